@@ -1,0 +1,1 @@
+//! Every decision about messages, pacing and the link. Pure.

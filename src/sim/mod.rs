@@ -1,0 +1,1 @@
+//! A simulator of the WhatsApp Web server, the phone and the recipients.
