@@ -651,6 +651,24 @@ pub struct CancelResult {
     pub not_found: Vec<MessageId>,
 }
 
+/// Parameters of `queue.retry`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetryParams {
+    /// Which messages. Only `parked` ones are put back; without a filter, all of them.
+    #[serde(default)]
+    pub filter: Filter,
+}
+
+/// Answer of `queue.retry`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryResult {
+    /// Back in the queue, at its end, under their old ids.
+    pub requeued: Vec<MessageId>,
+    /// Left parked because the queue has no place for them.
+    pub no_place: Vec<MessageId>,
+}
+
 /// A message that `queue.cancel` left alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotCancelled {
