@@ -3,6 +3,7 @@
 //!
 //! The rooms:
 //! - [`rpc`]: the wire contract and its client. Imports nothing of the daemon.
+//! - [`store`]: everything that outlives a restart, on disk before anybody hears of it.
 //! - [`core`]: every decision about messages, pacing and the link. Pure: no clock,
 //!   no disk, no network, no randomness.
 
@@ -10,3 +11,4 @@ pub mod core;
 pub mod rpc;
 #[cfg(any(feature = "sim", test))]
 pub mod sim;
+pub mod store;
