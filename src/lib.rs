@@ -5,8 +5,12 @@
 //! - [`rpc`]: the wire contract and its client. Imports nothing of the daemon.
 //! - [`core`]: every decision about messages, pacing and the link. Pure: no clock,
 //!   no disk, no network, no randomness.
+//! - [`config`]: the file, the daemon's arguments, and what is wrong with them.
+//! - [`exit`]: how the processes end.
 
+pub mod config;
 pub mod core;
+pub mod exit;
 pub mod rpc;
 #[cfg(any(feature = "sim", test))]
 pub mod sim;
