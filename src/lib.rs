@@ -5,8 +5,10 @@
 //! - [`rpc`]: the wire contract and its client. Imports nothing of the daemon.
 //! - [`core`]: every decision about messages, pacing and the link. Pure: no clock,
 //!   no disk, no network, no randomness.
+//! - [`daemon`]: the shell around the core.
 
 pub mod core;
+pub mod daemon;
 pub mod rpc;
 #[cfg(any(feature = "sim", test))]
 pub mod sim;
