@@ -7,9 +7,11 @@
 //!   no disk, no network, no randomness.
 //! - [`config`]: the file, the daemon's arguments, and what is wrong with them.
 //! - [`exit`]: how the processes end.
+//! - [`daemon`]: the shell around the core.
 
 pub mod config;
 pub mod core;
+pub mod daemon;
 pub mod exit;
 pub mod rpc;
 #[cfg(any(feature = "sim", test))]
