@@ -2,9 +2,11 @@
 //! that they have uploaded.
 
 use getrandom::rand_core::Rng;
+use serde::{Deserialize, Serialize};
 use whatsapp_rust::wacore::messages::wrap_device_sent;
 use whatsapp_rust::wacore::time::now_secs;
 use whatsapp_rust::wacore_binary::{Jid, JidExt as _, Node};
+use whatsapp_rust::waproto::codec;
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type as ProtocolType;
 
@@ -14,11 +16,50 @@ use super::hex;
 use super::inbox::Slip;
 use super::keys::rng;
 use super::people::{People, digits};
-use super::person::StateKey;
+use super::person::{Person, StateKey};
 use super::stanza::message::{Head, enc};
+use super::stanza::text_attr;
 
 /// Random bytes in a message id; phones use 16, too.
 const MESSAGE_ID_BYTES: usize = 16;
+/// Messages to accounts that can be encrypted again on request.
+const SENT_MAX: usize = 500;
+
+/// One message to an account, as it can be encrypted again.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Sent {
+    id: String,
+    /// The writer's number, which is the account's own for its phone.
+    from: String,
+    account: String,
+    /// The group's JID.
+    group: Option<String>,
+    /// The chat of a copy that the account's phone sends to its clients.
+    recipient: Option<String>,
+    /// Between the account's devices, about the account.
+    peer: bool,
+    /// The encoded content.
+    #[serde(with = "hex")]
+    content: Vec<u8>,
+}
+
+impl Sent {
+    fn new(from: &str, account: &str, message: &wa::Message) -> Self {
+        Self {
+            id: message_id(),
+            from: from.to_owned(),
+            account: account.to_owned(),
+            group: None,
+            recipient: None,
+            peer: false,
+            content: codec::message_to_vec(message),
+        }
+    }
+
+    fn message(&self) -> Option<wa::Message> {
+        codec::message_decode(&self.content).ok()
+    }
+}
 
 impl People {
     /// Lets somebody write to an account, or to a group that both are in. Returns
@@ -33,56 +74,9 @@ impl People {
         let (Ok(from), Ok(account)) = (digits(from_number), digits(account)) else {
             return Vec::new();
         };
-        let message = wa::Message { conversation: Some(text.to_owned()), ..Default::default() };
-        match group {
-            Some(group) => self.to_group(&from, &account, group, &message).await,
-            None => self.to_account(&from, &account, &message).await,
-        }
-    }
-
-    async fn to_account(&mut self, from: &str, account: &str, message: &wa::Message) -> Vec<Node> {
-        let id = message_id();
-        let mut nodes = Vec::new();
-        for client in self.clients_of(account) {
-            let sealed = self.seal(from, account, client, message).await;
-            let (Some(sealed), Some(head)) = (sealed, self.letter(from, account, client)) else {
-                continue;
-            };
-            nodes.push(head.text(&id, vec![sealed]));
-        }
-        nodes
-    }
-
-    async fn to_group(
-        &mut self,
-        from: &str,
-        account: &str,
-        group: &Jid,
-        message: &wa::Message,
-    ) -> Vec<Node> {
-        let known = self.groups.get(group.user.as_str());
-        let Some(known) = known.filter(|group| group.has(from) && group.has(account)) else {
-            return Vec::new();
-        };
-        let (name, by) = (known.jid().to_string(), known.addressing);
-        let mut letters = Vec::new();
-        for client in self.clients_of(account) {
-            if let Some(key) = self.share_sender_key(from, account, client, &name).await {
-                letters.push((client, key));
-            }
-        }
-        let Some(sealed) = self.seal_for_group(from, &name, message).await else {
-            return Vec::new();
-        };
-        let id = message_id();
-        let mut nodes = Vec::new();
-        for (client, mut encs) in letters {
-            encs.push(sealed.clone());
-            if let Some(head) = self.group_letter(from, account, client, group, by) {
-                nodes.push(head.text(&id, encs));
-            }
-        }
-        nodes
+        let mut sent = Sent::new(&from, &account, &text_message(text));
+        sent.group = group.map(Jid::to_string);
+        self.post(sent).await
     }
 
     /// Lets the account's phone write to somebody: the copies for the account's
@@ -94,23 +88,15 @@ impl People {
         if to.is_group() {
             return self.compose(&account, &account, Some(to), text).await;
         }
-        let id = message_id();
-        let slip = Slip { id: &id, chat: &account, from: &account, at_s: now_secs() };
+        let recipient = to.to_non_ad_string();
+        let copy = wrap_device_sent(text_message(text), recipient.clone());
+        let mut sent = Sent::new(&account, &account, &copy);
+        sent.recipient = Some(recipient);
+        let slip = Slip { id: &sent.id, chat: &account, from: &account, at_s: now_secs() };
         if let Some(person) = self.find_mut(to).filter(|person| person.on_network) {
             person.inbox.arrived(&slip, 0, Some(text));
         }
-        let message = wa::Message { conversation: Some(text.to_owned()), ..Default::default() };
-        let copy = wrap_device_sent(message, to.to_string());
-        let mut nodes = Vec::new();
-        for client in self.clients_of(&account) {
-            let sealed = self.seal(&account, &account, client, &copy).await;
-            let head = self.letter(&account, &account, client);
-            if let (Some(sealed), Some(mut head)) = (sealed, head) {
-                head.recipient = Some(to.to_non_ad());
-                nodes.push(head.text(&id, vec![sealed]));
-            }
-        }
-        nodes
+        self.post(sent).await
     }
 
     /// The phone's message that gives a client the key of the account's app state:
@@ -119,14 +105,93 @@ impl People {
     pub async fn key_share(&mut self, account: &str, device_id: u16) -> Option<Node> {
         let account = digits(account).ok()?;
         let key = self.persons.get(&account)?.state_key.as_ref()?;
-        let message = key_share_message(key);
-        let sealed = self.seal(&account, &account, device_id, &message).await?;
-        let head = self.letter(&account, &account, device_id)?;
-        Some(head.peer(&message_id(), sealed))
+        let mut sent = Sent::new(&account, &account, &key_share_message(key));
+        sent.peer = true;
+        let nodes = self.encrypt_for(&sent, vec![device_id]).await;
+        self.remember(sent);
+        nodes.into_iter().next()
     }
 
-    fn clients_of(&self, account: &str) -> Vec<u16> {
-        self.persons.get(account).map(|person| person.clients()).unwrap_or_default()
+    /// Answers a client's `<receipt type="retry">`: the message once more, on a new
+    /// session. `None` if it is unknown or too old.
+    pub async fn resend(&mut self, receipt: &Node, client: &Jid) -> Option<Node> {
+        let id = text_attr(receipt, "id");
+        let account = self.number_of(client)?;
+        let known = self.sent.iter().rev().find(|sent| sent.id == id && sent.account == account);
+        let sent = known?.clone();
+        let address = self.persons.get(&sent.account)?.address(client.device);
+        self.persons.get_mut(&sent.from)?.phone()?.forget(&address);
+        self.encrypt_for(&sent, vec![client.device]).await.into_iter().next()
+    }
+
+    async fn post(&mut self, sent: Sent) -> Vec<Node> {
+        let person = self.persons.get(&sent.account);
+        let clients = person.map(Person::clients).unwrap_or_default();
+        let nodes = self.encrypt_for(&sent, clients).await;
+        self.remember(sent);
+        nodes
+    }
+
+    fn remember(&mut self, sent: Sent) {
+        if self.sent.len() >= SENT_MAX {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(sent);
+    }
+
+    async fn encrypt_for(&mut self, sent: &Sent, clients: Vec<u16>) -> Vec<Node> {
+        match sent.group.as_ref().map(|group| group.parse::<Jid>()) {
+            Some(Ok(group)) => self.letters_in_group(sent, &group, clients).await,
+            Some(Err(_)) => Vec::new(),
+            None => self.letters(sent, clients).await,
+        }
+    }
+
+    async fn letters(&mut self, sent: &Sent, clients: Vec<u16>) -> Vec<Node> {
+        let Some(message) = sent.message() else {
+            return Vec::new();
+        };
+        let mut nodes = Vec::new();
+        for client in clients {
+            let sealed = self.seal(&sent.from, &sent.account, client, &message).await;
+            let head = self.letter(&sent.from, &sent.account, client);
+            if let (Some(sealed), Some(mut head)) = (sealed, head) {
+                head.recipient = sent.recipient.as_ref().and_then(|jid| jid.parse().ok());
+                nodes.push(if sent.peer {
+                    head.peer(&sent.id, sealed)
+                } else {
+                    head.text(&sent.id, vec![sealed])
+                });
+            }
+        }
+        nodes
+    }
+
+    async fn letters_in_group(&mut self, sent: &Sent, group: &Jid, clients: Vec<u16>) -> Vec<Node> {
+        let known = self.groups.get(group.user.as_str());
+        let Some(known) = known.filter(|g| g.has(&sent.from) && g.has(&sent.account)) else {
+            return Vec::new();
+        };
+        let (name, by) = (known.jid().to_string(), known.addressing);
+        let mut letters = Vec::new();
+        for client in clients {
+            let key = self.share_sender_key(&sent.from, &sent.account, client, &name).await;
+            letters.extend(key.map(|key| (client, key)));
+        }
+        let Some(message) = sent.message() else {
+            return Vec::new();
+        };
+        let Some(sealed) = self.seal_for_group(&sent.from, &name, &message).await else {
+            return Vec::new();
+        };
+        let mut nodes = Vec::new();
+        for (client, mut encs) in letters {
+            encs.push(sealed.clone());
+            if let Some(head) = self.group_letter(&sent.from, &sent.account, client, group, by) {
+                nodes.push(head.text(&sent.id, encs));
+            }
+        }
+        nodes
     }
 
     /// Encrypts for one client, on a new session if there is none.
@@ -217,6 +282,10 @@ impl People {
         head.addressing = by.as_wire();
         Some(head)
     }
+}
+
+fn text_message(text: &str) -> wa::Message {
+    wa::Message { conversation: Some(text.to_owned()), ..Default::default() }
 }
 
 fn message_id() -> String {

@@ -3,13 +3,14 @@
 //! do with a message is in `receive` and `compose`, how they answer queries in
 //! `stanza`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use whatsapp_rust::wacore::time::{now_secs, now_secs_u64};
-use whatsapp_rust::wacore_binary::{Jid, Node, Server};
+use whatsapp_rust::wacore_binary::{Jid, JidExt as _, Node, Server};
 
 use super::adv;
+use super::compose::Sent;
 use super::device::DeviceError;
 use super::groups::{Addressing, GROUP_MEMBERS_MAX, Group};
 use super::inbox::InboxEntry;
@@ -65,6 +66,8 @@ pub struct People {
     /// LID user to number.
     lids: BTreeMap<String, String>,
     pub(super) groups: BTreeMap<String, Group>,
+    /// What was written to accounts lately, for clients that could not read it.
+    pub(super) sent: VecDeque<Sent>,
 }
 
 impl People {
@@ -229,18 +232,20 @@ impl People {
 
     /// Whether the number behind a JID (or any group that exists) can be sent to.
     pub fn on_network(&self, jid: &Jid) -> bool {
-        match jid.server {
-            Server::Group => self.groups.contains_key(jid.user.as_str()),
-            _ => self.find(jid).is_some_and(|person| person.on_network),
+        if jid.is_group() {
+            return self.groups.contains_key(jid.user.as_str());
         }
+        self.find(jid).is_some_and(|person| person.on_network)
     }
 
     /// The number behind a JID, by number or by LID, without `+`.
     pub fn number_of(&self, jid: &Jid) -> Option<&str> {
-        let number = match jid.server {
-            Server::Pn => jid.user_base(),
-            Server::Lid => self.lids.get(jid.user_base())?,
-            _ => return None,
+        let number = if jid.is_lid() {
+            self.lids.get(jid.user_base())?
+        } else if matches!(jid.server, Server::Pn | Server::Legacy) {
+            jid.user_base()
+        } else {
+            return None;
         };
         self.persons.get_key_value(number).map(|(number, _)| number.as_str())
     }
