@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::core::io::{Actions, Answer, Change, Effect, Input, Request, SessionCommand};
 use crate::core::io::{NotSent, Outgoing, SessionEvent, Token};
@@ -59,8 +59,6 @@ pub struct Parts {
     pub session: SessionHandle,
     /// Orders from the main task.
     pub control: mpsc::Receiver<Control>,
-    /// The status, for those who only look (the log, the service manager).
-    pub status: watch::Sender<Option<Box<api::Status>>>,
 }
 
 /// The engine's task.
@@ -72,7 +70,6 @@ pub struct Engine {
     queries: Vec<(Query, oneshot::Sender<Result<QueryAnswer, api::Error>>)>,
     subscribes: Vec<oneshot::Sender<Subscription>>,
     subscribers: Subscribers,
-    status: watch::Sender<Option<Box<api::Status>>>,
     next_token: u64,
     draining: bool,
     /// Inputs that carrying out effects gave rise to; handled in the next turn.
@@ -82,7 +79,7 @@ pub struct Engine {
 impl Engine {
     /// Runs until drained, or until the store fails.
     pub async fn run(parts: Parts) -> Result<(), EngineError> {
-        let Parts { core, first, store, mut calls, mut session_events, session, mut control, status } =
+        let Parts { core, first, store, mut calls, mut session_events, session, mut control } =
             parts;
         let mut engine = Engine {
             core,
@@ -92,7 +89,6 @@ impl Engine {
             queries: Vec::new(),
             subscribes: Vec::new(),
             subscribers: Subscribers::default(),
-            status,
             next_token: 0,
             draining: false,
             echoes: Vec::new(),
@@ -258,9 +254,6 @@ impl Engine {
             }
             Effect::Event(event) => {
                 log_event(&event);
-                if let api::Event::Status { status } = &event {
-                    self.status.send_replace(Some(status.clone()));
-                }
                 self.subscribers.tell(event, clock::time());
             }
             Effect::Session(command) => self.order(command),
