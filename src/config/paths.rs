@@ -19,8 +19,6 @@ pub struct Environment {
     pub root: bool,
     /// `TETHERD_CONFIG`.
     pub config: Option<PathBuf>,
-    /// `TETHERD_SOCKET`.
-    pub socket: Option<PathBuf>,
     /// `STATE_DIRECTORY`, as systemd sets it; the first of several.
     pub state_directory: Option<PathBuf>,
     /// `RUNTIME_DIRECTORY`, as systemd sets it; the first of several.
@@ -46,7 +44,6 @@ impl Environment {
         Environment {
             root: nix::unistd::geteuid().is_root(),
             config: path("TETHERD_CONFIG"),
-            socket: path("TETHERD_SOCKET"),
             state_directory: path("STATE_DIRECTORY").map(first_of_list),
             runtime_directory: path("RUNTIME_DIRECTORY").map(first_of_list),
             xdg_config_home: absolute("XDG_CONFIG_HOME"),
@@ -99,9 +96,6 @@ impl Environment {
     /// The sockets that a client tries when none is named, in this order: the user's
     /// own daemon, then the system's.
     pub fn client_sockets(&self) -> Vec<PathBuf> {
-        if let Some(path) = &self.socket {
-            return vec![path.clone()];
-        }
         let user = self.xdg_runtime_dir.as_ref().filter(|_| !self.root);
         let user = user.map(|folder| folder.join("tetherd").join(SOCKET_NAME));
         user.into_iter().chain([PathBuf::from(SYSTEM_SOCKET)]).collect()

@@ -58,7 +58,7 @@ pub fn format_duration(duration: Duration) -> String {
 /// The version of WhatsApp Web that the session claims to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientVersion(
-    /// First, second and third number.
+    /// The first number.
     pub u32,
     /// The second number.
     pub u32,
