@@ -9,5 +9,5 @@ pub mod inbox;
 mod keys;
 pub mod people;
 mod person;
-mod receive;
+pub mod receive;
 mod stanza;

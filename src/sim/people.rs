@@ -306,3 +306,6 @@ pub(super) fn digits(number: &str) -> Result<String, PeopleError> {
     }
     Ok(digits.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

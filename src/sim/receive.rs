@@ -16,7 +16,6 @@ use super::stanza::message::{Head, Outgoing, Retry, envelope};
 const RETRIES_MAX: u32 = 5;
 
 /// What became of the copy for one device.
-#[derive(Debug)]
 pub struct Delivered {
     /// The chat as the sender addressed it.
     pub chat: Jid,
@@ -37,6 +36,19 @@ pub struct Delivered {
     /// The device is a real client: the stanza that its connection is to get.
     /// Then nothing was opened, and `ok` is false.
     pub forward: Option<Node>,
+}
+
+impl std::fmt::Debug for Delivered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Delivered")
+            .field("id", &self.id)
+            .field("ok", &self.ok)
+            .field("duplicate", &self.duplicate)
+            .field("is_own_phone", &self.is_own_phone)
+            .field("retry", &self.retry.is_some())
+            .field("forward", &self.forward.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 /// One device that a message is for.
