@@ -297,12 +297,12 @@ impl Engine {
             Query::Status => Ok(QueryAnswer::Status(Box::new(self.core.status(now)))),
             Query::Explain => Ok(QueryAnswer::Explanation(Box::new(self.core.explain(now)))),
             Query::List { selection, after, limit } => {
-                Ok(QueryAnswer::List(self.core.list(&selection, after, limit, now)))
+                Ok(QueryAnswer::List(self.core.list(&selection, after, Some(limit), now)))
             }
             Query::Get(which) => {
                 let id = match which {
                     MessageName::Id(id) => Some(id),
-                    MessageName::WaId(wa_id) => self.core.find_wa_id(&wa_id),
+                    MessageName::WaId(wa_id) => self.core.find_wa_id(&wa_id.0),
                     MessageName::Key(key) => self.core.find_key(&key),
                 };
                 let found = id.and_then(|id| self.core.message(id, now));

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::io::IsTerminal as _;
 
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -16,7 +16,7 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, reload};
 
-use crate::config::LogConfig;
+use crate::config::{Level, LogConfig};
 use crate::daemon::clock;
 
 /// The protocol library's crates, by the targets of their records.
@@ -55,14 +55,25 @@ fn targets(config: &LogConfig) -> Targets {
     // Foreign crates (hyper, rustls, ...) speak up only when something is wrong.
     let mut targets = Targets::new()
         .with_default(LevelFilter::WARN)
-        .with_target("tetherd", config.level.filter());
+        .with_target("tetherd", filter(config.level));
     for (module, level) in &config.modules {
-        targets = targets.with_target(format!("tetherd::{module}"), level.filter());
+        targets = targets.with_target(format!("tetherd::{module}"), filter(*level));
     }
     for target in LIBRARY_TARGETS {
-        targets = targets.with_target(target, config.library.filter());
+        targets = targets.with_target(target, filter(config.library));
     }
     targets
+}
+
+const fn filter(level: Level) -> LevelFilter {
+    match level {
+        Level::Off => LevelFilter::OFF,
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Trace => LevelFilter::TRACE,
+    }
 }
 
 /// How a line looks.
@@ -93,11 +104,11 @@ where
 }
 
 /// The journal's priorities, sd-daemon(3).
-fn priority(level: Level) -> u8 {
+fn priority(level: tracing::Level) -> u8 {
     match level {
-        Level::ERROR => 3,
-        Level::WARN => 4,
-        Level::INFO => 6,
-        Level::DEBUG | Level::TRACE => 7,
+        tracing::Level::ERROR => 3,
+        tracing::Level::WARN => 4,
+        tracing::Level::INFO => 6,
+        tracing::Level::DEBUG | tracing::Level::TRACE => 7,
     }
 }

@@ -29,7 +29,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::config::Config;
+use crate::config::{ClientVersion, Config};
 use crate::core::{Core, CoreConfig};
 use crate::daemon::auth::{Access, AccessError, AccessGroups};
 use crate::daemon::engine::{Control, Engine, EngineError, Parts};
@@ -83,12 +83,13 @@ impl StartError {
     pub fn remedy(&self) -> Option<String> {
         match self {
             StartError::Store(error) => Some(error.remedy()),
-            StartError::Socket(error) => Some(error.remedy()),
             StartError::Access(_) => {
                 Some("create the group, or correct the [socket] section".to_owned())
             }
             StartError::Session(_) => Some("correct the [session] section".to_owned()),
-            StartError::Read(_)
+            // A socket error's sentence says it already.
+            StartError::Socket(_)
+            | StartError::Read(_)
             | StartError::Keys(_)
             | StartError::Listen(_)
             | StartError::Broken(_) => None,
@@ -98,13 +99,23 @@ impl StartError {
     /// How the process ends.
     pub fn exit(&self) -> ExitCode {
         match self {
-            StartError::Store(error) => error.exit(),
+            StartError::Store(error) => store_exit(error),
             StartError::Read(_) | StartError::Keys(_) => ExitCode::DataErr,
             StartError::Access(_) | StartError::Session(_) => ExitCode::Config,
-            StartError::Socket(error) => error.exit(),
-            StartError::Listen(_) => ExitCode::CantCreate,
+            StartError::Socket(_) | StartError::Listen(_) => ExitCode::CantCreate,
             StartError::Broken(_) => ExitCode::Software,
         }
+    }
+}
+
+fn store_exit(error: &OpenError) -> ExitCode {
+    match error {
+        OpenError::Locked { .. } => ExitCode::TempFail,
+        OpenError::NotADirectory { .. } => ExitCode::CantCreate,
+        OpenError::WrongOwner { .. } | OpenError::TooOpen { .. } => ExitCode::NoPerm,
+        OpenError::DiskFull { .. } | OpenError::Io { .. } => ExitCode::IoErr,
+        OpenError::Newer { .. } => ExitCode::Protocol,
+        OpenError::Damaged { .. } => ExitCode::DataErr,
     }
 }
 
@@ -205,7 +216,7 @@ impl Daemon {
         self.stop_server.send_replace(true);
         // Reported by the panic hook if it panicked; its connections are gone either way.
         let _ = self.server.await;
-        self.socket.remove();
+        drop(self.socket);
         let store = self.store;
         let _ = tokio::task::spawn_blocking(move || store.close()).await;
         self.result.unwrap_or(Ok(()))
@@ -248,7 +259,10 @@ fn session_config(config: &Config) -> whatsapp::SessionConfig {
     whatsapp::SessionConfig {
         endpoint: session.endpoint.clone(),
         ca_file: session.ca_file.clone(),
-        version: session.client_version.numbers(),
+        version: {
+            let ClientVersion(major, minor, build) = session.client_version;
+            (major, minor, build)
+        },
         device_name: session.device_name.clone(),
         connect_timeout: session.connect_timeout,
         send_timeout: session.send_timeout,

@@ -37,10 +37,10 @@ impl Signals {
 
     /// The next signal. Several of one kind at once count as one.
     pub async fn next(&mut self) -> Signal {
-        let mut bytes = [0u8; 64];
+        let (mut stop, mut reload) = ([0u8; 64], [0u8; 64]);
         tokio::select! {
-            _ = self.stop.read(&mut bytes) => Signal::Stop,
-            _ = self.reload.read(&mut bytes) => Signal::Reload,
+            _ = self.stop.read(&mut stop) => Signal::Stop,
+            _ = self.reload.read(&mut reload) => Signal::Reload,
         }
     }
 }

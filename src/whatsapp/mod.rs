@@ -12,6 +12,7 @@ mod http;
 mod pairing;
 mod run;
 mod send;
+pub mod storage;
 mod tap;
 #[cfg(test)]
 mod tests;
