@@ -9,7 +9,7 @@ use super::device::{DeviceError, EncType};
 use super::groups::Addressing;
 use super::inbox::Slip;
 use super::people::People;
-use super::person::{Person, Player};
+use super::person::Person;
 use super::stanza::message::{Head, Outgoing, Retry, envelope};
 
 /// After so many unreadable copies of a message a device asks no more.
@@ -317,10 +317,8 @@ fn ask_again(
         return None;
     }
     let endpoint = person.devices.get_mut(&target.device)?;
-    if let Player::Simulated(device) = &mut endpoint.player {
-        // The keys in the receipt start a new session.
-        device.forget(&sender.address);
-    }
+    // The old session stays: what is under way on it can still be read. The keys
+    // in the receipt start a new one beside it.
     let bundle = endpoint.bundle()?;
     let is_own = target.number == sender.number;
     let retry = Retry {
