@@ -3,9 +3,6 @@
 use std::collections::HashMap;
 
 use whatsapp_rust::NodeBuilder;
-use whatsapp_rust::wacore::adv::{
-    AdvValidation, decode_key_index_list, validate_adv_with_identity_key,
-};
 use whatsapp_rust::wacore::iq::groups::{GroupInfoOutcome, GroupParticipatingIq, GroupQueryIq};
 use whatsapp_rust::wacore::iq::prekeys::{
     DigestKeyBundleSpec, PreKeyCountSpec, PreKeyFetchReason, PreKeyFetchSpec,
@@ -16,7 +13,7 @@ use whatsapp_rust::wacore::iq::usync::{
 };
 use whatsapp_rust::wacore::libsignal::protocol::PreKeyBundle;
 use whatsapp_rust::wacore::messages::wrap_device_sent;
-use whatsapp_rust::wacore::prekeys::{PreKeyUtils, compute_key_bundle_digest};
+use whatsapp_rust::wacore::prekeys::PreKeyUtils;
 use whatsapp_rust::wacore_binary::{OwnedNodeRef, marshal::marshal};
 use whatsapp_rust::waproto::{codec, whatsapp as wa};
 
@@ -26,6 +23,10 @@ use crate::sim::receive::Delivered;
 use crate::sim::stanza::message::{enc, envelope};
 use crate::sim::stanza::{bytes_of, text_attr};
 
+mod client;
+mod queries;
+use client::{Client, bundle, countersign, jid, message_node, over_the_wire, upload};
+
 const ME: &str = "15550100";
 const ANN: &str = "15550101";
 const BEN: &str = "15550102";
@@ -33,261 +34,8 @@ const NOBODY: &str = "15550199";
 const DEVICE: u16 = 1;
 const ONE_TIME_KEYS: usize = 5;
 
-/// A node as it looks on the other side of a connection.
-fn over_the_wire(node: &Node) -> Node {
-    let bytes = marshal(node).unwrap();
-    OwnedNodeRef::new(bytes[1..].to_vec()).unwrap().to_owned_node()
-}
-
-/// A real client, built on the same device.
-struct Client {
-    device: Device,
-    jid: Jid,
-}
-
-impl Client {
-    /// Pairs with the phone of `ME` and uploads keys.
-    fn pair(people: &mut People) -> Self {
-        let mut device = Device::generate().unwrap();
-        let phone = people.add_account_phone(ME).unwrap();
-        let key_index = u32::from(phone.free_device_id());
-        let half = phone.sign_companion(&device.identity().public_key, key_index).unwrap();
-        let signed = countersign(half.clone(), &device);
-        assert!(phone.vouches_for(&signed, &device.identity().public_key));
-        let half = codec::adv_signed_device_identity_to_vec(&half);
-        assert!(!phone.vouches_for(&half, &device.identity().public_key));
-        people.add_companion_of_account(ME, DEVICE, signed).unwrap();
-        let upload = upload(&mut device);
-        people.set_companion_keys(ME, DEVICE, &over_the_wire(&upload)).unwrap();
-        Self { device, jid: Jid::pn_device(ME, DEVICE) }
-    }
-
-    fn ask<S: IqSpec>(&self, people: &mut People, spec: &S) -> S::Response {
-        let query = spec.build_iq();
-        let iq = Node::new("iq", Default::default(), query.content);
-        let mut iq = over_the_wire(&iq);
-        iq.attrs.insert("id", "7");
-        iq.attrs.insert("to", query.to);
-        let answer = match query.namespace {
-            "usync" => people.usync(&iq, &self.jid),
-            "encrypt" => people.prekeys(&iq, &self.jid),
-            "w:g2" => people.group_info(&iq, &self.jid),
-            other => panic!("no answer for {other}"),
-        };
-        assert_eq!(text_attr(&answer, "type"), "result");
-        assert_eq!(text_attr(&answer, "id"), "7");
-        spec.parse_response(&over_the_wire(&answer).as_node_ref()).unwrap()
-    }
-
-    /// Encrypts for every device of these people but itself, as an `<enc>` each.
-    async fn fan_out(
-        &mut self,
-        people: &mut People,
-        to: &[(&str, wa::Message)],
-    ) -> Vec<(Jid, Node)> {
-        let mut encs = Vec::new();
-        for (number, message) in to {
-            let spec = DeviceListSpec::new(vec![Jid::pn(*number)], "sid");
-            for list in self.ask(people, &spec).device_lists {
-                for device in list.devices {
-                    let jid = list.user.with_device(device.device);
-                    if jid != self.jid {
-                        encs.push((jid.clone(), self.seal(people, &jid, message).await));
-                    }
-                }
-            }
-        }
-        encs
-    }
-
-    async fn seal(&mut self, people: &mut People, to: &Jid, message: &wa::Message) -> Node {
-        let name = to.to_string();
-        if !self.device.has_session(&name) {
-            let spec = PreKeyFetchSpec::with_reason(vec![to.clone()], PreKeyFetchReason::Identity);
-            let bundles = self.ask(people, &spec).bundles;
-            self.device.start_session(&name, &bundle(&bundles[to])).await.unwrap();
-        }
-        let (kind, bytes) = self.device.encrypt(&name, message).await.unwrap();
-        enc(kind, bytes)
-    }
-
-    async fn stanza(&mut self, people: &mut People, to: &str, id: &str, text: &str) -> Node {
-        let message = wa::Message { conversation: Some(text.to_owned()), ..Default::default() };
-        let copy = wrap_device_sent(message.clone(), Jid::pn(to).to_string());
-        let encs = self.fan_out(people, &[(to, message), (ME, copy)]).await;
-        message_node(&Jid::pn(to), id, encs, None)
-    }
-
-    /// Opens a message for this client.
-    async fn read(&mut self, message: &Node) -> wa::Message {
-        let message = over_the_wire(message);
-        // A session goes by one of a person's two names.
-        let names = ["participant_pn", "participant", "from"];
-        let from = names.iter().find_map(|name| jid(&message, name)).unwrap();
-        let chat = text_attr(&message, "from");
-        let mut content = wa::Message::default();
-        for enc in message.get_children_by_tag("enc") {
-            let envelope = envelope(enc).unwrap();
-            let opened = self.device.decrypt(&from.to_string(), &chat, envelope).await.unwrap();
-            content = opened.message;
-        }
-        content
-    }
-}
-
-/// The companion's own signature under its identity.
-fn countersign(mut identity: wa::ADVSignedDeviceIdentity, companion: &Device) -> Vec<u8> {
-    let key = companion.identity();
-    let content = [
-        &[6, 1],
-        identity.details.as_deref().unwrap(),
-        key.public_key.public_key_bytes(),
-        identity.account_signature_key.as_deref().unwrap(),
-    ]
-    .concat();
-    let signature = key.calculate_signature(&content, &mut crate::sim::keys::rng()).unwrap();
-    identity.device_signature = Some(signature.to_vec());
-    codec::adv_signed_device_identity_to_vec(&identity)
-}
-
-fn jid(node: &Node, key: &str) -> Option<Jid> {
-    node.attrs.get(key).and_then(|value| value.to_jid())
-}
-
-fn upload(device: &mut Device) -> Node {
-    let bundles: Vec<Bundle> = (0..ONE_TIME_KEYS).map(|_| device.bundle()).collect();
-    let one_time: Vec<_> = bundles.iter().filter_map(|bundle| bundle.one_time).collect();
-    let first = &bundles[0];
-    let nodes = PreKeyUtils::build_upload_prekeys_request(
-        first.registration_id,
-        first.identity.public_key_bytes(),
-        first.signed.0,
-        first.signed.1.public_key_bytes(),
-        &first.signed.2,
-        one_time.iter().map(|(id, key)| (*id, key.public_key_bytes())),
-    );
-    NodeBuilder::new("iq").children(nodes).build()
-}
-
-fn bundle(from: &PreKeyBundle) -> Bundle {
-    let one_time = from.pre_key_id().unwrap().zip(from.pre_key_public().unwrap());
-    Bundle {
-        registration_id: from.registration_id().unwrap(),
-        identity: *from.identity_key().unwrap().public_key(),
-        signed: (
-            from.signed_pre_key_id().unwrap().into(),
-            from.signed_pre_key_public().unwrap(),
-            from.signed_pre_key_signature().unwrap().to_vec(),
-        ),
-        one_time: one_time.map(|(id, key)| (id.into(), key)),
-        device_identity: None,
-    }
-}
-
-fn message_node(to: &Jid, id: &str, encs: Vec<(Jid, Node)>, group: Option<Node>) -> Node {
-    let list = encs
-        .into_iter()
-        .map(|(jid, enc)| NodeBuilder::new("to").attr("jid", jid).children([enc]).build());
-    let mut children = vec![NodeBuilder::new("participants").children(list).build()];
-    children.extend(group);
-    let message = NodeBuilder::new("message").attr("to", to).attr("id", id).attr("type", "text");
-    over_the_wire(&message.children(children).build())
-}
-
 fn devices(delivered: &[Delivered]) -> Vec<(String, bool, bool)> {
     delivered.iter().map(|d| (d.device.to_string(), d.ok, d.duplicate)).collect()
-}
-
-#[test]
-fn a_companion_is_vouched_for_by_its_phone() {
-    let mut people = People::default();
-    people.add_recipient(ANN, true, 2).unwrap();
-    let client = Client::pair(&mut people);
-    let spec = DeviceListSpec::new(vec![Jid::pn(ANN)], "sid");
-    let lists = client.ask(&mut people, &spec).device_lists;
-    let ids: Vec<u16> = lists[0].devices.iter().map(|device| device.device).collect();
-    assert_eq!(ids, [0, 11, 12]);
-    let signed = lists[0].key_index_bytes.as_deref().unwrap();
-    let list = decode_key_index_list(signed).unwrap();
-    assert_eq!(list.valid_indexes, [0, 11, 12]);
-
-    let phone = people.persons[ANN].phone_identity().unwrap().public_key;
-    let list = codec::adv_signed_key_index_list_decode(signed).unwrap();
-    let content = [&[6, 2], list.details.as_deref().unwrap()].concat();
-    assert!(phone.verify_signature(&content, list.account_signature.as_deref().unwrap()));
-
-    let endpoint = people.persons.get_mut(ANN).unwrap().devices.get_mut(&12).unwrap();
-    let bundle = endpoint.bundle().unwrap();
-    let identity = bundle.identity.public_key_bytes().try_into().unwrap();
-    let chain = bundle.device_identity.unwrap();
-    let trusted = phone.public_key_bytes().try_into().unwrap();
-    let verdict = validate_adv_with_identity_key(&chain, identity, Some(trusted));
-    assert_eq!(verdict, AdvValidation::Valid);
-}
-
-#[test]
-fn who_is_on_the_network_is_told_in_every_form_of_the_question() {
-    let mut people = People::default();
-    people.add_recipient(ANN, true, 0).unwrap();
-    people.add_recipient(BEN, false, 0).unwrap();
-    let client = Client::pair(&mut people);
-    let ask = |numbers: &[&str]| {
-        let users = numbers.iter().map(|n| IsOnWhatsAppUser { jid: Jid::pn(*n), known_lid: None });
-        IsOnWhatsAppSpec::new(users.collect(), "sid", IsOnWhatsAppQueryType::Pn)
-    };
-    let found = client.ask(&mut people, &ask(&[ANN, BEN, NOBODY]));
-    let there: Vec<bool> = found.iter().map(|user| user.is_registered).collect();
-    assert_eq!(there, [true, false, false]);
-    assert_eq!(found[2].jid, Jid::pn(NOBODY));
-    assert!(!found[0].is_business);
-
-    let lid = found[0].lid.clone().unwrap();
-    let users = vec![IsOnWhatsAppUser { jid: lid.clone(), known_lid: None }];
-    let spec = IsOnWhatsAppSpec::new(users, "sid", IsOnWhatsAppQueryType::Lid);
-    let by_lid = client.ask(&mut people, &spec);
-    assert_eq!(by_lid[0].pn_jid, Some(Jid::pn(ANN)));
-
-    let spec = DeviceListSpec::new(vec![lid, Jid::pn(NOBODY)], "sid");
-    let lists = client.ask(&mut people, &spec).device_lists;
-    assert_eq!((lists[0].devices.len(), lists[1].devices.len()), (1, 0));
-    client.ask(&mut people, &UserInfoSpec::new(vec![Jid::pn(ANN)], "sid"));
-}
-
-#[test]
-fn a_bundle_is_refused_by_name_where_there_is_none() {
-    let mut people = People::default();
-    people.add_recipient(ANN, true, 0).unwrap();
-    let client = Client::pair(&mut people);
-    let wanted = vec![Jid::pn(ANN), Jid::pn_device(ANN, 3), Jid::pn(NOBODY)];
-    let outcome = client.ask(&mut people, &PreKeyFetchSpec::new(wanted));
-    assert_eq!(outcome.bundles.len(), 1);
-    let codes: Vec<u16> = outcome.rejected.iter().map(|rejected| rejected.code).collect();
-    assert_eq!(codes, [406, 404]);
-}
-
-#[test]
-fn a_clients_keys_are_counted_digested_and_handed_out_once() {
-    let mut people = People::default();
-    let client = Client::pair(&mut people);
-    let count = |people: &mut People| client.ask(people, &PreKeyCountSpec).count;
-    assert_eq!(count(&mut people), ONE_TIME_KEYS);
-    let endpoint = people.persons.get_mut(ME).unwrap().devices.get_mut(&DEVICE).unwrap();
-    let handed = endpoint.bundle().unwrap().one_time.unwrap().0;
-    assert_eq!(count(&mut people), ONE_TIME_KEYS - 1);
-
-    let digest = client.ask(&mut people, &DigestKeyBundleSpec);
-    assert_eq!(digest.reg_id, client.device.registration_id());
-    assert!(!digest.prekey_ids.contains(&handed));
-    let keys = people.client_keys(&client.jid).unwrap();
-    let one_time: Vec<&[u8]> = keys.one_time.iter().map(|(_, k)| k.public_key_bytes()).collect();
-    let identity = client.device.identity().public_key;
-    let hash = compute_key_bundle_digest(
-        identity.public_key_bytes(),
-        &digest.skey_pubkey,
-        &digest.skey_signature,
-        &one_time,
-    );
-    assert_eq!(digest.hash, hash);
 }
 
 #[tokio::test]
@@ -360,6 +108,44 @@ async fn an_unreadable_copy_is_booked_and_asked_for_again() {
     assert!(people.receive(&anew, &client.jid).await.iter().all(|d| d.ok));
     assert_eq!((people.inbox(ANN)[0].copies(), people.inbox(ANN)[0].failed), (1, 1));
     assert_eq!(people.inbox(ANN)[0].text, "found");
+}
+
+#[tokio::test]
+async fn a_key_used_for_two_messages_loses_the_second_and_is_not_a_duplicate() {
+    let mut people = People::default();
+    people.add_recipient(ANN, true, 0).unwrap();
+    let mut client = Client::pair(&mut people);
+    let first = client.stanza(&mut people, ANN, "3EB001", "one").await;
+    people.receive(&first, &client.jid).await;
+    let mut second = first.clone();
+    second.attrs = second.attrs.into_iter().filter(|(key, _)| key != "id").collect();
+    second.attrs.insert("id", "3EB002");
+    let delivered = people.receive(&second, &client.jid).await;
+    assert!(delivered.iter().all(|d| !d.ok && !d.duplicate && d.retry.is_some()));
+    assert_eq!((people.inbox(ANN)[1].copies(), people.inbox(ANN)[1].failed), (0, 1));
+}
+
+#[tokio::test]
+async fn a_request_for_the_app_states_key_is_told_apart_and_not_booked() {
+    let mut people = People::default();
+    let mut client = Client::pair(&mut people);
+    let request = wa::message::ProtocolMessage {
+        app_state_sync_key_request: wa::message::AppStateSyncKeyRequest::default().into(),
+        ..Default::default()
+    };
+    let request = wa::Message { protocol_message: request.into(), ..Default::default() };
+    let sealed = client.seal(&mut people, &Jid::pn(ME), &request).await;
+    let probe = NodeBuilder::new("message")
+        .attr("to", Jid::pn(ME))
+        .attr("id", "3EB001")
+        .attr("category", "peer")
+        .children([sealed])
+        .build();
+    let delivered = people.receive(&over_the_wire(&probe), &client.jid).await;
+    assert_eq!(delivered.len(), 1);
+    let d = &delivered[0];
+    assert!(d.ok && d.peer && d.is_own_phone && d.key_request);
+    assert!(people.inbox(ME).is_empty());
 }
 
 #[tokio::test]
