@@ -4,6 +4,7 @@
 //! The rooms:
 //! - [`rpc`]: the wire contract and its client. Imports nothing of the daemon.
 //! - [`store`]: everything that outlives a restart, on disk before anybody hears of it.
+//! - [`whatsapp`]: the session.
 //! - [`core`]: every decision about messages, pacing and the link. Pure: no clock,
 //!   no disk, no network, no randomness.
 
@@ -12,3 +13,4 @@ pub mod rpc;
 #[cfg(any(feature = "sim", test))]
 pub mod sim;
 pub mod store;
+pub mod whatsapp;

@@ -1,0 +1,3 @@
+//! The session with WhatsApp's servers.
+
+pub mod storage;

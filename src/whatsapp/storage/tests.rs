@@ -1,0 +1,1 @@
+//! Each method against the library's own in-memory backend.
