@@ -1,1 +1,0 @@
-//! Each method against the library's own in-memory backend.
