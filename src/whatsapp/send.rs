@@ -38,12 +38,7 @@ impl Outcome {
 }
 
 /// Sends. The caller has seen that the connection is ready.
-pub(crate) async fn send(
-    client: &Client,
-    out: &Outgoing,
-    body: &Body,
-    limit: Duration,
-) -> Outcome {
+pub(crate) async fn send(client: &Client, out: &Outgoing, body: &Body, limit: Duration) -> Outcome {
     let Ok(to) = out.to.as_str().parse::<Jid>() else {
         return Outcome::NotSent(NotSent::Unsendable);
     };
@@ -114,7 +109,7 @@ fn before_the_frame<E: std::error::Error + 'static>(error: &E) -> NotSent {
 }
 
 /// The library has no type for it. A text of it that changes costs a retry, not a loss.
-fn says_no_device(error: &whatsapp_rust::anyhow::Error) -> bool {
+fn says_no_device(error: &anyhow::Error) -> bool {
     let text = error.to_string();
     text.starts_with("encryption failed for all") && text.contains("recipient device")
 }
