@@ -5,7 +5,6 @@
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::str::FromStr;
 
 use nix::libc;
 use nix::unistd::{Gid, Group, Uid};
@@ -27,13 +26,6 @@ pub enum GroupRef {
     Name(String),
 }
 
-impl FromStr for GroupRef {
-    type Err = std::convert::Infallible;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(text.parse().map_or_else(|_| GroupRef::Name(text.to_string()), GroupRef::Gid))
-    }
-}
-
 /// Which groups have which tier, as configured. None: nobody but root and the
 /// daemon's own user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +36,17 @@ pub struct AccessGroups {
     pub send: Option<GroupRef>,
     /// May do everything.
     pub admin: Option<GroupRef>,
+}
+
+impl AccessGroups {
+    /// From what the configuration says.
+    pub fn from_names(read: Option<&str>, send: Option<&str>, admin: Option<&str>) -> Self {
+        let group = |text: &str| match text.parse() {
+            Ok(gid) => GroupRef::Gid(gid),
+            Err(_) => GroupRef::Name(text.to_string()),
+        };
+        AccessGroups { read: read.map(group), send: send.map(group), admin: admin.map(group) }
+    }
 }
 
 /// Why the configured groups cannot be used.
@@ -194,6 +197,10 @@ fn peer_groups(fd: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
             }
             Err((error, needed)) => {
                 let grows = needed > groups.len() && needed <= GROUPS_MAX;
+                // A kernel without this option: the peer's own group is all that is known.
+                if error.raw_os_error() == Some(libc::ENOPROTOOPT) {
+                    return Ok(Vec::new());
+                }
                 if error.raw_os_error() != Some(libc::ERANGE) || !grows {
                     return Err(error);
                 }

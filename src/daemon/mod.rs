@@ -7,3 +7,6 @@ mod events;
 mod handlers;
 pub mod server;
 pub mod socket;
+
+#[cfg(test)]
+mod tests;
