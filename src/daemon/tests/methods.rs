@@ -234,9 +234,9 @@ async fn a_change_whose_engine_dies_is_unknown_and_a_question_is_not() {
         }
     });
     let client = Client::connect(&fixture.path).await.unwrap();
-    let kind = |error| match error {
-        ClientError::Rpc(error) => error.data.kind,
-        other => panic!("{other}"),
+    let kind = |error| {
+        let ClientError::Rpc(error) = error else { panic!("{error}") };
+        error.data.kind
     };
     let status = client.call(call::Status, &NONE).await.unwrap_err();
     assert_eq!(kind(status), ErrorKind::ShuttingDown);

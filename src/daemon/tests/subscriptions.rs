@@ -6,6 +6,7 @@ use tokio::time::timeout;
 
 use super::support::{AT, DEADLINE, Fixture, message, snapshot, stranger};
 use crate::daemon::auth::{Access, AccessGroups};
+use crate::daemon::connection::WRITE_TIME_MAX;
 use crate::daemon::engine_handle::{EngineCall, QueryAnswer, SUBSCRIBER_EVENTS_MAX, Subscription};
 use crate::rpc::api::{ErrorKind, Event, EventFrame, NoParams, PairOffer, State};
 use crate::rpc::call;
@@ -88,6 +89,21 @@ async fn one_who_lags_gets_what_was_kept_is_told_and_disconnected() {
     }
     assert_eq!(next(&mut events).await.unwrap().event, Event::Lagged {});
     assert!(matches!(next(&mut events).await, Err(ClientError::Closed)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_never_reads_is_disconnected_with_a_bounded_backlog() {
+    let (fixture, mut calls) = Fixture::with_access(Access::own_user_only());
+    let mut raw = fixture.connect().await;
+    let (reply, sender) = tokio::join!(raw.call("events.subscribe", json!({})), accept(&mut calls));
+    assert_eq!(reply["result"], json!({}));
+    let started = tokio::time::Instant::now();
+    let mut taken = 0;
+    while sender.send(changed(5, 7, State::Queued)).await.is_ok() {
+        taken += 1;
+        assert!(taken < 100_000, "nobody reads them");
+    }
+    assert!(started.elapsed() >= WRITE_TIME_MAX);
 }
 
 #[tokio::test]
