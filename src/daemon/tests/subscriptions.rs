@@ -156,3 +156,17 @@ async fn the_end_of_the_daemon_is_no_lag() {
     assert!(matches!(next(&mut events).await, Err(ClientError::Closed)));
     timeout(DEADLINE, fixture.server).await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn the_end_of_the_engine_is_no_lag() {
+    let (fixture, mut calls) = Fixture::with_access(Access::own_user_only());
+    let client = Client::connect(&fixture.path).await.unwrap();
+    let (subscribed, sender) = tokio::join!(client.subscribe(), accept(&mut calls));
+    let mut events = subscribed.unwrap();
+    sender.send(changed(5, 7, State::Sending)).await.unwrap();
+    drop(sender);
+    for _ in 0..=snapshot().len() {
+        next(&mut events).await.unwrap();
+    }
+    assert!(matches!(next(&mut events).await, Err(ClientError::Closed)));
+}
