@@ -5,6 +5,7 @@
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::str::FromStr;
 
 use nix::libc;
 use nix::unistd::{Gid, Group, Uid};
@@ -26,6 +27,20 @@ pub enum GroupRef {
     Name(String),
 }
 
+impl GroupRef {
+    /// What is no number is a name.
+    pub fn from_text(text: &str) -> Self {
+        text.parse().map_or_else(|_| GroupRef::Name(text.to_string()), GroupRef::Gid)
+    }
+}
+
+impl FromStr for GroupRef {
+    type Err = std::convert::Infallible;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(GroupRef::from_text(text))
+    }
+}
+
 /// Which groups have which tier, as configured. None: nobody but root and the
 /// daemon's own user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,11 +56,8 @@ pub struct AccessGroups {
 impl AccessGroups {
     /// From what the configuration says.
     pub fn from_names(read: Option<&str>, send: Option<&str>, admin: Option<&str>) -> Self {
-        let group = |text: &str| match text.parse() {
-            Ok(gid) => GroupRef::Gid(gid),
-            Err(_) => GroupRef::Name(text.to_string()),
-        };
-        AccessGroups { read: read.map(group), send: send.map(group), admin: admin.map(group) }
+        let [read, send, admin] = [read, send, admin].map(|group| group.map(GroupRef::from_text));
+        AccessGroups { read, send, admin }
     }
 }
 
