@@ -12,7 +12,7 @@ use tokio::time::{Instant, interval, timeout};
 
 use crate::ctl::qr;
 use crate::demo::tell::{self, Teller};
-use crate::rpc::api::{MessageId, NoParams, PairOffer, PairParams, SendParams, SessionState};
+use crate::rpc::api::{MessageId, PairOffer, PairParams, SendParams, SessionState};
 use crate::rpc::call;
 use crate::rpc::client::{Client, Events};
 use crate::rpc::view::View;
