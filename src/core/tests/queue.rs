@@ -128,7 +128,7 @@ fn a_message_that_fails_in_passing_again_and_again_is_parked() {
     for attempt in 1..=5 {
         assert_eq!(world.flight(id).attempt.0, attempt);
         world.not_sent(id, NotSent::Passing);
-        world.pass(120_000);
+        world.pass(16_000);
     }
     assert_eq!(world.state(id), State::Parked);
     assert_eq!(world.reason(id), (ReasonKind::NotSendable, None));
