@@ -230,7 +230,6 @@ impl Core {
                 break;
             }
             self.queue.remove(id);
-            self.out.put.remove(&id);
             self.out.removed.push(id);
         }
     }

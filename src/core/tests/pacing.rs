@@ -74,14 +74,24 @@ fn invariant_3_wall_clock_jumps_and_suspends_refill_nothing() {
 #[test]
 fn invariant_3_monotonic_time_that_goes_back_refills_nothing() {
     let mut world = World::connected();
-    for chat in 0..7 {
+    for chat in 0..3 {
         world.send(chat);
     }
-    world.now.mono_ms -= 500_000;
-    world.input(Input::Tick);
-    world.now.mono_ms += 500_000 + 119_999;
-    world.input(Input::Tick);
-    assert_eq!(world.sends.len(), 5);
+    let now = world.now;
+    let later = |mono_ms| Now { mono_ms, ..now };
+    world.core.handle(Input::Tick, later(now.mono_ms - 500_000));
+    let mut pacer_slots = world.core.pacer.stored();
+    let token = crate::core::io::Token(999);
+    for chat in 3..8 {
+        let request = Request::Submit(world.submission(chat, "text", None));
+        let past = later(now.mono_ms - 500_000);
+        world.core.handle(Input::Request { token, request }, past);
+        pacer_slots = world.core.pacer.stored();
+    }
+    world.core.handle(Input::Tick, later(now.mono_ms + 119_999));
+    assert_eq!(world.core.pacer.stored(), pacer_slots);
+    assert!(pacer_slots.iter().all(|slot| slot.mono_ms == now.mono_ms));
+    assert_eq!(pacer_slots.len(), 5);
 }
 
 #[test]

@@ -200,6 +200,39 @@ fn history_is_trimmed_by_count_and_by_age() {
 }
 
 #[test]
+fn one_wake_trims_what_has_aged_within_the_hour() {
+    let mut world = World::connected();
+    let (first, second) = (world.send(0), world.send(1));
+    world.ack(first);
+    world.idle(60_000);
+    world.ack(second);
+    let (at, wake) = world.core.poll_timeout().unwrap();
+    assert_eq!(wake, crate::core::io::Wake::Trim);
+    world.idle(at - world.now.mono_ms - 1_000);
+    world.input(Input::Tick);
+    let (next, _) = world.core.poll_timeout().unwrap();
+    assert_eq!(next, world.now.mono_ms + 3_600_000);
+    world.pass(3_600_000);
+    assert_eq!((world.status().queue.history, world.core.poll_timeout()), (0, None));
+}
+
+#[test]
+fn a_retried_message_has_all_its_attempts_again() {
+    let mut world = World::connected();
+    let id = world.send(0);
+    for round in 0..2 {
+        for _ in 0..5 {
+            world.not_sent(id, NotSent::Passing);
+            world.pass(16_000);
+        }
+        assert_eq!(world.state(id), State::Parked, "round {round}");
+        world.pass(120_000);
+        world.request(Request::Retry { filter: world.all() });
+    }
+    assert_eq!(world.sends.len(), 11);
+}
+
+#[test]
 fn cancel_withdraws_what_waits_and_says_where_the_rest_stands() {
     let mut world = World::connected();
     let (first, second) = (world.send(0), world.send(0));

@@ -101,6 +101,16 @@ fn words_about_unknown_ids_are_ignored() {
 }
 
 #[test]
+fn a_receipt_for_what_was_never_attempted_is_ignored() {
+    let mut world = World::connected();
+    world.request(Request::Pause);
+    let id = world.send(0);
+    world.receipt(id, ReceiptKind::Delivered);
+    world.ack(id);
+    assert_eq!(world.state(id), State::Queued);
+}
+
+#[test]
 fn unknown_messages_go_out_again_first_after_a_reconnect() {
     let mut world = World::connected();
     let (first, second) = (world.send(0), world.send(0));
