@@ -1,2 +1,5 @@
-//! The command line.
-fn main() {}
+//! The command line of the daemon. All of it is in `tetherd::ctl`.
+
+fn main() -> std::process::ExitCode {
+    tetherd::ctl::main()
+}

@@ -723,6 +723,10 @@ impl fmt::Debug for PairOffer {
     }
 }
 
+/// Answer of `events.subscribe`. The events follow it on the same connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscribeResult {}
+
 /// A notification of `events.subscribe`: method `event`, this as its parameters.
 ///
 /// A subscriber first gets `status`, a `message` for each live message, and
@@ -970,7 +974,7 @@ pub enum ErrorKind {
     NotPaired,
     /// The pairing could not be started.
     PairingFailed,
-    /// The request does not fit the state that the session is in.
+    /// The request does not fit the state that the session, or this connection, is in.
     WrongState,
     /// The change may or may not be on disk; the daemon is going down.
     OutcomeUnknown,

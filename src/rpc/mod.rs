@@ -1,3 +1,16 @@
 //! The wire contract and its client. Imports nothing of the daemon.
+//!
+//! - [`api`]: methods, parameters, results, events and error codes.
+//! - [`call`]: which method takes which parameters and answers what; the decoding
+//!   of parameters.
+//! - [`line`]: bytes to lines, bounded.
+//! - [`frame`]: lines to JSON-RPC 2.0 messages, and back.
+//! - [`client`]: the calling side.
+//! - [`view`]: snapshot and changes, folded into one picture.
 
 pub mod api;
+pub mod call;
+pub mod client;
+pub mod frame;
+pub mod line;
+pub mod view;

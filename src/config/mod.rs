@@ -1,0 +1,262 @@
+//! The configuration: an optional TOML file on top of defaults, checked as a whole.
+//!
+//! Owns the keys, their defaults and their limits ([`keys`]), where the file is looked
+//! for ([`paths`]), and the daemon's command line ([`args`]). Never creates a folder,
+//! opens a socket or logs: callers do that with the values they get.
+
+pub mod args;
+mod check;
+pub mod keys;
+pub mod paths;
+pub mod problem;
+mod read;
+#[cfg(test)]
+mod tests;
+pub mod value;
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use paths::Environment;
+pub use problem::{ConfigError, Problem};
+pub use value::{ClientVersion, Level};
+
+/// Longest configuration file, in bytes.
+pub const FILE_BYTES_MAX: u64 = 256 * 1024;
+
+/// Everything that can be configured, checked. `Config::default()` is what a system
+/// service gets without a file; [`Config::defaults`] what another environment gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `[state]`: where the daemon keeps what must not be lost.
+    pub state: StateConfig,
+    /// `[socket]`: where programs reach it, and who may do what.
+    pub socket: SocketConfig,
+    /// `[queue]`: how much is kept.
+    pub queue: QueueConfig,
+    /// `[pacing]`: how fast messages leave.
+    pub pacing: PacingConfig,
+    /// `[session]`: the connection to the network.
+    pub session: SessionConfig,
+    /// `[log]`: what is told on stderr.
+    pub log: LogConfig,
+}
+
+/// `[state]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateConfig {
+    /// `dir`: the state directory. One account, one daemon, one directory.
+    pub dir: PathBuf,
+}
+
+/// `[socket]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketConfig {
+    /// `path`: the control socket.
+    pub path: PathBuf,
+    /// `group_read`: whose members may look. None: no group.
+    pub group_read: Option<String>,
+    /// `group_send`: whose members may also send. None: no group.
+    pub group_send: Option<String>,
+    /// `group_admin`: whose members may do everything. None: no group.
+    pub group_admin: Option<String>,
+}
+
+/// `[queue]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueConfig {
+    /// `capacity`: places for messages that wait or are on their way.
+    pub capacity: usize,
+    /// `parked_max`: places for messages set aside with a reason.
+    pub parked_max: usize,
+    /// `history_max`: finished messages that stay readable.
+    pub history_max: usize,
+    /// `history_age`: how long finished messages stay readable.
+    pub history_age: Duration,
+}
+
+/// `[pacing]`: at most `messages` attempts in any `window`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PacingConfig {
+    /// `messages`: attempts in one window.
+    pub messages: usize,
+    /// `window`: the window's length.
+    pub window: Duration,
+}
+
+/// `[session]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionConfig {
+    /// `endpoint`: the server's websocket, `wss://`.
+    pub endpoint: String,
+    /// `ca_file`: a PEM file with the only certificate authorities to trust.
+    /// None: the system's, or Mozilla's where the system has none.
+    pub ca_file: Option<PathBuf>,
+    /// `client_version`: which WhatsApp Web the session says it is.
+    pub client_version: ClientVersion,
+    /// `device_name`: the name in the phone's list of linked devices.
+    pub device_name: String,
+    /// `connect_timeout`: name resolution, TCP, TLS, handshake and login together.
+    pub connect_timeout: Duration,
+    /// `send_timeout`: building, encrypting and writing one message.
+    pub send_timeout: Duration,
+    /// `ack_timeout`: how long the server's answer may take before a message is `unknown`.
+    pub ack_timeout: Duration,
+    /// `backoff_first`: the longest wait before the second try to connect.
+    pub backoff_first: Duration,
+    /// `backoff_cap`: the longest wait between two tries.
+    pub backoff_cap: Duration,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// `level`: of the whole daemon.
+    pub level: Level,
+    /// `library`: of the protocol library, whose records may name people.
+    pub library: Level,
+    /// `[log.modules]`: other levels for single modules (`store`, `daemon::server`).
+    pub modules: BTreeMap<String, Level>,
+}
+
+/// A configuration and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The values.
+    pub config: Config,
+    /// The file that was read; none if there was none.
+    pub file: Option<PathBuf>,
+    /// What is allowed and unwise; to be logged as warnings, and told by `check-config`.
+    pub warnings: Vec<Problem>,
+}
+
+/// Which keys differ between two configurations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReloadDiff {
+    /// Keys whose new values a running daemon takes over.
+    pub applied: Vec<&'static str>,
+    /// Keys whose new values need a restart.
+    pub needs_restart: Vec<&'static str>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config::defaults(&Environment::system())
+    }
+}
+
+impl Config {
+    /// What this environment gets without a file. Paths that cannot be guessed are
+    /// empty; [`Config::load`] refuses those.
+    pub fn defaults(env: &Environment) -> Self {
+        Config {
+            state: StateConfig { dir: env.state_dir().unwrap_or_default() },
+            socket: SocketConfig {
+                path: env.socket_path().unwrap_or_default(),
+                group_read: None,
+                group_send: None,
+                group_admin: None,
+            },
+            queue: QueueConfig {
+                capacity: 400,
+                parked_max: 1_000,
+                history_max: 2_000,
+                history_age: Duration::from_secs(7 * 24 * 3_600),
+            },
+            pacing: PacingConfig {
+                messages: keys::TOLERATED_MESSAGES,
+                window: keys::TOLERATED_WINDOW,
+            },
+            session: SessionConfig {
+                endpoint: String::from("wss://web.whatsapp.com/ws/chat"),
+                ca_file: None,
+                // The version that the protocol crate's tables were made from.
+                client_version: ClientVersion(2, 3000, 1_042_742_319),
+                device_name: String::from("tetherd"),
+                connect_timeout: Duration::from_secs(30),
+                send_timeout: Duration::from_secs(30),
+                ack_timeout: Duration::from_secs(60),
+                backoff_first: Duration::from_secs(2),
+                backoff_cap: Duration::from_secs(5 * 60),
+            },
+            log: LogConfig { level: Level::Info, library: Level::Off, modules: BTreeMap::new() },
+        }
+    }
+
+    /// Finds the file, reads it, checks everything.
+    pub fn load(named: Option<&Path>, env: &Environment) -> Result<Loaded, ConfigError> {
+        let found = match named {
+            Some(path) => Some((path.to_path_buf(), true)),
+            None => env.config_file(),
+        };
+        let Some((path, required)) = found else { return Config::from_text("", None, env) };
+        match read_file(&path) {
+            Ok(text) => Config::from_text(&text, Some(&path), env),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => {
+                Config::from_text("", None, env)
+            }
+            Err(error) => Err(unreadable(path, &error).into()),
+        }
+    }
+
+    /// Reads a configuration's text and checks everything. `file` is for the sentences.
+    pub fn from_text(
+        text: &str,
+        file: Option<&Path>,
+        env: &Environment,
+    ) -> Result<Loaded, ConfigError> {
+        let source = problem::Source { file: file.unwrap_or(Path::new("(no file)")), text };
+        let mut config = Config::defaults(env);
+        let read = read::read(&source, &mut config);
+        let mut problems = read.problems;
+        let (errors, warnings) = check::check(&config, &source, &read.places);
+        problems.extend(errors);
+        problems.sort_by_key(|problem| problem.at);
+        if problems.is_empty() {
+            Ok(Loaded { config, file: file.map(Path::to_path_buf), warnings })
+        } else {
+            Err(ConfigError { problems })
+        }
+    }
+
+    /// What a running daemon can take over from `new`, and what needs a restart.
+    pub fn reload_diff(old: &Config, new: &Config) -> ReloadDiff {
+        let mut diff = ReloadDiff::default();
+        for key in keys::KEYS {
+            if (key.get)(old) != (key.get)(new) {
+                let side = if key.reloads { &mut diff.applied } else { &mut diff.needs_restart };
+                side.push(key.path);
+            }
+        }
+        if old.log.modules != new.log.modules {
+            diff.applied.push("log.modules");
+        }
+        diff
+    }
+
+    /// `old` with the reloadable values of `new`.
+    #[must_use]
+    pub fn reloaded(old: &Config, new: &Config) -> Config {
+        Config { log: new.log.clone(), ..old.clone() }
+    }
+}
+
+fn read_file(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "it is too large"));
+    }
+    Ok(text)
+}
+
+fn unreadable(path: PathBuf, error: &std::io::Error) -> Problem {
+    Problem {
+        file: Some(path),
+        at: None,
+        what: format!("The configuration cannot be read: {error}."),
+        remedy: String::from("Name another with --config, or make it readable for this user."),
+    }
+}

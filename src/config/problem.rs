@@ -1,0 +1,90 @@
+//! What can be wrong with a configuration, and how it is said: where, what, remedy.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// One thing that is wrong, or (as a warning) unwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file; none if it comes from the environment or the defaults.
+    pub file: Option<PathBuf>,
+    /// Line and column, counted from 1, columns in characters.
+    pub at: Option<(usize, usize)>,
+    /// What is wrong, in a sentence.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl Problem {
+    /// A problem that no line of a file is to blame for.
+    pub fn nowhere(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Problem { file: None, at: None, what: what.into(), remedy: remedy.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{}:", file.display())?;
+            if let Some((line, column)) = self.at {
+                write!(f, "{line}:{column}:")?;
+            }
+            f.write_str(" ")?;
+        }
+        f.write_str(&self.what)?;
+        if !self.remedy.is_empty() {
+            write!(f, " {}", self.remedy)?;
+        }
+        Ok(())
+    }
+}
+
+/// A configuration that cannot be used: all that is wrong with it, a line each.
+/// The process ends with [`crate::exit::ExitCode::Config`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// At least one.
+    pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl From<Problem> for ConfigError {
+    fn from(problem: Problem) -> Self {
+        ConfigError { problems: vec![problem] }
+    }
+}
+
+/// Knows where in a file a byte is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source<'a> {
+    pub(crate) file: &'a Path,
+    pub(crate) text: &'a str,
+}
+
+impl Source<'_> {
+    /// A problem at this byte of the file.
+    pub(crate) fn problem(&self, byte: usize, what: String, remedy: String) -> Problem {
+        Problem { file: Some(self.file.into()), at: Some(self.position(byte)), what, remedy }
+    }
+
+    fn position(&self, byte: usize) -> (usize, usize) {
+        let before = self.text.get(..byte).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = before.matches('\n').count() + 1;
+        (line, before[line_start..].chars().count() + 1)
+    }
+}

@@ -1,0 +1,1 @@
+//! The configuration as its users meet it.

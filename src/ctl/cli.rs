@@ -1,0 +1,342 @@
+//! The definition of the command line: help, completions and parsing come from here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::value::parse_duration;
+use crate::exit::{ExitCode, help_table};
+use crate::rpc::api::{Filter, MessageId, ReasonKind, State};
+
+const JSON_HELP: &str = "\
+With --json, stdout carries the daemon's own JSON, one object a line. An error is one \
+line {\"error\":{\"code\",\"message\",\"data\":{\"kind\",..}}}: the daemon's, or one of this \
+program without a code (kind no_daemon, socket_denied, closed, ..). The sentence on \
+stderr and the exit code are the same either way.";
+
+/// Talks to tetherd: sends, lists, clears, pairs, and says why messages wait.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tetherctl",
+    version,
+    after_help = format!("{JSON_HELP}\n\n{}", help_table(ExitCode::for_tetherctl)),
+    disable_help_subcommand = true
+)]
+pub struct Args {
+    /// The daemon's socket. Without it: the user's own daemon's, else the system's.
+    #[arg(long, global = true, value_name = "PATH", env = "TETHERD_SOCKET")]
+    pub socket: Option<PathBuf>,
+    /// Print the daemon's JSON instead of text for people.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be asked.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The session, the queue and the pace at a glance.
+    Status,
+    /// Why messages wait, what to do about it, and when the next one leaves.
+    Why,
+    /// Put a message into the queue; answers when it is on disk.
+    Send(SendArgs),
+    /// One message, with its whole text.
+    Show(ShowArgs),
+    /// List the messages that wait, are on their way, or are parked.
+    Queue(QueueArgs),
+    /// Withdraw waiting and parked messages in bulk.
+    Clear(ClearArgs),
+    /// Withdraw single messages.
+    Cancel {
+        /// Their ids, such as m42.
+        #[arg(required = true, value_name = "ID", value_parser = message_id)]
+        ids: Vec<MessageId>,
+    },
+    /// Put parked messages back into the queue; without ids and filters, all of them.
+    Retry(RetryArgs),
+    /// Let nothing leave until `resume`. Messages are still accepted.
+    Pause,
+    /// Let messages leave again.
+    Resume,
+    /// Link a phone: shows a QR code, or with --code what to type on the phone.
+    Pair {
+        /// Pair by a code typed on the phone with this number (+ and digits).
+        #[arg(long, value_name = "PHONE")]
+        code: Option<String>,
+    },
+    /// Try to connect now instead of waiting for the next try.
+    Reconnect,
+    /// Take the session back after another WhatsApp Web session took over.
+    Takeover,
+    /// Unlink this device from the phone. Waiting messages stay in the queue.
+    Logout {
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Print what happens as it happens, after the state as it is now.
+    Events,
+    /// The versions of this program and of the daemon.
+    Version,
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `send`.
+#[derive(Debug, clap::Args)]
+pub struct SendArgs {
+    /// A number (+ and digits), or a JID of a person or group.
+    #[arg(value_name = "TO", allow_hyphen_values = false)]
+    pub to: String,
+    /// The text; - reads it from stdin, without its last newline.
+    #[arg(value_name = "TEXT|-", allow_hyphen_values = true)]
+    pub text: String,
+    /// Idempotency key: the same key with the same content is the same message.
+    #[arg(long, short, value_name = "KEY")]
+    pub key: Option<String>,
+    /// Wait until the message is sent, or delivered.
+    ///
+    /// Ends with 0 once it is, with 1 if it is parked, fails, expires or is withdrawn.
+    /// With --json, a second line holds the message as it then stands.
+    #[arg(long, short, value_name = "UNTIL")]
+    pub wait: Option<Until>,
+    /// With --wait: give up after this time (120s, 10m) and end with 124; the message
+    /// stays in the queue.
+    #[arg(long, value_name = "TIME", requires = "wait", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+}
+
+/// What `send --wait` waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Until {
+    /// The server has taken it.
+    Sent,
+    /// A device of the recipient has it.
+    Delivered,
+}
+
+/// `show`.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct ShowArgs {
+    /// The message's id, such as m42.
+    #[arg(value_name = "ID", value_parser = message_id)]
+    pub id: Option<MessageId>,
+    /// By the key that it was sent with.
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// By its id on the network.
+    #[arg(long, value_name = "ID")]
+    pub wa_id: Option<String>,
+}
+
+/// What selects messages. Given conditions must all hold.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct FilterArgs {
+    /// To this number or JID.
+    #[arg(long, value_name = "TO")]
+    pub to: Option<String>,
+    /// With this reason, such as not_on_network.
+    #[arg(long, value_name = "REASON", value_parser = reason)]
+    pub reason: Option<ReasonKind>,
+    /// Accepted at least this long ago (90s, 2h, 3d).
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub older_than: Option<Duration>,
+}
+
+/// `queue`.
+#[derive(Debug, clap::Args)]
+pub struct QueueArgs {
+    /// In this state; can be given more than once. `all` lists finished ones too.
+    #[arg(long, short, value_name = "STATE", value_parser = states)]
+    pub state: Vec<States>,
+    /// Conditions.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// At most this many.
+    #[arg(long, short = 'n', value_name = "COUNT")]
+    pub limit: Option<usize>,
+}
+
+/// `clear`.
+#[derive(Debug, clap::Args)]
+pub struct ClearArgs {
+    /// In this state; can be given more than once. Without it: queued and parked.
+    #[arg(long, short, value_name = "STATE", value_parser = states)]
+    pub state: Vec<States>,
+    /// Conditions.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// One of these; can be given more than once.
+    #[arg(long, value_name = "ID", value_parser = message_id)]
+    pub id: Vec<MessageId>,
+    /// Say what would be withdrawn, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask. Needed where no terminal is there to ask on.
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// `retry`.
+#[derive(Debug, clap::Args)]
+pub struct RetryArgs {
+    /// Only these, such as m42.
+    #[arg(value_name = "ID", value_parser = message_id)]
+    pub ids: Vec<MessageId>,
+    /// Conditions.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+/// One value of `--state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum States {
+    /// Every state.
+    All,
+    /// This one.
+    One(State),
+}
+
+impl FilterArgs {
+    /// As the wire wants it.
+    pub fn to_filter(&self, states: &[States], ids: &[MessageId]) -> Filter {
+        let mut wanted: Vec<State> = Vec::new();
+        for states in states {
+            match states {
+                States::All => wanted.extend(State::ALL),
+                States::One(state) => wanted.push(*state),
+            }
+        }
+        wanted.sort_unstable();
+        wanted.dedup();
+        Filter {
+            states: wanted,
+            to: self.to.clone(),
+            reason: self.reason,
+            older_than_s: self.older_than.map(whole_seconds),
+            ids: ids.to_vec(),
+        }
+    }
+}
+
+/// Rounded up: a filter must not catch younger messages than asked for.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+fn message_id(text: &str) -> Result<MessageId, String> {
+    text.parse().map_err(|error: crate::rpc::api::NotAMessageId| error.to_string())
+}
+
+/// Reads a name of the wire, with a suggestion for a slip.
+fn named<T: serde::de::DeserializeOwned>(text: &str, what: &str, names: &str) -> Result<T, String> {
+    serde_json::from_value(serde_json::Value::String(text.to_owned())).map_err(|_| {
+        match crate::config::value::did_you_mean(text, names.split(", ")) {
+            Some(name) => format!("there is no {what} {text:?}; did you mean {name:?}?"),
+            None => format!("there is no {what} {text:?}; there are {names}"),
+        }
+    })
+}
+
+fn states(text: &str) -> Result<States, String> {
+    if text == "all" {
+        return Ok(States::All);
+    }
+    let names = State::ALL.map(State::name).join(", ");
+    named(text, "state", &format!("{names}, all")).map(States::One)
+}
+
+fn reason(text: &str) -> Result<ReasonKind, String> {
+    let all = [
+        ReasonKind::Refused,
+        ReasonKind::ReachoutTimelock,
+        ReasonKind::NotOnNetwork,
+        ReasonKind::NotSendable,
+        ReasonKind::NoAnswer,
+        ReasonKind::ShelfFull,
+    ];
+    named(text, "reason", &all.map(ReasonKind::name).join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn help_documents_every_exit_code_and_what_json_does() {
+        let help = Args::command().render_help().to_string();
+        for code in ExitCode::ALL.into_iter().filter(|code| !code.for_tetherctl().is_empty()) {
+            assert!(help.contains(&format!("{:>5}  ", code.number())), "{code}: {help}");
+        }
+        assert!(help.contains("--json"), "{help}");
+    }
+
+    #[test]
+    fn filters_become_the_wire_s() {
+        let Command::Clear(clear) =
+            parse("tetherctl clear --state parked --state queued --to +15550100 --older-than 1500ms --id m2")
+                .unwrap()
+                .command
+        else {
+            panic!("not clear")
+        };
+        let filter = clear.filter.to_filter(&clear.state, &clear.id);
+        assert_eq!(
+            filter,
+            Filter {
+                states: vec![State::Queued, State::Parked],
+                to: Some("+15550100".into()),
+                reason: None,
+                older_than_s: Some(2),
+                ids: vec![MessageId(2)],
+            }
+        );
+    }
+
+    #[test]
+    fn a_misspelt_state_or_reason_is_refused_with_a_suggestion() {
+        let said = parse("tetherctl queue --state prked").unwrap_err().to_string();
+        assert!(said.contains("did you mean \"parked\"?"), "{said}");
+        let said = parse("tetherctl clear --reason not_on_netwrok").unwrap_err().to_string();
+        assert!(said.contains("did you mean \"not_on_network\"?"), "{said}");
+    }
+
+    #[test]
+    fn a_text_may_begin_with_a_hyphen_or_be_stdin() {
+        for text in ["-", "-x", "--"] {
+            let line = ["tetherctl", "send", "+15550100", "--", text];
+            assert!(Args::try_parse_from(line).is_ok(), "{text}");
+        }
+        assert!(parse("tetherctl send +15550100 -").is_ok());
+        assert!(parse("tetherctl send +15550100 hi --wait sent --timeout 2m").is_ok());
+        assert!(parse("tetherctl send +15550100 hi --timeout 2m").is_err());
+    }
+
+    #[test]
+    fn show_wants_exactly_one_name() {
+        assert!(parse("tetherctl show m1").is_ok());
+        assert!(parse("tetherctl show --key k").is_ok());
+        assert!(parse("tetherctl show").is_err());
+        assert!(parse("tetherctl show m1 --key k").is_err());
+        assert!(parse("tetherctl show x1").is_err());
+    }
+}

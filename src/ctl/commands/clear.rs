@@ -1,0 +1,68 @@
+//! `clear`: shows what would be withdrawn, asks, withdraws.
+
+use crate::ctl::cli::ClearArgs;
+use crate::ctl::failure::Failure;
+use crate::ctl::out::Out;
+use crate::ctl::render::{clean, messages};
+use crate::rpc::api::{ClearParams, ClearResult, Filter};
+use crate::rpc::call;
+use crate::rpc::client::Client;
+
+/// Most examples told to people.
+const EXAMPLES_SHOWN_MAX: usize = 10;
+
+pub(crate) async fn run(args: ClearArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
+    let filter = args.filter.to_filter(&args.state, &args.id);
+    if args.dry_run {
+        return clear(filter, true, client, out).await.map(drop);
+    }
+    if !args.yes {
+        if out.json() {
+            return Err(Failure::NeedsYes);
+        }
+        let found = clear(filter.clone(), true, client, out).await?;
+        if found == 0 {
+            return Ok(());
+        }
+        super::confirm(&format!("Withdraw {}?", messages(found)), out)?;
+    }
+    clear(filter, false, client, out).await.map(drop)
+}
+
+async fn clear(
+    filter: Filter,
+    dry_run: bool,
+    client: &Client,
+    out: &mut Out,
+) -> Result<usize, Failure> {
+    let params = ClearParams { filter, dry_run };
+    let (result, wire) = super::ask(client, call::QueueClear, &params).await?;
+    if out.json() {
+        out.json_line(&wire)?;
+    } else {
+        out.text(&tell(&result))?;
+    }
+    Ok(result.cleared)
+}
+
+fn tell(result: &ClearResult) -> String {
+    let count = messages(result.cleared);
+    let mut text = match (result.cleared, result.dry_run) {
+        (0, _) => String::from("no message matches\n"),
+        (_, true) => format!("{count} would be withdrawn:\n"),
+        (_, false) => format!("{count} withdrawn:\n"),
+    };
+    for example in result.examples.iter().take(EXAMPLES_SHOWN_MAX) {
+        let (to, preview) = (clean(&example.to, false), clean(&example.preview, false));
+        text.push_str(&format!("  {} {to} {preview}\n", example.id));
+    }
+    let more = result.cleared.saturating_sub(result.examples.len().min(EXAMPLES_SHOWN_MAX));
+    if more > 0 {
+        text.push_str(&format!("  and {more} more\n"));
+    }
+    if !result.in_flight.is_empty() {
+        let ids = super::ids(&result.in_flight);
+        text.push_str(&format!("already on their way, and left alone: {ids}\n"));
+    }
+    text
+}

@@ -1,0 +1,14 @@
+//! `completions`.
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use crate::ctl::cli::Args;
+use crate::ctl::failure::Failure;
+use crate::ctl::out::Out;
+
+pub(crate) fn run(shell: Shell, out: &mut Out) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "tetherctl", &mut script);
+    out.text(&String::from_utf8_lossy(&script))
+}

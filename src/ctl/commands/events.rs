@@ -1,0 +1,24 @@
+//! `events`: a line for each.
+
+use crate::ctl::failure::Failure;
+use crate::ctl::out::Out;
+use crate::ctl::render;
+use crate::rpc::api::Event;
+use crate::rpc::client::Client;
+
+pub(crate) async fn run(client: &Client, out: &mut Out) -> Result<(), Failure> {
+    let mut events = client.subscribe().await?;
+    loop {
+        let frame = events.next().await?;
+        if out.json() {
+            out.json_line(&frame)?;
+        } else {
+            let clock = out.clock();
+            out.line(&render::event(&frame, &clock))?;
+        }
+        out.flush()?;
+        if matches!(frame.event, Event::Lagged {}) {
+            return Err(Failure::Lagged);
+        }
+    }
+}

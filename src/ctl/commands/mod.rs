@@ -1,0 +1,136 @@
+//! One file for each command: the call, and what is told of its answer.
+
+pub(crate) mod cancel;
+pub(crate) mod clear;
+pub(crate) mod completions;
+pub(crate) mod events;
+pub(crate) mod logout;
+pub(crate) mod pair;
+pub(crate) mod pause;
+pub(crate) mod queue;
+pub(crate) mod reconnect;
+pub(crate) mod resume;
+pub(crate) mod retry;
+pub(crate) mod send;
+pub(crate) mod show;
+pub(crate) mod status;
+pub(crate) mod takeover;
+pub(crate) mod version;
+pub(crate) mod why;
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use serde_json::Value;
+
+use crate::ctl::cli::Command;
+use crate::ctl::failure::Failure;
+use crate::ctl::out::Out;
+use crate::ctl::render;
+use crate::rpc::api::NoParams;
+use crate::rpc::call::Call;
+use crate::rpc::client::{Client, ClientError};
+
+/// Carries out a command that needs the daemon.
+pub(crate) async fn dispatch(
+    command: Command,
+    client: &Client,
+    out: &mut Out,
+) -> Result<(), Failure> {
+    match command {
+        Command::Status => status::run(client, out).await,
+        Command::Why => why::run(client, out).await,
+        Command::Send(args) => send::run(args, client, out).await,
+        Command::Show(args) => show::run(args, client, out).await,
+        Command::Queue(args) => queue::run(args, client, out).await,
+        Command::Clear(args) => clear::run(args, client, out).await,
+        Command::Cancel { ids } => cancel::run(ids, client, out).await,
+        Command::Retry(args) => retry::run(args, client, out).await,
+        Command::Pause => pause::run(client, out).await,
+        Command::Resume => resume::run(client, out).await,
+        Command::Pair { code } => pair::run(code, client, out).await,
+        Command::Reconnect => reconnect::run(client, out).await,
+        Command::Takeover => takeover::run(client, out).await,
+        Command::Logout { yes } => logout::run(yes, client, out).await,
+        Command::Events => events::run(client, out).await,
+        // Carried out before there is a connection.
+        Command::Version => Ok(()),
+        Command::Completions { shell } => completions::run(shell, out),
+    }
+}
+
+/// Calls a method; answers the typed result, and the wire's own JSON for `--json`.
+async fn ask<C: Call>(
+    client: &Client,
+    _: C,
+    params: &C::Params,
+) -> Result<(C::Result, Value), Failure> {
+    let params = serde_json::to_value(params).map_err(ClientError::Decode)?;
+    let wire = client.call_raw(C::METHOD.name(), &params).await?;
+    let result = serde_json::from_value(wire.clone()).map_err(ClientError::Decode)?;
+    Ok((result, wire))
+}
+
+/// Calls a method that answers the status, and tells it after `sentence`.
+async fn command<C>(
+    method: C,
+    sentence: &str,
+    client: &Client,
+    out: &mut Out,
+) -> Result<(), Failure>
+where
+    C: Call<Params = NoParams, Result = crate::rpc::api::Status>,
+{
+    let (status, wire) = ask(client, method, &NoParams {}).await?;
+    if out.json() {
+        return out.json_line(&wire);
+    }
+    out.line(sentence)?;
+    let clock = out.clock();
+    out.text(&render::status(&status, &clock))
+}
+
+/// Asks on the terminal; `Err` if there is none, or the answer is not yes.
+fn confirm(question: &str, out: &mut Out) -> Result<(), Failure> {
+    let stdin = std::io::stdin();
+    if out.json() || !stdin.is_terminal() {
+        return Err(Failure::NeedsYes);
+    }
+    out.flush()?;
+    let mut stderr = std::io::stderr();
+    write!(stderr, "{question} [y/N] ")?;
+    stderr.flush()?;
+    let mut answer = String::new();
+    stdin.lock().read_line(&mut answer)?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        Ok(())
+    } else {
+        Err(Failure::No(String::from("nothing was changed")))
+    }
+}
+
+/// `m1, m2, m3`.
+fn ids(ids: &[crate::rpc::api::MessageId]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The events that a command follows while its own call is under way.
+///
+/// They are read during the call too: an unread subscription would hold the reply back.
+async fn call_while_reading<C: Call>(
+    client: &Client,
+    events: &mut crate::rpc::client::Events,
+    method: C,
+    params: &C::Params,
+    mut seen: impl FnMut(crate::rpc::api::Event),
+) -> Result<(C::Result, Value), Failure> {
+    let call = ask(client, method, params);
+    tokio::pin!(call);
+    loop {
+        tokio::select! {
+            // The events that came before the reply are looked at before it.
+            biased;
+            frame = events.next() => seen(frame?.event),
+            reply = &mut call => return reply,
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! `pause`.
+
+use crate::ctl::failure::Failure;
+use crate::ctl::out::Out;
+use crate::rpc::call;
+use crate::rpc::client::Client;
+
+pub(crate) async fn run(client: &Client, out: &mut Out) -> Result<(), Failure> {
+    super::command(call::QueuePause, "paused: nothing leaves until `tetherctl resume`", client, out)
+        .await
+}

@@ -1,0 +1,16 @@
+//! `resume`.
+
+use crate::ctl::failure::Failure;
+use crate::ctl::out::Out;
+use crate::rpc::call;
+use crate::rpc::client::Client;
+
+pub(crate) async fn run(client: &Client, out: &mut Out) -> Result<(), Failure> {
+    super::command(
+        call::QueueResume,
+        "resumed: messages leave again as pace and connection allow",
+        client,
+        out,
+    )
+    .await
+}

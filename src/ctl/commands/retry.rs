@@ -1,0 +1,29 @@
+//! `retry`.
+
+use crate::ctl::cli::RetryArgs;
+use crate::ctl::failure::Failure;
+use crate::ctl::out::Out;
+use crate::ctl::render::messages;
+use crate::rpc::api::RetryParams;
+use crate::rpc::call;
+use crate::rpc::client::Client;
+
+pub(crate) async fn run(args: RetryArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
+    let params = RetryParams { filter: args.filter.to_filter(&[], &args.ids) };
+    let (result, wire) = super::ask(client, call::QueueRetry, &params).await?;
+    if out.json() {
+        out.json_line(&wire)?;
+    } else if result.requeued.is_empty() && result.no_place.is_empty() {
+        out.line("no parked message matches")?;
+    } else if !result.requeued.is_empty() {
+        out.line(&format!("back in the queue: {}", super::ids(&result.requeued)))?;
+    }
+    if !result.no_place.is_empty() {
+        return Err(Failure::NotNow(format!(
+            "the queue has no place for {}, which stay parked; try again when some have left: {}",
+            messages(result.no_place.len()),
+            super::ids(&result.no_place)
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! `show`: one message, whole.
+
+use crate::ctl::cli::ShowArgs;
+use crate::ctl::failure::Failure;
+use crate::ctl::out::Out;
+use crate::ctl::render;
+use crate::rpc::api::GetParams;
+use crate::rpc::call;
+use crate::rpc::client::Client;
+
+pub(crate) async fn run(args: ShowArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
+    let params = GetParams { id: args.id, wa_id: args.wa_id, key: args.key };
+    let (message, wire) = super::ask(client, call::MessageGet, &params).await?;
+    if out.json() {
+        return out.json_line(&wire);
+    }
+    let clock = out.clock();
+    out.text(&render::message(&message, &clock))
+}

@@ -1,0 +1,272 @@
+//! How a command fails: one sentence with its remedy, and an exit code.
+
+use std::io;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::ctl::render::span;
+use crate::exit::ExitCode;
+use crate::rpc::api::{Error, ErrorKind};
+use crate::rpc::client::ClientError;
+
+/// Why a command did not come about.
+#[derive(Debug)]
+pub enum Failure {
+    /// None of these sockets has a daemon.
+    NoDaemon(Vec<PathBuf>),
+    /// The socket is not ours to open.
+    SocketDenied(PathBuf),
+    /// The socket cannot be reached for another reason.
+    Connect {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The daemon, or the way to it.
+    Client(ClientError),
+    /// The daemon ended the stream of events because we read too slowly.
+    Lagged,
+    /// What was given on the command line or on stdin makes no sense.
+    BadInput(String),
+    /// The command needs a terminal to ask on.
+    NeedsYes,
+    /// The answer was no; the sentence says to what.
+    No(String),
+    /// Something named is not there; the sentence says what.
+    NotFound(String),
+    /// Nothing wrong, but not now; the sentence says what.
+    NotNow(String),
+    /// The time given was over.
+    TimedOut(String),
+    /// Nobody reads our output any more: no failure to speak of.
+    PipeClosed,
+    /// Our output cannot be written, or our input not read.
+    Output(io::Error),
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Failure::Client(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Failure::PipeClosed
+        } else {
+            Failure::Output(error)
+        }
+    }
+}
+
+impl Failure {
+    /// What to say on stderr; none where silence is right.
+    pub fn sentence(&self) -> Option<String> {
+        Some(match self {
+            Failure::NoDaemon(tried) => no_daemon(tried),
+            Failure::SocketDenied(path) => format!(
+                "no permission to open {}; ask for membership in the group that may (see \
+                 [socket] in the configuration), or use sudo",
+                path.display()
+            ),
+            Failure::Connect { path, source } => {
+                format!("cannot connect to {}: {source}", path.display())
+            }
+            Failure::Client(ClientError::Rpc(error)) => rpc_sentence(error),
+            Failure::Client(ClientError::Timeout(after)) => format!(
+                "the daemon did not answer within {} s; it may still do what was asked: look with \
+                 `tetherctl status`, and send with --key so that repeating is safe",
+                after.as_secs()
+            ),
+            Failure::Client(ClientError::Closed) => String::from(
+                "the daemon ended the connection; what was asked may or may not have happened: \
+                 look with `tetherctl status`, and send with --key so that repeating is safe",
+            ),
+            Failure::Client(ClientError::Encode(error)) => format!("the request {error}"),
+            Failure::Client(ClientError::Decode(error)) => format!(
+                "the daemon's answer is not understood ({error}); compare the versions with \
+                 `tetherctl version`"
+            ),
+            Failure::Lagged => String::from(
+                "events came faster than they were read, and some are lost; start again, and read \
+                 without stopping",
+            ),
+            Failure::NeedsYes => String::from(
+                "there is no terminal to ask on; look with --dry-run where there is one, then add \
+                 --yes",
+            ),
+            Failure::BadInput(sentence)
+            | Failure::No(sentence)
+            | Failure::NotFound(sentence)
+            | Failure::NotNow(sentence)
+            | Failure::TimedOut(sentence) => sentence.clone(),
+            Failure::PipeClosed => return None,
+            Failure::Output(error) => format!("cannot read or write: {error}"),
+        })
+    }
+
+    /// The process's exit code.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Failure::NoDaemon(tried) if tried.is_empty() => ExitCode::Config,
+            Failure::NoDaemon(_) | Failure::Connect { .. } => ExitCode::Unavailable,
+            Failure::SocketDenied(_) => ExitCode::NoPerm,
+            Failure::Client(error) => client_code(error),
+            Failure::Lagged | Failure::NotNow(_) => ExitCode::TempFail,
+            Failure::BadInput(_) => ExitCode::DataErr,
+            Failure::NeedsYes => ExitCode::Usage,
+            Failure::No(_) => ExitCode::No,
+            Failure::NotFound(_) => ExitCode::NoInput,
+            Failure::TimedOut(_) => ExitCode::TimedOut,
+            Failure::PipeClosed => ExitCode::Ok,
+            Failure::Output(_) => ExitCode::IoErr,
+        }
+    }
+
+    /// The error object for `--json`: the daemon's own, or ours without a code.
+    pub fn json(&self) -> Value {
+        if let Failure::Client(ClientError::Rpc(error)) = self {
+            return json!({ "error": error });
+        }
+        let message = self.sentence().unwrap_or_default();
+        json!({ "error": { "message": message, "data": { "kind": self.kind() } } })
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Failure::NoDaemon(_) => "no_daemon",
+            Failure::SocketDenied(_) => "socket_denied",
+            Failure::Connect { .. } => "cannot_connect",
+            Failure::Client(ClientError::Rpc(_)) => "daemon",
+            Failure::Client(ClientError::Timeout(_)) => "no_answer",
+            Failure::Client(ClientError::Closed) => "closed",
+            Failure::Client(ClientError::Encode(_)) => "request_too_long",
+            Failure::Client(ClientError::Decode(_)) => "not_understood",
+            Failure::Lagged => "lagged",
+            Failure::BadInput(_) => "bad_input",
+            Failure::NeedsYes => "needs_yes",
+            Failure::No(_) => "no",
+            Failure::NotFound(_) => "not_found",
+            Failure::NotNow(_) => "not_now",
+            Failure::TimedOut(_) => "timed_out",
+            Failure::PipeClosed => "pipe_closed",
+            Failure::Output(_) => "input_output",
+        }
+    }
+}
+
+fn no_daemon(tried: &[PathBuf]) -> String {
+    let paths: Vec<String> = tried.iter().map(|path| path.display().to_string()).collect();
+    format!(
+        "no daemon listens at {}; start it with `systemctl start tetherd` (or run `tetherd`), or \
+         give --socket",
+        paths.join(" or ")
+    )
+}
+
+/// The daemon's sentence, its remedy and its hint in one.
+fn rpc_sentence(error: &Error) -> String {
+    let mut sentence = error.message.trim_end_matches('.').to_owned();
+    if let Some(remedy) = &error.data.remedy {
+        sentence = format!("{sentence}; {}", remedy.trim_end_matches('.'));
+    }
+    if let Some(ms) = error.data.retry_after_ms {
+        sentence = format!("{sentence} (try again in {})", span(ms));
+    }
+    sentence
+}
+
+fn client_code(error: &ClientError) -> ExitCode {
+    match error {
+        ClientError::Rpc(error) => rpc_code(error.data.kind),
+        ClientError::Timeout(_) | ClientError::Closed => ExitCode::IoErr,
+        ClientError::Encode(_) => ExitCode::DataErr,
+        ClientError::Decode(_) => ExitCode::Protocol,
+    }
+}
+
+/// The exit code for each kind of error on the wire.
+pub fn rpc_code(kind: ErrorKind) -> ExitCode {
+    match kind {
+        ErrorKind::QueueFull
+        | ErrorKind::ShuttingDown
+        | ErrorKind::TooManyConnections
+        | ErrorKind::TooSlow => ExitCode::TempFail,
+        ErrorKind::KeyConflict
+        | ErrorKind::BadRecipient
+        | ErrorKind::BadText
+        | ErrorKind::FrameTooLong => ExitCode::DataErr,
+        ErrorKind::NotFound => ExitCode::NoInput,
+        ErrorKind::Denied => ExitCode::NoPerm,
+        ErrorKind::AlreadyPaired
+        | ErrorKind::NotPaired
+        | ErrorKind::PairingFailed
+        | ErrorKind::WrongState => ExitCode::No,
+        ErrorKind::OutcomeUnknown => ExitCode::IoErr,
+        ErrorKind::ParseError
+        | ErrorKind::InvalidRequest
+        | ErrorKind::MethodNotFound
+        | ErrorKind::InvalidParams => ExitCode::Protocol,
+        ErrorKind::InternalError => ExitCode::Software,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_daemon_is_one_sentence_with_the_remedy() {
+        let failure = Failure::NoDaemon(vec!["/run/tetherd/control.sock".into()]);
+        assert_eq!(
+            failure.sentence().unwrap(),
+            "no daemon listens at /run/tetherd/control.sock; start it with `systemctl start \
+             tetherd` (or run `tetherd`), or give --socket"
+        );
+        assert_eq!(failure.exit_code(), ExitCode::Unavailable);
+        assert_eq!(failure.json()["error"]["data"]["kind"], "no_daemon");
+    }
+
+    #[test]
+    fn a_full_queue_says_when_to_come_back() {
+        let error = Error::new(ErrorKind::QueueFull, "all 400 places of the queue are taken")
+            .remedy("wait, or make room with `tetherctl clear`")
+            .retry_after_ms(80_000);
+        let failure = Failure::Client(ClientError::Rpc(error));
+        assert_eq!(
+            failure.sentence().unwrap(),
+            "all 400 places of the queue are taken; wait, or make room with `tetherctl clear` \
+             (try again in 1 min 20 s)"
+        );
+        assert_eq!(failure.exit_code(), ExitCode::TempFail);
+        assert_eq!(failure.json()["error"]["code"], 1_001);
+    }
+
+    #[test]
+    fn a_closed_pipe_is_quiet_and_no_failure() {
+        let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!(failure.sentence(), None);
+        assert_eq!(failure.exit_code(), ExitCode::Ok);
+    }
+
+    #[test]
+    fn every_exit_code_of_a_failure_is_documented_for_tetherctl() {
+        let failures = [
+            Failure::NoDaemon(Vec::new()),
+            Failure::SocketDenied("/s".into()),
+            Failure::Client(ClientError::Closed),
+            Failure::Lagged,
+            Failure::BadInput(String::new()),
+            Failure::NeedsYes,
+            Failure::No(String::new()),
+            Failure::NotFound(String::new()),
+            Failure::TimedOut(String::new()),
+        ];
+        for failure in failures {
+            assert!(!failure.exit_code().for_tetherctl().is_empty(), "{failure:?}");
+        }
+    }
+}

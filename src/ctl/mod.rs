@@ -1,0 +1,99 @@
+//! `tetherctl`: one call of the daemon's socket for each command, told to people or
+//! as the wire's JSON.
+//!
+//! Owns the command line ([`cli`]), what people read ([`render`], [`qr`]) and the exit
+//! codes of failures ([`failure`]). Knows the daemon through [`crate::rpc`] only, keeps
+//! nothing, and never repeats a call.
+
+pub mod cli;
+pub(crate) mod commands;
+pub mod failure;
+pub mod out;
+pub mod qr;
+pub mod render;
+#[cfg(test)]
+mod tests;
+pub mod time;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::config::Environment;
+use crate::config::args::clap_exit;
+use crate::exit::ExitCode;
+use crate::rpc::client::{Client, ConnectError};
+
+use cli::{Args, Command};
+use failure::Failure;
+use out::Out;
+
+/// The whole program.
+pub fn main() -> std::process::ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return clap_exit(&error).into(),
+    };
+    let mut out = Out::stdout(args.json);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(run(args, &Environment::current(), &mut out)),
+        Err(error) => Err(Failure::Output(error)),
+    };
+    finish(done, &mut out).into()
+}
+
+/// Carries a command out.
+pub async fn run(args: Args, env: &Environment, out: &mut Out) -> Result<(), Failure> {
+    if let Command::Completions { shell } = args.command {
+        return commands::completions::run(shell, out);
+    }
+    let sockets = match args.socket {
+        Some(path) => vec![path],
+        None => env.client_sockets(),
+    };
+    if matches!(args.command, Command::Version) {
+        return commands::version::run(connect(sockets).await, out).await;
+    }
+    let client = connect(sockets).await?;
+    commands::dispatch(args.command, &client, out).await
+}
+
+/// Tells a failure and picks the exit code.
+fn finish(done: Result<(), Failure>, out: &mut Out) -> ExitCode {
+    let Err(failure) = done.and_then(|()| out.flush()) else { return ExitCode::Ok };
+    if let Some(sentence) = failure.sentence() {
+        if out.json() {
+            // The pipe may be the very thing that failed.
+            let _ = out.json_line(&failure.json());
+            let _ = out.flush();
+        }
+        let stderr = std::io::stderr();
+        let head = if stderr.is_terminal() && out::colour_wanted() {
+            "\x1b[1mtetherctl:\x1b[0m"
+        } else {
+            "tetherctl:"
+        };
+        let _ = std::io::Write::write_all(&mut &stderr, format!("{head} {sentence}\n").as_bytes());
+    }
+    failure.exit_code()
+}
+
+/// Tries the sockets in order; goes on to the next only where none is.
+async fn connect(sockets: Vec<PathBuf>) -> Result<Client, Failure> {
+    let mut tried = Vec::new();
+    for path in sockets {
+        match Client::connect(&path).await {
+            Ok(client) => return Ok(client),
+            Err(ConnectError::NoSocket { path } | ConnectError::Refused { path }) => {
+                tried.push(path);
+            }
+            Err(ConnectError::Denied { path }) => return Err(Failure::SocketDenied(path)),
+            Err(ConnectError::Io { path, source }) => {
+                return Err(Failure::Connect { path, source });
+            }
+        }
+    }
+    Err(Failure::NoDaemon(tried))
+}

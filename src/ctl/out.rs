@@ -1,0 +1,94 @@
+//! Where a command's output goes, and what may be put there: colour, JSON, a clock.
+
+use std::io::{self, IsTerminal, Write};
+
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::ctl::failure::Failure;
+use crate::ctl::render::Clock;
+
+/// Whether the environment leaves colour to us (`NO_COLOR`, `TERM=dumb`).
+pub fn colour_wanted() -> bool {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// A command's standard output.
+pub struct Out {
+    sink: Box<dyn Write + Send>,
+    json: bool,
+    terminal: bool,
+    colour: bool,
+    clock: Option<Clock>,
+}
+
+impl std::fmt::Debug for Out {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Out(json: {}, terminal: {})", self.json, self.terminal)
+    }
+}
+
+impl Out {
+    /// The process's.
+    pub fn stdout(json: bool) -> Self {
+        let terminal = io::stdout().is_terminal();
+        Out {
+            sink: Box::new(io::BufWriter::new(io::stdout())),
+            json,
+            terminal,
+            colour: terminal && colour_wanted(),
+            clock: None,
+        }
+    }
+
+    /// Into anything else, plain, with the time standing still.
+    pub fn fixed(sink: Box<dyn Write + Send>, json: bool, clock: Clock) -> Self {
+        Out { sink, json, terminal: false, colour: false, clock: Some(clock) }
+    }
+
+    /// Whether the wire's JSON is wanted.
+    pub fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether a person looks at a terminal.
+    pub fn terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// Whether colour is welcome.
+    pub fn colour(&self) -> bool {
+        self.colour
+    }
+
+    /// What time it is, and where.
+    pub fn clock(&self) -> Clock {
+        self.clock.clone().unwrap_or_else(|| Clock {
+            now_ms: jiff::Timestamp::now().as_millisecond(),
+            zone: TimeZone::system(),
+        })
+    }
+
+    /// Writes text for people as it is.
+    pub fn text(&mut self, text: &str) -> Result<(), Failure> {
+        Ok(self.sink.write_all(text.as_bytes())?)
+    }
+
+    /// Writes a line for people.
+    pub fn line(&mut self, line: &str) -> Result<(), Failure> {
+        self.text(line)?;
+        self.text("\n")
+    }
+
+    /// Writes one JSON object on a line.
+    pub fn json_line(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let line = serde_json::to_string(value).map_err(io::Error::from)?;
+        self.line(&line)
+    }
+
+    /// Hands everything to the reader now.
+    pub fn flush(&mut self) -> Result<(), Failure> {
+        Ok(self.sink.flush()?)
+    }
+}

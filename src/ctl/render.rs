@@ -1,0 +1,276 @@
+//! What people read: plain and aligned. Pure. Never lets a control character of
+//! somebody's text through to the terminal.
+
+use crate::rpc::api::{
+    Event, EventFrame, Explanation, Hold, Message, PairEnd, Reason, SessionState, State, Status,
+    Time,
+};
+
+pub use super::time::{Clock, span};
+
+/// `text` without what could steer a terminal. Newlines and tabs stay if `lines`.
+pub fn clean(text: &str, lines: bool) -> String {
+    let steers =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\t' if lines => c,
+            '\n' | '\t' | '\r' => ' ',
+            c if steers(c) => '\u{fffd}',
+            c => c,
+        })
+        .collect()
+}
+
+/// `1 message`, `2 messages`.
+pub fn messages(count: usize) -> String {
+    if count == 1 { String::from("1 message") } else { format!("{count} messages") }
+}
+
+/// A chat as people write it: a number for a person.
+pub fn chat(jid: &str) -> String {
+    match jid.strip_suffix("@s.whatsapp.net") {
+        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => format!("+{digits}"),
+        Some(_) | None => clean(jid, false),
+    }
+}
+
+fn state(message: &Message) -> String {
+    match &message.reason {
+        Some(Reason { kind, code: Some(code) }) => {
+            format!("{} ({} {code})", message.state, kind.name())
+        }
+        Some(Reason { kind, code: None }) => format!("{} ({})", message.state, kind.name()),
+        None => message.state.to_string(),
+    }
+}
+
+/// `status`.
+pub fn status(status: &Status, clock: &Clock) -> String {
+    let queue = &status.queue;
+    let pacing = &status.pacing;
+    let taken = queue.capacity.saturating_sub(queue.free);
+    let mut text = format!("session  {}\n", session(status, clock));
+    text.push_str(&format!(
+        "queue    {taken} of {} places taken: {} queued, {} sending, {} unknown\n",
+        queue.capacity, queue.queued, queue.sending, queue.unknown
+    ));
+    text.push_str(&format!("aside    {} parked, {} in history\n", queue.parked, queue.history));
+    let window = span(pacing.window_ms);
+    text.push_str(&format!("pace     {} of {} in the last {window}", pacing.spent, pacing.limit));
+    if let Some(at) = pacing.next_slot_at {
+        text.push_str(&format!("; a slot is free {}", clock.until(at)));
+    }
+    text.push('\n');
+    text.push_str(&next(queue.next_send_at, queue.last_send_at, clock));
+    if status.holds.is_empty() {
+        text.push_str("holds    none\n");
+    }
+    for (index, hold) in status.holds.iter().enumerate() {
+        let lead = if index == 0 { "holds" } else { "" };
+        text.push_str(&format!("{lead:<9}{}\n", one_hold(hold, clock)));
+    }
+    text.push_str(&format!("daemon   up for {}\n", clock.since(status.started_at)));
+    text
+}
+
+fn session(status: &Status, clock: &Clock) -> String {
+    let session = &status.session;
+    let mut text = String::from(match session.state {
+        SessionState::NotPaired => "no phone is paired",
+        SessionState::Pairing => "pairing",
+        SessionState::Connecting => "connecting",
+        SessionState::Connected => "connected",
+        SessionState::Waiting => "waiting for the next try",
+        SessionState::Replaced => "another session took over",
+        SessionState::LoggedOut => "logged out",
+        SessionState::Banned => "banned for a time",
+        SessionState::Outdated => "this client version is refused",
+    });
+    if let Some(account) = &session.account {
+        text.push_str(&format!(" as {}", chat(account)));
+    }
+    text.push_str(&format!(", for {}", clock.since(session.since)));
+    if let Some(detail) = &session.detail {
+        text.push_str(&format!("; {}", clean(detail, false)));
+    }
+    if let Some(at) = session.next_try_at {
+        text.push_str(&format!("; next try {}", clock.until(at)));
+    }
+    text
+}
+
+fn next(first: Option<Time>, last: Option<Time>, clock: &Clock) -> String {
+    match (first, last) {
+        (Some(first), Some(last)) if last > first => {
+            format!("next     {}, the last one {}\n", clock.until(first), clock.until(last))
+        }
+        (Some(first), _) => format!("next     {}\n", clock.until(first)),
+        (None, _) => String::new(),
+    }
+}
+
+fn one_hold(hold: &Hold, clock: &Clock) -> String {
+    let mut text = format!("{} for {}", hold.kind.name(), clock.since(hold.since));
+    if let Some(until) = hold.until {
+        text.push_str(&format!(", ends {}", clock.until(until)));
+    }
+    format!("{text}: {}", clean(&hold.why, false))
+}
+
+/// `why`.
+pub fn explanation(explanation: &Explanation, clock: &Clock) -> String {
+    let mut text = format!("{}\n", clean(&explanation.summary, false));
+    for hold in &explanation.holds {
+        let remedy = clean(&hold.remedy, false);
+        text.push_str(&format!("\n  {}\n    {remedy}\n", one_hold(hold, clock)));
+    }
+    if explanation.waiting > 0 {
+        text.push_str(&format!("\nwaiting  {}\n", messages(explanation.waiting)));
+        match explanation.next_send_at {
+            Some(_) => {
+                let (first, last) = (explanation.next_send_at, explanation.last_send_at);
+                text.push_str(&next(first, last, clock));
+            }
+            None => text.push_str("next     once what holds the queue is resolved\n"),
+        }
+    }
+    text
+}
+
+/// `show`: everything about one message.
+pub fn message(message: &Message, clock: &Clock) -> String {
+    let ago = |at: Time| format!("{} ({} ago)", clock.local(at), clock.since(at));
+    let rows = [
+        ("id", Some(message.id.to_string())),
+        ("to", Some(chat(&message.to))),
+        ("state", Some(state(message))),
+        ("network id", Some(clean(&message.wa_id, false))),
+        ("key", message.key.as_deref().map(|key| clean(key, false))),
+        ("place", message.position.map(|position| position.to_string())),
+        ("leaves", message.expected_at.map(|at| clock.until(at))),
+        ("attempts", Some(message.attempts.to_string())),
+        ("accepted", Some(ago(message.accepted_at))),
+        ("sent", message.sent_at.map(ago)),
+        ("delivered", message.delivered_at.map(ago)),
+        ("read", message.read_at.map(ago)),
+        ("changed", Some(ago(message.changed_at))),
+    ];
+    let mut text = String::new();
+    for (name, value) in rows {
+        if let Some(value) = value {
+            text.push_str(&format!("{name:<11} {value}\n"));
+        }
+    }
+    let body = message.text.as_deref().unwrap_or(&message.preview);
+    text.push_str(&format!("\n{}\n", clean(body, true)));
+    text
+}
+
+/// One line after `send`.
+pub fn accepted(message: &Message, duplicate: bool, clock: &Clock) -> String {
+    let mut text = format!("{} {}", message.id, state(message));
+    if duplicate {
+        text.push_str(", already there under this key");
+    }
+    if let Some(position) = message.position {
+        text.push_str(&format!(", place {position}"));
+    }
+    if let Some(at) = message.expected_at {
+        text.push_str(&format!(", leaves {}", clock.until(at)));
+    }
+    text
+}
+
+/// `queue`: a table.
+pub fn queue(list: &[Message], clock: &Clock) -> String {
+    let leaves = |at: Time| {
+        if at.0 <= clock.now_ms { String::from("now") } else { clock.local(at) }
+    };
+    let mut rows = vec![["ID", "STATE", "TO", "AGE", "LEAVES", "TEXT"].map(String::from)];
+    for message in list {
+        rows.push([
+            message.id.to_string(),
+            state(message),
+            chat(&message.to),
+            clock.since(message.accepted_at),
+            message.expected_at.map_or_else(|| String::from("-"), leaves),
+            clean(&message.preview, false),
+        ]);
+    }
+    table(&rows)
+}
+
+/// Aligned columns, the last one as long as it is.
+fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
+    let mut widths = [0; COLUMNS];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    // The last column needs no padding.
+    if let Some(last) = widths.last_mut() {
+        *last = 0;
+    }
+    let mut text = String::new();
+    for row in rows {
+        let cells: Vec<String> =
+            widths.iter().zip(row).map(|(width, cell)| format!("{cell:<width$}")).collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// One line of `events`.
+pub fn event(frame: &EventFrame, clock: &Clock) -> String {
+    let (head, what) = match &frame.event {
+        Event::Status { status } => ("status", status_line(status, clock)),
+        Event::Message { message } => ("message", message_line(message)),
+        Event::SnapshotEnd {} => ("snapshot", String::from("complete; from here on, what changes")),
+        Event::Pairing { ended: Some(end), .. } => ("pairing", pair_end(end)),
+        Event::Pairing { offer: Some(_), ended: None } => {
+            ("pairing", String::from("there is a new code"))
+        }
+        Event::Pairing { offer: None, ended: None } => ("pairing", String::from("goes on")),
+        Event::Lagged {} => ("lagged", String::from("events were missed")),
+    };
+    format!("{} {head:<9}{what}", clock.local(frame.at))
+}
+
+fn status_line(status: &Status, clock: &Clock) -> String {
+    let holds: Vec<&str> = status.holds.iter().map(|hold| hold.kind.name()).collect();
+    let holds = if holds.is_empty() { String::from("none") } else { holds.join(", ") };
+    let queue = &status.queue;
+    let waiting = queue.queued + queue.sending + queue.unknown;
+    let session = session(status, clock);
+    format!("{session}; {waiting} waiting, {} parked; holds: {holds}", queue.parked)
+}
+
+fn message_line(message: &Message) -> String {
+    let preview = clean(&message.preview, false);
+    format!("{} {} {} {preview}", message.id, state(message), chat(&message.to))
+}
+
+/// How a pairing ended.
+pub fn pair_end(end: &PairEnd) -> String {
+    match end {
+        PairEnd::Paired { account } => format!("paired with {}", chat(account)),
+        PairEnd::TimedOut {} => String::from("nobody scanned or typed the code in time"),
+        PairEnd::Failed { why } => format!("the pairing failed: {}", clean(why, false)),
+    }
+}
+
+/// One sentence about a message that will not get where `send --wait` wanted it.
+pub fn not_sent(message: &Message) -> String {
+    let id = message.id;
+    let remedy = if message.state == State::Parked {
+        format!(
+            "; put it back with `tetherctl retry {id}`, or drop it with `tetherctl cancel {id}`"
+        )
+    } else {
+        String::new()
+    };
+    format!("{id} is {}{remedy}", state(message))
+}

@@ -1,0 +1,1 @@
+//! The commands against a daemon that answers from a list.

@@ -1,0 +1,151 @@
+//! The way to the engine: a bounded channel, and a reply for each call. Owns what a
+//! caller is told when the engine is gone. Decides nothing else.
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::core::io::{Answer, Request, Selection};
+use crate::core::message::WaMessageId;
+use crate::rpc::api;
+use crate::rpc::api::{ErrorKind, EventFrame, MessageId};
+
+/// Calls that wait for the engine; beyond it callers wait to be let in.
+pub const ENGINE_CALLS_MAX: usize = 64;
+/// Events that wait for one subscriber. The engine drops the sender of one that lags.
+pub const SUBSCRIBER_EVENTS_MAX: usize = 256;
+
+/// What the engine is asked.
+#[derive(Debug)]
+pub enum EngineCall {
+    /// To change something. Replied to once the change is on disk.
+    Change {
+        /// What.
+        request: Request,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<Answer, api::Error>>,
+    },
+    /// To tell something.
+    Query {
+        /// What.
+        query: Query,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<QueryAnswer, api::Error>>,
+    },
+    /// To tell everything from now on.
+    Subscribe {
+        /// Where the subscription goes.
+        reply: oneshot::Sender<Subscription>,
+    },
+}
+
+/// What can be asked without changing anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// `status`.
+    Status,
+    /// `explain`.
+    Explain,
+    /// `message.get`.
+    Get(MessageName),
+    /// `queue.list`.
+    List {
+        /// Which; its states are never empty.
+        selection: Selection,
+        /// Only those after this one.
+        after: Option<MessageId>,
+        /// At most this many.
+        limit: usize,
+    },
+}
+
+/// One of a message's three names.
+#[derive(Clone, PartialEq, Eq)]
+pub enum MessageName {
+    /// Ours.
+    Id(MessageId),
+    /// The network's.
+    WaId(WaMessageId),
+    /// The caller's.
+    Key(String),
+}
+
+impl std::fmt::Debug for MessageName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            MessageName::Id(id) => write!(f, "Id({id})"),
+            MessageName::WaId(_) => f.write_str("WaId(..)"),
+            MessageName::Key(_) => f.write_str("Key(..)"),
+        }
+    }
+}
+
+/// What a [`Query`] is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueryAnswer {
+    /// To [`Query::Status`].
+    Status(Box<api::Status>),
+    /// To [`Query::Explain`].
+    Explanation(Box<api::Explanation>),
+    /// To [`Query::Get`].
+    Message(Box<api::Message>),
+    /// To [`Query::List`].
+    List(api::ListResult),
+}
+
+/// Everything up to now, and a channel for what follows, without a gap between them.
+#[derive(Debug)]
+pub struct Subscription {
+    /// `status`, a `message` for each live message, `snapshot_end`.
+    pub snapshot: Vec<EventFrame>,
+    /// Changes. Bounded to [`SUBSCRIBER_EVENTS_MAX`]; ends when the subscriber lags.
+    pub events: mpsc::Receiver<EventFrame>,
+}
+
+/// Speaks to the engine.
+#[derive(Clone, Debug)]
+pub struct EngineHandle {
+    tx: mpsc::Sender<EngineCall>,
+}
+
+impl EngineHandle {
+    /// A handle, and the end that the engine reads.
+    pub fn channel() -> (EngineHandle, mpsc::Receiver<EngineCall>) {
+        let (tx, rx) = mpsc::channel(ENGINE_CALLS_MAX);
+        (EngineHandle { tx }, rx)
+    }
+
+    /// Asks for a change, and waits until it is on disk.
+    pub async fn change(&self, request: Request) -> Result<Answer, api::Error> {
+        let (reply, replied) = oneshot::channel();
+        self.submit(EngineCall::Change { request, reply }).await?;
+        replied.await.unwrap_or_else(|_| Err(outcome_unknown()))
+    }
+
+    /// Asks a question.
+    pub async fn query(&self, query: Query) -> Result<QueryAnswer, api::Error> {
+        let (reply, replied) = oneshot::channel();
+        self.submit(EngineCall::Query { query, reply }).await?;
+        replied.await.unwrap_or_else(|_| Err(shutting_down()))
+    }
+
+    /// Subscribes.
+    pub async fn subscribe(&self) -> Result<Subscription, api::Error> {
+        let (reply, replied) = oneshot::channel();
+        self.submit(EngineCall::Subscribe { reply }).await?;
+        replied.await.map_err(|_| shutting_down())
+    }
+
+    async fn submit(&self, call: EngineCall) -> Result<(), api::Error> {
+        self.tx.send(call).await.map_err(|_| shutting_down())
+    }
+}
+
+fn shutting_down() -> api::Error {
+    api::Error::new(ErrorKind::ShuttingDown, "the daemon is going down; nothing was changed")
+        .remedy("try again once it is back")
+}
+
+fn outcome_unknown() -> api::Error {
+    let sentence = "the daemon is going down, and the change may or may not be on disk";
+    api::Error::new(ErrorKind::OutcomeUnknown, sentence)
+        .remedy("look once it is back; with a key, message.send can be repeated safely")
+}
