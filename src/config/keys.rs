@@ -149,16 +149,28 @@ fn write_duration(duration: &Duration) -> String {
     quoted(format_duration(*duration))
 }
 
+fn type_name(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
 fn text<'v>(value: &'v DeValue<'_>) -> Result<&'v str, Wrong> {
     value.as_str().ok_or_else(|| {
-        Wrong::new(format!("must be a text, not a {}.", value.type_str()), "Put it in quotes.")
+        Wrong::new(format!("must be a text, not {}.", type_name(value)), "Put it in quotes.")
     })
 }
 
 fn count(value: &DeValue<'_>, min: usize, max: usize) -> Result<usize, Wrong> {
     let Some(integer) = value.as_integer() else {
         return Err(Wrong::new(
-            format!("must be a whole number, not a {}.", value.type_str()),
+            format!("must be a whole number, not {}.", type_name(value)),
             format!("Write a number from {min} to {max}, without quotes."),
         ));
     };
@@ -174,7 +186,7 @@ fn count(value: &DeValue<'_>, min: usize, max: usize) -> Result<usize, Wrong> {
 fn duration(value: &DeValue<'_>, min: Duration, max: Duration) -> Result<Duration, Wrong> {
     let Some(text) = value.as_str() else {
         return Err(Wrong::new(
-            format!("must be a duration, not a {}.", value.type_str()),
+            format!("must be a duration, not {}.", type_name(value)),
             DURATION_REMEDY,
         ));
     };
