@@ -5,16 +5,29 @@
 //! - [`rpc`]: the wire contract and its client. Imports nothing of the daemon.
 //! - [`core`]: every decision about messages, pacing and the link. Pure: no clock,
 //!   no disk, no network, no randomness.
-//! - [`config`]: the file, the daemon's arguments, and what is wrong with them.
-//! - [`ctl`]: the command line `tetherctl`.
-//! - [`exit`]: how the processes end.
-//! - [`daemon`]: the shell around the core.
+//! - [`store`]: sled behind one committer thread: what has been answered is on disk.
+//! - [`whatsapp`]: the session: transport, the library's client, its storage.
+//! - [`config`]: the configuration file, checked; `tetherd`'s arguments.
+//! - [`daemon`]: the shell around the core: start-up, engine, socket, signals, log.
+//! - [`ctl`]: `tetherctl`.
+//! - `sim` (feature `sim`): the WhatsApp Web server, the phone and the recipients.
+//! - `demo` (feature `sim`): everything at once, in time lapse.
+//!
+//! A message's way: `daemon::server` (a bounded line) -> `daemon::auth` (the peer was
+//! checked at accept) -> `daemon::handlers` (a typed request) -> `daemon::engine` ->
+//! [`core`] -> [`store`] (synced) -> only now the reply. Then [`core`] says when and
+//! why to wake; one commit spends the pacer's slot and marks the attempt; then
+//! [`whatsapp`] sends it; the server's ack comes back through `whatsapp::translate`.
 
 pub mod config;
 pub mod core;
 pub mod ctl;
 pub mod daemon;
+#[cfg(feature = "sim")]
+pub mod demo;
 pub mod exit;
 pub mod rpc;
 #[cfg(any(feature = "sim", test))]
 pub mod sim;
+pub mod store;
+pub mod whatsapp;

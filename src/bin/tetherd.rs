@@ -1,2 +1,5 @@
 //! The daemon.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    tetherd::daemon::process::main()
+}

@@ -95,8 +95,8 @@ pub enum Request {
     Takeover,
     /// `session.logout`: unlink this device.
     Logout,
-    /// The daemon is going down: start nothing new. `Core::is_drained` says when no
-    /// attempt is in flight.
+    /// The daemon is going down: start nothing new. Replied to when no attempt is in
+    /// flight any more; the run is told to close in the same breath.
     Drain,
 }
 
@@ -294,6 +294,9 @@ pub enum EndReason {
 }
 
 /// What comes out of one input, in two parts that the shell keeps in this order.
+///
+/// Among the effects, replies come first, then events in the order in which things
+/// happened (a status last), then what the session is told.
 #[derive(Debug, Default)]
 pub struct Actions {
     /// To be made durable, as one atomic batch, in this order.
@@ -404,7 +407,8 @@ pub enum SessionCommand {
     Close,
     /// Unlink this device on the server if connected, then end the run and forget the keys.
     Logout,
-    /// Forget the keys of an account that logged us out, before a new pairing.
+    /// Forget all keys. Comes before each `Pair`, and in place of `Logout` while no run
+    /// is under way. Makes no run and no `Ended`.
     Forget,
     /// Send one message. Answered by `Written`, `NotSent` or `CutOff`, in bounded time.
     Send(Outgoing),
@@ -428,12 +432,16 @@ pub struct Outgoing {
 pub enum Wake {
     /// A pacer slot becomes free and something waits for it.
     Slot,
+    /// A message that failed in passing has rested long enough.
+    Retry,
     /// The next connection try is due.
     Connect,
+    /// A connection or a pairing takes too long.
+    RunTimeout,
     /// An attempt has waited long enough for its answer.
     AckTimeout,
-    /// A connection has held long enough for the backoff to start afresh.
-    Stable,
+    /// A message without an answer has waited long enough on a live connection.
+    Resolve,
     /// A ban ends.
     BanEnds,
     /// History is due to be trimmed.

@@ -1,4 +1,5 @@
-//! A message and its life. Owns the rules of which state follows which.
+//! A message, its ids and its chat. The rules of which state follows which are in
+//! [`crate::core::life`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -138,8 +139,14 @@ pub struct Message {
     /// Why it is parked, failed or unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// Its place in the order of sending; greater is later. A retried one gets a new place.
+    pub order: u64,
     /// Attempts made so far.
     pub attempts: u32,
+    /// Those of them since it was accepted or retried that came to nothing.
+    pub streak: u32,
+    /// Whether an attempt may have reached the server without an answer.
+    pub maybe_out: bool,
     /// Wall milliseconds.
     pub accepted_at: i64,
     /// Wall milliseconds.

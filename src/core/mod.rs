@@ -2,7 +2,234 @@
 //!
 //! Pure: no clock, no disk, no network, no randomness, no task. Time and dice come
 //! in with the inputs, so that every run can be replayed.
+//!
+//! - [`io`]: what goes in and what comes out.
+//! - [`message`], [`life`]: a message, and which state follows which.
+//! - `queue`: all messages and their order. [`pacer`]: when an attempt may leave.
+//! - `link`: the one connection, and when to try it again.
+//! - `requests`, `session_requests`, `session_events`: one method for each input.
+//! - `dispatch`: what time alone brings about, and the next attempt.
+//! - `query`, `diagnosis`: answers for readers, in the wire's types.
 
+use std::collections::BTreeMap;
+
+use crate::core::io::{
+    Actions, Answer, BootId, Effect, Facts, Input, Now, Request, Restored, SessionCommand, Token,
+};
+use crate::core::link::Link;
+use crate::core::out::Out;
+use crate::core::pacer::Pacer;
+use crate::core::query::StatusKey;
+use crate::core::queue::Queue;
+use crate::rpc::api::{self, MessageId};
+
+pub mod config;
+pub(crate) mod diagnosis;
+pub(crate) mod dispatch;
 pub mod io;
+pub mod life;
+pub(crate) mod link;
 pub mod message;
+pub(crate) mod out;
 pub mod pacer;
+pub(crate) mod query;
+pub(crate) mod queue;
+pub(crate) mod requests;
+pub(crate) mod session_events;
+pub(crate) mod session_requests;
+#[cfg(test)]
+mod tests;
+
+pub use config::CoreConfig;
+
+/// The decisions. Give it every [`Input`] in order, make the [`Actions`]' changes
+/// durable, carry out their effects, and wake it at [`Core::poll_timeout`].
+#[derive(Debug)]
+pub struct Core {
+    config: CoreConfig,
+    started_at: i64,
+    /// The time of the last input; monotonic time never goes back here.
+    now: Now,
+    facts: Facts,
+    queue: Queue,
+    /// What is known about attempts beyond what is stored.
+    flights: BTreeMap<MessageId, dispatch::Flight>,
+    pacer: Pacer,
+    link: Link,
+    draining: bool,
+    /// Callers that wait for the drain to end.
+    drainers: Vec<Token>,
+    /// What the subscribers know of the status.
+    told: Option<StatusKey>,
+    out: Out,
+}
+
+impl Core {
+    /// Takes over what the store gave back. The actions hold what the restart itself
+    /// changes, and the first connection if there is an account and nothing forbids it.
+    pub fn new(config: CoreConfig, boot: BootId, restored: Restored, now: Now) -> (Core, Actions) {
+        let Restored { messages, slots, mut facts } = restored;
+        let (pacer, slots_changed) =
+            Pacer::new(boot, config.pace_limit, config.window_ms, &slots, now.mono_ms);
+        let queue = Queue::new(messages);
+        facts.last_id = facts.last_id.max(queue.last_id());
+        let link = Link::new(&facts, now);
+        let mut core = Core {
+            config,
+            started_at: now.wall_ms,
+            now,
+            facts,
+            queue,
+            flights: BTreeMap::new(),
+            pacer,
+            link,
+            draining: false,
+            drainers: Vec::new(),
+            told: None,
+            out: Out::default(),
+        };
+        core.out.slots = slots_changed;
+        // Whether these left before the daemon died cannot be known.
+        core.all_unanswered(now);
+        let actions = core.settle(now);
+        (core, actions)
+    }
+
+    /// Takes one input. Time that has passed is dealt with too, so that an input that
+    /// overtakes its tick loses nothing.
+    pub fn handle(&mut self, input: Input, now: Now) -> Actions {
+        let now = self.advance(now);
+        match input {
+            Input::Request { token, request } => self.request(token, request, now),
+            Input::Session(event) => self.session_event(event, now),
+            Input::Tick => {}
+        }
+        self.settle(now)
+    }
+
+    /// Takes another configuration. What is spent stays spent, and what is accepted stays
+    /// accepted.
+    pub fn set_config(&mut self, config: CoreConfig, now: Now) -> Actions {
+        let now = self.advance(now);
+        self.pacer.configure(config.pace_limit, config.window_ms);
+        self.config = config;
+        self.settle(now)
+    }
+
+    /// Whether the core drains and no attempt is in flight.
+    pub fn is_drained(&self) -> bool {
+        self.draining && self.queue.sending_len() == 0
+    }
+
+    fn advance(&mut self, now: Now) -> Now {
+        self.now = Now { mono_ms: now.mono_ms.max(self.now.mono_ms), ..now };
+        self.now
+    }
+
+    /// What follows from the state as it is now; then hands out what has gathered.
+    fn settle(&mut self, now: Now) -> Actions {
+        self.pass_time(now);
+        self.trim(now);
+        self.drive_link(now);
+        self.dispatch(now);
+        self.finish_drain();
+        let key = self.status_key();
+        if self.told.as_ref() != Some(&key) {
+            self.link.note_state(&self.facts, now);
+            self.told = Some(key);
+            self.out.event(api::Event::Status { status: Box::new(self.status(now)) });
+        }
+        std::mem::take(&mut self.out).into_actions(&self.queue, &self.pacer, &self.facts)
+    }
+
+    fn request(&mut self, token: Token, request: Request, now: Now) {
+        match request {
+            Request::Submit(submission) => {
+                let result = self.submit(submission, now).map(|sent| Answer::Sent(Box::new(sent)));
+                self.reply(token, result);
+            }
+            Request::Cancel { ids } => {
+                let result = self.cancel(ids, now);
+                self.reply(token, Ok(Answer::Cancelled(result)));
+            }
+            Request::Clear { filter, dry_run } => {
+                let result = self.clear(&filter, dry_run, now);
+                self.reply(token, Ok(Answer::Cleared(result)));
+            }
+            Request::Retry { filter } => {
+                let result = self.retry(&filter, now);
+                self.reply(token, Ok(Answer::Retried(result)));
+            }
+            Request::Pause => {
+                self.set_paused(true, now);
+                self.reply_status(token, now);
+            }
+            Request::Resume => {
+                self.set_paused(false, now);
+                self.reply_status(token, now);
+            }
+            Request::Pair { phone } => self.pair(token, phone, now),
+            Request::Reconnect => {
+                let result = self.reconnect(now);
+                self.reply_session(token, result, now);
+            }
+            Request::Takeover => {
+                let result = self.takeover(now);
+                self.reply_session(token, result, now);
+            }
+            Request::Logout => {
+                let result = self.logout();
+                self.reply_session(token, result, now);
+            }
+            Request::Drain => self.drain(token),
+        }
+    }
+
+    fn reply(&mut self, token: Token, result: Result<Answer, api::Error>) {
+        self.out.replies.push(Effect::Reply { token, result });
+    }
+
+    fn reply_status(&mut self, token: Token, now: Now) {
+        let status = self.status(now);
+        self.reply(token, Ok(Answer::Status(Box::new(status))));
+    }
+
+    /// A session request's answer shows the run that it starts.
+    fn reply_session(&mut self, token: Token, result: Result<(), api::Error>, now: Now) {
+        match result {
+            Ok(()) => {
+                self.drive_link(now);
+                self.reply_status(token, now);
+            }
+            Err(error) => self.reply(token, Err(error)),
+        }
+    }
+
+    fn drain(&mut self, token: Token) {
+        self.draining = true;
+        self.drainers.push(token);
+        self.fail_pairing(requests::shutting_down());
+    }
+
+    fn finish_drain(&mut self) {
+        if !self.is_drained() {
+            return;
+        }
+        for token in std::mem::take(&mut self.drainers) {
+            self.reply(token, Ok(Answer::Draining));
+        }
+        self.close_run(link::Closing::Done);
+    }
+
+    fn command(&mut self, command: SessionCommand) {
+        self.out.commands.push(command);
+    }
+
+    /// Notes that a message changed: its record is written, its subscribers are told.
+    fn touch(&mut self, id: MessageId, now: Now) {
+        self.out.put.insert(id);
+        if let Some(message) = self.message(id, now) {
+            self.out.event(api::Event::Message { message: Box::new(message) });
+        }
+    }
+}

@@ -1,3 +1,281 @@
-//! The shell around the core.
+//! The shell around the core: start-up and shut-down order.
+//!
+//! Start: the store (its lock comes before anything else), the core restored from it,
+//! the session (idle), the socket, the engine, which makes the first connection. Each
+//! step that fails ends the start with an error that says what to do.
+//!
+//! Stop: the engine lets what is in flight finish, then the session closes; the
+//! socket takes no more calls; the store is closed last.
 
+pub mod auth;
+pub mod clock;
+mod connection;
+mod engine;
 pub mod engine_handle;
+mod events;
+mod handlers;
+mod keys;
+pub mod log;
+pub mod process;
+pub mod server;
+pub mod signals;
+pub mod socket;
+mod subscribers;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinHandle};
+
+use crate::config::{ClientVersion, Config};
+use crate::core::{Core, CoreConfig};
+use crate::daemon::auth::{Access, AccessError, AccessGroups};
+use crate::daemon::engine::{Control, Engine, EngineError, Parts};
+use crate::daemon::engine_handle::EngineHandle;
+use crate::daemon::keys::StoredKeys;
+use crate::daemon::server::Server;
+use crate::daemon::socket::{BoundSocket, SocketError, SocketPath};
+use crate::exit::ExitCode;
+use crate::store::{self, OpenError, ReadError, Store};
+use crate::whatsapp::{self, SessionError};
+
+/// Events of the session that wait for the engine.
+const SESSION_EVENTS_MAX: usize = 1_024;
+/// Orders of the main task that wait for the engine.
+const CONTROL_MAX: usize = 8;
+/// How long an attempt in flight may hold up the end: its message id makes it safe to
+/// cut off, so this only spares the recipient's side a second copy.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// A record that was verified at opening does not read.
+    #[error("the store cannot be read: {0}")]
+    Read(#[from] ReadError),
+    /// The stored session.
+    #[error("the stored session cannot be read: {0}")]
+    Keys(#[from] keys::KeysError),
+    /// The configured groups.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The session's configuration.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The control socket.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// The system refused the listener.
+    #[error("the control socket cannot be served: {0}")]
+    Listen(std::io::Error),
+    /// The committer's or opener's thread is gone: our bug.
+    #[error("the start broke off: {0}")]
+    Broken(JoinError),
+}
+
+impl StartError {
+    /// What to do about it.
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            StartError::Store(error) => Some(error.remedy()),
+            StartError::Access(_) => {
+                Some("create the group, or correct the [socket] section".to_owned())
+            }
+            StartError::Session(_) => Some("correct the [session] section".to_owned()),
+            // A socket error's sentence says it already.
+            StartError::Socket(_)
+            | StartError::Read(_)
+            | StartError::Keys(_)
+            | StartError::Listen(_)
+            | StartError::Broken(_) => None,
+        }
+    }
+
+    /// How the process ends.
+    pub fn exit(&self) -> ExitCode {
+        match self {
+            StartError::Store(error) => store_exit(error),
+            StartError::Read(_) | StartError::Keys(_) => ExitCode::DataErr,
+            StartError::Access(_) | StartError::Session(_) => ExitCode::Config,
+            StartError::Socket(_) | StartError::Listen(_) => ExitCode::CantCreate,
+            StartError::Broken(_) => ExitCode::Software,
+        }
+    }
+}
+
+fn store_exit(error: &OpenError) -> ExitCode {
+    match error {
+        OpenError::Locked { .. } => ExitCode::TempFail,
+        OpenError::NotADirectory { .. } => ExitCode::CantCreate,
+        OpenError::WrongOwner { .. } | OpenError::TooOpen { .. } => ExitCode::NoPerm,
+        OpenError::DiskFull { .. } | OpenError::Io { .. } => ExitCode::IoErr,
+        OpenError::Newer { .. } => ExitCode::Protocol,
+        OpenError::Damaged { .. } => ExitCode::DataErr,
+    }
+}
+
+/// How the daemon's life ended, if not as it should.
+#[derive(Debug, thiserror::Error)]
+pub enum EndError {
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The engine's task is gone: our bug.
+    #[error("the engine broke off: {0}")]
+    Broken(JoinError),
+}
+
+impl EndError {
+    /// How the process ends.
+    pub fn exit(&self) -> ExitCode {
+        match self {
+            EndError::Engine(EngineError::Store(_)) => ExitCode::IoErr,
+            EndError::Engine(EngineError::SessionGone) | EndError::Broken(_) => ExitCode::Software,
+        }
+    }
+}
+
+/// A running daemon.
+pub struct Daemon {
+    engine: Option<JoinHandle<Result<(), EngineError>>>,
+    result: Option<Result<(), EndError>>,
+    control: mpsc::Sender<Control>,
+    server: JoinHandle<()>,
+    stop_server: watch::Sender<bool>,
+    socket: SocketPath,
+    store: Store,
+}
+
+impl Daemon {
+    /// Starts everything. Returns once callers are served.
+    pub async fn start(config: &Config) -> Result<Daemon, StartError> {
+        let store = open(config.state.dir.clone()).await?;
+        let (mut restored, damaged) = store::queue::restore(&store)?;
+        for record in &damaged {
+            tracing::warn!(area = record.area(), damage = %record.damage, "a record is set aside");
+        }
+        let keys = Arc::new(StoredKeys::new(store.clone()));
+        keys.reconcile(&mut restored.facts).await?;
+
+        let now = clock::now();
+        let waiting = restored.messages.iter().filter(|m| m.state.takes_a_place()).count();
+        let (core, first) = Core::new(core_config(config), clock::boot_id(), restored, now);
+        let access = Access::resolve(&access_groups(config))?;
+        let (events, session_events) = mpsc::channel(SESSION_EVENTS_MAX);
+        let session = whatsapp::spawn(session_config(config), keys, events)?;
+
+        let bound = BoundSocket::bind(&config.socket.path, &access)?;
+        let (handle, calls) = EngineHandle::channel();
+        let server = Server::new(bound.listener, handle, access).map_err(StartError::Listen)?;
+        let (stop_server, stop) = watch::channel(false);
+        let (control, orders) = mpsc::channel(CONTROL_MAX);
+        let parts =
+            Parts { core, first, store: store.clone(), calls, session_events, session, control: orders };
+        let daemon = Daemon {
+            engine: Some(tokio::spawn(Engine::run(parts))),
+            result: None,
+            control,
+            server: tokio::spawn(server.run(stop)),
+            stop_server,
+            socket: bound.path,
+            store,
+        };
+        tracing::info!(
+            waiting,
+            socket = %config.socket.path.display(),
+            version = env!("CARGO_PKG_VERSION"),
+            "ready"
+        );
+        Ok(daemon)
+    }
+
+    /// Returns when the daemon has ended by itself: its store has failed.
+    pub async fn ended(&mut self) {
+        if let Some(engine) = self.engine.as_mut() {
+            let result = engine.await;
+            self.engine = None;
+            self.result = Some(flatten(result));
+        }
+    }
+
+    /// Lets what is in flight finish, and ends everything in order.
+    pub async fn stop(mut self) -> Result<(), EndError> {
+        let _ = self.control.send(Control::Drain).await;
+        if tokio::time::timeout(DRAIN_TIME_MAX, self.ended()).await.is_err() {
+            tracing::warn!("an attempt in flight is cut off; it goes out again after the next start");
+            if let Some(engine) = self.engine.take() {
+                engine.abort();
+                let _ = engine.await;
+            }
+        }
+        self.stop_server.send_replace(true);
+        // Reported by the panic hook if it panicked; its connections are gone either way.
+        let _ = self.server.await;
+        drop(self.socket);
+        let store = self.store;
+        let _ = tokio::task::spawn_blocking(move || store.close()).await;
+        self.result.unwrap_or(Ok(()))
+    }
+}
+
+fn flatten(joined: Result<Result<(), EngineError>, JoinError>) -> Result<(), EndError> {
+    match joined {
+        Ok(result) => result.map_err(EndError::from),
+        Err(error) => Err(EndError::Broken(error)),
+    }
+}
+
+async fn open(dir: PathBuf) -> Result<Store, StartError> {
+    let opened = tokio::task::spawn_blocking(move || Store::open(&dir)).await;
+    Ok(opened.map_err(StartError::Broken)??)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn core_config(config: &Config) -> CoreConfig {
+    CoreConfig {
+        capacity: config.queue.capacity,
+        parked_max: config.queue.parked_max,
+        history_max: config.queue.history_max,
+        history_ms: millis(config.queue.history_age),
+        pace_limit: config.pacing.messages,
+        window_ms: millis(config.pacing.window),
+        ack_timeout_ms: millis(config.session.ack_timeout),
+        backoff_first_ms: millis(config.session.backoff_first),
+        backoff_cap_ms: millis(config.session.backoff_cap),
+        ..CoreConfig::default()
+    }
+}
+
+fn session_config(config: &Config) -> whatsapp::SessionConfig {
+    let session = &config.session;
+    whatsapp::SessionConfig {
+        endpoint: session.endpoint.clone(),
+        ca_file: session.ca_file.clone(),
+        version: {
+            let ClientVersion(major, minor, build) = session.client_version;
+            (major, minor, build)
+        },
+        device_name: session.device_name.clone(),
+        connect_timeout: session.connect_timeout,
+        send_timeout: session.send_timeout,
+        ..whatsapp::SessionConfig::default()
+    }
+}
+
+fn access_groups(config: &Config) -> AccessGroups {
+    // A group's name always parses: what is no number is a name.
+    let group = |name: &Option<String>| name.as_ref().and_then(|name| name.parse().ok());
+    AccessGroups {
+        read: group(&config.socket.group_read),
+        send: group(&config.socket.group_send),
+        admin: group(&config.socket.group_admin),
+    }
+}

@@ -165,6 +165,11 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         }
     }
 
+    /// Gives the line that is being read its whole time again.
+    pub fn restart_clock(&mut self) {
+        self.deadline = None;
+    }
+
     async fn read(&mut self) -> Result<(), ReadLineError> {
         // Grown once there is something to read: an idle connection costs little.
         self.chunk.clear();

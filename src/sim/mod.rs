@@ -1,1 +1,164 @@
 //! A simulator of the WhatsApp Web server, the phone and the recipients.
+//!
+//! It speaks the protocol over a real TLS websocket on loopback, and serves any client
+//! that trusts its keys. One process holds many accounts. The rooms:
+//! - `listener`, `frames`, `noise`, `session`: a connection, from TCP to stanzas.
+//! - `dispatch`, `login`, `pairing`, `pair_code`, `iq`, `route`: what the server does.
+//! - `world`, `accounts`, `settings`, `shared`, `disk`: what it knows, behind one lock.
+//! - [`people`] and below it [`device`], [`groups`], [`inbox`], `stanza`: everybody's
+//!   Signal devices, and what they answer.
+//! - `api`: the operations of phone, recipients and server, as methods of [`Sim`];
+//!   `control` and `cli`: the same over a socket, as a program.
+//!
+//! Invariants: never listens outside loopback; every outbox and list has a bound; no
+//! number, text or key reaches a log.
+
+mod accounts;
+mod adv;
+mod api;
+mod cert;
+pub mod cli;
+mod compose;
+mod control;
+pub mod device;
+mod disk;
+mod dispatch;
+mod error;
+mod frames;
+pub mod groups;
+mod hex;
+pub mod inbox;
+mod iq;
+mod keys;
+mod listener;
+mod login;
+mod nodes;
+mod noise;
+mod pair_code;
+mod pairing;
+pub mod people;
+mod person;
+mod receive;
+mod route;
+mod session;
+mod settings;
+mod shared;
+mod stanza;
+#[cfg(test)]
+mod tests;
+mod world;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::task::JoinHandle;
+
+pub use api::{Composed, DEFAULT_ACCOUNT, InboxMessage};
+pub use cert::CertError;
+pub use error::{PairingError, SimError};
+pub use settings::{
+    ATTEMPTS_MAX, AckError, Attempt, LoginFailure, REACHOUT_CODE, Receipts, Settings,
+    SettingsChange, Stats, Times,
+};
+
+use disk::Folder;
+use shared::Shared;
+use world::World;
+
+/// How to start a simulator.
+#[derive(Clone, Debug)]
+pub struct SimConfig {
+    /// Where to listen: loopback, port 0 for any.
+    pub listen: SocketAddr,
+    /// Where keys, accounts and people are kept. Without it they live as long as the
+    /// simulator, in a folder that it removes.
+    pub dir: Option<PathBuf>,
+}
+
+impl Default for SimConfig {
+    fn default() -> Self {
+        SimConfig { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), dir: None }
+    }
+}
+
+/// A running simulator. Ends when dropped; [`Sim::stop`] also writes its state down.
+pub struct Sim {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    ca_pem: String,
+    root_key: [u8; 32],
+    folder: Folder,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        self.abort_tasks();
+    }
+}
+
+impl Sim {
+    /// Starts a simulator inside this process.
+    pub async fn start(config: SimConfig) -> Result<Sim, SimError> {
+        let listener = listener::bind(config.listen).await?;
+        let address = listener.local_addr().map_err(SimError::io("cannot listen"))?;
+        let folder = Folder::open(config.dir.as_deref())?;
+        let state = folder.load()?;
+        let root_key = state.noise.root_public()?;
+        let tls = state.tls;
+        let world = World::new(state.noise, state.accounts, state.people);
+        let shared = Arc::new(Shared::new(world));
+        let server = listener::run(listener, tls.server_config()?, Arc::clone(&shared));
+        let mut tasks = vec![tokio::spawn(server)];
+        if folder.is_kept() {
+            tasks.push(tokio::spawn(disk::keep(folder.path(), tls.clone(), Arc::clone(&shared))));
+        }
+        Ok(Sim { shared, address, ca_pem: tls.ca_pem, root_key, folder, tasks: Mutex::new(tasks) })
+    }
+
+    fn abort_tasks(&self) -> Vec<JoinHandle<()>> {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        for task in tasks.iter() {
+            task.abort();
+        }
+        std::mem::take(&mut tasks)
+    }
+
+    /// Ends it, and writes its state down if it is kept.
+    pub async fn stop(&self) -> Result<(), SimError> {
+        for task in self.abort_tasks() {
+            let _ = task.await;
+        }
+        if self.folder.is_kept() {
+            let tls = self.folder.load()?.tls;
+            disk::save(&self.folder.path(), &tls, &self.shared).await?;
+        }
+        Ok(())
+    }
+
+    /// Where clients connect.
+    pub fn endpoint(&self) -> String {
+        format!("wss://{}{}", self.address, listener::PATH)
+    }
+
+    /// The authority that signed the listener's certificate.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// The same as a file.
+    pub fn ca_file(&self) -> PathBuf {
+        self.folder.ca_file()
+    }
+
+    /// The folder of its state.
+    pub fn dir(&self) -> &Path {
+        self.folder.as_path()
+    }
+
+    /// The public key of the Noise certificate root.
+    pub fn root_key(&self) -> [u8; 32] {
+        self.root_key
+    }
+}

@@ -1,0 +1,67 @@
+//! What the core can be told to do otherwise. Checked for sense by the config room.
+
+/// Places in the queue, and on the shelf of parked messages, unless configured otherwise.
+const CAPACITY_DEFAULT: usize = 400;
+/// Finished messages that stay readable unless configured otherwise.
+const HISTORY_DEFAULT: usize = 2_000;
+/// For how long they do: seven days.
+const HISTORY_MS_DEFAULT: u64 = 7 * 24 * 60 * 60 * 1_000;
+
+/// Limits and times. All durations in milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoreConfig {
+    /// Messages that wait or are in flight, at most.
+    pub capacity: usize,
+    /// Parked messages, at most; one more, and the oldest is given up.
+    pub parked_max: usize,
+    /// Finished messages that stay readable, at most.
+    pub history_max: usize,
+    /// How long a finished message stays readable.
+    pub history_ms: u64,
+    /// Attempts in any window, at most.
+    pub pace_limit: usize,
+    /// The window's length.
+    pub window_ms: u64,
+    /// How long a written message waits for the server's answer before it is `unknown`.
+    pub ack_timeout_ms: u64,
+    /// How long the session may take to write one before it is `unknown`. The session
+    /// has a shorter limit of its own; this one holds if that fails.
+    pub write_timeout_ms: u64,
+    /// How long an unknown message waits on a live connection before that connection is
+    /// closed once, so that the next one resolves it.
+    pub unknown_reconnect_ms: u64,
+    /// Attempts in a row without an answer (or without leaving) before a message is parked.
+    pub attempts_max: u32,
+    /// The longest first pause, before the jitter.
+    pub backoff_first_ms: u64,
+    /// The longest pause of all.
+    pub backoff_cap_ms: u64,
+    /// How long a connection must hold for the pauses to start small again.
+    pub stable_ms: u64,
+    /// How long one try to connect may take. The session has a shorter limit of its own.
+    pub connect_timeout_ms: u64,
+    /// How long one pairing may take. The session has a shorter limit of its own.
+    pub pairing_timeout_ms: u64,
+}
+
+impl Default for CoreConfig {
+    fn default() -> Self {
+        CoreConfig {
+            capacity: CAPACITY_DEFAULT,
+            parked_max: CAPACITY_DEFAULT,
+            history_max: HISTORY_DEFAULT,
+            history_ms: HISTORY_MS_DEFAULT,
+            pace_limit: 5,
+            window_ms: 120_000,
+            ack_timeout_ms: 20_000,
+            write_timeout_ms: 90_000,
+            unknown_reconnect_ms: 60_000,
+            attempts_max: 5,
+            backoff_first_ms: 1_000,
+            backoff_cap_ms: 300_000,
+            stable_ms: 30_000,
+            connect_timeout_ms: 120_000,
+            pairing_timeout_ms: 300_000,
+        }
+    }
+}

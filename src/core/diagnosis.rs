@@ -1,0 +1,162 @@
+//! Why messages wait, in sentences. Names no chat, no number and no text.
+
+use crate::core::Core;
+use crate::core::io::Now;
+use crate::rpc::api::{self, Hold, HoldKind, SessionState, Time};
+
+impl Core {
+    /// What holds the queue, the weightiest first.
+    pub(crate) fn holds(&self, now: Now) -> Vec<Hold> {
+        let mut holds = Vec::new();
+        self.session_holds(now, &mut holds);
+        if let Some(since) = self.facts.paused_since {
+            holds.push(hold(
+                HoldKind::Paused,
+                since,
+                None,
+                "the queue is paused",
+                "tetherctl resume",
+            ));
+        }
+        let free_at = self.pacer.free_at(now.mono_ms);
+        if self.queue.to_leave() > 0 && free_at > now.mono_ms {
+            let until = self.wall_of(free_at, now);
+            let since = self.wall_of(self.pacer.last().unwrap_or(now.mono_ms), now);
+            let why = format!(
+                "{} messages have left in the last {} s, and no more may",
+                self.config.pace_limit,
+                self.config.window_ms.div_ceil(1_000)
+            );
+            let remedy = format!("Wait: the next slot is free at {until}.");
+            holds.push(hold(HoldKind::Pacing, since.0, Some(until), &why, &remedy));
+        }
+        holds
+    }
+
+    fn session_holds(&self, now: Now, holds: &mut Vec<Hold>) {
+        let facts = &self.facts;
+        if let Some((since, code)) = facts.logged_out {
+            let why = match code {
+                Some(code) => format!("the account no longer knows this device (code {code})"),
+                None => "the account no longer knows this device".to_owned(),
+            };
+            holds.push(hold(HoldKind::LoggedOut, since, None, &why, "tetherctl pair"));
+        } else if facts.account.is_none() {
+            let since = self.session_since(now);
+            let remedy = if self.link.state(facts) == SessionState::Pairing {
+                "Use the code that `tetherctl pair` shows on the phone."
+            } else {
+                "tetherctl pair"
+            };
+            holds.push(hold(HoldKind::NotPaired, since, None, "no phone is paired", remedy));
+        }
+        if let Some((since, until, code)) = facts.banned {
+            let why = format!("the server banned the account for a time (code {code})");
+            let remedy = "Wait: the daemon connects by itself when the ban ends.";
+            holds.push(hold(HoldKind::Banned, since, Some(Time(until)), &why, remedy));
+        }
+        if let Some(since) = self.link.outdated_since {
+            let remedy = "Install a newer tetherd, or set a newer client version in its \
+                          configuration, and restart it.";
+            let why = "the server refuses this client version";
+            holds.push(hold(HoldKind::ClientOutdated, since, None, why, remedy));
+        }
+        if let Some(since) = facts.replaced_since {
+            let why = "another WhatsApp Web session took over";
+            holds.push(hold(HoldKind::Conflict, since, None, why, "tetherctl takeover"));
+        }
+        let expected = self.link.wants_connection(facts) && facts.banned.is_none();
+        if expected && !self.link.can_send() {
+            let remedy = match self.link.next_try(facts) {
+                Some(at) if !self.draining => {
+                    format!("Wait: the next try is made at {}.", self.wall_of(at, now))
+                }
+                Some(_) | None if self.draining => "Start the daemon again.".to_owned(),
+                Some(_) | None => "Wait: a connection is being made.".to_owned(),
+            };
+            let why = "there is no connection to WhatsApp";
+            holds.push(hold(HoldKind::Disconnected, self.link.down_since, None, why, &remedy));
+        }
+    }
+
+    /// Since when the session is in its state, wall.
+    fn session_since(&self, now: Now) -> i64 {
+        match self.link.state_since {
+            Some((state, since)) if state == self.link.state(&self.facts) => since,
+            Some(_) | None => now.wall_ms,
+        }
+    }
+
+    /// Why messages wait, as `explain` answers it.
+    pub fn explain(&self, now: Now) -> api::Explanation {
+        let holds = self.holds(now);
+        let waiting = self.queue.taken();
+        let (next_send_at, last_send_at) = self.sends(now);
+        let causes: Vec<String> = holds
+            .iter()
+            .filter(|hold| hold.kind != HoldKind::Pacing)
+            .map(|hold| clause(&hold.why))
+            .collect();
+        let summary = if !causes.is_empty() {
+            let causes = causes.join("; and ");
+            match waiting {
+                0 => format!("Nothing waits, but no message could leave, because {causes}."),
+                1 => format!("1 message waits because {causes}."),
+                _ => format!("{waiting} messages wait because {causes}."),
+            }
+        } else if self.draining {
+            "The daemon is going down; what waits is sent after its next start.".to_owned()
+        } else {
+            self.fair_weather(next_send_at, last_send_at, now)
+        };
+        api::Explanation { summary, holds, waiting, next_send_at, last_send_at }
+    }
+
+    /// The summary when nothing but the pacer holds the queue.
+    fn fair_weather(&self, next: Option<Time>, last: Option<Time>, now: Now) -> String {
+        let sending = self.queue.sending_len();
+        let to_leave = self.queue.to_leave();
+        match (next, last) {
+            (Some(next), Some(last)) if next.0 > now.wall_ms => {
+                if to_leave == 1 {
+                    format!("Nothing is wrong; the next message leaves at {next}.")
+                } else {
+                    format!(
+                        "Nothing is wrong; {to_leave} messages wait for their turn, the next \
+                         leaves at {next}, the last at {last}."
+                    )
+                }
+            }
+            (Some(_), _) if self.queue.unknown_len() > 0 => format!(
+                "{} of {to_leave} messages had no answer from the server; each is sent again \
+                 under its id when the connection has been made anew.",
+                self.queue.unknown_len()
+            ),
+            (Some(_), _) => format!(
+                "Nothing is wrong; {to_leave} messages wait for the ones before them in their \
+                 chats."
+            ),
+            (None, _) if sending > 0 => {
+                format!("Nothing is wrong; {sending} messages are on their way.")
+            }
+            (None, _) => "Nothing is wrong, and nothing waits.".to_owned(),
+        }
+    }
+}
+
+/// `cause` is a clause, so that it fits into longer sentences too.
+fn hold(kind: HoldKind, since: i64, until: Option<Time>, cause: &str, remedy: &str) -> Hold {
+    let mut letters = cause.chars();
+    let why = letters
+        .next()
+        .map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()));
+    Hold { kind, since: Time(since), until, why, remedy: remedy.to_owned() }
+}
+
+/// The clause that a hold's sentence was made from.
+fn clause(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| {
+        format!("{}{}", first.to_lowercase(), letters.as_str().trim_end_matches('.'))
+    })
+}

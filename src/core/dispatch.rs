@@ -1,0 +1,305 @@
+//! What time alone brings about, and the next attempt. Never sleeps: `poll_timeout` says
+//! when and why to come back.
+
+use crate::core::Core;
+use crate::core::io::{Now, Outgoing, SessionCommand, Wake};
+use crate::core::link::{Closing, Link, Phase, Run, doubled};
+use crate::core::message::{Attempt, Message};
+use crate::rpc::api::{self, MessageId, PairEnd, State};
+
+/// History is looked through for what is too old at most this often.
+const TRIM_EVERY_MS: u64 = 60 * 60 * 1_000;
+
+/// What is known about a message's last attempt while the daemon runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flight {
+    /// The connection that it was made on.
+    pub(crate) generation: u64,
+    pub(crate) step: Step,
+    /// Failures in passing, in a row.
+    pub(crate) passing: u32,
+}
+
+/// Where the attempt stands. Times are monotonic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The session, and then the server, has until then.
+    Flying { until: u64 },
+    /// It has no answer, since then.
+    Unanswered { since: u64 },
+    /// Nothing left; the next attempt comes then at the earliest.
+    Resting { until: u64 },
+}
+
+impl Core {
+    /// When the core wants to be woken (monotonic), and why. None: only by an input.
+    pub fn poll_timeout(&self) -> Option<(u64, Wake)> {
+        let mut next: Option<(u64, Wake)> = None;
+        let mut consider = |at: Option<u64>, wake: Wake| {
+            if let Some(at) = at
+                && next.is_none_or(|(earliest, _)| at < earliest)
+            {
+                next = Some((at, wake));
+            }
+        };
+        consider(self.link.run.as_ref().and_then(|run| run.deadline), Wake::RunTimeout);
+        if !self.draining
+            && let Some(at) = self.link.next_try(&self.facts)
+        {
+            let wake = if self.facts.banned.is_some() { Wake::BanEnds } else { Wake::Connect };
+            consider(Some(at), wake);
+        }
+        consider(self.flying().map(|(_, until)| until).min(), Wake::AckTimeout);
+        consider(self.resolve_at(), Wake::Resolve);
+        consider(self.trim_at(), Wake::Trim);
+        if let Some((at, wake)) = self.next_attempt() {
+            consider(Some(at), wake);
+        }
+        next
+    }
+
+    /// When the next attempt leaves if nothing else happens before.
+    fn next_attempt(&self) -> Option<(u64, Wake)> {
+        if !self.may_dispatch() {
+            return None;
+        }
+        let ready = self.queue.heads().filter_map(|head| self.ready_at(head)).min()?;
+        let slot = self.pacer.free_at(self.now.mono_ms);
+        Some(if slot >= ready { (slot, Wake::Slot) } else { (ready, Wake::Retry) })
+    }
+
+    /// Whether anything but the pacer and the messages themselves forbids an attempt.
+    pub(crate) fn may_dispatch(&self) -> bool {
+        self.link.can_send() && self.facts.paused_since.is_none() && !self.draining
+    }
+
+    /// When the first message of a chat may be attempted, as far as it alone matters.
+    fn ready_at(&self, head: &Message) -> Option<u64> {
+        let flight = self.flights.get(&head.id);
+        match head.state {
+            State::Queued | State::Unknown => match flight {
+                None => Some(0),
+                Some(Flight { step: Step::Resting { until }, .. }) => Some(*until),
+                Some(flight) => (flight.generation < self.link.generation).then_some(0),
+            },
+            State::Sending
+            | State::Parked
+            | State::Sent
+            | State::Delivered
+            | State::Read
+            | State::Failed
+            | State::Expired
+            | State::Cancelled => None,
+        }
+    }
+
+    /// Makes every attempt that may be made now: those without an answer first, then in
+    /// the order of acceptance, never past an unfinished one of the same chat.
+    pub(crate) fn dispatch(&mut self, now: Now) {
+        while self.may_dispatch() && self.pacer.free_at(now.mono_ms) <= now.mono_ms {
+            let Some(id) = self.first_ready(now) else { return };
+            if !self.attempt(id, now) {
+                return;
+            }
+        }
+    }
+
+    fn first_ready(&self, now: Now) -> Option<MessageId> {
+        let ready = |head: &&Message| self.ready_at(head).is_some_and(|at| at <= now.mono_ms);
+        let unknown = if self.queue.unknown_len() == 0 {
+            None
+        } else {
+            self.queue.heads().filter(|m| m.state == State::Unknown).find(ready)
+        };
+        unknown.or_else(|| self.queue.heads().find(ready)).map(|message| message.id)
+    }
+
+    /// The slot is spent on the attempt, in the same batch: the server counts attempts.
+    fn attempt(&mut self, id: MessageId, now: Now) -> bool {
+        let started = self.queue.change(id, |message| {
+            let attempt = message.attempt(now.wall_ms).ok()?;
+            Some(Outgoing { id, attempt, wa_id: message.wa_id.clone(), to: message.to.clone() })
+        });
+        let Some(Some(outgoing)) = started else { return false };
+        self.pacer.spend(now.mono_ms);
+        self.out.slots = true;
+        let passing = self.flights.get(&id).map_or(0, |flight| flight.passing);
+        let until = now.mono_ms.saturating_add(self.config.write_timeout_ms);
+        let step = Step::Flying { until };
+        self.flights.insert(id, Flight { generation: self.link.generation, step, passing });
+        self.touch(id, now);
+        self.command(SessionCommand::Send(outgoing));
+        true
+    }
+
+    /// Deals with everything whose time has come.
+    pub(crate) fn pass_time(&mut self, now: Now) {
+        let late: Vec<MessageId> =
+            self.flying().filter(|(_, until)| *until <= now.mono_ms).map(|(id, _)| id).collect();
+        for id in late {
+            self.unanswered(id, now);
+        }
+        if self.resolve_at().is_some_and(|at| at <= now.mono_ms) {
+            self.close_run(Closing::Reconnect);
+        }
+        self.run_overdue(now);
+        if self.link.ban_ends.is_some_and(|at| at <= now.mono_ms) {
+            self.link.ban_ends = None;
+            if self.facts.banned.take().is_some() {
+                self.out.facts = true;
+            }
+        }
+        // Should a wall clock set back have kept the fact longer than the ban.
+        if self.link.ban_ends.is_none() && self.facts.banned.take().is_some() {
+            self.out.facts = true;
+        }
+    }
+
+    fn flying(&self) -> impl Iterator<Item = (MessageId, u64)> {
+        self.flights.iter().filter_map(|(id, flight)| match flight.step {
+            Step::Flying { until } => Some((*id, until)),
+            Step::Unanswered { .. } | Step::Resting { .. } => None,
+        })
+    }
+
+    /// When a live connection is closed so that the next one resolves what has no answer.
+    fn resolve_at(&self) -> Option<u64> {
+        if !self.may_dispatch() {
+            return None;
+        }
+        let waiting = self.flights.values().filter_map(|flight| match flight.step {
+            Step::Unanswered { since } if flight.generation == self.link.generation => Some(since),
+            Step::Unanswered { .. } | Step::Flying { .. } | Step::Resting { .. } => None,
+        });
+        waiting.min().map(|since| since.saturating_add(self.config.unknown_reconnect_ms))
+    }
+
+    /// The attempt has no answer and will be resolved, or has had its last try.
+    pub(crate) fn unanswered(&mut self, id: MessageId, now: Now) {
+        let attempts_max = self.config.attempts_max;
+        let done = self.queue.change(id, |m| m.unanswered(attempts_max, now.wall_ms));
+        if !matches!(done, Some(Ok(()))) {
+            return;
+        }
+        // Without a flight it is from before the restart, and ready at once.
+        if let Some(flight) = self.flights.get_mut(&id) {
+            flight.step = Step::Unanswered { since: now.mono_ms };
+        }
+        self.settle_message(id, now);
+    }
+
+    /// Nothing that is in flight will hear of its answer on this connection.
+    pub(crate) fn all_unanswered(&mut self, now: Now) {
+        let sending: Vec<MessageId> = self.queue.sending().collect();
+        for id in sending {
+            self.unanswered(id, now);
+        }
+    }
+
+    /// The attempt certainly did not leave.
+    pub(crate) fn put_back(&mut self, id: MessageId, blameless: bool, now: Now) {
+        let attempts_max = self.config.attempts_max;
+        let done = self.queue.change(id, |m| m.not_sent(blameless, attempts_max, now.wall_ms));
+        if !matches!(done, Some(Ok(()))) {
+            return;
+        }
+        let (first, cap) = (self.config.backoff_first_ms, self.config.backoff_cap_ms);
+        if let Some(flight) = self.flights.get_mut(&id) {
+            let pause = doubled(first, flight.passing, cap);
+            flight.passing = flight.passing.saturating_add(1);
+            flight.step = Step::Resting { until: now.mono_ms.saturating_add(pause) };
+        }
+        self.settle_message(id, now);
+    }
+
+    /// Drops what a message no longer needs, keeps the shelf within its bound, and tells.
+    pub(crate) fn settle_message(&mut self, id: MessageId, now: Now) {
+        if self.queue.get(id).is_none_or(|message| !message.state.takes_a_place()) {
+            self.flights.remove(&id);
+        }
+        self.touch(id, now);
+    }
+
+    /// Keeps shelf and history within their bounds.
+    pub(crate) fn trim(&mut self, now: Now) {
+        while self.queue.parked_len() > self.config.parked_max {
+            let Some(id) = self.queue.oldest_parked() else { break };
+            if !matches!(self.queue.change(id, |m| m.give_up(now.wall_ms)), Some(Ok(()))) {
+                break;
+            }
+            self.settle_message(id, now);
+        }
+        let age_max = i64::try_from(self.config.history_ms).unwrap_or(i64::MAX);
+        while let Some((changed_at, id)) = self.queue.oldest_finished() {
+            let old = changed_at.saturating_add(age_max) <= now.wall_ms;
+            if !old && self.queue.history_len() <= self.config.history_max {
+                break;
+            }
+            self.queue.remove(id);
+            self.out.put.remove(&id);
+            self.out.removed.push(id);
+        }
+    }
+
+    /// When the oldest finished message is too old; seldom enough to gather several.
+    fn trim_at(&self) -> Option<u64> {
+        let (changed_at, _) = self.queue.oldest_finished()?;
+        let age_max = i64::try_from(self.config.history_ms).unwrap_or(i64::MAX);
+        let left = changed_at.saturating_add(age_max).saturating_sub(self.now.wall_ms);
+        let left = u64::try_from(left).unwrap_or(0).max(TRIM_EVERY_MS);
+        Some(self.now.mono_ms.saturating_add(left))
+    }
+
+    fn run_overdue(&mut self, now: Now) {
+        let overdue = |run: &Run| run.deadline.is_some_and(|at| at <= now.mono_ms);
+        if !self.link.run.as_ref().is_some_and(overdue) {
+            return;
+        }
+        let pairing = matches!(self.link.run, Some(Run { phase: Phase::Pairing(_), .. }));
+        if pairing {
+            let why = "the pairing took too long";
+            self.fail_pairing(
+                api::Error::new(api::ErrorKind::PairingFailed, format!("There is no code: {why}."))
+                    .remedy("tetherctl pair"),
+            );
+            self.out.event(api::Event::Pairing { offer: None, ended: Some(PairEnd::TimedOut {}) });
+        }
+        self.close_run(if pairing { Closing::Done } else { Closing::Backoff });
+    }
+
+    /// Tells the run to end, once.
+    pub(crate) fn close_run(&mut self, then: Closing) {
+        if let Link { run: Some(run), .. } = &mut self.link
+            && run.closing.is_none()
+        {
+            run.closing = Some(then);
+            run.deadline = None;
+            self.command(SessionCommand::Close);
+        }
+    }
+
+    /// Starts the run that is due, if none stands in its way.
+    pub(crate) fn drive_link(&mut self, now: Now) {
+        if self.link.run.is_some() || self.draining {
+            return;
+        }
+        if let Some(intent) = self.link.next_pair.take() {
+            self.start_pairing(intent, now);
+            return;
+        }
+        if self.link.next_try(&self.facts).is_some_and(|at| at <= now.mono_ms) {
+            self.link.wait = None;
+            let deadline = now.mono_ms.saturating_add(self.config.connect_timeout_ms);
+            self.link.run = Some(Run::new(Phase::Connecting, deadline));
+            self.command(SessionCommand::Connect);
+        }
+    }
+
+    /// The attempt that is under way or was last made, if it is this one.
+    pub(crate) fn is_current(&self, id: MessageId, attempt: Attempt) -> bool {
+        self.queue.get(id).is_some_and(|message| {
+            matches!(message.state, State::Sending | State::Unknown)
+                && message.attempts == attempt.0
+        })
+    }
+}

@@ -1,0 +1,203 @@
+//! A message's life: one method for each step, naming the states it may start from.
+//!
+//! `queued -> sending -> sent -> delivered -> read`, with `unknown` while an answer is
+//! missing and `parked` aside. Acks and receipts come in any order and more than once:
+//! they only ever lead forward, towards what is known to be true.
+
+use crate::core::message::{Attempt, Message};
+use crate::rpc::api::{Reason, ReasonKind, State};
+
+/// The server's refusal of messages to new contacts.
+const REACHOUT_TIMELOCK: u32 = 463;
+
+/// A step that a message in this state cannot take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a message that is {from} cannot be {step}")]
+pub struct IllegalStep {
+    /// Where it stands.
+    pub from: State,
+    /// What was asked.
+    pub step: &'static str,
+}
+
+/// How far a message is known to have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// The server has it.
+    Server,
+    /// A recipient's device has it.
+    Device,
+    /// The recipient saw it.
+    Eyes,
+}
+
+impl Message {
+    /// queued, unknown -> sending.
+    pub fn attempt(&mut self, wall_ms: i64) -> Result<Attempt, IllegalStep> {
+        match self.state {
+            State::Queued | State::Unknown => {
+                self.attempts = self.attempts.saturating_add(1);
+                self.streak = self.streak.saturating_add(1);
+                self.enter(State::Sending, None, wall_ms);
+                Ok(Attempt(self.attempts))
+            }
+            State::Sending
+            | State::Parked
+            | State::Sent
+            | State::Delivered
+            | State::Read
+            | State::Failed
+            | State::Expired
+            | State::Cancelled => Err(self.illegal("attempted")),
+        }
+    }
+
+    /// sending -> unknown, or parked after too many attempts without an answer.
+    pub fn unanswered(&mut self, attempts_max: u32, wall_ms: i64) -> Result<(), IllegalStep> {
+        if self.state != State::Sending {
+            return Err(self.illegal("left without an answer"));
+        }
+        self.maybe_out = true;
+        let state = if self.streak >= attempts_max { State::Parked } else { State::Unknown };
+        self.enter(state, Some(Reason { kind: ReasonKind::NoAnswer, code: None }), wall_ms);
+        Ok(())
+    }
+
+    /// sending, unknown -> queued, because this attempt certainly did not leave. Unknown
+    /// it stays if an earlier one may have. Parked after too many in a row, unless the
+    /// connection was to blame and not the message.
+    pub fn not_sent(
+        &mut self,
+        blameless: bool,
+        attempts_max: u32,
+        wall_ms: i64,
+    ) -> Result<(), IllegalStep> {
+        if !matches!(self.state, State::Sending | State::Unknown) {
+            return Err(self.illegal("put back"));
+        }
+        if blameless {
+            self.streak = self.streak.saturating_sub(1);
+        } else if self.streak >= attempts_max {
+            return self.park(Reason { kind: ReasonKind::NotSendable, code: None }, wall_ms);
+        }
+        if !self.maybe_out {
+            self.enter(State::Queued, None, wall_ms);
+        } else if self.state != State::Unknown {
+            let reason = Reason { kind: ReasonKind::NoAnswer, code: None };
+            self.enter(State::Unknown, Some(reason), wall_ms);
+        }
+        Ok(())
+    }
+
+    /// sending, unknown -> parked.
+    pub fn park(&mut self, reason: Reason, wall_ms: i64) -> Result<(), IllegalStep> {
+        if !matches!(self.state, State::Sending | State::Unknown) {
+            return Err(self.illegal("parked"));
+        }
+        self.enter(State::Parked, Some(reason), wall_ms);
+        Ok(())
+    }
+
+    /// The server refused an attempt: sending, unknown -> parked; a message parked for want
+    /// of an answer now has one. False if that changes nothing: it was sent after all, or
+    /// waits for another attempt.
+    pub fn refuse(&mut self, code: u32, wall_ms: i64) -> bool {
+        let reason = if code == REACHOUT_TIMELOCK {
+            Reason { kind: ReasonKind::ReachoutTimelock, code: Some(code) }
+        } else {
+            Reason { kind: ReasonKind::Refused, code: Some(code) }
+        };
+        let unanswered = self.reason.as_ref().is_some_and(|r| r.kind == ReasonKind::NoAnswer);
+        match self.state {
+            State::Sending | State::Unknown => self.enter(State::Parked, Some(reason), wall_ms),
+            State::Parked if unanswered => self.reason = Some(reason),
+            State::Queued
+            | State::Parked
+            | State::Sent
+            | State::Delivered
+            | State::Read
+            | State::Failed
+            | State::Expired
+            | State::Cancelled => return false,
+        }
+        true
+    }
+
+    /// The message has come this far: forward from any state in which it was attempted,
+    /// from parked, failed and cancelled too, because it is there. False if that was known.
+    pub fn confirm(&mut self, reached: Reached, wall_ms: i64) -> bool {
+        if self.attempts == 0 {
+            return false;
+        }
+        let before = match self.state {
+            State::Queued
+            | State::Sending
+            | State::Unknown
+            | State::Parked
+            | State::Failed
+            | State::Expired
+            | State::Cancelled => 0,
+            State::Sent => 1,
+            State::Delivered => 2,
+            State::Read => 3,
+        };
+        let (rank, state) = match reached {
+            Reached::Server => (1, State::Sent),
+            Reached::Device => (2, State::Delivered),
+            Reached::Eyes => (3, State::Read),
+        };
+        if rank <= before {
+            return false;
+        }
+        self.sent_at.get_or_insert(wall_ms);
+        if rank >= 2 {
+            self.delivered_at.get_or_insert(wall_ms);
+        }
+        if rank >= 3 {
+            self.read_at.get_or_insert(wall_ms);
+        }
+        self.enter(state, None, wall_ms);
+        true
+    }
+
+    /// queued, parked -> cancelled.
+    pub fn cancel(&mut self, wall_ms: i64) -> Result<(), IllegalStep> {
+        if !matches!(self.state, State::Queued | State::Parked) {
+            return Err(self.illegal("cancelled"));
+        }
+        self.enter(State::Cancelled, None, wall_ms);
+        Ok(())
+    }
+
+    /// parked -> queued, at the end.
+    pub fn requeue(&mut self, order: u64, wall_ms: i64) -> Result<(), IllegalStep> {
+        if self.state != State::Parked {
+            return Err(self.illegal("put back into the queue"));
+        }
+        self.order = order;
+        self.streak = 0;
+        self.enter(State::Queued, None, wall_ms);
+        Ok(())
+    }
+
+    /// parked -> failed, keeping the reason.
+    pub fn give_up(&mut self, wall_ms: i64) -> Result<(), IllegalStep> {
+        if self.state != State::Parked {
+            return Err(self.illegal("given up"));
+        }
+        let shelf_full = Reason { kind: ReasonKind::ShelfFull, code: None };
+        let reason = self.reason.take().unwrap_or(shelf_full);
+        self.enter(State::Failed, Some(reason), wall_ms);
+        Ok(())
+    }
+
+    fn enter(&mut self, state: State, reason: Option<Reason>, wall_ms: i64) {
+        self.state = state;
+        self.reason = reason;
+        self.changed_at = wall_ms;
+    }
+
+    fn illegal(&self, step: &'static str) -> IllegalStep {
+        IllegalStep { from: self.state, step }
+    }
+}

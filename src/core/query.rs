@@ -1,0 +1,215 @@
+//! Answers for readers, in the wire's own types. Changes nothing.
+
+use std::collections::HashMap;
+
+use crate::core::Core;
+use crate::core::io::{Now, Selection};
+use crate::core::message::Message;
+use crate::rpc::api::{self, HoldKind, MessageId, SessionState, State, Time};
+
+/// What makes a status worth telling. Counts and slots are not in it: they follow from
+/// the events about messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StatusKey {
+    session: SessionState,
+    account: Option<String>,
+    detail: Option<String>,
+    next_try: Option<u64>,
+    connections: u64,
+    replaced: u64,
+    holds: Vec<(HoldKind, Option<i64>)>,
+    idle: bool,
+    full: bool,
+    limits: (usize, usize, u64),
+}
+
+/// When waiting messages are expected to leave, worked out once for a whole list.
+struct Forecast<'a> {
+    core: &'a Core,
+    now: Now,
+    places: HashMap<MessageId, usize>,
+}
+
+impl Core {
+    /// The status, as `status` answers it.
+    pub fn status(&self, now: Now) -> api::Status {
+        let state = self.link.state(&self.facts);
+        let since = match self.link.state_since {
+            Some((told, since)) if told == state => since,
+            Some(_) | None => now.wall_ms,
+        };
+        let next_try = if self.draining { None } else { self.link.next_try(&self.facts) };
+        api::Status {
+            started_at: Time(self.started_at),
+            session: api::SessionStatus {
+                state,
+                since: Time(since),
+                account: self.facts.account.clone(),
+                detail: self.link.detail.clone(),
+                next_try_at: next_try.map(|at| self.wall_of(at, now)),
+                connections: self.link.generation,
+                replaced: self.link.replaced,
+            },
+            queue: self.queue_status(now),
+            pacing: self.pacing_status(now),
+            holds: self.holds(now),
+        }
+    }
+
+    fn queue_status(&self, now: Now) -> api::QueueStatus {
+        let (next_send_at, last_send_at) = self.sends(now);
+        api::QueueStatus {
+            capacity: self.config.capacity,
+            free: self.config.capacity.saturating_sub(self.queue.taken()),
+            queued: self.queue.queued_len(),
+            sending: self.queue.sending_len(),
+            unknown: self.queue.unknown_len(),
+            parked: self.queue.parked_len(),
+            history: self.queue.history_len(),
+            paused: self.facts.paused_since.is_some(),
+            next_send_at,
+            last_send_at,
+        }
+    }
+
+    fn pacing_status(&self, now: Now) -> api::PacingStatus {
+        let free_at = self.pacer.free_at(now.mono_ms);
+        api::PacingStatus {
+            limit: self.config.pace_limit,
+            window_ms: self.config.window_ms,
+            spent: self.pacer.spent(now.mono_ms),
+            next_slot_at: (free_at > now.mono_ms).then(|| self.wall_of(free_at, now)),
+        }
+    }
+
+    /// When the next and the last waiting message leave; none while something other than
+    /// the pacer holds the queue, or nothing waits.
+    pub(crate) fn sends(&self, now: Now) -> (Option<Time>, Option<Time>) {
+        let Some(last) = self.queue.to_leave().checked_sub(1) else { return (None, None) };
+        if !self.may_dispatch() {
+            return (None, None);
+        }
+        let at = |ahead| Some(self.wall_of(self.pacer.expected(now.mono_ms, ahead), now));
+        (at(0), at(last))
+    }
+
+    /// A monotonic moment on the wall clock as it stands now.
+    pub(crate) fn wall_of(&self, mono_ms: u64, now: Now) -> Time {
+        let from_now = i64::try_from(i128::from(mono_ms) - i128::from(now.mono_ms));
+        Time(now.wall_ms.saturating_add(from_now.unwrap_or(i64::MAX)))
+    }
+
+    /// One message, without its whole text.
+    pub fn message(&self, id: MessageId, now: Now) -> Option<api::Message> {
+        let message = self.queue.get(id)?;
+        let place = (message.state == State::Queued).then(|| self.queue.queued_before(message));
+        Some(self.wire(message, place, now))
+    }
+
+    /// Finds a message by its id on the network.
+    pub fn find_wa_id(&self, wa_id: &str) -> Option<MessageId> {
+        self.queue.find_wa_id(wa_id)
+    }
+
+    /// Finds a message by its caller's key.
+    pub fn find_key(&self, key: &str) -> Option<MessageId> {
+        self.queue.find_key(key)
+    }
+
+    /// The messages that match, in the order of acceptance; without states, the live ones.
+    pub fn list(
+        &self,
+        filter: &Selection,
+        after: Option<MessageId>,
+        limit: Option<usize>,
+        now: Now,
+    ) -> api::ListResult {
+        let live = [State::Queued, State::Sending, State::Unknown, State::Parked];
+        let states: &[State] = if filter.states.is_empty() { &live } else { &filter.states };
+        let limit = limit.unwrap_or(api::LIST_ENTRIES_MAX).clamp(1, api::LIST_ENTRIES_MAX);
+        let forecast = Forecast::new(self, now);
+        let mut result = api::ListResult { messages: Vec::new(), total: 0, next: None };
+        let mut more = false;
+        for message in self.queue.iter().filter(|m| filter.matches(m, states, now)) {
+            result.total += 1;
+            if after.is_some_and(|after| message.id <= after) {
+                continue;
+            }
+            if result.messages.len() < limit {
+                result.messages.push(forecast.wire(message));
+            } else {
+                more = true;
+            }
+        }
+        if more {
+            result.next = result.messages.last().map(|message| message.id);
+        }
+        result
+    }
+
+    /// What a new subscriber is told first: the status, and every live message.
+    pub fn snapshot(&self, now: Now) -> (api::Status, Vec<api::Message>) {
+        let forecast = Forecast::new(self, now);
+        let live = self.queue.iter().filter(|message| message.state.is_live());
+        (self.status(now), live.map(|message| forecast.wire(message)).collect())
+    }
+
+    /// `place`: how many queued ones come before it, while it is queued.
+    fn wire(&self, message: &Message, place: Option<usize>, now: Now) -> api::Message {
+        let expected = place.map(|place| {
+            // Those without an answer go first, and each takes a slot.
+            let ahead = place.saturating_add(self.queue.unknown_len());
+            self.wall_of(self.pacer.expected(now.mono_ms, ahead), now)
+        });
+        api::Message {
+            id: message.id,
+            wa_id: message.wa_id.0.clone(),
+            to: message.to.as_str().to_owned(),
+            state: message.state,
+            reason: message.reason.clone(),
+            key: message.key.clone(),
+            kind: message.kind,
+            text: None,
+            preview: message.preview.0.clone(),
+            chars: message.chars,
+            attempts: message.attempts,
+            accepted_at: Time(message.accepted_at),
+            changed_at: Time(message.changed_at),
+            sent_at: message.sent_at.map(Time),
+            delivered_at: message.delivered_at.map(Time),
+            read_at: message.read_at.map(Time),
+            position: place.map(|place| place.saturating_add(1)),
+            expected_at: expected,
+        }
+    }
+
+    pub(crate) fn status_key(&self) -> StatusKey {
+        let holds = self.holds(self.now).into_iter();
+        StatusKey {
+            session: self.link.state(&self.facts),
+            account: self.facts.account.clone(),
+            detail: self.link.detail.clone(),
+            next_try: self.link.next_try(&self.facts),
+            connections: self.link.generation,
+            replaced: self.link.replaced,
+            holds: holds
+                .filter(|hold| hold.kind != HoldKind::Pacing)
+                .map(|hold| (hold.kind, hold.until.map(|until| until.0)))
+                .collect(),
+            idle: self.queue.taken() == 0,
+            full: self.queue.taken() >= self.config.capacity,
+            limits: (self.config.capacity, self.config.pace_limit, self.config.window_ms),
+        }
+    }
+}
+
+impl<'a> Forecast<'a> {
+    fn new(core: &'a Core, now: Now) -> Forecast<'a> {
+        let places = core.queue.queued().enumerate().map(|(place, id)| (id, place)).collect();
+        Forecast { core, now, places }
+    }
+
+    fn wire(&self, message: &Message) -> api::Message {
+        self.core.wire(message, self.places.get(&message.id).copied(), self.now)
+    }
+}

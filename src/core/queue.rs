@@ -1,0 +1,227 @@
+//! The messages and their indexes: by id, network id, key, chat and order. Owns who is
+//! first; never decides when anything leaves.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::core::message::{ChatId, Message};
+use crate::rpc::api::{MessageId, State};
+
+/// A place in the order of sending. The id keeps it unique whatever a record says.
+type Place = (u64, MessageId);
+/// When a message last changed, and which: what is trimmed first.
+type Aged = (i64, MessageId);
+
+/// All messages that the daemon knows.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    messages: BTreeMap<MessageId, Message>,
+    by_wa: HashMap<String, MessageId>,
+    by_key: HashMap<String, MessageId>,
+    /// Each chat's messages that take a place, in order.
+    lanes: HashMap<ChatId, BTreeSet<Place>>,
+    /// The first of each lane.
+    heads: BTreeSet<Place>,
+    /// Those that are queued, of all chats.
+    queued: BTreeSet<Place>,
+    parked: BTreeSet<Aged>,
+    history: BTreeSet<Aged>,
+    sending: BTreeSet<MessageId>,
+    unknown: usize,
+    last_order: u64,
+}
+
+impl Queue {
+    pub(crate) fn new(messages: Vec<Message>) -> Queue {
+        let mut queue = Queue::default();
+        for message in messages {
+            queue.insert(message);
+        }
+        queue
+    }
+
+    /// Adds a message. One with the same id is replaced.
+    pub(crate) fn insert(&mut self, message: Message) {
+        self.remove(message.id);
+        self.last_order = self.last_order.max(message.order);
+        self.by_wa.insert(message.wa_id.0.clone(), message.id);
+        if let Some(key) = &message.key {
+            self.by_key.insert(key.clone(), message.id);
+        }
+        self.index(&message);
+        self.messages.insert(message.id, message);
+    }
+
+    pub(crate) fn remove(&mut self, id: MessageId) -> Option<Message> {
+        let message = self.messages.remove(&id)?;
+        self.unindex(&message);
+        if self.by_wa.get(&message.wa_id.0) == Some(&id) {
+            self.by_wa.remove(&message.wa_id.0);
+        }
+        if let Some(key) = &message.key
+            && self.by_key.get(key) == Some(&id)
+        {
+            self.by_key.remove(key);
+        }
+        Some(message)
+    }
+
+    /// Applies a step to one message and keeps the indexes right. None: no such message.
+    pub(crate) fn change<T>(
+        &mut self,
+        id: MessageId,
+        step: impl FnOnce(&mut Message) -> T,
+    ) -> Option<T> {
+        let mut message = self.messages.remove(&id)?;
+        self.unindex(&message);
+        let result = step(&mut message);
+        self.last_order = self.last_order.max(message.order);
+        self.index(&message);
+        self.messages.insert(id, message);
+        Some(result)
+    }
+
+    fn index(&mut self, message: &Message) {
+        let place = (message.order, message.id);
+        let aged = (message.changed_at, message.id);
+        if message.state.takes_a_place() {
+            let lane = self.lanes.entry(message.to.clone()).or_default();
+            if let Some(first) = lane.first() {
+                self.heads.remove(first);
+            }
+            lane.insert(place);
+            if let Some(first) = lane.first() {
+                self.heads.insert(*first);
+            }
+        }
+        match message.state {
+            State::Queued => {
+                self.queued.insert(place);
+            }
+            State::Sending => {
+                self.sending.insert(message.id);
+            }
+            State::Unknown => self.unknown += 1,
+            State::Parked => {
+                self.parked.insert(aged);
+            }
+            State::Sent
+            | State::Delivered
+            | State::Read
+            | State::Failed
+            | State::Expired
+            | State::Cancelled => {
+                self.history.insert(aged);
+            }
+        }
+    }
+
+    fn unindex(&mut self, message: &Message) {
+        let place = (message.order, message.id);
+        let aged = (message.changed_at, message.id);
+        if let Some(lane) = self.lanes.get_mut(&message.to)
+            && lane.remove(&place)
+        {
+            self.heads.remove(&place);
+            match lane.first() {
+                Some(first) => {
+                    self.heads.insert(*first);
+                }
+                None => {
+                    self.lanes.remove(&message.to);
+                }
+            }
+        }
+        self.queued.remove(&place);
+        self.sending.remove(&message.id);
+        self.parked.remove(&aged);
+        self.history.remove(&aged);
+        if message.state == State::Unknown {
+            self.unknown = self.unknown.saturating_sub(1);
+        }
+    }
+
+    pub(crate) fn get(&self, id: MessageId) -> Option<&Message> {
+        self.messages.get(&id)
+    }
+
+    pub(crate) fn find_wa_id(&self, wa_id: &str) -> Option<MessageId> {
+        self.by_wa.get(wa_id).copied()
+    }
+
+    pub(crate) fn find_key(&self, key: &str) -> Option<MessageId> {
+        self.by_key.get(key).copied()
+    }
+
+    /// All, in the order of acceptance.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Message> {
+        self.messages.values()
+    }
+
+    /// The first message of each chat, in the order of sending.
+    pub(crate) fn heads(&self) -> impl Iterator<Item = &Message> {
+        self.heads.iter().filter_map(|(_, id)| self.messages.get(id))
+    }
+
+    /// The queued ones, in the order of sending.
+    pub(crate) fn queued(&self) -> impl Iterator<Item = MessageId> {
+        self.queued.iter().map(|(_, id)| *id)
+    }
+
+    /// How many queued ones come before this one.
+    pub(crate) fn queued_before(&self, message: &Message) -> usize {
+        self.queued.range(..(message.order, message.id)).count()
+    }
+
+    pub(crate) fn sending(&self) -> impl Iterator<Item = MessageId> {
+        self.sending.iter().copied()
+    }
+
+    /// The parked one that has been parked the longest.
+    pub(crate) fn oldest_parked(&self) -> Option<MessageId> {
+        self.parked.first().map(|(_, id)| *id)
+    }
+
+    /// The finished one that changed first, and when.
+    pub(crate) fn oldest_finished(&self) -> Option<(i64, MessageId)> {
+        self.history.first().copied()
+    }
+
+    /// A place behind all others.
+    pub(crate) fn next_order(&self) -> u64 {
+        self.last_order.saturating_add(1)
+    }
+
+    pub(crate) fn last_id(&self) -> u64 {
+        self.messages.last_key_value().map_or(0, |(id, _)| id.0)
+    }
+
+    pub(crate) fn queued_len(&self) -> usize {
+        self.queued.len()
+    }
+
+    pub(crate) fn sending_len(&self) -> usize {
+        self.sending.len()
+    }
+
+    pub(crate) fn unknown_len(&self) -> usize {
+        self.unknown
+    }
+
+    pub(crate) fn parked_len(&self) -> usize {
+        self.parked.len()
+    }
+
+    pub(crate) fn history_len(&self) -> usize {
+        self.history.len()
+    }
+
+    /// Places taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.queued.len() + self.sending.len() + self.unknown
+    }
+
+    /// Messages that still need an attempt.
+    pub(crate) fn to_leave(&self) -> usize {
+        self.queued.len() + self.unknown
+    }
+}

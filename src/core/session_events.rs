@@ -1,0 +1,243 @@
+//! What the session reports: one method for each. Late, doubled and foreign reports are
+//! normal input and change nothing.
+
+use crate::core::Core;
+use crate::core::dispatch::Step;
+use crate::core::io::{Answer, EndReason, NotSent, Now, Offer, ReceiptKind, SessionEvent};
+use crate::core::life::Reached;
+use crate::core::link::{self, BROKEN_RUN_MS_MAX, Closing, Phase, Run};
+use crate::core::message::{Attempt, WaMessageId};
+use crate::rpc::api::{self, ErrorKind, MessageId, PairEnd, Reason, ReasonKind, State};
+
+impl Core {
+    pub(crate) fn session_event(&mut self, event: SessionEvent, now: Now) {
+        match event {
+            SessionEvent::Offer(offer) => self.offered(offer, now),
+            SessionEvent::Paired { account } => self.paired(account, now),
+            SessionEvent::Connected { account } => self.connected(account, now),
+            SessionEvent::Written { id, attempt } => self.written(id, attempt, now),
+            SessionEvent::NotSent { id, attempt, why } => self.not_sent(id, attempt, why, now),
+            SessionEvent::CutOff { id, attempt } => {
+                if self.is_current(id, attempt) {
+                    self.unanswered(id, now);
+                }
+            }
+            SessionEvent::Ack { wa_id, error: None } => {
+                self.confirm(&wa_id, Reached::Server, now);
+            }
+            SessionEvent::Ack { wa_id, error: Some(code) } => self.refused(&wa_id, code, now),
+            SessionEvent::Receipt { wa_ids, kind } => {
+                let reached = match kind {
+                    ReceiptKind::OwnPhone => Reached::Server,
+                    ReceiptKind::Delivered => Reached::Device,
+                    ReceiptKind::Read => Reached::Eyes,
+                };
+                for wa_id in &wa_ids {
+                    self.confirm(wa_id, reached, now);
+                }
+            }
+            SessionEvent::Ended { reason, roll } => self.ended(&reason, roll, now),
+        }
+    }
+
+    fn confirm(&mut self, wa_id: &WaMessageId, reached: Reached, now: Now) {
+        let Some(id) = self.queue.find_wa_id(&wa_id.0) else { return };
+        if self.queue.change(id, |m| m.confirm(reached, now.wall_ms)) == Some(true) {
+            self.settle_message(id, now);
+        }
+    }
+
+    fn refused(&mut self, wa_id: &WaMessageId, code: u32, now: Now) {
+        let Some(id) = self.queue.find_wa_id(&wa_id.0) else { return };
+        if self.queue.change(id, |m| m.refuse(code, now.wall_ms)) == Some(true) {
+            self.settle_message(id, now);
+        }
+    }
+
+    /// From here on the time for the server's answer runs.
+    fn written(&mut self, id: MessageId, attempt: Attempt, now: Now) {
+        let sending = self.queue.get(id).is_some_and(|m| m.state == State::Sending);
+        if sending
+            && self.is_current(id, attempt)
+            && let Some(flight) = self.flights.get_mut(&id)
+        {
+            let until = now.mono_ms.saturating_add(self.config.ack_timeout_ms);
+            flight.step = Step::Flying { until };
+            flight.passing = 0;
+        }
+    }
+
+    fn not_sent(&mut self, id: MessageId, attempt: Attempt, why: NotSent, now: Now) {
+        if why == NotSent::NotConnected {
+            self.connection_gone(id, now);
+        }
+        if !self.is_current(id, attempt) {
+            return;
+        }
+        let kind = match why {
+            NotSent::NotConnected => return self.put_back(id, true, now),
+            NotSent::Passing => return self.put_back(id, false, now),
+            NotSent::NoDevice => ReasonKind::NotOnNetwork,
+            NotSent::Unsendable => ReasonKind::NotSendable,
+        };
+        let parked = self.queue.change(id, |m| m.park(Reason { kind, code: None }, now.wall_ms));
+        if matches!(parked, Some(Ok(()))) {
+            self.settle_message(id, now);
+        }
+    }
+
+    /// The connection is gone though its end has not been reported: without this, every
+    /// free slot would be spent on it.
+    fn connection_gone(&mut self, id: MessageId, now: Now) {
+        let generation = self.flights.get(&id).map(|flight| flight.generation);
+        if generation == Some(self.link.generation)
+            && let Some(run) = &mut self.link.run
+            && let Phase::Connected { broken, .. } = &mut run.phase
+            && run.closing.is_none()
+            && !*broken
+        {
+            *broken = true;
+            run.deadline = Some(now.mono_ms.saturating_add(BROKEN_RUN_MS_MAX));
+        }
+    }
+
+    fn connected(&mut self, account: String, now: Now) {
+        let Some(run) = &mut self.link.run else { return };
+        if run.closing.is_some() || matches!(run.phase, Phase::Connected { .. }) {
+            return;
+        }
+        if matches!(run.phase, Phase::Pairing(_)) {
+            self.paired(account.clone(), now);
+        }
+        if let Some(run) = &mut self.link.run {
+            run.phase = Phase::Connected { since: now.mono_ms, broken: false };
+            run.deadline = None;
+        }
+        self.link.generation = self.link.generation.saturating_add(1);
+        self.link.detail = None;
+        if self.facts.account.as_ref() != Some(&account) {
+            self.facts.account = Some(account);
+            self.out.facts = true;
+        }
+        // A new connection: what rested because of the old one need not rest longer.
+        for flight in self.flights.values_mut() {
+            if matches!(flight.step, Step::Resting { .. }) {
+                flight.step = Step::Resting { until: now.mono_ms };
+            }
+        }
+    }
+
+    fn offered(&mut self, offer: Offer, now: Now) {
+        let Some(Run { phase: Phase::Pairing(pairing), closing: None, .. }) = &mut self.link.run
+        else {
+            return;
+        };
+        let offer = link::wire_offer(offer, now);
+        pairing.offer = Some(offer.clone());
+        let waiters = std::mem::take(&mut pairing.intent.waiters);
+        if waiters.is_empty() {
+            self.out.event(api::Event::Pairing { offer: Some(offer.0), ended: None });
+            return;
+        }
+        for token in waiters {
+            let result = api::PairResult { offer: offer.0.clone() };
+            self.reply(token, Ok(Answer::Pairing(result)));
+        }
+    }
+
+    fn paired(&mut self, account: String, now: Now) {
+        let Some(run) = &mut self.link.run else { return };
+        if !matches!(run.phase, Phase::Pairing(_)) {
+            return;
+        }
+        // Whoever still waits for a code asked for what is already done.
+        self.fail_pairing(
+            api::Error::new(ErrorKind::AlreadyPaired, "A phone has just been paired.")
+                .remedy("tetherctl status"),
+        );
+        if let Some(run) = &mut self.link.run {
+            run.phase = Phase::Paired;
+            if run.closing.is_none() {
+                let deadline = now.mono_ms.saturating_add(self.config.connect_timeout_ms);
+                run.deadline = Some(deadline);
+            } else {
+                run.closing = Some(Closing::Reconnect);
+            }
+        }
+        let last_id = self.facts.last_id;
+        let paused_since = self.facts.paused_since;
+        self.facts = crate::core::io::Facts {
+            last_id,
+            paused_since,
+            account: Some(account.clone()),
+            ..Default::default()
+        };
+        self.link.ban_ends = None;
+        self.link.outdated_since = None;
+        self.out.facts = true;
+        self.out
+            .event(api::Event::Pairing { offer: None, ended: Some(PairEnd::Paired { account }) });
+    }
+
+    fn ended(&mut self, reason: &EndReason, roll: u64, now: Now) {
+        let Some(run) = self.link.run.take() else { return };
+        self.all_unanswered(now);
+        self.link.note_held(&run, &self.config, now);
+        if matches!(run.phase, Phase::Connected { .. }) {
+            self.link.down_since = now.wall_ms;
+        }
+        self.link.wait = None;
+        if let Phase::Pairing(pairing) = run.phase {
+            self.pairing_ended(pairing.intent.waiters, run.closing.is_some(), reason, now);
+            return;
+        }
+        if self.facts.account.is_none() {
+            // Logged out by command.
+            self.link.detail = None;
+            return;
+        }
+        self.link.detail = Some(link::sentence(reason));
+        self.after_end(reason, run.closing, roll, now);
+    }
+
+    /// What the end of a paired account's run means for the next one.
+    fn after_end(&mut self, reason: &EndReason, closing: Option<Closing>, roll: u64, now: Now) {
+        match reason {
+            EndReason::Replaced => {
+                self.link.replaced = self.link.replaced.saturating_add(1);
+                self.facts.replaced_since = Some(now.wall_ms);
+                self.out.facts = true;
+            }
+            EndReason::LoggedOut { code } => {
+                self.facts.logged_out = Some((now.wall_ms, *code));
+                self.out.facts = true;
+            }
+            EndReason::Banned { for_ms, code } => {
+                let lasts = i64::try_from(*for_ms).unwrap_or(i64::MAX);
+                let until = now.wall_ms.saturating_add(lasts);
+                self.facts.banned = Some((now.wall_ms, until, *code));
+                self.link.ban_ends = Some(now.mono_ms.saturating_add(*for_ms));
+                self.out.facts = true;
+            }
+            EndReason::Outdated => self.link.outdated_since = Some(now.wall_ms),
+            EndReason::Untrusted => {
+                self.link.wait = Some(now.mono_ms.saturating_add(self.config.backoff_cap_ms));
+            }
+            EndReason::Restart if self.link.restarts < link::RESTARTS_AT_ONCE_MAX => {
+                self.link.restarts = self.link.restarts.saturating_add(1);
+            }
+            EndReason::Restart
+            | EndReason::Refused { .. }
+            | EndReason::Unreachable { .. }
+            | EndReason::Lost { .. }
+            | EndReason::PairingTimedOut
+            | EndReason::PairingFailed { .. }
+            | EndReason::Closed => match closing {
+                Some(Closing::Reconnect) => {}
+                Some(Closing::Backoff | Closing::Done) | None => {
+                    self.link.back_off(roll, &self.config, now);
+                }
+            },
+        }
+    }
+}

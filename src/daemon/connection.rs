@@ -1,0 +1,249 @@
+//! One connection's conversation. Owns its bounds: requests in flight, lines waiting
+//! to be written, the time a slow peer gets. Never looks into a request.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
+
+use crate::daemon::events;
+use crate::daemon::handlers::{self, Handled};
+use crate::daemon::server::{Service, stopped};
+use crate::rpc::api::{Error, ErrorKind, FRAME_BYTES_MAX, Method, SubscribeResult, Tier};
+use crate::rpc::call::find_method;
+use crate::rpc::frame::{Id, Request, encode_error, encode_reply, parse_request};
+use crate::rpc::line::{LineReader, ReadLineError};
+
+/// Time to finish a started line.
+pub(crate) const LINE_TIME_MAX: Duration = Duration::from_secs(10);
+/// Requests of one connection that are worked on or whose replies wait to be written.
+/// Further ones wait in the socket.
+pub(crate) const IN_FLIGHT_MAX: usize = 32;
+/// Time for a peer to take one line.
+pub(crate) const WRITE_TIME_MAX: Duration = Duration::from_secs(10);
+/// Lines waiting to be written.
+const OUTGOING_MAX: usize = IN_FLIGHT_MAX;
+
+/// A line to be written. A reply keeps its request's permit until it is.
+pub(crate) struct Outgoing {
+    pub(crate) line: Vec<u8>,
+    pub(crate) _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// What the tasks of one connection share.
+#[derive(Clone)]
+struct Shared {
+    service: Arc<Service>,
+    tier: Option<Tier>,
+    outgoing: mpsc::Sender<Outgoing>,
+    /// Turns true when the peer has said its last.
+    ending: watch::Receiver<bool>,
+}
+
+/// How one of the connection's tasks ended.
+enum Ended {
+    Answered,
+    NotSubscribed,
+    SubscriptionOver,
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn serve(
+    stream: UnixStream,
+    tier: Option<Tier>,
+    service: Arc<Service>,
+    stop: watch::Receiver<bool>,
+) {
+    let (from, to) = stream.into_split();
+    let (outgoing, queued) = mpsc::channel(OUTGOING_MAX);
+    let writing = write_all(to, queued);
+    tokio::pin!(writing);
+    tokio::select! {
+        // The peer is gone or does not read. What it asked for goes on in the engine.
+        _ = &mut writing => return,
+        () = converse(from, tier, service, outgoing, stop) => {}
+    }
+    // Nobody adds to the queue any more: it is written, and ends.
+    let _ = writing.await;
+}
+
+async fn converse(
+    from: OwnedReadHalf,
+    tier: Option<Tier>,
+    service: Arc<Service>,
+    outgoing: mpsc::Sender<Outgoing>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let (end, ending) = watch::channel(false);
+    let mut conversation = Conversation {
+        shared: Shared { service, tier, outgoing, ending },
+        tasks: JoinSet::new(),
+        subscribed: false,
+    };
+    let mut lines = LineReader::new(from, FRAME_BYTES_MAX, Some(LINE_TIME_MAX));
+    let permits = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
+    let mut permit = None;
+    loop {
+        tokio::select! {
+            () = stopped(&mut stop) => break,
+            Some(ended) = conversation.tasks.join_next() => {
+                if conversation.is_over_after(ended) {
+                    break;
+                }
+            }
+            free = Arc::clone(&permits).acquire_owned(), if permit.is_none() => {
+                permit = free.ok();
+                // The time spent waiting for the permit was ours, not the peer's.
+                lines.restart_clock();
+            }
+            line = lines.next(), if permit.is_some() => match line {
+                Ok(Some(line)) => conversation.take(&line, permit.take()),
+                Ok(None) | Err(ReadLineError::Io(_)) => break,
+                Err(ReadLineError::TooLong(error)) => {
+                    conversation.say(&Id::Null, &frame_too_long(&error.to_string()), permit);
+                    break;
+                }
+                Err(ReadLineError::TooSlow(_)) => {
+                    conversation.say(&Id::Null, &too_slow(), permit);
+                    break;
+                }
+            },
+        }
+    }
+    // Requests that were taken are answered; a subscription ends.
+    let _ = end.send(true);
+    while conversation.tasks.join_next().await.is_some() {}
+}
+
+struct Conversation {
+    shared: Shared,
+    tasks: JoinSet<Ended>,
+    subscribed: bool,
+}
+
+impl Conversation {
+    fn take(&mut self, line: &[u8], permit: Option<OwnedSemaphorePermit>) {
+        let request = match parse_request(line) {
+            Ok(request) => request,
+            Err(rejected) => return self.say(&rejected.id, &rejected.error, permit),
+        };
+        match self.check(&request) {
+            Ok(method) => {
+                self.tasks.spawn(answer(request, method, self.shared.clone(), permit));
+            }
+            Err(error) => {
+                // A notification is never answered.
+                if let Some(id) = &request.id {
+                    self.say(id, &error, permit);
+                }
+            }
+        }
+    }
+
+    fn check(&mut self, request: &Request) -> Result<Method, Error> {
+        let method = find_method(&request.method)?;
+        self.shared.service.access.check(self.shared.tier, method)?;
+        if method == Method::EventsSubscribe {
+            if self.subscribed {
+                let sentence = "this connection is subscribed already";
+                return Err(Error::new(ErrorKind::WrongState, sentence));
+            }
+            self.subscribed = true;
+        }
+        Ok(method)
+    }
+
+    /// Says it from a task of its own: the conversation never waits for the peer to read.
+    fn say(&mut self, id: &Id, error: &Error, permit: Option<OwnedSemaphorePermit>) {
+        let line = encode_error(id, error);
+        let outgoing = self.shared.outgoing.clone();
+        self.tasks.spawn(async move {
+            let _ = outgoing.send(Outgoing { line, _permit: permit }).await;
+            Ended::Answered
+        });
+    }
+
+    fn is_over_after(&mut self, ended: Result<Ended, JoinError>) -> bool {
+        match ended {
+            Ok(Ended::Answered) => false,
+            Ok(Ended::NotSubscribed) => {
+                self.subscribed = false;
+                false
+            }
+            Ok(Ended::SubscriptionOver) => true,
+            // Its caller would wait for ever.
+            Err(_) => {
+                tracing::error!("a request's task failed");
+                true
+            }
+        }
+    }
+}
+
+async fn answer(
+    request: Request,
+    method: Method,
+    shared: Shared,
+    permit: Option<OwnedSemaphorePermit>,
+) -> Ended {
+    let handled = handlers::handle(&shared.service.engine, method, request.params).await;
+    tracing::debug!(method = method.name(), ok = handled.is_ok(), "a request was answered");
+    let mut ended = Ended::Answered;
+    let (line, subscription) = match handled {
+        Ok(Handled::Reply(reply)) => (reply_line(request.id.as_ref(), Ok(&reply)), None),
+        Ok(Handled::Subscription(subscription)) => {
+            let reply = SubscribeResult {};
+            (reply_line(request.id.as_ref(), Ok(&reply)), Some(subscription))
+        }
+        Err(error) => {
+            if method == Method::EventsSubscribe {
+                ended = Ended::NotSubscribed;
+            }
+            (reply_line::<()>(request.id.as_ref(), Err(&error)), None)
+        }
+    };
+    if let Some(line) = line {
+        let _ = shared.outgoing.send(Outgoing { line, _permit: permit }).await;
+    }
+    if let Some(subscription) = subscription {
+        events::forward(subscription, shared.tier, &shared.outgoing, shared.ending).await;
+        ended = Ended::SubscriptionOver;
+    }
+    ended
+}
+
+/// The reply as a line; none to a notification.
+fn reply_line<R: serde::Serialize>(
+    id: Option<&Id>,
+    outcome: Result<&R, &Error>,
+) -> Option<Vec<u8>> {
+    let id = id?;
+    Some(encode_reply(id, outcome).unwrap_or_else(|error| {
+        tracing::error!(%error, "a reply cannot be written");
+        let sentence = "the reply cannot be written; ask for less at once";
+        encode_error(id, &Error::new(ErrorKind::InternalError, sentence))
+    }))
+}
+
+async fn write_all(mut to: OwnedWriteHalf, mut queued: mpsc::Receiver<Outgoing>) -> io::Result<()> {
+    while let Some(outgoing) = queued.recv().await {
+        timeout(WRITE_TIME_MAX, to.write_all(&outgoing.line)).await??;
+    }
+    Ok(())
+}
+
+fn frame_too_long(sentence: &str) -> Error {
+    Error::new(ErrorKind::FrameTooLong, format!("{sentence}; the connection closes"))
+}
+
+fn too_slow() -> Error {
+    let seconds = LINE_TIME_MAX.as_secs();
+    let sentence = format!("a started line takes longer than {seconds} s; the connection closes");
+    Error::new(ErrorKind::TooSlow, sentence)
+}

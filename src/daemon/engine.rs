@@ -1,0 +1,361 @@
+//! Owns the core: turns calls, session events and time into inputs, makes the
+//! changes durable, then carries out the effects. The only writer of the queue.
+//!
+//! One turn gathers what waits, hands it to the core, commits all changes as one
+//! batch, and only then replies, tells subscribers and orders the session. So no
+//! reply and no send ever runs ahead of the disk, and a burst of calls costs one
+//! sync.
+
+use std::collections::HashMap;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::core::io::{Actions, Answer, Change, Effect, Input, Request, SessionCommand};
+use crate::core::io::{NotSent, Outgoing, SessionEvent, Token};
+use crate::core::{Core, CoreConfig};
+use crate::daemon::clock;
+use crate::daemon::engine_handle::{EngineCall, MessageName, Query, QueryAnswer, Subscription};
+use crate::daemon::subscribers::Subscribers;
+use crate::rpc::api;
+use crate::store::{self, CommitError, Store};
+use crate::whatsapp::{Order, SessionHandle};
+
+/// Most inputs that one turn gathers: bounds the batch and the wait of its first caller.
+const GATHER_MAX: usize = 64;
+
+/// How the engine's life ended.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The store failed for good; recovery at the next start decides what holds.
+    #[error("the store failed: {0}")]
+    Store(#[from] CommitError),
+    /// The session's task is gone: our bug.
+    #[error("the session task ended unexpectedly")]
+    SessionGone,
+}
+
+/// Orders from the daemon's main task.
+#[derive(Debug)]
+pub enum Control {
+    /// Start nothing new; the engine ends when nothing is in flight.
+    Drain,
+    /// Take this configuration.
+    Reconfigure(Box<CoreConfig>),
+}
+
+/// What the engine is built from.
+pub struct Parts {
+    /// The core, restored.
+    pub core: Core,
+    /// What its restoration asks for.
+    pub first: Actions,
+    /// The store.
+    pub store: Store,
+    /// Calls from the socket.
+    pub calls: mpsc::Receiver<EngineCall>,
+    /// What the session reports.
+    pub session_events: mpsc::Receiver<SessionEvent>,
+    /// What the session is told.
+    pub session: SessionHandle,
+    /// Orders from the main task.
+    pub control: mpsc::Receiver<Control>,
+}
+
+/// The engine's task.
+pub struct Engine {
+    core: Core,
+    store: Store,
+    session: SessionHandle,
+    waiting: HashMap<Token, oneshot::Sender<Result<Answer, api::Error>>>,
+    queries: Vec<(Query, oneshot::Sender<Result<QueryAnswer, api::Error>>)>,
+    subscribes: Vec<oneshot::Sender<Subscription>>,
+    subscribers: Subscribers,
+    next_token: u64,
+    draining: bool,
+    /// Inputs that carrying out effects gave rise to; handled in the next turn.
+    echoes: Vec<Input>,
+}
+
+impl Engine {
+    /// Runs until drained, or until the store fails.
+    pub async fn run(parts: Parts) -> Result<(), EngineError> {
+        let Parts { core, first, store, mut calls, mut session_events, session, mut control } =
+            parts;
+        let mut engine = Engine {
+            core,
+            store,
+            session,
+            waiting: HashMap::new(),
+            queries: Vec::new(),
+            subscribes: Vec::new(),
+            subscribers: Subscribers::default(),
+            next_token: 0,
+            draining: false,
+            echoes: Vec::new(),
+        };
+        engine.finish_turn(first).await?;
+        loop {
+            if engine.draining && engine.core.is_drained() {
+                return engine.leave(session_events).await;
+            }
+            let mut actions = engine.take_echoes();
+            if actions.changes.is_empty() && actions.effects.is_empty() {
+                let wake = engine.wake();
+                tokio::select! {
+                    // The session first: what the server said decides what callers are told.
+                    biased;
+                    event = session_events.recv() => {
+                        let event = event.ok_or(EngineError::SessionGone)?;
+                        engine.feed(Input::Session(event), &mut actions);
+                    }
+                    Some(order) = control.recv() => engine.control(order, &mut actions),
+                    Some(call) = calls.recv() => engine.call(call, &mut actions),
+                    () = wake => engine.feed(Input::Tick, &mut actions),
+                }
+            }
+            for _ in 1..GATHER_MAX {
+                if let Ok(event) = session_events.try_recv() {
+                    engine.feed(Input::Session(event), &mut actions);
+                } else if let Ok(call) = calls.try_recv() {
+                    engine.call(call, &mut actions);
+                } else {
+                    break;
+                }
+            }
+            engine.finish_turn(actions).await?;
+        }
+    }
+
+    /// Ends the session, taking in what it still has to say.
+    async fn leave(self, mut session_events: mpsc::Receiver<SessionEvent>) -> Result<(), EngineError> {
+        let Engine { mut core, store, session, .. } = self;
+        let stopping = session.stop();
+        let mut stopping = std::pin::pin!(stopping);
+        let mut stopped = false;
+        loop {
+            let event = tokio::select! {
+                biased;
+                event = session_events.recv() => event,
+                () = &mut stopping, if !stopped => {
+                    stopped = true;
+                    continue;
+                }
+            };
+            // The session's task held the last sender: it is gone.
+            let Some(event) = event else { return Ok(()) };
+            let actions = core.handle(Input::Session(event), clock::now());
+            if !actions.changes.is_empty() {
+                store.commit(store::queue::batch(&actions.changes)).await?;
+            }
+        }
+    }
+
+    /// Waits until the core wants to be woken; forever if it does not.
+    fn wake(&self) -> impl Future<Output = ()> + use<> {
+        let due = self.core.poll_timeout().map(|(mono_ms, _why)| clock::until(mono_ms, clock::now()));
+        async move {
+            match due {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn feed(&mut self, input: Input, actions: &mut Actions) {
+        let more = self.core.handle(input, clock::now());
+        actions.changes.extend(more.changes);
+        actions.effects.extend(more.effects);
+    }
+
+    fn take_echoes(&mut self) -> Actions {
+        let mut actions = Actions::default();
+        for input in std::mem::take(&mut self.echoes) {
+            self.feed(input, &mut actions);
+        }
+        actions
+    }
+
+    fn call(&mut self, call: EngineCall, actions: &mut Actions) {
+        match call {
+            EngineCall::Change { request, reply } => {
+                let token = self.token();
+                self.waiting.insert(token, reply);
+                self.feed(Input::Request { token, request }, actions);
+            }
+            EngineCall::Query { query, reply } => self.queries.push((query, reply)),
+            EngineCall::Subscribe { reply } => self.subscribes.push(reply),
+        }
+    }
+
+    fn control(&mut self, order: Control, actions: &mut Actions) {
+        match order {
+            Control::Drain => {
+                self.draining = true;
+                let token = self.token();
+                self.feed(Input::Request { token, request: Request::Drain }, actions);
+            }
+            Control::Reconfigure(config) => {
+                let more = self.core.set_config(*config, clock::now());
+                actions.changes.extend(more.changes);
+                actions.effects.extend(more.effects);
+            }
+        }
+    }
+
+    fn token(&mut self) -> Token {
+        self.next_token += 1;
+        Token(self.next_token)
+    }
+
+    /// Makes the turn's changes durable, then carries out its effects, then answers
+    /// the queries, which so never show what is not on disk.
+    async fn finish_turn(&mut self, actions: Actions) -> Result<(), EngineError> {
+        if let Err(error) = self.commit(&actions.changes).await {
+            self.refuse_all();
+            return Err(error.into());
+        }
+        for effect in actions.effects {
+            self.carry_out(effect);
+        }
+        for (query, reply) in std::mem::take(&mut self.queries) {
+            // A caller that has gone away needs no answer.
+            let _ = reply.send(self.answer(query));
+        }
+        for reply in std::mem::take(&mut self.subscribes) {
+            let (status, messages) = self.core.snapshot(clock::now());
+            let _ = reply.send(self.subscribers.add(status, messages, clock::time()));
+        }
+        Ok(())
+    }
+
+    async fn commit(&self, changes: &[Change]) -> Result<(), CommitError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.store.commit(store::queue::batch(changes)).await
+    }
+
+    /// After a failed commit nobody can be told more than this.
+    fn refuse_all(&mut self) {
+        for (_, reply) in self.waiting.drain() {
+            let _ = reply.send(Err(outcome_unknown()));
+        }
+        for (_, reply) in self.queries.drain(..) {
+            let _ = reply.send(Err(outcome_unknown()));
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Reply { token, result } => {
+                if let Some(reply) = self.waiting.remove(&token) {
+                    let _ = reply.send(result);
+                }
+            }
+            Effect::Event(event) => {
+                log_event(&event);
+                self.subscribers.tell(event, clock::time());
+            }
+            Effect::Session(command) => self.order(command),
+        }
+    }
+
+    fn order(&mut self, command: SessionCommand) {
+        let order = match command {
+            SessionCommand::Send(outgoing) => return self.send(outgoing),
+            other @ (SessionCommand::Connect
+            | SessionCommand::Pair { .. }
+            | SessionCommand::Close
+            | SessionCommand::Logout
+            | SessionCommand::Forget) => Order::from_command(other),
+        };
+        if let Some(order) = order
+            && let Err(error) = self.session.order(order)
+        {
+            tracing::error!(%error, "an order was not taken");
+        }
+    }
+
+    fn send(&mut self, outgoing: Outgoing) {
+        let (id, attempt) = (outgoing.id, outgoing.attempt);
+        let why = match store::queue::body(&self.store, id) {
+            Ok(Some(body)) => match self.session.order(Order::Send(outgoing, body)) {
+                Ok(()) => return,
+                Err(_) => NotSent::Passing,
+            },
+            Ok(None) | Err(_) => {
+                tracing::error!(message = %id, "the body cannot be read from the store");
+                NotSent::Unsendable
+            }
+        };
+        self.echoes.push(Input::Session(SessionEvent::NotSent { id, attempt, why }));
+    }
+
+    fn answer(&self, query: Query) -> Result<QueryAnswer, api::Error> {
+        let now = clock::now();
+        match query {
+            Query::Status => Ok(QueryAnswer::Status(Box::new(self.core.status(now)))),
+            Query::Explain => Ok(QueryAnswer::Explanation(Box::new(self.core.explain(now)))),
+            Query::List { selection, after, limit } => {
+                Ok(QueryAnswer::List(self.core.list(&selection, after, Some(limit), now)))
+            }
+            Query::Get(which) => {
+                let id = match which {
+                    MessageName::Id(id) => Some(id),
+                    MessageName::WaId(wa_id) => self.core.find_wa_id(&wa_id.0),
+                    MessageName::Key(key) => self.core.find_key(&key),
+                };
+                let found = id.and_then(|id| self.core.message(id, now));
+                let mut message = found.ok_or_else(not_found)?;
+                message.text = store::queue::body(&self.store, message.id)
+                    .ok()
+                    .flatten()
+                    .map(|body| body.0.to_string());
+                Ok(QueryAnswer::Message(Box::new(message)))
+            }
+        }
+    }
+}
+
+fn not_found() -> api::Error {
+    api::Error::new(api::ErrorKind::NotFound, "no such message")
+        .remedy("`tetherctl queue` lists the live ones; finished ones stay readable for a while")
+}
+
+fn outcome_unknown() -> api::Error {
+    api::Error::new(
+        api::ErrorKind::OutcomeUnknown,
+        "the disk failed while the change was written: it may or may not have been kept",
+    )
+    .remedy("the daemon stops; after its restart look the message up by its key, or send again with the same key")
+}
+
+/// One line for each change of a message's state. No names, no texts.
+fn log_event(event: &api::Event) {
+    match event {
+        api::Event::Message { message } => {
+            let reason = message.reason.as_ref().map_or("", |reason| reason.kind.name());
+            tracing::info!(
+                message = %message.id,
+                state = message.state.name(),
+                attempts = message.attempts,
+                reason,
+                "message"
+            );
+        }
+        api::Event::Status { status } => {
+            tracing::debug!(session = status.session.state.name(), "status");
+        }
+        api::Event::Pairing { ended: Some(end), .. } => {
+            let result = match end {
+                api::PairEnd::Paired { .. } => "paired",
+                api::PairEnd::TimedOut {} => "timed_out",
+                api::PairEnd::Failed { .. } => "failed",
+            };
+            tracing::info!(result, "pairing ended");
+        }
+        api::Event::Pairing { ended: None, .. }
+        | api::Event::SnapshotEnd {}
+        | api::Event::Lagged {} => {}
+    }
+}

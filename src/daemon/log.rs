@@ -1,0 +1,114 @@
+//! Log lines on standard error, one an event, for people or for the journal.
+//!
+//! Under systemd a line starts with its priority (`<6>`), and the journal adds the
+//! time; elsewhere it starts with time and level. The protocol library's records
+//! are off unless the configuration asks for them, because they may name people.
+
+use std::fmt;
+use std::io::IsTerminal as _;
+
+use tracing::{Event, Subscriber};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::{LookupSpan, Registry};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, reload};
+
+use crate::config::{Level, LogConfig};
+use crate::daemon::clock;
+
+/// The protocol library's crates, by the targets of their records.
+const LIBRARY_TARGETS: [&str; 5] =
+    ["whatsapp_rust", "wacore", "wacore_noise", "wacore_libsignal", "wacore_binary"];
+
+/// Changes the levels of a running daemon.
+pub struct LevelHandle(reload::Handle<Targets, Registry>);
+
+impl LevelHandle {
+    /// Takes the levels of this configuration.
+    pub fn set(&self, config: &LogConfig) {
+        if self.0.reload(targets(config)).is_err() {
+            tracing::error!("the log levels cannot be changed");
+        }
+    }
+}
+
+/// Starts logging. None if a logger is already set, as in a program that embeds us.
+pub fn init(config: &LogConfig) -> Option<LevelHandle> {
+    let (filter, handle) = reload::Layer::new(targets(config));
+    let layer = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        .event_format(Line { journal: under_journal() })
+        .with_filter(filter);
+    tracing_subscriber::registry().with(layer).try_init().ok().map(|()| LevelHandle(handle))
+}
+
+/// systemd says so when standard error goes to the journal.
+fn under_journal() -> bool {
+    std::env::var_os("JOURNAL_STREAM").is_some() && !std::io::stderr().is_terminal()
+}
+
+fn targets(config: &LogConfig) -> Targets {
+    // Foreign crates (hyper, rustls, ...) speak up only when something is wrong.
+    let mut targets = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("tetherd", filter(config.level));
+    for (module, level) in &config.modules {
+        targets = targets.with_target(format!("tetherd::{module}"), filter(*level));
+    }
+    for target in LIBRARY_TARGETS {
+        targets = targets.with_target(target, filter(config.library));
+    }
+    targets
+}
+
+const fn filter(level: Level) -> LevelFilter {
+    match level {
+        Level::Off => LevelFilter::OFF,
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Trace => LevelFilter::TRACE,
+    }
+}
+
+/// How a line looks.
+struct Line {
+    journal: bool,
+}
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let level = *event.metadata().level();
+        if self.journal {
+            write!(writer, "<{}>", priority(level))?;
+        } else {
+            write!(writer, "{} {:<5} ", clock::time(), level.as_str())?;
+        }
+        context.field_format().format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
+    }
+}
+
+/// The journal's priorities, sd-daemon(3).
+fn priority(level: tracing::Level) -> u8 {
+    match level {
+        tracing::Level::ERROR => 3,
+        tracing::Level::WARN => 4,
+        tracing::Level::INFO => 6,
+        tracing::Level::DEBUG | tracing::Level::TRACE => 7,
+    }
+}

@@ -1,0 +1,141 @@
+//! The process `tetherd`: arguments, configuration, signals, exit codes.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use crate::config::args::{Args, Command, check_report};
+use crate::config::{Config, Environment, Loaded};
+use crate::daemon::log::{self, LevelHandle};
+use crate::daemon::signals::{Signal, Signals};
+use crate::daemon::{Daemon, StartError};
+use crate::exit::ExitCode;
+
+/// Worker threads: one for the protocol's cryptography, one for everybody else.
+const WORKER_THREADS: usize = 2;
+
+/// Runs the process to its end.
+pub fn main() -> std::process::ExitCode {
+    let exit = match Args::read() {
+        Ok(args) => run(&args),
+        Err(exit) => exit,
+    };
+    exit.into()
+}
+
+fn run(args: &Args) -> ExitCode {
+    let named = args.config.as_deref();
+    match &args.command {
+        None | Some(Command::Run) => with_config(named, |loaded| serve(loaded, named)),
+        Some(Command::CheckConfig) => with_config(named, |loaded| {
+            // A reader that has gone away has seen enough.
+            let _ = std::io::stdout().write_all(check_report(&loaded).as_bytes());
+            ExitCode::Ok
+        }),
+        #[cfg(feature = "sim")]
+        Some(Command::Demo(demo)) => match runtime() {
+            Ok(runtime) => runtime.block_on(crate::demo::run(demo.clone())),
+            Err(error) => fail(ExitCode::Software, &format!("no runtime: {error}")),
+        },
+    }
+}
+
+fn with_config(named: Option<&Path>, then: impl FnOnce(Loaded) -> ExitCode) -> ExitCode {
+    match Config::load(named, &Environment::current()) {
+        Ok(loaded) => then(loaded),
+        Err(error) => fail(ExitCode::Config, &error.to_string()),
+    }
+}
+
+fn fail(exit: ExitCode, sentence: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "tetherd: {sentence}");
+    exit
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKER_THREADS)
+        .enable_all()
+        .build()
+}
+
+fn serve(loaded: Loaded, named: Option<&Path>) -> ExitCode {
+    let levels = log::init(&loaded.config.log);
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    match runtime() {
+        Ok(runtime) => runtime.block_on(run_until_told(loaded.config, named, levels)),
+        Err(error) => fail(ExitCode::Software, &format!("no runtime: {error}")),
+    }
+}
+
+async fn run_until_told(
+    mut config: Config,
+    named: Option<&Path>,
+    levels: Option<LevelHandle>,
+) -> ExitCode {
+    // Before the store is opened: a signal in the middle of a recovery waits for its end.
+    let mut signals = match Signals::register() {
+        Ok(signals) => signals,
+        Err(error) => return fail(ExitCode::Software, &format!("no signal handlers: {error}")),
+    };
+    let mut daemon = match Daemon::start(&config).await {
+        Ok(daemon) => daemon,
+        Err(error) => return refused_to_start(&error),
+    };
+    loop {
+        tokio::select! {
+            signal = signals.next() => match signal {
+                Signal::Stop => {
+                    tracing::info!("stopping: what is in flight is waited for");
+                    break;
+                }
+                Signal::Reload => reload(&mut config, named, levels.as_ref()),
+            },
+            () = daemon.ended() => break,
+        }
+    }
+    match daemon.stop().await {
+        Ok(()) => {
+            tracing::info!("stopped");
+            ExitCode::Ok
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            error.exit()
+        }
+    }
+}
+
+fn refused_to_start(error: &StartError) -> ExitCode {
+    tracing::error!("{error}");
+    if let Some(remedy) = error.remedy() {
+        tracing::error!("remedy: {remedy}");
+    }
+    error.exit()
+}
+
+/// Takes what a running daemon can take, and says what it cannot.
+fn reload(config: &mut Config, named: Option<&Path>, levels: Option<&LevelHandle>) {
+    let loaded = match Config::load(named, &Environment::current()) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            tracing::warn!("the configuration is not reloaded: {error}");
+            return;
+        }
+    };
+    let diff = Config::reload_diff(config, &loaded.config);
+    *config = Config::reloaded(config, &loaded.config);
+    if let Some(levels) = levels {
+        levels.set(&config.log);
+    }
+    if diff.applied.is_empty() && diff.needs_restart.is_empty() {
+        tracing::info!("reloaded: nothing has changed");
+    }
+    if !diff.applied.is_empty() {
+        tracing::info!("reloaded: {}", diff.applied.join(", "));
+    }
+    if !diff.needs_restart.is_empty() {
+        tracing::warn!("takes a restart: {}", diff.needs_restart.join(", "));
+    }
+}

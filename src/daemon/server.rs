@@ -1,0 +1,162 @@
+//! The control socket's door. Owns the accepting, the number of connections, and the
+//! end of all of them. What is said on a connection is `connection`'s business.
+
+use std::collections::HashMap;
+use std::io;
+use std::io::Write;
+use std::os::unix::net::UnixListener as StdUnixListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::{Id as TaskId, JoinSet};
+use tokio::time::{sleep, timeout};
+
+use crate::daemon::auth::{Access, KernelPeers, Peer, Peers};
+use crate::daemon::connection;
+use crate::daemon::engine_handle::EngineHandle;
+use crate::rpc::api::{Error, ErrorKind};
+use crate::rpc::frame::{Id, encode_error};
+
+/// Connections in all.
+pub const CONNECTIONS_MAX: usize = 64;
+/// Connections of one user.
+pub const CONNECTIONS_PER_USER_MAX: usize = 8;
+/// How long replies on their way may take once the daemon stops.
+pub const STOP_TIME_MAX: Duration = Duration::from_secs(2);
+/// A pause after a failed accept: out of descriptors, most likely.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+const _: () = assert!(CONNECTIONS_PER_USER_MAX <= CONNECTIONS_MAX);
+
+/// What a connection needs to know.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) engine: EngineHandle,
+    pub(crate) access: Access,
+}
+
+/// Serves the control socket.
+#[derive(Debug)]
+pub struct Server {
+    listener: UnixListener,
+    service: Arc<Service>,
+    peers: Box<dyn Peers>,
+}
+
+impl Server {
+    /// Serves a listener, whoever bound it. Call it within the runtime.
+    pub fn new(
+        listener: StdUnixListener,
+        engine: EngineHandle,
+        access: Access,
+    ) -> io::Result<Server> {
+        listener.set_nonblocking(true)?;
+        Ok(Server {
+            listener: UnixListener::from_std(listener)?,
+            service: Arc::new(Service { engine, access }),
+            peers: Box::new(KernelPeers),
+        })
+    }
+
+    /// Asks somebody else than the kernel who calls.
+    #[must_use]
+    pub fn with_peers(mut self, peers: impl Peers + 'static) -> Self {
+        self.peers = Box::new(peers);
+        self
+    }
+
+    /// Serves until `stop` turns true or its sender is gone; then takes no more
+    /// connections and requests, lets replies on their way out within
+    /// [`STOP_TIME_MAX`], and returns. The engine should live until then.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let Server { listener, service, peers } = self;
+        let mut connections = Connections::default();
+        loop {
+            tokio::select! {
+                () = stopped(&mut stop) => break,
+                () = connections.one_ended(), if !connections.users.is_empty() => {}
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => match peers.peer(&stream) {
+                        Ok(peer) => connections.admit(stream, &peer, &service, &stop),
+                        Err(error) => tracing::warn!(%error, "a caller's credentials are unknown"),
+                    },
+                    Err(error) => {
+                        tracing::warn!(%error, "no connection could be accepted");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+        drop(listener);
+        let all_ended = async {
+            while !connections.users.is_empty() {
+                connections.one_ended().await;
+            }
+        };
+        if timeout(STOP_TIME_MAX, all_ended).await.is_err() {
+            tracing::warn!("connections were cut off at the end: their replies took too long");
+        }
+    }
+}
+
+/// Returns once the daemon stops.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // A sender that is gone means the same.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+#[derive(Default)]
+struct Connections {
+    tasks: JoinSet<()>,
+    /// Whose connection each task serves.
+    users: HashMap<TaskId, u32>,
+}
+
+impl Connections {
+    fn admit(
+        &mut self,
+        stream: UnixStream,
+        peer: &Peer,
+        service: &Arc<Service>,
+        stop: &watch::Receiver<bool>,
+    ) {
+        let of_user = self.users.values().filter(|uid| **uid == peer.uid).count();
+        if self.users.len() >= CONNECTIONS_MAX || of_user >= CONNECTIONS_PER_USER_MAX {
+            tracing::warn!(uid = peer.uid, "a connection was refused: there are too many");
+            return refuse(stream, of_user);
+        }
+        let tier = service.access.tier(peer);
+        tracing::debug!(uid = peer.uid, ?tier, "a connection was accepted");
+        let serving = connection::serve(stream, tier, Arc::clone(service), stop.clone());
+        let task = self.tasks.spawn(serving);
+        self.users.insert(task.id(), peer.uid);
+    }
+
+    async fn one_ended(&mut self) {
+        let id = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => id,
+            Some(Err(error)) => {
+                tracing::error!("a connection's task failed");
+                error.id()
+            }
+            None => return self.users.clear(),
+        };
+        self.users.remove(&id);
+    }
+}
+
+fn refuse(stream: UnixStream, of_user: usize) {
+    let sentence = if of_user >= CONNECTIONS_PER_USER_MAX {
+        format!("this user has {CONNECTIONS_PER_USER_MAX} connections already")
+    } else {
+        format!("there are {CONNECTIONS_MAX} connections already")
+    };
+    let error = Error::new(ErrorKind::TooManyConnections, sentence)
+        .remedy("close one that is not needed, and try again");
+    // A fresh socket takes a line at once; a caller who is gone needs none.
+    if let Ok(mut stream) = stream.into_std() {
+        let _ = stream.write_all(&encode_error(&Id::Null, &error));
+    }
+}

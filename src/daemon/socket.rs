@@ -1,0 +1,171 @@
+//! The socket's path. Owns its making, its mode, and its removal; never removes what
+//! is not ours. The state directory's lock is taken before, by the start-up order.
+
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind as bind_to, connect, listen, socket,
+};
+use nix::sys::stat::{Mode, fchmod};
+use nix::unistd::{Gid, chown};
+
+use crate::daemon::auth::Access;
+
+/// Longest path of a Unix socket, in bytes (`sun_path` without its end).
+pub const SOCKET_PATH_BYTES_MAX: usize = 107;
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 64;
+
+/// Only the daemon's own user (and root) may connect.
+pub const MODE_OWN_USER: u32 = 0o600;
+/// One group is configured, and the socket belongs to it.
+pub const MODE_ONE_GROUP: u32 = 0o660;
+/// Several groups are configured, or the socket cannot be given to the only one.
+/// Everybody may connect; the peer's credentials decide about each call.
+pub const MODE_EVERYBODY: u32 = 0o666;
+
+/// Why there is no socket.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// A Unix socket's path is short by nature.
+    #[error(
+        "the socket path has {bytes} bytes, more than the {SOCKET_PATH_BYTES_MAX} that a Unix \
+         socket allows; choose a shorter one"
+    )]
+    PathTooLong {
+        /// How many.
+        bytes: usize,
+    },
+    /// Somebody listens there.
+    #[error("another process listens at {}; stop it, or choose another path", .0.display())]
+    InUse(PathBuf),
+    /// Something else is there.
+    #[error("{} is there and is not a socket; move it away, or choose another path", .0.display())]
+    NotASocket(PathBuf),
+    /// The system said no.
+    #[error("cannot {what} the socket {}: {source}", .path.display())]
+    Io {
+        /// While doing what.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// A listening socket at a path of our own.
+#[derive(Debug)]
+pub struct BoundSocket {
+    /// For the server.
+    pub listener: UnixListener,
+    /// For the end.
+    pub path: SocketPath,
+}
+
+/// The path as we made it. Dropping it removes the socket, if it is still ours.
+#[derive(Debug)]
+pub struct SocketPath {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl Drop for SocketPath {
+    fn drop(&mut self) {
+        if identity_of(&self.path).ok() == Some(self.identity) {
+            // Nothing to be done about a failure: the next start finds it stale.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl BoundSocket {
+    /// Makes the socket, listening, with the mode that the access rules ask for. A
+    /// stale socket is replaced; a live one, and anything else, is left alone.
+    pub fn bind(path: &Path, access: &Access) -> Result<BoundSocket, SocketError> {
+        let bytes = path.as_os_str().as_bytes().len();
+        if bytes > SOCKET_PATH_BYTES_MAX {
+            return Err(SocketError::PathTooLong { bytes });
+        }
+        make_way(path)?;
+        let failed = |what| {
+            move |errno: Errno| SocketError::Io {
+                what,
+                path: path.to_path_buf(),
+                source: errno.into(),
+            }
+        };
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let fd =
+            socket(AddressFamily::Unix, SockType::Stream, flags, None).map_err(failed("create"))?;
+        // The path is born with the descriptor's mode, so it is closed to others from
+        // its first moment, whatever the umask.
+        fchmod(&fd, Mode::from_bits_truncate(MODE_OWN_USER)).map_err(failed("close"))?;
+        let address = UnixAddr::new(path).map_err(failed("name"))?;
+        bind_to(std::os::fd::AsRawFd::as_raw_fd(&fd), &address).map_err(failed("bind"))?;
+        let io_failed =
+            |what| move |source| SocketError::Io { what, path: path.to_path_buf(), source };
+        let identity = identity_of(path).map_err(io_failed("look at"))?;
+        let socket_path = SocketPath { path: path.to_path_buf(), identity };
+        let mode = std::fs::Permissions::from_mode(mode_for(path, access));
+        std::fs::set_permissions(path, mode).map_err(io_failed("open up"))?;
+        let backlog = Backlog::new(BACKLOG).map_err(failed("listen on"))?;
+        listen(&fd, backlog).map_err(failed("listen on"))?;
+        Ok(BoundSocket { listener: UnixListener::from(fd), path: socket_path })
+    }
+}
+
+/// Gives the socket to its group where there is one, and says which mode fits.
+fn mode_for(path: &Path, access: &Access) -> u32 {
+    match access.gids().as_slice() {
+        [] => MODE_OWN_USER,
+        [gid] => match chown(path, None, Some(Gid::from_raw(*gid))) {
+            Ok(()) => MODE_ONE_GROUP,
+            Err(errno) => {
+                tracing::warn!(
+                    gid,
+                    %errno,
+                    "the socket cannot be given to its group; everybody may connect, and the \
+                     peer's credentials decide"
+                );
+                MODE_EVERYBODY
+            }
+        },
+        [_, _, ..] => MODE_EVERYBODY,
+    }
+}
+
+fn make_way(path: &Path) -> Result<(), SocketError> {
+    let io_failed = |what| move |source| SocketError::Io { what, path: path.to_path_buf(), source };
+    let found = match std::fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(io_failed("look at")(error)),
+    };
+    if !found.file_type().is_socket() {
+        return Err(SocketError::NotASocket(path.to_path_buf()));
+    }
+    match knock(path) {
+        Err(Errno::ECONNREFUSED) => std::fs::remove_file(path).map_err(io_failed("replace")),
+        Err(Errno::ENOENT) => Ok(()),
+        // A full backlog is somebody who listens, too.
+        Ok(()) | Err(Errno::EAGAIN) => Err(SocketError::InUse(path.to_path_buf())),
+        Err(errno) => Err(io_failed("try")(errno.into())),
+    }
+}
+
+/// Whether somebody listens. Does not block, as connecting to a full backlog would.
+fn knock(path: &Path) -> Result<(), Errno> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let fd = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    connect(std::os::fd::AsRawFd::as_raw_fd(&fd), &UnixAddr::new(path)?)
+}
+
+fn identity_of(path: &Path) -> io::Result<(u64, u64)> {
+    std::fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()))
+}

@@ -1,0 +1,46 @@
+//! The engine's side of `events.subscribe`: numbers the changes and hands each to
+//! every subscriber, without ever waiting for one. Who lags is dropped.
+
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::daemon::engine_handle::{SUBSCRIBER_EVENTS_MAX, Subscription};
+use crate::rpc::api::{Event, EventFrame, Message, Status, Time};
+
+/// Everybody who listens.
+#[derive(Default)]
+pub(crate) struct Subscribers {
+    seq: u64,
+    channels: Vec<mpsc::Sender<EventFrame>>,
+}
+
+impl Subscribers {
+    /// A new subscriber: the state as it is now, and a channel for what follows.
+    pub(crate) fn add(&mut self, status: Status, messages: Vec<Message>, at: Time) -> Subscription {
+        let (sender, events) = mpsc::channel(SUBSCRIBER_EVENTS_MAX);
+        self.channels.retain(|channel| !channel.is_closed());
+        self.channels.push(sender);
+        let frame = |event| EventFrame { seq: self.seq, at, event };
+        let mut snapshot = Vec::with_capacity(messages.len() + 2);
+        snapshot.push(frame(Event::Status { status: Box::new(status) }));
+        snapshot.extend(
+            messages.into_iter().map(|message| frame(Event::Message { message: Box::new(message) })),
+        );
+        snapshot.push(frame(Event::SnapshotEnd {}));
+        Subscription { snapshot, events }
+    }
+
+    /// Tells everybody, at once or never.
+    pub(crate) fn tell(&mut self, event: Event, at: Time) {
+        self.seq += 1;
+        if self.channels.is_empty() {
+            return;
+        }
+        let frame = EventFrame { seq: self.seq, at, event };
+        self.channels.retain(|channel| match channel.try_send(frame.clone()) {
+            Ok(()) => true,
+            // The server tells it that it lagged, and closes.
+            Err(TrySendError::Full(_) | TrySendError::Closed(_)) => false,
+        });
+    }
+}

@@ -1,0 +1,127 @@
+//! Builds the library's client for one connection: small, silent, and without a will
+//! of its own to reconnect.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use whatsapp_rust::cache_config::{CacheConfig, CacheEntryConfig, MsgSecretPolicy};
+use whatsapp_rust::store::commands::DeviceCommand;
+use whatsapp_rust::store::persistence_manager::PersistenceManager;
+use whatsapp_rust::types::events::Subscription;
+use whatsapp_rust::wacore::store::device::DevicePropsOverride;
+use whatsapp_rust::{Client, TokioRuntime};
+
+use crate::core::io::EndReason;
+use crate::whatsapp::client::Means;
+use crate::whatsapp::http::Https;
+use crate::whatsapp::pairing::Kind;
+use crate::whatsapp::tap::Tap;
+use crate::whatsapp::translate::Me;
+use crate::whatsapp::transport::{Factory, Trace};
+
+/// One-time keys kept on the server. Each stranger's first message takes one; the
+/// server asks for more in time. The library's default is 812.
+const PRE_KEYS: usize = 60;
+/// Every change of the device's state is written as it happens; this is only how
+/// often the library looks again, and an idle session has nothing to write.
+const SAVER_INTERVAL: Duration = Duration::from_secs(3600);
+/// How long a sent message can be asked for again by a recipient, in seconds: the
+/// time that the library keeps it for a retry receipt.
+const RETRY_SECONDS: u64 = 24 * 3600;
+
+/// A client that has not connected yet, and the ways to watch it.
+pub(crate) struct Built {
+    pub(crate) client: Arc<Client>,
+    pub(crate) tap: Arc<Tap>,
+    pub(crate) trace: Arc<Trace>,
+    pub(crate) subscription: Subscription,
+}
+
+/// Builds it, or says how the connection ends before it began.
+pub(crate) async fn client(means: &Means, kind: &Kind) -> Result<Built, EndReason> {
+    let store_failed = || EndReason::Lost { what: "the key store failed".to_owned() };
+    let manager = PersistenceManager::new(means.keys.backend()).await.map_err(|error| {
+        tracing::error!(%error, "the session's keys cannot be read");
+        store_failed()
+    })?;
+    let manager = Arc::new(manager);
+    match (manager.get_device_snapshot().is_registered(), kind.pairs()) {
+        (true, false) | (false, true) => {}
+        (false, false) => return Err(EndReason::LoggedOut { code: None }),
+        (true, true) => {
+            let what = "this device is paired already: log out first".to_owned();
+            return Err(EndReason::PairingFailed { what });
+        }
+    }
+    present(&manager, means, kind).await;
+    let trace = Arc::new(Trace::default());
+    let factory = Factory::new(
+        means.endpoint.clone(),
+        Arc::clone(&means.trust),
+        means.config.connect_timeout,
+        Arc::clone(&trace),
+    );
+    let built = Client::builder()
+        .with_runtime(TokioRuntime)
+        .with_persistence_manager(Arc::clone(&manager))
+        .with_transport_factory(factory)
+        .with_http_client(Https::new(Arc::clone(&means.trust)))
+        .with_version_override(means.config.version)
+        .with_cache_config(small_caches())
+        .with_skip_history_sync(true)
+        .with_wanted_pre_key_count(PRE_KEYS)
+        .with_background_saver_interval(SAVER_INTERVAL)
+        .build()
+        .await
+        .map_err(|error| {
+            tracing::error!(%error, "the client cannot be built");
+            store_failed()
+        })?;
+    let client = built.into_client();
+    client.enable_auto_reconnect.store(false, Ordering::Relaxed);
+    let tap = Tap::new(move || {
+        let device = manager.get_device_snapshot();
+        Me { pn: device.pn.clone(), lid: device.lid.clone() }
+    });
+    let subscription = client.subscribe_handler(tap.clone());
+    Ok(Built { client, tap, trace, subscription })
+}
+
+/// How the phone lists this device is fixed when it pairs.
+async fn present(manager: &PersistenceManager, means: &Means, kind: &Kind) {
+    if kind.pairs() {
+        let props = DevicePropsOverride::new().with_os(means.config.device_name.clone());
+        manager.process_command(DeviceCommand::SetDeviceProps(props)).await;
+    }
+    if let Some(name) = &means.config.push_name
+        && manager.get_device_snapshot().push_name != *name
+    {
+        manager.process_command(DeviceCommand::SetPushName(name.clone())).await;
+    }
+}
+
+/// One account that mostly sends, a few messages a minute.
+fn small_caches() -> CacheConfig {
+    let hour = Some(Duration::from_secs(3600));
+    CacheConfig {
+        group_cache: CacheEntryConfig::new(hour, 32),
+        // One entry for each member of a group that is written to.
+        device_registry_cache: CacheEntryConfig::new(hour, 1_100),
+        message_retry_counts: CacheEntryConfig::new(hour, 128),
+        undecryptable_dispatched: CacheEntryConfig::new(hour, 128),
+        pdo_pending_requests: CacheEntryConfig::new(Some(Duration::from_secs(30)), 32),
+        pdo_requested: CacheEntryConfig::new(Some(Duration::from_secs(24 * 3600)), 128),
+        sender_key_devices_cache: CacheEntryConfig::new(hour, 32),
+        session_recreate_history: CacheEntryConfig::new(hour, 64),
+        session_locks_capacity: 2_000,
+        chat_lanes_capacity: 256,
+        group_distribution_locks_capacity: 64,
+        resend_rate_limiter_capacity: 64,
+        sent_message_ttl_secs: RETRY_SECONDS,
+        // Polls and edits of others mean nothing to us: nothing is kept for them.
+        msg_secret_policy: MsgSecretPolicy::Disabled,
+        seed_msg_secrets_from_history: false,
+        ..CacheConfig::default()
+    }
+}

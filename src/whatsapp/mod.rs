@@ -1,0 +1,203 @@
+//! The session with WhatsApp Web: makes one connection for each order to connect,
+//! reports what happens on it, and says once why it ended.
+//!
+//! Never reconnects by itself, never chooses what to send or when, never reads the
+//! queue. When to try again is the core's decision; what lasts longer than a
+//! connection is in the key store.
+
+mod build;
+mod client;
+mod endpoint;
+mod http;
+mod pairing;
+mod run;
+mod send;
+pub mod storage;
+mod tap;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod translate;
+mod transport;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use whatsapp_rust::traits::Backend;
+
+pub use crate::whatsapp::endpoint::{Endpoint, EndpointError};
+pub use crate::whatsapp::tls::TlsError;
+
+use crate::core::io::{Body, Outgoing, SessionCommand, SessionEvent};
+
+/// Orders that wait for the session at most. The core has few messages in flight, so
+/// a full queue means that the session is stuck.
+pub const ORDERS_MAX: usize = 256;
+
+/// WhatsApp Web's own endpoint.
+pub const ENDPOINT_DEFAULT: &str = whatsapp_rust::wacore::net::WHATSAPP_WEB_WS_URL;
+
+/// The client version that is announced when the configuration names none.
+pub const VERSION_DEFAULT: (u32, u32, u32) = (2, 3000, 1_042_742_319);
+
+/// How the session connects and how it presents itself.
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// The websocket, `wss://HOST[:PORT]/PATH`.
+    pub endpoint: String,
+    /// PEM file with the only certificates to trust; none: the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The client version to announce. Nothing is fetched to find out a newer one.
+    pub version: (u32, u32, u32),
+    /// The name under which the phone lists this device.
+    pub device_name: String,
+    /// The account's name as others see it; none: the one that the phone has.
+    pub push_name: Option<String>,
+    /// Name resolution, TCP, TLS and the websocket's handshake together.
+    pub connect_timeout: Duration,
+    /// From the end of the handshake until the account is ready to send.
+    pub login_timeout: Duration,
+    /// One message, from the order until its frame is flushed.
+    pub send_timeout: Duration,
+    /// Messages in preparation at a time; more of them wait.
+    pub sends_at_once: usize,
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        SessionConfig {
+            endpoint: ENDPOINT_DEFAULT.to_owned(),
+            ca_file: None,
+            version: VERSION_DEFAULT,
+            device_name: "tetherd".to_owned(),
+            push_name: None,
+            connect_timeout: Duration::from_secs(15),
+            login_timeout: Duration::from_secs(90),
+            send_timeout: Duration::from_secs(45),
+            sends_at_once: 4,
+        }
+    }
+}
+
+/// Where the account's keys are kept.
+#[async_trait]
+pub trait KeyStore: Send + Sync + 'static {
+    /// The library's storage, asked for once at the start of each connection.
+    fn backend(&self) -> Arc<dyn Backend>;
+
+    /// Removes every key of the account. Called between connections only.
+    async fn forget(&self) -> Result<(), KeyStoreError>;
+}
+
+/// The key store could not do it.
+#[derive(Debug, thiserror::Error)]
+#[error("the key store failed: {0}")]
+pub struct KeyStoreError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The endpoint cannot be used.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The certificates to trust cannot be read.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Nothing could ever be sent.
+    #[error("sends_at_once must be at least 1")]
+    NoSends,
+}
+
+/// What the session is told: the core's [`SessionCommand`], with the body beside a message.
+#[derive(Clone, Debug)]
+pub enum Order {
+    /// Log in with the stored keys.
+    Connect,
+    /// Connect without keys and pair.
+    Pair {
+        /// Digits: by code. None: by QR.
+        phone: Option<String>,
+    },
+    /// End the connection.
+    Close,
+    /// Unlink this device if connected, end the connection, forget the keys.
+    Logout,
+    /// Forget the keys, and end the connection first if there is one.
+    Forget,
+    /// Send one message. Answered by `Written`, `NotSent` or `CutOff`, in bounded time.
+    Send(Outgoing, Body),
+}
+
+impl Order {
+    /// The order for a command. None for `Send`, which needs a body:
+    /// [`Order::Send`] is made by hand.
+    pub fn from_command(command: SessionCommand) -> Option<Order> {
+        match command {
+            SessionCommand::Connect => Some(Order::Connect),
+            SessionCommand::Pair { phone } => Some(Order::Pair { phone }),
+            SessionCommand::Close => Some(Order::Close),
+            SessionCommand::Logout => Some(Order::Logout),
+            SessionCommand::Forget => Some(Order::Forget),
+            SessionCommand::Send(_) => None,
+        }
+    }
+}
+
+/// The order was not taken; it comes back.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// [`ORDERS_MAX`] orders wait.
+    #[error("the session does not keep up")]
+    Full(Order),
+    /// The session's task has ended.
+    #[error("the session is gone")]
+    Gone(Order),
+}
+
+/// The way to a running session. Dropping it ends the session.
+#[derive(Debug)]
+pub struct SessionHandle {
+    orders: mpsc::Sender<Order>,
+    task: JoinHandle<()>,
+}
+
+impl SessionHandle {
+    /// Gives an order, without waiting: whoever gives orders also drains the events,
+    /// and two bounded queues that wait for each other would never move again.
+    pub fn order(&self, order: Order) -> Result<(), OrderError> {
+        self.orders.try_send(order).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(order) => OrderError::Full(order),
+            mpsc::error::TrySendError::Closed(order) => OrderError::Gone(order),
+        })
+    }
+
+    /// Ends the session and waits for it. A connection is closed first, within bounded
+    /// time; its events must be drained meanwhile.
+    pub async fn stop(self) {
+        let SessionHandle { orders, task } = self;
+        drop(orders);
+        // A panic in the task has been reported by the panic hook.
+        let _ = task.await;
+    }
+}
+
+/// Starts the session's task, idle. Must be called inside a tokio runtime.
+pub fn spawn(
+    config: SessionConfig,
+    keys: Arc<dyn KeyStore>,
+    events: mpsc::Sender<SessionEvent>,
+) -> Result<SessionHandle, SessionError> {
+    let endpoint: Endpoint = config.endpoint.parse()?;
+    if config.sends_at_once == 0 {
+        return Err(SessionError::NoSends);
+    }
+    let trust = Arc::new(tls::Trust::new(config.ca_file.clone())?);
+    let (orders, inbox) = mpsc::channel(ORDERS_MAX);
+    let session = client::Session::new(config, endpoint, trust, keys, events, inbox);
+    let task = tokio::spawn(session.run());
+    Ok(SessionHandle { orders, task })
+}

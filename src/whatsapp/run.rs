@@ -1,0 +1,404 @@
+//! One connection: builds a library client for it, runs that for exactly one
+//! connection, and finds out why it ended. Everything that was in flight is answered
+//! before the end is.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{AbortHandle, Id, JoinError, JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout};
+use whatsapp_rust::futures::channel::oneshot;
+use whatsapp_rust::pair_code::PairCodeOptions;
+use whatsapp_rust::types::events::Subscription;
+use whatsapp_rust::{Client, NodeFilter, OwnedNodeRef};
+
+use crate::core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent};
+use crate::whatsapp::Order;
+use crate::whatsapp::build::{self, Built};
+use crate::whatsapp::client::Means;
+use crate::whatsapp::pairing::{Kind, Step};
+use crate::whatsapp::send::{self, Outcome};
+use crate::whatsapp::tap::{Overflow, Tap};
+use crate::whatsapp::translate::{Report, Seen};
+use crate::whatsapp::transport::{Progress, Trace};
+
+/// Messages in flight or waiting for a free place, at most.
+const FLIGHTS_MAX: usize = 64;
+/// The presence after login.
+const PRESENCE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The request to unlink this device.
+const LOGOUT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The library's orderly end: it waits for its own tasks and flushes its state.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(12);
+/// Messages in flight notice by themselves that the connection is gone.
+const FLIGHTS_GRACE: Duration = Duration::from_millis(500);
+/// The handshake's own limit in the library, which cannot be set.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How a connection ended.
+pub(crate) struct Ending {
+    pub(crate) reason: EndReason,
+    /// The order that ended it, if it is to be carried out now.
+    pub(crate) next: Option<Order>,
+}
+
+/// Makes a connection and stays with it to its end. Reports everything but the end.
+pub(crate) async fn connection(
+    means: &Means,
+    kind: Kind,
+    events: &mpsc::Sender<SessionEvent>,
+    orders: &mut mpsc::Receiver<Order>,
+) -> Ending {
+    match build::client(means, &kind).await {
+        Ok(built) => Run::new(means, kind, events, built).until_end(orders).await,
+        Err(reason) => Ending { reason, next: None },
+    }
+}
+
+/// The state of a connection.
+struct Run<'a> {
+    means: &'a Means,
+    kind: Kind,
+    events: &'a mpsc::Sender<SessionEvent>,
+    client: Arc<Client>,
+    tap: Arc<Tap>,
+    trace: Arc<Trace>,
+    // Dropping it ends the reports.
+    _subscription: Subscription,
+    ready: bool,
+    offered: bool,
+    paired: bool,
+    deadline: Option<Instant>,
+    permits: Arc<Semaphore>,
+    flights: JoinSet<Outcome>,
+    in_flight: HashMap<Id, Outgoing>,
+    helpers: Vec<AbortHandle>,
+    /// What the server said about the end.
+    verdict: Option<EndReason>,
+    /// What the line's end looked like.
+    gone: Option<EndReason>,
+}
+
+/// Why the loop is left.
+enum Leave {
+    /// There is a reason, or the library has stopped.
+    Over,
+    /// By this order; none: nobody gives orders or listens any more.
+    Ordered(Option<Order>),
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        means: &'a Means,
+        kind: Kind,
+        events: &'a mpsc::Sender<SessionEvent>,
+        built: Built,
+    ) -> Run<'a> {
+        let Built { client, tap, trace, subscription } = built;
+        let start = means.config.connect_timeout + HANDSHAKE_TIMEOUT + means.config.login_timeout;
+        Run {
+            means,
+            kind,
+            events,
+            client,
+            tap,
+            trace,
+            _subscription: subscription,
+            ready: false,
+            offered: false,
+            paired: false,
+            deadline: Some(Instant::now() + start),
+            permits: Arc::new(Semaphore::new(means.config.sends_at_once)),
+            flights: JoinSet::new(),
+            in_flight: HashMap::new(),
+            helpers: Vec::new(),
+            verdict: None,
+            gone: None,
+        }
+    }
+
+    async fn until_end(mut self, orders: &mut mpsc::Receiver<Order>) -> Ending {
+        let client = Arc::clone(&self.client);
+        let mut runner = tokio::spawn(async move { client.run().await });
+        let mut stream_error = self.watch_stream_errors();
+        let leave = self.attend(orders, &mut runner, &mut stream_error).await;
+        // Whatever was said before the end still counts.
+        if let Ok(Some(node)) = stream_error.try_recv() {
+            self.stream_error(&node);
+        }
+        self.tear_down(&leave, runner).await;
+        while let Some(seen) = self.tap.try_next() {
+            if self.seen(seen).await.is_some() {
+                continue;
+            }
+        }
+        self.land_flights().await;
+        self.ending(leave)
+    }
+
+    /// The loop of the connection's life.
+    async fn attend(
+        &mut self,
+        orders: &mut mpsc::Receiver<Order>,
+        runner: &mut JoinHandle<()>,
+        stream_error: &mut oneshot::Receiver<Arc<OwnedNodeRef>>,
+    ) -> Leave {
+        loop {
+            let tap = Arc::clone(&self.tap);
+            let leave = tokio::select! {
+                seen = tap.next() => self.seen(seen).await,
+                Some(landed) = self.flights.join_next_with_id() => self.landed(landed).await,
+                node = &mut *stream_error => {
+                    *stream_error = self.watch_stream_errors();
+                    node.ok().and_then(|node| self.stream_error(&node))
+                }
+                order = orders.recv() => self.order(order).await,
+                () = reached(self.deadline) => {
+                    self.verdict = Some(self.kind.timed_out(self.offered, self.paired));
+                    Some(Leave::Over)
+                }
+                _ = &mut *runner => Some(Leave::Over),
+            };
+            if let Some(leave) = leave {
+                return leave;
+            }
+        }
+    }
+
+    /// The library reports only some stream errors as events, and 515, 429 and 503 are
+    /// not among them.
+    fn watch_stream_errors(&self) -> oneshot::Receiver<Arc<OwnedNodeRef>> {
+        self.client.wait_for_node(NodeFilter::tag("stream:error"))
+    }
+
+    fn stream_error(&mut self, node: &OwnedNodeRef) -> Option<Leave> {
+        let code = node.get().get_attr("code").and_then(|code| code.as_str().parse::<u32>().ok());
+        let reason = match code? {
+            515 => EndReason::Restart,
+            code @ (429 | 500..=514 | 517..=599) => EndReason::Refused { code },
+            _ => return None,
+        };
+        self.verdict.get_or_insert(reason);
+        Some(Leave::Over)
+    }
+
+    async fn seen(&mut self, seen: Result<Seen, Overflow>) -> Option<Leave> {
+        let seen = match seen {
+            Ok(seen) => seen,
+            Err(Overflow) => {
+                tracing::error!("more was reported than could be taken: ending the connection");
+                let what = "more was reported than could be taken".to_owned();
+                self.verdict.get_or_insert(EndReason::Lost { what });
+                return Some(Leave::Over);
+            }
+        };
+        match self.kind.step(seen) {
+            Ok(step) => self.step(step).await,
+            Err(Seen::Report(report)) => self.report(report).await,
+            Err(Seen::Ready) => self.connected().await,
+            Err(Seen::Named) => {
+                self.set_unavailable();
+                None
+            }
+            Err(Seen::End(reason)) => {
+                self.verdict.get_or_insert(reason);
+                Some(Leave::Over)
+            }
+            Err(Seen::Gone(reason)) => {
+                self.gone.get_or_insert(reason);
+                Some(Leave::Over)
+            }
+            Err(Seen::Offer(_) | Seen::CodeRefresh { .. } | Seen::QrExhausted) => None,
+        }
+    }
+
+    async fn step(&mut self, step: Step) -> Option<Leave> {
+        match step {
+            Step::Wait => None,
+            Step::Show(offer, wait) => {
+                self.offered = true;
+                self.deadline = Some(Instant::now() + wait);
+                self.tell(SessionEvent::Offer(offer)).await
+            }
+            Step::RequestCode => {
+                self.request_code();
+                None
+            }
+            Step::End(reason) => {
+                self.verdict.get_or_insert(reason);
+                Some(Leave::Over)
+            }
+        }
+    }
+
+    async fn report(&mut self, report: Report) -> Option<Leave> {
+        if let Report::Paired { .. } = report {
+            tracing::info!("paired");
+            self.paired = true;
+            self.deadline = Some(Instant::now() + self.means.config.login_timeout);
+        }
+        self.tell(report.into()).await
+    }
+
+    async fn connected(&mut self) -> Option<Leave> {
+        let Some(account) = self.client.pn() else {
+            tracing::error!("logged in without an account");
+            return None;
+        };
+        tracing::info!("connected");
+        self.ready = true;
+        self.deadline = None;
+        self.set_unavailable();
+        self.tell(SessionEvent::Connected { account: account.to_non_ad().to_string() }).await
+    }
+
+    /// Without it the owner's phone stops notifying, because somebody seems to be here.
+    fn set_unavailable(&mut self) {
+        let client = Arc::clone(&self.client);
+        self.help(async move {
+            let set = timeout(PRESENCE_TIMEOUT, client.presence().set_unavailable()).await;
+            if !matches!(set, Ok(Ok(()))) {
+                tracing::warn!("the presence could not be set: the phone may stop notifying");
+            }
+        });
+    }
+
+    /// The code and the failure both come back as events.
+    fn request_code(&mut self) {
+        let Kind::PairCode(coding) = &self.kind else { return };
+        let options = PairCodeOptions { phone_number: coding.phone.clone(), ..Default::default() };
+        let client = Arc::clone(&self.client);
+        self.help(async move {
+            let _ = client.pair_with_code(options).await;
+        });
+    }
+
+    fn help(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+        self.helpers.retain(|helper| !helper.is_finished());
+        self.helpers.push(tokio::spawn(work).abort_handle());
+    }
+
+    async fn order(&mut self, order: Option<Order>) -> Option<Leave> {
+        match order {
+            Some(Order::Send(out, body)) => self.send(out, body).await,
+            // A second connection would fight the first: it takes the first one's place.
+            order @ (Some(Order::Connect | Order::Pair { .. } | Order::Logout | Order::Forget)
+            | Some(Order::Close)
+            | None) => Some(Leave::Ordered(order)),
+        }
+    }
+
+    async fn send(&mut self, out: Outgoing, body: Body) -> Option<Leave> {
+        if !self.ready {
+            return self.tell(Outcome::NotSent(NotSent::NotConnected).report(&out)).await;
+        }
+        if self.in_flight.len() >= FLIGHTS_MAX {
+            return self.tell(Outcome::NotSent(NotSent::Passing).report(&out)).await;
+        }
+        let flight = send::in_turn(
+            Arc::clone(&self.client),
+            Arc::clone(&self.permits),
+            out.clone(),
+            body,
+            self.means.config.send_timeout,
+        );
+        let id = self.flights.spawn(flight).id();
+        self.in_flight.insert(id, out);
+        None
+    }
+
+    async fn landed(&mut self, landed: Result<(Id, Outcome), JoinError>) -> Option<Leave> {
+        let (id, outcome) = match landed {
+            Ok(landed) => landed,
+            // Cancelled with the connection; a panic has been reported by its hook.
+            Err(error) => (error.id(), Outcome::CutOff),
+        };
+        let out = self.in_flight.remove(&id)?;
+        self.tell(outcome.report(&out)).await
+    }
+
+    async fn tell(&self, event: SessionEvent) -> Option<Leave> {
+        match self.events.send(event).await {
+            Ok(()) => None,
+            Err(_) => Some(Leave::Ordered(None)),
+        }
+    }
+
+    /// Ends the library's client for good: it flushes its state to the key store.
+    async fn tear_down(&mut self, leave: &Leave, mut runner: JoinHandle<()>) {
+        self.permits.close();
+        for helper in self.helpers.drain(..) {
+            helper.abort();
+        }
+        if matches!(leave, Leave::Ordered(Some(Order::Logout)))
+            && self.ready
+            && timeout(LOGOUT_TIMEOUT, self.client.logout()).await.is_err()
+        {
+            tracing::warn!("the server did not confirm in time that this device is unlinked");
+        }
+        if timeout(CLOSE_TIMEOUT, self.client.disconnect()).await.is_err() {
+            tracing::warn!("the connection did not close in time");
+        }
+        if timeout(FLIGHTS_GRACE, &mut runner).await.is_err() {
+            runner.abort();
+        }
+    }
+
+    /// Answers every open send. Those that do not notice the end are cut off.
+    async fn land_flights(&mut self) {
+        let deadline = Instant::now() + FLIGHTS_GRACE;
+        loop {
+            tokio::select! {
+                landed = self.flights.join_next_with_id() => match landed {
+                    Some(landed) => drop(self.landed(landed).await),
+                    None => return,
+                },
+                () = sleep_until(deadline) => break,
+            }
+        }
+        self.flights.abort_all();
+        while let Some(landed) = self.flights.join_next_with_id().await {
+            self.landed(landed).await;
+        }
+    }
+
+    fn ending(self, leave: Leave) -> Ending {
+        match leave {
+            Leave::Ordered(next) => Ending {
+                reason: EndReason::Closed,
+                next: next.filter(|order| !matches!(order, Order::Close)),
+            },
+            Leave::Over => {
+                let reason = self.verdict.or(self.gone);
+                let reason = reason.unwrap_or_else(|| from_progress(self.trace.progress()));
+                Ending { reason, next: None }
+            }
+        }
+    }
+}
+
+/// The library ended without a word: how far the line came tells why.
+fn from_progress(progress: Progress) -> EndReason {
+    let unreachable = |what: &str| EndReason::Unreachable { what: what.to_owned() };
+    match progress {
+        Progress::None => unreachable("the connection was not made"),
+        Progress::Failed(what) => EndReason::Unreachable { what },
+        Progress::Open => unreachable("the server does not answer the handshake"),
+        // The library saw the server's key and certificates and hung up over them.
+        Progress::Answered { presents_key: true } => EndReason::Untrusted,
+        // It resumed with a key that it knows, and the answer did not fit. The next try
+        // starts afresh and looks at the certificates.
+        Progress::Answered { presents_key: false } => unreachable("the server's key has changed"),
+        Progress::Past => EndReason::Lost { what: "the connection went silent".to_owned() },
+    }
+}
+
+async fn reached(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,135 @@
+//! One message: gated, bounded in time, answered exactly once. Says what is known
+//! about a failure: that certainly nothing left, or that it may have.
+//!
+//! What makes a second try safe: the library stores the Signal session's counters
+//! ahead of use and flushes that before a frame leaves, so a crash skips keys and never
+//! uses one twice. It needs a backend whose writes are on disk when they return.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use whatsapp_rust::client::ClientError;
+use whatsapp_rust::socket::error::{EncryptSendError, EncryptSendErrorKind, SocketError};
+use whatsapp_rust::waproto::whatsapp as wa;
+use whatsapp_rust::{Client, ErrorChainExt, Jid, SendError, SendOptions};
+
+use crate::core::io::{Body, NotSent, Outgoing, SessionEvent};
+
+/// How one attempt came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Written,
+    NotSent(NotSent),
+    CutOff,
+}
+
+impl Outcome {
+    /// The report about this attempt.
+    pub(crate) fn report(self, out: &Outgoing) -> SessionEvent {
+        let (id, attempt) = (out.id, out.attempt);
+        match self {
+            Outcome::Written => SessionEvent::Written { id, attempt },
+            Outcome::NotSent(why) => SessionEvent::NotSent { id, attempt, why },
+            Outcome::CutOff => SessionEvent::CutOff { id, attempt },
+        }
+    }
+}
+
+/// Sends. The caller has seen that the connection is ready.
+pub(crate) async fn send(
+    client: &Client,
+    out: &Outgoing,
+    body: &Body,
+    limit: Duration,
+) -> Outcome {
+    let Ok(to) = out.to.as_str().parse::<Jid>() else {
+        return Outcome::NotSent(NotSent::Unsendable);
+    };
+    let options = SendOptions::default().with_message_id(&out.wa_id.0);
+    match timeout(limit, client.send_message_with_options(to, text(body), options)).await {
+        Ok(Ok(_)) => Outcome::Written,
+        Ok(Err(error)) => classify(&error),
+        // Cancelled somewhere between its preparation and the flush.
+        Err(_) => Outcome::CutOff,
+    }
+}
+
+/// Plain text, as the apps send it to people and groups alike: they use the extended
+/// form only for a quote, a mention, a link's preview or disappearing messages.
+fn text(body: &Body) -> wa::Message {
+    wa::Message { conversation: Some(body.0.to_string()), ..Default::default() }
+}
+
+/// What a failure says about the frame. The library hands the frame over as the last
+/// step that can fail, so everything that is not about handing over came before it.
+fn classify(error: &SendError) -> Outcome {
+    match error {
+        SendError::Client(error) => classify_client(error),
+        SendError::NotLoggedIn => Outcome::NotSent(NotSent::NotConnected),
+        SendError::InvalidRequest(_) => Outcome::NotSent(NotSent::Unsendable),
+        SendError::Iq(_) => Outcome::NotSent(before_the_frame(error)),
+        SendError::Internal(inner) if says_no_device(inner) => Outcome::NotSent(NotSent::NoDevice),
+        SendError::Internal(_) => Outcome::NotSent(before_the_frame(error)),
+        // A kind that did not exist when this was written: the safe answer.
+        _ => Outcome::CutOff,
+    }
+}
+
+fn classify_client(error: &ClientError) -> Outcome {
+    match error {
+        ClientError::NotConnected | ClientError::NotLoggedIn => {
+            Outcome::NotSent(NotSent::NotConnected)
+        }
+        ClientError::EncryptSend(error) => handing_over(error),
+        ClientError::Socket(error) => match error {
+            SocketError::Marshal(_) => Outcome::NotSent(NotSent::Unsendable),
+            SocketError::SocketClosed => Outcome::NotSent(NotSent::NotConnected),
+            SocketError::Io(_) | SocketError::Cipher(_) => Outcome::CutOff,
+            _ => Outcome::CutOff,
+        },
+        ClientError::Iq(_) | ClientError::Internal(_) => Outcome::NotSent(before_the_frame(error)),
+        _ => Outcome::CutOff,
+    }
+}
+
+/// The frame was handed to the sender of the connection.
+fn handing_over(error: &EncryptSendError) -> Outcome {
+    match error.kind {
+        // Refused before any byte: the line had broken earlier.
+        EncryptSendErrorKind::Poisoned => Outcome::NotSent(NotSent::NotConnected),
+        EncryptSendErrorKind::Crypto | EncryptSendErrorKind::Framing => {
+            Outcome::NotSent(NotSent::Passing)
+        }
+        EncryptSendErrorKind::Transport
+        | EncryptSendErrorKind::Join
+        | EncryptSendErrorKind::ChannelClosed => Outcome::CutOff,
+        _ => Outcome::CutOff,
+    }
+}
+
+fn before_the_frame<E: std::error::Error + 'static>(error: &E) -> NotSent {
+    if error.is_transport_unavailable() { NotSent::NotConnected } else { NotSent::Passing }
+}
+
+/// The library has no type for it. A text of it that changes costs a retry, not a loss.
+fn says_no_device(error: &whatsapp_rust::anyhow::Error) -> bool {
+    let text = error.to_string();
+    text.starts_with("encryption failed for all") && text.contains("recipient device")
+}
+
+/// Sends when one of the permits is free. Closed permits: the connection has ended.
+pub(crate) async fn in_turn(
+    client: Arc<Client>,
+    permits: Arc<Semaphore>,
+    out: Outgoing,
+    body: Body,
+    limit: Duration,
+) -> Outcome {
+    match timeout(limit, permits.acquire_owned()).await {
+        Ok(Ok(_permit)) => send(&client, &out, &body, limit).await,
+        Ok(Err(_)) => Outcome::NotSent(NotSent::NotConnected),
+        Err(_) => Outcome::NotSent(NotSent::Passing),
+    }
+}

@@ -1,0 +1,115 @@
+//! Carries what the library reports to the connection's task. The library calls its
+//! handlers synchronously, from many tasks, so nothing here may wait.
+//!
+//! Acks and receipts are worth keeping and small; everything else is dropped at the
+//! door, so the queue grows only with traffic about our own messages. It has a bound
+//! all the same. At the bound nothing is left out silently: the connection is ended,
+//! and the core asks again about whatever it has no answer to.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+use whatsapp_rust::types::events::{Event, EventHandler, EventInterest};
+
+use crate::whatsapp::translate::{self, Me, Seen};
+
+/// What waits for the connection's task at most. The core is a few microseconds away:
+/// this many means that it has stopped, or that the server floods us.
+const WAITING_MAX: usize = 8192;
+
+/// The library's handler and the queue behind it.
+pub(crate) struct Tap {
+    queue: Mutex<Queue>,
+    more: Notify,
+    me: Box<dyn Fn() -> Me + Send + Sync>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Seen>,
+    overflowed: bool,
+}
+
+/// The queue was full: something is missing from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Overflow;
+
+impl Tap {
+    /// `me` tells who we are at the time of an event: it is learnt on the way.
+    pub(crate) fn new(me: impl Fn() -> Me + Send + Sync + 'static) -> Arc<Tap> {
+        Arc::new(Tap {
+            queue: Mutex::new(Queue::default()),
+            more: Notify::new(),
+            me: Box::new(me),
+        })
+    }
+
+    /// The next report. Cancelling the wait loses nothing.
+    pub(crate) async fn next(&self) -> Result<Seen, Overflow> {
+        loop {
+            if let Some(next) = self.try_next() {
+                return next;
+            }
+            self.more.notified().await;
+        }
+    }
+
+    /// The next report that is already here.
+    pub(crate) fn try_next(&self) -> Option<Result<Seen, Overflow>> {
+        let mut queue = self.lock();
+        match queue.waiting.pop_front() {
+            Some(seen) => Some(Ok(seen)),
+            None if queue.overflowed => {
+                queue.overflowed = false;
+                Some(Err(Overflow))
+            }
+            None => None,
+        }
+    }
+
+    fn push(&self, seen: Seen) {
+        let mut queue = self.lock();
+        if queue.waiting.len() < WAITING_MAX {
+            queue.waiting.push_back(seen);
+        } else {
+            queue.overflowed = true;
+        }
+        drop(queue);
+        self.more.notify_one();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl EventHandler for Tap {
+    fn handle_event(&self, event: Arc<Event>) {
+        if let Some(seen) = translate::translate(&event, &(self.me)()) {
+            self.push(seen);
+        }
+    }
+
+    fn interest(&self) -> EventInterest {
+        translate::interest()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_queue_says_so_after_what_it_kept() {
+        let tap = Tap::new(Me::default);
+        for _ in 0..=WAITING_MAX {
+            tap.push(Seen::Ready);
+        }
+        for _ in 0..WAITING_MAX {
+            assert_eq!(tap.next().await, Ok(Seen::Ready));
+        }
+        assert_eq!(tap.next().await, Err(Overflow));
+        assert_eq!(tap.try_next(), None);
+    }
+}

@@ -1,0 +1,247 @@
+//! The only place where the library's events become the core's words. Pure: an event
+//! and our own identity in, at most one [`Seen`] out.
+//!
+//! Never reports a delivery that is not a recipient's: our own devices, protocol
+//! traffic and failed decryptions confirm with receipts too.
+
+use whatsapp_rust::types::events::{
+    Disconnected, Event, EventInterest, EventKind, LoggedOut, Receipt, ServerAck, StreamError,
+    TemporaryBan,
+};
+use whatsapp_rust::wacore::net::DisconnectReason;
+use whatsapp_rust::wacore::types::presence::ReceiptType;
+use whatsapp_rust::{Jid, Server};
+
+use crate::core::io::{EndReason, Offer, ReceiptKind, SessionEvent};
+use crate::core::message::WaMessageId;
+
+/// The code of a refusal that names none that is a number: still a refusal.
+const ERROR_UNNAMED: u32 = 0;
+
+/// Every kind that [`translate`] makes something of; the library does not even build
+/// the others for us.
+pub(crate) fn interest() -> EventInterest {
+    EventInterest::of(&[
+        EventKind::Connected,
+        EventKind::Disconnected,
+        EventKind::PairSuccess,
+        EventKind::PairError,
+        EventKind::LoggedOut,
+        EventKind::PairingQrCode,
+        EventKind::PairingCode,
+        EventKind::PairingCodeRefresh,
+        EventKind::PairingCodeError,
+        EventKind::PairingQrCodesExhausted,
+        EventKind::QrScannedWithoutMultidevice,
+        EventKind::PairPasskeyRequest,
+        EventKind::PairPasskeyError,
+        EventKind::ClientOutdated,
+        EventKind::SelfPushNameUpdated,
+        EventKind::Receipt,
+        EventKind::ServerAck,
+        EventKind::StreamReplaced,
+        EventKind::TemporaryBan,
+        EventKind::ConnectFailure,
+        EventKind::StreamError,
+    ])
+}
+
+/// What an event means to the connection that saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Passed on as it is.
+    Report(Report),
+    /// Logged in, ready to send.
+    Ready,
+    /// The account's own name has been learnt.
+    Named,
+    /// A code to show. Which codes are wanted, the pairing knows.
+    Offer(Offer),
+    /// The code to type is no longer good; `by_hand`: the phone wants to start over.
+    CodeRefresh { by_hand: bool },
+    /// No QR code is left.
+    QrExhausted,
+    /// The connection is over, and this is why.
+    End(EndReason),
+    /// The connection is gone; a better reason may already be known.
+    Gone(EndReason),
+}
+
+/// The session events that are made here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Report {
+    /// [`SessionEvent::Ack`].
+    Ack { wa_id: WaMessageId, error: Option<u32> },
+    /// [`SessionEvent::Receipt`].
+    Receipt { wa_ids: Vec<WaMessageId>, kind: ReceiptKind },
+    /// [`SessionEvent::Paired`].
+    Paired { account: String },
+}
+
+impl From<Report> for SessionEvent {
+    fn from(report: Report) -> SessionEvent {
+        match report {
+            Report::Ack { wa_id, error } => SessionEvent::Ack { wa_id, error },
+            Report::Receipt { wa_ids, kind } => SessionEvent::Receipt { wa_ids, kind },
+            Report::Paired { account } => SessionEvent::Paired { account },
+        }
+    }
+}
+
+/// Who we are: an account has a number and a hidden identity.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Me {
+    pub(crate) pn: Option<Jid>,
+    pub(crate) lid: Option<Jid>,
+}
+
+impl Me {
+    fn owns(&self, jid: &Jid) -> bool {
+        let is = |own: &Option<Jid>| {
+            own.as_ref().is_some_and(|own| own.user == jid.user && own.server == jid.server)
+        };
+        is(&self.pn) || is(&self.lid)
+    }
+}
+
+/// What the event means; none: nothing to us.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library has 60 kinds, we name ours")]
+pub(crate) fn translate(event: &Event, me: &Me) -> Option<Seen> {
+    match event {
+        Event::ServerAck(ack) => self::ack(ack),
+        Event::Receipt(receipt) => self::receipt(receipt, me),
+        Event::Connected(_) => Some(Seen::Ready),
+        Event::SelfPushNameUpdated(_) => Some(Seen::Named),
+        Event::Disconnected(gone) => Some(Seen::Gone(lost(gone))),
+        Event::StreamReplaced(_) => Some(Seen::End(EndReason::Replaced)),
+        Event::LoggedOut(out) => {
+            Some(Seen::End(EndReason::LoggedOut { code: logged_out_code(out) }))
+        }
+        Event::TemporaryBan(ban) => Some(Seen::End(banned(ban))),
+        Event::ClientOutdated(_) => Some(Seen::End(EndReason::Outdated)),
+        Event::ConnectFailure(failure) => {
+            Some(Seen::End(EndReason::Refused { code: code(failure.reason.code()) }))
+        }
+        Event::StreamError(error) => stream_error(error),
+        Event::PairingQrCode(qr) => Some(Seen::Offer(Offer::Qr {
+            text: qr.code.clone(),
+            valid_ms: millis(qr.timeout),
+        })),
+        Event::PairingCode(code) => Some(Seen::Offer(Offer::Code {
+            code: code.code.clone(),
+            valid_ms: millis(code.timeout),
+        })),
+        Event::PairingCodeRefresh(refresh) => {
+            Some(Seen::CodeRefresh { by_hand: refresh.force_manual })
+        }
+        Event::PairingQrCodesExhausted(_) => Some(Seen::QrExhausted),
+        Event::PairSuccess(success) => Some(Seen::Report(Report::Paired {
+            account: success.id.to_non_ad().to_string(),
+        })),
+        Event::PairError(_) => Some(failed("the phone's answer does not verify")),
+        Event::PairingCodeError(error) => Some(failed(match error.rejection {
+            Some(_) => "the server refuses a code for this number, or for now",
+            None => "no code could be requested",
+        })),
+        Event::QrScannedWithoutMultidevice(_) => {
+            Some(failed("the phone's app is too old for linked devices"))
+        }
+        Event::PairPasskeyRequest(_) | Event::PairPasskeyError(_) => {
+            Some(failed("the phone asks for a passkey, which a daemon cannot give"))
+        }
+        _ => None,
+    }
+}
+
+fn failed(what: &str) -> Seen {
+    Seen::End(EndReason::PairingFailed { what: what.to_owned() })
+}
+
+/// The stream errors that the library reports as an event are passing, except for the
+/// one after which it hangs up without a further event.
+fn stream_error(error: &StreamError) -> Option<Seen> {
+    let raw = error.raw.as_ref()?;
+    raw.get_optional_child("xml-not-well-formed").map(|_| {
+        Seen::Gone(EndReason::Lost { what: "the server found our stream malformed".to_owned() })
+    })
+}
+
+/// An ack without a class says nothing about a message: taken for one, it could turn
+/// into a "sent" that is none. The message stays unacknowledged and goes out again
+/// under its id.
+fn ack(ack: &ServerAck) -> Option<Seen> {
+    if ack.class.as_deref() != Some("message") {
+        return None;
+    }
+    let error = ack.error.as_deref().map(|text| text.parse().unwrap_or(ERROR_UNNAMED));
+    Some(Seen::Report(Report::Ack { wa_id: WaMessageId(ack.id.clone()), error }))
+}
+
+fn receipt(receipt: &Receipt, me: &Me) -> Option<Seen> {
+    let source = &receipt.source;
+    let own = me.owns(&source.sender) || source.sender_alt.as_ref().is_some_and(|j| me.owns(j));
+    let own_phone = own && source.sender.device == 0;
+    let personal = matches!(source.chat.server, Server::Pn | Server::Lid | Server::Group);
+    let kind = match &receipt.r#type {
+        _ if !personal => return None,
+        ReceiptType::Sender if own_phone => ReceiptKind::OwnPhone,
+        // A message to ourselves: the phone is the recipient and says "delivered".
+        ReceiptType::Delivered if own_phone => ReceiptKind::OwnPhone,
+        ReceiptType::Delivered if !own => ReceiptKind::Delivered,
+        ReceiptType::Read | ReceiptType::Played if !own => ReceiptKind::Read,
+        ReceiptType::Delivered
+        | ReceiptType::Read
+        | ReceiptType::Played
+        | ReceiptType::Sender
+        | ReceiptType::Sent
+        | ReceiptType::Retry
+        | ReceiptType::EncRekeyRetry
+        | ReceiptType::ReadSelf
+        | ReceiptType::PlayedSelf
+        | ReceiptType::ServerError
+        | ReceiptType::Inactive
+        | ReceiptType::PeerMsg
+        | ReceiptType::HistorySync
+        | ReceiptType::Other(_)
+        | _ => return None,
+    };
+    let wa_ids: Vec<_> = receipt.message_ids.iter().map(|id| WaMessageId(id.to_string())).collect();
+    (!wa_ids.is_empty()).then_some(Seen::Report(Report::Receipt { wa_ids, kind }))
+}
+
+/// The code on the stanza: a `<failure>` has a reason, a `<stream:error>` a code.
+fn logged_out_code(out: &LoggedOut) -> Option<u32> {
+    let raw = out.raw.as_ref()?;
+    let attribute = if out.on_connect { "reason" } else { "code" };
+    raw.attrs().optional_string(attribute).and_then(|text| text.parse().ok())
+}
+
+fn banned(ban: &TemporaryBan) -> EndReason {
+    EndReason::Banned {
+        for_ms: u64::try_from(ban.expire.num_milliseconds()).unwrap_or(0),
+        code: code(ban.code.code()),
+    }
+}
+
+fn lost(gone: &Disconnected) -> EndReason {
+    let what = match &gone.reason {
+        DisconnectReason::ServerClose { code: Some(code), .. } => {
+            format!("the server closed the connection (code {code})")
+        }
+        DisconnectReason::ServerClose { code: None, .. } | DisconnectReason::StreamEnded => {
+            "the server closed the connection".to_owned()
+        }
+        // The text is our own transport's, which names no addresses.
+        DisconnectReason::ReadError(text) => text.clone(),
+        DisconnectReason::Unknown => "the connection ended".to_owned(),
+    };
+    EndReason::Lost { what }
+}
+
+fn code(code: i32) -> u32 {
+    u32::try_from(code).unwrap_or(ERROR_UNNAMED)
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,127 @@
+//! kill -9 at the worst moments, and a full queue.
+
+use serde_json::json;
+
+use crate::support::{Lab, message_is, session_is};
+
+#[test]
+fn killed_between_the_send_and_its_ack_the_recipient_has_one_message() {
+    let lab = Lab::new();
+    lab.people(&["+15550111"]);
+    let mut daemon = lab.paired();
+    lab.sim.call("server.set", json!({ "ack_drop": true, "receipts": false }));
+    let before = daemon.send("+15550111", "only once");
+    // The server has it, we have no answer.
+    lab.sim.call("server.wait", json!({ "messages": 1 }));
+    daemon.kill9();
+
+    lab.sim.call("server.set", json!({ "ack_drop": false, "receipts": true }));
+    let daemon = lab.daemon("[pacing]\nwindow = \"3s\"\n");
+    let after = daemon.send("+15550111", "and this");
+    daemon.events().wait_until_left(&daemon, &[before.clone(), after]);
+    assert_eq!(lab.sim.texts("+15550111"), ["only once", "and this"]);
+    let inbox = lab.sim.inbox("+15550111");
+    assert_eq!(inbox[0]["id"], daemon.message(&before)["wa_id"]);
+    assert!(inbox.iter().all(|m| m["failed"] == 0), "{inbox:?}");
+}
+
+#[test]
+fn four_hundred_survive_kill_9_and_the_next_is_refused_with_a_hint() {
+    const CAPACITY: usize = 400;
+    let lab = Lab::new();
+    let mut daemon = lab.daemon("");
+    let mut rpc = crate::support::Rpc::connect(&lab.socket());
+    let mut ids = Vec::new();
+    for n in 0..CAPACITY {
+        let reply = rpc
+            .call("message.send", json!({ "to": format!("+15550{:03}", 100 + n % 3), "text": format!("text {n}") }))
+            .unwrap();
+        ids.push(reply["message"]["id"].as_str().unwrap().to_owned());
+    }
+    let refusal = rpc.call("message.send", json!({ "to": "+15550111", "text": "too many" })).unwrap_err();
+    assert_eq!(refusal["data"]["kind"], "queue_full", "{refusal}");
+    assert_eq!(refusal["code"], 1001);
+    let sentence = refusal["message"].as_str().unwrap();
+    assert!(sentence.contains("400"), "{sentence}");
+    daemon.kill9();
+
+    let daemon = lab.daemon("");
+    let list = daemon.call("queue.list", json!({})).unwrap();
+    assert_eq!(list["total"], CAPACITY);
+    let kept: Vec<&str> =
+        list["messages"].as_array().unwrap().iter().map(|m| m["id"].as_str().unwrap()).collect();
+    assert_eq!(kept, ids);
+    let refusal = daemon.call("message.send", json!({ "to": "+15550111", "text": "x" })).unwrap_err();
+    assert_eq!(refusal["data"]["kind"], "queue_full");
+}
+
+#[test]
+fn a_full_queue_arrives_once_each_in_order() {
+    // As many as the pace of a test allows, through three kills.
+    const MESSAGES: usize = 60;
+    let people = ["+15550111", "+15550112", "+15550113"];
+    let pace = "[queue]\ncapacity = 60\n\n[pacing]\nmessages = 5\nwindow = \"1s\"\n";
+    let lab = Lab::new();
+    lab.people(&people);
+    let mut daemon = lab.paired_with(pace);
+    daemon.call("queue.pause", json!({})).unwrap();
+    let ids: Vec<String> = (0..MESSAGES)
+        .map(|n| daemon.send(people[n % people.len()], &format!("text {n}")))
+        .collect();
+    let full = daemon.call("message.send", json!({ "to": "+15550111", "text": "x" })).unwrap_err();
+    assert_eq!(full["data"]["kind"], "queue_full");
+    daemon.call("queue.resume", json!({})).unwrap();
+    for kill_after in [5, 20, 35] {
+        daemon.events().wait_until_left(&daemon, &ids[..kill_after]);
+        daemon.kill9();
+        daemon = lab.daemon(pace);
+    }
+    daemon.events().wait_until_left(&daemon, &ids);
+    for (person, number) in people.iter().enumerate() {
+        let expected: Vec<String> = (0..MESSAGES / people.len())
+            .map(|k| format!("text {}", person + people.len() * k))
+            .collect();
+        assert_eq!(lab.sim.texts(number), expected);
+        let inbox = lab.sim.inbox(number);
+        assert!(inbox.iter().all(|m| m["failed"] == 0), "{inbox:?}");
+    }
+}
+
+#[test]
+fn a_second_daemon_is_told_who_holds_the_state_directory() {
+    let lab = Lab::new();
+    let first = lab.daemon("");
+    let mut second = crate::support::Daemon::spawn(&lab.config(""), &lab.socket());
+    let status = second.wait();
+    assert_eq!(status.code(), Some(75), "{}", second.log());
+    assert!(second.log().contains(&first.pid().to_string()), "{}", second.log());
+    // And the first goes on.
+    first.status();
+}
+
+#[test]
+fn sigterm_leaves_in_order_and_the_socket_goes() {
+    let lab = Lab::new();
+    let mut daemon = lab.paired();
+    let mut events = daemon.events();
+    assert!(daemon.stop().success(), "{}", daemon.log());
+    while events.next().is_some() {}
+    assert!(!lab.socket().exists());
+}
+
+#[test]
+fn a_message_in_flight_is_answered_before_the_daemon_leaves() {
+    let lab = Lab::new();
+    lab.people(&["+15550111"]);
+    let mut daemon = lab.paired();
+    let mut events = daemon.events();
+    lab.sim.call("server.set", json!({ "ack_delay_ms": 500 }));
+    let id = daemon.send("+15550111", "on its way");
+    events.wait("the attempt", |event| message_is(event, &id, "sending"));
+    assert!(daemon.stop().success(), "{}", daemon.log());
+    let daemon = lab.daemon("");
+    let state = daemon.message(&id)["state"].as_str().unwrap().to_owned();
+    assert!(["sent", "delivered", "read"].contains(&state.as_str()), "{state}");
+    daemon.events().wait("the session", |event| session_is(event, "connected"));
+    assert_eq!(lab.sim.texts("+15550111"), ["on its way"]);
+}

@@ -1,0 +1,120 @@
+//! Pairing, restarts, and what ends a session: three processes on one machine.
+
+use serde_json::json;
+
+use crate::support::{ACCOUNT, Lab, session_is};
+
+/// One message in a recipient's inbox, seen once by each of `devices` devices.
+#[track_caller]
+fn arrived_once(lab: &Lab, number: &str, text: &str, devices: usize) {
+    let inbox = lab.sim.inbox(number);
+    let entry = inbox
+        .iter()
+        .find(|m| m["text"] == text)
+        .unwrap_or_else(|| panic!("{number} has no {text:?}: {inbox:?}"));
+    let copies = entry["copies"].as_object().unwrap_or_else(|| panic!("{entry}"));
+    assert_eq!(copies.len(), devices, "{entry}");
+    assert!(copies.values().all(|count| count == 1), "{entry}");
+    assert_eq!(entry["failed"], 0, "{entry}");
+}
+
+#[test]
+fn pairs_by_qr_sends_to_companions_and_a_group_and_again_after_all_restart() {
+    let mut lab = Lab::new();
+    lab.sim.call(
+        "recipient.add",
+        json!({ "number": "+15550111", "on_network": true, "companions": 2 }),
+    );
+    lab.people(&["+15550112", "+15550113"]);
+    let group = lab.sim.call(
+        "group.add",
+        json!({ "subject": "three", "members": ["+15550111", "+15550112", "+15550113"] }),
+    );
+    let group = group["jid"].as_str().unwrap().to_owned();
+
+    let mut daemon = lab.paired();
+    let mut events = daemon.events();
+    let ids = [daemon.send("+15550111", "one"), daemon.send(&group, "two")];
+    events.wait_until_sent(&ids);
+    // The phone itself and the recipient's two companions: three devices.
+    arrived_once(&lab, "+15550111", "one", 3);
+    for member in ["+15550112", "+15550113"] {
+        arrived_once(&lab, member, "two", 1);
+    }
+
+    assert!(daemon.stop().success());
+    lab.sim.restart();
+    let daemon = lab.daemon("[pacing]\nwindow = \"3s\"\n");
+    let mut events = daemon.events();
+    events.wait("the session to connect", |event| session_is(event, "connected"));
+    let ids = [daemon.send("+15550111", "three"), daemon.send(&group, "four")];
+    events.wait_until_sent(&ids);
+    arrived_once(&lab, "+15550111", "three", 3);
+    arrived_once(&lab, "+15550112", "four", 1);
+    assert_eq!(lab.sim.call("server.stats", json!({}))["pairings"], 0, "paired again");
+}
+
+#[test]
+fn pairs_by_a_code_typed_on_the_phone() {
+    let lab = Lab::new();
+    let daemon = lab.daemon("");
+    let mut events = daemon.events();
+    lab.sim.call("phone.set", json!({ "account": ACCOUNT, "online": true }));
+    let offer = daemon.call("session.pair", json!({ "phone": format!("+{ACCOUNT}") })).unwrap();
+    let code = offer["offer"]["code"].as_str().unwrap().to_owned();
+    assert_eq!(code.replace('-', "").len(), 8, "{offer}");
+    lab.sim.call("phone.enter_code", json!({ "account": ACCOUNT, "code": code }));
+    let status = events.wait("the session to connect", |event| session_is(event, "connected"));
+    assert_eq!(status["status"]["session"]["account"], format!("{ACCOUNT}@s.whatsapp.net"));
+}
+
+#[test]
+fn another_session_holds_the_queue_until_takeover() {
+    let lab = Lab::new();
+    lab.people(&["+15550111"]);
+    let daemon = lab.paired();
+    let mut events = daemon.events();
+    lab.sim.call("server.replace_session", json!({}));
+    let event = events.wait("the conflict", |event| session_is(event, "replaced"));
+    assert_eq!(event["status"]["holds"][0]["kind"], "conflict", "{event}");
+
+    let id = daemon.send("+15550111", "held");
+    assert_eq!(daemon.message(&id)["state"], "queued");
+    let why = daemon.ctl().args(&["why"]).ok();
+    assert!(why.contains("tetherctl takeover"), "{why}");
+
+    daemon.ctl().args(&["takeover"]).ok();
+    events.wait_until_sent(&[id]);
+    arrived_once(&lab, "+15550111", "held", 1);
+}
+
+#[test]
+fn logout_forgets_the_account_and_keeps_the_queue() {
+    let lab = Lab::new();
+    lab.people(&["+15550111"]);
+    let daemon = lab.paired();
+    daemon.call("queue.pause", json!({})).unwrap();
+    let id = daemon.send("+15550111", "after the second pairing");
+    let mut events = daemon.events();
+    daemon.ctl().args(&["logout", "--yes"]).ok();
+    events.wait("the session to end", |event| session_is(event, "not_paired"));
+    assert_eq!(daemon.message(&id)["state"], "queued");
+
+    lab.pair(&daemon);
+    daemon.call("queue.resume", json!({})).unwrap();
+    daemon.events().wait_until_sent(&[id]);
+    arrived_once(&lab, "+15550111", "after the second pairing", 1);
+}
+
+#[test]
+fn a_login_refused_as_banned_waits_until_the_ban_ends() {
+    let lab = Lab::new();
+    let daemon = lab.paired();
+    let mut events = daemon.events();
+    lab.sim.call("server.fail_login", json!({ "reason": 402, "code": 101, "expire": 3600, "times": 1 }));
+    lab.sim.call("server.disconnect", json!({}));
+    let event = events.wait("the ban", |event| session_is(event, "banned"));
+    let hold = &event["status"]["holds"][0];
+    assert_eq!(hold["kind"], "banned_until", "{event}");
+    assert!(hold["until"].is_string(), "{event}");
+}

@@ -1,0 +1,128 @@
+//! What "sent" means, the pace in real time, and what an answer that never comes does.
+
+use serde_json::{Value, json};
+
+use crate::support::{Lab, has_left, message_is, session_is};
+
+/// The pace that these tests run at.
+const LIMIT: usize = 5;
+const WINDOW_MS: u64 = 3_000;
+
+/// When each message stanza reached the server, in its monotonic milliseconds.
+fn attempts_ms(lab: &Lab) -> Vec<u64> {
+    let stats = lab.sim.call("server.stats", json!({}));
+    let attempts = stats["attempts"].as_array().unwrap_or_else(|| panic!("{stats}"));
+    attempts.iter().map(|a| a["mono_ms"].as_u64().unwrap_or_else(|| panic!("{a}"))).collect()
+}
+
+/// No window of the pacer holds more than its limit. The server's clock reads later
+/// than the daemon's by the way between them, which varies by this much at most.
+#[track_caller]
+fn no_window_holds_more(times: &[u64]) {
+    const WAY_MS: u64 = 500;
+    for window in times.windows(LIMIT + 1) {
+        let width = window[LIMIT] - window[0];
+        assert!(width + WAY_MS >= WINDOW_MS, "six attempts within {width} ms: {times:?}");
+    }
+}
+
+#[test]
+fn twelve_messages_keep_the_pace_over_restarts() {
+    let lab = Lab::new();
+    lab.people(&["+15550111", "+15550112", "+15550113"]);
+    let pace = "[pacing]\nwindow = \"3s\"\n";
+    let mut daemon = lab.paired_with(pace);
+    let mut ids = Vec::new();
+    for n in 0..12 {
+        ids.push(daemon.send(["+15550111", "+15550112", "+15550113"][n % 3], &format!("text {n}")));
+    }
+    // Restarts between the windows, one of them unannounced.
+    let mut events = daemon.events();
+    events.wait_until_sent(&ids[..3]);
+    daemon.kill9();
+    let mut daemon = lab.daemon(pace);
+    daemon.events().wait_until_left(&daemon, &ids[..7]);
+    assert!(daemon.stop().success());
+    let daemon = lab.daemon(pace);
+    daemon.events().wait_until_left(&daemon, &ids);
+
+    no_window_holds_more(&attempts_ms(&lab));
+    for (person, number) in ["+15550111", "+15550112", "+15550113"].iter().enumerate() {
+        let expected: Vec<String> = (0..4).map(|k| format!("text {}", person + 3 * k)).collect();
+        assert_eq!(lab.sim.texts(number), expected);
+    }
+}
+
+#[test]
+fn a_refusal_never_reads_as_sent() {
+    let lab = Lab::new();
+    lab.people(&["+15550111"]);
+    let daemon = lab.paired();
+    for (code, reason) in [(463, "reachout_timelock"), (479, "refused")] {
+        let mut events = daemon.events();
+        lab.sim.call("server.set", json!({ "ack_error": code, "receipts": false }));
+        let id = daemon.send("+15550111", &format!("refused with {code}"));
+        let event = events.wait("the refusal", |event| {
+            assert!(!has_left(event, &id), "{event}");
+            message_is(event, &id, "parked")
+        });
+        assert_eq!(event["message"]["reason"], json!({ "kind": reason, "code": code }));
+        assert!(event["message"]["sent_at"].is_null());
+    }
+    // A parked message blocks nothing.
+    lab.sim.call("server.set", json!({ "ack_error": Value::Null, "receipts": true }));
+    let mut events = daemon.events();
+    let id = daemon.send("+15550111", "goes on");
+    events.wait_until_sent(&[id]);
+}
+
+#[test]
+fn an_answer_that_never_comes_reads_unknown_and_resolves_after_reconnect() {
+    let lab = Lab::new();
+    lab.people(&["+15550111"]);
+    let daemon = lab.paired();
+    let mut events = daemon.events();
+    lab.sim.call("server.set", json!({ "ack_drop": true, "receipts": false }));
+    let id = daemon.send("+15550111", "first");
+    let later = daemon.send("+15550111", "second");
+    events.wait("the timeout", |event| {
+        assert!(!has_left(event, &id), "{event}");
+        message_is(event, &id, "unknown")
+    });
+    assert_eq!(daemon.message(&later)["state"], "queued", "it must not overtake");
+
+    lab.sim.call("server.set", json!({ "ack_drop": false, "receipts": true }));
+    lab.sim.call("server.disconnect", json!({}));
+    events.wait_until_sent(&[id.clone(), later]);
+    assert_eq!(lab.sim.texts("+15550111"), ["first", "second"]);
+    let inbox = lab.sim.inbox("+15550111");
+    assert_eq!(inbox[0]["id"], daemon.message(&id)["wa_id"]);
+    assert_eq!(inbox[0]["failed"], 0);
+}
+
+#[test]
+fn delivery_and_read_receipts_arrive() {
+    let lab = Lab::new();
+    lab.people(&["+15550111"]);
+    let daemon = lab.paired();
+    let mut events = daemon.events();
+    lab.sim.call("server.set", json!({ "receipts": "read" }));
+    let id = daemon.send("+15550111", "read me");
+    let event = events.wait("the read receipt", |event| message_is(event, &id, "read"));
+    for field in ["sent_at", "delivered_at", "read_at"] {
+        assert!(event["message"][field].is_string(), "{event}");
+    }
+}
+
+#[test]
+fn a_lost_connection_comes_back_by_itself() {
+    let lab = Lab::new();
+    lab.people(&["+15550111"]);
+    let daemon = lab.paired();
+    let mut events = daemon.events();
+    lab.sim.call("server.disconnect", json!({}));
+    events.wait("the loss", |event| !session_is(event, "connected") && event["event"] == "status");
+    events.wait("the return", |event| session_is(event, "connected"));
+    let id = daemon.send("+15550111", "back again");
+    events.wait_until_sent(&[id]);
+}

@@ -1,0 +1,205 @@
+//! `tetherd` and `tetherctl` as processes.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Instant;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+use super::{DEADLINE, Events, Rpc};
+
+/// Lines of a daemon's log that a test may leave unread.
+const LOG_LINES_MAX: usize = 100_000;
+
+pub struct Daemon {
+    child: Child,
+    log: Receiver<String>,
+    seen: Vec<String>,
+    socket: PathBuf,
+}
+
+impl Daemon {
+    pub fn start(config: &Path, socket: &Path) -> Daemon {
+        let mut daemon = Daemon::spawn(config, socket);
+        daemon.wait_log("ready");
+        daemon
+    }
+
+    /// Starts it without waiting.
+    pub fn spawn(config: &Path, socket: &Path) -> Daemon {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tetherd"))
+            .arg("--config")
+            .arg(config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .env_remove("JOURNAL_STREAM")
+            .spawn()
+            .unwrap();
+        let (lines, log) = sync_channel(LOG_LINES_MAX);
+        let stderr = child.stderr.take().unwrap();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let _ = lines.try_send(line);
+            }
+        });
+        Daemon { child, log, seen: Vec::new(), socket: socket.to_owned() }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for a log line that contains this.
+    #[track_caller]
+    pub fn wait_log(&mut self, part: &str) -> String {
+        let started = Instant::now();
+        while let Some(left) = DEADLINE.checked_sub(started.elapsed()) {
+            let Ok(line) = self.log.recv_timeout(left) else { break };
+            self.seen.push(line.clone());
+            if line.contains(part) {
+                return line;
+            }
+        }
+        panic!("no log line with {part:?}; the log:\n{}", self.seen.join("\n"));
+    }
+
+    /// Everything logged so far.
+    pub fn log(&mut self) -> String {
+        self.seen.extend(self.log.try_iter());
+        self.seen.join("\n")
+    }
+
+    pub fn call(&self, method: &str, params: Value) -> Result<Value, Value> {
+        Rpc::connect(&self.socket).call(method, params)
+    }
+
+    pub fn events(&self) -> Events {
+        Events::subscribe(&self.socket)
+    }
+
+    pub fn status(&self) -> Value {
+        self.call("status", json!({})).unwrap()
+    }
+
+    /// Sends a text and answers its id.
+    #[track_caller]
+    pub fn send(&self, to: &str, text: &str) -> String {
+        let result = self.call("message.send", json!({ "to": to, "text": text })).unwrap();
+        result["message"]["id"].as_str().unwrap().to_owned()
+    }
+
+    pub fn message(&self, id: &str) -> Value {
+        self.call("message.get", json!({ "id": id })).unwrap()
+    }
+
+    /// kill -9, and gone.
+    pub fn kill9(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    /// SIGTERM, and its exit status.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.signal(Signal::SIGTERM);
+        self.wait()
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn wait(&mut self) -> ExitStatus {
+        // The log's pipe closes when the process ends: an event to wait for.
+        let started = Instant::now();
+        while let Some(left) = DEADLINE.checked_sub(started.elapsed()) {
+            match self.log.recv_timeout(left) {
+                Ok(line) => self.seen.push(line),
+                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => {
+                    return self.child.wait().unwrap();
+                }
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => break,
+            }
+        }
+        panic!("the daemon does not end; the log:\n{}", self.seen.join("\n"));
+    }
+
+    /// `tetherctl` on this daemon's socket.
+    pub fn ctl(&self) -> Ctl {
+        Ctl::new(&self.socket)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the daemon's log:\n{}", self.log());
+        }
+    }
+}
+
+/// One `tetherctl` call.
+pub struct Ctl {
+    command: Command,
+    input: Option<String>,
+}
+
+impl Ctl {
+    pub fn new(socket: &Path) -> Ctl {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tetherctl"));
+        command.arg("--socket").arg(socket);
+        Ctl { command, input: None }
+    }
+
+    pub fn args(mut self, args: &[&str]) -> Ctl {
+        self.command.args(args);
+        self
+    }
+
+    pub fn input(mut self, text: &str) -> Ctl {
+        self.input = Some(text.to_owned());
+        self
+    }
+
+    pub fn run(mut self) -> Output {
+        let stdin = if self.input.is_some() { Stdio::piped() } else { Stdio::null() };
+        let mut child = self
+            .command
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        if let Some(input) = self.input {
+            child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        }
+        child.wait_with_output().unwrap()
+    }
+
+    /// Its standard output, after success.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        let output = self.run();
+        let out = String::from_utf8(output.stdout).unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{}\n{out}\n{err}", output.status);
+        out
+    }
+
+    /// Its exit code and standard error, after failure.
+    #[track_caller]
+    pub fn fails(self) -> (i32, String) {
+        let output = self.run();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        (output.status.code().unwrap(), err)
+    }
+}

@@ -1,0 +1,125 @@
+//! A JSON-RPC caller as a stranger would write it: a socket, lines, no types of ours.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::DEADLINE;
+
+pub struct Rpc {
+    reader: BufReader<UnixStream>,
+    next_id: u64,
+}
+
+impl Rpc {
+    pub fn connect(path: &Path) -> Rpc {
+        let stream = UnixStream::connect(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        Rpc { reader: BufReader::new(stream), next_id: 0 }
+    }
+
+    pub fn call(&mut self, method: &str, params: Value) -> Result<Value, Value> {
+        let id = self.write(method, params);
+        loop {
+            let reply = self.read().expect("the connection closed before the reply");
+            if reply["id"] == id {
+                return match reply.get("error") {
+                    Some(error) => Err(error.clone()),
+                    None => Ok(reply["result"].clone()),
+                };
+            }
+        }
+    }
+
+    pub fn write(&mut self, method: &str, params: Value) -> u64 {
+        self.next_id += 1;
+        let request =
+            json!({ "jsonrpc": "2.0", "id": self.next_id, "method": method, "params": params });
+        let mut line = request.to_string();
+        line.push('\n');
+        self.reader.get_mut().write_all(line.as_bytes()).unwrap();
+        self.next_id
+    }
+
+    /// The next line; none when the other side closed.
+    pub fn read(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        match self.reader.read_line(&mut line) {
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some(serde_json::from_str(&line).unwrap()),
+        }
+    }
+}
+
+/// A subscription: every event, in order.
+pub struct Events {
+    rpc: Rpc,
+}
+
+impl Events {
+    pub fn subscribe(path: &Path) -> Events {
+        let mut rpc = Rpc::connect(path);
+        rpc.call("events.subscribe", json!({})).unwrap();
+        Events { rpc }
+    }
+
+    /// The next event; none when the daemon closed.
+    pub fn next(&mut self) -> Option<Value> {
+        loop {
+            let line = self.rpc.read()?;
+            if line["method"] == "event" {
+                return Some(line["params"].clone());
+            }
+        }
+    }
+
+    /// Reads on until an event fits.
+    #[track_caller]
+    pub fn wait(&mut self, what: &str, mut fits: impl FnMut(&Value) -> bool) -> Value {
+        let started = Instant::now();
+        let mut last = Value::Null;
+        while started.elapsed() < DEADLINE {
+            match self.next() {
+                Some(event) if fits(&event) => return event,
+                Some(event) => last = event,
+                None => panic!("the daemon closed while waiting for {what}; last event: {last}"),
+            }
+        }
+        panic!("waited too long for {what}; last event: {last}");
+    }
+
+    /// Reads on until every one of these messages has left.
+    #[track_caller]
+    pub fn wait_until_sent(&mut self, ids: &[String]) {
+        let mut missing: std::collections::BTreeSet<&str> = ids.iter().map(String::as_str).collect();
+        if missing.is_empty() {
+            return;
+        }
+        self.wait("all messages to leave", |event| {
+            if let Some(id) = event["message"]["id"].as_str()
+                && super::has_left(event, id)
+            {
+                missing.remove(id);
+            }
+            missing.is_empty()
+        });
+    }
+
+    /// As [`Events::wait_until_sent`], for a subscription that may have begun after
+    /// some of them had already left: those the daemon is asked for.
+    #[track_caller]
+    pub fn wait_until_left(&mut self, daemon: &super::Daemon, ids: &[String]) {
+        let missing: Vec<String> = ids
+            .iter()
+            .filter(|id| {
+                let state = daemon.message(id)["state"].as_str().unwrap_or_default().to_owned();
+                !["sent", "delivered", "read"].contains(&state.as_str())
+            })
+            .cloned()
+            .collect();
+        self.wait_until_sent(&missing);
+    }
+}
