@@ -27,6 +27,11 @@ pub const HISTORY_MAX: usize = 100_000;
 pub const PACING_MESSAGES_MAX: usize = 60;
 /// Shortest window: below it, pacing is no pacing.
 pub const PACING_WINDOW_MIN: Duration = Duration::from_secs(1);
+/// Longest `connect_timeout`: with the login after it, a try must end before the core
+/// gives it up.
+pub const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(25);
+/// Longest `send_timeout`: the session must give up before the core does.
+pub const SEND_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 /// Longest name of a device or group, in characters.
 pub const NAME_CHARS_MAX: usize = 64;
 
@@ -109,8 +114,13 @@ pub static KEYS: &[Key] = &[
     key!(session.ca_file, false, optional_path, write_optional_path),
     key!(session.client_version, false, client_version, |v: &ClientVersion| quoted(v)),
     key!(session.device_name, false, device_name, write_text),
-    key!(session.connect_timeout, false, |v| duration(v, SECOND, HOUR), write_duration),
-    key!(session.send_timeout, false, |v| duration(v, SECOND, HOUR), write_duration),
+    key!(
+        session.connect_timeout,
+        false,
+        |v| duration(v, SECOND, CONNECT_TIMEOUT_MAX),
+        write_duration
+    ),
+    key!(session.send_timeout, false, |v| duration(v, SECOND, SEND_TIMEOUT_MAX), write_duration),
     key!(session.ack_timeout, false, |v| duration(v, SECOND, HOUR), write_duration),
     key!(session.backoff_first, false, |v| duration(v, SECOND / 10, HOUR), write_duration),
     key!(session.backoff_cap, false, |v| duration(v, SECOND, DAY), write_duration),

@@ -276,3 +276,20 @@ fn the_report_of_check_config_can_be_read_back() {
     assert!(report.starts_with("# t.toml: no errors\n"), "{report}");
     assert_eq!(read(&report).unwrap().config, loaded.config);
 }
+
+#[test]
+fn the_defaults_are_the_core_s_own_and_every_limit_is_below_the_core_s() {
+    let (config, core) = (Config::default(), crate::core::CoreConfig::default());
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap();
+    assert_eq!(config.queue.capacity, core.capacity);
+    assert_eq!(config.queue.parked_max, core.parked_max);
+    assert_eq!(config.queue.history_max, core.history_max);
+    assert_eq!(ms(config.queue.history_age), core.history_ms);
+    assert_eq!(config.pacing.messages, core.pace_limit);
+    assert_eq!(ms(config.pacing.window), core.window_ms);
+    assert_eq!(ms(config.session.ack_timeout), core.ack_timeout_ms);
+    assert_eq!(ms(config.session.backoff_first), core.backoff_first_ms);
+    assert_eq!(ms(config.session.backoff_cap), core.backoff_cap_ms);
+    assert!(ms(keys::SEND_TIMEOUT_MAX) < core.write_timeout_ms);
+    assert!(ms(keys::CONNECT_TIMEOUT_MAX) < core.connect_timeout_ms);
+}
