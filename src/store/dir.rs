@@ -13,6 +13,9 @@ use super::error::{OpenError, is_disk_full};
 
 /// The database's folder in the state directory.
 pub(super) const DATABASE: &str = "store";
+/// In the database's folder: the format of a store that was once complete. Without it
+/// a database that lost everything would look like a new one.
+pub(super) const FORMAT_FILE: &str = "format";
 /// The lock's file in the state directory.
 pub(super) const LOCK: &str = "lock";
 
@@ -51,10 +54,6 @@ impl StateDir {
         Ok(StateDir { path: path.to_path_buf(), _lock: lock })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Makes the database's folder ready to be opened.
     pub(super) fn prepare(&self) -> Result<PathBuf, OpenError> {
         let stat = nix::sys::statvfs::statvfs(&self.path)
@@ -72,6 +71,35 @@ impl StateDir {
         }
         remove_half_made_snapshots(&folder)?;
         Ok(folder)
+    }
+
+    /// The format of the store that lies here; none if it was never completed.
+    pub(super) fn format(&self) -> Result<Option<u32>, OpenError> {
+        let path = self.path.join(DATABASE).join(FORMAT_FILE);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io_error("read", &path)(error)),
+        };
+        text.trim().parse().map(Some).map_err(|_| OpenError::Damaged {
+            dir: self.path.clone(),
+            what: format!("its file {FORMAT_FILE} is not a number"),
+        })
+    }
+
+    /// Notes that the store is complete.
+    pub(super) fn set_format(&self, format: u32) -> Result<(), OpenError> {
+        let folder = self.path.join(DATABASE);
+        let path = folder.join(FORMAT_FILE);
+        let new = folder.join("format.new");
+        File::create(&new)
+            .and_then(|mut file| {
+                writeln!(file, "{format}")?;
+                file.sync_all()
+            })
+            .and_then(|()| fs::rename(&new, &path))
+            .map_err(io_error("write", &path))?;
+        sync(&folder)
     }
 
     /// Makes the names that the database has created durable. Done at each start: the

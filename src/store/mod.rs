@@ -86,13 +86,19 @@ impl Store {
     pub fn open(dir: &Path) -> Result<Store, OpenError> {
         let state = StateDir::lock(dir)?;
         let folder = state.prepare()?;
+        let format = state.format()?;
+        open::check_format(format, dir)?;
         let engine = Sled::open(&folder).map_err(|error| open::engine_error(dir, error))?;
         state.settle()?;
-        let path = state.path().to_path_buf();
+        let looked = AssertUnwindSafe(|| open::verify(&engine, dir, format.is_none()));
+        let quarantined = catch_unwind(looked).unwrap_or_else(|_| {
+            let what = "reading it broke off".into();
+            Err(OpenError::Damaged { dir: dir.to_path_buf(), what })
+        })?;
+        if format.is_none() {
+            state.set_format(u32::from(FORMAT))?;
+        }
         let locked = Locked { engine, _dir: state };
-        let verified = catch_unwind(AssertUnwindSafe(|| open::verify(&locked.engine, &path)));
-        let quarantined = verified
-            .map_err(|_| OpenError::Damaged { dir: path, what: "reading it broke off".into() })??;
         for record in &quarantined {
             tracing::warn!(area = record.area(), damage = %record.damage, "a record is set aside");
         }

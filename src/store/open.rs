@@ -71,8 +71,23 @@ struct Findings {
     orphans: Vec<Vec<u8>>,
 }
 
+/// Refuses a store of a newer program before anything of it is touched.
+pub(super) fn check_format(format: Option<u32>, dir: &Path) -> Result<(), OpenError> {
+    let known = u32::from(FORMAT);
+    match format {
+        Some(found) if found > known => {
+            Err(OpenError::Newer { dir: dir.to_path_buf(), found, known })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Verifies everything, puts right what can be, and reports what was set aside.
-pub(super) fn verify(engine: &dyn Engine, dir: &Path) -> Result<Vec<Quarantined>, OpenError> {
+pub(super) fn verify(
+    engine: &dyn Engine,
+    dir: &Path,
+    is_new: bool,
+) -> Result<Vec<Quarantined>, OpenError> {
     let found = look(engine).map_err(|error| engine_error(dir, error))?;
     if let Some(version) = found.newer {
         return Err(OpenError::Newer {
@@ -82,7 +97,7 @@ pub(super) fn verify(engine: &dyn Engine, dir: &Path) -> Result<Vec<Quarantined>
         });
     }
     let damaged = |what: String| OpenError::Damaged { dir: dir.to_path_buf(), what };
-    if found.marker.is_none() && found.entries > 0 {
+    if found.marker.is_none() && (found.entries > 0 || !is_new) {
         return Err(damaged("its format marker is missing".into()));
     }
     let bad = found.bad.len() + found.strays.len();

@@ -13,6 +13,7 @@ mod pairing;
 mod run;
 mod send;
 pub mod storage;
+pub mod storage;
 mod tap;
 #[cfg(test)]
 mod tests;
