@@ -293,3 +293,14 @@ fn the_defaults_are_the_core_s_own_and_every_limit_is_below_the_core_s() {
     assert!(ms(keys::SEND_TIMEOUT_MAX) < core.write_timeout_ms);
     assert!(ms(keys::CONNECT_TIMEOUT_MAX) < core.connect_timeout_ms);
 }
+
+#[test]
+fn the_defaults_are_the_session_s_own() {
+    let (config, session) = (Config::default().session, crate::whatsapp::SessionConfig::default());
+    let ClientVersion(first, second, third) = config.client_version;
+    assert_eq!(config.endpoint, session.endpoint);
+    assert_eq!((first, second, third), session.version);
+    assert_eq!(config.device_name, session.device_name);
+    assert_eq!(config.connect_timeout, session.connect_timeout);
+    assert_eq!(config.send_timeout, session.send_timeout);
+}

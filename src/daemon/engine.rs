@@ -127,7 +127,10 @@ impl Engine {
     }
 
     /// Ends the session, taking in what it still has to say.
-    async fn leave(self, mut session_events: mpsc::Receiver<SessionEvent>) -> Result<(), EngineError> {
+    async fn leave(
+        self,
+        mut session_events: mpsc::Receiver<SessionEvent>,
+    ) -> Result<(), EngineError> {
         let Engine { mut core, store, session, .. } = self;
         let stopping = session.stop();
         let mut stopping = std::pin::pin!(stopping);
@@ -152,7 +155,8 @@ impl Engine {
 
     /// Waits until the core wants to be woken; forever if it does not.
     fn wake(&self) -> impl Future<Output = ()> + use<> {
-        let due = self.core.poll_timeout().map(|(mono_ms, _why)| clock::until(mono_ms, clock::now()));
+        let due =
+            self.core.poll_timeout().map(|(mono_ms, _why)| clock::until(mono_ms, clock::now()));
         async move {
             match due {
                 Some(wait) => tokio::time::sleep(wait).await,

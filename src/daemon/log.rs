@@ -53,9 +53,8 @@ fn under_journal() -> bool {
 
 fn targets(config: &LogConfig) -> Targets {
     // Foreign crates (hyper, rustls, ...) speak up only when something is wrong.
-    let mut targets = Targets::new()
-        .with_default(LevelFilter::WARN)
-        .with_target("tetherd", filter(config.level));
+    let mut targets =
+        Targets::new().with_default(LevelFilter::WARN).with_target("tetherd", filter(config.level));
     for (module, level) in &config.modules {
         targets = targets.with_target(format!("tetherd::{module}"), filter(*level));
     }

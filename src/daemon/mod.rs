@@ -174,8 +174,15 @@ impl Daemon {
         let server = Server::new(bound.listener, handle, access).map_err(StartError::Listen)?;
         let (stop_server, stop) = watch::channel(false);
         let (control, orders) = mpsc::channel(CONTROL_MAX);
-        let parts =
-            Parts { core, first, store: store.clone(), calls, session_events, session, control: orders };
+        let parts = Parts {
+            core,
+            first,
+            store: store.clone(),
+            calls,
+            session_events,
+            session,
+            control: orders,
+        };
         let daemon = Daemon {
             engine: Some(tokio::spawn(Engine::run(parts))),
             result: None,
@@ -207,7 +214,9 @@ impl Daemon {
     pub async fn stop(mut self) -> Result<(), EndError> {
         let _ = self.control.send(Control::Drain).await;
         if tokio::time::timeout(DRAIN_TIME_MAX, self.ended()).await.is_err() {
-            tracing::warn!("an attempt in flight is cut off; it goes out again after the next start");
+            tracing::warn!(
+                "an attempt in flight is cut off; it goes out again after the next start"
+            );
             if let Some(engine) = self.engine.take() {
                 engine.abort();
                 let _ = engine.await;

@@ -52,10 +52,7 @@ fn fail(exit: ExitCode, sentence: &str) -> ExitCode {
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKER_THREADS)
-        .enable_all()
-        .build()
+    tokio::runtime::Builder::new_multi_thread().worker_threads(WORKER_THREADS).enable_all().build()
 }
 
 fn serve(loaded: Loaded, named: Option<&Path>) -> ExitCode {

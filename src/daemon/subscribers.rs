@@ -24,7 +24,9 @@ impl Subscribers {
         let mut snapshot = Vec::with_capacity(messages.len() + 2);
         snapshot.push(frame(Event::Status { status: Box::new(status) }));
         snapshot.extend(
-            messages.into_iter().map(|message| frame(Event::Message { message: Box::new(message) })),
+            messages
+                .into_iter()
+                .map(|message| frame(Event::Message { message: Box::new(message) })),
         );
         snapshot.push(frame(Event::SnapshotEnd {}));
         Subscription { snapshot, events }

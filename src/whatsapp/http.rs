@@ -64,10 +64,9 @@ impl Https {
         };
         let request = build(request, &uri)?;
         let exchange = async {
-            let (mut sender, connection) =
-                hyper::client::conn::http1::handshake(TokioIo::new(tls))
-                    .await
-                    .map_err(|_| HttpFault::Broken)?;
+            let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tls))
+                .await
+                .map_err(|_| HttpFault::Broken)?;
             // The connection moves the bytes; it ends with the exchange, whichever way.
             tokio::select! {
                 answer = self.answer(&mut sender, request) => answer,

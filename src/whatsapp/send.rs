@@ -38,12 +38,7 @@ impl Outcome {
 }
 
 /// Sends. The caller has seen that the connection is ready.
-pub(crate) async fn send(
-    client: &Client,
-    out: &Outgoing,
-    body: &Body,
-    limit: Duration,
-) -> Outcome {
+pub(crate) async fn send(client: &Client, out: &Outgoing, body: &Body, limit: Duration) -> Outcome {
     let Ok(to) = out.to.as_str().parse::<Jid>() else {
         return Outcome::NotSent(NotSent::Unsendable);
     };
