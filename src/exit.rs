@@ -99,7 +99,7 @@ impl ExitCode {
             ExitCode::TempFail => "not now: the queue is full, or the daemon is busy or going down",
             ExitCode::Protocol => "the daemon speaks another version of the contract",
             ExitCode::NoPerm => "not allowed: the socket, or the method",
-            ExitCode::Config => "no socket was named and none can be guessed",
+            ExitCode::Config => "",
             ExitCode::TimedOut => "--timeout is over; the message stays in the queue",
         }
     }
@@ -116,7 +116,7 @@ impl ExitCode {
             ExitCode::CantCreate => "the state directory or the socket cannot be created",
             ExitCode::IoErr => "a write or a sync of the store failed; start again to recover",
             ExitCode::TempFail => "another daemon holds the state directory",
-            ExitCode::Protocol => "",
+            ExitCode::Protocol => "the store was written by a newer version",
             ExitCode::NoPerm => "a folder or file is not ours, or open to others",
             ExitCode::Config => "the configuration is wrong",
             ExitCode::TimedOut => "",
@@ -161,6 +161,15 @@ mod tests {
     fn every_code_is_used_by_a_program() {
         for code in ExitCode::ALL {
             assert!(!code.for_tetherctl().is_empty() || !code.for_tetherd().is_empty());
+        }
+    }
+
+    #[test]
+    fn the_readme_lists_every_code_with_its_meanings() {
+        let readme = include_str!("../README.md");
+        for code in ExitCode::ALL {
+            let row = format!("| {code} | {} | {} |\n", code.for_tetherctl(), code.for_tetherd());
+            assert!(readme.contains(&row), "{row}");
         }
     }
 

@@ -27,6 +27,11 @@ pub const HISTORY_MAX: usize = 100_000;
 pub const PACING_MESSAGES_MAX: usize = 60;
 /// Shortest window: below it, pacing is no pacing.
 pub const PACING_WINDOW_MIN: Duration = Duration::from_secs(1);
+/// Longest `connect_timeout`: with the login after it, a try must end before the core
+/// gives it up.
+pub const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(25);
+/// Longest `send_timeout`: the session must give up before the core does.
+pub const SEND_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 /// Longest name of a device or group, in characters.
 pub const NAME_CHARS_MAX: usize = 64;
 
@@ -109,8 +114,13 @@ pub static KEYS: &[Key] = &[
     key!(session.ca_file, false, optional_path, write_optional_path),
     key!(session.client_version, false, client_version, |v: &ClientVersion| quoted(v)),
     key!(session.device_name, false, device_name, write_text),
-    key!(session.connect_timeout, false, |v| duration(v, SECOND, HOUR), write_duration),
-    key!(session.send_timeout, false, |v| duration(v, SECOND, HOUR), write_duration),
+    key!(
+        session.connect_timeout,
+        false,
+        |v| duration(v, SECOND, CONNECT_TIMEOUT_MAX),
+        write_duration
+    ),
+    key!(session.send_timeout, false, |v| duration(v, SECOND, SEND_TIMEOUT_MAX), write_duration),
     key!(session.ack_timeout, false, |v| duration(v, SECOND, HOUR), write_duration),
     key!(session.backoff_first, false, |v| duration(v, SECOND / 10, HOUR), write_duration),
     key!(session.backoff_cap, false, |v| duration(v, SECOND, DAY), write_duration),
@@ -149,16 +159,28 @@ fn write_duration(duration: &Duration) -> String {
     quoted(format_duration(*duration))
 }
 
+fn type_name(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
 fn text<'v>(value: &'v DeValue<'_>) -> Result<&'v str, Wrong> {
     value.as_str().ok_or_else(|| {
-        Wrong::new(format!("must be a text, not a {}.", value.type_str()), "Put it in quotes.")
+        Wrong::new(format!("must be a text, not {}.", type_name(value)), "Put it in quotes.")
     })
 }
 
 fn count(value: &DeValue<'_>, min: usize, max: usize) -> Result<usize, Wrong> {
     let Some(integer) = value.as_integer() else {
         return Err(Wrong::new(
-            format!("must be a whole number, not a {}.", value.type_str()),
+            format!("must be a whole number, not {}.", type_name(value)),
             format!("Write a number from {min} to {max}, without quotes."),
         ));
     };
@@ -174,7 +196,7 @@ fn count(value: &DeValue<'_>, min: usize, max: usize) -> Result<usize, Wrong> {
 fn duration(value: &DeValue<'_>, min: Duration, max: Duration) -> Result<Duration, Wrong> {
     let Some(text) = value.as_str() else {
         return Err(Wrong::new(
-            format!("must be a duration, not a {}.", value.type_str()),
+            format!("must be a duration, not {}.", type_name(value)),
             DURATION_REMEDY,
         ));
     };

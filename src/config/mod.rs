@@ -98,7 +98,7 @@ pub struct SessionConfig {
     pub client_version: ClientVersion,
     /// `device_name`: the name in the phone's list of linked devices.
     pub device_name: String,
-    /// `connect_timeout`: name resolution, TCP, TLS, handshake and login together.
+    /// `connect_timeout`: name resolution, TCP, TLS and websocket together; not the login.
     pub connect_timeout: Duration,
     /// `send_timeout`: building, encrypting and writing one message.
     pub send_timeout: Duration,
@@ -161,7 +161,7 @@ impl Config {
             },
             queue: QueueConfig {
                 capacity: 400,
-                parked_max: 1_000,
+                parked_max: 400,
                 history_max: 2_000,
                 history_age: Duration::from_secs(7 * 24 * 3_600),
             },
@@ -175,10 +175,10 @@ impl Config {
                 // The version that the protocol crate's tables were made from.
                 client_version: ClientVersion(2, 3000, 1_042_742_319),
                 device_name: String::from("tetherd"),
-                connect_timeout: Duration::from_secs(30),
-                send_timeout: Duration::from_secs(30),
-                ack_timeout: Duration::from_secs(60),
-                backoff_first: Duration::from_secs(2),
+                connect_timeout: Duration::from_secs(15),
+                send_timeout: Duration::from_secs(45),
+                ack_timeout: Duration::from_secs(20),
+                backoff_first: Duration::from_secs(1),
                 backoff_cap: Duration::from_secs(5 * 60),
             },
             log: LogConfig { level: Level::Info, library: Level::Off, modules: BTreeMap::new() },

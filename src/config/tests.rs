@@ -1,1 +1,306 @@
-//! The configuration as its users meet it.
+//! The configuration as its users meet it: golden sentences, and the example.
+
+use std::path::Path;
+
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../contrib/tetherd.toml");
+
+fn read(text: &str) -> Result<Loaded, ConfigError> {
+    Config::from_text(text, Some(Path::new("t.toml")), &Environment::system())
+}
+
+/// What is said about a wrong file.
+fn said(text: &str) -> String {
+    read(text).unwrap_err().to_string()
+}
+
+/// The warnings, those of a build with the simulator left out.
+fn warned(text: &str) -> Vec<String> {
+    let warnings = read(text).unwrap().warnings;
+    let texts = warnings.iter().map(ToString::to_string);
+    texts.filter(|text| !text.contains("build with the simulator")).collect()
+}
+
+#[test]
+fn no_file_means_the_defaults() {
+    assert_eq!(read("").unwrap().config, Config::default());
+    let loaded = Config::load(
+        None,
+        &Environment {
+            xdg_config_home: Some("/nonexistent".into()),
+            xdg_runtime_dir: Some("/run/user/1".into()),
+            home: Some("/home/u".into()),
+            ..Environment::default()
+        },
+    );
+    let loaded = loaded.unwrap();
+    assert_eq!(loaded.file, None);
+    assert_eq!(loaded.config.state.dir, Path::new("/home/u/.local/state/tetherd"));
+}
+
+#[test]
+fn the_example_equals_the_defaults_as_it_is_and_with_every_key_uncommented() {
+    let mut uncommented = String::new();
+    let mut keys = 0;
+    for line in EXAMPLE.lines() {
+        let is_key =
+            line.starts_with('#') && line[1..].starts_with(|c: char| c.is_ascii_lowercase());
+        keys += usize::from(is_key);
+        uncommented.push_str(if is_key { &line[1..] } else { line });
+        uncommented.push('\n');
+    }
+    assert_eq!(keys, keys::KEYS.len(), "a key is missing from the example");
+    assert_eq!(read(EXAMPLE).unwrap().config, Config::default());
+    assert_eq!(read(&uncommented).unwrap().config, Config::default());
+    assert_eq!(warned(&uncommented), Vec::<String>::new());
+}
+
+#[test]
+fn the_example_names_the_keys_in_the_table_s_order_under_their_sections() {
+    let mut section = "";
+    let mut found = Vec::new();
+    for line in EXAMPLE.lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            section = name;
+        } else if let Some((name, value)) = line.strip_prefix('#').and_then(|l| l.split_once(" = "))
+            && !name.contains(' ')
+            && !name.is_empty()
+        {
+            found.push((format!("{section}.{name}"), value.to_owned()));
+        }
+    }
+    let default = Config::default();
+    let expected: Vec<_> =
+        keys::KEYS.iter().map(|key| (key.path.to_owned(), (key.get)(&default))).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn an_unknown_key_is_an_error_with_its_line_and_a_suggestion() {
+    assert_eq!(
+        said("[queue]\ncapasity = 3\n"),
+        "t.toml:2:1: [queue] has no key \"capasity\". Did you mean \"capacity\"?"
+    );
+    assert_eq!(
+        said("[queue]\nzzz = 3\n"),
+        "t.toml:2:1: [queue] has no key \"zzz\". There are capacity, parked_max, history_max, \
+         history_age."
+    );
+    assert_eq!(
+        said("[queue]\nwindow = \"120s\"\n"),
+        "t.toml:2:1: [queue] has no key \"window\". It belongs under [pacing]."
+    );
+}
+
+#[test]
+fn an_unknown_section_is_an_error_with_a_suggestion() {
+    assert_eq!(
+        said("[pacng]\nmessages = 5\n"),
+        "t.toml:1:2: There is no section [pacng]. Did you mean \"pacing\"?"
+    );
+    assert_eq!(
+        said("capacity = 5\n"),
+        "t.toml:1:1: There is no section [capacity]. The key \"capacity\" belongs under [queue]."
+    );
+    assert_eq!(
+        said("queue = 5\n"),
+        "t.toml:1:1: \"queue\" is a section, not a key. Write [queue] on a line of its own, and \
+         its keys below."
+    );
+}
+
+#[test]
+fn wrong_types_and_values_say_where_what_and_what_to_write() {
+    for (text, sentence) in [
+        (
+            "[queue]\ncapacity = \"400\"",
+            "t.toml:2:12: queue.capacity must be a whole number, not a text. Write a number \
+             from 1 to 4000, without quotes.",
+        ),
+        (
+            "[queue]\ncapacity = 0",
+            "t.toml:2:12: queue.capacity is 0, which is out of range. Write a number from 1 to \
+             4000.",
+        ),
+        (
+            "[queue]\ncapacity = -3",
+            "t.toml:2:12: queue.capacity is -3, which is out of range. Write a number from 1 to \
+             4000.",
+        ),
+        (
+            "[pacing]\nwindow = 120",
+            "t.toml:2:10: pacing.window must be a duration, not a whole number. Write a number \
+             and a unit (ms, s, m, h, d) in quotes, such as \"120s\" or \"1h30m\".",
+        ),
+        (
+            "[pacing]\nwindow = \"0s\"",
+            "t.toml:2:10: pacing.window is \"0s\", which is out of range. Write a duration from \
+             \"1s\" to \"1d\".",
+        ),
+        (
+            "[pacing]\nwindow = \"2 minutes\"",
+            "t.toml:2:10: pacing.window is \"2 minutes\", which is no duration. Write a number and \
+             a unit (ms, s, m, h, d) in quotes, such as \"120s\" or \"1h30m\".",
+        ),
+        (
+            "[state]\ndir = \"~/x\"",
+            "t.toml:2:7: state.dir must be an absolute path. Write it from / on; ~ and variables \
+             are not expanded.",
+        ),
+        (
+            "[session]\nendpoint = \"ws://x\"",
+            "t.toml:2:12: session.endpoint is \"ws://x\", which is no wss:// address. Leave it out \
+             to use the network's own.",
+        ),
+        (
+            "[session]\nclient_version = \"2.3000\"",
+            "t.toml:2:18: session.client_version is \"2.3000\", which is no client version. Write \
+             three numbers with dots between them, such as \"2.3000.1042742319\".",
+        ),
+        (
+            "[log]\nlevel = \"inof\"",
+            "t.toml:2:9: log.level is \"inof\", which is no log level. Did you mean \"info\"? There \
+             are off, error, warn, info, debug, trace.",
+        ),
+        (
+            "[log.modules]\nstroe = \"debug\"",
+            "t.toml:2:1: log.modules names no module \"stroe\". Did you mean \"store\"?",
+        ),
+        (
+            "[socket]\ngroup_read = \"a b\"",
+            "t.toml:2:14: socket.group_read is \"a b\", which is no name of a group. Write a name \
+             from /etc/group, or \"\" for none.",
+        ),
+    ] {
+        assert_eq!(said(text), sentence);
+    }
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once_in_the_order_of_the_file() {
+    let said = said("[queue]\ncapacity = 0\n[pacing]\nmessages = 0\n[log]\nlevle = \"info\"\n");
+    let places: Vec<&str> = said.lines().map(|line| &line[..9]).collect();
+    assert_eq!(places, ["t.toml:2:", "t.toml:4:", "t.toml:6:"], "{said}");
+}
+
+#[test]
+fn what_is_not_toml_is_told_with_its_place() {
+    let said = said("[queue]\ncapacity 5\n");
+    assert!(said.starts_with("t.toml:2:"), "{said}");
+    assert!(said.contains("This is not TOML"), "{said}");
+}
+
+#[test]
+fn columns_count_characters_not_bytes() {
+    let said = said("# ü\n[log]\n\"lüvel\" = \"info\"\n");
+    assert!(said.starts_with("t.toml:3:1:"), "{said}");
+}
+
+#[test]
+fn a_pace_faster_than_the_network_tolerates_is_allowed_and_named() {
+    assert_eq!(
+        warned("[pacing]\nwindow = \"3s\"\n"),
+        ["t.toml:2:10: 5 messages per 3s is faster than the network tolerates: up to 200 would \
+         leave within 120s, where 5 are known to be safe. It may get the account restricted or \
+         banned; leave [pacing] out outside of tests."]
+    );
+    assert_eq!(warned("[pacing]\nmessages = 1\nwindow = \"24s\"\n"), Vec::<String>::new());
+    assert_eq!(warned("[pacing]\nmessages = 10\nwindow = \"4m\"\n").len(), 1);
+}
+
+#[test]
+fn a_queue_that_takes_long_to_leave_is_allowed_and_named() {
+    assert_eq!(
+        warned("[queue]\ncapacity = 1000\n"),
+        ["t.toml:2:12: A full queue of 1000 messages takes 6 h 40 min to leave at this pace. A \
+         program that gets queue_full earlier learns earlier that something holds the queue."]
+    );
+}
+
+#[test]
+fn a_first_backoff_above_the_cap_is_an_error() {
+    assert_eq!(
+        said("[session]\nbackoff_first = \"10m\"\n"),
+        "t.toml:2:17: session.backoff_first (10m) is longer than session.backoff_cap (5m). The \
+         first wait must not exceed the longest."
+    );
+}
+
+#[test]
+fn without_any_place_for_state_and_socket_the_remedy_names_the_keys() {
+    let nobody = Environment::default();
+    let said = Config::from_text("", None, &nobody).unwrap_err().to_string();
+    assert!(said.contains("Set dir under [state]."), "{said}");
+    assert!(said.contains("Set path under [socket]."), "{said}");
+    let text = "[state]\ndir = \"/s\"\n[socket]\npath = \"/c.sock\"\n";
+    assert!(Config::from_text(text, None, &nobody).is_ok());
+}
+
+#[test]
+fn a_named_file_that_is_missing_is_an_error() {
+    let error = Config::load(Some(Path::new("/nonexistent.toml")), &Environment::system());
+    let said = error.unwrap_err().to_string();
+    assert!(said.starts_with("/nonexistent.toml: The configuration cannot be read: "), "{said}");
+}
+
+#[test]
+fn empty_texts_mean_none() {
+    let config = read("[socket]\ngroup_read = \"staff\"\ngroup_send = \"\"\n").unwrap().config;
+    assert_eq!(config.socket.group_read.as_deref(), Some("staff"));
+    assert_eq!(config.socket.group_send, None);
+    assert_eq!(config.session.ca_file, None);
+}
+
+#[test]
+fn a_reload_tells_what_it_takes_over_and_what_it_cannot() {
+    let old = Config::default();
+    let text =
+        "[queue]\ncapacity = 10\n[log]\nlevel = \"debug\"\n[log.modules]\nstore = \"trace\"\n";
+    let new = read(text).unwrap().config;
+    let diff = Config::reload_diff(&old, &new);
+    assert_eq!(diff.applied, ["log.level", "log.modules"]);
+    assert_eq!(diff.needs_restart, ["queue.capacity"]);
+    assert_eq!(Config::reload_diff(&old, &old), ReloadDiff::default());
+    // After the reload only that remains which it could not take over.
+    let now = Config::reloaded(&old, &new);
+    let rest = Config::reload_diff(&now, &new);
+    assert_eq!((rest.applied.len(), rest.needs_restart), (0, vec!["queue.capacity"]));
+}
+
+#[test]
+fn the_report_of_check_config_can_be_read_back() {
+    let text = "[queue]\ncapacity = 10\n[log.modules]\n\"store::commit\" = \"trace\"\n";
+    let loaded = read(text).unwrap();
+    let report = args::check_report(&loaded);
+    assert!(report.starts_with("# t.toml: no errors\n"), "{report}");
+    assert_eq!(read(&report).unwrap().config, loaded.config);
+}
+
+#[test]
+fn the_defaults_are_the_core_s_own_and_every_limit_is_below_the_core_s() {
+    let (config, core) = (Config::default(), crate::core::CoreConfig::default());
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap();
+    assert_eq!(config.queue.capacity, core.capacity);
+    assert_eq!(config.queue.parked_max, core.parked_max);
+    assert_eq!(config.queue.history_max, core.history_max);
+    assert_eq!(ms(config.queue.history_age), core.history_ms);
+    assert_eq!(config.pacing.messages, core.pace_limit);
+    assert_eq!(ms(config.pacing.window), core.window_ms);
+    assert_eq!(ms(config.session.ack_timeout), core.ack_timeout_ms);
+    assert_eq!(ms(config.session.backoff_first), core.backoff_first_ms);
+    assert_eq!(ms(config.session.backoff_cap), core.backoff_cap_ms);
+    assert!(ms(keys::SEND_TIMEOUT_MAX) < core.write_timeout_ms);
+    assert!(ms(keys::CONNECT_TIMEOUT_MAX) < core.connect_timeout_ms);
+}
+
+#[test]
+fn the_defaults_are_the_session_s_own() {
+    let (config, session) = (Config::default().session, crate::whatsapp::SessionConfig::default());
+    let ClientVersion(first, second, third) = config.client_version;
+    assert_eq!(config.endpoint, session.endpoint);
+    assert_eq!((first, second, third), session.version);
+    assert_eq!(config.device_name, session.device_name);
+    assert_eq!(config.connect_timeout, session.connect_timeout);
+    assert_eq!(config.send_timeout, session.send_timeout);
+}

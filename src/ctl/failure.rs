@@ -111,7 +111,6 @@ impl Failure {
     /// The process's exit code.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Failure::NoDaemon(tried) if tried.is_empty() => ExitCode::Config,
             Failure::NoDaemon(_) | Failure::Connect { .. } => ExitCode::Unavailable,
             Failure::SocketDenied(_) => ExitCode::NoPerm,
             Failure::Client(error) => client_code(error),

@@ -8,6 +8,8 @@
 pub mod cli;
 pub(crate) mod commands;
 pub mod failure;
+#[cfg(test)]
+mod fake;
 pub mod out;
 pub mod qr;
 pub mod render;

@@ -1,1 +1,322 @@
-//! The commands against a daemon that answers from a list.
+//! The commands against a daemon that answers from a script.
+
+use std::path::Path;
+
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use super::fake::{Daemon, NOW_MS, Sink, about, ctl, ctl_at, event, message, status, with};
+use super::out::Out;
+use super::{finish, qr, render};
+use crate::exit::ExitCode;
+use crate::rpc::api::{Error, ErrorKind, EventFrame, Message};
+
+#[tokio::test]
+async fn status_is_told_in_aligned_lines() {
+    let told = ctl(&["status"], &Daemon::new("status", status())).await;
+    assert_eq!(
+        told.stdout,
+        "session  connected as +15550100, for 1 h 00 min\n\
+         queue    12 of 400 places taken: 11 queued, 1 sending, 0 unknown\n\
+         aside    3 parked, 20 in history\n\
+         pace     5 of 5 in the last 2 min; a slot is free in 40 s (00:00:40)\n\
+         next     in 40 s (00:00:40), the last one in 4 min 40 s (00:04:40)\n\
+         holds    pacing for 10 s, ends in 40 s (00:00:40): 5 messages left in the last 2 \
+         minutes.\n\
+         daemon   up for 3 h 05 min\n"
+    );
+    assert_eq!(told.code, ExitCode::Ok);
+}
+
+#[tokio::test]
+async fn json_is_the_wire_s_own_with_fields_that_this_version_does_not_know() {
+    let answer = with(status(), json!({ "later": { "x": 1 } }));
+    let told = ctl(&["--json", "status"], &Daemon::new("status", answer.clone())).await;
+    assert_eq!(told.stdout.lines().count(), 1);
+    assert_eq!(serde_json::from_str::<Value>(&told.stdout).unwrap(), answer);
+}
+
+#[tokio::test]
+async fn why_tells_each_hold_with_its_remedy() {
+    let holds = status()["holds"].clone();
+    let answer = json!({ "summary": "12 messages wait for the pace.", "holds": holds,
+        "waiting": 12, "next_send_at": "2026-01-01T00:00:40Z" });
+    let told = ctl(&["why"], &Daemon::new("explain", answer)).await;
+    assert_eq!(
+        told.stdout,
+        "12 messages wait for the pace.\n\n  pacing for 10 s, ends in 40 s (00:00:40): 5 messages \
+         left in the last 2 minutes.\n    Nothing to do.\n\nwaiting  12 messages\nnext     in 40 s \
+         (00:00:40)\n"
+    );
+}
+
+#[tokio::test]
+async fn send_names_the_message_its_place_and_its_time() {
+    let queued =
+        with(message(7, "queued"), json!({ "position": 3, "expected_at": "2026-01-01T00:00:40Z" }));
+    let daemon = Daemon::new("message.send", json!({ "message": queued, "duplicate": false }));
+    let told = ctl(&["send", "+15550100", "hello", "--key", "k"], &daemon).await;
+    assert_eq!(told.stdout, "m7 queued, place 3, leaves in 40 s (00:00:40)\n");
+    let params = json!({ "to": "+15550100", "text": "hello", "key": "k" });
+    assert_eq!(daemon.asked(), [("message.send".to_owned(), params)]);
+}
+
+fn waiting_daemon(states: &[&str]) -> Daemon {
+    let mut daemon = Daemon::new("events.subscribe", json!({}))
+        .and("message.send", json!({ "message": message(7, "queued"), "duplicate": false }))
+        .event_after("events.subscribe", event(1, json!({ "event": "snapshot_end" })));
+    for state in states {
+        // Another message's fate is none of ours.
+        daemon = daemon.event_after("message.send", about(message(6, "failed")));
+        daemon = daemon.event_after("message.send", about(message(7, state)));
+    }
+    daemon
+}
+
+#[tokio::test]
+async fn send_wait_subscribes_first_and_ends_when_the_message_is_there() {
+    let daemon = waiting_daemon(&["sending", "sent", "delivered"]);
+    let told = ctl(&["send", "+15550100", "hello", "--wait", "delivered"], &daemon).await;
+    assert_eq!((told.stdout.as_str(), told.code), ("m7 queued\nm7 delivered\n", ExitCode::Ok));
+    let asked: Vec<String> = daemon.asked().into_iter().map(|(method, _)| method).collect();
+    assert_eq!(asked, ["events.subscribe", "message.send"]);
+}
+
+#[tokio::test]
+async fn send_wait_ends_with_1_when_the_message_is_parked() {
+    let daemon = waiting_daemon(&["unknown", "parked"]);
+    let told = ctl(&["--json", "send", "+15550100", "hello", "--wait", "sent"], &daemon).await;
+    assert_eq!(told.code, ExitCode::No);
+    assert_eq!(
+        told.stderr,
+        "m7 is parked; put it back with `tetherctl retry m7`, or drop it with `tetherctl cancel \
+         m7`"
+    );
+    let last: Value = serde_json::from_str(told.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(last["message"]["state"], "parked");
+}
+
+#[tokio::test]
+async fn send_wait_ends_with_124_when_its_time_is_over() {
+    let daemon = waiting_daemon(&["sending"]);
+    let line = ["send", "+15550100", "hello", "--wait", "sent", "--timeout", "1ms"];
+    let told = ctl(&line, &daemon).await;
+    assert_eq!(told.code, ExitCode::TimedOut);
+    assert!(told.stderr.starts_with("m7 was not sent within 1ms; "), "{}", told.stderr);
+}
+
+#[tokio::test]
+async fn a_repeated_key_that_is_long_delivered_ends_the_wait_at_once() {
+    let answer = json!({ "message": message(7, "delivered"), "duplicate": true });
+    let daemon = Daemon::new("events.subscribe", json!({})).and("message.send", answer);
+    let told = ctl(&["send", "+15550100", "hello", "--wait", "sent"], &daemon).await;
+    assert_eq!(told.code, ExitCode::Ok);
+    assert!(told.stdout.contains("already there under this key"), "{}", told.stdout);
+}
+
+#[tokio::test]
+async fn show_tells_the_whole_text_without_what_could_steer_a_terminal() {
+    let answer = with(
+        message(7, "failed"),
+        json!({ "text": "one\ntwo\u{7}",
+        "reason": { "kind": "refused", "code": 479 }, "key": "k" }),
+    );
+    let daemon = Daemon::new("message.get", answer);
+    let told = ctl(&["show", "--key", "k"], &daemon).await;
+    assert!(told.stdout.contains("state       failed (refused 479)\n"), "{}", told.stdout);
+    assert!(told.stdout.ends_with("\n\none\ntwo\u{fffd}\n"), "{}", told.stdout);
+    assert_eq!(daemon.asked()[0].1, json!({ "key": "k" }));
+}
+
+#[tokio::test]
+async fn queue_is_a_table_and_its_filters_reach_the_daemon() {
+    let parked = with(message(12, "parked"), json!({ "reason": { "kind": "not_on_network" } }));
+    let answer = json!({ "messages": [message(7, "queued"), parked], "total": 2 });
+    let daemon = Daemon::new("queue.list", answer);
+    let told = ctl(&["queue", "--state", "parked", "--older-than", "1m"], &daemon).await;
+    assert_eq!(
+        told.stdout,
+        "ID   STATE                    TO         AGE    LEAVES  TEXT\n\
+         m7   queued                   +15550100  1 min  -       hello \u{fffd}[31mred\n\
+         m12  parked (not_on_network)  +15550100  1 min  -       hello \u{fffd}[31mred\n"
+    );
+    let filter = json!({ "states": ["parked"], "older_than_s": 60 });
+    assert_eq!(daemon.asked()[0].1, json!({ "filter": filter, "limit": 400 }));
+}
+
+fn cleared(dry_run: bool) -> Value {
+    json!({ "cleared": 12, "in_flight": ["m3"], "dry_run": dry_run,
+        "examples": [{ "id": "m7", "to": "15550100@s.whatsapp.net", "preview": "hello" }] })
+}
+
+#[tokio::test]
+async fn clear_shows_what_a_dry_run_says_and_needs_yes_without_a_terminal() {
+    let daemon = Daemon::new("queue.clear", cleared(true));
+    let told = ctl(&["clear", "--to", "+15550100", "--dry-run"], &daemon).await;
+    assert_eq!(
+        told.stdout,
+        "12 messages would be withdrawn:\n  m7 +15550100 hello\n  and 11 more\nalready on their \
+         way, and left alone: m3\n"
+    );
+    let told = ctl(&["--json", "clear"], &daemon).await;
+    assert_eq!((told.code, told.stdout.as_str()), (ExitCode::Usage, ""));
+    let told = ctl(&["clear", "--yes"], &Daemon::new("queue.clear", cleared(false))).await;
+    assert!(told.stdout.starts_with("12 messages withdrawn:\n"), "{}", told.stdout);
+    let dry_runs: Vec<Value> =
+        daemon.asked().into_iter().map(|(_, params)| params["dry_run"].clone()).collect();
+    assert_eq!(dry_runs, [json!(true)]);
+}
+
+#[tokio::test]
+async fn cancel_tells_what_could_not_be_withdrawn() {
+    let answer = json!({ "cancelled": ["m1"], "not_found": [],
+        "not_cancelled": [{ "id": "m2", "state": "sending" }] });
+    let told = ctl(&["cancel", "m1", "m2"], &Daemon::new("queue.cancel", answer)).await;
+    assert_eq!(told.stdout, "withdrawn: m1\n");
+    assert_eq!((told.stderr.as_str(), told.code), ("not withdrawn: m2 is sending", ExitCode::No));
+    let answer = json!({ "cancelled": [], "not_found": ["m9"], "not_cancelled": [] });
+    let told = ctl(&["cancel", "m9"], &Daemon::new("queue.cancel", answer)).await;
+    assert_eq!(told.code, ExitCode::NoInput);
+}
+
+#[tokio::test]
+async fn retry_tells_what_found_no_place() {
+    let daemon = Daemon::new("queue.retry", json!({ "requeued": ["m1"], "no_place": ["m2"] }));
+    let told = ctl(&["retry", "--reason", "refused"], &daemon).await;
+    assert_eq!(told.stdout, "back in the queue: m1\n");
+    assert_eq!(told.code, ExitCode::TempFail);
+    assert_eq!(daemon.asked()[0].1, json!({ "filter": { "reason": "refused" } }));
+}
+
+#[tokio::test]
+async fn the_short_commands_call_their_methods_and_tell_the_status() {
+    for (line, method) in [
+        (&["pause"][..], "queue.pause"),
+        (&["resume"], "queue.resume"),
+        (&["reconnect"], "session.reconnect"),
+        (&["takeover"], "session.takeover"),
+        (&["logout", "--yes"], "session.logout"),
+    ] {
+        let daemon = Daemon::new(method, status());
+        let told = ctl(line, &daemon).await;
+        assert_eq!((daemon.asked()[0].0.as_str(), told.code), (method, ExitCode::Ok));
+        assert!(told.stdout.contains("\nsession  connected"), "{}", told.stdout);
+    }
+}
+
+fn offer(text: &str) -> Value {
+    json!({ "method": "qr", "qr": text, "expires_at": "2026-01-01T00:00:20Z" })
+}
+
+#[tokio::test]
+async fn pair_draws_each_code_once_and_ends_when_paired() {
+    let paired = json!({ "event": "pairing", "ended":
+        { "result": "paired", "account": "15550100@s.whatsapp.net" } });
+    let daemon = Daemon::new("events.subscribe", json!({}))
+        .and("session.pair", json!({ "offer": offer("first") }))
+        .event_after(
+            "session.pair",
+            event(2, json!({ "event": "pairing", "offer": offer("first") })),
+        )
+        .event_after(
+            "session.pair",
+            event(3, json!({ "event": "pairing", "offer": offer("second") })),
+        )
+        .event_after("session.pair", event(4, paired));
+    let told = ctl(&["pair"], &daemon).await;
+    assert_eq!(told.code, ExitCode::Ok);
+    assert!(told.stdout.ends_with("\npaired with +15550100\n"), "{}", told.stdout);
+    for text in ["first", "second"] {
+        assert_eq!(told.stdout.matches(&qr::draw(text, false).unwrap()).count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn pair_by_code_shows_it_in_two_halves_and_a_failure_ends_with_1() {
+    let offer = json!({ "method": "code", "code": "ABCD1234",
+        "expires_at": "2026-01-01T00:03:00Z" });
+    let ended = json!({ "event": "pairing", "ended": { "result": "timed_out" } });
+    let daemon = Daemon::new("events.subscribe", json!({}))
+        .and("session.pair", json!({ "offer": offer }))
+        .event_after("session.pair", event(2, ended));
+    let told = ctl(&["pair", "--code", "+15550100"], &daemon).await;
+    assert!(told.stdout.contains("Type ABCD-1234. "), "{}", told.stdout);
+    assert_eq!(told.code, ExitCode::No);
+    assert_eq!(daemon.asked()[1].1, json!({ "phone": "+15550100" }));
+}
+
+#[tokio::test]
+async fn events_are_a_line_each_until_the_daemon_ends_them() {
+    let daemon = Daemon::new("events.subscribe", json!({}))
+        .event_after("events.subscribe", event(1, json!({ "event": "snapshot_end" })))
+        .event_after("events.subscribe", about(message(7, "sent")))
+        .event_after("events.subscribe", event(3, json!({ "event": "lagged" })));
+    let told = ctl(&["events"], &daemon).await;
+    assert_eq!(
+        told.stdout,
+        "00:00:00 snapshot complete; from here on, what changes\n\
+         00:00:00 message  m7 sent +15550100 hello \u{fffd}[31mred\n\
+         00:00:00 lagged   events were missed\n"
+    );
+    assert_eq!(told.code, ExitCode::TempFail);
+    let told = ctl(&["--json", "events"], &daemon).await;
+    let frame: EventFrame = serde_json::from_str(told.stdout.lines().nth(1).unwrap()).unwrap();
+    let expected: Message = serde_json::from_value(message(7, "sent")).unwrap();
+    assert!(
+        matches!(frame.event, crate::rpc::api::Event::Message { message } if *message == expected)
+    );
+}
+
+#[tokio::test]
+async fn version_tells_its_own_even_without_a_daemon() {
+    let answer = json!({ "name": "tetherd", "version": "0.1.0", "protocol": 1, "sim": true });
+    let told = ctl(&["version"], &Daemon::new("version", answer)).await;
+    assert!(told.stdout.contains("tetherd 0.1.0 (protocol 1, with the simulator"));
+    let told = ctl_at(Path::new("/nonexistent/s"), &["version"]).await;
+    assert!(told.stdout.starts_with("tetherctl 0."), "{}", told.stdout);
+    assert_eq!(told.code, ExitCode::Unavailable);
+}
+
+#[tokio::test]
+async fn completions_need_no_daemon() {
+    let told = ctl_at(Path::new("/nonexistent/s"), &["completions", "bash"]).await;
+    assert!(told.stdout.contains("_tetherctl()"));
+    assert_eq!(told.code, ExitCode::Ok);
+}
+
+#[tokio::test]
+async fn a_missing_daemon_is_said_with_the_remedy() {
+    let told = ctl_at(Path::new("/nonexistent/s"), &["status"]).await;
+    assert!(told.stderr.starts_with("no daemon listens at /nonexistent/s; start it with "));
+    assert_eq!(told.code, ExitCode::Unavailable);
+}
+
+#[tokio::test]
+async fn a_denied_call_and_a_full_queue_are_the_daemon_s_sentence_and_a_code_of_their_own() {
+    let error = Error::new(ErrorKind::Denied, "queue.pause needs the tier admin")
+        .remedy("ask for membership in the group that has it");
+    let told = ctl(&["pause"], &Daemon::refusing("queue.pause", error)).await;
+    assert_eq!(told.code, ExitCode::NoPerm);
+    assert_eq!(
+        told.stderr,
+        "queue.pause needs the tier admin; ask for membership in the group that has it"
+    );
+    let error = Error::new(ErrorKind::QueueFull, "all places are taken").retry_after_ms(80_000);
+    let told = ctl(&["send", "+15550100", "x"], &Daemon::refusing("message.send", error)).await;
+    assert_eq!(told.code, ExitCode::TempFail);
+    assert_eq!(told.stderr, "all places are taken (try again in 1 min 20 s)");
+}
+
+#[tokio::test]
+async fn with_json_an_error_is_one_line_on_stdout() {
+    let sink = Sink::default();
+    let clock = render::Clock { now_ms: NOW_MS, zone: TimeZone::UTC };
+    let mut out = Out::fixed(Box::new(sink.clone()), true, clock);
+    let error = Error::new(ErrorKind::NotFound, "no message m9");
+    let failure = Failure::Client(crate::rpc::client::ClientError::Rpc(error));
+    assert_eq!(finish(Err(failure), &mut out), ExitCode::NoInput);
+    let stdout = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    let value: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(value["error"]["data"]["kind"], "not_found");
+}

@@ -48,7 +48,7 @@ pub fn span(ms: u64) -> String {
         format!("{days} d {} h", hours % 24)
     } else if hours > 0 {
         format!("{hours} h {:02} min", minutes % 60)
-    } else if minutes > 0 && seconds % 60 > 0 {
+    } else if minutes > 0 && !seconds.is_multiple_of(60) {
         format!("{minutes} min {} s", seconds % 60)
     } else if minutes > 0 {
         format!("{minutes} min")

@@ -3,7 +3,7 @@
 use crate::ctl::cli::ClearArgs;
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
-use crate::ctl::render::{clean, messages};
+use crate::ctl::render::{chat, clean, messages};
 use crate::rpc::api::{ClearParams, ClearResult, Filter};
 use crate::rpc::call;
 use crate::rpc::client::Client;
@@ -53,7 +53,7 @@ fn tell(result: &ClearResult) -> String {
         (_, false) => format!("{count} withdrawn:\n"),
     };
     for example in result.examples.iter().take(EXAMPLES_SHOWN_MAX) {
-        let (to, preview) = (clean(&example.to, false), clean(&example.preview, false));
+        let (to, preview) = (chat(&example.to), clean(&example.preview, false));
         text.push_str(&format!("  {} {to} {preview}\n", example.id));
     }
     let more = result.cleared.saturating_sub(result.examples.len().min(EXAMPLES_SHOWN_MAX));

@@ -127,10 +127,10 @@ async fn call_while_reading<C: Call>(
     tokio::pin!(call);
     loop {
         tokio::select! {
-            // The events that came before the reply are looked at before it.
+            // The reply first: what follows it is then left for the caller to read.
             biased;
-            frame = events.next() => seen(frame?.event),
             reply = &mut call => return reply,
+            frame = events.next() => seen(frame?.event),
         }
     }
 }
