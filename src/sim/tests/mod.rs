@@ -3,3 +3,4 @@
 mod client;
 mod messages;
 mod pairing;
+mod restart;
