@@ -1,7 +1,8 @@
 //! The chain from an account's phone to its companion devices: signed device
-//! identities and the signed list of valid key indexes. Signs, never checks.
+//! identities and the signed list of valid key indexes. Keeps nothing.
 
 use whatsapp_rust::buffa::Message as _;
+use whatsapp_rust::wacore::adv::{AdvValidation, validate_adv_with_identity_key};
 use whatsapp_rust::wacore::libsignal::protocol::{KeyPair, PublicKey};
 use whatsapp_rust::waproto::{codec, whatsapp as wa};
 
@@ -93,4 +94,22 @@ pub(super) fn key_index_list(
 pub(super) fn key_index_of(signed: &[u8]) -> Option<u32> {
     let signed = codec::adv_signed_device_identity_decode(signed).ok()?;
     codec::adv_device_identity_decode(signed.details.as_deref()?).ok()?.key_index
+}
+
+/// Whether both signatures of a companion's identity are right, the account's by
+/// this very phone.
+pub(super) fn is_whole(signed: &[u8], phone: &PublicKey, companion: &PublicKey) -> bool {
+    let Ok(identity) = codec::adv_signed_device_identity_decode(signed) else {
+        return false;
+    };
+    // Clients may leave the account's key out of what they send back.
+    let named = identity.account_signature_key.unwrap_or_default();
+    let is_ours = named.is_empty() || named == phone.public_key_bytes();
+    let (Ok(phone), Ok(companion)) =
+        (phone.public_key_bytes().try_into(), companion.public_key_bytes().try_into())
+    else {
+        return false;
+    };
+    let verdict = validate_adv_with_identity_key(signed, companion, Some(phone));
+    is_ours && verdict == AdvValidation::Valid
 }

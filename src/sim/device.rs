@@ -375,3 +375,6 @@ impl Device {
 fn address(name: &str) -> ProtocolAddress {
     ProtocolAddress::new(name, DeviceId::new(0))
 }
+
+#[cfg(test)]
+mod tests;

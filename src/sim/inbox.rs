@@ -58,9 +58,18 @@ pub(super) struct Slip<'a> {
 pub(super) struct Inbox(Vec<InboxEntry>);
 
 impl Inbox {
+    fn find(&self, slip: &Slip<'_>) -> Option<usize> {
+        self.0.iter().rposition(|entry| entry.id == slip.id && entry.from == slip.from)
+    }
+
+    /// Whether this device has had a readable copy.
+    pub(super) fn has_read(&self, slip: &Slip<'_>, device: u16) -> bool {
+        let entry = self.find(slip).and_then(|index| self.0.get(index));
+        entry.is_some_and(|entry| entry.arrivals.contains_key(&device))
+    }
+
     fn entry(&mut self, slip: &Slip<'_>) -> Option<&mut InboxEntry> {
-        let known = self.0.iter().rposition(|entry| entry.id == slip.id && entry.from == slip.from);
-        let index = known.unwrap_or_else(|| {
+        let index = self.find(slip).unwrap_or_else(|| {
             if self.0.len() >= INBOX_ENTRIES_MAX {
                 self.0.remove(0);
             }

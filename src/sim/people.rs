@@ -230,6 +230,13 @@ impl People {
         person.map(|person| person.inbox.entries().to_vec()).unwrap_or_default()
     }
 
+    /// How many one-time keys of a client are left; `None` for what is not a
+    /// client, or has not uploaded any. The real server tells a client when it
+    /// runs low.
+    pub fn one_time_keys_left(&self, client: &Jid) -> Option<usize> {
+        self.client_keys(client).map(|keys| keys.one_time.len())
+    }
+
     /// Whether the number behind a JID (or any group that exists) can be sent to.
     pub fn on_network(&self, jid: &Jid) -> bool {
         if jid.is_group() {
@@ -306,3 +313,6 @@ pub(super) fn digits(number: &str) -> Result<String, PeopleError> {
     }
     Ok(digits.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

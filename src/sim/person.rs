@@ -255,4 +255,11 @@ impl AccountPhone<'_> {
         let phone = self.0.phone_identity().ok_or(DeviceError::NoSession)?;
         adv::account_half(phone, companion, self.0.raw_id, key_index, now_secs_u64())
     }
+
+    /// Whether a companion's whole identity, as it comes back from pairing, is
+    /// signed by this phone and by the companion with this identity key.
+    pub fn vouches_for(&self, signed: &[u8], companion: &PublicKey) -> bool {
+        let trusted = self.0.phone_identity().map(|phone| phone.public_key);
+        trusted.is_some_and(|phone| adv::is_whole(signed, &phone, companion))
+    }
 }

@@ -9,14 +9,13 @@ use super::device::{DeviceError, EncType};
 use super::groups::Addressing;
 use super::inbox::Slip;
 use super::people::People;
-use super::person::{Person, Player};
+use super::person::Person;
 use super::stanza::message::{Head, Outgoing, Retry, envelope};
 
 /// After so many unreadable copies of a message a device asks no more.
 const RETRIES_MAX: u32 = 5;
 
 /// What became of the copy for one device.
-#[derive(Debug)]
 pub struct Delivered {
     /// The chat as the sender addressed it.
     pub chat: Jid,
@@ -32,11 +31,26 @@ pub struct Delivered {
     pub is_own_phone: bool,
     /// The message is to the own phone and about the account (category `peer`).
     pub peer: bool,
+    /// The own phone is asked for the key of the app state: `key_share` answers.
+    pub key_request: bool,
     /// The receipt with which the device asks the sender to encrypt again.
     pub retry: Option<Node>,
     /// The device is a real client: the stanza that its connection is to get.
     /// Then nothing was opened, and `ok` is false.
     pub forward: Option<Node>,
+}
+
+impl std::fmt::Debug for Delivered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Delivered")
+            .field("id", &self.id)
+            .field("ok", &self.ok)
+            .field("duplicate", &self.duplicate)
+            .field("is_own_phone", &self.is_own_phone)
+            .field("retry", &self.retry.is_some())
+            .field("forward", &self.forward.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 /// One device that a message is for.
@@ -143,6 +157,7 @@ impl People {
             duplicate: false,
             is_own_phone: is_own && target.device == 0,
             peer: out.peer,
+            key_request: false,
             retry: None,
             forward: None,
         };
@@ -167,11 +182,16 @@ impl People {
         match opened {
             Ok(content) => {
                 delivered.ok = true;
+                delivered.key_request = delivered.is_own_phone && content.key_request;
                 if let Some(text) = content.text.filter(|_| !out.peer) {
                     person.inbox.arrived(&slip, target.device, Some(&text));
                 }
             }
-            Err(DeviceError::Duplicate) => {
+            // Only a repetition if this message was read before: otherwise the
+            // sender has used the key of another message, and this one is lost.
+            Err(DeviceError::Duplicate)
+                if out.peer || person.inbox.has_read(&slip, target.device) =>
+            {
                 delivered.ok = true;
                 delivered.duplicate = true;
                 if !out.peer {
@@ -230,6 +250,7 @@ struct Content {
     /// `None` if there was nothing but a sender key.
     text: Option<String>,
     destination: Option<String>,
+    key_request: bool,
 }
 
 async fn open(
@@ -238,7 +259,7 @@ async fn open(
     chat: &str,
     encs: &[&Node],
 ) -> Result<Content, DeviceError> {
-    let mut content = Content { text: None, destination: None };
+    let mut content = Content { text: None, destination: None, key_request: false };
     let mut failed = None;
     // A sender key travels in a pairwise envelope, and must be there first.
     let mut envelopes: Vec<_> = encs.iter().map(|enc| envelope(enc)).collect();
@@ -252,6 +273,9 @@ async fn open(
         };
         match device.decrypt(sender, chat, envelope).await {
             Ok(opened) => {
+                let protocol = opened.message.protocol_message.as_option();
+                content.key_request |=
+                    protocol.is_some_and(|p| p.app_state_sync_key_request.is_set());
                 if let Some(text) = text_of(&opened.message) {
                     content.text = Some(text);
                     content.destination = opened.destination;
@@ -293,10 +317,8 @@ fn ask_again(
         return None;
     }
     let endpoint = person.devices.get_mut(&target.device)?;
-    if let Player::Simulated(device) = &mut endpoint.player {
-        // The keys in the receipt start a new session.
-        device.forget(&sender.address);
-    }
+    // The old session stays: what is under way on it can still be read. The keys
+    // in the receipt start a new one beside it.
     let bundle = endpoint.bundle()?;
     let is_own = target.number == sender.number;
     let retry = Retry {

@@ -49,7 +49,7 @@ impl<'a> Outgoing<'a> {
     pub(in crate::sim) fn forward(&self, head: &Head<'_>, encs: &[&Node]) -> Node {
         let mut children: Vec<Node> = encs.iter().map(|enc| (*enc).clone()).collect();
         children.extend(self.device_identity.cloned());
-        let mut node = head.start(&self.id, &self.kind);
+        let mut node = head.start(&self.id, if self.kind.is_empty() { "text" } else { &self.kind });
         if self.peer {
             node = node.attr("category", "peer");
         }

@@ -24,7 +24,7 @@ pub(in crate::sim) fn answer(people: &mut People, iq: &Node, asking: &Jid) -> No
         return result(iq, vec![NodeBuilder::new("list").children(users).build()]);
     }
     if iq.get_optional_child("count").is_some() {
-        let count = people.client_keys(asking).map_or(0, |keys| keys.one_time.len());
+        let count = people.one_time_keys_left(asking).unwrap_or(0);
         let count = NodeBuilder::new("count").attr("value", count.to_string()).build();
         return result(iq, vec![count]);
     }

@@ -36,10 +36,12 @@ async fn a_restarted_simulator_knows_its_clients_people_and_keys() {
     assert_eq!((sim.root_key(), sim.ca_pem()), (root_key, ca_pem.as_str()));
     assert_eq!(std::fs::read_to_string(sim.ca_file()).unwrap(), ca_pem);
     let client = TestClient::again(&sim, &backend).await;
+    assert_eq!(client.incoming().await.2, "while nobody listens");
     client.connected().await;
     client.client.send_text(Jid::pn(&ALICE[1..]), "two").await.unwrap();
     let inbox = sim.wait_for_inbox(ALICE, |inbox| inbox.len() == 2, PATIENCE).await.unwrap();
-    let seen: Vec<_> = inbox.iter().map(|got| (got.text.as_str(), got.copies, got.failed)).collect();
+    let seen: Vec<_> =
+        inbox.iter().map(|got| (got.text.as_str(), got.copies, got.failed)).collect();
     assert_eq!(seen, [("one", 1, 0), ("two", 1, 0)]);
     let stats = sim.server_stats().await;
     assert_eq!((stats.pairings, stats.handshakes_ik), (0, 1));
