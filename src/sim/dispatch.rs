@@ -1,0 +1,74 @@
+//! Which part of the server a stanza is for.
+
+use std::sync::Arc;
+
+use whatsapp_rust::NodeBuilder;
+use whatsapp_rust::wacore::time::now_secs;
+use whatsapp_rust::wacore_binary::Node;
+
+use super::nodes::attr;
+use super::shared::Shared;
+use super::world::{LinkId, World};
+use super::{iq, pairing};
+
+/// Handles one stanza from a client.
+pub(super) async fn stanza(shared: &Arc<Shared>, link: LinkId, node: Node) {
+    let mut world = shared.change().await;
+    let world = &mut *world;
+    match node.tag.as_ref() {
+        "iq" => match attr(&node, "type").as_deref() {
+            Some("result" | "error") => pairing::answered(world, link, &node),
+            Some(_) | None => iq::request(world, link, &node).await,
+        },
+        "receipt" => receipt(world, link, &node),
+        "ack" => acknowledged(world, link, &node),
+        "presence" | "chatstate" | "ib" => tracing::trace!(tag = %node.tag, "noted"),
+        "xmlstreamend" => world.hang_up(link),
+        tag => {
+            world.stats.not_understood += 1;
+            tracing::debug!(tag, "a stanza that the server does not understand");
+        }
+    }
+}
+
+/// A client's receipt: it has the message. The server acknowledges it.
+fn receipt(world: &mut World, link: LinkId, node: &Node) {
+    if let Some(device) = world.device(link).cloned() {
+        let id = attr(node, "id").unwrap_or_default();
+        let to = attr(node, "to").unwrap_or_default();
+        if let Some(companion) = world.accounts.companion_mut(&device) {
+            companion.acknowledge("message", &id, None, &to);
+        }
+    }
+    world.say(link, ack(node, "receipt"));
+}
+
+/// A client's ack of something that the server sent.
+fn acknowledged(world: &mut World, link: LinkId, node: &Node) {
+    let Some(device) = world.device(link).cloned() else { return };
+    let class = attr(node, "class").unwrap_or_default();
+    let id = attr(node, "id").unwrap_or_default();
+    let to = attr(node, "to").unwrap_or_default();
+    let kind = attr(node, "type");
+    if let Some(companion) = world.accounts.companion_mut(&device) {
+        companion.acknowledge(&class, &id, kind.as_deref(), &to);
+    }
+}
+
+/// The server's ack of a client's stanza.
+pub(super) fn ack(node: &Node, class: &'static str) -> Node {
+    let mut ack = NodeBuilder::new("ack")
+        .attr("class", class)
+        .attr("id", attr(node, "id").unwrap_or_default())
+        .attr("from", attr(node, "to").unwrap_or_default())
+        .attr("t", now_secs());
+    if let Some(participant) = attr(node, "participant") {
+        ack = ack.attr("participant", participant);
+    }
+    if class != "message"
+        && let Some(kind) = attr(node, "type")
+    {
+        ack = ack.attr("type", kind);
+    }
+    ack.build()
+}

@@ -1,0 +1,143 @@
+//! Answers to clients' requests: what a client asks at its start, and a decent
+//! refusal for the rest. Never leaves a request without an answer.
+
+use whatsapp_rust::NodeBuilder;
+use whatsapp_rust::wacore::time::now_secs;
+use whatsapp_rust::wacore_binary::Node;
+
+use super::nodes::{attr, conflict, first_child_tag, refusal, result, result_with};
+use super::pair_code;
+use super::world::{LinkId, World};
+
+/// How long a client may keep what `props` told it, in seconds.
+const PROPS_REFRESH_S: u32 = 86_400;
+
+/// Answers one request.
+pub(super) async fn request(world: &mut World, link: LinkId, iq: &Node) {
+    let space = attr(iq, "xmlns").unwrap_or_default();
+    let set = attr(iq, "type").as_deref() == Some("set");
+    let child = first_child_tag(iq);
+    match (space.as_str(), set, child) {
+        ("passive", true, "active") => {
+            world.say(link, result(iq));
+            world.activate(link);
+        }
+        ("encrypt", true, _) => upload(world, link, iq),
+        ("encrypt", false, "count") => count(world, link, iq),
+        // Unavailable, so that clients neither upload again nor give up.
+        ("encrypt", false, "digest") => {
+            world.say(link, refusal(iq, 503, "service-unavailable"));
+        }
+        ("md", true, "link_code_companion_reg") => pair_code::request(world, link, iq),
+        ("md", true, "remove-companion-device") => log_out(world, link, iq),
+        ("w:sync:app:state", true, _) => {
+            let sync = app_state(iq);
+            world.say(link, result_with(iq, [sync]));
+        }
+        ("w:profile:picture", false, _) => world.say(link, refusal(iq, 404, "item-not-found")),
+        _ => match fixed(&space, set, child) {
+            Some(child) => world.say(link, result_with(iq, [child])),
+            None => {
+                if !harmless(&space, set) {
+                    world.stats.not_understood += 1;
+                    tracing::debug!(%space, child, set, "a request that the server does not know");
+                }
+                let known = set || harmless(&space, set);
+                let reply =
+                    if known { result(iq) } else { refusal(iq, 501, "feature-not-implemented") };
+                world.say(link, reply);
+            }
+        },
+    }
+}
+
+/// Requests whose answer is always the same.
+fn fixed(space: &str, set: bool, child: &str) -> Option<Node> {
+    let node = match (space, set, child) {
+        ("abt", false, _) => NodeBuilder::new("props")
+            .attr("protocol", 1)
+            .attr("hash", "sim")
+            .attr("refresh", PROPS_REFRESH_S)
+            .attr("refresh_id", 1),
+        ("w", false, "props") => NodeBuilder::new("props").attr("protocol", 2).attr("hash", "sim"),
+        ("blocklist", false, _) => NodeBuilder::new("list"),
+        ("privacy", false, _) => NodeBuilder::new("privacy"),
+        ("status", false, _) => NodeBuilder::new("status"),
+        ("w:biz", false, _) => NodeBuilder::new("business_profile").attr("v", 0),
+        ("w:mex", _, _) => {
+            NodeBuilder::new("result").bytes(br#"{"data":null,"errors":[]}"#.as_slice())
+        }
+        _ => return None,
+    };
+    Some(node.build())
+}
+
+/// Requests that a client makes and forgets: an empty success is what they expect.
+fn harmless(space: &str, set: bool) -> bool {
+    matches!(space, "w:p" | "passive" | "urn:xmpp:ping" | "tos" | "w:stats")
+        || (set
+            && matches!(
+                space,
+                "privacy"
+                    | "blocklist"
+                    | "status"
+                    | "urn:xmpp:whatsapp:push"
+                    | "urn:xmpp:whatsapp:dirty"
+                    | "w:profile:picture"
+                    | "disappearing_mode"
+            ))
+}
+
+fn upload(world: &mut World, link: LinkId, iq: &Node) {
+    let prekeys =
+        iq.get_optional_child("list").and_then(|list| list.children()).map_or(0, <[Node]>::len);
+    let Some(device) = world.device(link).cloned() else {
+        return world.say(link, refusal(iq, 401, "not-authorized"));
+    };
+    if let Some(companion) = world.accounts.companion_mut(&device) {
+        companion.prekeys += prekeys;
+    }
+    world.say(link, result(iq));
+}
+
+fn count(world: &mut World, link: LinkId, iq: &Node) {
+    let device = world.device(link).cloned();
+    let value = device
+        .and_then(|device| world.accounts.companion_mut(&device).map(|companion| companion.prekeys))
+        .unwrap_or_default();
+    let child = NodeBuilder::new("count").attr("value", value).build();
+    world.say(link, result_with(iq, [child]));
+}
+
+/// Every collection is as the client believes; a patch moves it on by one.
+fn app_state(iq: &Node) -> Node {
+    let collections = iq
+        .get_optional_child("sync")
+        .and_then(|sync| sync.children())
+        .unwrap_or_default()
+        .iter()
+        .filter(|child| child.tag == "collection")
+        .map(|collection| {
+            let version: u64 = attr(collection, "version")
+                .and_then(|version| version.parse().ok())
+                .unwrap_or_default();
+            let version = version + u64::from(collection.get_optional_child("patch").is_some());
+            NodeBuilder::new("collection")
+                .attr("name", attr(collection, "name").unwrap_or_default())
+                .attr("version", version)
+                .attr("has_more_patches", "false")
+                .build()
+        });
+    NodeBuilder::new("sync").attr("t", now_secs()).children(collections).build()
+}
+
+/// A client that logs itself out.
+fn log_out(world: &mut World, link: LinkId, iq: &Node) {
+    world.say(link, result(iq));
+    let Some(device) = world.device(link).cloned() else { return };
+    if let Some(account) = world.accounts.get_mut(&device.user) {
+        account.companions.remove(&device.device);
+    }
+    world.say(link, conflict("device_removed", Some(401)));
+    world.hang_up(link);
+}

@@ -1,0 +1,223 @@
+//! What the server was told to do wrong, and what it counts. Plain data.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Most attempts that are remembered; later ones are only counted.
+pub const ATTEMPTS_MAX: usize = 100_000;
+
+/// How often something happens: not, a number of times, or always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Times {
+    /// Not.
+    #[default]
+    Never,
+    /// So many times, then not any more.
+    Count(u32),
+    /// Until told otherwise.
+    Always,
+}
+
+impl Times {
+    /// Whether it happens now; counts down.
+    pub(super) fn take(&mut self) -> bool {
+        match *self {
+            Times::Never => false,
+            Times::Count(left) => {
+                *self = if left > 1 { Times::Count(left - 1) } else { Times::Never };
+                left > 0
+            }
+            Times::Always => true,
+        }
+    }
+}
+
+impl Serialize for Times {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Times::Never => serializer.serialize_bool(false),
+            Times::Count(left) => serializer.serialize_u32(*left),
+            Times::Always => serializer.serialize_bool(true),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Times {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Wire {
+            Switch(bool),
+            Count(u32),
+        }
+        Ok(match Wire::deserialize(deserializer)? {
+            Wire::Switch(false) | Wire::Count(0) => Times::Never,
+            Wire::Switch(true) => Times::Always,
+            Wire::Count(left) => Times::Count(left),
+        })
+    }
+}
+
+/// Acks that carry an error: which, and how often.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct AckError {
+    /// The server's code.
+    pub code: u32,
+    /// How often.
+    pub times: Times,
+}
+
+impl<'de> Deserialize<'de> for AckError {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Wire {
+            Switch(bool),
+            Code(u32),
+            Whole {
+                code: u32,
+                #[serde(default = "always")]
+                times: Times,
+            },
+        }
+        fn always() -> Times {
+            Times::Always
+        }
+        match Wire::deserialize(deserializer)? {
+            Wire::Switch(false) | Wire::Code(0) => Ok(AckError::default()),
+            Wire::Switch(true) => Ok(AckError { code: REACHOUT_CODE, times: Times::Always }),
+            Wire::Code(code) => Ok(AckError { code, times: Times::Always }),
+            Wire::Whole { code, times } => Ok(AckError { code, times }),
+        }
+    }
+}
+
+/// The code of a message to a new contact that the server refuses.
+pub const REACHOUT_CODE: u32 = 463;
+
+/// Which receipts recipients send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Receipts {
+    /// Delivered, then read.
+    #[default]
+    All,
+    /// Delivered only.
+    Delivered,
+    /// None.
+    None,
+}
+
+/// How the server behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Settings {
+    /// An ack, and the receipts after it, leave this much later.
+    pub ack_delay_ms: u64,
+    /// Messages that are routed and never acked.
+    pub ack_drop: Times,
+    /// Messages that are refused and not routed.
+    pub ack_error: AckError,
+    /// What recipients answer.
+    pub receipts: Receipts,
+    /// The server takes data and answers nothing at all.
+    pub stall: bool,
+    /// IK hellos are answered with XXfallback.
+    pub refuse_ik: bool,
+}
+
+/// A change of [`Settings`]: what is absent stays.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SettingsChange {
+    /// See [`Settings::ack_delay_ms`].
+    pub ack_delay_ms: Option<u64>,
+    /// `true`, `false`, or how often.
+    pub ack_drop: Option<Times>,
+    /// A code, `{code, times}`, or `false`.
+    pub ack_error: Option<AckError>,
+    /// `all`, `delivered` or `none`.
+    pub receipts: Option<Receipts>,
+    /// See [`Settings::stall`].
+    pub stall: Option<bool>,
+    /// See [`Settings::refuse_ik`].
+    pub refuse_ik: Option<bool>,
+}
+
+impl Settings {
+    /// Applies a change.
+    pub(super) fn apply(&mut self, change: SettingsChange) {
+        self.ack_delay_ms = change.ack_delay_ms.unwrap_or(self.ack_delay_ms);
+        self.ack_drop = change.ack_drop.unwrap_or(self.ack_drop);
+        self.ack_error = change.ack_error.unwrap_or(self.ack_error);
+        self.receipts = change.receipts.unwrap_or(self.receipts);
+        self.stall = change.stall.unwrap_or(self.stall);
+        self.refuse_ik = change.refuse_ik.unwrap_or(self.refuse_ik);
+    }
+}
+
+/// How the next logins fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginFailure {
+    /// 401 logged out, 402 banned for a while, 405 outdated, 503 unavailable, ...
+    pub reason: u32,
+    /// The ban's code.
+    pub code: Option<u32>,
+    /// How long the ban stands, in seconds.
+    pub expire: Option<u64>,
+    /// How many logins fail; one if absent, none if 0.
+    pub times: Option<u32>,
+}
+
+/// One message stanza as the server saw it arrive.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct Attempt {
+    /// The message's id.
+    pub id: String,
+    /// The chat.
+    pub to: String,
+    /// The sending account's number.
+    pub account: String,
+    /// When, in milliseconds since the simulator started.
+    pub at_ms: u64,
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Attempt({} at {} ms)", self.id, self.at_ms)
+    }
+}
+
+/// What has happened since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// Connections that stand now.
+    pub connections: usize,
+    /// Of those, logged in.
+    pub logged_in: usize,
+    /// Connections that were accepted.
+    pub accepted: u64,
+    /// Handshakes by XX.
+    pub handshakes_xx: u64,
+    /// Handshakes by IK.
+    pub handshakes_ik: u64,
+    /// IK hellos that ended as XXfallback.
+    pub handshakes_fallback: u64,
+    /// Logins that succeeded.
+    pub logins: u64,
+    /// Logins that were refused.
+    pub login_failures: u64,
+    /// Companions that paired.
+    pub pairings: u64,
+    /// Connections that another one replaced.
+    pub replaced: u64,
+    /// Messages that were routed.
+    pub messages: u64,
+    /// Acks that were sent, with or without an error.
+    pub acks: u64,
+    /// Stanzas that the server did not understand.
+    pub not_understood: u64,
+    /// Every message stanza in order of arrival, the first [`ATTEMPTS_MAX`].
+    pub attempts: Vec<Attempt>,
+}

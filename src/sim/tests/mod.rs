@@ -1,0 +1,4 @@
+//! The simulator against the protocol crate's own client.
+
+mod client;
+mod pairing;

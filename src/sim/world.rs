@@ -1,0 +1,297 @@
+//! Everything that the simulator knows, in one place, behind one lock: accounts,
+//! open connections, settings, counts. Nothing here waits for anything; what it
+//! says to clients goes into their bounded outboxes.
+
+use std::collections::HashMap;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use whatsapp_rust::NodeBuilder;
+use whatsapp_rust::wacore::time::now_secs;
+use whatsapp_rust::wacore_binary::{Node, SERVER_JID};
+
+use super::accounts::{Account, Accounts, DeviceId};
+use super::cert::NoiseKeys;
+use super::nodes::{attr, conflict};
+use super::pair_code::CodeOffer;
+use super::pairing::{Pending, Registration};
+use super::settings::{ATTEMPTS_MAX, Attempt, LoginFailure, Settings, Stats};
+
+/// Most stanzas that wait to be written to one connection.
+const OUTBOX_MAX: usize = 20_000;
+
+/// One connection's name for as long as the simulator runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct LinkId(u64);
+
+/// What a connection is to do.
+pub(super) enum Out {
+    /// Write a stanza.
+    Node(Node),
+    /// Close, after what was queued before.
+    Close,
+}
+
+/// Where a connection stands.
+pub(super) enum Standing {
+    /// Handshake done, nothing else yet.
+    Fresh,
+    /// It wants to pair.
+    Pairing(Box<PairingLink>),
+    /// Logged in.
+    LoggedIn {
+        /// As which companion.
+        device: DeviceId,
+        /// Whether it has asked for its messages.
+        active: bool,
+    },
+}
+
+/// A connection that wants to pair.
+pub(super) struct PairingLink {
+    /// The keys it registers.
+    pub(super) registration: Registration,
+    /// The references that its QR codes may carry.
+    pub(super) references: Vec<String>,
+    /// The code that it shows, if it asked for one.
+    pub(super) code: Option<CodeOffer>,
+    /// A pairing that a phone has agreed to.
+    pub(super) pending: Option<Pending>,
+}
+
+/// One open connection.
+pub(super) struct Link {
+    outbox: mpsc::Sender<Out>,
+    /// The client's Noise static key.
+    pub(super) noise_key: [u8; 32],
+    /// Where it stands.
+    pub(super) standing: Standing,
+}
+
+/// Everything.
+pub(super) struct World {
+    /// The accounts.
+    pub(super) accounts: Accounts,
+    /// The Noise keys.
+    pub(super) noise: NoiseKeys,
+    /// How the server behaves.
+    pub(super) settings: Settings,
+    /// What happened.
+    pub(super) stats: Stats,
+    /// How the next logins fail, and how many of them.
+    pub(super) failure: Option<(LoginFailure, u32)>,
+    links: HashMap<LinkId, Link>,
+    next_link: u64,
+    next_iq: u64,
+    started: Instant,
+}
+
+impl World {
+    /// A world with nobody connected.
+    pub(super) fn new(noise: NoiseKeys, accounts: Accounts) -> Self {
+        World {
+            accounts,
+            noise,
+            settings: Settings::default(),
+            stats: Stats::default(),
+            failure: None,
+            links: HashMap::new(),
+            next_link: 0,
+            next_iq: 0,
+            started: Instant::now(),
+        }
+    }
+
+    /// Milliseconds since the start.
+    pub(super) fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// An id for a request of the server's own.
+    pub(super) fn iq_id(&mut self) -> String {
+        self.next_iq += 1;
+        format!("{}.{}", now_secs(), self.next_iq)
+    }
+
+    /// Takes a connection in.
+    pub(super) fn open(&mut self, noise_key: [u8; 32]) -> (LinkId, mpsc::Receiver<Out>) {
+        let (outbox, receiver) = mpsc::channel(OUTBOX_MAX);
+        let id = LinkId(self.next_link);
+        self.next_link += 1;
+        self.links.insert(id, Link { outbox, noise_key, standing: Standing::Fresh });
+        self.stats.accepted += 1;
+        self.count_links();
+        (id, receiver)
+    }
+
+    /// Forgets a connection. A pairing under way on it fails.
+    pub(super) fn closed(&mut self, id: LinkId) {
+        self.links.remove(&id);
+        self.count_links();
+    }
+
+    /// Changes where a connection stands.
+    pub(super) fn stand(&mut self, id: LinkId, standing: Standing) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.standing = standing;
+        }
+        self.count_links();
+    }
+
+    fn count_links(&mut self) {
+        self.stats.connections = self.links.len();
+        self.stats.logged_in = self
+            .links
+            .values()
+            .filter(|link| matches!(link.standing, Standing::LoggedIn { .. }))
+            .count();
+    }
+
+    /// A connection.
+    pub(super) fn link(&self, id: LinkId) -> Option<&Link> {
+        self.links.get(&id)
+    }
+
+    /// All connections, oldest first.
+    pub(super) fn links(&self) -> Vec<(LinkId, &Link)> {
+        let mut links: Vec<_> = self.links.iter().map(|(id, link)| (*id, link)).collect();
+        links.sort_by_key(|(id, _)| *id);
+        links
+    }
+
+    /// The pairing that goes on on a connection.
+    pub(super) fn pairing(&mut self, id: LinkId) -> Option<&mut PairingLink> {
+        match &mut self.links.get_mut(&id)?.standing {
+            Standing::Pairing(pairing) => Some(pairing),
+            Standing::Fresh | Standing::LoggedIn { .. } => None,
+        }
+    }
+
+    /// As whom a connection is logged in.
+    pub(super) fn device(&self, id: LinkId) -> Option<&DeviceId> {
+        match &self.links.get(&id)?.standing {
+            Standing::LoggedIn { device, .. } => Some(device),
+            Standing::Fresh | Standing::Pairing(_) => None,
+        }
+    }
+
+    /// A companion's connection, and whether it has asked for its messages.
+    pub(super) fn link_of(&self, wanted: &DeviceId) -> Option<(LinkId, bool)> {
+        self.links.iter().find_map(|(id, link)| match &link.standing {
+            Standing::LoggedIn { device, active } if device == wanted => Some((*id, *active)),
+            Standing::LoggedIn { .. } | Standing::Fresh | Standing::Pairing(_) => None,
+        })
+    }
+
+    /// Says something on a connection. One that does not read is dropped.
+    pub(super) fn say(&mut self, id: LinkId, node: Node) {
+        self.put(id, Out::Node(node));
+    }
+
+    /// Closes a connection after what was said before.
+    pub(super) fn hang_up(&mut self, id: LinkId) {
+        self.put(id, Out::Close);
+    }
+
+    fn put(&mut self, id: LinkId, out: Out) {
+        if let Some(link) = self.links.get(&id)
+            && link.outbox.try_send(out).is_err()
+        {
+            tracing::warn!("a client reads too slowly and is dropped");
+            self.closed(id);
+        }
+    }
+
+    /// Ends a connection because another one has taken its place.
+    pub(super) fn replace(&mut self, id: LinkId) {
+        self.say(id, conflict("replaced", None));
+        self.hang_up(id);
+        self.stand(id, Standing::Fresh);
+        self.stats.replaced += 1;
+    }
+
+    /// Hands a stanza to a companion: now if it is there, and again at its next login
+    /// unless it acknowledges it before.
+    pub(super) fn deliver(&mut self, to: &DeviceId, node: Node) {
+        let Some(companion) = self.accounts.companion_mut(to) else { return };
+        companion.keep(&node);
+        if let Some((link, true)) = self.link_of(to) {
+            self.say(link, node);
+        }
+    }
+
+    /// Gives a companion what waited for it, then the end mark without which clients
+    /// do not count themselves connected.
+    pub(super) fn activate(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Standing::LoggedIn { device, active } = &mut link.standing else { return };
+        if std::mem::replace(active, true) {
+            return;
+        }
+        let device = device.clone();
+        let waiting = self
+            .accounts
+            .companion_mut(&device)
+            .map(|companion| companion.pending())
+            .unwrap_or_default();
+        let count = waiting.len();
+        if count > 0 {
+            let messages = waiting.iter().filter(|node| node.tag == "message").count();
+            let receipts = waiting.iter().filter(|node| node.tag == "receipt").count();
+            let preview = NodeBuilder::new("offline_preview")
+                .attr("count", count)
+                .attr("message", messages)
+                .attr("receipt", receipts)
+                .attr("notification", count - messages - receipts)
+                .attr("appdata", 0)
+                .build();
+            self.say(id, info(preview));
+        }
+        for (position, mut node) in waiting.into_iter().enumerate() {
+            node.attrs.insert("offline", position);
+            self.say(id, node);
+        }
+        let end = NodeBuilder::new("offline").attr("count", count).build();
+        self.say(id, info(end));
+    }
+
+    /// Notes a message stanza's arrival.
+    pub(super) fn note_attempt(&mut self, message: &Node, account: &str) {
+        if self.stats.attempts.len() >= ATTEMPTS_MAX {
+            return;
+        }
+        let at_ms = self.now_ms();
+        self.stats.attempts.push(Attempt {
+            id: attr(message, "id").unwrap_or_default(),
+            to: attr(message, "to").unwrap_or_default(),
+            account: account.to_owned(),
+            at_ms,
+        });
+    }
+
+    /// The phone with this number, switched on now if it is new.
+    pub(super) fn phone(&mut self, user: &str) -> &mut Account {
+        self.accounts.or_insert(user, || {
+            let raw_id = u32::from_be_bytes(random());
+            let lid_user = format!("9{:014}", u64::from_be_bytes(random()) % 100_000_000_000_000);
+            Account::new(user, lid_user, raw_id)
+        })
+    }
+}
+
+/// `<ib>` with one child.
+pub(super) fn info(child: Node) -> Node {
+    NodeBuilder::new("ib").attr("from", SERVER_JID).children([child]).build()
+}
+
+/// Random bytes from the kernel; without them nothing here makes sense.
+pub(super) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    if let Err(error) = getrandom::fill(&mut bytes) {
+        tracing::error!("the kernel gives no random bytes: {error}");
+    }
+    bytes
+}
+
+/// How something that a phone began has ended.
+pub(super) type Ending<T> = oneshot::Sender<T>;
