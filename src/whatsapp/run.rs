@@ -342,7 +342,7 @@ impl<'a> Run<'a> {
         if timeout(CLOSE_TIMEOUT, self.client.disconnect()).await.is_err() {
             tracing::warn!("the connection did not close in time");
         }
-        if timeout(FLIGHTS_GRACE, &mut runner).await.is_err() {
+        if !runner.is_finished() && timeout(FLIGHTS_GRACE, &mut runner).await.is_err() {
             runner.abort();
         }
     }

@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
+use whatsapp_rust::anyhow;
 use whatsapp_rust::client::ClientError;
 use whatsapp_rust::socket::error::{EncryptSendError, EncryptSendErrorKind, SocketError};
 use whatsapp_rust::waproto::whatsapp as wa;
+use whatsapp_rust::wacore_binary::JidExt;
 use whatsapp_rust::{Client, ErrorChainExt, Jid, SendError, SendOptions};
 
 use crate::core::io::{Body, NotSent, Outgoing, SessionEvent};
@@ -38,21 +40,37 @@ impl Outcome {
 }
 
 /// Sends. The caller has seen that the connection is ready.
-pub(crate) async fn send(
-    client: &Client,
-    out: &Outgoing,
-    body: &Body,
-    limit: Duration,
-) -> Outcome {
+async fn send(client: &Client, out: &Outgoing, body: &Body, limit: Duration) -> Outcome {
     let Ok(to) = out.to.as_str().parse::<Jid>() else {
         return Outcome::NotSent(NotSent::Unsendable);
     };
+    let deadline = Instant::now() + limit;
+    if !to.is_group() {
+        match timeout_at(deadline, check_device(client, &to)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => return Outcome::NotSent(why),
+            Err(_) => return Outcome::NotSent(NotSent::Passing),
+        }
+    }
     let options = SendOptions::default().with_message_id(&out.wa_id.0);
-    match timeout(limit, client.send_message_with_options(to, text(body), options)).await {
+    let sending = client.send_message_with_options(to, text(body), options);
+    match timeout_at(deadline, sending).await {
         Ok(Ok(_)) => Outcome::Written,
         Ok(Err(error)) => classify(&error),
         // Cancelled somewhere between its preparation and the flush.
         Err(_) => Outcome::CutOff,
+    }
+}
+
+/// Somebody must be there to encrypt to. The library would send a message to nobody
+/// as a copy for our own phone only, and the server would take that. It remembers the
+/// devices of a recipient, so this asks the server no more often than the send would.
+async fn check_device(client: &Client, to: &Jid) -> Result<(), NotSent> {
+    let bare = to.to_non_ad();
+    match client.signal().get_user_devices(std::slice::from_ref(&bare)).await {
+        Ok(devices) if devices.is_empty() => Err(NotSent::NoDevice),
+        Ok(_) => Ok(()),
+        Err(error) => Err(before_the_frame(&error)),
     }
 }
 
@@ -114,7 +132,7 @@ fn before_the_frame<E: std::error::Error + 'static>(error: &E) -> NotSent {
 }
 
 /// The library has no type for it. A text of it that changes costs a retry, not a loss.
-fn says_no_device(error: &whatsapp_rust::anyhow::Error) -> bool {
+fn says_no_device(error: &anyhow::Error) -> bool {
     let text = error.to_string();
     text.starts_with("encryption failed for all") && text.contains("recipient device")
 }

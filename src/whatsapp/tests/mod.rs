@@ -1,1 +1,8 @@
-//! Tests against the simulator.
+//! Tests of the session: each translation by itself, the rest against the simulator.
+
+mod offline;
+#[cfg(feature = "sim")]
+mod simulated;
+mod translate;
+#[cfg(not(feature = "sim"))]
+mod untrusted;
