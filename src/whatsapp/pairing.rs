@@ -113,7 +113,9 @@ impl Kind {
             Kind::PairQr | Kind::PairCode(_) => {
                 EndReason::Lost { what: "the server offered no code in time".to_owned() }
             }
-            Kind::Login => EndReason::Lost { what: "the login did not complete in time".to_owned() },
+            Kind::Login => {
+                EndReason::Lost { what: "the login did not complete in time".to_owned() }
+            }
         }
     }
 
@@ -168,18 +170,12 @@ mod tests {
         }
         assert_eq!(kind.code_refresh(false), Step::End(EndReason::PairingTimedOut));
         let mut kind = Kind::pairing(Some("15550100".into()));
-        assert!(matches!(
-            kind.code_refresh(true),
-            Step::End(EndReason::PairingFailed { .. })
-        ));
+        assert!(matches!(kind.code_refresh(true), Step::End(EndReason::PairingFailed { .. })));
     }
 
     #[test]
     fn a_login_that_is_offered_a_pairing_has_no_account() {
-        assert_eq!(
-            Kind::Login.offer(qr()),
-            Step::End(EndReason::LoggedOut { code: None })
-        );
+        assert_eq!(Kind::Login.offer(qr()), Step::End(EndReason::LoggedOut { code: None }));
     }
 
     #[test]

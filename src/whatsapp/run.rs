@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use whatsapp_rust::futures::channel::oneshot;
 use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::types::events::Subscription;
-use whatsapp_rust::{Client, NodeFilter, OwnedNodeRef};
+use whatsapp_rust::{Client, NodeFilter, OwnedNodeRef, PresenceError};
 
 use crate::core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent};
 use crate::whatsapp::Order;
@@ -130,10 +130,8 @@ impl<'a> Run<'a> {
             self.stream_error(&node);
         }
         self.tear_down(&leave, runner).await;
-        while let Some(seen) = self.tap.try_next() {
-            if self.seen(seen).await.is_some() {
-                continue;
-            }
+        while let Some(Ok(seen)) = self.tap.try_next() {
+            self.seen_late(seen).await;
         }
         self.land_flights().await;
         self.ending(leave)
@@ -215,6 +213,24 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// After the end only facts count: nothing is begun any more.
+    async fn seen_late(&mut self, seen: Seen) {
+        match seen {
+            Seen::Report(report) => drop(self.tell(report.into()).await),
+            Seen::End(reason) => {
+                self.verdict.get_or_insert(reason);
+            }
+            Seen::Gone(reason) => {
+                self.gone.get_or_insert(reason);
+            }
+            Seen::Ready
+            | Seen::Named
+            | Seen::Offer(_)
+            | Seen::CodeRefresh { .. }
+            | Seen::QrExhausted => {}
+        }
+    }
+
     async fn step(&mut self, step: Step) -> Option<Leave> {
         match step {
             Step::Wait => None,
@@ -259,9 +275,12 @@ impl<'a> Run<'a> {
     fn set_unavailable(&mut self) {
         let client = Arc::clone(&self.client);
         self.help(async move {
-            let set = timeout(PRESENCE_TIMEOUT, client.presence().set_unavailable()).await;
-            if !matches!(set, Ok(Ok(()))) {
-                tracing::warn!("the presence could not be set: the phone may stop notifying");
+            match timeout(PRESENCE_TIMEOUT, client.presence().set_unavailable()).await {
+                // Without a name yet it is set as soon as the phone has told it.
+                Ok(Ok(()) | Err(PresenceError::PushNameEmpty)) => {}
+                Ok(Err(_)) | Err(_) => {
+                    tracing::warn!("the presence could not be set: the phone may stop notifying");
+                }
             }
         });
     }

@@ -13,8 +13,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use whatsapp_rust::anyhow;
 use whatsapp_rust::client::ClientError;
 use whatsapp_rust::socket::error::{EncryptSendError, EncryptSendErrorKind, SocketError};
-use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::wacore_binary::JidExt;
+use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::{Client, ErrorChainExt, Jid, SendError, SendOptions};
 
 use crate::core::io::{Body, NotSent, Outgoing, SessionEvent};
@@ -149,5 +149,49 @@ pub(crate) async fn in_turn(
         Ok(Ok(_permit)) => send(&client, &out, &body, limit).await,
         Ok(Err(_)) => Outcome::NotSent(NotSent::NotConnected),
         Err(_) => Outcome::NotSent(NotSent::Passing),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handed_over(error: EncryptSendError) -> Outcome {
+        classify(&SendError::Client(ClientError::EncryptSend(error)))
+    }
+
+    #[test]
+    fn a_frame_that_met_a_broken_line_may_have_left() {
+        assert_eq!(handed_over(EncryptSendError::transport(anyhow::anyhow!("x"))), Outcome::CutOff);
+        assert_eq!(handed_over(EncryptSendError::channel_closed()), Outcome::CutOff);
+        assert_eq!(handed_over(EncryptSendError::join(anyhow::anyhow!("x"))), Outcome::CutOff);
+    }
+
+    #[test]
+    fn a_frame_that_was_refused_before_the_line_did_not_leave() {
+        let not_connected = Outcome::NotSent(NotSent::NotConnected);
+        assert_eq!(handed_over(EncryptSendError::poisoned()), not_connected);
+        assert_eq!(classify(&SendError::Client(ClientError::NotConnected)), not_connected);
+        assert_eq!(classify(&SendError::NotLoggedIn), not_connected);
+        let passing = Outcome::NotSent(NotSent::Passing);
+        assert_eq!(handed_over(EncryptSendError::framing(anyhow::anyhow!("x"))), passing);
+    }
+
+    #[test]
+    fn what_fails_in_preparation_did_not_leave() {
+        let invalid = SendError::InvalidRequest("x".into());
+        assert_eq!(classify(&invalid), Outcome::NotSent(NotSent::Unsendable));
+        let timed_out = SendError::Iq(whatsapp_rust::IqError::Timeout);
+        assert_eq!(classify(&timed_out), Outcome::NotSent(NotSent::Passing));
+        let gone = SendError::Iq(whatsapp_rust::IqError::NotConnected);
+        assert_eq!(classify(&gone), Outcome::NotSent(NotSent::NotConnected));
+        let store = SendError::Internal(anyhow::anyhow!("the disk"));
+        assert_eq!(classify(&store), Outcome::NotSent(NotSent::Passing));
+    }
+
+    #[test]
+    fn nobody_to_encrypt_to_is_told_from_a_failure() {
+        let nobody = anyhow::anyhow!("encryption failed for all 1 recipient device(s)");
+        assert_eq!(classify(&SendError::Internal(nobody)), Outcome::NotSent(NotSent::NoDevice));
     }
 }

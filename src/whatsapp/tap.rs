@@ -38,11 +38,7 @@ pub(crate) struct Overflow;
 impl Tap {
     /// `me` tells who we are at the time of an event: it is learnt on the way.
     pub(crate) fn new(me: impl Fn() -> Me + Send + Sync + 'static) -> Arc<Tap> {
-        Arc::new(Tap {
-            queue: Mutex::new(Queue::default()),
-            more: Notify::new(),
-            me: Box::new(me),
-        })
+        Arc::new(Tap { queue: Mutex::new(Queue::default()), more: Notify::new(), me: Box::new(me) })
     }
 
     /// The next report. Cancelling the wait loses nothing.

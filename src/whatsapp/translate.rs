@@ -123,10 +123,9 @@ pub(crate) fn translate(event: &Event, me: &Me) -> Option<Seen> {
             Some(Seen::End(EndReason::Refused { code: code(failure.reason.code()) }))
         }
         Event::StreamError(error) => stream_error(error),
-        Event::PairingQrCode(qr) => Some(Seen::Offer(Offer::Qr {
-            text: qr.code.clone(),
-            valid_ms: millis(qr.timeout),
-        })),
+        Event::PairingQrCode(qr) => {
+            Some(Seen::Offer(Offer::Qr { text: qr.code.clone(), valid_ms: millis(qr.timeout) }))
+        }
         Event::PairingCode(code) => Some(Seen::Offer(Offer::Code {
             code: code.code.clone(),
             valid_ms: millis(code.timeout),
@@ -135,9 +134,9 @@ pub(crate) fn translate(event: &Event, me: &Me) -> Option<Seen> {
             Some(Seen::CodeRefresh { by_hand: refresh.force_manual })
         }
         Event::PairingQrCodesExhausted(_) => Some(Seen::QrExhausted),
-        Event::PairSuccess(success) => Some(Seen::Report(Report::Paired {
-            account: success.id.to_non_ad().to_string(),
-        })),
+        Event::PairSuccess(success) => {
+            Some(Seen::Report(Report::Paired { account: success.id.to_non_ad().to_string() }))
+        }
         Event::PairError(_) => Some(failed("the phone's answer does not verify")),
         Event::PairingCodeError(error) => Some(failed(match error.rejection {
             Some(_) => "the server refuses a code for this number, or for now",

@@ -6,3 +6,4 @@ mod simulated;
 mod translate;
 #[cfg(not(feature = "sim"))]
 mod untrusted;
+mod wire;

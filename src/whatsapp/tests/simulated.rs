@@ -87,10 +87,8 @@ async fn a_session_pairs_by_code() {
         panic!("no code");
     };
     assert!(valid_ms > 60_000, "{valid_ms}");
-    let (entered, reason) = tokio::join!(
-        world.sim.phone_enter_code(None, &code),
-        world.bench.ended()
-    );
+    let (entered, reason) =
+        tokio::join!(world.sim.phone_enter_code(None, &code), world.bench.ended());
     entered.unwrap();
     assert_eq!(reason, EndReason::Restart);
     world.connect().await;

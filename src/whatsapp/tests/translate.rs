@@ -215,7 +215,8 @@ fn a_logout_carries_the_servers_code() {
 
 #[test]
 fn a_broken_line_is_a_weaker_reason_and_names_no_address() {
-    let gone = |reason| meaning(Event::Disconnected(Disconnected::builder().reason(reason).build()));
+    let gone =
+        |reason| meaning(Event::Disconnected(Disconnected::builder().reason(reason).build()));
     for reason in [
         DisconnectReason::StreamEnded,
         DisconnectReason::Unknown,
@@ -240,16 +241,16 @@ fn of_the_other_stream_errors_only_a_malformed_stream_ends_the_line() {
 
 #[test]
 fn pairing_shows_its_codes() {
-    let qr = PairingQrCode::builder()
-        .code("2@ref".to_owned())
-        .timeout(Duration::from_secs(60))
-        .build();
+    let qr =
+        PairingQrCode::builder().code("2@ref".to_owned()).timeout(Duration::from_secs(60)).build();
     assert_eq!(
         meaning(Event::PairingQrCode(qr)),
         Some(Seen::Offer(Offer::Qr { text: "2@ref".to_owned(), valid_ms: 60_000 }))
     );
-    let code =
-        PairingCode::builder().code("ABCD1234".to_owned()).timeout(Duration::from_secs(180)).build();
+    let code = PairingCode::builder()
+        .code("ABCD1234".to_owned())
+        .timeout(Duration::from_secs(180))
+        .build();
     assert_eq!(
         meaning(Event::PairingCode(code)),
         Some(Seen::Offer(Offer::Code { code: "ABCD1234".to_owned(), valid_ms: 180_000 }))
