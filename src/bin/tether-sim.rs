@@ -1,2 +1,5 @@
-//! The simulator.
-fn main() {}
+//! The simulator of the WhatsApp Web server, the phone and the recipients.
+
+fn main() -> std::process::ExitCode {
+    tetherd::sim::cli::main()
+}

@@ -4,12 +4,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use whatsapp_rust::wacore::libsignal::protocol::{CurveError, IdentityKey, IdentityKeyPair};
 use whatsapp_rust::wacore_binary::marshal::unmarshal_ref;
 use whatsapp_rust::wacore_binary::util::unpack;
 use whatsapp_rust::wacore_binary::{Jid, Node, marshal};
 
-use super::cert::{fresh_private, key_pair};
 use super::nodes::attr;
 
 /// Most stanzas that wait for one companion; beyond it the oldest is forgotten.
@@ -38,8 +36,6 @@ impl DeviceId {
 pub(super) struct Companion {
     /// Its Noise static key: who logs in with another is not this companion.
     pub(super) noise_key: [u8; 32],
-    /// How many one-time prekeys it has uploaded.
-    pub(super) prekeys: usize,
     /// Whether it was given the app state key.
     pub(super) has_app_state_key: bool,
     /// Stanzas that it has not acknowledged, encoded, oldest first.
@@ -49,7 +45,7 @@ pub(super) struct Companion {
 impl Companion {
     /// A companion that has just paired.
     pub(super) fn new(noise_key: [u8; 32]) -> Self {
-        Companion { noise_key, prekeys: 0, has_app_state_key: false, pending: VecDeque::new() }
+        Companion { noise_key, has_app_state_key: false, pending: VecDeque::new() }
     }
 
     /// Keeps a stanza until it is acknowledged.
@@ -70,16 +66,24 @@ impl Companion {
         self.pending.iter().filter_map(|bytes| decode(bytes)).collect()
     }
 
-    /// Forgets what an acknowledgement names.
-    pub(super) fn acknowledge(&mut self, tag: &str, id: &str, kind: Option<&str>, from: &str) {
-        let found = self.pending.iter().position(|bytes| {
-            decode(bytes).is_some_and(|node| {
-                node.tag == tag
-                    && attr(&node, "id").as_deref() == Some(id)
-                    && attr(&node, "from").as_deref() == Some(from)
-                    && (tag == "message" || attr(&node, "type").as_deref() == kind)
-            })
+    /// Forgets the message that a receipt names, whoever the receipt is addressed to:
+    /// that of an own message goes to the chat, not to where the copy came from.
+    pub(super) fn received(&mut self, id: &str) {
+        self.drop_first(|node| node.tag == "message" && attr(node, "id").as_deref() == Some(id));
+    }
+
+    /// Forgets what an ack names.
+    pub(super) fn acknowledged(&mut self, class: &str, id: &str, kind: Option<&str>, from: &str) {
+        self.drop_first(|node| {
+            node.tag == class
+                && attr(node, "id").as_deref() == Some(id)
+                && attr(node, "from").as_deref() == Some(from)
+                && (class == "message" || attr(node, "type").as_deref() == kind)
         });
+    }
+
+    fn drop_first(&mut self, is_it: impl Fn(&Node) -> bool) {
+        let found = self.pending.iter().position(|bytes| decode(bytes).is_some_and(|n| is_it(&n)));
         if let Some(found) = found {
             self.pending.remove(found);
         }
@@ -91,24 +95,16 @@ fn decode(bytes: &[u8]) -> Option<Node> {
     unmarshal_ref(&plain).ok().map(|node| node.to_owned())
 }
 
-/// One account: the phone and its companions.
+/// One account: its phone's state and its companions. Its keys are with the people.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Account {
-    /// The number, digits only.
-    pub(super) user: String,
-    /// The account's LID user.
-    pub(super) lid_user: String,
     /// Shown to companions when they pair.
     pub(super) push_name: String,
-    /// The phone's identity key, which signs companions in.
-    identity: [u8; 32],
-    /// Names this generation of devices in their signed identities.
-    pub(super) raw_id: u32,
     /// Whether the phone is on.
     pub(super) phone_online: bool,
     /// What the phone answers once it is back: encoded stanzas by companion.
-    phone_backlog: Vec<(u16, Vec<u8>)>,
-    /// The number of the next companion.
+    phone_backlog: VecDeque<(u16, Vec<u8>)>,
+    /// The lowest number that no companion has had.
     pub(super) next_device: u16,
     /// The companions by device number.
     pub(super) companions: BTreeMap<u16, Companion>,
@@ -116,24 +112,14 @@ pub(super) struct Account {
 
 impl Account {
     /// A fresh account with its phone on.
-    pub(super) fn new(user: &str, lid_user: String, raw_id: u32) -> Self {
+    pub(super) fn new(user: &str) -> Self {
         Account {
-            user: user.to_owned(),
-            lid_user,
             push_name: format!("Phone {}", &user[user.len().saturating_sub(4)..]),
-            identity: fresh_private(),
-            raw_id,
             phone_online: true,
-            phone_backlog: Vec::new(),
+            phone_backlog: VecDeque::new(),
             next_device: 1,
             companions: BTreeMap::new(),
         }
-    }
-
-    /// The phone's identity.
-    pub(super) fn identity(&self) -> Result<IdentityKeyPair, CurveError> {
-        let pair = key_pair(&self.identity)?;
-        Ok(IdentityKeyPair::new(IdentityKey::new(pair.public_key), pair.private_key))
     }
 
     /// Whether another companion may pair.
@@ -144,10 +130,10 @@ impl Account {
     /// Keeps what the phone would say to a companion if it were on.
     pub(super) fn postpone(&mut self, device: u16, node: &Node) {
         if self.phone_backlog.len() >= PENDING_MAX {
-            self.phone_backlog.remove(0);
+            self.phone_backlog.pop_front();
         }
         if let Ok(bytes) = marshal(node) {
-            self.phone_backlog.push((device, bytes));
+            self.phone_backlog.push_back((device, bytes));
         }
     }
 
@@ -178,26 +164,18 @@ impl Accounts {
         self.0.entry(user.to_owned()).or_insert_with(make)
     }
 
-    /// All of them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Account> {
-        self.0.values()
+    /// All of them, by number.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Account)> {
+        self.0.iter().map(|(user, account)| (user.as_str(), account))
+    }
+
+    /// A companion.
+    pub(super) fn companion(&self, id: &DeviceId) -> Option<&Companion> {
+        self.0.get(&id.user)?.companions.get(&id.device)
     }
 
     /// A companion to change.
     pub(super) fn companion_mut(&mut self, id: &DeviceId) -> Option<&mut Companion> {
         self.0.get_mut(&id.user)?.companions.get_mut(&id.device)
-    }
-
-    /// The paired companion at an address, by number or by LID.
-    pub(super) fn companion_at(&self, jid: &Jid) -> Option<DeviceId> {
-        let account = if jid.is_lid() {
-            self.0.values().find(|account| account.lid_user == jid.user.as_str())?
-        } else {
-            self.0.get(jid.user.as_str())?
-        };
-        account
-            .companions
-            .contains_key(&jid.device)
-            .then(|| DeviceId { user: account.user.clone(), device: jid.device })
     }
 }

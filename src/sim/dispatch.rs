@@ -9,7 +9,7 @@ use whatsapp_rust::wacore_binary::Node;
 use super::nodes::attr;
 use super::shared::Shared;
 use super::world::{LinkId, World};
-use super::{iq, pairing};
+use super::{iq, pairing, route};
 
 /// Handles one stanza from a client.
 pub(super) async fn stanza(shared: &Arc<Shared>, link: LinkId, node: Node) {
@@ -20,7 +20,8 @@ pub(super) async fn stanza(shared: &Arc<Shared>, link: LinkId, node: Node) {
             Some("result" | "error") => pairing::answered(world, link, &node),
             Some(_) | None => iq::request(world, link, &node).await,
         },
-        "receipt" => receipt(world, link, &node),
+        "message" => route::message(shared, world, link, &node).await,
+        "receipt" => route::client_receipt(world, link, &node).await,
         "ack" => acknowledged(world, link, &node),
         "presence" | "chatstate" | "ib" => tracing::trace!(tag = %node.tag, "noted"),
         "xmlstreamend" => world.hang_up(link),
@@ -31,18 +32,6 @@ pub(super) async fn stanza(shared: &Arc<Shared>, link: LinkId, node: Node) {
     }
 }
 
-/// A client's receipt: it has the message. The server acknowledges it.
-fn receipt(world: &mut World, link: LinkId, node: &Node) {
-    if let Some(device) = world.device(link).cloned() {
-        let id = attr(node, "id").unwrap_or_default();
-        let to = attr(node, "to").unwrap_or_default();
-        if let Some(companion) = world.accounts.companion_mut(&device) {
-            companion.acknowledge("message", &id, None, &to);
-        }
-    }
-    world.say(link, ack(node, "receipt"));
-}
-
 /// A client's ack of something that the server sent.
 fn acknowledged(world: &mut World, link: LinkId, node: &Node) {
     let Some(device) = world.device(link).cloned() else { return };
@@ -51,7 +40,7 @@ fn acknowledged(world: &mut World, link: LinkId, node: &Node) {
     let to = attr(node, "to").unwrap_or_default();
     let kind = attr(node, "type");
     if let Some(companion) = world.accounts.companion_mut(&device) {
-        companion.acknowledge(&class, &id, kind.as_deref(), &to);
+        companion.acknowledged(&class, &id, kind.as_deref(), &to);
     }
 }
 

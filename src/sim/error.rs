@@ -1,5 +1,8 @@
 //! What can go wrong with the simulator, as a caller of its methods sees it.
 
+use super::device::DeviceError;
+use super::people::PeopleError;
+
 /// Why a call of the simulator failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SimError {
@@ -30,6 +33,18 @@ pub enum SimError {
     /// What was waited for did not happen in time.
     #[error("it did not happen in time")]
     TimedOut,
+    /// The people refused it.
+    #[error(transparent)]
+    People(#[from] PeopleError),
+    /// A Signal operation failed.
+    #[error(transparent)]
+    Signal(#[from] DeviceError),
+    /// The account has no client that could read it.
+    #[error("no client of an account could take it")]
+    NoClient,
+    /// An address is neither a number nor a JID.
+    #[error("an address is a number or a JID")]
+    BadAddress,
     /// A key operation failed.
     #[error("a key is unusable")]
     Key(#[from] whatsapp_rust::wacore::libsignal::protocol::CurveError),

@@ -3,10 +3,12 @@
 
 use whatsapp_rust::NodeBuilder;
 use whatsapp_rust::wacore::time::now_secs;
-use whatsapp_rust::wacore_binary::Node;
+use whatsapp_rust::wacore_binary::{Jid, Node};
 
+use super::accounts::DeviceId;
 use super::nodes::{attr, conflict, first_child_tag, refusal, result, result_with};
 use super::pair_code;
+use super::people::People;
 use super::world::{LinkId, World};
 
 /// How long a client may keep what `props` told it, in seconds.
@@ -22,12 +24,10 @@ pub(super) async fn request(world: &mut World, link: LinkId, iq: &Node) {
             world.say(link, result(iq));
             world.activate(link);
         }
-        ("encrypt", true, _) => upload(world, link, iq),
-        ("encrypt", false, "count") => count(world, link, iq),
-        // Unavailable, so that clients neither upload again nor give up.
-        ("encrypt", false, "digest") => {
-            world.say(link, refusal(iq, 503, "service-unavailable"));
-        }
+        ("encrypt", true, _) => upload(world, link, iq).await,
+        ("usync", _, _) => about_people(world, link, iq, People::usync),
+        ("encrypt", false, _) => about_people(world, link, iq, People::prekeys),
+        ("w:g2", false, _) => about_people(world, link, iq, People::group_info),
         ("md", true, "link_code_companion_reg") => pair_code::request(world, link, iq),
         ("md", true, "remove-companion-device") => log_out(world, link, iq),
         ("w:sync:app:state", true, _) => {
@@ -88,25 +88,44 @@ fn harmless(space: &str, set: bool) -> bool {
             ))
 }
 
-fn upload(world: &mut World, link: LinkId, iq: &Node) {
-    let prekeys =
-        iq.get_optional_child("list").and_then(|list| list.children()).map_or(0, <[Node]>::len);
+/// Requests about people, which only companions may make.
+fn about_people(
+    world: &mut World,
+    link: LinkId,
+    iq: &Node,
+    answer: fn(&mut People, &Node, &Jid) -> Node,
+) {
+    let reply = match world.device(link).map(DeviceId::jid) {
+        Some(asking) => answer(&mut world.people, iq, &asking),
+        None => refusal(iq, 401, "not-authorized"),
+    };
+    world.say(link, reply);
+}
+
+/// Takes a companion's keys in. With the first ones the phone can give it the key of
+/// the account's app state, which clients wait for at their first login.
+async fn upload(world: &mut World, link: LinkId, iq: &Node) {
     let Some(device) = world.device(link).cloned() else {
         return world.say(link, refusal(iq, 401, "not-authorized"));
     };
-    if let Some(companion) = world.accounts.companion_mut(&device) {
-        companion.prekeys += prekeys;
+    if world.people.set_companion_keys(&device.user, device.device, iq).is_err() {
+        return world.say(link, refusal(iq, 406, "not-acceptable"));
     }
     world.say(link, result(iq));
+    share_key(world, &device).await;
 }
 
-fn count(world: &mut World, link: LinkId, iq: &Node) {
-    let device = world.device(link).cloned();
-    let value = device
-        .and_then(|device| world.accounts.companion_mut(&device).map(|companion| companion.prekeys))
-        .unwrap_or_default();
-    let child = NodeBuilder::new("count").attr("value", value).build();
-    world.say(link, result_with(iq, [child]));
+/// The phone gives a companion the key of the app state, once.
+pub(super) async fn share_key(world: &mut World, device: &DeviceId) {
+    if world.accounts.companion(device).is_none_or(|companion| companion.has_app_state_key) {
+        return;
+    }
+    if let Some(share) = world.people.key_share(&device.user, device.device).await {
+        if let Some(companion) = world.accounts.companion_mut(device) {
+            companion.has_app_state_key = true;
+        }
+        world.phone_says(device, share);
+    }
 }
 
 /// Every collection is as the client believes; a patch moves it on by one.
@@ -131,13 +150,21 @@ fn app_state(iq: &Node) -> Node {
     NodeBuilder::new("sync").attr("t", now_secs()).children(collections).build()
 }
 
+/// Takes a companion off its account.
+pub(super) fn forget(world: &mut World, device: &DeviceId) {
+    if let Some(account) = world.accounts.get_mut(&device.user) {
+        account.companions.remove(&device.device);
+    }
+    if world.people.remove_companion_of_account(&device.user, device.device).is_err() {
+        tracing::error!("a companion without its keys");
+    }
+}
+
 /// A client that logs itself out.
 fn log_out(world: &mut World, link: LinkId, iq: &Node) {
     world.say(link, result(iq));
     let Some(device) = world.device(link).cloned() else { return };
-    if let Some(account) = world.accounts.get_mut(&device.user) {
-        account.companions.remove(&device.device);
-    }
+    forget(world, &device);
     world.say(link, conflict("device_removed", Some(401)));
     world.hang_up(link);
 }

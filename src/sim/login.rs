@@ -3,7 +3,6 @@
 
 use whatsapp_rust::NodeBuilder;
 use whatsapp_rust::wacore::time::now_secs;
-use whatsapp_rust::wacore_binary::{Jid, Node};
 
 use super::accounts::DeviceId;
 use super::noise::Peer;
@@ -66,18 +65,12 @@ fn accept(world: &mut World, link: LinkId, device: DeviceId) {
     if let Some((older, _)) = world.link_of(&device) {
         world.replace(older);
     }
-    let lid_user = world.phone(&device.user).lid_user.clone();
-    let node = success(&lid_user, device.device);
+    let mut success =
+        NodeBuilder::new("success").attr("t", now_secs()).attr("props", 2).attr("location", "sim");
+    if let Some(lid) = world.lid(&device) {
+        success = success.attr("lid", lid);
+    }
     world.stand(link, Standing::LoggedIn { device, active: false });
     world.stats.logins += 1;
-    world.say(link, node);
-}
-
-fn success(lid_user: &str, device: u16) -> Node {
-    NodeBuilder::new("success")
-        .attr("t", now_secs())
-        .attr("props", 2)
-        .attr("location", "sim")
-        .attr("lid", Jid::lid_device(lid_user, device))
-        .build()
+    world.say(link, success.build());
 }

@@ -138,7 +138,7 @@ pub(super) fn phone_hello(
         .filter(|offer| offer.reference == typing.reference)
         .map(|offer| offer.user.clone())
         .ok_or(SimError::NoCodeOffered)?;
-    let identity = public_bytes(world.phone(&user).identity()?.public_key());
+    let identity = public_bytes(&phone_identity(world, &user)?.public_key);
     let (ending, paired) = oneshot::channel();
     let offer = world.pairing(typing.link).and_then(|pairing| pairing.code.as_mut());
     if let Some(offer) = offer {
@@ -178,6 +178,12 @@ fn finish(world: &mut World, link: LinkId, iq: &Node, node: &Node) {
     let _ = typed.ending.send(ending);
 }
 
+fn phone_identity(world: &mut World, user: &str) -> Result<KeyPair, SimError> {
+    world.phone(user)?;
+    let phone = world.people.account_phone(user).ok_or(SimError::NoSuchAccount)?;
+    phone.identity().cloned().ok_or(SimError::NoSuchAccount)
+}
+
 /// Opens the companion's key bundle, checks both identities in it, and derives the
 /// secret that both sides now share.
 fn open_bundle(
@@ -197,7 +203,7 @@ fn open_bundle(
     let sealed = child_content(node, &["link_code_pairing_wrapped_key_bundle"])
         .filter(|sealed| sealed.len() > BUNDLE_PREFIX_BYTES)
         .ok_or(PairingError::BadAnswer("no key bundle"))?;
-    let phone = world.phone(user).identity()?;
+    let phone = phone_identity(world, user)?;
     let companion_ephemeral = PublicKey::from_djb_public_key_bytes(&typed.companion_ephemeral)?;
     let shared = typed.phone_ephemeral.private_key.calculate_agreement(&companion_ephemeral)?;
 
@@ -210,12 +216,12 @@ fn open_bundle(
         .map_err(|_| wrong())?;
     if bundle.len() != BUNDLE_BYTES
         || bundle[..32] != registered
-        || bundle[32..64] != public_bytes(phone.public_key())
+        || bundle[32..64] != public_bytes(&phone.public_key)
     {
         return Err(PairingError::BadAnswer("the bundle names other identities").into());
     }
     let companion = PublicKey::from_djb_public_key_bytes(&registered)?;
-    let identities = phone.private_key().calculate_agreement(&companion)?;
+    let identities = phone.private_key.calculate_agreement(&companion)?;
     let material = [&shared[..], &identities, &bundle[64..]].concat();
     let mut secret = [0; 32];
     hkdf_sha256_into(&material, None, b"adv_secret", &mut secret).map_err(|_| wrong())?;

@@ -4,27 +4,21 @@
 use tokio::sync::oneshot;
 use whatsapp_rust::NodeBuilder;
 use whatsapp_rust::buffa::Message as _;
-use whatsapp_rust::wacore::crypto::calculate_curve_signature;
 use whatsapp_rust::wacore::libsignal::crypto::hmac_sha256;
 use whatsapp_rust::wacore::libsignal::protocol::{CurveError, PublicKey};
 use whatsapp_rust::wacore::time::now_secs;
 use whatsapp_rust::wacore_binary::{Jid, Node, SERVER_JID};
 use whatsapp_rust::waproto::codec;
 use whatsapp_rust::waproto::whatsapp::client_payload::DevicePairingRegistrationData;
-use whatsapp_rust::waproto::whatsapp::{
-    ADVDeviceIdentity, ADVSignedDeviceIdentity, ADVSignedDeviceIdentityHMAC,
-};
+use whatsapp_rust::waproto::whatsapp::{ADVSignedDeviceIdentity, ADVSignedDeviceIdentityHMAC};
 
 use super::accounts::{Companion, DeviceId};
-use super::cert::public_bytes;
 use super::error::{PairingError, SimError};
 use super::nodes::{attr, child_content};
 use super::world::{Ending, LinkId, PairingLink, Standing, World, random};
 
 /// How many QR references a client gets at once.
 const REFERENCES: usize = 6;
-/// The phone signs this before the details and the companion's identity.
-const ACCOUNT_PREFIX: [u8; 2] = [6, 0];
 /// The companion signs this before the details and both identities.
 const DEVICE_PREFIX: [u8; 2] = [6, 1];
 /// The type byte of a curve key.
@@ -172,32 +166,20 @@ pub(super) fn sign_in(
     adv_secret: &[u8; 32],
 ) -> Result<Paired, SimError> {
     let companion = world.pairing(link).ok_or(SimError::NoCodeOffered)?.registration.identity;
-    let account = world.phone(user);
+    let companion = PublicKey::from_djb_public_key_bytes(&companion)?;
+    let account = world.phone(user)?;
     if !account.has_room() {
         return Err(SimError::TooManyCompanions);
     }
     let device = DeviceId { user: user.to_owned(), device: account.next_device };
     account.next_device += 1;
+    let push_name = account.push_name.clone();
     let key_index = u32::from(device.device);
-    let details = ADVDeviceIdentity {
-        raw_id: Some(account.raw_id),
-        timestamp: Some(now_secs().unsigned_abs()),
-        key_index: Some(key_index),
-        ..Default::default()
-    }
-    .encode_to_vec();
-    let identity = account.identity()?;
-    let message = [&ACCOUNT_PREFIX[..], &details, &companion].concat();
-    let signature = calculate_curve_signature(identity.private_key(), &message)?;
-    let signed = ADVSignedDeviceIdentity {
-        details: Some(details),
-        account_signature_key: Some(public_bytes(identity.public_key()).to_vec()),
-        account_signature: Some(signature.to_vec()),
-        ..Default::default()
-    };
-    let (lid_user, push_name) = (account.lid_user.clone(), account.push_name.clone());
+    let phone = world.people.account_phone(user).ok_or(SimError::NoSuchAccount)?;
+    let signed = phone.sign_companion(&companion, key_index)?;
+    let lid = phone.lid().with_device(device.device);
     let iq = world.iq_id();
-    let stanza = pair_success(&iq, &device, &lid_user, &push_name, &signed, adv_secret);
+    let stanza = pair_success(&iq, &device, lid, &push_name, &signed, adv_secret);
     let (ending, paired) = oneshot::channel();
     let pending = Pending { iq, device, key_index, signed, ending };
     if let Some(pairing) = world.pairing(link) {
@@ -210,7 +192,7 @@ pub(super) fn sign_in(
 fn pair_success(
     iq: &str,
     device: &DeviceId,
-    lid_user: &str,
+    lid: Jid,
     push_name: &str,
     signed: &ADVSignedDeviceIdentity,
     adv_secret: &[u8; 32],
@@ -224,10 +206,7 @@ fn pair_success(
     };
     let success = NodeBuilder::new("pair-success").children([
         NodeBuilder::new("device-identity").bytes(sealed.encode_to_vec()).build(),
-        NodeBuilder::new("device")
-            .attr("jid", device.jid())
-            .attr("lid", Jid::lid_device(lid_user, device.device))
-            .build(),
+        NodeBuilder::new("device").attr("jid", device.jid()).attr("lid", lid).build(),
         NodeBuilder::new("platform").attr("name", "android").build(),
         NodeBuilder::new("biz").attr("name", push_name).build(),
     ]);
@@ -251,18 +230,13 @@ pub(super) fn answered(world: &mut World, link: LinkId, iq: &Node) {
     };
     let identity = pairing.registration.identity;
     let checked = check_answer(iq, &pending, &identity);
-    let ending = match checked {
-        Ok(adv) => {
-            complete(world, link, &pending, adv);
-            Ok(pending.device)
-        }
-        Err(error) => {
-            tracing::debug!(%error, "a pairing failed");
-            world.say(link, NodeBuilder::new("stream:error").attr("code", 401).build());
-            world.hang_up(link);
-            Err(error)
-        }
-    };
+    let ending = checked.and_then(|adv| complete(world, link, &pending, adv));
+    if let Err(error) = &ending {
+        tracing::debug!(%error, "a pairing failed");
+        world.say(link, NodeBuilder::new("stream:error").attr("code", 401).build());
+        world.hang_up(link);
+    }
+    let ending = ending.map(|()| pending.device);
     let _ = pending.ending.send(ending);
 }
 
@@ -320,14 +294,22 @@ fn device_signature_holds(
 }
 
 /// Writes the companion down and sends it away to log in.
-fn complete(world: &mut World, link: LinkId, pending: &Pending, adv: Vec<u8>) {
-    let Some(noise_key) = world.link(link).map(|link| link.noise_key) else { return };
-    let device = &pending.device;
-    world.phone(&device.user).companions.insert(device.device, Companion::new(noise_key));
-    let _ = adv;
+fn complete(
+    world: &mut World,
+    link: LinkId,
+    pending: &Pending,
+    adv: Vec<u8>,
+) -> Result<(), PairingError> {
+    let DeviceId { user, device } = &pending.device;
+    let noise_key = world.link(link).ok_or(PairingError::Gone)?.noise_key;
+    let unknown = |_| PairingError::BadAnswer("the account cannot take it");
+    world.people.add_companion_of_account(user, *device, adv).map_err(unknown)?;
+    let account = world.phone(user).map_err(unknown)?;
+    account.companions.insert(*device, Companion::new(noise_key));
     world.stats.pairings += 1;
     world.say(link, NodeBuilder::new("stream:error").attr("code", 515).build());
     world.hang_up(link);
+    Ok(())
 }
 
 #[cfg(test)]

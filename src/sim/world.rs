@@ -8,13 +8,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use whatsapp_rust::NodeBuilder;
 use whatsapp_rust::wacore::time::now_secs;
-use whatsapp_rust::wacore_binary::{Node, SERVER_JID};
+use whatsapp_rust::wacore_binary::{Jid, Node, SERVER_JID};
 
 use super::accounts::{Account, Accounts, DeviceId};
 use super::cert::NoiseKeys;
 use super::nodes::{attr, conflict};
 use super::pair_code::CodeOffer;
 use super::pairing::{Pending, Registration};
+use super::people::{People, PeopleError};
 use super::settings::{ATTEMPTS_MAX, Attempt, LoginFailure, Settings, Stats};
 
 /// Most stanzas that wait to be written to one connection.
@@ -72,6 +73,8 @@ pub(super) struct Link {
 pub(super) struct World {
     /// The accounts.
     pub(super) accounts: Accounts,
+    /// Everybody's Signal devices and inboxes.
+    pub(super) people: People,
     /// The Noise keys.
     pub(super) noise: NoiseKeys,
     /// How the server behaves.
@@ -88,9 +91,10 @@ pub(super) struct World {
 
 impl World {
     /// A world with nobody connected.
-    pub(super) fn new(noise: NoiseKeys, accounts: Accounts) -> Self {
+    pub(super) fn new(noise: NoiseKeys, accounts: Accounts, people: People) -> Self {
         World {
             accounts,
+            people,
             noise,
             settings: Settings::default(),
             stats: Stats::default(),
@@ -255,6 +259,14 @@ impl World {
         self.say(id, info(end));
     }
 
+    /// What the phone says to a companion: now if it is on, otherwise once it is.
+    pub(super) fn phone_says(&mut self, to: &DeviceId, node: Node) {
+        match self.accounts.get_mut(&to.user) {
+            Some(account) if !account.phone_online => account.postpone(to.device, &node),
+            Some(_) | None => self.deliver(to, node),
+        }
+    }
+
     /// Notes a message stanza's arrival.
     pub(super) fn note_attempt(&mut self, message: &Node, account: &str) {
         if self.stats.attempts.len() >= ATTEMPTS_MAX {
@@ -264,18 +276,27 @@ impl World {
         self.stats.attempts.push(Attempt {
             id: attr(message, "id").unwrap_or_default(),
             to: attr(message, "to").unwrap_or_default(),
-            account: account.to_owned(),
+            account: format!("+{account}"),
             at_ms,
         });
     }
 
-    /// The phone with this number, switched on now if it is new.
-    pub(super) fn phone(&mut self, user: &str) -> &mut Account {
-        self.accounts.or_insert(user, || {
-            let raw_id = u32::from_be_bytes(random());
-            let lid_user = format!("9{:014}", u64::from_be_bytes(random()) % 100_000_000_000_000);
-            Account::new(user, lid_user, raw_id)
-        })
+    /// The account of the phone with this number, made if it is new.
+    pub(super) fn phone(&mut self, user: &str) -> Result<&mut Account, PeopleError> {
+        self.people.add_account_phone(user)?;
+        Ok(self.accounts.or_insert(user, || Account::new(user)))
+    }
+
+    /// The companion at an address, by number or by LID.
+    pub(super) fn companion_at(&self, jid: &Jid) -> Option<DeviceId> {
+        let user = self.people.number_of(jid)?.to_owned();
+        let id = DeviceId { user, device: jid.device };
+        self.accounts.companion(&id).is_some().then_some(id)
+    }
+
+    /// An account's LID with this device.
+    pub(super) fn lid(&self, id: &DeviceId) -> Option<Jid> {
+        Some(self.people.account_phone(&id.user)?.lid().with_device(id.device))
     }
 }
 

@@ -1,4 +1,5 @@
 //! The simulator against the protocol crate's own client.
 
 mod client;
+mod messages;
 mod pairing;

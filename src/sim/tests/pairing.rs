@@ -136,6 +136,7 @@ async fn logins_fail_as_told() {
 
 #[tokio::test]
 async fn only_loopback_is_listened_on() {
-    let config = SimConfig { listen: "0.0.0.0:0".parse().unwrap() };
+    let listen = "0.0.0.0:0".parse().unwrap();
+    let config = SimConfig { listen, ..SimConfig::default() };
     assert!(matches!(Sim::start(config).await, Err(SimError::NotLoopback(_))));
 }

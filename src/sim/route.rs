@@ -1,0 +1,185 @@
+//! The way of messages: a client's stanza to everybody's devices, its ack and the
+//! receipts back, and receipts between clients. Opens nothing itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use whatsapp_rust::NodeBuilder;
+use whatsapp_rust::wacore::time::now_secs;
+use whatsapp_rust::wacore_binary::{Jid, JidExt as _, Node};
+
+use super::accounts::DeviceId;
+use super::dispatch::ack;
+use super::nodes::{attr, jid_attr};
+use super::receive::Delivered;
+use super::settings::Receipts;
+use super::shared::Shared;
+use super::world::{LinkId, World};
+
+/// What follows a message: its ack, then what devices answer.
+struct Aftermath {
+    link: LinkId,
+    sender: DeviceId,
+    ack: Option<Node>,
+    /// From others' devices.
+    receipts: Vec<Node>,
+    /// From the sender's own phone, which may be off.
+    from_phone: Vec<Node>,
+}
+
+/// Takes a client's message in.
+pub(super) async fn message(shared: &Arc<Shared>, world: &mut World, link: LinkId, node: &Node) {
+    let Some(sender) = world.device(link).cloned() else {
+        tracing::debug!("a message from a client that is not logged in");
+        return;
+    };
+    world.note_attempt(node, &sender.user);
+    let refused = world.settings.ack_error.times.take();
+    let mut after = Aftermath {
+        link,
+        sender: sender.clone(),
+        ack: None,
+        receipts: Vec::new(),
+        from_phone: Vec::new(),
+    };
+    if refused {
+        let mut nack = ack(node, "message");
+        nack.attrs.insert("error", world.settings.ack_error.code);
+        after.ack = Some(nack);
+    } else {
+        let dropped = world.settings.ack_drop.take();
+        after.ack = (!dropped).then(|| ack(node, "message"));
+        world.stats.messages += 1;
+        for delivered in world.people.receive(node, &sender.jid()).await {
+            outcome(world, &mut after, delivered);
+        }
+    }
+    let delay = Duration::from_millis(world.settings.ack_delay_ms);
+    if delay.is_zero() {
+        return follow(world, after);
+    }
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        tokio::time::sleep(delay).await;
+        follow(&mut *shared.change().await, after);
+    });
+}
+
+fn follow(world: &mut World, after: Aftermath) {
+    if let Some(ack) = after.ack {
+        // A client that has gone does not get it, and has to ask again.
+        if world.link(after.link).is_some() {
+            world.stats.acks += 1;
+        }
+        world.say(after.link, ack);
+    }
+    for receipt in after.receipts {
+        world.deliver(&after.sender, receipt);
+    }
+    for receipt in after.from_phone {
+        world.phone_says(&after.sender, receipt);
+    }
+}
+
+/// What one device does with its copy.
+fn outcome(world: &mut World, after: &mut Aftermath, delivered: Delivered) {
+    if let Some(forward) = &delivered.forward {
+        if let Some(to) = jid_attr(forward, "to").and_then(|to| world.companion_at(&to)) {
+            hand_over(world, &to, forward.clone());
+        }
+        return;
+    }
+    let from_phone = delivered.is_own_phone;
+    let answers = match &delivered.retry {
+        Some(retry) => vec![retry.clone()],
+        None if !delivered.ok => Vec::new(),
+        None if from_phone => vec![from_own_phone(&delivered)],
+        None => receipts(&delivered, world.settings.receipts),
+    };
+    let list = if from_phone { &mut after.from_phone } else { &mut after.receipts };
+    list.extend(answers);
+}
+
+fn receipt(delivered: &Delivered) -> NodeBuilder {
+    let node = NodeBuilder::new("receipt").attr("id", delivered.id.as_str()).attr("t", now_secs());
+    if delivered.chat.is_group() {
+        node.attr("from", &delivered.chat).attr("participant", &delivered.device)
+    } else {
+        node.attr("from", &delivered.device)
+    }
+}
+
+/// The phone has its copy: of a message to others, or of one about the account.
+fn from_own_phone(delivered: &Delivered) -> Node {
+    if delivered.peer {
+        return receipt(delivered).attr("type", "peer_msg").build();
+    }
+    let node = receipt(delivered).attr("type", "sender");
+    if delivered.chat.is_group() {
+        return node.build();
+    }
+    node.attr("recipient", &delivered.chat).build()
+}
+
+/// Each device says that it has the message; the phone, that it was read.
+fn receipts(delivered: &Delivered, wanted: Receipts) -> Vec<Node> {
+    let mut nodes = Vec::new();
+    if wanted != Receipts::None {
+        nodes.push(receipt(delivered).build());
+    }
+    if wanted == Receipts::All && delivered.device.device == 0 {
+        nodes.push(receipt(delivered).attr("type", "read").build());
+    }
+    nodes
+}
+
+/// Gives a stanza to a companion. It knows who it is: `to` stays with the server.
+pub(super) fn hand_over(world: &mut World, to: &DeviceId, mut node: Node) {
+    node.attrs.0.retain(|(key, _)| key != "to");
+    world.deliver(to, node);
+}
+
+/// A client's receipt: it has the message, has read it, or could not read it. The
+/// server acknowledges it, and brings it to the sender where that is a client, too.
+pub(super) async fn client_receipt(world: &mut World, link: LinkId, node: &Node) {
+    world.say(link, ack(node, "receipt"));
+    let Some(device) = world.device(link).cloned() else { return };
+    let id = attr(node, "id").unwrap_or_default();
+    if let Some(companion) = world.accounts.companion_mut(&device) {
+        companion.received(&id);
+    }
+    let resent = match attr(node, "type").as_deref() {
+        Some("retry") => world.people.resend(node, &device.jid()).await,
+        Some(_) | None => None,
+    };
+    if let Some(resent) = resent {
+        return hand_over(world, &device, resent);
+    }
+    let author = jid_attr(node, "participant").or_else(|| jid_attr(node, "to"));
+    let author = author.and_then(|author| world.companion_at(&author));
+    if let Some(author) = author.filter(|author| *author != device) {
+        let passed = pass_on(world, &device, node, &author);
+        world.deliver(&author, passed);
+    }
+}
+
+/// A receipt as the author of the message gets it.
+fn pass_on(world: &World, device: &DeviceId, node: &Node, author: &DeviceId) -> Node {
+    let mut passed = node.clone();
+    passed.attrs.0.retain(|(key, _)| !matches!(key.as_ref(), "to" | "participant"));
+    let by_lid = jid_attr(node, "to").is_some_and(|to| to.is_lid());
+    let own = if by_lid { world.lid(device) } else { None }.unwrap_or_else(|| device.jid());
+    let group = jid_attr(node, "to").filter(Jid::is_group);
+    match group {
+        Some(group) => {
+            passed.attrs.insert("from", group);
+            passed.attrs.insert("participant", own);
+        }
+        None => passed.attrs.insert("from", own),
+    }
+    if device.user == author.user && attr(&passed, "type").is_none() {
+        passed.attrs.insert("type", "sender");
+    }
+    passed.attrs.insert("t", now_secs());
+    passed
+}

@@ -1,0 +1,177 @@
+//! Message stanzas: reads what a client sends, builds what a client receives.
+
+use whatsapp_rust::NodeBuilder;
+use whatsapp_rust::wacore_binary::{Jid, Node};
+
+use super::{bytes_of, jid_attr, text_attr};
+use crate::sim::device::{Bundle, EncType, Envelope};
+use crate::sim::stanza::prekeys::key_nodes;
+
+/// Padded content; version 3 has no padding.
+const ENC_VERSION: u8 = 2;
+
+/// A message as a client sent it.
+pub(in crate::sim) struct Outgoing<'a> {
+    pub(in crate::sim) id: String,
+    pub(in crate::sim) to: Jid,
+    /// The only member that a group retry is for.
+    pub(in crate::sim) participant: Option<Jid>,
+    /// To the account's own phone, about the account: not a message of a chat.
+    pub(in crate::sim) peer: bool,
+    kind: String,
+    /// `<enc>` for whoever the stanza is addressed to.
+    pub(in crate::sim) direct: Vec<&'a Node>,
+    /// `<enc>` for one device each.
+    pub(in crate::sim) addressed: Vec<(Jid, Vec<&'a Node>)>,
+    device_identity: Option<&'a Node>,
+}
+
+impl<'a> Outgoing<'a> {
+    pub(in crate::sim) fn parse(message: &'a Node) -> Option<Self> {
+        let participants = message.get_optional_child("participants");
+        let addressed = participants.map(|list| list.get_children_by_tag("to")).into_iter();
+        let addressed = addressed
+            .flatten()
+            .filter_map(|to| Some((jid_attr(to, "jid")?, to.get_children_by_tag("enc").collect())));
+        Some(Self {
+            id: text_attr(message, "id"),
+            to: jid_attr(message, "to")?,
+            participant: jid_attr(message, "participant"),
+            peer: text_attr(message, "category") == "peer",
+            kind: text_attr(message, "type"),
+            direct: message.get_children_by_tag("enc").collect(),
+            addressed: addressed.collect(),
+            device_identity: message.get_optional_child("device-identity"),
+        })
+    }
+
+    /// The stanza that another real client gets of this message.
+    pub(in crate::sim) fn forward(&self, head: &Head<'_>, encs: &[&Node]) -> Node {
+        let mut children: Vec<Node> = encs.iter().map(|enc| (*enc).clone()).collect();
+        children.extend(self.device_identity.cloned());
+        let mut node = head.start(&self.id, &self.kind);
+        if self.peer {
+            node = node.attr("category", "peer");
+        }
+        node.children(children).build()
+    }
+}
+
+/// Reads one `<enc>`.
+pub(in crate::sim) fn envelope(enc: &Node) -> Option<Envelope<'_>> {
+    let kind = EncType::from_wire(&text_attr(enc, "type"))?;
+    let version = text_attr(enc, "v").parse().unwrap_or(ENC_VERSION);
+    Some(Envelope { kind, version, bytes: bytes_of(enc)? })
+}
+
+/// Builds one `<enc>`.
+pub(in crate::sim) fn enc(kind: EncType, bytes: Vec<u8>) -> Node {
+    NodeBuilder::new("enc")
+        .attr("v", ENC_VERSION.to_string())
+        .attr("type", kind.as_wire())
+        .bytes(bytes)
+        .build()
+}
+
+/// The attributes of a message on its way to a client.
+pub(in crate::sim) struct Head<'a> {
+    pub(in crate::sim) to: Jid,
+    /// The chat as the client knows it: a person's device, or a group.
+    pub(in crate::sim) from: Jid,
+    /// The other name of a sender who is not the client's own account.
+    pub(in crate::sim) alias: Option<Jid>,
+    /// The sender within a group.
+    pub(in crate::sim) participant: Option<Jid>,
+    /// The chat, when the account itself is the sender.
+    pub(in crate::sim) recipient: Option<Jid>,
+    pub(in crate::sim) addressing: &'a str,
+    pub(in crate::sim) notify: &'a str,
+    pub(in crate::sim) at_s: i64,
+}
+
+impl Head<'_> {
+    fn start(&self, id: &str, kind: &str) -> NodeBuilder {
+        let mut node = NodeBuilder::new("message")
+            .attr("from", &self.from)
+            .attr("to", &self.to)
+            .attr("id", id)
+            .attr("type", kind)
+            .attr("t", self.at_s.to_string())
+            .attr("addressing_mode", self.addressing);
+        if !self.notify.is_empty() {
+            node = node.attr("notify", self.notify);
+        }
+        if let Some(participant) = &self.participant {
+            node = node.attr("participant", participant);
+        }
+        if let Some(recipient) = &self.recipient {
+            node = node.attr("recipient", recipient);
+        }
+        if let Some(alias) = &self.alias {
+            let key = match (self.participant.is_some(), alias.is_lid()) {
+                (true, true) => "participant_lid",
+                (true, false) => "participant_pn",
+                (false, true) => "sender_lid",
+                (false, false) => "sender_pn",
+            };
+            node = node.attr(key, alias);
+        }
+        node
+    }
+
+    /// A text message.
+    pub(in crate::sim) fn text(&self, id: &str, encs: Vec<Node>) -> Node {
+        self.start(id, "text").children(encs).build()
+    }
+
+    /// A message of the account's phone to its companion, about the account.
+    pub(in crate::sim) fn peer(&self, id: &str, enc: Node) -> Node {
+        self.start(id, "text").attr("category", "peer").children([enc]).build()
+    }
+}
+
+/// What a retry receipt says.
+pub(in crate::sim) struct Retry<'a> {
+    pub(in crate::sim) id: &'a str,
+    /// The sender's device, which is to encrypt again.
+    pub(in crate::sim) to: &'a Jid,
+    /// The device that could not read.
+    pub(in crate::sim) device: &'a Jid,
+    /// The group, or `None` between two people.
+    pub(in crate::sim) group: Option<&'a Jid>,
+    /// The chat, when the device is the sender's own phone.
+    pub(in crate::sim) recipient: Option<&'a Jid>,
+    pub(in crate::sim) count: u32,
+    pub(in crate::sim) reason: u8,
+    pub(in crate::sim) at_s: i64,
+}
+
+impl Retry<'_> {
+    /// The receipt, with keys for a new session.
+    pub(in crate::sim) fn receipt(&self, bundle: Bundle) -> Node {
+        let at = self.at_s.to_string();
+        let retry = NodeBuilder::new("retry")
+            .attr("v", "1")
+            .attr("count", self.count.to_string())
+            .attr("id", self.id)
+            .attr("t", at.as_str())
+            .attr("error", self.reason.to_string())
+            .build();
+        let registration =
+            NodeBuilder::new("registration").bytes(bundle.registration_id.to_be_bytes()).build();
+        let keys = NodeBuilder::new("keys").children(key_nodes(bundle)).build();
+        let mut receipt = NodeBuilder::new("receipt")
+            .attr("id", self.id)
+            .attr("to", self.to)
+            .attr("type", "retry")
+            .attr("t", at.as_str())
+            .attr("from", self.group.unwrap_or(self.device));
+        if self.group.is_some() {
+            receipt = receipt.attr("participant", self.device);
+        }
+        if let Some(recipient) = self.recipient {
+            receipt = receipt.attr("recipient", recipient);
+        }
+        receipt.children([retry, registration, keys]).build()
+    }
+}

@@ -1,0 +1,126 @@
+//! The answer to the question who is who: devices, contacts, LIDs.
+
+use whatsapp_rust::NodeBuilder;
+use whatsapp_rust::wacore::messages::MessageUtils;
+use whatsapp_rust::wacore_binary::{Jid, Node, Server};
+
+use super::{error, error_node, jid_attr, result, text_attr};
+use crate::sim::people::{People, digits};
+use crate::sim::person::Person;
+
+/// Answers a query of any mode and context.
+pub(in crate::sim) fn answer(people: &People, iq: &Node, _asking: &Jid) -> Node {
+    let Some(query) = iq.get_optional_child("usync") else {
+        return error(iq, 400, "bad-request");
+    };
+    let protocols: Vec<&str> = query
+        .get_optional_child("query")
+        .and_then(Node::children)
+        .unwrap_or_default()
+        .iter()
+        .map(|protocol| protocol.tag.as_ref())
+        .collect();
+    let mut lists = Vec::new();
+    for tag in ["list", "side_list"] {
+        let users = query.get_optional_child(tag).and_then(Node::children).unwrap_or_default();
+        let users: Vec<Node> = users.iter().map(|user| one(people, user, &protocols)).collect();
+        // The real server answers the main list always, the side list when asked.
+        if tag == "list" {
+            lists.push(NodeBuilder::new("list").children(users).build());
+        } else if !users.is_empty() {
+            lists.push(NodeBuilder::new("side_list").children(users).build());
+        }
+    }
+    let states = protocols.iter().map(|tag| NodeBuilder::new_dynamic((*tag).to_owned()).build());
+    let mut children = vec![NodeBuilder::new("result").children(states).build()];
+    children.extend(lists);
+    let usync = NodeBuilder::new("usync")
+        .attr("sid", text_attr(query, "sid"))
+        .attr("index", "0")
+        .attr("last", "true")
+        .attr("mode", text_attr(query, "mode"))
+        .attr("context", text_attr(query, "context"))
+        .children(children);
+    result(iq, vec![usync.build()])
+}
+
+fn one(people: &People, user: &Node, protocols: &[&str]) -> Node {
+    let asked = identity(user);
+    let person = asked.as_ref().and_then(|jid| people.find(jid)).filter(|p| p.on_network);
+    let mut answer = NodeBuilder::new("user");
+    if let Some(jid) = &asked {
+        answer = answer.attr("jid", jid);
+        if let Some(person) = person.filter(|_| jid.is_lid()) {
+            answer = answer.attr("pn_jid", person.pn_jid(0));
+        }
+    }
+    let parts = protocols.iter().filter_map(|protocol| match *protocol {
+        "contact" => Some(contact(user, person)),
+        "devices" => Some(devices(person, asked.as_ref())),
+        "lid" => person.map(|p| NodeBuilder::new("lid").attr("val", p.lid_jid(0)).build()),
+        "status" => person.map(status),
+        "disappearing_mode" => person.map(|_| {
+            NodeBuilder::new("disappearing_mode").attr("duration", "0").attr("t", "0").build()
+        }),
+        "picture" => person.map(|_| {
+            let missing = error_node(404, "item-not-found");
+            NodeBuilder::new("picture").children([missing]).build()
+        }),
+        // Nobody here is a business, a bot, or has a user name: the server then
+        // leaves the part out.
+        _ => None,
+    });
+    answer.children(parts).build()
+}
+
+/// Who is asked about: a JID, or a number in `<contact>`.
+fn identity(user: &Node) -> Option<Jid> {
+    let by_jid = jid_attr(user, "jid").or_else(|| jid_attr(user, "pn_jid"));
+    by_jid.map(Jid::into_non_ad).or_else(|| {
+        let number = user.get_optional_child("contact")?.content_as_string()?;
+        Some(Jid::new(digits(number.trim()).ok()?, Server::Pn))
+    })
+}
+
+fn contact(user: &Node, person: Option<&Person>) -> Node {
+    let asked = user.get_optional_child("contact").and_then(Node::content_as_string);
+    let contact =
+        NodeBuilder::new("contact").attr("type", if person.is_some() { "in" } else { "out" });
+    match asked {
+        Some(number) => contact.string_content(number).build(),
+        None => contact.build(),
+    }
+}
+
+fn status(person: &Person) -> Node {
+    NodeBuilder::new("status")
+        .attr("t", person.since_s.to_string())
+        .string_content("Hey there! I am simulated.")
+        .build()
+}
+
+fn devices(person: Option<&Person>, asked: Option<&Jid>) -> Node {
+    let (Some(person), Some(asked)) = (person, asked) else {
+        let nothing = NodeBuilder::new("device-list").build();
+        return NodeBuilder::new("devices").children([nothing]).build();
+    };
+    let list = person.devices.iter().map(|(id, endpoint)| {
+        let device = NodeBuilder::new("device").attr("id", id.to_string());
+        match endpoint.key_index {
+            0 => device.build(),
+            index => device.attr("key-index", index.to_string()).build(),
+        }
+    });
+    let jids: Vec<Jid> = person.devices.keys().map(|id| asked.with_device(*id)).collect();
+    let mut device_list = NodeBuilder::new("device-list").children(list);
+    if let Ok(hash) = MessageUtils::participant_list_hash(&jids) {
+        device_list = device_list.attr("hash", hash);
+    }
+    let mut parts = vec![device_list.build()];
+    // Clients skip companions that no signed list vouches for.
+    if let Some(signed) = person.key_index_list() {
+        let ts = person.since_s.to_string();
+        parts.push(NodeBuilder::new("key-index-list").attr("ts", ts).bytes(signed).build());
+    }
+    NodeBuilder::new("devices").children(parts).build()
+}
