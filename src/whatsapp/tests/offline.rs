@@ -25,6 +25,12 @@ impl Keys {
     pub(super) fn new() -> Arc<Keys> {
         Arc::new(Keys(Mutex::new(Arc::new(InMemoryBackend::new()))))
     }
+
+    /// How many hold the keys besides us.
+    #[cfg(feature = "sim")]
+    pub(super) fn holders(&self) -> usize {
+        Arc::strong_count(&self.0.lock().unwrap()) - 1
+    }
 }
 
 #[async_trait]
@@ -68,6 +74,7 @@ impl Bench {
     }
 }
 
+/// The order to send a text.
 pub(super) fn message(number: u64, to: &str, text: &str) -> Order {
     let out = Outgoing {
         id: MessageId(number),
@@ -78,6 +85,7 @@ pub(super) fn message(number: u64, to: &str, text: &str) -> Order {
     Order::Send(out, Body(text.into()))
 }
 
+/// The network's id of a message.
 pub(super) fn wa_id(number: u64) -> WaMessageId {
     WaMessageId(format!("3EB0{number:018X}"))
 }
