@@ -8,6 +8,7 @@
 mod build;
 mod client;
 mod endpoint;
+mod flights;
 mod http;
 mod pairing;
 mod run;
