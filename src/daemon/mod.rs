@@ -117,7 +117,7 @@ fn store_exit(error: &OpenError) -> ExitCode {
         OpenError::WrongOwner { .. } | OpenError::TooOpen { .. } => ExitCode::NoPerm,
         OpenError::DiskFull { .. } | OpenError::Io { .. } => ExitCode::IoErr,
         OpenError::Newer { .. } => ExitCode::Protocol,
-        OpenError::Damaged { .. } => ExitCode::DataErr,
+        OpenError::Damaged { .. } | OpenError::RolledBack { .. } => ExitCode::DataErr,
     }
 }
 
