@@ -250,10 +250,15 @@ pub(crate) fn sentence(reason: &EndReason) -> String {
              verify."
                 .to_owned()
         }
-        EndReason::Unreachable { what } => format!("The server cannot be reached: {what}."),
-        EndReason::Lost { what } => format!("The connection was lost: {what}."),
+        EndReason::Unreachable { what } => ended("The server cannot be reached", what),
+        EndReason::Lost { what } => ended("The connection was lost", what),
         EndReason::PairingTimedOut => "Nobody used the pairing code in time.".to_owned(),
-        EndReason::PairingFailed { what } => format!("The pairing failed: {what}."),
+        EndReason::PairingFailed { what } => ended("The pairing failed", what),
         EndReason::Closed => "The connection was closed by this daemon.".to_owned(),
     }
+}
+
+/// A cause may come with its own full stop.
+fn ended(how: &str, cause: &str) -> String {
+    format!("{how}: {}.", cause.trim_end_matches('.'))
 }

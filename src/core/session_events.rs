@@ -68,11 +68,11 @@ impl Core {
     }
 
     fn not_sent(&mut self, id: MessageId, attempt: Attempt, why: NotSent, now: Now) {
-        if why == NotSent::NotConnected {
-            self.connection_gone(id, now);
-        }
         if !self.is_current(id, attempt) {
             return;
+        }
+        if why == NotSent::NotConnected {
+            self.connection_gone(id, now);
         }
         let kind = match why {
             NotSent::NotConnected => return self.put_back(id, true, now),

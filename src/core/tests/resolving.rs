@@ -1,5 +1,5 @@
 use super::world::World;
-use crate::core::io::{EndReason, ReceiptKind, Request, Wake};
+use crate::core::io::{EndReason, NotSent, ReceiptKind, Request, Wake};
 use crate::rpc::api::{ReasonKind, State};
 
 #[test]
@@ -180,7 +180,7 @@ fn what_may_have_left_stays_unknown_when_a_later_attempt_does_not_leave() {
     world.lose();
     world.pass(1);
     world.connect();
-    world.not_sent(id, crate::core::io::NotSent::Passing);
+    world.not_sent(id, NotSent::Passing);
     assert_eq!(world.state(id), State::Unknown);
     world.pass(1_000);
     assert_eq!(world.flight(id).attempt.0, 3);
@@ -194,8 +194,10 @@ fn reports_about_an_earlier_attempt_are_ignored() {
     world.lose();
     world.pass(1);
     world.connect();
-    let why = crate::core::io::NotSent::NoDevice;
-    world.session(crate::core::io::SessionEvent::NotSent { id, attempt: old, why });
+    for why in [NotSent::NoDevice, NotSent::NotConnected] {
+        world.session(crate::core::io::SessionEvent::NotSent { id, attempt: old, why });
+    }
+    assert!(world.core.link.can_send(), "the new connection is not to blame");
     world.session(crate::core::io::SessionEvent::CutOff { id, attempt: old });
     assert_eq!(world.state(id), State::Sending);
 }
