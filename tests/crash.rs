@@ -9,13 +9,13 @@ fn killed_between_the_send_and_its_ack_the_recipient_has_one_message() {
     let lab = Lab::new();
     lab.people(&["+15550111"]);
     let mut daemon = lab.paired();
-    lab.sim.call("server.set", json!({ "ack_drop": true, "receipts": false }));
+    lab.sim.call("server.set", json!({ "ack_drop": true, "receipts": "none" }));
     let before = daemon.send("+15550111", "only once");
     // The server has it, we have no answer.
     lab.sim.call("server.wait", json!({ "messages": 1 }));
     daemon.kill9();
 
-    lab.sim.call("server.set", json!({ "ack_drop": false, "receipts": true }));
+    lab.sim.call("server.set", json!({ "ack_drop": false, "receipts": "all" }));
     let daemon = lab.daemon("[pacing]\nwindow = \"3s\"\n");
     let after = daemon.send("+15550111", "and this");
     daemon.events().wait_until_left(&daemon, &[before.clone(), after]);
@@ -34,11 +34,15 @@ fn four_hundred_survive_kill_9_and_the_next_is_refused_with_a_hint() {
     let mut ids = Vec::new();
     for n in 0..CAPACITY {
         let reply = rpc
-            .call("message.send", json!({ "to": format!("+15550{:03}", 100 + n % 3), "text": format!("text {n}") }))
+            .call(
+                "message.send",
+                json!({ "to": format!("+15550{:03}", 100 + n % 3), "text": format!("text {n}") }),
+            )
             .unwrap();
         ids.push(reply["message"]["id"].as_str().unwrap().to_owned());
     }
-    let refusal = rpc.call("message.send", json!({ "to": "+15550111", "text": "too many" })).unwrap_err();
+    let refusal =
+        rpc.call("message.send", json!({ "to": "+15550111", "text": "too many" })).unwrap_err();
     assert_eq!(refusal["data"]["kind"], "queue_full", "{refusal}");
     assert_eq!(refusal["code"], 1001);
     let sentence = refusal["message"].as_str().unwrap();
@@ -51,7 +55,8 @@ fn four_hundred_survive_kill_9_and_the_next_is_refused_with_a_hint() {
     let kept: Vec<&str> =
         list["messages"].as_array().unwrap().iter().map(|m| m["id"].as_str().unwrap()).collect();
     assert_eq!(kept, ids);
-    let refusal = daemon.call("message.send", json!({ "to": "+15550111", "text": "x" })).unwrap_err();
+    let refusal =
+        daemon.call("message.send", json!({ "to": "+15550111", "text": "x" })).unwrap_err();
     assert_eq!(refusal["data"]["kind"], "queue_full");
 }
 

@@ -4,6 +4,5 @@
 mod crash;
 mod pairing;
 mod queue;
-mod readme;
 mod sending;
 mod support;

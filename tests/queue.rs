@@ -38,8 +38,9 @@ fn the_same_key_answers_the_same_message_after_kill_9() {
 fn cancel_clear_and_ids_that_are_never_reused() {
     let lab = Lab::new();
     let mut daemon = lab.daemon("");
-    let ids: Vec<String> =
-        (0..6).map(|n| daemon.send(["+15550111", "+15550112"][n % 2], &format!("text {n}"))).collect();
+    let ids: Vec<String> = (0..6)
+        .map(|n| daemon.send(["+15550111", "+15550112"][n % 2], &format!("text {n}")))
+        .collect();
 
     let cancelled = daemon.call("queue.cancel", json!({ "ids": [ids[0], "m999"] })).unwrap();
     assert_eq!(cancelled["cancelled"], json!([ids[0]]));
@@ -68,7 +69,8 @@ fn a_misspelt_filter_clears_nothing() {
     let lab = Lab::new();
     let daemon = lab.daemon("");
     daemon.send("+15550111", "stays");
-    let error = daemon.call("queue.clear", json!({ "filter": { "two": "+15550111" } })).unwrap_err();
+    let error =
+        daemon.call("queue.clear", json!({ "filter": { "two": "+15550111" } })).unwrap_err();
     assert_eq!(error["data"]["kind"], "invalid_params", "{error}");
     assert_eq!(daemon.status()["queue"]["queued"], 1);
 }
@@ -79,8 +81,9 @@ fn the_longest_text_goes_in_and_comes_back_whole() {
     let mut daemon = lab.daemon("");
     let text = "\u{1f980}".repeat(65_536);
     let id = daemon.send("+15550111", &text);
-    let error =
-        daemon.call("message.send", json!({ "to": "+15550111", "text": format!("{text}!") })).unwrap_err();
+    let error = daemon
+        .call("message.send", json!({ "to": "+15550111", "text": format!("{text}!") }))
+        .unwrap_err();
     assert_eq!(error["data"]["kind"], "bad_text", "{error}");
     daemon.kill9();
     let daemon = lab.daemon("");
@@ -95,7 +98,8 @@ fn tetherctl_tells_people_what_they_need() {
 
     let why = ctl(&["why"]).ok();
     assert!(why.contains("tetherctl pair"), "{why}");
-    let sent: Value = serde_json::from_str(&ctl(&["--json", "send", "+15550111", "hello"]).ok()).unwrap();
+    let sent: Value =
+        serde_json::from_str(&ctl(&["--json", "send", "+15550111", "hello"]).ok()).unwrap();
     assert_eq!(sent["message"]["id"], "m1");
     daemon.ctl().args(&["send", "+15550112", "-"]).input("from stdin").ok();
     assert!(ctl(&["show", "m2"]).ok().contains("from stdin"));

@@ -1,6 +1,6 @@
 //! What "sent" means, the pace in real time, and what an answer that never comes does.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{Lab, has_left, message_is, session_is};
 
@@ -12,7 +12,7 @@ const WINDOW_MS: u64 = 3_000;
 fn attempts_ms(lab: &Lab) -> Vec<u64> {
     let stats = lab.sim.call("server.stats", json!({}));
     let attempts = stats["attempts"].as_array().unwrap_or_else(|| panic!("{stats}"));
-    attempts.iter().map(|a| a["mono_ms"].as_u64().unwrap_or_else(|| panic!("{a}"))).collect()
+    attempts.iter().map(|a| a["at_ms"].as_u64().unwrap_or_else(|| panic!("{a}"))).collect()
 }
 
 /// No window of the pacer holds more than its limit. The server's clock reads later
@@ -60,7 +60,7 @@ fn a_refusal_never_reads_as_sent() {
     let daemon = lab.paired();
     for (code, reason) in [(463, "reachout_timelock"), (479, "refused")] {
         let mut events = daemon.events();
-        lab.sim.call("server.set", json!({ "ack_error": code, "receipts": false }));
+        lab.sim.call("server.set", json!({ "ack_error": code, "receipts": "none" }));
         let id = daemon.send("+15550111", &format!("refused with {code}"));
         let event = events.wait("the refusal", |event| {
             assert!(!has_left(event, &id), "{event}");
@@ -70,7 +70,7 @@ fn a_refusal_never_reads_as_sent() {
         assert!(event["message"]["sent_at"].is_null());
     }
     // A parked message blocks nothing.
-    lab.sim.call("server.set", json!({ "ack_error": Value::Null, "receipts": true }));
+    lab.sim.call("server.set", json!({ "ack_error": false, "receipts": "all" }));
     let mut events = daemon.events();
     let id = daemon.send("+15550111", "goes on");
     events.wait_until_sent(&[id]);
@@ -82,7 +82,7 @@ fn an_answer_that_never_comes_reads_unknown_and_resolves_after_reconnect() {
     lab.people(&["+15550111"]);
     let daemon = lab.paired();
     let mut events = daemon.events();
-    lab.sim.call("server.set", json!({ "ack_drop": true, "receipts": false }));
+    lab.sim.call("server.set", json!({ "ack_drop": true, "receipts": "none" }));
     let id = daemon.send("+15550111", "first");
     let later = daemon.send("+15550111", "second");
     events.wait("the timeout", |event| {
@@ -91,7 +91,7 @@ fn an_answer_that_never_comes_reads_unknown_and_resolves_after_reconnect() {
     });
     assert_eq!(daemon.message(&later)["state"], "queued", "it must not overtake");
 
-    lab.sim.call("server.set", json!({ "ack_drop": false, "receipts": true }));
+    lab.sim.call("server.set", json!({ "ack_drop": false, "receipts": "all" }));
     lab.sim.call("server.disconnect", json!({}));
     events.wait_until_sent(&[id.clone(), later]);
     assert_eq!(lab.sim.texts("+15550111"), ["first", "second"]);
@@ -106,7 +106,7 @@ fn delivery_and_read_receipts_arrive() {
     lab.people(&["+15550111"]);
     let daemon = lab.paired();
     let mut events = daemon.events();
-    lab.sim.call("server.set", json!({ "receipts": "read" }));
+    lab.sim.call("server.set", json!({ "receipts": "all" }));
     let id = daemon.send("+15550111", "read me");
     let event = events.wait("the read receipt", |event| message_is(event, &id, "read"));
     for field in ["sent_at", "delivered_at", "read_at"] {

@@ -128,14 +128,20 @@ impl Core {
                 }
             }
             (Some(_), _) if self.queue.unknown_len() > 0 => format!(
-                "{} of {to_leave} messages had no answer from the server; each is sent again \
-                 under its id when the connection has been made anew.",
+                "{} of {to_leave} waiting messages had no answer from the server; each is sent \
+                 again under its id, on a new connection.",
                 self.queue.unknown_len()
             ),
+            (Some(_), _) if to_leave == 1 => {
+                "Nothing is wrong; 1 message waits for another attempt, or for the one before it \
+                 in its chat."
+                    .to_owned()
+            }
             (Some(_), _) => format!(
-                "Nothing is wrong; {to_leave} messages wait for the ones before them in their \
-                 chats."
+                "Nothing is wrong; {to_leave} messages wait for another attempt, or for the \
+                 ones before them in their chats."
             ),
+            (None, _) if sending == 1 => "Nothing is wrong; 1 message is on its way.".to_owned(),
             (None, _) if sending > 0 => {
                 format!("Nothing is wrong; {sending} messages are on their way.")
             }

@@ -43,11 +43,9 @@ impl Core {
             }
         };
         consider(self.link.run.as_ref().and_then(|run| run.deadline), Wake::RunTimeout);
-        if !self.draining
-            && let Some(at) = self.link.next_try(&self.facts)
-        {
-            let wake = if self.facts.banned.is_some() { Wake::BanEnds } else { Wake::Connect };
-            consider(Some(at), wake);
+        consider(self.link.ban_ends, Wake::BanEnds);
+        if !self.draining {
+            consider(self.link.next_try(&self.facts), Wake::Connect);
         }
         consider(self.flying().map(|(_, until)| until).min(), Wake::AckTimeout);
         consider(self.resolve_at(), Wake::Resolve);
@@ -149,10 +147,6 @@ impl Core {
                 self.out.facts = true;
             }
         }
-        // Should a wall clock set back have kept the fact longer than the ban.
-        if self.link.ban_ends.is_none() && self.facts.banned.take().is_some() {
-            self.out.facts = true;
-        }
     }
 
     fn flying(&self) -> impl Iterator<Item = (MessageId, u64)> {
@@ -236,7 +230,6 @@ impl Core {
                 break;
             }
             self.queue.remove(id);
-            self.out.put.remove(&id);
             self.out.removed.push(id);
         }
     }
@@ -257,10 +250,9 @@ impl Core {
         }
         let pairing = matches!(self.link.run, Some(Run { phase: Phase::Pairing(_), .. }));
         if pairing {
-            let why = "the pairing took too long";
+            let why = "The pairing took too long.";
             self.fail_pairing(
-                api::Error::new(api::ErrorKind::PairingFailed, format!("There is no code: {why}."))
-                    .remedy("tetherctl pair"),
+                api::Error::new(api::ErrorKind::PairingFailed, why).remedy("tetherctl pair"),
             );
             self.out.event(api::Event::Pairing { offer: None, ended: Some(PairEnd::TimedOut {}) });
         }
@@ -274,6 +266,9 @@ impl Core {
         {
             run.closing = Some(then);
             run.deadline = None;
+            if matches!(run.phase, Phase::Connected { .. }) {
+                self.link.down_since = self.now.wall_ms;
+            }
             self.command(SessionCommand::Close);
         }
     }

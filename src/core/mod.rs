@@ -3,7 +3,7 @@
 //! Pure: no clock, no disk, no network, no randomness, no task. Time and dice come
 //! in with the inputs, so that every run can be replayed.
 //!
-//! - [`io`]: what goes in and what comes out.
+//! - [`io`], [`session`]: what goes in and what comes out.
 //! - [`message`], [`life`]: a message, and which state follows which.
 //! - `queue`: all messages and their order. [`pacer`]: when an attempt may leave.
 //! - `link`: the one connection, and when to try it again.
@@ -35,6 +35,7 @@ pub mod pacer;
 pub(crate) mod query;
 pub(crate) mod queue;
 pub(crate) mod requests;
+pub mod session;
 pub(crate) mod session_events;
 pub(crate) mod session_requests;
 #[cfg(test)]

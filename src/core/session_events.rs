@@ -97,6 +97,7 @@ impl Core {
             && !*broken
         {
             *broken = true;
+            self.link.down_since = now.wall_ms;
             run.deadline = Some(now.mono_ms.saturating_add(BROKEN_RUN_MS_MAX));
         }
     }
@@ -183,7 +184,7 @@ impl Core {
         let Some(run) = self.link.run.take() else { return };
         self.all_unanswered(now);
         self.link.note_held(&run, &self.config, now);
-        if matches!(run.phase, Phase::Connected { .. }) {
+        if matches!(run.phase, Phase::Connected { broken: false, .. }) && run.closing.is_none() {
             self.link.down_since = now.wall_ms;
         }
         self.link.wait = None;

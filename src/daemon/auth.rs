@@ -27,10 +27,17 @@ pub enum GroupRef {
     Name(String),
 }
 
+impl GroupRef {
+    /// What is no number is a name.
+    pub fn from_text(text: &str) -> Self {
+        text.parse().map_or_else(|_| GroupRef::Name(text.to_string()), GroupRef::Gid)
+    }
+}
+
 impl FromStr for GroupRef {
     type Err = std::convert::Infallible;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(text.parse().map_or_else(|_| GroupRef::Name(text.to_string()), GroupRef::Gid))
+        Ok(GroupRef::from_text(text))
     }
 }
 
@@ -44,6 +51,14 @@ pub struct AccessGroups {
     pub send: Option<GroupRef>,
     /// May do everything.
     pub admin: Option<GroupRef>,
+}
+
+impl AccessGroups {
+    /// From what the configuration says.
+    pub fn from_names(read: Option<&str>, send: Option<&str>, admin: Option<&str>) -> Self {
+        let [read, send, admin] = [read, send, admin].map(|group| group.map(GroupRef::from_text));
+        AccessGroups { read, send, admin }
+    }
 }
 
 /// Why the configured groups cannot be used.
@@ -194,6 +209,10 @@ fn peer_groups(fd: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
             }
             Err((error, needed)) => {
                 let grows = needed > groups.len() && needed <= GROUPS_MAX;
+                // A kernel without this option: the peer's own group is all that is known.
+                if error.raw_os_error() == Some(libc::ENOPROTOOPT) {
+                    return Ok(Vec::new());
+                }
                 if error.raw_os_error() != Some(libc::ERANGE) || !grows {
                     return Err(error);
                 }

@@ -26,7 +26,7 @@ pub(crate) const LINE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Further ones wait in the socket.
 pub(crate) const IN_FLIGHT_MAX: usize = 32;
 /// Time for a peer to take one line.
-pub(crate) const WRITE_TIME_MAX: Duration = Duration::from_secs(10);
+pub(crate) const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
 /// Lines waiting to be written.
 const OUTGOING_MAX: usize = IN_FLIGHT_MAX;
 

@@ -36,7 +36,7 @@ pub enum EngineError {
 
 /// Orders from the daemon's main task.
 #[derive(Debug)]
-pub enum Control {
+pub(super) enum Control {
     /// Start nothing new; the engine ends when nothing is in flight.
     Drain,
     /// Take this configuration.
@@ -44,7 +44,7 @@ pub enum Control {
 }
 
 /// What the engine is built from.
-pub struct Parts {
+pub(super) struct Parts {
     /// The core, restored.
     pub core: Core,
     /// What its restoration asks for.
@@ -62,7 +62,7 @@ pub struct Parts {
 }
 
 /// The engine's task.
-pub struct Engine {
+pub(super) struct Engine {
     core: Core,
     store: Store,
     session: SessionHandle,
@@ -78,7 +78,7 @@ pub struct Engine {
 
 impl Engine {
     /// Runs until drained, or until the store fails.
-    pub async fn run(parts: Parts) -> Result<(), EngineError> {
+    pub(super) async fn run(parts: Parts) -> Result<(), EngineError> {
         let Parts { core, first, store, mut calls, mut session_events, session, mut control } =
             parts;
         let mut engine = Engine {

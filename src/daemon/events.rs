@@ -10,7 +10,7 @@ use crate::rpc::api::{Event, EventFrame, Tier, Time};
 use crate::rpc::frame::encode_event;
 
 /// Writes the snapshot and what follows, until the subscriber lags (then it is told),
-/// or the connection ends.
+/// or the engine or the connection ends.
 pub(crate) async fn forward(
     subscription: Subscription,
     tier: Option<Tier>,
@@ -24,9 +24,15 @@ pub(crate) async fn forward(
             last = (frame.seq, frame.at);
             write(frame, tier, outgoing).await?;
         }
-        while let Some(frame) = events.recv().await {
+        let mut lagged = false;
+        loop {
+            lagged = lagged || was_dropped_full(&events);
+            let Some(frame) = events.recv().await else { break };
             last = (frame.seq, frame.at);
             write(frame, tier, outgoing).await?;
+        }
+        if !lagged {
+            return Ok(());
         }
         let (seq, at) = last;
         write(EventFrame { seq, at, event: Event::Lagged {} }, tier, outgoing).await
@@ -36,6 +42,13 @@ pub(crate) async fn forward(
         () = stopped(&mut ending) => {}
         _ = forwarding => {}
     }
+}
+
+/// Tells a subscriber that was dropped for lagging from the end of the engine, which
+/// also ends the channel. One that lags leaves a full channel behind, less one if this
+/// side was just taking an event out.
+fn was_dropped_full(events: &mpsc::Receiver<EventFrame>) -> bool {
+    events.is_closed() && events.len() + 1 >= events.max_capacity()
 }
 
 /// The connection is gone.

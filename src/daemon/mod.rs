@@ -21,6 +21,8 @@ pub mod server;
 pub mod signals;
 pub mod socket;
 mod subscribers;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -320,6 +320,7 @@ pub enum HoldKind {
     /// Logged out from the phone, or by the server.
     LoggedOut,
     /// The server put the account under a temporary ban.
+    #[serde(rename = "banned_until")]
     Banned,
     /// The server refuses this client version.
     ClientOutdated,

@@ -14,3 +14,6 @@ pub mod client;
 pub mod frame;
 pub mod line;
 pub mod view;
+
+#[cfg(test)]
+mod tests;

@@ -106,7 +106,6 @@ impl NoiseKeys {
                 &server.public_key,
                 now_s,
             )?),
-            ..CertChain::default()
         };
         Ok(chain.encode_to_vec())
     }
@@ -125,15 +124,10 @@ fn certificate(
         key: Some(public_bytes(key).to_vec()),
         not_before: Some((now_s - BACKDATE_S).max(0).unsigned_abs()),
         not_after: Some((now_s + VALIDITY_S).unsigned_abs()),
-        ..Default::default()
     }
     .encode_to_vec();
     let signature = calculate_curve_signature(&issuer.private_key, &details)?;
-    Ok(cert_chain::NoiseCertificate {
-        details: Some(details),
-        signature: Some(signature.to_vec()),
-        ..Default::default()
-    })
+    Ok(cert_chain::NoiseCertificate { details: Some(details), signature: Some(signature.to_vec()) })
 }
 
 /// The TLS side, as it is stored.

@@ -10,6 +10,10 @@ use clap::Parser;
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use tokio::io::AsyncReadExt as _;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::error::SimError;
 use super::{Sim, SimConfig, control, hex};
@@ -37,7 +41,10 @@ struct Arguments {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level()).init();
+    // Only our own lines: the protocol crate's may name people and keys.
+    let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), level());
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(ours);
+    tracing_subscriber::registry().with(lines).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),

@@ -234,6 +234,18 @@ struct Account {
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wait {
+    messages: u64,
+    #[serde(default = "a_minute")]
+    within_s: u64,
+}
+
+fn a_minute() -> u64 {
+    60
+}
+
 async fn call(sim: &Sim, method: &str, given: Value) -> Result<Value, Failure> {
     let (room, _) = method.split_once('.').unwrap_or_default();
     match room {
@@ -295,6 +307,11 @@ async fn call_people(sim: &Sim, method: &str, given: Value) -> Result<Value, Fai
 
 async fn call_server(sim: &Sim, method: &str, given: Value) -> Result<Value, Failure> {
     match method {
+        "server.wait" => {
+            let Wait { messages, within_s } = params(given)?;
+            let within = std::time::Duration::from_secs(within_s);
+            Ok(json!(sim.wait_for(|stats| stats.messages >= messages, within).await?))
+        }
         "server.replace_session" => {
             let Account { account } = params(given)?;
             Ok(json!({"replaced": sim.server_replace_session(account.as_deref()).await?}))

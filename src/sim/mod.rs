@@ -38,7 +38,7 @@ mod pair_code;
 mod pairing;
 pub mod people;
 mod person;
-mod receive;
+pub mod receive;
 mod route;
 mod session;
 mod settings;

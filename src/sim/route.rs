@@ -21,8 +21,11 @@ struct Aftermath {
     link: LinkId,
     sender: DeviceId,
     ack: Option<Node>,
-    /// From others' devices.
+    /// From others' devices: those that have it.
     receipts: Vec<Node>,
+    /// From others' phones: those that have read it. After all that have it, because
+    /// a client may take the last word for the state of the message.
+    reads: Vec<Node>,
     /// From the sender's own phone, which may be off.
     from_phone: Vec<Node>,
 }
@@ -40,6 +43,7 @@ pub(super) async fn message(shared: &Arc<Shared>, world: &mut World, link: LinkI
         sender: sender.clone(),
         ack: None,
         receipts: Vec::new(),
+        reads: Vec::new(),
         from_phone: Vec::new(),
     };
     if refused {
@@ -73,7 +77,7 @@ fn follow(world: &mut World, after: Aftermath) {
         }
         world.say(after.link, ack);
     }
-    for receipt in after.receipts {
+    for receipt in after.receipts.into_iter().chain(after.reads) {
         world.deliver(&after.sender, receipt);
     }
     for receipt in after.from_phone {
@@ -90,14 +94,13 @@ fn outcome(world: &mut World, after: &mut Aftermath, delivered: Delivered) {
         return;
     }
     let from_phone = delivered.is_own_phone;
-    let answers = match &delivered.retry {
-        Some(retry) => vec![retry.clone()],
-        None if !delivered.ok => Vec::new(),
-        None if from_phone => vec![from_own_phone(&delivered)],
-        None => receipts(&delivered, world.settings.receipts),
-    };
-    let list = if from_phone { &mut after.from_phone } else { &mut after.receipts };
-    list.extend(answers);
+    match &delivered.retry {
+        Some(retry) if from_phone => after.from_phone.push(retry.clone()),
+        Some(retry) => after.receipts.push(retry.clone()),
+        None if !delivered.ok => {}
+        None if from_phone => after.from_phone.push(from_own_phone(&delivered)),
+        None => receipts(after, &delivered, world.settings.receipts),
+    }
 }
 
 fn receipt(delivered: &Delivered) -> NodeBuilder {
@@ -122,15 +125,13 @@ fn from_own_phone(delivered: &Delivered) -> Node {
 }
 
 /// Each device says that it has the message; the phone, that it was read.
-fn receipts(delivered: &Delivered, wanted: Receipts) -> Vec<Node> {
-    let mut nodes = Vec::new();
+fn receipts(after: &mut Aftermath, delivered: &Delivered, wanted: Receipts) {
     if wanted != Receipts::None {
-        nodes.push(receipt(delivered).build());
+        after.receipts.push(receipt(delivered).build());
     }
     if wanted == Receipts::All && delivered.device.device == 0 {
-        nodes.push(receipt(delivered).attr("type", "read").build());
+        after.reads.push(receipt(delivered).attr("type", "read").build());
     }
-    nodes
 }
 
 /// Gives a stanza to a companion. It knows who it is: `to` stays with the server.

@@ -10,10 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::{mpsc, watch};
 
 use super::batch::Batch;
+use super::dir::Confirmed;
 use super::engine::Engine;
 use super::error::{CommitError, EngineError, Failure};
 #[cfg(any(test, feature = "sim"))]
 use super::fault::Faults;
+use super::record::sequence_entry;
 use super::value::{View, check, expand};
 
 /// Most changes that wait for the committer.
@@ -52,6 +54,9 @@ pub(super) struct Committer {
     pub(super) jobs: mpsc::Receiver<Job>,
     pub(super) shared: Arc<Shared>,
     pub(super) failed: watch::Sender<Option<Failure>>,
+    /// How many changes were ever applied.
+    pub(super) sequence: u64,
+    pub(super) confirmed: Confirmed,
 }
 
 impl Committer {
@@ -85,14 +90,14 @@ impl Committer {
         group
     }
 
-    fn process(&self, group: Vec<Prepare>) -> Result<(), Failure> {
+    fn process(&mut self, group: Vec<Prepare>) -> Result<(), Failure> {
         // sled panics where it finds itself inconsistent.
         catch_unwind(AssertUnwindSafe(|| self.write(group)))
             .map_err(|_| Failure { what: "the committer broke off".into(), disk_full: false })?
             .map_err(|error| Failure { what: error.to_string(), disk_full: error.is_disk_full() })
     }
 
-    fn write(&self, group: Vec<Prepare>) -> Result<(), EngineError> {
+    fn write(&mut self, group: Vec<Prepare>) -> Result<(), EngineError> {
         let mut finishes = Vec::with_capacity(group.len());
         let mut dirty = false;
         for prepare in group {
@@ -101,10 +106,13 @@ impl Committer {
                 finish(Err(error));
                 continue;
             }
-            let writes = expand(self.engine.as_ref(), batch)?;
+            let mut writes = expand(self.engine.as_ref(), batch)?;
             if !writes.is_empty() {
                 #[cfg(any(test, feature = "sim"))]
                 self.shared.faults.before_write()?;
+                self.sequence += 1;
+                writes
+                    .extend([sequence_entry(self.sequence)].map(|(key, entry)| (key, Some(entry))));
                 self.engine.apply(writes)?;
                 dirty = true;
             }
@@ -114,6 +122,10 @@ impl Committer {
             #[cfg(any(test, feature = "sim"))]
             self.shared.faults.before_sync()?;
             self.engine.sync()?;
+            if let Err(error) = self.confirmed.write(self.sequence) {
+                // The changes are safe; only their loss would be noticed later.
+                tracing::warn!(%error, "cannot count the confirmed changes");
+            }
             self.shared.syncs.fetch_add(1, Ordering::Relaxed);
         }
         self.shared.commits.fetch_add(finishes.len() as u64, Ordering::Relaxed);

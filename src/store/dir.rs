@@ -3,11 +3,12 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::poll::poll;
 
 use super::error::{OpenError, is_disk_full};
 
@@ -16,6 +17,8 @@ pub(super) const DATABASE: &str = "store";
 /// In the database's folder: the format of a store that was once complete. Without it
 /// a database that lost everything would look like a new one.
 pub(super) const FORMAT_FILE: &str = "format";
+/// In the database's folder: how many changes were confirmed, and a checksum.
+pub(super) const CONFIRMED: &str = "confirmed";
 /// The lock's file in the state directory.
 pub(super) const LOCK: &str = "lock";
 
@@ -24,6 +27,9 @@ const LOCK_MODE: u32 = 0o600;
 /// Room that must be free before the database opens, in bytes: its recovery writes,
 /// and must not be cut off half-way by a full disk.
 const FREE_BYTES_MIN: u64 = 4 * 1024 * 1024;
+/// How often, and how many milliseconds apart, the database's own lock is tried.
+const DATABASE_TRIES: usize = 300;
+const DATABASE_TRY_MS: u8 = 10;
 /// Most bytes of the lock's file that are read as a process id.
 const PID_BYTES_MAX: u64 = 16;
 
@@ -70,6 +76,7 @@ impl StateDir {
                 .map_err(io_error("create", &folder))?;
         }
         remove_half_made_snapshots(&folder)?;
+        wait_for_database(&folder.join("db"))?;
         Ok(folder)
     }
 
@@ -85,6 +92,20 @@ impl StateDir {
             dir: self.path.clone(),
             what: format!("its file {FORMAT_FILE} is not a number"),
         })
+    }
+
+    /// How many changes were ever confirmed, as far as is known.
+    pub(super) fn confirmed(&self) -> Result<Confirmed, OpenError> {
+        let path = self.path.join(DATABASE).join(CONFIRMED);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(LOCK_MODE)
+            .open(&path)
+            .map_err(io_error("open", &path))?;
+        Ok(Confirmed { file })
     }
 
     /// Notes that the store is complete.
@@ -110,6 +131,41 @@ impl StateDir {
             sync(&path)?;
         }
         Ok(())
+    }
+}
+
+/// Counts the confirmed changes beside the database, so that a database that has
+/// quietly lost its latest ones is noticed. Written after each sync and never synced
+/// itself: after a power cut it may be behind, but never ahead.
+#[derive(Debug)]
+pub(super) struct Confirmed {
+    file: File,
+}
+
+const COUNT_BYTES: usize = 8;
+const CONFIRMED_BYTES: usize = COUNT_BYTES + 4;
+
+impl Confirmed {
+    /// 0 if it is not known.
+    pub(super) fn read(&self) -> u64 {
+        let mut bytes = [0; CONFIRMED_BYTES];
+        if self.file.read_exact_at(&mut bytes, 0).is_err() {
+            return 0;
+        }
+        match bytes.split_first_chunk::<COUNT_BYTES>() {
+            Some((count, sum)) if sum == crc32c::crc32c(count).to_be_bytes() => {
+                u64::from_be_bytes(*count)
+            }
+            Some(_) | None => 0,
+        }
+    }
+
+    pub(super) fn write(&self, count: u64) -> io::Result<()> {
+        let count = count.to_be_bytes();
+        let mut bytes = [0; CONFIRMED_BYTES];
+        bytes[..COUNT_BYTES].copy_from_slice(&count);
+        bytes[COUNT_BYTES..].copy_from_slice(&crc32c::crc32c(&count).to_be_bytes());
+        self.file.write_all_at(&bytes, 0)
     }
 }
 
@@ -162,6 +218,27 @@ fn read_pid(file: File) -> Option<i32> {
     let mut text = String::new();
     file.take(PID_BYTES_MAX).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
+}
+
+/// sled locks its file too, and lets go of it only when its last descriptor closes:
+/// a moment late where one of its threads still holds it, or a process just being
+/// started has inherited it. Nobody else is in this directory, so that is waited for.
+fn wait_for_database(path: &Path) -> Result<(), OpenError> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(io_error("open", path)(error)),
+    };
+    for _ in 0..DATABASE_TRIES {
+        file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(_unlocked_at_once) => return Ok(()),
+            Err((file, Errno::EWOULDBLOCK)) => file,
+            Err((_, errno)) => return Err(io_error("lock", path)(errno.into())),
+        };
+        // Only a timer: interrupted or not, the next try follows.
+        let _ = poll(&mut [], DATABASE_TRY_MS);
+    }
+    Err(io_error("lock", path)(Errno::EWOULDBLOCK.into()))
 }
 
 /// A crash during sled's recovery leaves a `snap.*.generating`, on which it then

@@ -83,6 +83,14 @@ pub enum OpenError {
         /// What was found.
         what: String,
     },
+    /// The database reads, but lacks changes that were confirmed.
+    #[error("the store in {} is damaged: its last {lost} confirmed changes are missing", .dir.display())]
+    RolledBack {
+        /// The state directory.
+        dir: PathBuf,
+        /// How many changes.
+        lost: u64,
+    },
     /// The system refused something.
     #[error("cannot {what} {}: {source}", .path.display())]
     Io {
@@ -118,10 +126,20 @@ impl OpenError {
                 let store = dir.join(super::dir::DATABASE);
                 let aside = dir.join(format!("{}.damaged", super::dir::DATABASE));
                 format!(
-                    "restore a backup, or start afresh with an empty queue and a new pairing: \
+                    "restore a backup of {}, or start afresh with an empty queue and a new pairing: \
                      mv -T {} {}",
                     quoted(&store),
+                    quoted(&store),
                     quoted(&aside)
+                )
+            }
+            OpenError::RolledBack { dir, .. } => {
+                let confirmed = dir.join(super::dir::DATABASE).join(super::dir::CONFIRMED);
+                format!(
+                    "restore a backup of {}, or go on without those changes (messages may be \
+                     lost, or sent again): rm {}",
+                    quoted(&dir.join(super::dir::DATABASE)),
+                    quoted(&confirmed)
                 )
             }
             OpenError::Io { .. } => "put right what the system names, then start again".into(),
@@ -136,7 +154,7 @@ impl OpenError {
             OpenError::WrongOwner { .. } | OpenError::TooOpen { .. } => exit::PERMISSIONS,
             OpenError::DiskFull { .. } => exit::DISK_FULL,
             OpenError::Newer { .. } => exit::NEWER,
-            OpenError::Damaged { .. } => exit::DAMAGED,
+            OpenError::Damaged { .. } | OpenError::RolledBack { .. } => exit::DAMAGED,
             OpenError::Io { .. } => exit::UNREADABLE,
         }
     }

@@ -42,8 +42,9 @@ pub use record::{CHUNK_BYTES, Damage, FORMAT, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use value::{Scan, View};
 
 use committer::{Committer, JOBS_MAX, Job, Prepare, Shared};
-use dir::StateDir;
+use dir::{Confirmed, StateDir};
 use engine::{Engine, Sled};
+use open::Verified;
 
 /// The store. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -90,8 +91,10 @@ impl Store {
         open::check_format(format, dir)?;
         let engine = Sled::open(&folder).map_err(|error| open::engine_error(dir, error))?;
         state.settle()?;
-        let looked = AssertUnwindSafe(|| open::verify(&engine, dir, format.is_none()));
-        let quarantined = catch_unwind(looked).unwrap_or_else(|_| {
+        let confirmed = state.confirmed()?;
+        let known = confirmed.read();
+        let looked = AssertUnwindSafe(|| open::verify(&engine, dir, format.is_none(), known));
+        let verified = catch_unwind(looked).unwrap_or_else(|_| {
             let what = "reading it broke off".into();
             Err(OpenError::Damaged { dir: dir.to_path_buf(), what })
         })?;
@@ -99,15 +102,16 @@ impl Store {
             state.set_format(u32::from(FORMAT))?;
         }
         let locked = Locked { engine, _dir: state };
-        for record in &quarantined {
+        for record in &verified.quarantined {
             tracing::warn!(area = record.area(), damage = %record.damage, "a record is set aside");
         }
-        Store::start(Arc::new(locked), quarantined, dir)
+        Store::start(Arc::new(locked), verified, confirmed, dir)
     }
 
     fn start(
         engine: Arc<dyn Engine>,
-        quarantined: Vec<Quarantined>,
+        verified: Verified,
+        confirmed: Confirmed,
         dir: &Path,
     ) -> Result<Store, OpenError> {
         let (sender, jobs) = mpsc::channel(JOBS_MAX);
@@ -118,6 +122,8 @@ impl Store {
             jobs,
             shared: Arc::clone(&shared),
             failed: failed_sender,
+            sequence: verified.sequence,
+            confirmed,
         };
         let thread = std::thread::Builder::new()
             .name("committer".into())
@@ -129,6 +135,7 @@ impl Store {
             })?;
         let open = RwLock::new(Some(Open { engine, jobs: sender }));
         let committer = Mutex::new(Some(thread));
+        let quarantined = verified.quarantined;
         Ok(Store { inner: Arc::new(Inner { open, committer, shared, failed, quarantined }) })
     }
 

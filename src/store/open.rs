@@ -8,8 +8,8 @@ use std::path::Path;
 use super::engine::{Engine, Writes};
 use super::error::{EngineError, OpenError, is_disk_full};
 use super::record::{
-    Damage, FORMAT, Head, Shape, TAG_ASIDE, TAG_CHUNK, TAG_MARKER, TAG_RECORD, chunk_owner,
-    record_key, unwrap, wrap,
+    Damage, FORMAT, Head, SEQUENCE_KEY, Shape, TAG_ASIDE, TAG_CHUNK, TAG_MARKER, TAG_RECORD,
+    TAG_SEQUENCE, chunk_owner, record_key, unwrap, wrap,
 };
 use super::value::{assemble, move_aside, set_aside};
 
@@ -56,6 +56,13 @@ impl fmt::Display for Quarantined {
     }
 }
 
+/// A store that may be used.
+pub(super) struct Verified {
+    pub(super) quarantined: Vec<Quarantined>,
+    /// How many changes were ever applied.
+    pub(super) sequence: u64,
+}
+
 /// What the look found.
 #[derive(Default)]
 struct Findings {
@@ -63,6 +70,7 @@ struct Findings {
     good: usize,
     marker: Option<Result<(), Damage>>,
     newer: Option<u8>,
+    sequence: Option<Result<u64, Damage>>,
     /// Damaged records, by key.
     bad: BTreeMap<Vec<u8>, Damage>,
     /// Damaged entries that belong to no record, by tree key.
@@ -87,7 +95,8 @@ pub(super) fn verify(
     engine: &dyn Engine,
     dir: &Path,
     is_new: bool,
-) -> Result<Vec<Quarantined>, OpenError> {
+    confirmed: u64,
+) -> Result<Verified, OpenError> {
     let found = look(engine).map_err(|error| engine_error(dir, error))?;
     if let Some(version) = found.newer {
         return Err(OpenError::Newer {
@@ -104,7 +113,17 @@ pub(super) fn verify(
     if bad > QUARANTINE_MAX || (bad > 0 && found.good == 0) {
         return Err(damaged(format!("{bad} records do not verify, {} do", found.good)));
     }
-    repair(engine, found).map_err(|error| engine_error(dir, error))
+    let sequence = match found.sequence {
+        Some(Ok(sequence)) => sequence,
+        Some(Err(_)) => confirmed,
+        None => 0,
+    };
+    if sequence < confirmed {
+        // sled takes damage in its log for the log's end, and goes on from before it.
+        return Err(OpenError::RolledBack { dir: dir.to_path_buf(), lost: confirmed - sequence });
+    }
+    let quarantined = repair(engine, found).map_err(|error| engine_error(dir, error))?;
+    Ok(Verified { quarantined, sequence })
 }
 
 pub(super) fn engine_error(dir: &Path, error: EngineError) -> OpenError {
@@ -156,7 +175,9 @@ fn look_at(
                 }
                 Ok(())
             }
-            Ok((Shape::Inline | Shape::Head | Shape::Marker, _)) => Err(Damage::Shape),
+            Ok((Shape::Inline | Shape::Head | Shape::Marker | Shape::Sequence, _)) => {
+                Err(Damage::Shape)
+            }
             Err(damage) => Err(damage),
         },
         Some(&TAG_MARKER) if tree_key == MARKER_KEY => {
@@ -167,6 +188,17 @@ fn look_at(
             };
             found.marker = Some(marker);
             marker
+        }
+        Some(&TAG_SEQUENCE) if tree_key == SEQUENCE_KEY => {
+            let sequence = match verified {
+                Ok((Shape::Sequence, payload)) => {
+                    payload.try_into().map(u64::from_be_bytes).map_err(|_| Damage::Length)
+                }
+                Ok(_) => Err(Damage::Shape),
+                Err(damage) => Err(damage),
+            };
+            found.sequence = Some(sequence);
+            sequence.map(drop)
         }
         Some(_) | None => Err(Damage::Shape),
     })
@@ -179,7 +211,7 @@ fn is_referred_to(engine: &dyn Engine, tree_key: &[u8]) -> Result<bool, EngineEr
     Ok(match unwrap(&head_key, &raw) {
         Ok((Shape::Head, payload)) => Head::decode(payload)
             .is_ok_and(|head| head.generation == generation && index < head.chunks()),
-        Ok((Shape::Inline | Shape::Chunk | Shape::Marker, _)) | Err(_) => false,
+        Ok((Shape::Inline | Shape::Chunk | Shape::Marker | Shape::Sequence, _)) | Err(_) => false,
     })
 }
 

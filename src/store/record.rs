@@ -6,6 +6,7 @@
 //! | `!` | the format marker |
 //! | `r` key | a record: its value, or for a long one the head of its chunks |
 //! | `c` key-length key generation index | a chunk |
+//! | `#` | how many changes were ever applied |
 //! | `q` tree key | what was set aside, as it was found (no envelope of ours) |
 //!
 //! The envelope: version (1 byte), shape (1), the CRC32C of the tree key (4), the
@@ -38,6 +39,8 @@ const _: () = assert!(KEY_BYTES_MAX <= u16::MAX as usize);
 const _: () = assert!(VALUE_BYTES_MAX <= u32::MAX as usize);
 
 pub(super) const TAG_MARKER: u8 = b'!';
+pub(super) const TAG_SEQUENCE: u8 = b'#';
+pub(super) const SEQUENCE_KEY: &[u8] = &[TAG_SEQUENCE];
 pub(super) const TAG_RECORD: u8 = b'r';
 pub(super) const TAG_CHUNK: u8 = b'c';
 pub(super) const TAG_ASIDE: u8 = b'q';
@@ -49,6 +52,7 @@ pub(super) enum Shape {
     Head,
     Chunk,
     Marker,
+    Sequence,
 }
 
 impl Shape {
@@ -58,11 +62,12 @@ impl Shape {
             Shape::Head => 1,
             Shape::Chunk => 2,
             Shape::Marker => 3,
+            Shape::Sequence => 4,
         }
     }
 
     fn find(byte: u8) -> Option<Shape> {
-        [Shape::Inline, Shape::Head, Shape::Chunk, Shape::Marker]
+        [Shape::Inline, Shape::Head, Shape::Chunk, Shape::Marker, Shape::Sequence]
             .into_iter()
             .find(|shape| shape.byte() == byte)
     }
@@ -169,6 +174,12 @@ pub(super) fn unwrap<'a>(tree_key: &[u8], raw: &'a [u8]) -> Result<(Shape, &'a [
     }
     let shape = Shape::find(raw[1]).ok_or(Damage::Shape)?;
     Ok((shape, payload))
+}
+
+/// The tree entry that counts the changes.
+pub(super) fn sequence_entry(sequence: u64) -> (Vec<u8>, Vec<u8>) {
+    let entry = wrap(SEQUENCE_KEY, Shape::Sequence, &sequence.to_be_bytes());
+    (SEQUENCE_KEY.to_vec(), entry)
 }
 
 fn checksum(header: &[u8], tree_key: &[u8], payload: &[u8]) -> u32 {

@@ -29,7 +29,7 @@ fn stored(tree_key: &[u8], raw: &[u8]) -> Result<Stored, Damage> {
     match unwrap(tree_key, raw)? {
         (Shape::Inline, payload) => Ok(Stored::Inline(payload.to_vec())),
         (Shape::Head, payload) => Ok(Stored::Long(Head::decode(payload)?)),
-        (Shape::Chunk | Shape::Marker, _) => Err(Damage::Shape),
+        (Shape::Chunk | Shape::Marker | Shape::Sequence, _) => Err(Damage::Shape),
     }
 }
 
@@ -50,7 +50,7 @@ pub(super) fn assemble(
         let Some(raw) = engine.get(&tree_key)? else { return Ok(Err(Damage::Part)) };
         match unwrap(&tree_key, &raw) {
             Ok((Shape::Chunk, payload)) => value.extend_from_slice(payload),
-            Ok((Shape::Inline | Shape::Head | Shape::Marker, _)) | Err(_) => {
+            Ok((Shape::Inline | Shape::Head | Shape::Marker | Shape::Sequence, _)) | Err(_) => {
                 return Ok(Err(Damage::Part));
             }
         }

@@ -86,7 +86,7 @@ impl Session {
             next @ (Some(Order::Connect | Order::Pair { .. } | Order::Close | Order::Send(..))
             | None) => next,
         };
-        let ended = SessionEvent::Ended { reason: reason, roll: roll() };
+        let ended = SessionEvent::Ended { reason, roll: roll() };
         let _ = self.events.send(ended).await;
         next
     }

@@ -38,8 +38,8 @@ pub(crate) enum HttpFault {
     Request,
     #[error("the exchange broke off")]
     Broken,
-    #[error("the answer exceeds {BODY_BYTES_MAX} bytes")]
-    TooLarge,
+    #[error("the answer exceeds {0} bytes")]
+    TooLarge(usize),
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
 }
@@ -52,7 +52,11 @@ pub(crate) struct Https {
 
 impl Https {
     pub(crate) fn new(trust: Arc<Trust>) -> Https {
-        Https { trust, body_bytes_max: BODY_BYTES_MAX }
+        Https::bounded(trust, BODY_BYTES_MAX)
+    }
+
+    pub(crate) fn bounded(trust: Arc<Trust>, body_bytes_max: usize) -> Https {
+        Https { trust, body_bytes_max }
     }
 
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpFault> {
@@ -67,10 +71,13 @@ impl Https {
             let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tls))
                 .await
                 .map_err(|_| HttpFault::Broken)?;
-            // The connection moves the bytes; it ends with the exchange, whichever way.
+            let answer = self.answer(&mut sender, request);
+            tokio::pin!(answer);
+            // The connection moves the bytes. When it ends, the answer is all there or
+            // never will be.
             tokio::select! {
-                answer = self.answer(&mut sender, request) => answer,
-                _ = connection => Err(HttpFault::Broken),
+                answer = &mut answer => answer,
+                _ = connection => answer.await,
             }
         };
         match timeout(EXCHANGE_TIMEOUT, exchange).await {
@@ -89,7 +96,7 @@ impl Https {
         let body = Limited::new(response.into_body(), self.body_bytes_max).collect().await;
         let body = body.map_err(|error| {
             let too_large = error.is::<http_body_util::LengthLimitError>();
-            if too_large { HttpFault::TooLarge } else { HttpFault::Broken }
+            if too_large { HttpFault::TooLarge(self.body_bytes_max) } else { HttpFault::Broken }
         })?;
         Ok(HttpResponse { status_code, body: body.to_bytes().to_vec() })
     }

@@ -8,11 +8,11 @@
 mod build;
 mod client;
 mod endpoint;
+mod flights;
 mod http;
 mod pairing;
 mod run;
 mod send;
-pub mod storage;
 pub mod storage;
 mod tap;
 #[cfg(test)]

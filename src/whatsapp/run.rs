@@ -2,39 +2,37 @@
 //! connection, and finds out why it ended. Everything that was in flight is answered
 //! before the end is.
 
-use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::{AbortHandle, Id, JoinError, JoinHandle, JoinSet};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep_until, timeout};
 use whatsapp_rust::futures::channel::oneshot;
 use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::types::events::Subscription;
-use whatsapp_rust::{Client, NodeFilter, OwnedNodeRef};
+use whatsapp_rust::{Client, NodeFilter, OwnedNodeRef, PresenceError};
 
 use crate::core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent};
 use crate::whatsapp::Order;
 use crate::whatsapp::build::{self, Built};
 use crate::whatsapp::client::Means;
+use crate::whatsapp::flights::Flights;
 use crate::whatsapp::pairing::{Kind, Step};
-use crate::whatsapp::send::{self, Outcome};
+use crate::whatsapp::send::Outcome;
 use crate::whatsapp::tap::{Overflow, Tap};
 use crate::whatsapp::translate::{Report, Seen};
 use crate::whatsapp::transport::{Progress, Trace};
 
-/// Messages in flight or waiting for a free place, at most.
-const FLIGHTS_MAX: usize = 64;
 /// The presence after login.
 const PRESENCE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The request to unlink this device.
 const LOGOUT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The library's orderly end: it waits for its own tasks and flushes its state.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(12);
-/// Messages in flight notice by themselves that the connection is gone.
-const FLIGHTS_GRACE: Duration = Duration::from_millis(500);
+/// The library's loop, after it was told to end.
+const RUNNER_GRACE: Duration = Duration::from_millis(500);
 /// The handshake's own limit in the library, which cannot be set.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -72,9 +70,7 @@ struct Run<'a> {
     offered: bool,
     paired: bool,
     deadline: Option<Instant>,
-    permits: Arc<Semaphore>,
-    flights: JoinSet<Outcome>,
-    in_flight: HashMap<Id, Outgoing>,
+    flights: Flights,
     helpers: Vec<AbortHandle>,
     /// What the server said about the end.
     verdict: Option<EndReason>,
@@ -111,9 +107,7 @@ impl<'a> Run<'a> {
             offered: false,
             paired: false,
             deadline: Some(Instant::now() + start),
-            permits: Arc::new(Semaphore::new(means.config.sends_at_once)),
-            flights: JoinSet::new(),
-            in_flight: HashMap::new(),
+            flights: Flights::new(means.config.sends_at_once),
             helpers: Vec::new(),
             verdict: None,
             gone: None,
@@ -130,12 +124,12 @@ impl<'a> Run<'a> {
             self.stream_error(&node);
         }
         self.tear_down(&leave, runner).await;
-        while let Some(seen) = self.tap.try_next() {
-            if self.seen(seen).await.is_some() {
-                continue;
-            }
+        while let Some(Ok(seen)) = self.tap.try_next() {
+            self.seen_late(seen).await;
         }
-        self.land_flights().await;
+        for report in self.flights.land_all().await {
+            self.tell(report).await;
+        }
         self.ending(leave)
     }
 
@@ -150,7 +144,7 @@ impl<'a> Run<'a> {
             let tap = Arc::clone(&self.tap);
             let leave = tokio::select! {
                 seen = tap.next() => self.seen(seen).await,
-                Some(landed) = self.flights.join_next_with_id() => self.landed(landed).await,
+                Some(report) = self.flights.landed() => self.tell(report).await,
                 node = &mut *stream_error => {
                     *stream_error = self.watch_stream_errors();
                     node.ok().and_then(|node| self.stream_error(&node))
@@ -215,6 +209,24 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// After the end only facts count: nothing is begun any more.
+    async fn seen_late(&mut self, seen: Seen) {
+        match seen {
+            Seen::Report(report) => drop(self.tell(report.into()).await),
+            Seen::End(reason) => {
+                self.verdict.get_or_insert(reason);
+            }
+            Seen::Gone(reason) => {
+                self.gone.get_or_insert(reason);
+            }
+            Seen::Ready
+            | Seen::Named
+            | Seen::Offer(_)
+            | Seen::CodeRefresh { .. }
+            | Seen::QrExhausted => {}
+        }
+    }
+
     async fn step(&mut self, step: Step) -> Option<Leave> {
         match step {
             Step::Wait => None,
@@ -259,9 +271,12 @@ impl<'a> Run<'a> {
     fn set_unavailable(&mut self) {
         let client = Arc::clone(&self.client);
         self.help(async move {
-            let set = timeout(PRESENCE_TIMEOUT, client.presence().set_unavailable()).await;
-            if !matches!(set, Ok(Ok(()))) {
-                tracing::warn!("the presence could not be set: the phone may stop notifying");
+            match timeout(PRESENCE_TIMEOUT, client.presence().set_unavailable()).await {
+                // Without a name yet it is set as soon as the phone has told it.
+                Ok(Ok(()) | Err(PresenceError::PushNameEmpty)) => {}
+                Ok(Err(_)) | Err(_) => {
+                    tracing::warn!("the presence could not be set: the phone may stop notifying");
+                }
             }
         });
     }
@@ -295,29 +310,11 @@ impl<'a> Run<'a> {
         if !self.ready {
             return self.tell(Outcome::NotSent(NotSent::NotConnected).report(&out)).await;
         }
-        if self.in_flight.len() >= FLIGHTS_MAX {
-            return self.tell(Outcome::NotSent(NotSent::Passing).report(&out)).await;
+        let limit = self.means.config.send_timeout;
+        match self.flights.start(&self.client, out, body, limit) {
+            Some(report) => self.tell(report).await,
+            None => None,
         }
-        let flight = send::in_turn(
-            Arc::clone(&self.client),
-            Arc::clone(&self.permits),
-            out.clone(),
-            body,
-            self.means.config.send_timeout,
-        );
-        let id = self.flights.spawn(flight).id();
-        self.in_flight.insert(id, out);
-        None
-    }
-
-    async fn landed(&mut self, landed: Result<(Id, Outcome), JoinError>) -> Option<Leave> {
-        let (id, outcome) = match landed {
-            Ok(landed) => landed,
-            // Cancelled with the connection; a panic has been reported by its hook.
-            Err(error) => (error.id(), Outcome::CutOff),
-        };
-        let out = self.in_flight.remove(&id)?;
-        self.tell(outcome.report(&out)).await
     }
 
     async fn tell(&self, event: SessionEvent) -> Option<Leave> {
@@ -329,7 +326,7 @@ impl<'a> Run<'a> {
 
     /// Ends the library's client for good: it flushes its state to the key store.
     async fn tear_down(&mut self, leave: &Leave, mut runner: JoinHandle<()>) {
-        self.permits.close();
+        self.flights.ground();
         for helper in self.helpers.drain(..) {
             helper.abort();
         }
@@ -342,26 +339,8 @@ impl<'a> Run<'a> {
         if timeout(CLOSE_TIMEOUT, self.client.disconnect()).await.is_err() {
             tracing::warn!("the connection did not close in time");
         }
-        if timeout(FLIGHTS_GRACE, &mut runner).await.is_err() {
+        if !runner.is_finished() && timeout(RUNNER_GRACE, &mut runner).await.is_err() {
             runner.abort();
-        }
-    }
-
-    /// Answers every open send. Those that do not notice the end are cut off.
-    async fn land_flights(&mut self) {
-        let deadline = Instant::now() + FLIGHTS_GRACE;
-        loop {
-            tokio::select! {
-                landed = self.flights.join_next_with_id() => match landed {
-                    Some(landed) => drop(self.landed(landed).await),
-                    None => return,
-                },
-                () = sleep_until(deadline) => break,
-            }
-        }
-        self.flights.abort_all();
-        while let Some(landed) = self.flights.join_next_with_id().await {
-            self.landed(landed).await;
         }
     }
 

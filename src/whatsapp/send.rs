@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
+use whatsapp_rust::anyhow;
 use whatsapp_rust::client::ClientError;
 use whatsapp_rust::socket::error::{EncryptSendError, EncryptSendErrorKind, SocketError};
+use whatsapp_rust::wacore_binary::JidExt;
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::{Client, ErrorChainExt, Jid, SendError, SendOptions};
 
@@ -38,16 +40,37 @@ impl Outcome {
 }
 
 /// Sends. The caller has seen that the connection is ready.
-pub(crate) async fn send(client: &Client, out: &Outgoing, body: &Body, limit: Duration) -> Outcome {
+async fn send(client: &Client, out: &Outgoing, body: &Body, limit: Duration) -> Outcome {
     let Ok(to) = out.to.as_str().parse::<Jid>() else {
         return Outcome::NotSent(NotSent::Unsendable);
     };
+    let deadline = Instant::now() + limit;
+    if !to.is_group() {
+        match timeout_at(deadline, check_device(client, &to)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => return Outcome::NotSent(why),
+            Err(_) => return Outcome::NotSent(NotSent::Passing),
+        }
+    }
     let options = SendOptions::default().with_message_id(&out.wa_id.0);
-    match timeout(limit, client.send_message_with_options(to, text(body), options)).await {
+    let sending = client.send_message_with_options(to, text(body), options);
+    match timeout_at(deadline, sending).await {
         Ok(Ok(_)) => Outcome::Written,
         Ok(Err(error)) => classify(&error),
         // Cancelled somewhere between its preparation and the flush.
         Err(_) => Outcome::CutOff,
+    }
+}
+
+/// Somebody must be there to encrypt to. The library would send a message to nobody
+/// as a copy for our own phone only, and the server would take that. It remembers the
+/// devices of a recipient, so this asks the server no more often than the send would.
+async fn check_device(client: &Client, to: &Jid) -> Result<(), NotSent> {
+    let bare = to.to_non_ad();
+    match client.signal().get_user_devices(std::slice::from_ref(&bare)).await {
+        Ok(devices) if devices.is_empty() => Err(NotSent::NoDevice),
+        Ok(_) => Ok(()),
+        Err(error) => Err(before_the_frame(&error)),
     }
 }
 
@@ -109,7 +132,7 @@ fn before_the_frame<E: std::error::Error + 'static>(error: &E) -> NotSent {
 }
 
 /// The library has no type for it. A text of it that changes costs a retry, not a loss.
-fn says_no_device(error: &whatsapp_rust::anyhow::Error) -> bool {
+fn says_no_device(error: &anyhow::Error) -> bool {
     let text = error.to_string();
     text.starts_with("encryption failed for all") && text.contains("recipient device")
 }
@@ -126,5 +149,49 @@ pub(crate) async fn in_turn(
         Ok(Ok(_permit)) => send(&client, &out, &body, limit).await,
         Ok(Err(_)) => Outcome::NotSent(NotSent::NotConnected),
         Err(_) => Outcome::NotSent(NotSent::Passing),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handed_over(error: EncryptSendError) -> Outcome {
+        classify(&SendError::Client(ClientError::EncryptSend(error)))
+    }
+
+    #[test]
+    fn a_frame_that_met_a_broken_line_may_have_left() {
+        assert_eq!(handed_over(EncryptSendError::transport(anyhow::anyhow!("x"))), Outcome::CutOff);
+        assert_eq!(handed_over(EncryptSendError::channel_closed()), Outcome::CutOff);
+        assert_eq!(handed_over(EncryptSendError::join(anyhow::anyhow!("x"))), Outcome::CutOff);
+    }
+
+    #[test]
+    fn a_frame_that_was_refused_before_the_line_did_not_leave() {
+        let not_connected = Outcome::NotSent(NotSent::NotConnected);
+        assert_eq!(handed_over(EncryptSendError::poisoned()), not_connected);
+        assert_eq!(classify(&SendError::Client(ClientError::NotConnected)), not_connected);
+        assert_eq!(classify(&SendError::NotLoggedIn), not_connected);
+        let passing = Outcome::NotSent(NotSent::Passing);
+        assert_eq!(handed_over(EncryptSendError::framing(anyhow::anyhow!("x"))), passing);
+    }
+
+    #[test]
+    fn what_fails_in_preparation_did_not_leave() {
+        let invalid = SendError::InvalidRequest("x".into());
+        assert_eq!(classify(&invalid), Outcome::NotSent(NotSent::Unsendable));
+        let timed_out = SendError::Iq(whatsapp_rust::IqError::Timeout);
+        assert_eq!(classify(&timed_out), Outcome::NotSent(NotSent::Passing));
+        let gone = SendError::Iq(whatsapp_rust::IqError::NotConnected);
+        assert_eq!(classify(&gone), Outcome::NotSent(NotSent::NotConnected));
+        let store = SendError::Internal(anyhow::anyhow!("the disk"));
+        assert_eq!(classify(&store), Outcome::NotSent(NotSent::Passing));
+    }
+
+    #[test]
+    fn nobody_to_encrypt_to_is_told_from_a_failure() {
+        let nobody = anyhow::anyhow!("encryption failed for all 1 recipient device(s)");
+        assert_eq!(classify(&SendError::Internal(nobody)), Outcome::NotSent(NotSent::NoDevice));
     }
 }

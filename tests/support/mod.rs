@@ -48,7 +48,7 @@ impl Lab {
         let path = self.path().join("tetherd.toml");
         let text = format!(
             "[state]\ndir = {state:?}\n\n[socket]\npath = {socket:?}\n\n\
-             [session]\nendpoint = {endpoint:?}\nca_file = {ca:?}\nbackoff_first = \"50ms\"\nack_timeout = \"2s\"\n\n{extra}\n",
+             [session]\nendpoint = {endpoint:?}\nca_file = {ca:?}\nbackoff_first = \"100ms\"\nack_timeout = \"2s\"\n\n{extra}\n",
             state = self.path().join("state"),
             socket = self.socket(),
             endpoint = self.sim.endpoint,
@@ -101,7 +101,9 @@ pub fn session_is(event: &Value, state: &str) -> bool {
 
 /// Whether an event tells that this message is in this state.
 pub fn message_is(event: &Value, id: &str, state: &str) -> bool {
-    event["event"] == "message" && event["message"]["id"] == id && event["message"]["state"] == state
+    event["event"] == "message"
+        && event["message"]["id"] == id
+        && event["message"]["state"] == state
 }
 
 /// Whether an event tells that this message got at least as far as `sent`.

@@ -16,7 +16,8 @@ pub struct Rpc {
 
 impl Rpc {
     pub fn connect(path: &Path) -> Rpc {
-        let stream = UnixStream::connect(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let stream =
+            UnixStream::connect(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         Rpc { reader: BufReader::new(stream), next_id: 0 }
     }
@@ -94,7 +95,8 @@ impl Events {
     /// Reads on until every one of these messages has left.
     #[track_caller]
     pub fn wait_until_sent(&mut self, ids: &[String]) {
-        let mut missing: std::collections::BTreeSet<&str> = ids.iter().map(String::as_str).collect();
+        let mut missing: std::collections::BTreeSet<&str> =
+            ids.iter().map(String::as_str).collect();
         if missing.is_empty() {
             return;
         }

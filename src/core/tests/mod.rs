@@ -1,1 +1,13 @@
 //! The core, by its sentences.
+
+#![expect(clippy::wildcard_enum_match_arm, reason = "tests look for one variant")]
+
+mod laws;
+mod link;
+mod model;
+mod pacing;
+mod queue;
+mod resolving;
+mod virtual_time;
+mod words;
+mod world;

@@ -197,6 +197,22 @@ impl TestClient {
         self.event(|event| matches!(event, Event::Connected(_)).then_some(())).await;
     }
 
+    /// The next message with a text: who sent it in which chat, and the text.
+    pub(super) async fn incoming(&self) -> (String, String, String) {
+        self.event(|event| match event {
+            Event::Messages(batch) => batch.messages.iter().find_map(|message| {
+                let text =
+                    message.message.conversation.clone().or_else(|| {
+                        message.message.extended_text_message.as_option()?.text.clone()
+                    })?;
+                let source = &message.info.source;
+                Some((source.sender.to_string(), source.chat.to_string(), text))
+            }),
+            _ => None,
+        })
+        .await
+    }
+
     /// Pairs by QR and waits until the client is logged in.
     pub(super) async fn paired(sim: &Sim, account: Option<&str>) -> Self {
         let client = Self::new(sim).await;

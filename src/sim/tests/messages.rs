@@ -46,22 +46,6 @@ impl TestClient {
         })
         .await;
     }
-
-    /// The next message with a text: who sent it in which chat, and the text.
-    async fn incoming(&self) -> (String, String, String) {
-        self.event(|event| match event {
-            Event::Messages(batch) => batch.messages.iter().find_map(|message| {
-                let text =
-                    message.message.conversation.clone().or_else(|| {
-                        message.message.extended_text_message.as_option()?.text.clone()
-                    })?;
-                let source = &message.info.source;
-                Some((source.sender.to_string(), source.chat.to_string(), text))
-            }),
-            _ => None,
-        })
-        .await
-    }
 }
 
 async fn arrived(sim: &Sim, number: &str, id: &str, text: &str, devices: usize) {

@@ -162,6 +162,29 @@ async fn a_database_that_lost_everything_is_refused_and_not_taken_for_a_new_one(
 }
 
 #[tokio::test]
+async fn a_database_that_lost_its_latest_confirmed_changes_is_refused() {
+    let dir = filled(3).await;
+    let early = super::copy(dir.path());
+    let store = Store::open(dir.path()).unwrap();
+    store.commit(put("late", "x")).await.unwrap();
+    store.commit(put("later", "x")).await.unwrap();
+    store.close();
+    let confirmed = |dir: &Path| dir.join("store/confirmed");
+    fs::copy(confirmed(dir.path()), confirmed(early.path())).unwrap();
+    let error = refusal(early.path());
+    assert!(matches!(error, OpenError::RolledBack { lost: 2, .. }), "{error}");
+    assert!(error.remedy().contains("store/confirmed'"), "{}", error.remedy());
+    refusal(early.path());
+
+    // Not known, or cut short by a power cut: nothing to compare with.
+    for unknown in [&b""[..], b"123", &[9; 12]] {
+        fs::write(confirmed(early.path()), unknown).unwrap();
+        assert_eq!(Store::open(early.path()).unwrap().scan(b"area/").count(), 3);
+    }
+    assert_eq!(Store::open(dir.path()).unwrap().scan(b"").count(), 5);
+}
+
+#[tokio::test]
 async fn a_newer_format_is_refused_untouched() {
     let dir = filled(2).await;
     fs::write(dir.path().join("store/format"), "2\n").unwrap();

@@ -1,1 +1,11 @@
-//! Tests against the simulator.
+//! Tests of the session: each translation by itself, the rest against the simulator.
+
+mod offline;
+#[cfg(feature = "sim")]
+mod sends;
+#[cfg(feature = "sim")]
+mod simulated;
+mod translate;
+#[cfg(not(feature = "sim"))]
+mod untrusted;
+mod wire;

@@ -1,0 +1,145 @@
+//! What must hold after every input, whatever the test is about.
+
+use std::collections::BTreeMap;
+
+use super::world::{Run, Store, World};
+use crate::core::io::{Actions, Answer, Change, Effect, Outgoing, SessionCommand};
+use crate::core::message::Message;
+use crate::rpc::api::{MessageId, State};
+
+impl World {
+    pub(super) fn apply(&mut self, changes: &[Change]) {
+        self.changes += changes.len();
+        for change in changes {
+            match change {
+                Change::PutMessage(message) => {
+                    if let Some(old) = self.store.messages.get(&message.id) {
+                        assert_eq!(old.wa_id, message.wa_id, "a network id changed");
+                    } else {
+                        let twice = self.accepted.insert(message.id, message.wa_id.clone());
+                        assert!(twice.is_none(), "{} was given twice", message.id);
+                    }
+                    self.store.messages.insert(message.id, (**message).clone());
+                }
+                Change::PutBody { id, .. } => {
+                    self.store.bodies.insert(*id);
+                }
+                Change::RemoveMessage { id } => {
+                    let old = self.store.messages.remove(id);
+                    let aged = old.expect("removed twice").changed_at
+                        + i64::try_from(self.config.history_ms).unwrap();
+                    let full = self.core.queue.history_len() >= self.config.history_max;
+                    assert!(full || aged <= self.now.wall_ms, "lost {id}");
+                    self.store.bodies.remove(id);
+                }
+                Change::PutSlots(slots) => self.store.slots = slots.clone(),
+                Change::PutFacts(facts) => self.store.facts = facts.clone(),
+            }
+        }
+    }
+
+    pub(super) fn carry_out(&mut self, actions: Actions) {
+        for effect in actions.effects {
+            match effect {
+                Effect::Reply { token, result } => {
+                    if let Ok(Answer::Retried(retried)) = &result {
+                        self.retried.extend(&retried.requeued);
+                    }
+                    let twice = self.replies.insert(token, result);
+                    assert!(twice.is_none(), "two replies to {token:?}");
+                }
+                Effect::Event(event) => self.events.push(event),
+                Effect::Session(command) => self.obey(command),
+            }
+        }
+    }
+
+    fn obey(&mut self, command: SessionCommand) {
+        self.commands.push(match &command {
+            SessionCommand::Connect => "connect",
+            SessionCommand::Pair { .. } => "pair",
+            SessionCommand::Close => "close",
+            SessionCommand::Logout => "logout",
+            SessionCommand::Forget => "forget",
+            SessionCommand::Send(_) => "send",
+        });
+        match command {
+            SessionCommand::Connect | SessionCommand::Pair { .. } => {
+                assert_eq!(self.run, Run::None, "two runs at once");
+                self.run = match command {
+                    SessionCommand::Connect => Run::Connecting,
+                    _ => Run::Pairing,
+                };
+            }
+            SessionCommand::Close => {
+                assert_ne!(self.run, Run::None, "closed what does not run");
+                assert!(!self.closing, "closed twice");
+                self.closing = true;
+            }
+            SessionCommand::Logout => {
+                assert_ne!(self.run, Run::None, "logged out without a run");
+                self.closing = true;
+            }
+            SessionCommand::Forget => assert_eq!(self.run, Run::None, "forgot under a run"),
+            SessionCommand::Send(outgoing) => self.leave(outgoing),
+        }
+    }
+
+    /// An attempt leaves: the rules about attempts.
+    fn leave(&mut self, outgoing: Outgoing) {
+        assert_eq!(self.run, Run::Connected, "sent without a connection");
+        assert!(!self.closing, "sent on a connection that is being closed");
+        let stored = &self.store.messages[&outgoing.id];
+        assert_eq!((stored.state, stored.attempts), (State::Sending, outgoing.attempt.0));
+        assert_eq!(stored.wa_id, outgoing.wa_id);
+        assert!(self.store.bodies.contains(&outgoing.id));
+        let newest = self.store.slots.iter().map(|slot| (slot.boot, slot.mono_ms)).next_back();
+        assert_eq!(newest, Some((self.boot, self.now.mono_ms)), "a slot is stored first");
+        let window = self.config.window_ms;
+        let recent =
+            self.sends.iter().rev().take_while(|(at, _)| at + window > self.true_ms).count();
+        assert!(recent < self.config.pace_limit, "the window holds {recent} already");
+        let others = self.store.messages.values().filter(|m| {
+            m.to == outgoing.to
+                && m.id != outgoing.id
+                && matches!(m.state, State::Sending | State::Unknown)
+        });
+        for other in others {
+            assert!(other.order > outgoing_order(&self.store, &outgoing), "overtook {}", other.id);
+        }
+        let firsts = self.first_sends.entry(outgoing.to.as_str().to_owned()).or_default();
+        if !firsts.contains(&outgoing.id) && !self.retried.contains(&outgoing.id) {
+            let last = firsts.iter().rev().find(|id| !self.retried.contains(id));
+            assert!(last.is_none_or(|last| *last < outgoing.id), "out of order in its chat");
+            firsts.push(outgoing.id);
+        }
+        self.sends.push((self.true_ms, outgoing));
+    }
+
+    /// What holds after every input.
+    pub(super) fn check(&self) {
+        let core: BTreeMap<MessageId, Message> =
+            self.core.queue.iter().map(|m| (m.id, m.clone())).collect();
+        assert_eq!(core, self.store.messages, "memory and store differ");
+        assert_eq!(self.core.pacer.stored(), self.store.slots);
+        assert_eq!(self.core.facts, self.store.facts);
+        let in_state = |state| core.values().filter(move |m| m.state == state).count();
+        let taken = in_state(State::Queued) + in_state(State::Sending) + in_state(State::Unknown);
+        assert_eq!(taken, self.core.queue.taken());
+        assert!(taken <= self.config.capacity, "{taken} places taken");
+        assert!(in_state(State::Parked) <= self.config.parked_max);
+        assert!(self.core.queue.history_len() <= self.config.history_max);
+        assert!(self.store.slots.len() <= self.config.pace_limit.max(1));
+        for message in core.values() {
+            let sent = matches!(message.state, State::Sent | State::Delivered | State::Read);
+            assert!(!sent || self.confirmed.contains(&message.wa_id.0), "sent without a word");
+        }
+        if let Some((at, wake)) = self.core.poll_timeout() {
+            assert!(at > self.now.mono_ms, "{wake:?} is due and was not dealt with");
+        }
+    }
+}
+
+fn outgoing_order(store: &Store, outgoing: &Outgoing) -> u64 {
+    store.messages[&outgoing.id].order
+}

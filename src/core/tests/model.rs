@@ -1,0 +1,345 @@
+//! Any operations, any crash, against a model that knows only what may be believed.
+
+use std::collections::{HashMap, HashSet};
+
+use proptest::prelude::*;
+
+use super::world::{ACCOUNT, Run, World};
+use crate::core::CoreConfig;
+use crate::core::io::{
+    Answer, EndReason, Input, NotSent, Offer, ReceiptKind, Request, Selection, SessionEvent, Token,
+};
+use crate::rpc::api::{ErrorKind, MessageId, State};
+
+#[derive(Clone, Debug)]
+enum Op {
+    Submit { chat: u32, key: Option<u8>, text: u8 },
+    Cancel(usize),
+    Clear,
+    Retry,
+    Pause(bool),
+    Pair(bool),
+    Reconnect,
+    Takeover,
+    Logout,
+    Drain,
+    Connected,
+    Paired,
+    Offer,
+    Ended(u8, u64),
+    Written(usize),
+    NotSent(usize, u8),
+    CutOff(usize),
+    Ack(usize, Option<u32>),
+    Receipt(usize, u8),
+    Pass(u64),
+    WallJump(i64),
+    Suspend(u64),
+    Crash { new_boot: bool },
+    DieOnSubmit { chat: u32, stored: bool, new_boot: bool },
+    DieOnTick { stored: bool, new_boot: bool },
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let pick = any::<usize>;
+    prop_oneof![
+        12 => (0_u32..4, proptest::option::of(0_u8..4), 0_u8..3)
+            .prop_map(|(chat, key, text)| Op::Submit { chat, key, text }),
+        2 => pick().prop_map(Op::Cancel),
+        1 => Just(Op::Clear),
+        2 => Just(Op::Retry),
+        2 => any::<bool>().prop_map(Op::Pause),
+        2 => any::<bool>().prop_map(Op::Pair),
+        1 => Just(Op::Reconnect),
+        2 => Just(Op::Takeover),
+        1 => Just(Op::Logout),
+        1 => Just(Op::Drain),
+        8 => Just(Op::Connected),
+        3 => Just(Op::Paired),
+        2 => Just(Op::Offer),
+        4 => (any::<u8>(), any::<u64>()).prop_map(|(reason, roll)| Op::Ended(reason, roll)),
+        4 => pick().prop_map(Op::Written),
+        3 => (pick(), any::<u8>()).prop_map(|(which, why)| Op::NotSent(which, why)),
+        2 => pick().prop_map(Op::CutOff),
+        8 => (pick(), proptest::option::weighted(0.3, prop_oneof![Just(463), Just(479)]))
+            .prop_map(|(which, error)| Op::Ack(which, error)),
+        4 => (pick(), any::<u8>()).prop_map(|(which, kind)| Op::Receipt(which, kind)),
+        12 => (0_u64..1_500).prop_map(Op::Pass),
+        1 => Just(Op::Pass(40_000)),
+        1 => (-100_000_000_i64..100_000_000).prop_map(Op::WallJump),
+        1 => (0_u64..5_000).prop_map(Op::Suspend),
+        3 => any::<bool>().prop_map(|new_boot| Op::Crash { new_boot }),
+        2 => (0_u32..4, any::<bool>(), any::<bool>())
+            .prop_map(|(chat, stored, new_boot)| Op::DieOnSubmit { chat, stored, new_boot }),
+        2 => (any::<bool>(), any::<bool>())
+            .prop_map(|(stored, new_boot)| Op::DieOnTick { stored, new_boot }),
+    ]
+}
+
+fn config() -> CoreConfig {
+    CoreConfig {
+        capacity: 6,
+        parked_max: 3,
+        history_max: 8,
+        history_ms: 50_000_000,
+        pace_limit: 3,
+        window_ms: 1_000,
+        ack_timeout_ms: 200,
+        write_timeout_ms: 400,
+        unknown_reconnect_ms: 600,
+        attempts_max: 3,
+        backoff_first_ms: 50,
+        backoff_cap_ms: 800,
+        stable_ms: 300,
+        connect_timeout_ms: 2_000,
+        pairing_timeout_ms: 3_000,
+    }
+}
+
+/// What may be believed about messages, from inputs alone.
+#[derive(Default)]
+struct Model {
+    /// How far each message is known to have come.
+    reached: HashMap<MessageId, u8>,
+    /// Withdrawn by command.
+    cancelled: HashSet<MessageId>,
+    /// The content and id that each key stands for.
+    keys: HashMap<u8, (u32, u8, MessageId)>,
+}
+
+impl Model {
+    fn hear(&mut self, world: &World, id: MessageId, rank: u8) {
+        if world.store.messages.get(&id).is_some_and(|m| m.attempts > 0) {
+            let known = self.reached.entry(id).or_default();
+            *known = rank.max(*known);
+        }
+    }
+
+    fn check(&self, world: &World) {
+        for (id, message) in &world.store.messages {
+            let rank = match message.state {
+                State::Sent => 1,
+                State::Delivered => 2,
+                State::Read => 3,
+                _ => 0,
+            };
+            assert_eq!(rank, self.reached.get(id).copied().unwrap_or(0), "{id} {message:?}");
+            if rank == 0 && self.cancelled.contains(id) {
+                assert_eq!(message.state, State::Cancelled);
+            }
+        }
+    }
+}
+
+fn end_reason(which: u8) -> EndReason {
+    let what = "x".to_owned();
+    match which % 12 {
+        0 => EndReason::Restart,
+        1 => EndReason::Replaced,
+        2 => EndReason::LoggedOut { code: Some(401) },
+        3 => EndReason::Banned { for_ms: 700, code: 101 },
+        4 => EndReason::Outdated,
+        5 => EndReason::Refused { code: 503 },
+        6 => EndReason::Untrusted,
+        7 => EndReason::Unreachable { what },
+        8 => EndReason::PairingTimedOut,
+        9 => EndReason::PairingFailed { what },
+        _ => EndReason::Lost { what },
+    }
+}
+
+/// One of the attempts that left, the later ones more likely.
+fn sent(world: &World, which: usize) -> Option<MessageId> {
+    let recent = &world.sends[world.sends.len().saturating_sub(8)..];
+    (!recent.is_empty()).then(|| recent[which % recent.len()].1.id)
+}
+
+/// A key is remembered as long as its message.
+fn submit(world: &mut World, model: &mut Model, chat: u32, key: Option<u8>, text: u8) {
+    let known = key.and_then(|key| model.keys.get(&key).copied());
+    let known = known.filter(|(.., id)| world.store.messages.contains_key(id));
+    let name = key.map(|key| format!("key {key}"));
+    let free = world.status().queue.free;
+    let result = world.submit(chat, &format!("text {text}"), name.as_deref());
+    match (result, known) {
+        (Ok(sent), Some((c, t, id))) => {
+            assert!(sent.duplicate);
+            assert_eq!((chat, text, sent.message.id), (c, t, id));
+        }
+        (Err(error), Some((c, t, _))) => {
+            assert_eq!(error.data.kind, ErrorKind::KeyConflict);
+            assert_ne!((chat, text), (c, t));
+        }
+        (Ok(sent), None) => {
+            assert!(!sent.duplicate && free > 0);
+            if let Some(key) = key {
+                model.keys.insert(key, (chat, text, sent.message.id));
+            }
+        }
+        (Err(error), None) => match error.data.kind {
+            ErrorKind::QueueFull => assert_eq!(free, 0),
+            kind => assert_eq!(kind, ErrorKind::ShuttingDown),
+        },
+    }
+}
+
+#[expect(clippy::too_many_lines, reason = "one arm for each operation")]
+fn act(world: &mut World, model: &mut Model, op: Op) {
+    match op {
+        Op::Submit { chat, key, text } => submit(world, model, chat, key, text),
+        Op::Cancel(which) => {
+            let ids: Vec<MessageId> = world.store.messages.keys().copied().collect();
+            if !ids.is_empty() {
+                let ids = vec![ids[which % ids.len()]];
+                let Ok(Answer::Cancelled(done)) = world.ask(Request::Cancel { ids }) else {
+                    panic!("no answer")
+                };
+                model.cancelled.extend(done.cancelled);
+            }
+        }
+        Op::Clear => {
+            let before = world.store.messages.clone();
+            let filter = Selection::default();
+            let Ok(Answer::Cleared(done)) = world.ask(Request::Clear { filter, dry_run: false })
+            else {
+                panic!("no answer")
+            };
+            let waits = |s: State| matches!(s, State::Queued | State::Parked);
+            let cleared: Vec<_> = before.values().filter(|m| waits(m.state)).collect();
+            assert_eq!(done.cleared, cleared.len());
+            model.cancelled.extend(cleared.iter().map(|m| m.id));
+        }
+        Op::Retry => drop(world.ask(Request::Retry { filter: Selection::default() })),
+        Op::Pause(true) => drop(world.ask(Request::Pause)),
+        Op::Pause(false) => drop(world.ask(Request::Resume)),
+        Op::Pair(by_code) => {
+            let phone = by_code.then(|| "15550100".to_owned());
+            world.request(Request::Pair { phone });
+        }
+        Op::Reconnect => drop(world.ask(Request::Reconnect)),
+        Op::Takeover => drop(world.ask(Request::Takeover)),
+        Op::Logout => drop(world.ask(Request::Logout)),
+        Op::Drain => {
+            world.request(Request::Drain);
+        }
+        Op::Connected if world.run == Run::Connecting => {
+            world.session(SessionEvent::Connected { account: ACCOUNT.to_owned() });
+        }
+        Op::Paired if world.run == Run::Pairing => {
+            world.session(SessionEvent::Paired { account: ACCOUNT.to_owned() });
+        }
+        Op::Connected | Op::Paired => {}
+        Op::Offer => {
+            let offer = Offer::Qr { text: "qr".to_owned(), valid_ms: 500 };
+            world.session(SessionEvent::Offer(offer));
+        }
+        Op::Ended(which, roll) if world.run != Run::None => {
+            let reason =
+                if world.closing && roll % 3 > 0 { EndReason::Closed } else { end_reason(which) };
+            world.end_with(reason, roll);
+        }
+        Op::Ended(..) => {}
+        Op::Written(which) => {
+            if let Some(id) = sent(world, which) {
+                world.written(id);
+            }
+        }
+        Op::NotSent(which, why) => {
+            if let Some(id) = sent(world, which) {
+                let whys = [
+                    NotSent::NotConnected,
+                    NotSent::NoDevice,
+                    NotSent::Unsendable,
+                    NotSent::Passing,
+                ];
+                world.not_sent(id, whys[usize::from(why) % whys.len()]);
+            }
+        }
+        Op::CutOff(which) => {
+            if let Some(id) = sent(world, which) {
+                world.cut_off(id);
+            }
+        }
+        Op::Ack(which, error) => {
+            if let Some(id) = sent(world, which) {
+                if error.is_none() {
+                    model.hear(world, id, 1);
+                }
+                world.ack_with(id, error);
+            }
+        }
+        Op::Receipt(which, kind) => {
+            if let Some(id) = sent(world, which) {
+                let (kind, rank) = match kind % 3 {
+                    0 => (ReceiptKind::OwnPhone, 1),
+                    1 => (ReceiptKind::Delivered, 2),
+                    _ => (ReceiptKind::Read, 3),
+                };
+                model.hear(world, id, rank);
+                world.receipt(id, kind);
+            }
+        }
+        Op::Pass(ms) => world.pass(ms),
+        Op::WallJump(ms) => world.now.wall_ms += ms,
+        Op::Suspend(ms) => world.suspend(ms),
+        Op::Crash { new_boot } => world.crash(new_boot),
+        Op::DieOnSubmit { chat, stored, new_boot } => {
+            let request = Request::Submit(world.submission(chat, "lost?", None));
+            world.die_on(Input::Request { token: Token(u64::MAX), request }, stored, new_boot);
+        }
+        Op::DieOnTick { stored, new_boot } => {
+            if let Some((at, _)) = world.core.poll_timeout() {
+                world.idle(at - world.now.mono_ms);
+                world.die_on(Input::Tick, stored, new_boot);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn no_run_of_operations_and_crashes_breaks_the_rules(
+        ops in proptest::collection::vec(op(), 1..160)
+    ) {
+        let mut world = World::paired(config());
+        let mut model = Model::default();
+        for op in ops {
+            act(&mut world, &mut model, op);
+            model.check(&world);
+        }
+        comes_to_rest(&mut world);
+    }
+}
+
+/// Whatever happened: once everything is well, everything that waits gets its answer.
+fn comes_to_rest(world: &mut World) {
+    world.crash(false);
+    if world.run == Run::None && world.store.facts.account.is_some() {
+        drop(world.ask(Request::Takeover));
+        while world.run == Run::None && world.status().session.next_try_at.is_some() {
+            world.pass(100);
+        }
+    }
+    drop(world.ask(Request::Resume));
+    if world.run == Run::None {
+        world.request(Request::Pair { phone: None });
+        world.session(SessionEvent::Paired { account: ACCOUNT.to_owned() });
+        world.end(EndReason::Restart);
+    }
+    if world.run == Run::Connecting && !world.closing {
+        world.connect();
+    }
+    for _ in 0..64 {
+        let flying: Vec<MessageId> = world.core.queue.sending().collect();
+        for id in flying {
+            world.ack(id);
+        }
+        world.pass(100);
+        if world.core.queue.taken() == 0 {
+            return;
+        }
+    }
+    panic!("{} messages are stuck: {:?}", world.core.queue.taken(), world.status().holds);
+}

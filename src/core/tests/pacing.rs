@@ -1,0 +1,161 @@
+use super::world::World;
+use crate::core::CoreConfig;
+use crate::core::io::{BootId, Input, Now, Request, Wake};
+use crate::core::pacer::{Pacer, Slot};
+use crate::rpc::api::State;
+
+#[test]
+fn sixth_send_waits_until_the_oldest_slot_expires() {
+    let mut world = World::connected();
+    for chat in 0..6 {
+        world.send(chat);
+        world.idle(10);
+    }
+    assert_eq!(world.sent_ids(), [1, 2, 3, 4, 5]);
+    let (at, wake) = world.core.poll_timeout().unwrap();
+    assert_eq!((at, wake), (1_000_000 + 20_000 + 70_000, Wake::AckTimeout));
+    for id in world.sent_ids() {
+        world.ack(crate::rpc::api::MessageId(id));
+    }
+    assert_eq!(world.core.poll_timeout(), Some((1_000_000 + 120_000, Wake::Slot)));
+    world.idle(120_000 - 60 - 1);
+    world.input(Input::Tick);
+    assert_eq!(world.sent_ids().len(), 5);
+    world.idle(1);
+    world.input(Input::Tick);
+    assert_eq!(world.sent_ids(), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(world.sends[5].0 - world.sends[0].0, 120_000);
+}
+
+#[test]
+fn invariant_3_a_restart_refills_nothing() {
+    let mut world = World::connected();
+    for chat in 0..9 {
+        world.send(chat);
+    }
+    world.idle(119_000);
+    world.crash(false);
+    world.connect();
+    assert_eq!(world.sends.len(), 5);
+    world.pass(1_000);
+    assert_eq!(world.sends.len(), 10);
+}
+
+#[test]
+fn invariant_3_a_new_boot_waits_one_window_after_its_start() {
+    let mut world = World::connected();
+    for chat in 0..9 {
+        world.send(chat);
+    }
+    world.crash(true);
+    world.connect();
+    assert_eq!(world.core.poll_timeout(), Some((120_000, Wake::Slot)));
+    world.pass(119_999);
+    assert_eq!(world.sends.len(), 5);
+    world.pass(1);
+    assert_eq!(world.sends.len(), 10);
+}
+
+#[test]
+fn invariant_3_wall_clock_jumps_and_suspends_refill_nothing() {
+    let mut world = World::connected();
+    for chat in 0..7 {
+        world.send(chat);
+    }
+    world.now.wall_ms += 86_400_000;
+    world.input(Input::Tick);
+    world.suspend(600_000);
+    world.input(Input::Tick);
+    world.now.wall_ms -= 864_000_000;
+    world.input(Input::Tick);
+    assert_eq!(world.sends.len(), 5);
+}
+
+#[test]
+fn invariant_3_monotonic_time_that_goes_back_refills_nothing() {
+    let mut world = World::connected();
+    for chat in 0..3 {
+        world.send(chat);
+    }
+    let now = world.now;
+    let later = |mono_ms| Now { mono_ms, ..now };
+    world.core.handle(Input::Tick, later(now.mono_ms - 500_000));
+    let mut pacer_slots = world.core.pacer.stored();
+    let token = crate::core::io::Token(999);
+    for chat in 3..8 {
+        let request = Request::Submit(world.submission(chat, "text", None));
+        let past = later(now.mono_ms - 500_000);
+        world.core.handle(Input::Request { token, request }, past);
+        pacer_slots = world.core.pacer.stored();
+    }
+    world.core.handle(Input::Tick, later(now.mono_ms + 119_999));
+    assert_eq!(world.core.pacer.stored(), pacer_slots);
+    assert!(pacer_slots.iter().all(|slot| slot.mono_ms == now.mono_ms));
+    assert_eq!(pacer_slots.len(), 5);
+}
+
+#[test]
+fn a_slot_from_this_boots_future_holds_for_one_window_only() {
+    let boot = BootId(7);
+    let stored = [Slot { boot, mono_ms: u64::MAX }];
+    let (pacer, changed) = Pacer::new(boot, 1, 120_000, &stored, 5_000);
+    assert!(changed);
+    assert_eq!(pacer.free_at(5_000), 125_000);
+}
+
+#[test]
+fn a_wider_window_finds_the_slots_of_the_narrow_one() {
+    let config = CoreConfig { window_ms: 3_000, ..CoreConfig::default() };
+    let mut world = World::connected_with(config);
+    for chat in 0..7 {
+        world.send(chat);
+    }
+    world.idle(2_999);
+    world.config.window_ms = 120_000;
+    world.core.set_config(world.config.clone(), world.now);
+    world.idle(1);
+    world.input(Input::Tick);
+    assert_eq!(world.sends.len(), 5);
+}
+
+#[test]
+fn the_slot_is_spent_even_if_nothing_left() {
+    let mut world = World::connected();
+    let id = world.send(0);
+    world.not_sent(id, crate::core::io::NotSent::Passing);
+    assert_eq!(world.state(id), State::Queued);
+    assert_eq!(world.status().pacing.spent, 1);
+}
+
+#[test]
+fn an_idle_core_writes_nothing() {
+    let mut world = World::connected();
+    world.request(Request::Pause);
+    for chat in 0..400 {
+        world.send(chat);
+    }
+    let changes = world.changes;
+    assert_eq!(world.core.poll_timeout(), None);
+    for _ in 0..100 {
+        world.idle(1_000_000);
+        world.input(Input::Tick);
+    }
+    assert_eq!(world.changes, changes);
+}
+
+#[test]
+fn the_forecast_is_what_happens() {
+    for limit in 1..=6 {
+        let boot = BootId(1);
+        let mono = |mono_ms| Slot { boot, mono_ms };
+        let stored: Vec<Slot> = [0, 40, 900].into_iter().take(limit).map(mono).collect();
+        let (mut pacer, _) = Pacer::new(boot, limit, 1_000, &stored, 950);
+        let mut now = Now { wall_ms: 0, mono_ms: 950 };
+        let forecast: Vec<u64> = (0..20).map(|k| pacer.expected(950, k)).collect();
+        for expected in forecast {
+            now.mono_ms = pacer.free_at(now.mono_ms);
+            assert_eq!(now.mono_ms, expected);
+            pacer.spend(now.mono_ms);
+        }
+    }
+}

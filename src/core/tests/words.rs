@@ -1,0 +1,115 @@
+use super::world::World;
+use crate::core::CoreConfig;
+use crate::core::io::{EndReason, Request};
+use crate::rpc::api::{Event, State};
+
+fn summary(world: &World) -> String {
+    world.core.explain(world.now).summary
+}
+
+#[test]
+fn explain_says_that_nothing_is_wrong_and_when_the_next_leaves() {
+    let mut world = World::connected();
+    assert_eq!(summary(&world), "Nothing is wrong, and nothing waits.");
+    for chat in 0..6 {
+        world.send(chat);
+    }
+    let at = crate::rpc::api::Time(world.now.wall_ms + 120_000);
+    assert_eq!(summary(&world), format!("Nothing is wrong; the next message leaves at {at}."));
+    let explanation = world.core.explain(world.now);
+    assert_eq!((explanation.waiting, explanation.next_send_at), (6, Some(at)));
+}
+
+#[test]
+fn explain_names_every_cause_and_the_remedy_of_each() {
+    let mut world = World::connected();
+    world.end(EndReason::Replaced);
+    for chat in 0..12 {
+        world.send(chat);
+    }
+    world.request(Request::Pause);
+    assert_eq!(
+        summary(&world),
+        "12 messages wait because another WhatsApp Web session took over; and the queue is paused."
+    );
+    let explanation = world.core.explain(world.now);
+    assert_eq!(explanation.next_send_at, None);
+    let remedies: Vec<_> = explanation.holds.iter().map(|hold| hold.remedy.as_str()).collect();
+    assert_eq!(remedies, ["tetherctl takeover", "tetherctl resume"]);
+}
+
+#[test]
+fn explain_speaks_for_an_empty_queue_too() {
+    let world = World::new(CoreConfig::default());
+    assert_eq!(
+        summary(&world),
+        "Nothing waits, but no message could leave, because no phone is paired."
+    );
+}
+
+#[test]
+fn invariant_9_no_sentence_names_a_number_or_a_text() {
+    let mut world = World::connected();
+    let mut spoken = Vec::new();
+    for reason in [
+        EndReason::Replaced,
+        EndReason::Outdated,
+        EndReason::Untrusted,
+        EndReason::LoggedOut { code: None },
+        EndReason::Banned { for_ms: 1_000, code: 101 },
+        EndReason::Refused { code: 503 },
+    ] {
+        world = World::connected();
+        world.send(0);
+        world.end(reason);
+        spoken.push(format!("{:?}", world.core.explain(world.now)));
+        spoken.push(format!("{:?}", world.status().holds));
+        spoken.push(format!("{:?}", world.status().session.detail));
+    }
+    spoken.push(format!("{:?}", world.store.messages));
+    for text in spoken {
+        assert!(!text.contains("1555") && !text.contains("text 0"), "{text}");
+    }
+}
+
+#[test]
+fn every_change_of_a_message_is_told_in_order() {
+    let mut world = World::connected();
+    let id = world.send(0);
+    world.ack(id);
+    let states: Vec<State> = world
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Message { message } => Some(message.state),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(states, [State::Queued, State::Sending, State::Sent]);
+}
+
+#[test]
+fn a_status_is_told_for_a_change_of_the_link_but_not_for_each_slot() {
+    let mut world = World::connected();
+    world.send(0);
+    let told = |world: &World| {
+        world.events.iter().filter(|event| matches!(event, Event::Status { .. })).count()
+    };
+    let before = told(&world);
+    for chat in 1..9 {
+        world.send(chat);
+    }
+    assert_eq!(told(&world), before);
+    world.lose();
+    assert!(told(&world) > before);
+}
+
+#[test]
+fn a_change_that_nobody_sees_in_the_status_tells_nothing() {
+    let mut world = World::connected();
+    let events = world.events.len();
+    world.request(Request::Resume);
+    world.idle(1_000);
+    world.input(crate::core::io::Input::Tick);
+    assert_eq!(world.events.len(), events);
+}

@@ -1,0 +1,336 @@
+//! A world around the core: a store in memory, clocks that can be turned, and a session
+//! that exists on paper. After every input it checks the laws.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::core::io::{
+    Answer, Body, BootId, EndReason, Facts, Input, NotSent, Now, Offer, Outgoing, ReceiptKind,
+    Request, Restored, Selection, SessionEvent, Submission, Token,
+};
+use crate::core::message::{Digest, Message, WaMessageId};
+use crate::core::pacer::Slot;
+use crate::core::{Core, CoreConfig};
+use crate::rpc::api::{self, MessageId, State};
+
+pub(super) const ACCOUNT: &str = "15550100@s.whatsapp.net";
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Store {
+    pub(super) messages: BTreeMap<MessageId, Message>,
+    pub(super) bodies: HashSet<MessageId>,
+    pub(super) slots: Vec<Slot>,
+    pub(super) facts: Facts,
+}
+
+/// What the session is doing, as far as its orders tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Run {
+    None,
+    Connecting,
+    Pairing,
+    Connected,
+}
+
+pub(super) struct World {
+    pub(super) core: Core,
+    pub(super) config: CoreConfig,
+    pub(super) store: Store,
+    pub(super) now: Now,
+    pub(super) boot: BootId,
+    /// True time, which no jump of a clock touches.
+    pub(super) true_ms: u64,
+    pub(super) run: Run,
+    pub(super) closing: bool,
+    /// Every attempt that left the core, with its true time.
+    pub(super) sends: Vec<(u64, Outgoing)>,
+    pub(super) replies: HashMap<Token, Result<Answer, api::Error>>,
+    pub(super) events: Vec<api::Event>,
+    pub(super) commands: Vec<&'static str>,
+    pub(super) changes: usize,
+    /// Every id ever accepted, with its network id.
+    pub(super) accepted: BTreeMap<MessageId, WaMessageId>,
+    /// Network ids that the server or a device has confirmed.
+    pub(super) confirmed: HashSet<String>,
+    pub(super) retried: HashSet<MessageId>,
+    pub(super) first_sends: HashMap<String, Vec<MessageId>>,
+    next_token: u64,
+    next_wa: u64,
+}
+
+impl World {
+    pub(super) fn new(config: CoreConfig) -> World {
+        World::over(config, Store::default())
+    }
+
+    /// Paired and connected, with the default limits.
+    pub(super) fn connected() -> World {
+        World::connected_with(CoreConfig::default())
+    }
+
+    pub(super) fn connected_with(config: CoreConfig) -> World {
+        let mut world = World::paired(config);
+        world.connect();
+        world
+    }
+
+    pub(super) fn paired(config: CoreConfig) -> World {
+        let facts = Facts { account: Some(ACCOUNT.to_owned()), ..Facts::default() };
+        World::over(config, Store { facts, ..Store::default() })
+    }
+
+    pub(super) fn over(config: CoreConfig, store: Store) -> World {
+        let now = Now { wall_ms: 1_800_000_000_000, mono_ms: 1_000_000 };
+        let boot = BootId(1);
+        let (core, actions) = Core::new(config.clone(), boot, store.restored(), now);
+        let mut world = World {
+            core,
+            config,
+            store,
+            now,
+            boot,
+            true_ms: 1_000_000,
+            run: Run::None,
+            closing: false,
+            sends: Vec::new(),
+            replies: HashMap::new(),
+            events: Vec::new(),
+            commands: Vec::new(),
+            changes: 0,
+            accepted: BTreeMap::new(),
+            confirmed: HashSet::new(),
+            retried: HashSet::new(),
+            first_sends: HashMap::new(),
+            next_token: 0,
+            next_wa: 0,
+        };
+        world.apply(&actions.changes);
+        world.carry_out(actions);
+        world.check();
+        world
+    }
+
+    // Inputs.
+
+    pub(super) fn input(&mut self, input: Input) {
+        let actions = self.core.handle(input, self.now);
+        self.apply(&actions.changes);
+        self.carry_out(actions);
+        self.check();
+    }
+
+    pub(super) fn session(&mut self, event: SessionEvent) {
+        match &event {
+            SessionEvent::Ack { wa_id, error: None } => {
+                self.confirmed.insert(wa_id.0.clone());
+            }
+            SessionEvent::Receipt { wa_ids, .. } => {
+                self.confirmed.extend(wa_ids.iter().map(|id| id.0.clone()));
+            }
+            SessionEvent::Connected { .. } => self.run = Run::Connected,
+            SessionEvent::Ended { .. } => {
+                self.run = Run::None;
+                self.closing = false;
+            }
+            _ => {}
+        }
+        self.input(Input::Session(event));
+    }
+
+    pub(super) fn request(&mut self, request: Request) -> Token {
+        self.next_token += 1;
+        let token = Token(self.next_token);
+        self.input(Input::Request { token, request });
+        token
+    }
+
+    pub(super) fn ask(&mut self, request: Request) -> Result<Answer, api::Error> {
+        let token = self.request(request);
+        self.replies.get(&token).cloned().expect("a reply at once")
+    }
+
+    pub(super) fn submission(&mut self, chat: u32, text: &str, key: Option<&str>) -> Submission {
+        self.next_wa += 1;
+        let mut digest = [0; 32];
+        for (i, byte) in text.bytes().chain(chat.to_be_bytes()).enumerate() {
+            digest[i % 32] ^= byte.rotate_left(u32::try_from(i / 32).unwrap());
+        }
+        Submission {
+            to: format!("+1555{:04}", 100 + chat).parse().unwrap(),
+            body: Body(text.into()),
+            digest: Digest(digest),
+            key: key.map(str::to_owned),
+            wa_id: WaMessageId(format!("3EB0{:018X}", self.next_wa)),
+        }
+    }
+
+    pub(super) fn submit(
+        &mut self,
+        chat: u32,
+        text: &str,
+        key: Option<&str>,
+    ) -> Result<api::SendResult, api::Error> {
+        let submission = self.submission(chat, text, key);
+        match self.ask(Request::Submit(submission))? {
+            Answer::Sent(result) => Ok(*result),
+            other => panic!("{other:?} is no answer to a submission"),
+        }
+    }
+
+    /// Accepts one message to this chat.
+    pub(super) fn send(&mut self, chat: u32) -> MessageId {
+        let text = format!("text {}", self.next_wa);
+        self.submit(chat, &text, None).unwrap().message.id
+    }
+
+    pub(super) fn connect(&mut self) {
+        assert_eq!(self.run, Run::Connecting, "nothing was told to connect");
+        self.session(SessionEvent::Connected { account: ACCOUNT.to_owned() });
+    }
+
+    pub(super) fn end(&mut self, reason: EndReason) {
+        self.end_with(reason, 0);
+    }
+
+    pub(super) fn end_with(&mut self, reason: EndReason, roll: u64) {
+        assert_ne!(self.run, Run::None, "no run");
+        self.session(SessionEvent::Ended { reason, roll });
+    }
+
+    pub(super) fn lose(&mut self) {
+        self.end(EndReason::Lost { what: "reset".to_owned() });
+    }
+
+    pub(super) fn offer_qr(&mut self, text: &str) {
+        self.session(SessionEvent::Offer(Offer::Qr { text: text.to_owned(), valid_ms: 20_000 }));
+    }
+
+    pub(super) fn ack(&mut self, id: MessageId) {
+        self.ack_with(id, None);
+    }
+
+    pub(super) fn ack_with(&mut self, id: MessageId, error: Option<u32>) {
+        let wa_id = self.accepted[&id].clone();
+        self.session(SessionEvent::Ack { wa_id, error });
+    }
+
+    pub(super) fn receipt(&mut self, id: MessageId, kind: ReceiptKind) {
+        let wa_ids = vec![self.accepted[&id].clone()];
+        self.session(SessionEvent::Receipt { wa_ids, kind });
+    }
+
+    /// The last attempt at this message.
+    pub(super) fn flight(&self, id: MessageId) -> Outgoing {
+        self.sends.iter().rev().find(|(_, o)| o.id == id).expect("never attempted").1.clone()
+    }
+
+    pub(super) fn written(&mut self, id: MessageId) {
+        let attempt = self.flight(id).attempt;
+        self.session(SessionEvent::Written { id, attempt });
+    }
+
+    pub(super) fn not_sent(&mut self, id: MessageId, why: NotSent) {
+        let attempt = self.flight(id).attempt;
+        self.session(SessionEvent::NotSent { id, attempt, why });
+    }
+
+    pub(super) fn cut_off(&mut self, id: MessageId) {
+        let attempt = self.flight(id).attempt;
+        self.session(SessionEvent::CutOff { id, attempt });
+    }
+
+    // Time.
+
+    /// Lets time pass and ticks whenever the core asked for it.
+    pub(super) fn pass(&mut self, ms: u64) {
+        let end = self.now.mono_ms + ms;
+        while let Some((at, _)) = self.core.poll_timeout()
+            && at <= end
+        {
+            self.idle(at - self.now.mono_ms);
+            self.input(Input::Tick);
+        }
+        self.idle(end - self.now.mono_ms);
+    }
+
+    /// Lets time pass without a tick.
+    pub(super) fn idle(&mut self, ms: u64) {
+        self.true_ms += ms;
+        self.now.mono_ms += ms;
+        self.now.wall_ms += i64::try_from(ms).unwrap();
+    }
+
+    /// True time passes that the monotonic clock does not see.
+    pub(super) fn suspend(&mut self, ms: u64) {
+        self.true_ms += ms;
+        self.now.wall_ms += i64::try_from(ms).unwrap();
+    }
+
+    // Crashes.
+
+    /// The daemon dies and starts again on what was stored.
+    pub(super) fn crash(&mut self, new_boot: bool) {
+        if new_boot {
+            self.boot = BootId(self.boot.0 + 1);
+            self.now.mono_ms = 0;
+        }
+        self.run = Run::None;
+        self.closing = false;
+        let (core, actions) =
+            Core::new(self.config.clone(), self.boot, self.store.restored(), self.now);
+        self.core = core;
+        self.apply(&actions.changes);
+        self.carry_out(actions);
+        self.check();
+    }
+
+    /// Dies on this input: before its changes are stored, or before its effects.
+    pub(super) fn die_on(&mut self, input: Input, stored: bool, new_boot: bool) {
+        let actions = self.core.handle(input, self.now);
+        if stored {
+            self.apply(&actions.changes);
+        }
+        self.crash(new_boot);
+    }
+
+    // What the world sees.
+
+    pub(super) fn state(&self, id: MessageId) -> State {
+        self.core.message(id, self.now).expect("such a message").state
+    }
+
+    pub(super) fn reason(&self, id: MessageId) -> (api::ReasonKind, Option<u32>) {
+        let reason = self.core.message(id, self.now).unwrap().reason.expect("a reason");
+        (reason.kind, reason.code)
+    }
+
+    pub(super) fn sent_ids(&self) -> Vec<u64> {
+        self.sends.iter().map(|(_, outgoing)| outgoing.id.0).collect()
+    }
+
+    pub(super) fn status(&self) -> api::Status {
+        self.core.status(self.now)
+    }
+
+    pub(super) fn holds(&self) -> Vec<api::HoldKind> {
+        self.status().holds.iter().map(|hold| hold.kind).collect()
+    }
+
+    pub(super) fn all(&self) -> Selection {
+        Selection::default()
+    }
+}
+
+impl Store {
+    pub(super) fn restored(&self) -> Restored {
+        Restored {
+            messages: self.messages.values().cloned().collect(),
+            slots: self.slots.clone(),
+            facts: self.facts.clone(),
+        }
+    }
+}
+
+/// An id that this daemon never gave.
+pub(super) fn foreign_id() -> WaMessageId {
+    WaMessageId("3EB0FFFFFFFFFFFFFFFFFF".to_owned())
+}

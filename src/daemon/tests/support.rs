@@ -1,0 +1,260 @@
+//! A server on a real socket in a folder of its own, with a scripted engine behind it.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::core::io::{Answer, Request};
+use crate::daemon::auth::{Access, Peer, Peers};
+use crate::daemon::engine_handle::{EngineCall, EngineHandle, Query, QueryAnswer, Subscription};
+use crate::daemon::server::Server;
+use crate::daemon::socket::{BoundSocket, SocketPath};
+use crate::rpc::api::{self, Event, EventFrame, Kind, Message, MessageId, State, Time};
+
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const AT: Time = Time(1_700_000_000_000);
+
+/// A user who is neither root nor the one that runs the tests.
+pub(super) fn stranger(n: u32) -> u32 {
+    nix::unistd::Uid::effective().as_raw() + 1 + n
+}
+
+/// A server, its engine's end, and its socket.
+pub(super) struct Fixture {
+    pub(super) path: PathBuf,
+    pub(super) stop: watch::Sender<bool>,
+    pub(super) server: JoinHandle<()>,
+    pub(super) peers: FakePeers,
+    _socket: SocketPath,
+    _dir: tempfile::TempDir,
+}
+
+impl Fixture {
+    /// With an engine that answers everything as the samples below.
+    pub(super) fn new() -> (Fixture, Requests) {
+        let (fixture, calls) = Fixture::with_access(Access::own_user_only());
+        (fixture, Requests::answering(calls))
+    }
+
+    /// With these rules, and the engine's end in the test's hands.
+    pub(super) fn with_access(access: Access) -> (Fixture, mpsc::Receiver<EngineCall>) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.sock");
+        let bound = BoundSocket::bind(&path, &access).unwrap();
+        let (engine, calls) = EngineHandle::channel();
+        let (stop, stopping) = watch::channel(false);
+        let peers = FakePeers::default();
+        let server = Server::new(bound.listener, engine, access).unwrap();
+        let server = tokio::spawn(server.with_peers(peers.clone()).run(stopping));
+        (Fixture { path, stop, server, peers, _socket: bound.path, _dir: dir }, calls)
+    }
+
+    pub(super) async fn connect(&self) -> Raw {
+        Raw { stream: BufReader::new(UnixStream::connect(&self.path).await.unwrap()) }
+    }
+}
+
+/// Says that every caller is this one; at first, root.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FakePeers(Arc<Mutex<Option<Peer>>>);
+
+impl FakePeers {
+    pub(super) fn are(&self, uid: u32, gid: u32, groups: &[u32]) {
+        *self.0.lock().unwrap() = Some(Peer { uid, gid, groups: groups.to_vec() });
+    }
+}
+
+impl Peers for FakePeers {
+    fn peer(&self, _: &UnixStream) -> io::Result<Peer> {
+        let peer = self.0.lock().unwrap().clone();
+        Ok(peer.unwrap_or(Peer { uid: 0, gid: 0, groups: Vec::new() }))
+    }
+}
+
+/// Lines, as a stranger would write them.
+pub(super) struct Raw {
+    pub(super) stream: BufReader<UnixStream>,
+}
+
+impl Raw {
+    pub(super) async fn write(&mut self, bytes: &[u8]) {
+        self.stream.get_mut().write_all(bytes).await.unwrap();
+    }
+
+    /// The next line; none when the daemon closed.
+    pub(super) async fn read(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        match timeout(DEADLINE, self.stream.read_line(&mut line)).await.unwrap() {
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some(serde_json::from_str(&line).unwrap()),
+        }
+    }
+
+    pub(super) async fn ask(&mut self, line: &str) -> Value {
+        self.write(format!("{line}\n").as_bytes()).await;
+        self.read().await.unwrap()
+    }
+
+    pub(super) async fn call(&mut self, method: &str, params: Value) -> Value {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        self.ask(&request.to_string()).await
+    }
+
+    pub(super) async fn error_kind(&mut self, method: &str, params: Value) -> String {
+        let reply = self.call(method, params).await;
+        reply["error"]["data"]["kind"].as_str().unwrap_or_else(|| panic!("{reply}")).to_string()
+    }
+}
+
+/// What the engine was asked, in order.
+#[derive(Clone, Default)]
+pub(super) struct Requests(Arc<Mutex<(Vec<Request>, Vec<Query>)>>);
+
+impl Requests {
+    fn answering(mut calls: mpsc::Receiver<EngineCall>) -> Requests {
+        let requests = Requests::default();
+        let log = requests.clone();
+        tokio::spawn(async move {
+            while let Some(call) = calls.recv().await {
+                log.answer(call);
+            }
+        });
+        requests
+    }
+
+    fn answer(&self, call: EngineCall) {
+        match call {
+            EngineCall::Change { request, reply } => {
+                let answer = answer_to(&request);
+                self.0.lock().unwrap().0.push(request);
+                let _ = reply.send(Ok(answer));
+            }
+            EngineCall::Query { query, reply } => {
+                let answer = match &query {
+                    Query::Status => QueryAnswer::Status(Box::new(status())),
+                    Query::Explain => QueryAnswer::Explanation(Box::new(explanation())),
+                    Query::Get(_) => QueryAnswer::Message(Box::new(message(7, State::Queued))),
+                    Query::List { .. } => QueryAnswer::List(api::ListResult {
+                        messages: vec![message(7, State::Queued)],
+                        total: 1,
+                        next: None,
+                    }),
+                };
+                self.0.lock().unwrap().1.push(query);
+                let _ = reply.send(Ok(answer));
+            }
+            EngineCall::Subscribe { reply } => {
+                let (_, events) = mpsc::channel(1);
+                let _ = reply.send(Subscription { snapshot: snapshot(), events });
+            }
+        }
+    }
+
+    pub(super) fn last_change(&self) -> Request {
+        self.0.lock().unwrap().0.last().unwrap().clone()
+    }
+
+    pub(super) fn changes(&self) -> usize {
+        self.0.lock().unwrap().0.len()
+    }
+
+    pub(super) fn last_query(&self) -> Query {
+        self.0.lock().unwrap().1.last().unwrap().clone()
+    }
+}
+
+fn answer_to(request: &Request) -> Answer {
+    match request {
+        Request::Submit(_) => Answer::Sent(Box::new(api::SendResult {
+            message: message(7, State::Queued),
+            duplicate: false,
+        })),
+        Request::Cancel { ids } => Answer::Cancelled(api::CancelResult {
+            cancelled: ids.clone(),
+            not_cancelled: vec![],
+            not_found: vec![],
+        }),
+        Request::Clear { dry_run, .. } => Answer::Cleared(api::ClearResult {
+            cleared: 3,
+            in_flight: vec![],
+            examples: vec![],
+            dry_run: *dry_run,
+        }),
+        Request::Retry { .. } => {
+            Answer::Retried(api::RetryResult { requeued: vec![MessageId(2)], no_place: vec![] })
+        }
+        Request::Pair { .. } => Answer::Pairing(api::PairResult {
+            offer: api::PairOffer::Code { code: "ABCD1234".into(), expires_at: AT },
+        }),
+        Request::Pause
+        | Request::Resume
+        | Request::Reconnect
+        | Request::Takeover
+        | Request::Logout => Answer::Status(Box::new(status())),
+        Request::Drain => Answer::Draining,
+    }
+}
+
+pub(super) fn snapshot() -> Vec<EventFrame> {
+    let frame = |event| EventFrame { seq: 4, at: AT, event };
+    vec![
+        frame(Event::Status { status: Box::new(status()) }),
+        frame(Event::Message { message: Box::new(message(7, State::Queued)) }),
+        frame(Event::SnapshotEnd {}),
+    ]
+}
+
+pub(super) fn status() -> api::Status {
+    serde_json::from_value(json!({
+        "started_at": AT,
+        "session": { "state": "connected", "since": AT, "connections": 1, "replaced": 0 },
+        "queue": {
+            "capacity": 400, "free": 399, "queued": 1, "sending": 0, "unknown": 0,
+            "parked": 0, "history": 0, "paused": false,
+        },
+        "pacing": { "limit": 5, "window_ms": 120_000, "spent": 0 },
+        "holds": [],
+    }))
+    .unwrap()
+}
+
+fn explanation() -> api::Explanation {
+    api::Explanation {
+        summary: "Nothing waits.".into(),
+        holds: vec![],
+        waiting: 0,
+        next_send_at: None,
+        last_send_at: None,
+    }
+}
+
+pub(super) fn message(id: u64, state: State) -> Message {
+    Message {
+        id: MessageId(id),
+        wa_id: format!("3EB0{id:018X}"),
+        to: "15550100@s.whatsapp.net".into(),
+        state,
+        reason: None,
+        key: None,
+        kind: Kind::Text,
+        text: None,
+        preview: "hello".into(),
+        chars: 5,
+        attempts: 0,
+        accepted_at: AT,
+        changed_at: AT,
+        sent_at: None,
+        delivered_at: None,
+        read_at: None,
+        position: None,
+        expected_at: None,
+    }
+}

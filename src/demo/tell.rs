@@ -1,0 +1,87 @@
+//! What the demonstration prints: one line for each thing that happens.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::path::Path;
+
+use tokio::time::Instant;
+
+use crate::config::PacingConfig;
+use crate::rpc::api::{Event, MessageId, State};
+
+/// Prints a line. A reader that has gone away has seen enough.
+pub(super) fn line(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Says what this is, and how to look into it from outside.
+pub(super) fn opening(socket: &Path, pacing: &PacingConfig) {
+    line("tetherd against a simulated WhatsApp server, phone and recipients, on this machine.");
+    line(&format!(
+        "Time lapse: {} messages leave per {} s here; per 120 s outside of this demonstration.",
+        pacing.messages,
+        pacing.window.as_secs()
+    ));
+    line("From a second terminal:");
+    line(&format!("  tetherctl --socket {} status", socket.display()));
+    line(&format!("  tetherctl --socket {} send +15550111 'hello'", socket.display()));
+    line("");
+}
+
+/// Tells events as they come, each message's change once.
+pub(super) struct Teller {
+    started: Instant,
+    states: HashMap<MessageId, State>,
+    session: &'static str,
+}
+
+impl Teller {
+    pub(super) fn new() -> Teller {
+        Teller { started: Instant::now(), states: HashMap::new(), session: "" }
+    }
+
+    /// Something that a person or the network does.
+    pub(super) fn scene(&self, text: &str) {
+        line(&format!("{:>6.1} s  * {text}", self.started.elapsed().as_secs_f32()));
+    }
+
+    /// How many messages the server has taken, as far as was told.
+    pub(super) fn left(&self) -> usize {
+        self.states.values().filter(|state| has_left(**state)).count()
+    }
+
+    /// Whether the server has taken this one.
+    pub(super) fn has_left(&self, id: MessageId) -> bool {
+        self.states.get(&id).is_some_and(|state| has_left(*state))
+    }
+
+    pub(super) fn event(&mut self, event: &Event) {
+        let text = match event {
+            Event::Message { message } => {
+                let before = self.states.insert(message.id, message.state);
+                if before == Some(message.state) {
+                    return;
+                }
+                let attempts = match (message.state, message.attempts) {
+                    (State::Sending, 2..) => format!(" (attempt {})", message.attempts),
+                    _ => String::new(),
+                };
+                format!("{:<4} {:<9} {}{attempts}", message.id, message.state, message.preview)
+            }
+            Event::Status { status } => {
+                let state = status.session.state.name();
+                if state == self.session {
+                    return;
+                }
+                self.session = state;
+                format!("session: {state}")
+            }
+            Event::SnapshotEnd {} | Event::Pairing { .. } | Event::Lagged {} => return,
+        };
+        line(&format!("{:>6.1} s    {text}", self.started.elapsed().as_secs_f32()));
+    }
+}
+
+fn has_left(state: State) -> bool {
+    matches!(state, State::Sent | State::Delivered | State::Read)
+}

@@ -1,0 +1,6 @@
+//! The contract on its own: lines, envelopes, parameters, the view, the client.
+
+mod client;
+mod contract;
+mod lines;
+mod view;

@@ -1,0 +1,156 @@
+//! What the session does without a server.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use whatsapp_rust::traits::Backend;
+use whatsapp_rust::wacore::store::InMemoryBackend;
+
+use crate::core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent};
+use crate::core::message::{Attempt, WaMessageId};
+use crate::rpc::api::MessageId;
+use crate::whatsapp::{KeyStore, KeyStoreError, Order, SessionConfig, SessionHandle, spawn};
+
+/// How long a test waits for anything.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Keys in memory; forgetting them starts afresh.
+pub(super) struct Keys(Mutex<Arc<InMemoryBackend>>);
+
+impl Keys {
+    pub(super) fn new() -> Arc<Keys> {
+        Arc::new(Keys(Mutex::new(Arc::new(InMemoryBackend::new()))))
+    }
+
+    /// How many hold the keys besides us.
+    #[cfg(feature = "sim")]
+    pub(super) fn holders(&self) -> usize {
+        Arc::strong_count(&self.0.lock().unwrap()) - 1
+    }
+}
+
+#[async_trait]
+impl KeyStore for Keys {
+    fn backend(&self) -> Arc<dyn Backend> {
+        self.0.lock().unwrap().clone()
+    }
+
+    async fn forget(&self) -> Result<(), KeyStoreError> {
+        *self.0.lock().unwrap() = Arc::new(InMemoryBackend::new());
+        Ok(())
+    }
+}
+
+/// A session and what it says.
+pub(super) struct Bench {
+    pub(super) handle: SessionHandle,
+    pub(super) events: mpsc::Receiver<SessionEvent>,
+}
+
+impl Bench {
+    pub(super) fn new(config: SessionConfig, keys: Arc<Keys>) -> Bench {
+        let (sender, events) = mpsc::channel(64);
+        Bench { handle: spawn(config, keys, sender).unwrap(), events }
+    }
+
+    pub(super) fn order(&self, order: Order) {
+        self.handle.order(order).unwrap();
+    }
+
+    pub(super) async fn next(&mut self) -> SessionEvent {
+        timeout(PATIENCE, self.events.recv()).await.expect("nothing happens").expect("it ended")
+    }
+
+    pub(super) async fn ended(&mut self) -> EndReason {
+        loop {
+            if let SessionEvent::Ended { reason, .. } = self.next().await {
+                return reason;
+            }
+        }
+    }
+}
+
+/// The order to send a text.
+pub(super) fn message(number: u64, to: &str, text: &str) -> Order {
+    let out = Outgoing {
+        id: MessageId(number),
+        attempt: Attempt(1),
+        wa_id: wa_id(number),
+        to: to.parse().unwrap(),
+    };
+    Order::Send(out, Body(text.into()))
+}
+
+/// The network's id of a message.
+pub(super) fn wa_id(number: u64) -> WaMessageId {
+    WaMessageId(format!("3EB0{number:018X}"))
+}
+
+#[tokio::test]
+async fn a_message_without_a_connection_is_not_sent() {
+    let mut bench = Bench::new(nowhere(), Keys::new());
+    bench.order(message(1, "+15550101", "hello"));
+    let SessionEvent::NotSent { id, why, .. } = bench.next().await else { panic!("sent") };
+    assert_eq!((id, why), (MessageId(1), NotSent::NotConnected));
+    bench.handle.stop().await;
+}
+
+#[tokio::test]
+async fn a_login_without_keys_has_no_account() {
+    let mut bench = Bench::new(nowhere(), Keys::new());
+    bench.order(Order::Connect);
+    assert_eq!(bench.ended().await, EndReason::LoggedOut { code: None });
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unreachable_and_its_address_is_not_told() {
+    let mut bench = Bench::new(nowhere(), Keys::new());
+    bench.order(Order::Pair { phone: None });
+    let EndReason::Unreachable { what } = bench.ended().await else { panic!("reached") };
+    assert!(!what.contains("127.0.0.1"), "{what}");
+    bench.order(Order::Pair { phone: Some("15550100".into()) });
+    assert!(matches!(bench.ended().await, EndReason::Unreachable { .. }));
+    bench.handle.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_given_up_after_the_time_limit() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("wss://{}/ws/chat", silent.local_addr().unwrap());
+    let connect_timeout = Duration::from_millis(200);
+    let config = SessionConfig { endpoint, connect_timeout, ..SessionConfig::default() };
+    let mut bench = Bench::new(config, Keys::new());
+    bench.order(Order::Pair { phone: None });
+    assert!(matches!(bench.ended().await, EndReason::Unreachable { .. }));
+}
+
+#[tokio::test]
+async fn an_end_that_was_ordered_is_reported_while_the_connection_is_still_being_made() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("wss://{}/ws/chat", silent.local_addr().unwrap());
+    let config = SessionConfig { endpoint, ..SessionConfig::default() };
+    let mut bench = Bench::new(config, Keys::new());
+    bench.order(Order::Pair { phone: None });
+    bench.order(Order::Close);
+    assert_eq!(bench.ended().await, EndReason::Closed);
+    bench.handle.stop().await;
+}
+
+#[test]
+fn the_session_must_be_able_to_send() {
+    let config = SessionConfig { sends_at_once: 0, ..nowhere() };
+    let (sender, _events) = mpsc::channel(1);
+    assert!(spawn(config, Keys::new(), sender).is_err());
+}
+
+/// A port that nobody listens on: it was free a moment ago and is in the range that
+/// the kernel gives away by itself, which it does not do twice in a row.
+fn nowhere() -> SessionConfig {
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("wss://{}/ws/chat", gone.local_addr().unwrap());
+    SessionConfig { endpoint, ..SessionConfig::default() }
+}

@@ -1,0 +1,295 @@
+//! One test for each meaning that an event of the library can have.
+
+use std::time::Duration;
+
+use whatsapp_rust::Jid;
+use whatsapp_rust::NodeBuilder;
+use whatsapp_rust::types::events::{
+    ClientOutdated, ConnectFailure, ConnectFailureReason, Connected, Disconnected, Event,
+    LoggedOut, PairSuccess, PairingCode, PairingCodeError, PairingCodeRefresh, PairingQrCode,
+    PairingQrCodesExhausted, Receipt, ServerAck, StreamError, StreamReplaced, TempBanReason,
+    TemporaryBan,
+};
+use whatsapp_rust::wacore::chrono;
+use whatsapp_rust::wacore::net::DisconnectReason;
+use whatsapp_rust::wacore::types::message::MessageSource;
+use whatsapp_rust::wacore::types::presence::ReceiptType;
+
+use crate::core::io::{EndReason, Offer, ReceiptKind};
+use crate::core::message::WaMessageId;
+use crate::whatsapp::translate::{Me, Report, Seen, translate};
+
+const ID: &str = "3EB0AAAAAAAAAAAAAAAAAA";
+
+fn me() -> Me {
+    Me {
+        pn: Some("15550100:7@s.whatsapp.net".parse().unwrap()),
+        lid: Some("100000000000100:7@lid".parse().unwrap()),
+    }
+}
+
+fn meaning(event: Event) -> Option<Seen> {
+    translate(&event, &me())
+}
+
+fn ack(class: Option<&str>, error: Option<&str>) -> Option<Seen> {
+    meaning(Event::ServerAck(
+        ServerAck::builder()
+            .id(ID.to_owned())
+            .maybe_class(class.map(str::to_owned))
+            .maybe_error(error.map(str::to_owned))
+            .build(),
+    ))
+}
+
+fn acked(error: Option<u32>) -> Option<Seen> {
+    Some(Seen::Report(Report::Ack { wa_id: WaMessageId(ID.to_owned()), error }))
+}
+
+fn receipt(kind: ReceiptType, chat: &str, sender: &str) -> Option<Seen> {
+    receipt_from(kind, chat, sender, None)
+}
+
+fn receipt_from(
+    kind: ReceiptType,
+    chat: &str,
+    sender: &str,
+    also_known_as: Option<&str>,
+) -> Option<Seen> {
+    let source = MessageSource {
+        chat: chat.parse().unwrap(),
+        sender: sender.parse().unwrap(),
+        sender_alt: also_known_as.map(|jid| jid.parse::<Jid>().unwrap()),
+        ..Default::default()
+    };
+    meaning(Event::Receipt(
+        Receipt::builder()
+            .source(source)
+            .message_ids(vec![ID.to_owned()])
+            .timestamp(chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap())
+            .r#type(kind)
+            .offline(false)
+            .build(),
+    ))
+}
+
+fn received(kind: ReceiptKind) -> Option<Seen> {
+    Some(Seen::Report(Report::Receipt { wa_ids: vec![WaMessageId(ID.to_owned())], kind }))
+}
+
+const FRIEND: &str = "15550101@s.whatsapp.net";
+const GROUP: &str = "120363000000000001@g.us";
+
+#[test]
+fn an_ack_of_a_message_is_the_servers_word() {
+    assert_eq!(ack(Some("message"), None), acked(None));
+    assert_eq!(ack(Some("message"), Some("463")), acked(Some(463)));
+    assert_eq!(ack(Some("message"), Some("479")), acked(Some(479)));
+}
+
+#[test]
+fn a_refusal_without_a_number_is_still_a_refusal() {
+    assert_eq!(ack(Some("message"), Some("what")), acked(Some(0)));
+}
+
+#[test]
+fn an_ack_of_anything_else_says_nothing_about_a_message() {
+    assert_eq!(ack(Some("receipt"), None), None);
+    assert_eq!(ack(Some("notification"), None), None);
+    assert_eq!(ack(None, None), None);
+}
+
+#[test]
+fn a_recipients_device_delivers_and_reads() {
+    assert_eq!(receipt(ReceiptType::Delivered, FRIEND, FRIEND), received(ReceiptKind::Delivered));
+    let companion = "15550101:3@s.whatsapp.net";
+    assert_eq!(
+        receipt(ReceiptType::Delivered, companion, companion),
+        received(ReceiptKind::Delivered)
+    );
+    assert_eq!(receipt(ReceiptType::Read, FRIEND, FRIEND), received(ReceiptKind::Read));
+    assert_eq!(receipt(ReceiptType::Played, FRIEND, FRIEND), received(ReceiptKind::Read));
+    let hidden = "100000000000101@lid";
+    assert_eq!(receipt(ReceiptType::Delivered, hidden, hidden), received(ReceiptKind::Delivered));
+}
+
+#[test]
+fn a_members_device_delivers_and_reads_in_a_group() {
+    assert_eq!(receipt(ReceiptType::Delivered, GROUP, FRIEND), received(ReceiptKind::Delivered));
+    assert_eq!(receipt(ReceiptType::Read, GROUP, FRIEND), received(ReceiptKind::Read));
+}
+
+#[test]
+fn our_own_devices_never_count_as_recipients() {
+    let phone = "15550100@s.whatsapp.net";
+    for companion in ["15550100:9@s.whatsapp.net", "100000000000100:9@lid"] {
+        for kind in [ReceiptType::Delivered, ReceiptType::Read, ReceiptType::Sender] {
+            assert_eq!(receipt(kind.clone(), companion, companion), None, "{kind:?}");
+            assert_eq!(receipt(kind, GROUP, companion), None);
+        }
+    }
+    assert_eq!(receipt(ReceiptType::Read, phone, phone), None);
+    let unknown = "100000000000555:2@lid";
+    assert_eq!(receipt_from(ReceiptType::Delivered, GROUP, unknown, Some(phone)), None);
+}
+
+#[test]
+fn our_own_phone_confirms_its_copy() {
+    for phone in ["15550100@s.whatsapp.net", "100000000000100@lid"] {
+        assert_eq!(receipt(ReceiptType::Sender, phone, phone), received(ReceiptKind::OwnPhone));
+        assert_eq!(receipt(ReceiptType::Sender, GROUP, phone), received(ReceiptKind::OwnPhone));
+        assert_eq!(receipt(ReceiptType::Delivered, phone, phone), received(ReceiptKind::OwnPhone));
+    }
+    assert_eq!(receipt(ReceiptType::Sender, FRIEND, FRIEND), None);
+}
+
+#[test]
+fn protocol_receipts_are_nobodys_delivery() {
+    for kind in [
+        ReceiptType::Sent,
+        ReceiptType::Retry,
+        ReceiptType::EncRekeyRetry,
+        ReceiptType::ReadSelf,
+        ReceiptType::PlayedSelf,
+        ReceiptType::ServerError,
+        ReceiptType::Inactive,
+        ReceiptType::PeerMsg,
+        ReceiptType::HistorySync,
+        ReceiptType::Other("new".to_owned()),
+    ] {
+        assert_eq!(receipt(kind.clone(), FRIEND, FRIEND), None, "{kind:?}");
+        let phone = "15550100@s.whatsapp.net";
+        assert_eq!(receipt(kind.clone(), phone, phone), None, "{kind:?}");
+    }
+}
+
+#[test]
+fn receipts_of_broadcasts_and_channels_are_not_ours() {
+    assert_eq!(receipt(ReceiptType::Delivered, "status@broadcast", FRIEND), None);
+    assert_eq!(receipt(ReceiptType::Delivered, "120363000000000002@newsletter", FRIEND), None);
+}
+
+#[test]
+fn each_end_has_its_reason() {
+    let end = |reason| Some(Seen::End(reason));
+    assert_eq!(
+        meaning(Event::StreamReplaced(StreamReplaced::builder().build())),
+        end(EndReason::Replaced)
+    );
+    assert_eq!(
+        meaning(Event::ClientOutdated(ClientOutdated::builder().build())),
+        end(EndReason::Outdated)
+    );
+    let ban = TemporaryBan::builder()
+        .code(TempBanReason::BlockedByUsers)
+        .expire(chrono::Duration::seconds(90))
+        .build();
+    assert_eq!(
+        meaning(Event::TemporaryBan(ban)),
+        end(EndReason::Banned { for_ms: 90_000, code: 102 })
+    );
+    let failure =
+        ConnectFailure::builder().reason(ConnectFailureReason::ServiceUnavailable).build();
+    assert_eq!(meaning(Event::ConnectFailure(failure)), end(EndReason::Refused { code: 503 }));
+}
+
+#[test]
+fn a_logout_carries_the_servers_code() {
+    let out = |on_connect, raw| {
+        meaning(Event::LoggedOut(
+            LoggedOut::builder()
+                .on_connect(on_connect)
+                .reason(ConnectFailureReason::LoggedOut)
+                .maybe_raw(raw)
+                .build(),
+        ))
+    };
+    let failure = NodeBuilder::new("failure").attr("reason", "403").build();
+    let code = Some(403);
+    assert_eq!(out(true, Some(failure)), Some(Seen::End(EndReason::LoggedOut { code })));
+    let error = NodeBuilder::new("stream:error").attr("code", "516").build();
+    let code = Some(516);
+    assert_eq!(out(false, Some(error)), Some(Seen::End(EndReason::LoggedOut { code })));
+    assert_eq!(out(false, None), Some(Seen::End(EndReason::LoggedOut { code: None })));
+}
+
+#[test]
+fn a_broken_line_is_a_weaker_reason_and_names_no_address() {
+    let gone =
+        |reason| meaning(Event::Disconnected(Disconnected::builder().reason(reason).build()));
+    for reason in [
+        DisconnectReason::StreamEnded,
+        DisconnectReason::Unknown,
+        DisconnectReason::ServerClose { code: Some(1001), reason: "at 192.0.2.1".to_owned() },
+    ] {
+        let Some(Seen::Gone(EndReason::Lost { what })) = gone(reason) else { panic!("not lost") };
+        assert!(!what.contains("192.0.2.1"));
+    }
+}
+
+#[test]
+fn of_the_other_stream_errors_only_a_malformed_stream_ends_the_line() {
+    let error = |child: &'static str| {
+        let raw = NodeBuilder::new("stream:error").children([NodeBuilder::new(child).build()]);
+        meaning(Event::StreamError(
+            StreamError::builder().code(String::new()).raw(raw.build()).build(),
+        ))
+    };
+    assert!(matches!(error("xml-not-well-formed"), Some(Seen::Gone(EndReason::Lost { .. }))));
+    assert_eq!(error("ack"), None);
+}
+
+#[test]
+fn pairing_shows_its_codes() {
+    let qr =
+        PairingQrCode::builder().code("2@ref".to_owned()).timeout(Duration::from_secs(60)).build();
+    assert_eq!(
+        meaning(Event::PairingQrCode(qr)),
+        Some(Seen::Offer(Offer::Qr { text: "2@ref".to_owned(), valid_ms: 60_000 }))
+    );
+    let code = PairingCode::builder()
+        .code("ABCD1234".to_owned())
+        .timeout(Duration::from_secs(180))
+        .build();
+    assert_eq!(
+        meaning(Event::PairingCode(code)),
+        Some(Seen::Offer(Offer::Code { code: "ABCD1234".to_owned(), valid_ms: 180_000 }))
+    );
+    let refresh = PairingCodeRefresh::builder().force_manual(true).build();
+    assert_eq!(
+        meaning(Event::PairingCodeRefresh(refresh)),
+        Some(Seen::CodeRefresh { by_hand: true })
+    );
+    let exhausted = PairingQrCodesExhausted::builder().disconnected(true).build();
+    assert_eq!(meaning(Event::PairingQrCodesExhausted(exhausted)), Some(Seen::QrExhausted));
+}
+
+#[test]
+fn a_pairing_that_succeeds_names_the_account_without_its_device() {
+    let success = PairSuccess::builder()
+        .id("15550100:7@s.whatsapp.net".parse().unwrap())
+        .lid("100000000000100:7@lid".parse().unwrap())
+        .business_name(String::new())
+        .platform("android".to_owned())
+        .build();
+    assert_eq!(
+        meaning(Event::PairSuccess(success)),
+        Some(Seen::Report(Report::Paired { account: "15550100@s.whatsapp.net".to_owned() }))
+    );
+}
+
+#[test]
+fn a_refused_code_ends_the_pairing_without_quoting_the_server() {
+    let error = PairingCodeError::builder().error("+15550100 is limited".to_owned()).build();
+    let Some(Seen::End(EndReason::PairingFailed { what })) =
+        meaning(Event::PairingCodeError(error))
+    else {
+        panic!("not failed")
+    };
+    assert!(!what.contains("15550100"));
+}
+
+#[test]
+fn a_login_is_ready_when_the_library_says_connected() {
+    assert_eq!(meaning(Event::Connected(Connected::builder().build())), Some(Seen::Ready));
+}
