@@ -160,8 +160,7 @@ impl Failure {
 fn no_daemon(tried: &[PathBuf]) -> String {
     let paths: Vec<String> = tried.iter().map(|path| path.display().to_string()).collect();
     format!(
-        "no daemon listens at {}; start it with `systemctl start tetherd` (or run `tetherd`), or \
-         give --socket",
+        "no daemon listens at {}; start `tetherd`, or name its socket with --socket",
         paths.join(" or ")
     )
 }
@@ -222,8 +221,8 @@ mod tests {
         let failure = Failure::NoDaemon(vec!["/run/tetherd/control.sock".into()]);
         assert_eq!(
             failure.sentence().unwrap(),
-            "no daemon listens at /run/tetherd/control.sock; start it with `systemctl start \
-             tetherd` (or run `tetherd`), or give --socket"
+            "no daemon listens at /run/tetherd/control.sock; start `tetherd`, or name its socket \
+             with --socket"
         );
         assert_eq!(failure.exit_code(), ExitCode::Unavailable);
         assert_eq!(failure.json()["error"]["data"]["kind"], "no_daemon");

@@ -288,7 +288,7 @@ async fn completions_need_no_daemon() {
 #[tokio::test]
 async fn a_missing_daemon_is_said_with_the_remedy() {
     let told = ctl_at(Path::new("/nonexistent/s"), &["status"]).await;
-    assert!(told.stderr.starts_with("no daemon listens at /nonexistent/s; start it with "));
+    assert!(told.stderr.starts_with("no daemon listens at /nonexistent/s; start "));
     assert_eq!(told.code, ExitCode::Unavailable);
 }
 
