@@ -195,6 +195,8 @@ impl World {
     /// Closes a connection after what was said before.
     pub(super) fn hang_up(&mut self, id: LinkId) {
         self.put(id, Out::Close);
+        // From here on it is nobody's: who logs in next replaces no one.
+        self.stand(id, Standing::Fresh);
     }
 
     fn put(&mut self, id: LinkId, out: Out) {
@@ -210,7 +212,6 @@ impl World {
     pub(super) fn replace(&mut self, id: LinkId) {
         self.say(id, conflict("replaced", None));
         self.hang_up(id);
-        self.stand(id, Standing::Fresh);
         self.stats.replaced += 1;
     }
 
