@@ -216,8 +216,9 @@ impl World {
     }
 
     /// Hands a stanza to a companion: now if it is there, and again at its next login
-    /// unless it acknowledges it before.
-    pub(super) fn deliver(&mut self, to: &DeviceId, node: Node) {
+    /// unless it acknowledges it before. It knows who it is: `to` stays here.
+    pub(super) fn deliver(&mut self, to: &DeviceId, mut node: Node) {
+        node.attrs.0.retain(|(key, _)| key != "to");
         let Some(companion) = self.accounts.companion_mut(to) else { return };
         companion.keep(&node);
         if let Some((link, true)) = self.link_of(to) {
