@@ -15,7 +15,7 @@ use super::nodes::{attr, conflict, jid_attr};
 use super::people::digits;
 use super::settings::{LoginFailure, Settings, SettingsChange, Stats};
 use super::world::{LinkId, World};
-use super::{Sim, iq, pair_code, pairing, route};
+use super::{Sim, iq, pair_code, pairing};
 
 /// The account of a phone that acts and was not named.
 pub const DEFAULT_ACCOUNT: &str = "+15550100";
@@ -281,7 +281,8 @@ impl Sim {
         self.wait(look, within).await
     }
 
-    async fn wait<T>(
+    /// Waits until something is found in the world.
+    pub(super) async fn wait<T>(
         &self,
         found: impl Fn(&World) -> Option<T>,
         within: Duration,
@@ -319,7 +320,7 @@ fn send_out(world: &mut World, nodes: Vec<Node>) -> Result<Composed, SimError> {
             composed.ids.push(id);
         }
         composed.clients += 1;
-        route::hand_over(world, &to, node);
+        world.deliver(&to, node);
     }
     if composed.clients == 0 { Err(SimError::NoClient) } else { Ok(composed) }
 }

@@ -89,7 +89,7 @@ fn follow(world: &mut World, after: Aftermath) {
 fn outcome(world: &mut World, after: &mut Aftermath, delivered: Delivered) {
     if let Some(forward) = &delivered.forward {
         if let Some(to) = jid_attr(forward, "to").and_then(|to| world.companion_at(&to)) {
-            hand_over(world, &to, forward.clone());
+            world.deliver(&to, forward.clone());
         }
         return;
     }
@@ -134,12 +134,6 @@ fn receipts(after: &mut Aftermath, delivered: &Delivered, wanted: Receipts) {
     }
 }
 
-/// Gives a stanza to a companion. It knows who it is: `to` stays with the server.
-pub(super) fn hand_over(world: &mut World, to: &DeviceId, mut node: Node) {
-    node.attrs.0.retain(|(key, _)| key != "to");
-    world.deliver(to, node);
-}
-
 /// A client's receipt: it has the message, has read it, or could not read it. The
 /// server acknowledges it, and brings it to the sender where that is a client, too.
 pub(super) async fn client_receipt(world: &mut World, link: LinkId, node: &Node) {
@@ -154,7 +148,7 @@ pub(super) async fn client_receipt(world: &mut World, link: LinkId, node: &Node)
         Some(_) | None => None,
     };
     if let Some(resent) = resent {
-        return hand_over(world, &device, resent);
+        return world.deliver(&device, resent);
     }
     let author = jid_attr(node, "participant").or_else(|| jid_attr(node, "to"));
     let author = author.and_then(|author| world.companion_at(&author));

@@ -42,8 +42,10 @@ where
 {
     let mut stall = shared.stall();
     let mut frames = Frames::new(socket);
-    let Some((transport, peer)) = handshake(shared, &mut frames, &mut stall).await? else {
-        return Ok(());
+    let mut connected = handshake(shared, &mut frames, &mut stall).await;
+    let Some((transport, peer)) = connected.as_mut().ok().and_then(Option::take) else {
+        shared.change().await.stats.handshakes_failed += 1;
+        return connected.map(|_| ());
     };
     let (id, outbox) = {
         let mut world = shared.change().await;

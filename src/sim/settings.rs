@@ -202,6 +202,8 @@ pub struct Stats {
     pub handshakes_xx: u64,
     /// Handshakes by IK.
     pub handshakes_ik: u64,
+    /// Handshakes that a client began and did not finish, or that failed.
+    pub handshakes_failed: u64,
     /// IK hellos that ended as XXfallback.
     pub handshakes_fallback: u64,
     /// Logins that succeeded.

@@ -195,6 +195,8 @@ impl World {
     /// Closes a connection after what was said before.
     pub(super) fn hang_up(&mut self, id: LinkId) {
         self.put(id, Out::Close);
+        // From here on it is nobody's: who logs in next replaces no one.
+        self.stand(id, Standing::Fresh);
     }
 
     fn put(&mut self, id: LinkId, out: Out) {
@@ -210,13 +212,13 @@ impl World {
     pub(super) fn replace(&mut self, id: LinkId) {
         self.say(id, conflict("replaced", None));
         self.hang_up(id);
-        self.stand(id, Standing::Fresh);
         self.stats.replaced += 1;
     }
 
     /// Hands a stanza to a companion: now if it is there, and again at its next login
-    /// unless it acknowledges it before.
-    pub(super) fn deliver(&mut self, to: &DeviceId, node: Node) {
+    /// unless it acknowledges it before. It knows who it is: `to` stays here.
+    pub(super) fn deliver(&mut self, to: &DeviceId, mut node: Node) {
+        node.attrs.0.retain(|(key, _)| key != "to");
         let Some(companion) = self.accounts.companion_mut(to) else { return };
         companion.keep(&node);
         if let Some((link, true)) = self.link_of(to) {

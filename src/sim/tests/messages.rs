@@ -4,6 +4,8 @@ use whatsapp_rust::wacore::types::events::Event;
 use whatsapp_rust::wacore::types::presence::ReceiptType;
 use whatsapp_rust::{Jid, SendOptions};
 
+use super::super::accounts::DeviceId;
+use super::super::world::World;
 use super::super::{AckError, Receipts, Settings, SettingsChange, Sim, SimConfig, Times};
 use super::client::{PATIENCE, TestClient};
 
@@ -86,6 +88,12 @@ async fn receipts_come_back_from_recipient_and_own_phone() {
         let id = client.client.send_text(jid(CAROL), "hello").await.unwrap().message_id;
         client.receipt(&id, kind).await;
     }
+    sim.recipient_reply(ALICE, None, "hello yourself").await.unwrap();
+    client.incoming().await;
+    // All of it was acknowledged: nothing comes again at the next login.
+    let me = DeviceId { user: "15550100".to_owned(), device: 1 };
+    let waiting = |world: &World| world.accounts.companion(&me).unwrap().pending();
+    sim.wait(|world| waiting(world).is_empty().then_some(()), PATIENCE).await.unwrap();
 }
 
 #[tokio::test]

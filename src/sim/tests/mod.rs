@@ -4,7 +4,16 @@
     reason = "a test looks for one event among those of the protocol crate"
 )]
 
+#[cfg_attr(
+    not(feature = "sim"),
+    expect(dead_code, reason = "a build without `sim` gets no further than the handshake")
+)]
 mod client;
+#[cfg(feature = "sim")]
 mod messages;
+#[cfg(feature = "sim")]
 mod pairing;
+#[cfg(not(feature = "sim"))]
+mod refusal;
+#[cfg(feature = "sim")]
 mod restart;
