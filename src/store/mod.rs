@@ -140,10 +140,8 @@ impl Store {
     }
 
     /// Makes a change durable. It is handed over by the call itself: dropping the
-    /// future does not take it back (unless [`JOBS_MAX`] others wait before it, when
-    /// a dropped future may mean that nothing is written).
-    ///
-    /// [`JOBS_MAX`]: self
+    /// future does not take it back (unless a thousand others wait before it, when a
+    /// dropped future may mean that nothing is written).
     pub fn commit(
         &self,
         batch: Batch,
