@@ -1,0 +1,69 @@
+//! A change as its callers say it. Knows nothing of the tree.
+
+use std::fmt;
+
+/// Several writes that become durable together or not at all. Later ones win.
+#[derive(Clone, Default)]
+pub struct Batch {
+    pub(super) ops: Vec<Op>,
+}
+
+#[derive(Clone)]
+pub(super) enum Op {
+    Put {
+        key: Vec<u8>,
+        value: Vec<u8>,
+    },
+    Remove {
+        key: Vec<u8>,
+    },
+    RemoveAll {
+        prefix: Vec<u8>,
+    },
+    /// Moves a record aside as it lies, unless an earlier write of the batch replaced it.
+    SetAside {
+        key: Vec<u8>,
+    },
+}
+
+impl Batch {
+    /// No writes.
+    pub fn new() -> Batch {
+        Batch::default()
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.ops.is_empty()
+    }
+
+    /// Writes a record, over what was there. Writing what is already there costs no
+    /// write to the disk.
+    pub fn put(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> &mut Batch {
+        self.ops.push(Op::Put { key: key.into(), value: value.into() });
+        self
+    }
+
+    /// Removes a record; none there is fine.
+    pub fn remove(&mut self, key: impl Into<Vec<u8>>) -> &mut Batch {
+        self.ops.push(Op::Remove { key: key.into() });
+        self
+    }
+
+    /// Removes every record whose key begins so, those of this batch included.
+    pub fn remove_all(&mut self, prefix: impl Into<Vec<u8>>) -> &mut Batch {
+        self.ops.push(Op::RemoveAll { prefix: prefix.into() });
+        self
+    }
+
+    pub(super) fn set_aside(&mut self, key: impl Into<Vec<u8>>) -> &mut Batch {
+        self.ops.push(Op::SetAside { key: key.into() });
+        self
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Batch({} writes)", self.ops.len())
+    }
+}

@@ -1,0 +1,135 @@
+//! The one thread that writes. Gathers what waits, applies each change atomically,
+//! syncs once for all of them, then answers. After a failed write or sync it never
+//! writes, syncs or closes the database again: the kernel may have dropped the data
+//! and report the next sync as good.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::sync::{mpsc, watch};
+
+use super::batch::Batch;
+use super::engine::Engine;
+use super::error::{CommitError, EngineError, Failure};
+#[cfg(any(test, feature = "sim"))]
+use super::fault::Faults;
+use super::value::{View, check, expand};
+
+/// Most changes that wait for the committer.
+pub(super) const JOBS_MAX: usize = 1_024;
+/// Most changes that share one sync.
+const GROUP_JOBS_MAX: usize = 256;
+
+/// Called once with how it went. Dropped without a call: the outcome is unknown.
+pub(super) type Finish = Box<dyn FnOnce(Result<(), CommitError>) + Send>;
+/// Looks at the store as it is then, and says what to change.
+pub(super) type Prepare = Box<dyn FnOnce(&View<'_>) -> (Batch, Finish) + Send>;
+
+/// What the committer is told.
+pub(super) enum Job {
+    /// Change something.
+    Change(Prepare),
+    /// Look whether it is time to end.
+    Wake,
+}
+
+/// Shared with the store's handles.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// Take no more, finish what waits, end.
+    pub(super) closing: AtomicBool,
+    /// Changes made durable.
+    pub(super) commits: AtomicU64,
+    /// Syncs that it took.
+    pub(super) syncs: AtomicU64,
+    #[cfg(any(test, feature = "sim"))]
+    pub(super) faults: Faults,
+}
+
+pub(super) struct Committer {
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) jobs: mpsc::Receiver<Job>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) failed: watch::Sender<Option<Failure>>,
+}
+
+impl Committer {
+    pub(super) fn run(mut self) {
+        while let Some(first) = self.jobs.blocking_recv() {
+            let group = self.gather(first);
+            if let Err(failure) = self.process(group) {
+                self.fail(failure);
+                return;
+            }
+            if self.shared.closing.load(Ordering::Acquire) {
+                // What was accepted before is still received, then nothing.
+                self.jobs.close();
+            }
+        }
+    }
+
+    fn gather(&mut self, first: Job) -> Vec<Prepare> {
+        let mut group = Vec::new();
+        let mut next = Some(first);
+        while let Some(job) = next {
+            match job {
+                Job::Change(prepare) => group.push(prepare),
+                Job::Wake => {}
+            }
+            if group.len() == GROUP_JOBS_MAX {
+                break;
+            }
+            next = self.jobs.try_recv().ok();
+        }
+        group
+    }
+
+    fn process(&self, group: Vec<Prepare>) -> Result<(), Failure> {
+        // sled panics where it finds itself inconsistent.
+        catch_unwind(AssertUnwindSafe(|| self.write(group)))
+            .map_err(|_| Failure { what: "the committer broke off".into(), disk_full: false })?
+            .map_err(|error| Failure { what: error.to_string(), disk_full: error.is_disk_full() })
+    }
+
+    fn write(&self, group: Vec<Prepare>) -> Result<(), EngineError> {
+        let mut finishes = Vec::with_capacity(group.len());
+        let mut dirty = false;
+        for prepare in group {
+            let (batch, finish) = prepare(&View::new(self.engine.as_ref()));
+            if let Err(error) = check(&batch) {
+                finish(Err(error));
+                continue;
+            }
+            let writes = expand(self.engine.as_ref(), batch)?;
+            if !writes.is_empty() {
+                #[cfg(any(test, feature = "sim"))]
+                self.shared.faults.before_write()?;
+                self.engine.apply(writes)?;
+                dirty = true;
+            }
+            finishes.push(finish);
+        }
+        if dirty {
+            #[cfg(any(test, feature = "sim"))]
+            self.shared.faults.before_sync()?;
+            self.engine.sync()?;
+            self.shared.syncs.fetch_add(1, Ordering::Relaxed);
+        }
+        self.shared.commits.fetch_add(finishes.len() as u64, Ordering::Relaxed);
+        for finish in finishes {
+            finish(Ok(()));
+        }
+        Ok(())
+    }
+
+    /// Those of the failed group were already dropped unanswered; so is the rest.
+    fn fail(mut self, failure: Failure) {
+        tracing::error!(cause = %failure.what, "the store failed");
+        // Closing sled would write and sync once more.
+        std::mem::forget(Arc::clone(&self.engine));
+        let _ = self.failed.send_replace(Some(failure));
+        self.jobs.close();
+        while self.jobs.try_recv().is_ok() {}
+    }
+}

@@ -1,0 +1,193 @@
+//! The state directory: its mode and owner, its lock, and what must be put right in
+//! it before the database opens. Never looks inside the database.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use super::error::{OpenError, is_disk_full};
+
+/// The database's folder in the state directory.
+pub(super) const DATABASE: &str = "store";
+/// In the database's folder: the format of a store that was once complete. Without it
+/// a database that lost everything would look like a new one.
+pub(super) const FORMAT_FILE: &str = "format";
+/// The lock's file in the state directory.
+pub(super) const LOCK: &str = "lock";
+
+const DIR_MODE: u32 = 0o700;
+const LOCK_MODE: u32 = 0o600;
+/// Room that must be free before the database opens, in bytes: its recovery writes,
+/// and must not be cut off half-way by a full disk.
+const FREE_BYTES_MIN: u64 = 4 * 1024 * 1024;
+/// Most bytes of the lock's file that are read as a process id.
+const PID_BYTES_MAX: u64 = 16;
+
+/// The state directory, locked as long as this lives.
+#[derive(Debug)]
+pub(super) struct StateDir {
+    path: PathBuf,
+    _lock: Flock<File>,
+}
+
+impl StateDir {
+    /// Creates the directory if it is missing, checks it, and locks it.
+    pub(super) fn lock(path: &Path) -> Result<StateDir, OpenError> {
+        let created = !path.exists();
+        if created {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(DIR_MODE)
+                .create(path)
+                .map_err(io_error("create", path))?;
+        }
+        check(path)?;
+        let lock = take_lock(path)?;
+        if created && let Some(parent) = path.canonicalize().ok().as_deref().and_then(Path::parent)
+        {
+            sync(parent)?;
+        }
+        Ok(StateDir { path: path.to_path_buf(), _lock: lock })
+    }
+
+    /// Makes the database's folder ready to be opened.
+    pub(super) fn prepare(&self) -> Result<PathBuf, OpenError> {
+        let stat = nix::sys::statvfs::statvfs(&self.path)
+            .map_err(|errno| io_error("look at the disk of", &self.path)(errno.into()))?;
+        let free = stat.blocks_available().saturating_mul(stat.fragment_size());
+        if free < FREE_BYTES_MIN {
+            return Err(OpenError::DiskFull { dir: self.path.clone() });
+        }
+        let folder = self.path.join(DATABASE);
+        if !folder.exists() {
+            DirBuilder::new()
+                .mode(DIR_MODE)
+                .create(&folder)
+                .map_err(io_error("create", &folder))?;
+        }
+        remove_half_made_snapshots(&folder)?;
+        Ok(folder)
+    }
+
+    /// The format of the store that lies here; none if it was never completed.
+    pub(super) fn format(&self) -> Result<Option<u32>, OpenError> {
+        let path = self.path.join(DATABASE).join(FORMAT_FILE);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io_error("read", &path)(error)),
+        };
+        text.trim().parse().map(Some).map_err(|_| OpenError::Damaged {
+            dir: self.path.clone(),
+            what: format!("its file {FORMAT_FILE} is not a number"),
+        })
+    }
+
+    /// Notes that the store is complete.
+    pub(super) fn set_format(&self, format: u32) -> Result<(), OpenError> {
+        let folder = self.path.join(DATABASE);
+        let path = folder.join(FORMAT_FILE);
+        let new = folder.join("format.new");
+        File::create(&new)
+            .and_then(|mut file| {
+                writeln!(file, "{format}")?;
+                file.sync_all()
+            })
+            .and_then(|()| fs::rename(&new, &path))
+            .map_err(io_error("write", &path))?;
+        sync(&folder)
+    }
+
+    /// Makes the names that the database has created durable. Done at each start: the
+    /// one that created them may have been cut off before.
+    pub(super) fn settle(&self) -> Result<(), OpenError> {
+        let folder = self.path.join(DATABASE);
+        for path in [folder.join("conf"), folder.join("db"), folder, self.path.clone()] {
+            sync(&path)?;
+        }
+        Ok(())
+    }
+}
+
+fn check(path: &Path) -> Result<(), OpenError> {
+    let meta = fs::metadata(path).map_err(io_error("look at", path))?;
+    let dir = path.to_path_buf();
+    if !meta.is_dir() {
+        return Err(OpenError::NotADirectory { dir });
+    }
+    let us = nix::unistd::geteuid().as_raw();
+    if meta.uid() != us {
+        return Err(OpenError::WrongOwner { dir, owner: meta.uid(), us });
+    }
+    let mode = meta.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(OpenError::TooOpen { dir, mode });
+    }
+    Ok(())
+}
+
+fn take_lock(dir: &Path) -> Result<Flock<File>, OpenError> {
+    let path = dir.join(LOCK);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(LOCK_MODE)
+        .custom_flags(nix::libc::O_NOFOLLOW)
+        .open(&path)
+        .map_err(io_error("open", &path))?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(mut lock) => {
+            // The pid is for people only: whether somebody holds the lock, the lock says.
+            let written = lock
+                .set_len(0)
+                .and_then(|()| lock.rewind())
+                .and_then(|()| writeln!(&mut *lock, "{}", std::process::id()));
+            written.map_err(io_error("write", &path))?;
+            Ok(lock)
+        }
+        Err((file, Errno::EWOULDBLOCK)) => {
+            Err(OpenError::Locked { dir: dir.to_path_buf(), pid: read_pid(file) })
+        }
+        Err((_, errno)) => Err(io_error("lock", &path)(errno.into())),
+    }
+}
+
+fn read_pid(file: File) -> Option<i32> {
+    let mut text = String::new();
+    file.take(PID_BYTES_MAX).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+/// A crash during sled's recovery leaves a `snap.*.generating`, on which it then
+/// refuses to open. It is only ever renamed when whole, so a half-made one is waste.
+fn remove_half_made_snapshots(folder: &Path) -> Result<(), OpenError> {
+    for entry in fs::read_dir(folder).map_err(io_error("read", folder))? {
+        let entry = entry.map_err(io_error("read", folder))?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(entry.path()).map_err(io_error("remove", &entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
+fn sync(path: &Path) -> Result<(), OpenError> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(io_error("sync", path))
+}
+
+fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    let path = path.to_path_buf();
+    move |source| {
+        if is_disk_full(&source) {
+            return OpenError::DiskFull { dir: path };
+        }
+        OpenError::Io { what, path, source }
+    }
+}

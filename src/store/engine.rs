@@ -1,0 +1,106 @@
+//! The database beneath: a narrow trait, and sled behind it. The only file that
+//! knows sled.
+//!
+//! sled's `flush` hands its buffers to the kernel but does not sync them, so
+//! [`Engine::sync`] adds an fdatasync on a descriptor of our own, held as long as
+//! the database is open: the kernel reports a failed write-back once to each
+//! descriptor that was open when it happened.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use super::error::EngineError;
+
+/// sled's page cache, in bytes.
+const CACHE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// One atomic change: what to write, and (without a value) what to remove.
+pub(super) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+/// A tree key and its raw value.
+pub(super) type Pair = (Vec<u8>, Vec<u8>);
+/// Entries in the order of their keys.
+pub(super) type Pairs = Box<dyn Iterator<Item = Result<Pair, EngineError>> + Send>;
+
+/// An ordered map on disk. Written by one thread, read by many.
+pub(super) trait Engine: Send + Sync {
+    /// The value there; applied changes are seen before they are synced.
+    fn get(&self, tree_key: &[u8]) -> Result<Option<Vec<u8>>, EngineError>;
+    /// All entries whose keys begin so.
+    fn scan(&self, prefix: &[u8]) -> Pairs;
+    /// Makes one change: after a crash all of it is there, or nothing, and nothing
+    /// that was applied later is there without it.
+    fn apply(&self, writes: Writes) -> Result<(), EngineError>;
+    /// Returns once everything applied is on disk. Never called again after an error.
+    fn sync(&self) -> Result<(), EngineError>;
+}
+
+/// sled with the sync that it lacks.
+pub(super) struct Sled {
+    db: sled::Db,
+    data: File,
+}
+
+impl Sled {
+    /// Opens or creates the database in this folder.
+    pub(super) fn open(folder: &Path) -> Result<Sled, EngineError> {
+        let config = sled::Config::new()
+            .path(folder)
+            .cache_capacity(CACHE_BYTES)
+            .flush_every_ms(None)
+            .use_compression(false);
+        // sled panics on some damaged files.
+        let db = catch_unwind(AssertUnwindSafe(|| config.open()))
+            .map_err(|_| EngineError::Inconsistent("its recovery broke off".into()))??;
+        let data = File::open(folder.join("db"))?;
+        Ok(Sled { db, data })
+    }
+}
+
+impl Engine for Sled {
+    fn get(&self, tree_key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        Ok(self.db.get(tree_key)?.map(|value| value.to_vec()))
+    }
+
+    fn scan(&self, prefix: &[u8]) -> Pairs {
+        Box::new(self.db.scan_prefix(prefix).map(|entry| {
+            let (key, value) = entry?;
+            Ok((key.to_vec(), value.to_vec()))
+        }))
+    }
+
+    fn apply(&self, writes: Writes) -> Result<(), EngineError> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in writes {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        Ok(self.db.apply_batch(batch)?)
+    }
+
+    fn sync(&self) -> Result<(), EngineError> {
+        self.db.flush()?;
+        nix::unistd::fdatasync(&self.data).map_err(io::Error::from)?;
+        Ok(())
+    }
+}
+
+impl From<sled::Error> for EngineError {
+    fn from(error: sled::Error) -> Self {
+        match error {
+            sled::Error::Io(error) => EngineError::Io(error),
+            sled::Error::Corruption { .. } => {
+                EngineError::Inconsistent("a page of it is corrupt".into())
+            }
+            sled::Error::Unsupported(what) => EngineError::Inconsistent(what),
+            sled::Error::ReportableBug(what) => EngineError::Inconsistent(what),
+            sled::Error::CollectionNotFound(_) => {
+                EngineError::Inconsistent("a tree of it is missing".into())
+            }
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Everything that outlives a restart: the queue's and the session's records, in one
+//! sled database behind one committer thread. Knows what a record's bytes are worth,
+//! never what they mean (but for [`queue`]).
+//!
+//! - A change is a [`Batch`]: all of it becomes durable, or nothing. [`Store::commit`]
+//!   resolves after the fdatasync.
+//! - Reads see what the committer has applied, a moment before it is durable. What is
+//!   written on the strength of a read is applied after it, so no crash keeps the one
+//!   without the other.
+//! - An idle store writes nothing and syncs nothing.
+//! - Refuse, never reset: see [`OpenError`] and [`Quarantined`].
+
+mod batch;
+mod committer;
+mod dir;
+mod engine;
+mod error;
+#[cfg(any(test, feature = "sim"))]
+mod fault;
+mod open;
+pub mod queue;
+mod record;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use batch::Batch;
+pub use error::{CommitError, EngineError, Failure, OpenError, ReadError, UpdateError, exit};
+#[cfg(any(test, feature = "sim"))]
+pub use fault::Fault;
+pub use open::{QUARANTINE_MAX, Quarantined};
+pub use record::{CHUNK_BYTES, Damage, FORMAT, KEY_BYTES_MAX, VALUE_BYTES_MAX};
+pub use value::{Scan, View};
+
+use committer::{Committer, JOBS_MAX, Job, Prepare, Shared};
+use dir::StateDir;
+use engine::{Engine, Sled};
+
+/// The store. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    /// None once closed.
+    open: RwLock<Option<Open>>,
+    committer: Mutex<Option<JoinHandle<()>>>,
+    shared: Arc<Shared>,
+    failed: watch::Receiver<Option<Failure>>,
+    quarantined: Vec<Quarantined>,
+}
+
+struct Open {
+    engine: Arc<dyn Engine>,
+    jobs: mpsc::Sender<Job>,
+}
+
+/// An engine with the lock that it works under: the lock goes last.
+struct Locked<E> {
+    engine: E,
+    _dir: StateDir,
+}
+
+/// How much work the committer has done since the store was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Changes answered as durable.
+    pub commits: u64,
+    /// Syncs that it took.
+    pub syncs: u64,
+}
+
+impl Store {
+    /// Opens the store in this state directory, creating both if they are missing.
+    /// Blocks: it reads and verifies every record.
+    pub fn open(dir: &Path) -> Result<Store, OpenError> {
+        let state = StateDir::lock(dir)?;
+        let folder = state.prepare()?;
+        let format = state.format()?;
+        open::check_format(format, dir)?;
+        let engine = Sled::open(&folder).map_err(|error| open::engine_error(dir, error))?;
+        state.settle()?;
+        let looked = AssertUnwindSafe(|| open::verify(&engine, dir, format.is_none()));
+        let quarantined = catch_unwind(looked).unwrap_or_else(|_| {
+            let what = "reading it broke off".into();
+            Err(OpenError::Damaged { dir: dir.to_path_buf(), what })
+        })?;
+        if format.is_none() {
+            state.set_format(u32::from(FORMAT))?;
+        }
+        let locked = Locked { engine, _dir: state };
+        for record in &quarantined {
+            tracing::warn!(area = record.area(), damage = %record.damage, "a record is set aside");
+        }
+        Store::start(Arc::new(locked), quarantined, dir)
+    }
+
+    fn start(
+        engine: Arc<dyn Engine>,
+        quarantined: Vec<Quarantined>,
+        dir: &Path,
+    ) -> Result<Store, OpenError> {
+        let (sender, jobs) = mpsc::channel(JOBS_MAX);
+        let (failed_sender, failed) = watch::channel(None);
+        let shared = Arc::new(Shared::default());
+        let committer = Committer {
+            engine: Arc::clone(&engine),
+            jobs,
+            shared: Arc::clone(&shared),
+            failed: failed_sender,
+        };
+        let thread = std::thread::Builder::new()
+            .name("committer".into())
+            .spawn(move || committer.run())
+            .map_err(|source| OpenError::Io {
+                what: "start the committer for",
+                path: dir.to_path_buf(),
+                source,
+            })?;
+        let open = RwLock::new(Some(Open { engine, jobs: sender }));
+        let committer = Mutex::new(Some(thread));
+        Ok(Store { inner: Arc::new(Inner { open, committer, shared, failed, quarantined }) })
+    }
+
+    /// Makes a change durable. It is handed over by the call itself: dropping the
+    /// future does not take it back (unless [`JOBS_MAX`] others wait before it, when
+    /// a dropped future may mean that nothing is written).
+    ///
+    /// [`JOBS_MAX`]: self
+    pub fn commit(
+        &self,
+        batch: Batch,
+    ) -> impl Future<Output = Result<(), CommitError>> + Send + use<> {
+        let update = self.update(move |_| Ok((batch, ())));
+        async move {
+            match update.await {
+                Ok(()) => Ok(()),
+                Err(UpdateError::Commit(error)) => Err(error),
+                Err(UpdateError::Read(_)) => Err(CommitError::OutcomeUnknown),
+            }
+        }
+    }
+
+    /// Reads, decides and writes as one step that no other change comes between:
+    /// `change` runs on the committer's thread and must be quick. Handed over by the
+    /// call itself, like [`Store::commit`].
+    pub fn update<T, F>(
+        &self,
+        change: F,
+    ) -> impl Future<Output = Result<T, UpdateError>> + Send + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnOnce(&View<'_>) -> Result<(Batch, T), ReadError> + Send + 'static,
+    {
+        let (sender, answer) = oneshot::channel();
+        let prepare: Prepare = Box::new(move |view| match change(view) {
+            Ok((batch, value)) => (
+                batch,
+                Box::new(move |result| {
+                    let _ = sender.send(result.map(|()| value).map_err(UpdateError::from));
+                }),
+            ),
+            Err(error) => (
+                Batch::new(),
+                Box::new(move |_| {
+                    let _ = sender.send(Err(error.into()));
+                }),
+            ),
+        });
+        let handed = self.hand_over(prepare);
+        async move {
+            match handed {
+                Handed::Over => {}
+                Handed::Refused(error) => return Err(error.into()),
+                Handed::Full(jobs, job) => {
+                    jobs.send(job).await.map_err(|_| CommitError::Closed)?;
+                }
+            }
+            answer.await.unwrap_or(Err(CommitError::OutcomeUnknown.into()))
+        }
+    }
+
+    fn hand_over(&self, prepare: Prepare) -> Handed {
+        if self.inner.failed.borrow().is_some() {
+            return Handed::Refused(CommitError::OutcomeUnknown);
+        }
+        let open = self.inner.open.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(open) = open.as_ref() else { return Handed::Refused(CommitError::Closed) };
+        match open.jobs.try_send(Job::Change(prepare)) {
+            Ok(()) => Handed::Over,
+            Err(mpsc::error::TrySendError::Full(job)) => Handed::Full(open.jobs.clone(), job),
+            // Its receiver goes away early only when it fails.
+            Err(mpsc::error::TrySendError::Closed(_)) => {
+                Handed::Refused(CommitError::OutcomeUnknown)
+            }
+        }
+    }
+
+    /// The value of a record, verified.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        let engine = self.inner.engine().ok_or(ReadError::Closed)?;
+        value::read(engine.as_ref(), key)
+    }
+
+    /// All records whose keys begin so, in the order of their keys. A change made
+    /// meanwhile may show in part; each value is whole.
+    pub fn scan(&self, prefix: &[u8]) -> Scan {
+        self.inner.engine().map_or_else(Scan::closed, |engine| Scan::new(engine, prefix))
+    }
+
+    /// Holds the failure once the store has failed for good. From then on every
+    /// commit answers [`CommitError::OutcomeUnknown`]; only a new process, which
+    /// reads what the disk holds, may go on.
+    pub fn failed(&self) -> watch::Receiver<Option<Failure>> {
+        self.inner.failed.clone()
+    }
+
+    /// What was set aside when the store was opened.
+    pub fn quarantined(&self) -> &[Quarantined] {
+        &self.inner.quarantined
+    }
+
+    /// The committer's counters.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            commits: self.inner.shared.commits.load(Ordering::Relaxed),
+            syncs: self.inner.shared.syncs.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Makes the next write or sync fail.
+    #[cfg(any(test, feature = "sim"))]
+    pub fn inject(&self, fault: Fault) {
+        self.inner.shared.faults.inject(fault);
+    }
+
+    /// Finishes what was handed over, closes the database and releases the lock.
+    /// Blocks. Other clones answer that the store is closed.
+    pub fn close(self) {
+        self.inner.close();
+    }
+}
+
+enum Handed {
+    Over,
+    Refused(CommitError),
+    Full(mpsc::Sender<Job>, Job),
+}
+
+impl Inner {
+    fn engine(&self) -> Option<Arc<dyn Engine>> {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        open.as_ref().map(|open| Arc::clone(&open.engine))
+    }
+
+    fn close(&self) {
+        let open = self.open.write().unwrap_or_else(PoisonError::into_inner).take();
+        self.shared.closing.store(true, Ordering::Release);
+        if let Some(open) = &open {
+            // A full channel wakes the committer as well.
+            let _ = open.jobs.try_send(Job::Wake);
+        }
+        let thread = lock(&self.committer).take();
+        if let Some(thread) = thread
+            && thread.thread().id() != std::thread::current().id()
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<E: Engine> Engine for Locked<E> {
+    fn get(&self, tree_key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        self.engine.get(tree_key)
+    }
+
+    fn scan(&self, prefix: &[u8]) -> engine::Pairs {
+        self.engine.scan(prefix)
+    }
+
+    fn apply(&self, writes: engine::Writes) -> Result<(), EngineError> {
+        self.engine.apply(writes)
+    }
+
+    fn sync(&self) -> Result<(), EngineError> {
+        self.engine.sync()
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,227 @@
+//! Looks at every entry before the store is used: verifies, sets aside what is
+//! damaged, clears leftovers. Never resets anything.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use super::engine::{Engine, Writes};
+use super::error::{EngineError, OpenError, is_disk_full};
+use super::record::{
+    Damage, FORMAT, Head, Shape, TAG_ASIDE, TAG_CHUNK, TAG_MARKER, TAG_RECORD, chunk_owner,
+    record_key, unwrap, wrap,
+};
+use super::value::{assemble, move_aside, set_aside};
+
+/// Most damaged records that one start sets aside: beyond, it is not a damaged record
+/// but a damaged store, and a person decides.
+pub const QUARANTINE_MAX: usize = 16;
+
+/// The format marker's payload.
+const MARKER: &[u8] = b"tetherd store";
+const MARKER_KEY: &[u8] = &[TAG_MARKER];
+
+/// Longest part of a key that is shown.
+const AREA_BYTES_MAX: usize = 24;
+
+/// A record that was set aside: it is kept, but nothing reads it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Its key. May name people: show [`Quarantined::area`] instead.
+    pub key: Vec<u8>,
+    /// What is wrong with it.
+    pub damage: Damage,
+}
+
+impl Quarantined {
+    /// Which kind of record it is, without naming anybody.
+    pub fn area(&self) -> &str {
+        let named = |b: &u8| b.is_ascii_lowercase() || *b == b'/' || *b == b'_';
+        let head = &self.key[..self.key.len().min(AREA_BYTES_MAX)];
+        let end = head.iter().take_while(|b| named(b)).count();
+        let end = head[..end].iter().rposition(|b| *b == b'/').map_or(0, |at| at + 1);
+        std::str::from_utf8(&head[..end]).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Quarantined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Quarantined({}.., {:?})", self.area(), self.damage)
+    }
+}
+
+impl fmt::Display for Quarantined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a record under {:?} is set aside: {}", self.area(), self.damage)
+    }
+}
+
+/// What the look found.
+#[derive(Default)]
+struct Findings {
+    entries: usize,
+    good: usize,
+    marker: Option<Result<(), Damage>>,
+    newer: Option<u8>,
+    /// Damaged records, by key.
+    bad: BTreeMap<Vec<u8>, Damage>,
+    /// Damaged entries that belong to no record, by tree key.
+    strays: BTreeMap<Vec<u8>, Damage>,
+    /// Chunks that no head refers to.
+    orphans: Vec<Vec<u8>>,
+}
+
+/// Refuses a store of a newer program before anything of it is touched.
+pub(super) fn check_format(format: Option<u32>, dir: &Path) -> Result<(), OpenError> {
+    let known = u32::from(FORMAT);
+    match format {
+        Some(found) if found > known => {
+            Err(OpenError::Newer { dir: dir.to_path_buf(), found, known })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Verifies everything, puts right what can be, and reports what was set aside.
+pub(super) fn verify(
+    engine: &dyn Engine,
+    dir: &Path,
+    is_new: bool,
+) -> Result<Vec<Quarantined>, OpenError> {
+    let found = look(engine).map_err(|error| engine_error(dir, error))?;
+    if let Some(version) = found.newer {
+        return Err(OpenError::Newer {
+            dir: dir.to_path_buf(),
+            found: u32::from(version),
+            known: u32::from(FORMAT),
+        });
+    }
+    let damaged = |what: String| OpenError::Damaged { dir: dir.to_path_buf(), what };
+    if found.marker.is_none() && (found.entries > 0 || !is_new) {
+        return Err(damaged("its format marker is missing".into()));
+    }
+    let bad = found.bad.len() + found.strays.len();
+    if bad > QUARANTINE_MAX || (bad > 0 && found.good == 0) {
+        return Err(damaged(format!("{bad} records do not verify, {} do", found.good)));
+    }
+    repair(engine, found).map_err(|error| engine_error(dir, error))
+}
+
+pub(super) fn engine_error(dir: &Path, error: EngineError) -> OpenError {
+    let dir = dir.to_path_buf();
+    match error {
+        EngineError::Io(error) if is_disk_full(&error) => OpenError::DiskFull { dir },
+        EngineError::Io(source) => OpenError::Io { what: "read the store in", path: dir, source },
+        EngineError::Inconsistent(what) => OpenError::Damaged { dir, what },
+    }
+}
+
+fn look(engine: &dyn Engine) -> Result<Findings, EngineError> {
+    let mut found = Findings::default();
+    for pair in engine.scan(&[]) {
+        let (tree_key, raw) = pair?;
+        if tree_key.first() == Some(&TAG_ASIDE) {
+            continue;
+        }
+        found.entries += 1;
+        match look_at(engine, &mut found, &tree_key, &raw)? {
+            Ok(()) => found.good += 1,
+            // A single entry of another format among ours is damage, the marker's is not.
+            Err(Damage::Format(version)) if tree_key == MARKER_KEY && version > FORMAT => {
+                found.newer = Some(version);
+            }
+            Err(damage) => note(&mut found, tree_key, damage),
+        }
+    }
+    // Chunks of a damaged head are set aside with it.
+    found.orphans.retain(|tree_key| {
+        chunk_owner(tree_key).is_none_or(|(key, ..)| !found.bad.contains_key(key))
+    });
+    Ok(found)
+}
+
+fn look_at(
+    engine: &dyn Engine,
+    found: &mut Findings,
+    tree_key: &[u8],
+    raw: &[u8],
+) -> Result<Result<(), Damage>, EngineError> {
+    let verified = unwrap(tree_key, raw);
+    Ok(match tree_key.first() {
+        Some(&TAG_RECORD) => assemble(engine, &tree_key[1..], raw)?.map(drop),
+        Some(&TAG_CHUNK) => match verified {
+            Ok((Shape::Chunk, _)) => {
+                if !is_referred_to(engine, tree_key)? {
+                    found.orphans.push(tree_key.to_vec());
+                }
+                Ok(())
+            }
+            Ok((Shape::Inline | Shape::Head | Shape::Marker, _)) => Err(Damage::Shape),
+            Err(damage) => Err(damage),
+        },
+        Some(&TAG_MARKER) if tree_key == MARKER_KEY => {
+            let marker = match verified {
+                Ok((Shape::Marker, MARKER)) => Ok(()),
+                Ok(_) => Err(Damage::Shape),
+                Err(damage) => Err(damage),
+            };
+            found.marker = Some(marker);
+            marker
+        }
+        Some(_) | None => Err(Damage::Shape),
+    })
+}
+
+fn is_referred_to(engine: &dyn Engine, tree_key: &[u8]) -> Result<bool, EngineError> {
+    let Some((key, generation, index)) = chunk_owner(tree_key) else { return Ok(false) };
+    let head_key = record_key(key);
+    let Some(raw) = engine.get(&head_key)? else { return Ok(false) };
+    Ok(match unwrap(&head_key, &raw) {
+        Ok((Shape::Head, payload)) => Head::decode(payload)
+            .is_ok_and(|head| head.generation == generation && index < head.chunks()),
+        Ok((Shape::Inline | Shape::Chunk | Shape::Marker, _)) | Err(_) => false,
+    })
+}
+
+fn note(found: &mut Findings, tree_key: Vec<u8>, damage: Damage) {
+    let owner = match tree_key.first() {
+        Some(&TAG_RECORD) => Some(tree_key[1..].to_vec()),
+        // A damaged chunk shows again as a record that lacks a part.
+        Some(&TAG_CHUNK) => chunk_owner(&tree_key).map(|(key, ..)| key.to_vec()),
+        Some(_) | None => None,
+    };
+    match owner {
+        Some(key) => {
+            found.bad.entry(key).or_insert(damage);
+        }
+        None => {
+            found.strays.insert(tree_key, damage);
+        }
+    }
+}
+
+fn repair(engine: &dyn Engine, found: Findings) -> Result<Vec<Quarantined>, EngineError> {
+    let mut writes = Writes::new();
+    let mut quarantined = Vec::new();
+    for tree_key in found.orphans {
+        writes.insert(tree_key, None);
+    }
+    for (key, damage) in found.bad {
+        set_aside(engine, &mut writes, &key)?;
+        quarantined.push(Quarantined { key, damage });
+    }
+    for (tree_key, damage) in found.strays {
+        if let Some(raw) = engine.get(&tree_key)? {
+            move_aside(&mut writes, tree_key.clone(), raw);
+        }
+        quarantined.push(Quarantined { key: tree_key, damage });
+    }
+    if found.marker != Some(Ok(())) {
+        writes.insert(MARKER_KEY.to_vec(), Some(wrap(MARKER_KEY, Shape::Marker, MARKER)));
+    }
+    if !writes.is_empty() {
+        engine.apply(writes)?;
+        engine.sync()?;
+    }
+    Ok(quarantined)
+}

@@ -1,0 +1,157 @@
+//! The queue's records: the core's changes as batches, and what the core starts
+//! from. Never decides anything about a message.
+//!
+//! | key | what |
+//! |---|---|
+//! | `queue/message/` id | a message's record, JSON |
+//! | `queue/body/` id | its text |
+//! | `queue/slots/a`, `.../b` | the pacer's slots, JSON, twice |
+//! | `queue/facts/a`, `.../b` | the small facts, JSON, twice |
+//!
+//! Slots and facts are kept twice so that one damaged record neither refills the
+//! pacer's window, nor forgets a pause, nor gives a message id away again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::record::Damage;
+use super::{Batch, Quarantined, ReadError, Store};
+use crate::core::io::{Body, Change, Restored};
+use crate::core::message::Message;
+use crate::rpc::api::MessageId;
+
+const MESSAGE: &[u8] = b"queue/message/";
+const BODY: &[u8] = b"queue/body/";
+const SLOTS: [&[u8]; 2] = [b"queue/slots/a", b"queue/slots/b"];
+const FACTS: [&[u8]; 2] = [b"queue/facts/a", b"queue/facts/b"];
+
+/// The core's changes as one atomic batch.
+pub fn batch(changes: &[Change]) -> Batch {
+    let mut batch = Batch::new();
+    for change in changes {
+        match change {
+            Change::PutMessage(message) => {
+                batch.put(id_key(MESSAGE, message.id), json(message));
+            }
+            Change::PutBody { id, body } => {
+                batch.put(id_key(BODY, *id), body.0.as_bytes());
+            }
+            Change::RemoveMessage { id } => {
+                batch.remove(id_key(MESSAGE, *id)).remove(id_key(BODY, *id));
+            }
+            Change::PutSlots(slots) => put_twice(&mut batch, SLOTS, &json(slots)),
+            Change::PutFacts(facts) => put_twice(&mut batch, FACTS, &json(facts)),
+        }
+    }
+    batch
+}
+
+/// Everything that the core starts from, and the records that were set aside for not
+/// reading, or for having lost their other half. Never gives a used message id free:
+/// `last_id` is at least the highest id seen.
+///
+/// A message whose body was set aside is given back all the same: [`body`] then
+/// answers none.
+pub fn restore(store: &Store) -> Result<(Restored, Vec<Quarantined>), ReadError> {
+    let mut repairs = Batch::new();
+    let mut quarantined = Vec::new();
+    let mut restored = Restored::default();
+    let mut known = BTreeSet::new();
+    let mut last_id = 0;
+    for record in store.scan(MESSAGE) {
+        let (key, value) = record?;
+        let id = key_id(MESSAGE, &key);
+        last_id = last_id.max(id.map_or(0, |id| id.0));
+        match serde_json::from_slice::<Message>(&value) {
+            Ok(message) if Some(message.id) == id => {
+                known.insert(message.id);
+                restored.messages.push(message);
+            }
+            Ok(_) | Err(_) => set_aside(&mut repairs, &mut quarantined, key, Damage::Content),
+        }
+    }
+    for record in store.scan(BODY) {
+        let (key, _) = record?;
+        let id = key_id(BODY, &key);
+        last_id = last_id.max(id.map_or(0, |id| id.0));
+        // Both are always written and removed together: its message was set aside.
+        if id.is_none_or(|id| !known.contains(&id)) {
+            set_aside(&mut repairs, &mut quarantined, key, Damage::Part);
+        }
+    }
+    restored.slots = read_twice(store, SLOTS, &mut repairs, &mut quarantined)?;
+    restored.facts = read_twice(store, FACTS, &mut repairs, &mut quarantined)?;
+    restored.facts.last_id = restored.facts.last_id.max(last_id);
+    if !repairs.is_empty() {
+        // Not awaited: what the core commits next comes after it, and a crash before
+        // only repeats the finding.
+        drop(store.commit(repairs));
+    }
+    Ok((restored, quarantined))
+}
+
+/// A message's text.
+pub fn body(store: &Store, id: MessageId) -> Result<Option<Body>, ReadError> {
+    let Some(bytes) = store.get(&id_key(BODY, id))? else { return Ok(None) };
+    let text = String::from_utf8(bytes).map_err(|_| ReadError::Damaged)?;
+    Ok(Some(Body(Arc::from(text))))
+}
+
+fn put_twice(batch: &mut Batch, keys: [&[u8]; 2], value: &[u8]) {
+    for key in keys {
+        batch.put(key, value);
+    }
+}
+
+/// The first of two copies that reads; a fresh one if neither was ever written.
+fn read_twice<T: DeserializeOwned + Default>(
+    store: &Store,
+    keys: [&[u8]; 2],
+    repairs: &mut Batch,
+    quarantined: &mut Vec<Quarantined>,
+) -> Result<T, ReadError> {
+    let mut first = None;
+    for key in keys {
+        let Some(value) = store.get(key)? else { continue };
+        match serde_json::from_slice(&value) {
+            Ok(read) => first = first.or(Some(read)),
+            Err(_) => set_aside(repairs, quarantined, key.to_vec(), Damage::Content),
+        }
+    }
+    Ok(first.unwrap_or_default())
+}
+
+fn set_aside(
+    repairs: &mut Batch,
+    quarantined: &mut Vec<Quarantined>,
+    key: Vec<u8>,
+    damage: Damage,
+) {
+    repairs.set_aside(key.clone());
+    quarantined.push(Quarantined { key, damage });
+}
+
+fn id_key(area: &[u8], id: MessageId) -> Vec<u8> {
+    let mut key = area.to_vec();
+    key.extend_from_slice(&id.0.to_be_bytes());
+    key
+}
+
+fn key_id(area: &[u8], key: &[u8]) -> Option<MessageId> {
+    let digits = key.strip_prefix(area)?;
+    Some(MessageId(u64::from_be_bytes(digits.try_into().ok()?)))
+}
+
+/// Our own plain types: numbers, strings, lists.
+fn json<T: Serialize>(value: &T) -> Vec<u8> {
+    match serde_json::to_vec(value) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            debug_assert!(false, "{error}");
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The store from outside: what is kept, what is refused, what a crash leaves.
+
+mod crash;
+mod model;
+mod opening;
+mod queueing;
+mod writing;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::engine::{Engine, Sled, Writes};
+use super::{Batch, Store};
+
+/// As the state directory has to be.
+fn temp() -> TempDir {
+    let owner_only = std::fs::Permissions::from_mode(0o700);
+    tempfile::Builder::new().permissions(owner_only).tempdir().unwrap()
+}
+
+fn fresh() -> (TempDir, Store) {
+    let dir = temp();
+    let store = Store::open(dir.path()).unwrap();
+    (dir, store)
+}
+
+fn put(key: &str, value: impl Into<Vec<u8>>) -> Batch {
+    let mut batch = Batch::new();
+    batch.put(key, value);
+    batch
+}
+
+/// The database itself, without our checks.
+fn raw<T>(dir: &Path, work: impl FnOnce(&dyn Engine) -> T) -> T {
+    let engine = Sled::open(&dir.join("store")).unwrap();
+    let out = work(&engine);
+    engine.sync().unwrap();
+    out
+}
+
+fn tree_keys(dir: &Path, prefix: &[u8]) -> Vec<Vec<u8>> {
+    raw(dir, |engine| engine.scan(prefix).map(|pair| pair.unwrap().0).collect())
+}
+
+/// Overwrites tree entries as damage would.
+fn tamper(dir: &Path, entries: &[(&[u8], Option<&[u8]>)]) {
+    raw(dir, |engine| {
+        let writes: Writes =
+            entries.iter().map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec))).collect();
+        engine.apply(writes).unwrap();
+    });
+}
+
+fn pattern(seed: usize, length: usize) -> Vec<u8> {
+    (0..length).map(|at| u8::try_from((at * 31 + seed * 7) % 251).unwrap()).collect()
+}
+
+/// What lies on disk now, where another store can open it.
+fn copy(from: &Path) -> TempDir {
+    let to = temp();
+    copy_into(&from.join("store"), &to.path().join("store"));
+    to
+}
+
+fn copy_into(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            copy_into(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+fn no_blobs(dir: &Path) {
+    assert_eq!(std::fs::read_dir(dir.join("store/blobs")).unwrap().count(), 0);
+}

@@ -1,0 +1,209 @@
+//! What is checked, put right, set aside and refused when a store opens.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use super::super::record::{Shape, chunk_key, record_key, wrap};
+use super::super::{Damage, OpenError, QUARANTINE_MAX, Store, exit};
+use super::{fresh, no_blobs, pattern, put, tamper, temp, tree_keys};
+
+fn refusal(dir: &Path) -> OpenError {
+    match Store::open(dir) {
+        Ok(_) => panic!("it opened"),
+        Err(error) => {
+            assert!(!error.remedy().is_empty());
+            error
+        }
+    }
+}
+
+async fn filled(count: usize) -> tempfile::TempDir {
+    let (dir, store) = fresh();
+    for n in 0..count {
+        store.commit(put(&format!("area/{n:02}"), pattern(n, 6_000 * (n % 2) + 10))).await.unwrap();
+    }
+    store.close();
+    dir
+}
+
+#[test]
+fn a_missing_directory_is_made_for_its_owner_alone() {
+    let parent = temp();
+    let dir = parent.path().join("state/tetherd");
+    let store = Store::open(&dir).unwrap();
+    for path in [&dir, &dir.join("store")] {
+        assert_eq!(fs::metadata(path).unwrap().mode() & 0o7777, 0o700);
+    }
+    assert_eq!(fs::metadata(dir.join("lock")).unwrap().mode() & 0o7777, 0o600);
+    no_blobs(&dir);
+    store.close();
+    Store::open(&dir).unwrap();
+}
+
+#[test]
+fn a_second_daemon_is_told_who_holds_the_directory() {
+    let (dir, store) = fresh();
+    let error = refusal(dir.path());
+    let us = i32::try_from(std::process::id()).unwrap();
+    assert!(matches!(error, OpenError::Locked { pid: Some(pid), .. } if pid == us), "{error}");
+    assert_eq!(error.exit_code(), exit::LOCKED);
+    assert!(error.to_string().contains(&us.to_string()));
+    drop(store);
+    Store::open(dir.path()).unwrap();
+}
+
+#[test]
+fn a_directory_open_to_others_is_refused_before_anything_is_made_in_it() {
+    let dir = temp();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o750)).unwrap();
+    let error = refusal(dir.path());
+    assert!(matches!(error, OpenError::TooOpen { mode: 0o750, .. }), "{error}");
+    assert!(error.remedy().starts_with("chmod 700 '/"), "{}", error.remedy());
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_file_in_the_directorys_place_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let error = refusal(file.path());
+    assert!(matches!(error, OpenError::NotADirectory { .. }), "{error}");
+    assert_eq!(error.exit_code(), exit::NOT_A_DIRECTORY);
+}
+
+#[tokio::test]
+async fn a_half_made_snapshot_does_not_stop_the_start() {
+    let dir = filled(3).await;
+    let half = dir.path().join("store/snap.00000000000000FF.generating");
+    fs::write(&half, b"cut off").unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    assert!(!half.exists());
+    assert_eq!(store.scan(b"area/").count(), 3);
+}
+
+#[tokio::test]
+async fn one_damaged_record_is_set_aside_and_the_start_goes_on() {
+    let dir = filled(4).await;
+    tamper(dir.path(), &[(b"rarea/02", Some(b"nonsense"))]);
+    let store = Store::open(dir.path()).unwrap();
+    let [record] = store.quarantined() else { panic!("{:?}", store.quarantined()) };
+    assert_eq!((record.key.as_slice(), record.damage), (&b"area/02"[..], Damage::Short));
+    assert_eq!(record.area(), "area/");
+    assert_eq!(store.get(b"area/02").unwrap(), None);
+    assert_eq!(store.scan(b"area/").count(), 3);
+    store.close();
+    assert_eq!(tree_keys(dir.path(), b"q"), [b"qrarea/02".to_vec()], "kept as it was found");
+    let store = Store::open(dir.path()).unwrap();
+    assert!(store.quarantined().is_empty(), "reported once");
+}
+
+#[tokio::test]
+async fn a_long_value_with_a_missing_or_damaged_part_is_set_aside_whole() {
+    let dir = filled(6).await;
+    let gone = chunk_key(b"area/01", 0, 1);
+    let bad = chunk_key(b"area/03", 0, 0);
+    tamper(dir.path(), &[(&gone, None), (&bad, Some(b"nonsense, but long enough"))]);
+    let store = Store::open(dir.path()).unwrap();
+    let mut keys: Vec<_> = store.quarantined().iter().map(|record| record.key.clone()).collect();
+    keys.sort();
+    assert_eq!(keys, [b"area/01".to_vec(), b"area/03".to_vec()]);
+    assert_eq!(store.get(b"area/05").unwrap(), Some(pattern(5, 6_010)));
+    store.close();
+    assert_eq!(tree_keys(dir.path(), b"c").len(), 2, "only the chunks of the good one");
+    assert_eq!(tree_keys(dir.path(), b"q").len(), 2 + 3);
+}
+
+#[tokio::test]
+async fn chunks_that_belong_to_nothing_are_cleared() {
+    let dir = filled(2).await;
+    let stray = chunk_key(b"nobody", 3, 0);
+    let raw = wrap(&stray, Shape::Chunk, b"left over");
+    tamper(dir.path(), &[(&stray, Some(&raw))]);
+    let store = Store::open(dir.path()).unwrap();
+    assert!(store.quarantined().is_empty());
+    store.close();
+    assert_eq!(tree_keys(dir.path(), &stray).len(), 0);
+}
+
+#[tokio::test]
+async fn many_damaged_records_are_a_damaged_store() {
+    let dir = filled(QUARANTINE_MAX + 4).await;
+    let keys: Vec<_> =
+        (0..=QUARANTINE_MAX).map(|n| record_key(format!("area/{n:02}").as_bytes())).collect();
+    let entries: Vec<_> = keys.iter().map(|key| (key.as_slice(), Some(&b"bad"[..]))).collect();
+    tamper(dir.path(), &entries);
+    let before = tree_keys(dir.path(), b"");
+    let error = refusal(dir.path());
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+    assert_eq!(error.exit_code(), exit::DAMAGED);
+    assert!(error.remedy().contains("mv -T '"), "{}", error.remedy());
+    assert_eq!(tree_keys(dir.path(), b""), before, "nothing is moved");
+}
+
+#[tokio::test]
+async fn a_database_that_lost_everything_is_refused_and_not_taken_for_a_new_one() {
+    for ruin in [b"".as_slice(), &[0x5a; 600_000]] {
+        let dir = filled(3).await;
+        let db = dir.path().join("store/db");
+        fs::write(&db, ruin).unwrap();
+        for entry in fs::read_dir(dir.path().join("store")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_name().unwrap().to_str().unwrap().starts_with("snap.") {
+                fs::remove_file(path).unwrap();
+            }
+        }
+        let error = refusal(dir.path());
+        assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+        // The remedy, done by hand.
+        fs::rename(dir.path().join("store"), dir.path().join("store.damaged")).unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        assert_eq!(store.scan(b"").count(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_newer_format_is_refused_untouched() {
+    let dir = filled(2).await;
+    fs::write(dir.path().join("store/format"), "2\n").unwrap();
+    let error = refusal(dir.path());
+    assert!(matches!(error, OpenError::Newer { found: 2, known: 1, .. }), "{error}");
+    assert_eq!(error.exit_code(), exit::NEWER);
+    fs::write(dir.path().join("store/format"), "1\n").unwrap();
+    assert_eq!(Store::open(dir.path()).unwrap().scan(b"area/").count(), 2);
+}
+
+#[tokio::test]
+async fn a_newer_format_in_the_database_itself_is_refused_too() {
+    let dir = filled(2).await;
+    let mut marker = wrap(b"!", Shape::Marker, b"tetherd store");
+    marker[0] = 9;
+    tamper(dir.path(), &[(b"!", Some(&marker))]);
+    assert!(matches!(refusal(dir.path()), OpenError::Newer { found: 9, known: 1, .. }));
+}
+
+#[tokio::test]
+async fn a_store_cut_off_before_its_first_start_was_complete_starts_again() {
+    let dir = temp();
+    fs::create_dir(dir.path().join("store")).unwrap();
+    super::raw(dir.path(), |_| ());
+    let store = Store::open(dir.path()).unwrap();
+    store.commit(put("a", "x")).await.unwrap();
+    store.close();
+    assert_eq!(Store::open(dir.path()).unwrap().scan(b"").count(), 1);
+}
+
+#[test]
+fn every_refusal_has_an_exit_code_of_its_own_kind() {
+    let codes = [
+        exit::DAMAGED,
+        exit::DISK_FULL,
+        exit::UNREADABLE,
+        exit::NOT_A_DIRECTORY,
+        exit::FAILED,
+        exit::LOCKED,
+        exit::NEWER,
+        exit::PERMISSIONS,
+    ];
+    let distinct: std::collections::BTreeSet<_> = codes.into_iter().collect();
+    assert_eq!(distinct.len(), codes.len());
+}

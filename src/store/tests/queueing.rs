@@ -1,0 +1,121 @@
+//! The queue's records.
+
+use std::sync::Arc;
+
+use super::super::queue::{batch, body, restore};
+use super::super::{Damage, Store};
+use super::{fresh, put};
+use crate::core::io::{Body, BootId, Change, Facts};
+use crate::core::message::{Digest, Message, Preview, WaMessageId};
+use crate::core::pacer::Slot;
+use crate::rpc::api::{Kind, MessageId, State};
+
+fn message(id: u64) -> Message {
+    Message {
+        id: MessageId(id),
+        wa_id: WaMessageId(format!("3EB0{id:018X}")),
+        to: "+15550100".parse().unwrap(),
+        kind: Kind::Text,
+        key: Some(format!("key {id}")),
+        digest: Digest([7; 32]),
+        chars: 5,
+        preview: Preview("hello".into()),
+        state: State::Queued,
+        reason: None,
+        attempts: 0,
+        accepted_at: 1_700_000_000_000,
+        changed_at: 1_700_000_000_000,
+        sent_at: None,
+        delivered_at: None,
+        read_at: None,
+    }
+}
+
+fn accepted(id: u64, text: &str) -> Vec<Change> {
+    vec![
+        Change::PutMessage(Box::new(message(id))),
+        Change::PutBody { id: MessageId(id), body: Body(Arc::from(text)) },
+    ]
+}
+
+fn slot(mono_ms: u64) -> Slot {
+    Slot { boot: BootId(u128::MAX - 5), mono_ms }
+}
+
+#[tokio::test]
+async fn what_the_core_stores_is_what_it_starts_from() {
+    let (dir, store) = fresh();
+    let longest: String = "\u{1f980}".repeat(65_536);
+    let facts = Facts {
+        last_id: 9,
+        paused_since: Some(5),
+        account: Some("15550100@s.whatsapp.net".into()),
+        logged_out: Some((1, Some(401))),
+        ..Facts::default()
+    };
+    let mut changes = accepted(1, &longest);
+    changes.extend(accepted(2, "short"));
+    changes.push(Change::PutSlots(vec![slot(1), slot(2)]));
+    changes.push(Change::PutFacts(facts.clone()));
+    store.commit(batch(&changes)).await.unwrap();
+    store.commit(batch(&[Change::RemoveMessage { id: MessageId(2) }])).await.unwrap();
+    store.close();
+
+    let store = Store::open(dir.path()).unwrap();
+    let (restored, aside) = restore(&store).unwrap();
+    assert!(aside.is_empty(), "{aside:?}");
+    assert_eq!(restored.messages, [message(1)]);
+    assert_eq!(restored.slots, [slot(1), slot(2)]);
+    assert_eq!(restored.facts, facts);
+    assert!(body(&store, MessageId(1)).unwrap().unwrap().0.as_ref() == longest);
+    assert_eq!(body(&store, MessageId(2)).unwrap(), None);
+}
+
+#[test]
+fn a_new_store_restores_to_nothing_and_writes_nothing() {
+    let (_dir, store) = fresh();
+    let (restored, aside) = restore(&store).unwrap();
+    assert!(restored.messages.is_empty() && restored.slots.is_empty() && aside.is_empty());
+    assert_eq!(restored.facts, Facts::default());
+    assert_eq!(store.stats().syncs, 0);
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_read_is_set_aside_with_its_body_and_keeps_its_id() {
+    let (dir, store) = fresh();
+    store.commit(batch(&accepted(1, "one"))).await.unwrap();
+    store.commit(batch(&accepted(7, "seven"))).await.unwrap();
+    let mut key = b"queue/message/".to_vec();
+    key.extend_from_slice(&7u64.to_be_bytes());
+    let mut bad = super::Batch::new();
+    bad.put(key.clone(), "{}");
+    store.commit(bad).await.unwrap();
+
+    let (restored, aside) = restore(&store).unwrap();
+    assert_eq!(restored.messages, [message(1)]);
+    assert_eq!(restored.facts.last_id, 7);
+    let damages: Vec<_> = aside.iter().map(|q| (q.area(), q.damage)).collect();
+    assert_eq!(damages, [("queue/message/", Damage::Content), ("queue/body/", Damage::Part)]);
+    assert_eq!(format!("{:?}", aside[0]), "Quarantined(queue/message/.., Content)");
+    store.close();
+
+    let store = Store::open(dir.path()).unwrap();
+    let (restored, aside) = restore(&store).unwrap();
+    assert_eq!((restored.messages.len(), aside.len()), (1, 0), "reported once");
+    assert_eq!(store.get(&key).unwrap(), None);
+}
+
+#[tokio::test]
+async fn one_damaged_copy_of_slots_or_facts_loses_nothing() {
+    for copy in ["a", "b"] {
+        let (_dir, store) = fresh();
+        let facts = Facts { last_id: 4, paused_since: Some(1), ..Facts::default() };
+        let changes = [Change::PutSlots(vec![slot(3)]), Change::PutFacts(facts.clone())];
+        store.commit(batch(&changes)).await.unwrap();
+        store.commit(put(&format!("queue/slots/{copy}"), "?")).await.unwrap();
+        store.commit(put(&format!("queue/facts/{copy}"), "?")).await.unwrap();
+        let (restored, aside) = restore(&store).unwrap();
+        assert_eq!((restored.slots, restored.facts), (vec![slot(3)], facts));
+        assert_eq!(aside.len(), 2);
+    }
+}

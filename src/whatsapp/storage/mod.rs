@@ -1,0 +1,185 @@
+//! The protocol library's storage traits on our store: every key, session and token
+//! of the paired device. Nothing is kept in memory; every write is on disk when its
+//! future resolves. Never touches the queue's records.
+//!
+//! One file for each of the library's traits. Keys lie under [`PREFIX`]: an area,
+//! then the library's own identifiers. Where an area's keys have several parts, each
+//! but the last carries its length, so that no two of them run into one another.
+//!
+//! Methods that read, decide and write do so on the committer's thread, so that
+//! none of the library's tasks comes between.
+
+mod app_sync;
+mod device;
+mod msg_secret;
+mod protocol;
+mod signal;
+mod tc_token;
+#[cfg(test)]
+mod tests;
+mod timed;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use whatsapp_rust::wacore::store::error::StoreError;
+
+use crate::store::{Batch, CommitError, ReadError, Store, UpdateError, View};
+
+/// What every key of the session begins with.
+pub const PREFIX: &[u8] = b"session/";
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// The library's backend. Cheap to clone; all clones are one session's.
+///
+/// After [`SessionBackend::forget`] it refuses to write: a task of the old session
+/// that still runs must not bring half of it back. A new pairing takes a new one.
+#[derive(Clone)]
+pub struct SessionBackend {
+    store: Store,
+    forgotten: Arc<AtomicBool>,
+}
+
+/// A write to a session that was forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this session was forgotten")]
+pub struct Forgotten;
+
+impl SessionBackend {
+    /// On this store: goes on with the session that lies there, if any.
+    pub fn new(store: Store) -> SessionBackend {
+        SessionBackend { store, forgotten: Arc::new(AtomicBool::new(false)) }
+    }
+
+    /// Whether a paired device is stored.
+    pub fn has_account(&self) -> std::result::Result<bool, StoreError> {
+        Ok(self.device()?.is_some_and(|device| device.is_registered()))
+    }
+
+    /// Removes the whole session in one atomic change, and nothing else. From then on
+    /// this backend and its clones write nothing.
+    pub async fn forget(&self) -> std::result::Result<(), CommitError> {
+        self.forgotten.store(true, Ordering::Release);
+        let mut batch = Batch::new();
+        batch.remove_all(PREFIX);
+        self.store.commit(batch).await
+    }
+
+    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.store.get(key).map_err(read_error)
+    }
+
+    fn read_json<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>> {
+        self.read(key)?.map(|bytes| from_json(&bytes).map_err(read_error)).transpose()
+    }
+
+    /// All records under a prefix: what follows the prefix in the key, and the value.
+    fn list(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let mut found = Vec::new();
+        for record in self.store.scan(prefix) {
+            let (key, value) = record.map_err(read_error)?;
+            found.push((key[prefix.len()..].to_vec(), value));
+        }
+        Ok(found)
+    }
+
+    fn any(&self, prefix: &[u8]) -> Result<bool> {
+        Ok(self.store.scan(prefix).next().transpose().map_err(read_error)?.is_some())
+    }
+
+    async fn write(&self, batch: Batch) -> Result<()> {
+        self.change(move |_| Ok((batch, ()))).await
+    }
+
+    async fn put(&self, key: Vec<u8>, value: impl Into<Vec<u8>>) -> Result<()> {
+        let mut batch = Batch::new();
+        batch.put(key, value);
+        self.write(batch).await
+    }
+
+    async fn remove(&self, key: Vec<u8>) -> Result<()> {
+        let mut batch = Batch::new();
+        batch.remove(key);
+        self.write(batch).await
+    }
+
+    /// Reads, decides and writes as one step.
+    async fn change<T, F>(&self, change: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&View<'_>) -> std::result::Result<(Batch, T), ReadError> + Send + 'static,
+    {
+        let forgotten = Arc::clone(&self.forgotten);
+        let update = self.store.update(move |view| {
+            // Looked at where `forget` is ordered against all writes.
+            if forgotten.load(Ordering::Acquire) {
+                return Ok((Batch::new(), None));
+            }
+            change(view).map(|(batch, value)| (batch, Some(value)))
+        });
+        match update.await {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) => Err(StoreError::Database(Box::new(Forgotten))),
+            Err(UpdateError::Read(error)) => Err(read_error(error)),
+            Err(UpdateError::Commit(error)) => Err(StoreError::Database(Box::new(error))),
+        }
+    }
+}
+
+impl fmt::Debug for SessionBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionBackend")
+    }
+}
+
+fn read_error(error: ReadError) -> StoreError {
+    StoreError::Database(Box::new(error))
+}
+
+fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|error| StoreError::Serialization(Box::new(error)))
+}
+
+fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> std::result::Result<T, ReadError> {
+    serde_json::from_slice(bytes).map_err(|_| ReadError::Damaged)
+}
+
+/// A key of one part, or of a part that is only compared whole.
+fn key(area: &str, part: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(PREFIX.len() + area.len() + 1 + part.len());
+    key.extend_from_slice(PREFIX);
+    key.extend_from_slice(area.as_bytes());
+    key.push(b'/');
+    key.extend_from_slice(part);
+    key
+}
+
+/// The beginning of keys of several parts: those given, each with its length.
+fn group_key(area: &str, parts: &[&str]) -> Vec<u8> {
+    let mut key = key(area, &[]);
+    for part in parts {
+        push_part(&mut key, part);
+    }
+    key
+}
+
+fn push_part(key: &mut Vec<u8>, part: &str) {
+    // A part too long for its length is too long for the store, which refuses it.
+    let length = u16::try_from(part.len()).unwrap_or(u16::MAX);
+    key.extend_from_slice(&length.to_be_bytes());
+    key.extend_from_slice(part.as_bytes());
+}
+
+/// A text that was a key, or the last part of one.
+fn text(bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).map_err(|error| StoreError::Serialization(Box::new(error)))
+}
+
+/// A count as the library wants it.
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,165 @@
+//! What the library's own backend does not have to do.
+
+use std::sync::Arc;
+
+use whatsapp_rust::wacore::store::Device;
+use whatsapp_rust::wacore::store::traits::{
+    Backend, DeviceStore, ProtocolStore, SignalStore, TcTokenEntry,
+};
+
+use super::super::protocol::SENT_MESSAGES_MAX;
+use super::super::{PREFIX, SessionBackend};
+use super::{open, steps, temp};
+use crate::store::{Batch, Fault};
+
+fn paired() -> Device {
+    let mut device = Device::new();
+    device.pn = "15550100:4@s.whatsapp.net".parse().ok();
+    device.lid = "100000000000001:4@lid".parse().ok();
+    device.push_name = "Example".into();
+    device.next_pre_key_id = 813;
+    device.edge_routing_info = Some(vec![7; 9_000]);
+    device
+}
+
+#[test]
+fn it_is_a_backend() {
+    fn takes(_: Arc<dyn Backend>) {}
+    let dir = temp();
+    takes(Arc::new(open(dir.path()).1));
+}
+
+#[tokio::test]
+async fn the_device_comes_back_whole_after_a_restart() {
+    let dir = temp();
+    let (store, backend) = open(dir.path());
+    let device = paired();
+    assert!(!backend.has_account().unwrap());
+    backend.create().await.unwrap();
+    assert!(!backend.has_account().unwrap(), "made, but not paired");
+    backend.save(&device).await.unwrap();
+    store.close();
+
+    let (_store, backend) = open(dir.path());
+    assert!(backend.has_account().unwrap());
+    let loaded = backend.load().await.unwrap().unwrap();
+    assert!(serde_json::to_vec(&loaded).unwrap() == serde_json::to_vec(&device).unwrap());
+    backend.create().await.unwrap();
+    assert!(backend.has_account().unwrap(), "making one again changes nothing");
+}
+
+#[tokio::test]
+async fn forgetting_takes_the_whole_session_and_leaves_the_queue() {
+    let dir = temp();
+    let (store, backend) = open(dir.path());
+    let mut queue = Batch::new();
+    queue.put("queue/message/1", "a message").put("session", "not ours");
+    store.commit(queue).await.unwrap();
+    for step in steps::idempotent() {
+        step(&backend).await;
+    }
+    backend.save(&paired()).await.unwrap();
+    assert!(store.scan(PREFIX).count() > 10);
+
+    let late = backend.clone();
+    let syncs = store.stats().syncs;
+    backend.forget().await.unwrap();
+    assert_eq!(store.stats().syncs, syncs + 1, "in one go");
+    assert_eq!(store.scan(PREFIX).count(), 0);
+    assert_eq!(store.scan(b"").count(), 2);
+    assert!(late.save(&paired()).await.is_err(), "an old task brings nothing back");
+    assert!(late.put_session("a@x", b"x").await.is_err());
+    assert!(!late.has_account().unwrap());
+    store.close();
+
+    let (store, backend) = open(dir.path());
+    assert_eq!(store.scan(PREFIX).count(), 0);
+    assert_eq!(store.get(b"queue/message/1").unwrap().as_deref(), Some(&b"a message"[..]));
+    backend.save(&paired()).await.unwrap();
+    assert!(backend.has_account().unwrap(), "a new pairing takes a new backend");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_writers_of_one_contact_token_never_lose_each_others_half() {
+    let dir = temp();
+    let (_store, backend) = open(dir.path());
+    let tasks: Vec<_> = (1..=40)
+        .map(|n| {
+            let backend = backend.clone();
+            tokio::spawn(async move {
+                if n % 2 == 0 {
+                    backend.store_received_tc_token("1@lid", &[n], i64::from(n)).await
+                } else {
+                    backend.touch_tc_token_sender_timestamp("1@lid", i64::from(n)).await
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    let TcTokenEntry { token, token_timestamp, sender_timestamp } =
+        backend.get_tc_token("1@lid").await.unwrap().unwrap();
+    assert_eq!((token, token_timestamp, sender_timestamp), (vec![40], 40, Some(39)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sent_message_is_taken_once() {
+    let dir = temp();
+    let (_store, backend) = open(dir.path());
+    backend.store_sent_message("chat", "id", b"payload").await.unwrap();
+    let tasks: Vec<_> = (0..20)
+        .map(|_| {
+            let backend = backend.clone();
+            tokio::spawn(async move { backend.take_sent_message("chat", "id").await.unwrap() })
+        })
+        .collect();
+    let mut taken = 0;
+    for task in tasks {
+        taken += usize::from(task.await.unwrap().is_some());
+    }
+    assert_eq!(taken, 1);
+}
+
+#[tokio::test]
+async fn sent_messages_are_bounded_and_leave_nothing_behind() {
+    let dir = temp();
+    let (store, backend) = open(dir.path());
+    let surplus = 5;
+    let sends = (0..SENT_MESSAGES_MAX + surplus).map(|n| {
+        let backend = backend.clone();
+        async move { backend.store_sent_message("chat", &format!("{n:05}"), b"x").await }
+    });
+    for sent in futures_util::future::join_all(sends).await {
+        sent.unwrap();
+    }
+    assert_eq!(store.scan(b"session/sent/").count(), SENT_MESSAGES_MAX);
+    assert_eq!(store.scan(b"session/sent_at/").count(), SENT_MESSAGES_MAX);
+    assert!(backend.take_sent_message("chat", "01028").await.unwrap().is_some());
+    let removed = backend.delete_expired_sent_messages(i64::MAX).await.unwrap();
+    assert_eq!(removed as usize, SENT_MESSAGES_MAX - 1);
+    assert_eq!(store.scan(PREFIX).count(), 0);
+}
+
+#[tokio::test]
+async fn a_batch_is_one_commit() {
+    let dir = temp();
+    let (store, backend) = open(dir.path());
+    let before = store.stats();
+    let keys: Vec<_> = (1..=812u32).map(|id| (id, bytes::Bytes::from(vec![3; 76]))).collect();
+    backend.store_prekeys_batch(&keys, false).await.unwrap();
+    let after = store.stats();
+    assert_eq!((after.commits - before.commits, after.syncs - before.syncs), (1, 1));
+    assert_eq!(backend.get_max_prekey_id().await.unwrap(), 812);
+}
+
+#[tokio::test]
+async fn a_write_that_is_not_on_disk_is_an_error_to_the_library() {
+    let dir = temp();
+    let (store, backend) = open(dir.path());
+    store.inject(Fault::SyncFails);
+    let error = backend.put_session("a@x", b"ratchet").await.unwrap_err();
+    assert!(!error.is_database_busy_or_locked(), "not one to try again");
+    let again = SessionBackend::new(store).put_session("a@x", b"ratchet").await;
+    assert!(again.is_err());
+}

@@ -1,0 +1,141 @@
+//! Records that go away with time: beside each lies an empty record whose key begins
+//! with its time, so that what is due is found without reading the rest.
+//!
+//! A record's value begins with its time, eight bytes.
+
+use super::{PREFIX, key};
+use crate::store::{Batch, ReadError, View};
+
+/// An area of timed records, and the area of their times.
+#[derive(Clone, Copy)]
+pub(super) struct Timed {
+    pub(super) area: &'static str,
+    pub(super) times: &'static str,
+}
+
+const TIME_BYTES: usize = 8;
+
+/// In the order of the times, negative ones first.
+fn time_bytes(time: i64) -> [u8; TIME_BYTES] {
+    (time.cast_unsigned() ^ (1 << 63)).to_be_bytes()
+}
+
+fn time_of(bytes: &[u8]) -> Option<i64> {
+    let eight = bytes.get(..TIME_BYTES)?.try_into().ok()?;
+    Some((u64::from_be_bytes(eight) ^ (1 << 63)).cast_signed())
+}
+
+impl Timed {
+    fn time_key(self, time: i64, record: &[u8]) -> Vec<u8> {
+        let part = record.strip_prefix(key(self.area, &[]).as_slice()).unwrap_or(record);
+        let mut out = key(self.times, &time_bytes(time));
+        out.extend_from_slice(part);
+        out
+    }
+
+    /// Time and value of a record of this area.
+    pub(super) fn split(value: &[u8]) -> Option<(i64, &[u8])> {
+        Some((time_of(value)?, &value[TIME_BYTES..]))
+    }
+
+    pub(super) fn get(
+        self,
+        view: &View<'_>,
+        record: &[u8],
+    ) -> Result<Option<(i64, Vec<u8>)>, ReadError> {
+        debug_assert!(record.starts_with(PREFIX));
+        let Some(value) = view.get(record)? else { return Ok(None) };
+        let (time, payload) = Timed::split(&value).ok_or(ReadError::Damaged)?;
+        Ok(Some((time, payload.to_vec())))
+    }
+
+    /// Writes a record over its older self, if there is one.
+    pub(super) fn put(
+        self,
+        view: &View<'_>,
+        batch: &mut Batch,
+        record: Vec<u8>,
+        time: i64,
+        payload: &[u8],
+    ) -> Result<(), ReadError> {
+        if let Some((old, _)) = self.get(view, &record)?
+            && old != time
+        {
+            batch.remove(self.time_key(old, &record));
+        }
+        batch.put(self.time_key(time, &record), Vec::new());
+        let mut value = time_bytes(time).to_vec();
+        value.extend_from_slice(payload);
+        batch.put(record, value);
+        Ok(())
+    }
+
+    /// Removes a record and answers what it held.
+    pub(super) fn take(
+        self,
+        view: &View<'_>,
+        batch: &mut Batch,
+        record: Vec<u8>,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        let Some((time, payload)) = self.get(view, &record)? else { return Ok(None) };
+        batch.remove(self.time_key(time, &record));
+        batch.remove(record);
+        Ok(Some(payload))
+    }
+
+    /// Removes the records whose times are within, and answers how many.
+    pub(super) fn expire(
+        self,
+        view: &View<'_>,
+        batch: &mut Batch,
+        due: impl Fn(i64) -> Due,
+    ) -> Result<usize, ReadError> {
+        let times = key(self.times, &[]);
+        let mut removed = 0;
+        for entry in view.scan(&times) {
+            let (time_key, _) = entry?;
+            let rest = &time_key[times.len()..];
+            let time = time_of(rest).ok_or(ReadError::Damaged)?;
+            match due(time) {
+                Due::Yes => {
+                    batch.remove(key(self.area, &rest[TIME_BYTES..]));
+                    batch.remove(time_key);
+                    removed += 1;
+                }
+                Due::NotThis => {}
+                Due::NoneFromHere => break,
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Removes the oldest records until at most this many are left.
+    pub(super) fn trim(
+        self,
+        view: &View<'_>,
+        batch: &mut Batch,
+        keep: usize,
+    ) -> Result<(), ReadError> {
+        let times = key(self.times, &[]);
+        let entries = view.scan(&times).collect::<Result<Vec<_>, _>>()?;
+        let surplus = entries.len().saturating_sub(keep);
+        for (time_key, _) in entries.into_iter().take(surplus) {
+            batch.remove(key(self.area, &time_key[times.len() + TIME_BYTES..]));
+            batch.remove(time_key);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a record's time has come.
+pub(super) enum Due {
+    Yes,
+    NotThis,
+    NoneFromHere,
+}
+
+impl Due {
+    pub(super) fn before(time: i64, cutoff: i64) -> Due {
+        if time < cutoff { Due::Yes } else { Due::NoneFromHere }
+    }
+}
