@@ -10,6 +10,7 @@ mod client;
 mod endpoint;
 mod flights;
 mod http;
+mod keys;
 mod pairing;
 mod run;
 mod send;
@@ -31,6 +32,7 @@ use tokio::task::JoinHandle;
 use whatsapp_rust::traits::Backend;
 
 pub use crate::whatsapp::endpoint::{Endpoint, EndpointError};
+pub use crate::whatsapp::keys::StoredKeys;
 pub use crate::whatsapp::tls::TlsError;
 
 use crate::core::io::{Body, Outgoing, SessionCommand, SessionEvent};

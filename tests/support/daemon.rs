@@ -15,7 +15,7 @@ use super::{DEADLINE, Events, Rpc};
 /// Lines of a daemon's log that a test may leave unread.
 const LOG_LINES_MAX: usize = 100_000;
 
-pub struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     log: Receiver<String>,
     seen: Vec<String>,
@@ -23,14 +23,14 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    pub fn start(config: &Path, socket: &Path) -> Daemon {
+    pub(crate) fn start(config: &Path, socket: &Path) -> Daemon {
         let mut daemon = Daemon::spawn(config, socket);
         daemon.wait_log("ready");
         daemon
     }
 
     /// Starts it without waiting.
-    pub fn spawn(config: &Path, socket: &Path) -> Daemon {
+    pub(crate) fn spawn(config: &Path, socket: &Path) -> Daemon {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tetherd"))
             .arg("--config")
             .arg(config)
@@ -50,13 +50,13 @@ impl Daemon {
         Daemon { child, log, seen: Vec::new(), socket: socket.to_owned() }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Waits for a log line that contains this.
     #[track_caller]
-    pub fn wait_log(&mut self, part: &str) -> String {
+    pub(crate) fn wait_log(&mut self, part: &str) -> String {
         let started = Instant::now();
         while let Some(left) = DEADLINE.checked_sub(started.elapsed()) {
             let Ok(line) = self.log.recv_timeout(left) else { break };
@@ -69,53 +69,53 @@ impl Daemon {
     }
 
     /// Everything logged so far.
-    pub fn log(&mut self) -> String {
+    pub(crate) fn log(&mut self) -> String {
         self.seen.extend(self.log.try_iter());
         self.seen.join("\n")
     }
 
-    pub fn call(&self, method: &str, params: Value) -> Result<Value, Value> {
+    pub(crate) fn call(&self, method: &str, params: Value) -> Result<Value, Value> {
         Rpc::connect(&self.socket).call(method, params)
     }
 
-    pub fn events(&self) -> Events {
+    pub(crate) fn events(&self) -> Events {
         Events::subscribe(&self.socket)
     }
 
-    pub fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         self.call("status", json!({})).unwrap()
     }
 
     /// Sends a text and answers its id.
     #[track_caller]
-    pub fn send(&self, to: &str, text: &str) -> String {
+    pub(crate) fn send(&self, to: &str, text: &str) -> String {
         let result = self.call("message.send", json!({ "to": to, "text": text })).unwrap();
         result["message"]["id"].as_str().unwrap().to_owned()
     }
 
-    pub fn message(&self, id: &str) -> Value {
+    pub(crate) fn message(&self, id: &str) -> Value {
         self.call("message.get", json!({ "id": id })).unwrap()
     }
 
     /// kill -9, and gone.
-    pub fn kill9(&mut self) {
+    pub(crate) fn kill9(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
     }
 
     /// SIGTERM, and its exit status.
-    pub fn stop(&mut self) -> ExitStatus {
+    pub(crate) fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::SIGTERM);
         self.wait()
     }
 
     /// Waits for its end.
     #[track_caller]
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         // The log's pipe closes when the process ends: an event to wait for.
         let started = Instant::now();
         while let Some(left) = DEADLINE.checked_sub(started.elapsed()) {
@@ -131,7 +131,7 @@ impl Daemon {
     }
 
     /// `tetherctl` on this daemon's socket.
-    pub fn ctl(&self) -> Ctl {
+    pub(crate) fn ctl(&self) -> Ctl {
         Ctl::new(&self.socket)
     }
 }
@@ -147,29 +147,29 @@ impl Drop for Daemon {
 }
 
 /// One `tetherctl` call.
-pub struct Ctl {
+pub(crate) struct Ctl {
     command: Command,
     input: Option<String>,
 }
 
 impl Ctl {
-    pub fn new(socket: &Path) -> Ctl {
+    pub(crate) fn new(socket: &Path) -> Ctl {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tetherctl"));
         command.arg("--socket").arg(socket);
         Ctl { command, input: None }
     }
 
-    pub fn args(mut self, args: &[&str]) -> Ctl {
+    pub(crate) fn args(mut self, args: &[&str]) -> Ctl {
         self.command.args(args);
         self
     }
 
-    pub fn input(mut self, text: &str) -> Ctl {
+    pub(crate) fn input(mut self, text: &str) -> Ctl {
         self.input = Some(text.to_owned());
         self
     }
 
-    pub fn run(mut self) -> Output {
+    pub(crate) fn run(mut self) -> Output {
         let stdin = if self.input.is_some() { Stdio::piped() } else { Stdio::null() };
         let mut child = self
             .command
@@ -186,7 +186,7 @@ impl Ctl {
 
     /// Its standard output, after success.
     #[track_caller]
-    pub fn ok(self) -> String {
+    pub(crate) fn ok(self) -> String {
         let output = self.run();
         let out = String::from_utf8(output.stdout).unwrap();
         let err = String::from_utf8(output.stderr).unwrap();
@@ -196,7 +196,7 @@ impl Ctl {
 
     /// Its exit code and standard error, after failure.
     #[track_caller]
-    pub fn fails(self) -> (i32, String) {
+    pub(crate) fn fails(self) -> (i32, String) {
         let output = self.run();
         let err = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));

@@ -11,40 +11,40 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-pub use daemon::{Ctl, Daemon};
-pub use rpc::{Events, Rpc};
-pub use sim::SimServer;
+pub(crate) use daemon::{Ctl, Daemon};
+pub(crate) use rpc::{Events, Rpc};
+pub(crate) use sim::SimServer;
 
 /// The longest that anything may take on a busy machine.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The account that tests pair with.
-pub const ACCOUNT: &str = "15550100";
+pub(crate) const ACCOUNT: &str = "15550100";
 
 /// A fresh folder with a simulator, ready for daemons.
-pub struct Lab {
+pub(crate) struct Lab {
     folder: tempfile::TempDir,
-    pub sim: SimServer,
+    pub(crate) sim: SimServer,
 }
 
 impl Lab {
-    pub fn new() -> Lab {
+    pub(crate) fn new() -> Lab {
         let folder = tempfile::Builder::new().prefix("tetherd-test-").tempdir().unwrap();
         let sim = SimServer::start(folder.path());
         Lab { folder, sim }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.path().join("control.sock")
     }
 
     /// Writes a configuration that points at the simulator. `extra` is more TOML, by
     /// section: it may not repeat `[state]`, `[socket]` or `[session]`.
-    pub fn config(&self, extra: &str) -> PathBuf {
+    pub(crate) fn config(&self, extra: &str) -> PathBuf {
         let path = self.path().join("tetherd.toml");
         let text = format!(
             "[state]\ndir = {state:?}\n\n[socket]\npath = {socket:?}\n\n\
@@ -59,23 +59,23 @@ impl Lab {
     }
 
     /// Starts a daemon with this configuration and waits until it is ready.
-    pub fn daemon(&self, extra: &str) -> Daemon {
+    pub(crate) fn daemon(&self, extra: &str) -> Daemon {
         Daemon::start(&self.config(extra), &self.socket())
     }
 
     /// A daemon whose window is three seconds, paired and connected.
-    pub fn paired(&self) -> Daemon {
+    pub(crate) fn paired(&self) -> Daemon {
         self.paired_with("[pacing]\nwindow = \"3s\"\n")
     }
 
-    pub fn paired_with(&self, extra: &str) -> Daemon {
+    pub(crate) fn paired_with(&self, extra: &str) -> Daemon {
         let daemon = self.daemon(extra);
         self.pair(&daemon);
         daemon
     }
 
     /// Pairs by QR and waits until messages can leave.
-    pub fn pair(&self, daemon: &Daemon) {
+    pub(crate) fn pair(&self, daemon: &Daemon) {
         let mut events = daemon.events();
         let offer = daemon.call("session.pair", json!({})).unwrap();
         let qr = offer["offer"]["qr"].as_str().unwrap().to_owned();
@@ -84,7 +84,7 @@ impl Lab {
     }
 
     /// Adds people who are on the network.
-    pub fn people(&self, numbers: &[&str]) {
+    pub(crate) fn people(&self, numbers: &[&str]) {
         for number in numbers {
             self.sim.call(
                 "recipient.add",
@@ -95,18 +95,18 @@ impl Lab {
 }
 
 /// Whether an event tells that the session is in this state.
-pub fn session_is(event: &Value, state: &str) -> bool {
+pub(crate) fn session_is(event: &Value, state: &str) -> bool {
     event["event"] == "status" && event["status"]["session"]["state"] == state
 }
 
 /// Whether an event tells that this message is in this state.
-pub fn message_is(event: &Value, id: &str, state: &str) -> bool {
+pub(crate) fn message_is(event: &Value, id: &str, state: &str) -> bool {
     event["event"] == "message"
         && event["message"]["id"] == id
         && event["message"]["state"] == state
 }
 
 /// Whether an event tells that this message got at least as far as `sent`.
-pub fn has_left(event: &Value, id: &str) -> bool {
+pub(crate) fn has_left(event: &Value, id: &str) -> bool {
     ["sent", "delivered", "read"].iter().any(|state| message_is(event, id, state))
 }

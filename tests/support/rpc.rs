@@ -9,20 +9,20 @@ use serde_json::{Value, json};
 
 use super::DEADLINE;
 
-pub struct Rpc {
+pub(crate) struct Rpc {
     reader: BufReader<UnixStream>,
     next_id: u64,
 }
 
 impl Rpc {
-    pub fn connect(path: &Path) -> Rpc {
+    pub(crate) fn connect(path: &Path) -> Rpc {
         let stream =
             UnixStream::connect(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         Rpc { reader: BufReader::new(stream), next_id: 0 }
     }
 
-    pub fn call(&mut self, method: &str, params: Value) -> Result<Value, Value> {
+    pub(crate) fn call(&mut self, method: &str, params: Value) -> Result<Value, Value> {
         let id = self.write(method, params);
         loop {
             let reply = self.read().expect("the connection closed before the reply");
@@ -35,7 +35,7 @@ impl Rpc {
         }
     }
 
-    pub fn write(&mut self, method: &str, params: Value) -> u64 {
+    pub(crate) fn write(&mut self, method: &str, params: Value) -> u64 {
         self.next_id += 1;
         let request =
             json!({ "jsonrpc": "2.0", "id": self.next_id, "method": method, "params": params });
@@ -46,7 +46,7 @@ impl Rpc {
     }
 
     /// The next line; none when the other side closed.
-    pub fn read(&mut self) -> Option<Value> {
+    pub(crate) fn read(&mut self) -> Option<Value> {
         let mut line = String::new();
         match self.reader.read_line(&mut line) {
             Ok(0) | Err(_) => None,
@@ -56,19 +56,19 @@ impl Rpc {
 }
 
 /// A subscription: every event, in order.
-pub struct Events {
+pub(crate) struct Events {
     rpc: Rpc,
 }
 
 impl Events {
-    pub fn subscribe(path: &Path) -> Events {
+    pub(crate) fn subscribe(path: &Path) -> Events {
         let mut rpc = Rpc::connect(path);
         rpc.call("events.subscribe", json!({})).unwrap();
         Events { rpc }
     }
 
     /// The next event; none when the daemon closed.
-    pub fn next(&mut self) -> Option<Value> {
+    pub(crate) fn next(&mut self) -> Option<Value> {
         loop {
             let line = self.rpc.read()?;
             if line["method"] == "event" {
@@ -79,7 +79,7 @@ impl Events {
 
     /// Reads on until an event fits.
     #[track_caller]
-    pub fn wait(&mut self, what: &str, mut fits: impl FnMut(&Value) -> bool) -> Value {
+    pub(crate) fn wait(&mut self, what: &str, mut fits: impl FnMut(&Value) -> bool) -> Value {
         let started = Instant::now();
         let mut last = Value::Null;
         while started.elapsed() < DEADLINE {
@@ -94,7 +94,7 @@ impl Events {
 
     /// Reads on until every one of these messages has left.
     #[track_caller]
-    pub fn wait_until_sent(&mut self, ids: &[String]) {
+    pub(crate) fn wait_until_sent(&mut self, ids: &[String]) {
         let mut missing: std::collections::BTreeSet<&str> =
             ids.iter().map(String::as_str).collect();
         if missing.is_empty() {
@@ -113,7 +113,7 @@ impl Events {
     /// As [`Events::wait_until_sent`], for a subscription that may have begun after
     /// some of them had already left: those the daemon is asked for.
     #[track_caller]
-    pub fn wait_until_left(&mut self, daemon: &super::Daemon, ids: &[String]) {
+    pub(crate) fn wait_until_left(&mut self, daemon: &super::Daemon, ids: &[String]) {
         let missing: Vec<String> = ids
             .iter()
             .filter(|id| {

@@ -8,18 +8,18 @@ use serde_json::{Value, json};
 
 use super::Rpc;
 
-pub struct SimServer {
+pub(crate) struct SimServer {
     child: Child,
     folder: PathBuf,
     listen: String,
-    pub endpoint: String,
-    pub ca_file: String,
-    pub root_key: String,
+    pub(crate) endpoint: String,
+    pub(crate) ca_file: String,
+
     control: PathBuf,
 }
 
 impl SimServer {
-    pub fn start(folder: &Path) -> SimServer {
+    pub(crate) fn start(folder: &Path) -> SimServer {
         SimServer::start_on(folder, "127.0.0.1:0")
     }
 
@@ -45,13 +45,13 @@ impl SimServer {
             listen: address,
             endpoint,
             ca_file: text("ca_file"),
-            root_key: text("root_key"),
+
             control: text("control").into(),
         }
     }
 
     /// Stops it and starts it again on the same address with the same accounts.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.stop();
         *self = SimServer::start_on(&self.folder.clone(), &self.listen.clone());
     }
@@ -62,19 +62,19 @@ impl SimServer {
     }
 
     #[track_caller]
-    pub fn call(&self, method: &str, params: Value) -> Value {
+    pub(crate) fn call(&self, method: &str, params: Value) -> Value {
         Rpc::connect(&self.control)
             .call(method, params)
             .unwrap_or_else(|error| panic!("{method}: {error}"))
     }
 
     /// What a recipient has: one entry for each message id, in order of arrival.
-    pub fn inbox(&self, number: &str) -> Vec<Value> {
+    pub(crate) fn inbox(&self, number: &str) -> Vec<Value> {
         let inbox = self.call("recipient.inbox", json!({ "number": number }));
         inbox["messages"].as_array().unwrap_or_else(|| panic!("{inbox}")).clone()
     }
 
-    pub fn texts(&self, number: &str) -> Vec<String> {
+    pub(crate) fn texts(&self, number: &str) -> Vec<String> {
         self.inbox(number).iter().map(|m| m["text"].as_str().unwrap_or("?").to_owned()).collect()
     }
 }

@@ -5,6 +5,8 @@ mod offline;
 mod sends;
 #[cfg(feature = "sim")]
 mod simulated;
+#[cfg(feature = "sim")]
+mod stored;
 mod translate;
 #[cfg(not(feature = "sim"))]
 mod untrusted;

@@ -52,7 +52,7 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    pub(super) fn new(config: SessionConfig, keys: Arc<Keys>) -> Bench {
+    pub(super) fn new(config: SessionConfig, keys: Arc<dyn KeyStore>) -> Bench {
         let (sender, events) = mpsc::channel(64);
         Bench { handle: spawn(config, keys, sender).unwrap(), events }
     }

@@ -17,7 +17,7 @@ const STRANGER: &str = "+15550199";
 
 /// One thing that a message can come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Fact {
+pub(super) enum Fact {
     Written(u64),
     Acked(u64),
     Refused(u64, u32),
@@ -45,7 +45,7 @@ fn facts(event: &SessionEvent) -> Vec<Fact> {
 
 impl World {
     /// Waits until all of these have happened, in any order. Returns what else did.
-    async fn until(&mut self, wanted: &[Fact]) -> HashSet<Fact> {
+    pub(super) async fn until(&mut self, wanted: &[Fact]) -> HashSet<Fact> {
         let mut missing: HashSet<Fact> = wanted.iter().copied().collect();
         let mut others = HashSet::new();
         while !missing.is_empty() {
@@ -59,7 +59,7 @@ impl World {
     }
 }
 
-fn whole_life(number: u64) -> [Fact; 4] {
+pub(super) fn whole_life(number: u64) -> [Fact; 4] {
     [
         Fact::Written(number),
         Fact::Acked(number),

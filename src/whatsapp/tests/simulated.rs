@@ -16,6 +16,7 @@ pub(super) struct World {
     pub(super) sim: Sim,
     pub(super) keys: Arc<Keys>,
     pub(super) bench: Bench,
+    pub(super) config: SessionConfig,
     _folder: tempfile::TempDir,
 }
 
@@ -36,8 +37,8 @@ impl World {
         };
         change(&mut config);
         let keys = Keys::new();
-        let bench = Bench::new(config, keys.clone());
-        World { sim, keys, bench, _folder: folder }
+        let bench = Bench::new(config.clone(), keys.clone());
+        World { sim, keys, bench, config, _folder: folder }
     }
 
     /// Paired, and the connection that did it over.

@@ -1,0 +1,49 @@
+//! The account's keys in the daemon's store.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use whatsapp_rust::traits::Backend;
+
+use crate::store::Store;
+use crate::whatsapp::storage::SessionBackend;
+use crate::whatsapp::{KeyStore, KeyStoreError};
+
+/// A [`KeyStore`] on the daemon's store.
+pub struct StoredKeys {
+    store: Store,
+    current: Mutex<SessionBackend>,
+}
+
+impl std::fmt::Debug for StoredKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StoredKeys(..)")
+    }
+}
+
+impl StoredKeys {
+    /// Goes on with the account whose keys lie there, if any.
+    pub fn new(store: Store) -> StoredKeys {
+        let current = Mutex::new(SessionBackend::new(store.clone()));
+        StoredKeys { store, current }
+    }
+
+    fn current(&self) -> SessionBackend {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[async_trait]
+impl KeyStore for StoredKeys {
+    fn backend(&self) -> Arc<dyn Backend> {
+        Arc::new(self.current())
+    }
+
+    async fn forget(&self) -> Result<(), KeyStoreError> {
+        let forgotten = self.current().forget().await;
+        // A backend that has forgotten writes no more; the next account gets its own.
+        let next = SessionBackend::new(self.store.clone());
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        forgotten.map_err(|error| KeyStoreError(Box::new(error)))
+    }
+}

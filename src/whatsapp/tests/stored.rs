@@ -1,0 +1,99 @@
+//! The session on the daemon's own store.
+
+use std::sync::Arc;
+
+use crate::core::io::EndReason;
+use crate::store::{Batch, Store};
+use crate::whatsapp::tests::offline::{Bench, message};
+use crate::whatsapp::tests::sends::whole_life;
+use crate::whatsapp::tests::simulated::World;
+use crate::whatsapp::{Order, StoredKeys, storage};
+
+const FRIEND: &str = "+15550101";
+
+fn open(dir: &std::path::Path) -> (Store, Arc<StoredKeys>) {
+    let store = Store::open(dir).unwrap();
+    let keys = Arc::new(StoredKeys::new(store.clone()));
+    (store, keys)
+}
+
+/// Puts the session on these keys.
+fn on(mut world: World, keys: &Arc<StoredKeys>) -> World {
+    world.bench = Bench::new(world.config.clone(), keys.clone());
+    world
+}
+
+#[tokio::test]
+async fn a_session_writes_on_after_everything_was_restarted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, mut keys) = open(&dir.path().join("state"));
+    let mut world = on(World::new().await, &keys).paired().await;
+    world.sim.recipient_add(FRIEND, true, 2).await.unwrap();
+    for number in 1..=3 {
+        world.connect().await;
+        world.bench.order(message(number, FRIEND, "hello"));
+        world.until(&whole_life(number)).await;
+        world.bench.order(Order::Close);
+        assert_eq!(world.bench.ended().await, EndReason::Closed);
+        // Whoever opens the store next waits for the lock of this one.
+        drop(keys);
+        store.close();
+        (store, keys) = open(&dir.path().join("state"));
+        world = on(world, &keys);
+    }
+    let inbox = world.sim.recipient_inbox(FRIEND).await;
+    assert_eq!(inbox.len(), 3);
+    assert!(inbox.iter().all(|message| message.failed == 0 && message.copies == 1), "{inbox:?}");
+}
+
+#[tokio::test]
+async fn forgotten_keys_make_room_for_the_next_account() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_store, keys) = open(&dir.path().join("state"));
+    let mut world = on(World::new().await, &keys).paired().await;
+    world.connect().await;
+    world.bench.order(Order::Logout);
+    assert_eq!(world.bench.ended().await, EndReason::Closed);
+    world.bench.order(Order::Connect);
+    assert_eq!(world.bench.ended().await, EndReason::LoggedOut { code: None });
+    let mut world = world.paired().await;
+    world.connect().await;
+}
+
+/// The library writes a chat's state behind the send and puts counters aside ahead of
+/// it. What a kill leaves is therefore older than what went out, and must not matter.
+#[tokio::test]
+async fn a_session_that_was_killed_uses_no_key_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, keys) = open(&dir.path().join("state"));
+    let (left, left_keys) = open(&dir.path().join("left"));
+    let mut world = on(World::new().await, &keys).paired().await;
+    world.sim.recipient_add(FRIEND, true, 1).await.unwrap();
+    world.connect().await;
+    world.bench.order(message(1, FRIEND, "hello"));
+    world.until(&whole_life(1)).await;
+    copy(&store, &left).await;
+    for number in 2..=4 {
+        world.bench.order(message(number, FRIEND, &format!("before the kill {number}")));
+        world.until(&whole_life(number)).await;
+    }
+    world = on(world, &left_keys);
+    world.connect().await;
+    for number in 5..=6 {
+        world.bench.order(message(number, FRIEND, &format!("after the kill {number}")));
+        world.until(&whole_life(number)).await;
+    }
+    let inbox = world.sim.recipient_inbox(FRIEND).await;
+    assert_eq!(inbox.len(), 6);
+    assert!(inbox.iter().all(|message| message.failed == 0 && message.copies == 1), "{inbox:?}");
+}
+
+/// What a kill at this moment would leave, in another store.
+async fn copy(from: &Store, to: &Store) {
+    let mut all = Batch::new();
+    for record in from.scan(storage::PREFIX) {
+        let (key, value) = record.unwrap();
+        all.put(key, value);
+    }
+    to.commit(all).await.unwrap();
+}
