@@ -9,7 +9,7 @@
 //! - [`whatsapp`]: the session: transport, the library's client, its storage.
 //! - [`config`]: the configuration file, checked; `tetherd`'s arguments.
 //! - [`daemon`]: the shell around the core: start-up, engine, socket, signals, log.
-//! - [`ctl`]: `tetherctl`.
+//! - [`mod@ctl`]: the command line, `tetherctl`.
 //! - `sim` (feature `sim`): the WhatsApp Web server, the phone and the recipients.
 //! - `demo` (feature `sim`): everything at once, in time lapse.
 //!

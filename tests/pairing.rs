@@ -24,10 +24,10 @@ fn pairs_by_qr_sends_to_companions_and_a_group_and_again_after_all_restart() {
         "recipient.add",
         json!({ "number": "+15550111", "on_network": true, "companions": 2 }),
     );
-    lab.people(&["+15550112", "+15550113"]);
+    lab.people(&["+15550112"]);
     let group = lab.sim.call(
         "group.add",
-        json!({ "subject": "three", "members": ["+15550111", "+15550112", "+15550113"] }),
+        json!({ "subject": "three", "members": [format!("+{ACCOUNT}"), "+15550111", "+15550112"] }),
     );
     let group = group["jid"].as_str().unwrap().to_owned();
 
@@ -37,9 +37,8 @@ fn pairs_by_qr_sends_to_companions_and_a_group_and_again_after_all_restart() {
     events.wait_until_sent(&ids);
     // The phone itself and the recipient's two companions: three devices.
     arrived_once(&lab, "+15550111", "one", 3);
-    for member in ["+15550112", "+15550113"] {
-        arrived_once(&lab, member, "two", 1);
-    }
+    arrived_once(&lab, "+15550111", "two", 3);
+    arrived_once(&lab, "+15550112", "two", 1);
 
     assert!(daemon.stop().success());
     lab.sim.restart();

@@ -105,7 +105,7 @@ fn tetherctl_tells_people_what_they_need() {
     assert!(ctl(&["show", "m2"]).ok().contains("from stdin"));
     let queue = ctl(&["queue"]).ok();
     assert!(queue.contains("m1") && queue.contains("m2"), "{queue}");
-    assert!(ctl(&["status"]).ok().contains("not paired"));
+    assert!(ctl(&["status"]).ok().contains("no phone is paired"));
     ctl(&["pause"]).ok();
     assert!(ctl(&["why"]).ok().contains("tetherctl resume"));
     ctl(&["resume"]).ok();

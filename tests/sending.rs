@@ -82,7 +82,10 @@ fn an_answer_that_never_comes_reads_unknown_and_resolves_after_reconnect() {
     lab.people(&["+15550111"]);
     let daemon = lab.paired();
     let mut events = daemon.events();
+    // No ack, no receipt from the recipient, and none from our own phone: each of them
+    // would prove that the server has it.
     lab.sim.call("server.set", json!({ "ack_drop": true, "receipts": "none" }));
+    lab.sim.call("phone.set", json!({ "online": false }));
     let id = daemon.send("+15550111", "first");
     let later = daemon.send("+15550111", "second");
     events.wait("the timeout", |event| {

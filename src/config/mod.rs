@@ -239,7 +239,18 @@ impl Config {
     /// `old` with the reloadable values of `new`.
     #[must_use]
     pub fn reloaded(old: &Config, new: &Config) -> Config {
-        Config { log: new.log.clone(), ..old.clone() }
+        Config {
+            queue: new.queue.clone(),
+            pacing: new.pacing.clone(),
+            session: SessionConfig {
+                ack_timeout: new.session.ack_timeout,
+                backoff_first: new.session.backoff_first,
+                backoff_cap: new.session.backoff_cap,
+                ..old.session.clone()
+            },
+            log: new.log.clone(),
+            ..old.clone()
+        }
     }
 }
 

@@ -255,17 +255,17 @@ fn empty_texts_mean_none() {
 #[test]
 fn a_reload_tells_what_it_takes_over_and_what_it_cannot() {
     let old = Config::default();
-    let text =
-        "[queue]\ncapacity = 10\n[log]\nlevel = \"debug\"\n[log.modules]\nstore = \"trace\"\n";
+    let text = "[queue]\ncapacity = 10\n[session]\nack_timeout = \"9s\"\ndevice_name = \"x\"\n\
+         [log]\nlevel = \"debug\"\n[log.modules]\nstore = \"trace\"\n";
     let new = read(text).unwrap().config;
     let diff = Config::reload_diff(&old, &new);
-    assert_eq!(diff.applied, ["log.level", "log.modules"]);
-    assert_eq!(diff.needs_restart, ["queue.capacity"]);
+    assert_eq!(diff.applied, ["queue.capacity", "session.ack_timeout", "log.level", "log.modules"]);
+    assert_eq!(diff.needs_restart, ["session.device_name"]);
     assert_eq!(Config::reload_diff(&old, &old), ReloadDiff::default());
     // After the reload only that remains which it could not take over.
     let now = Config::reloaded(&old, &new);
     let rest = Config::reload_diff(&now, &new);
-    assert_eq!((rest.applied.len(), rest.needs_restart), (0, vec!["queue.capacity"]));
+    assert_eq!((rest.applied.len(), rest.needs_restart), (0, vec!["session.device_name"]));
 }
 
 #[test]

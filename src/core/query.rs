@@ -156,7 +156,7 @@ impl Core {
 
     /// `place`: how many queued ones come before it, while it is queued.
     fn wire(&self, message: &Message, place: Option<usize>, now: Now) -> api::Message {
-        let expected = place.map(|place| {
+        let expected = place.filter(|_| self.may_dispatch()).map(|place| {
             // Those without an answer go first, and each takes a slot.
             let ahead = place.saturating_add(self.queue.unknown_len());
             self.wall_of(self.pacer.expected(now.mono_ms, ahead), now)

@@ -176,8 +176,12 @@ pub fn accepted(message: &Message, duplicate: bool, clock: &Clock) -> String {
     if let Some(position) = message.position {
         text.push_str(&format!(", place {position}"));
     }
-    if let Some(at) = message.expected_at {
-        text.push_str(&format!(", leaves {}", clock.until(at)));
+    match message.expected_at {
+        Some(at) => text.push_str(&format!(", leaves {}", clock.until(at))),
+        None if message.state == State::Queued => {
+            text.push_str("; something holds the queue, and `tetherctl why` says what");
+        }
+        None => {}
     }
     text
 }
@@ -194,7 +198,10 @@ pub fn queue(list: &[Message], clock: &Clock) -> String {
             state(message),
             chat(&message.to),
             clock.since(message.accepted_at),
-            message.expected_at.map_or_else(|| String::from("-"), leaves),
+            message.expected_at.map_or_else(
+                || String::from(if message.state == State::Queued { "held" } else { "-" }),
+                leaves,
+            ),
             clean(&message.preview, false),
         ]);
     }

@@ -78,7 +78,13 @@ fn waiting_daemon(states: &[&str]) -> Daemon {
 async fn send_wait_subscribes_first_and_ends_when_the_message_is_there() {
     let daemon = waiting_daemon(&["sending", "sent", "delivered"]);
     let told = ctl(&["send", "+15550100", "hello", "--wait", "delivered"], &daemon).await;
-    assert_eq!((told.stdout.as_str(), told.code), ("m7 queued\nm7 delivered\n", ExitCode::Ok));
+    assert_eq!(
+        (told.stdout.as_str(), told.code),
+        (
+            "m7 queued; something holds the queue, and `tetherctl why` says what\nm7 delivered\n",
+            ExitCode::Ok
+        )
+    );
     let asked: Vec<String> = daemon.asked().into_iter().map(|(method, _)| method).collect();
     assert_eq!(asked, ["events.subscribe", "message.send"]);
 }
@@ -138,7 +144,7 @@ async fn queue_is_a_table_and_its_filters_reach_the_daemon() {
     assert_eq!(
         told.stdout,
         "ID   STATE                    TO         AGE    LEAVES  TEXT\n\
-         m7   queued                   +15550100  1 min  -       hello \u{fffd}[31mred\n\
+         m7   queued                   +15550100  1 min  held    hello \u{fffd}[31mred\n\
          m12  parked (not_on_network)  +15550100  1 min  -       hello \u{fffd}[31mred\n"
     );
     let filter = json!({ "states": ["parked"], "older_than_s": 60 });

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::core::io::{Actions, Answer, Change, Effect, Input, Request, SessionCommand};
-use crate::core::io::{NotSent, Outgoing, SessionEvent, Token};
+use crate::core::io::{EndReason, NotSent, Outgoing, SessionEvent, Token};
 use crate::core::{Core, CoreConfig};
 use crate::daemon::clock;
 use crate::daemon::engine_handle::{EngineCall, MessageName, Query, QueryAnswer, Subscription};
@@ -273,10 +273,16 @@ impl Engine {
             | SessionCommand::Logout
             | SessionCommand::Forget) => Order::from_command(other),
         };
-        if let Some(order) = order
-            && let Err(error) = self.session.order(order)
-        {
+        let Some(order) = order else { return };
+        let starts_a_run = matches!(order, Order::Connect | Order::Pair { .. });
+        if let Err(error) = self.session.order(order) {
             tracing::error!(%error, "an order was not taken");
+            if starts_a_run {
+                // The core waits for the end of what it believes to be running.
+                let reason = EndReason::Unreachable { what: "the session is busy".to_owned() };
+                let ended = SessionEvent::Ended { reason, roll: u64::MAX };
+                self.echoes.push(Input::Session(ended));
+            }
         }
     }
 
@@ -338,17 +344,23 @@ fn outcome_unknown() -> api::Error {
 fn log_event(event: &api::Event) {
     match event {
         api::Event::Message { message } => {
-            let reason = message.reason.as_ref().map_or("", |reason| reason.kind.name());
+            let reason = message.reason.as_ref().map(|reason| reason.kind.name());
+            let code = message.reason.as_ref().and_then(|reason| reason.code);
             tracing::info!(
-                message = %message.id,
-                state = message.state.name(),
+                id = %message.id,
                 attempts = message.attempts,
-                reason,
-                "message"
+                reason = reason.map(tracing::field::display),
+                code,
+                "message {}",
+                message.state
             );
         }
         api::Event::Status { status } => {
-            tracing::debug!(session = status.session.state.name(), "status");
+            tracing::info!(
+                detail = status.session.detail.as_ref().map(tracing::field::display),
+                "session {}",
+                status.session.state.name()
+            );
         }
         api::Event::Pairing { ended: Some(end), .. } => {
             let result = match end {

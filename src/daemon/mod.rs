@@ -14,7 +14,6 @@ mod engine;
 pub mod engine_handle;
 mod events;
 mod handlers;
-mod keys;
 pub mod log;
 pub mod process;
 pub mod server;
@@ -36,12 +35,11 @@ use crate::core::{Core, CoreConfig};
 use crate::daemon::auth::{Access, AccessError, AccessGroups};
 use crate::daemon::engine::{Control, Engine, EngineError, Parts};
 use crate::daemon::engine_handle::EngineHandle;
-use crate::daemon::keys::StoredKeys;
 use crate::daemon::server::Server;
 use crate::daemon::socket::{BoundSocket, SocketError, SocketPath};
 use crate::exit::ExitCode;
 use crate::store::{self, OpenError, ReadError, Store};
-use crate::whatsapp::{self, SessionError};
+use crate::whatsapp::{self, KeyStoreError, SessionError, StoredKeys};
 
 /// Events of the session that wait for the engine.
 const SESSION_EVENTS_MAX: usize = 1_024;
@@ -62,7 +60,7 @@ pub enum StartError {
     Read(#[from] ReadError),
     /// The stored session.
     #[error("the stored session cannot be read: {0}")]
-    Keys(#[from] keys::KeysError),
+    Keys(#[from] KeyStoreError),
     /// The configured groups.
     #[error(transparent)]
     Access(#[from] AccessError),
@@ -162,7 +160,13 @@ impl Daemon {
             tracing::warn!(area = record.area(), damage = %record.damage, "a record is set aside");
         }
         let keys = Arc::new(StoredKeys::new(store.clone()));
-        keys.reconcile(&mut restored.facts).await?;
+        // The library writes the keys of a pairing, the core the account's name, in two
+        // changes: a crash between them leaves one without the other. The keys decide.
+        let account = keys.account().await?;
+        if account.is_none() && restored.facts.account.is_some() {
+            tracing::warn!("the account's keys are not in the store: it has to be paired again");
+        }
+        restored.facts.account = account;
 
         let now = clock::now();
         let waiting = restored.messages.iter().filter(|m| m.state.takes_a_place()).count();
@@ -201,6 +205,12 @@ impl Daemon {
             "ready"
         );
         Ok(daemon)
+    }
+
+    /// Takes what the engine can take of this configuration.
+    pub async fn reconfigure(&self, config: &Config) {
+        // An engine that is gone ends the daemon anyway.
+        let _ = self.control.send(Control::Reconfigure(Box::new(core_config(config)))).await;
     }
 
     /// Returns when the daemon has ended by itself: its store has failed.

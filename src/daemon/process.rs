@@ -87,7 +87,11 @@ async fn run_until_told(
                     tracing::info!("stopping: what is in flight is waited for");
                     break;
                 }
-                Signal::Reload => reload(&mut config, named, levels.as_ref()),
+                Signal::Reload => {
+                    if reload(&mut config, named, levels.as_ref()) {
+                        daemon.reconfigure(&config).await;
+                    }
+                }
             },
             () = daemon.ended() => break,
         }
@@ -112,13 +116,14 @@ fn refused_to_start(error: &StartError) -> ExitCode {
     error.exit()
 }
 
-/// Takes what a running daemon can take, and says what it cannot.
-fn reload(config: &mut Config, named: Option<&Path>, levels: Option<&LevelHandle>) {
+/// Takes what a running daemon can take, and says what it cannot. Whether there is a
+/// configuration to take.
+fn reload(config: &mut Config, named: Option<&Path>, levels: Option<&LevelHandle>) -> bool {
     let loaded = match Config::load(named, &Environment::current()) {
         Ok(loaded) => loaded,
         Err(error) => {
             tracing::warn!("the configuration is not reloaded: {error}");
-            return;
+            return false;
         }
     };
     let diff = Config::reload_diff(config, &loaded.config);
@@ -135,4 +140,5 @@ fn reload(config: &mut Config, named: Option<&Path>, levels: Option<&LevelHandle
     if !diff.needs_restart.is_empty() {
         tracing::warn!("takes a restart: {}", diff.needs_restart.join(", "));
     }
+    true
 }

@@ -16,7 +16,7 @@ use crate::rpc::api::{MessageId, PairOffer, PairParams, SendParams, SessionState
 use crate::rpc::call;
 use crate::rpc::client::{Client, Events};
 use crate::rpc::view::View;
-use crate::sim::Sim;
+use crate::sim::{DEFAULT_ACCOUNT, Sim};
 
 /// The longest that one step may take before the demonstration gives up.
 const STEP_MAX: Duration = Duration::from_secs(40);
@@ -105,7 +105,9 @@ impl Scenario {
         for (number, companions) in PEOPLE {
             self.sim.recipient_add(number, true, companions).await?;
         }
-        let members: Vec<String> = PEOPLE.iter().map(|(number, _)| (*number).to_owned()).collect();
+        let us = DEFAULT_ACCOUNT;
+        let members: Vec<String> =
+            PEOPLE.iter().map(|(number, _)| *number).chain([us]).map(str::to_owned).collect();
         Ok(self.sim.group_add("everybody", &members).await?)
     }
 

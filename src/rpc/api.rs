@@ -282,7 +282,8 @@ pub struct Message {
     /// Its place in the queue, counted from 1; only while `queued`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<usize>,
-    /// When its turn is expected if nothing else holds the queue; only while `queued`.
+    /// When its turn is expected; only while `queued`, and only while nothing but the
+    /// pacer holds the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_at: Option<Time>,
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use whatsapp_rust::traits::Backend;
+use whatsapp_rust::traits::{Backend, DeviceStore as _};
 
 use crate::store::Store;
 use crate::whatsapp::storage::SessionBackend;
@@ -22,6 +22,12 @@ impl std::fmt::Debug for StoredKeys {
 }
 
 impl StoredKeys {
+    /// The account whose keys lie there: its JID without the device.
+    pub async fn account(&self) -> Result<Option<String>, KeyStoreError> {
+        let device = self.current().load().await.map_err(|error| KeyStoreError(Box::new(error)))?;
+        Ok(device.and_then(|device| device.pn.as_ref().map(|jid| jid.to_non_ad().to_string())))
+    }
+
     /// Goes on with the account whose keys lie there, if any.
     pub fn new(store: Store) -> StoredKeys {
         let current = Mutex::new(SessionBackend::new(store.clone()));

@@ -128,7 +128,19 @@ fn handing_over(error: &EncryptSendError) -> Outcome {
 }
 
 fn before_the_frame<E: std::error::Error + 'static>(error: &E) -> NotSent {
-    if error.is_transport_unavailable() { NotSent::NotConnected } else { NotSent::Passing }
+    if error.is_transport_unavailable() {
+        return NotSent::NotConnected;
+    }
+    match error.server_rejection() {
+        Some(rejection) if is_final(rejection.code) => NotSent::Unsendable,
+        Some(_) | None => NotSent::Passing,
+    }
+}
+
+/// Whether asking again would be answered the same: a group that is not there, or that
+/// this account is not in. Too many requests (429) and a timeout (408) pass.
+fn is_final(code: u16) -> bool {
+    (400..500).contains(&code) && code != 408 && code != 429
 }
 
 /// The library has no type for it. A text of it that changes costs a retry, not a loss.
