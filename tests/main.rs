@@ -1,5 +1,11 @@
 //! End to end: the real binaries, against the simulator, over the real protocol.
 #![cfg(feature = "sim")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests end by panicking, and their deadlines are in real time"
+)]
 
 mod crash;
 mod pairing;

@@ -43,6 +43,8 @@ pub(super) struct StateDir {
 impl StateDir {
     /// Creates the directory if it is missing, checks it, and locks it.
     pub(super) fn lock(path: &Path) -> Result<StateDir, OpenError> {
+        #[cfg(test)]
+        let _calm = super::tests::no_process_starts();
         let created = !path.exists();
         if created {
             DirBuilder::new()

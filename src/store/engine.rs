@@ -46,6 +46,8 @@ pub(super) struct Sled {
 impl Sled {
     /// Opens or creates the database in this folder.
     pub(super) fn open(folder: &Path) -> Result<Sled, EngineError> {
+        #[cfg(test)]
+        let _calm = super::tests::no_process_starts();
         let config = sled::Config::new()
             .path(folder)
             .cache_capacity(CACHE_BYTES)

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use super::super::{Batch, Store};
-use super::{no_blobs, pattern, temp};
+use super::{a_process_starts, no_blobs, pattern, temp};
 
 const DIR: &str = "TETHERD_TEST_STORE_CHILD";
 const ROUNDS: usize = 8;
@@ -46,6 +46,7 @@ fn last(store: &Store) -> Option<usize> {
 fn nothing_acknowledged_is_lost_and_nothing_is_half_there_after_kill_9() {
     let dir = temp();
     for round in 0..ROUNDS {
+        let starting = a_process_starts();
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([
                 "--exact",
@@ -56,6 +57,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_half_there_after_kill_9() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        drop(starting);
         let mut acknowledged = None;
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut wanted = 3 + round * 5;

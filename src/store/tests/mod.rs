@@ -8,11 +8,24 @@ mod writing;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tempfile::TempDir;
 
 use super::engine::{Engine, Sled, Writes};
 use super::{Batch, Store};
+
+/// A process that is just being started holds copies of this one's descriptors, and so
+/// its locks, until its program is loaded: no store is opened during that moment.
+static STARTING_A_PROCESS: RwLock<()> = RwLock::new(());
+
+pub(super) fn no_process_starts() -> RwLockReadGuard<'static, ()> {
+    STARTING_A_PROCESS.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn a_process_starts() -> RwLockWriteGuard<'static, ()> {
+    STARTING_A_PROCESS.write().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// As the state directory has to be.
 fn temp() -> TempDir {
