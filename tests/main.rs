@@ -2,6 +2,7 @@
 #![cfg(feature = "sim")]
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::disallowed_methods,
     reason = "tests end by panicking, and their deadlines are in real time"
