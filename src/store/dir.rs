@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::poll::poll;
 
-use super::error::{OpenError, is_disk_full};
+use super::error::{CREATE, OpenError, is_disk_full};
 
 /// The database's folder in the state directory.
 pub(super) const DATABASE: &str = "store";
@@ -51,7 +51,7 @@ impl StateDir {
                 .recursive(true)
                 .mode(DIR_MODE)
                 .create(path)
-                .map_err(io_error("create", path))?;
+                .map_err(io_error(CREATE, path))?;
         }
         check(path)?;
         let lock = take_lock(path)?;
@@ -72,10 +72,7 @@ impl StateDir {
         }
         let folder = self.path.join(DATABASE);
         if !folder.exists() {
-            DirBuilder::new()
-                .mode(DIR_MODE)
-                .create(&folder)
-                .map_err(io_error("create", &folder))?;
+            DirBuilder::new().mode(DIR_MODE).create(&folder).map_err(io_error(CREATE, &folder))?;
         }
         remove_half_made_snapshots(&folder)?;
         wait_for_database(&folder.join("db"))?;

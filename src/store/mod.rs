@@ -34,9 +34,9 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use batch::Batch;
-pub use error::{CommitError, EngineError, Failure, OpenError, ReadError, UpdateError, exit};
+pub use error::{CommitError, EngineError, Failure, OpenError, ReadError, UpdateError};
 #[cfg(any(test, feature = "sim"))]
-pub use fault::Fault;
+pub use fault::{Fault, VARIABLE as FAULT_VARIABLE};
 pub use open::{QUARANTINE_MAX, Quarantined};
 pub use record::{CHUNK_BYTES, Damage, FORMAT, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use value::{Scan, View};
@@ -243,10 +243,16 @@ impl Store {
         }
     }
 
-    /// Makes the next write or sync fail.
+    /// Makes the next write or sync go so.
     #[cfg(any(test, feature = "sim"))]
     pub fn inject(&self, fault: Fault) {
-        self.inner.shared.faults.inject(fault);
+        self.inner.shared.faults.inject(fault, 0);
+    }
+
+    /// Makes a write or sync go so after this many that go well.
+    #[cfg(any(test, feature = "sim"))]
+    pub fn inject_after(&self, fault: Fault, good: u32) {
+        self.inner.shared.faults.inject(fault, good);
     }
 
     /// Finishes what was handed over, closes the database and releases the lock.
