@@ -182,9 +182,7 @@ fn invariant_8_a_database_of_garbage_is_refused_untouched_and_the_remedy_works_a
     let mut daemon = Daemon::spawn(&lab.config(""), &lab.socket());
     assert_eq!(daemon.ready_or_ended(), Some(65), "{}", daemon.log());
     assert!(daemon.log().contains("is damaged"), "{}", daemon.log());
-    let kept = |(path, _): &&(PathBuf, Vec<u8>)| path.ends_with("db") || path.ends_with("format");
-    let after = contents(&store);
-    assert!(before.iter().filter(kept).eq(after.iter().filter(kept)), "nothing is reset");
+    assert!(before == contents(&store), "a file has changed");
 
     let remedy = daemon.remedy();
     let (_, command) = remedy.rsplit_once(": ").unwrap();
@@ -359,11 +357,8 @@ fn invariant_10_history_and_shelf_keep_as_many_as_configured() {
         let id = daemon.send(TO, &format!("refused {n}"));
         events.wait("the refusal", |event| message_is(event, &id, "parked"));
     }
-    let given_up = daemon.message("m1");
-    assert_eq!(
-        (&given_up["state"], &given_up["reason"]["kind"]),
-        (&json!("failed"), &json!("shelf_full"))
-    );
+    // The oldest is given up.
+    assert_eq!(daemon.message("m1")["state"], "failed");
     assert_eq!(daemon.status()["queue"]["parked"], 2);
 
     daemon.call("queue.pause", json!({})).unwrap();
@@ -392,7 +387,7 @@ fn invariant_10_frames_depth_and_connections_are_bounded() {
     let mut rpc = Rpc::connect(&lab.socket());
     rpc.write_line(&format!("{}{}", "[".repeat(33), "]".repeat(33)));
     assert_eq!(kind(rpc.read().unwrap()), "invalid_request");
-    rpc.write_line(&" ".repeat(FRAME_BYTES_MAX));
+    rpc.write_line(&" ".repeat(FRAME_BYTES_MAX + 1));
     assert_eq!(kind(rpc.read().unwrap()), "frame_too_long");
     assert!(rpc.read().is_none());
 
