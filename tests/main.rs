@@ -9,6 +9,7 @@
 )]
 
 mod crash;
+mod idle;
 mod pairing;
 mod queue;
 mod sending;
