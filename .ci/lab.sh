@@ -41,14 +41,20 @@ lab_sim() {
     "$BIN/tether-sim" --control "$LAB/sim.sock" --dir "$LAB/sim" >"$LAB/ready" 2>"$LAB/sim.log" &
     lab_pids+=($!)
     until_true 'the simulator' grep -q endpoint "$LAB/ready"
+    lab_config
+    cat >>"$LAB/tetherd.toml" <<TOML
+[session]
+endpoint = "$(field endpoint <"$LAB/ready")"
+ca_file = "$(field ca_file <"$LAB/ready")"
+TOML
+}
+
+lab_config() {
     cat >"$LAB/tetherd.toml" <<TOML
 [state]
 dir = "$LAB/state"
 [socket]
 path = "$LAB_SOCKET"
-[session]
-endpoint = "$(field endpoint <"$LAB/ready")"
-ca_file = "$(field ca_file <"$LAB/ready")"
 [pacing]
 window = "1h"
 TOML
