@@ -313,9 +313,8 @@ async fn call_server(sim: &Sim, method: &str, given: Value) -> Result<Value, Fai
         "server.wait" => {
             let Wait { messages, keepalives, within_s } = params(given)?;
             let within = std::time::Duration::from_secs(within_s);
-            let enough = |stats: &super::Stats| {
-                stats.messages >= messages && stats.keepalives >= keepalives
-            };
+            let enough =
+                |stats: &super::Stats| stats.messages >= messages && stats.keepalives >= keepalives;
             Ok(json!(sim.wait_for(enough, within).await?))
         }
         "server.replace_session" => {
