@@ -11,6 +11,7 @@
 mod crash;
 mod invariants;
 mod lifecycle;
+mod idle;
 mod pairing;
 mod queue;
 mod sending;
