@@ -113,6 +113,9 @@ fn store_exit(error: &OpenError) -> ExitCode {
         OpenError::Locked { .. } => ExitCode::TempFail,
         OpenError::NotADirectory { .. } => ExitCode::CantCreate,
         OpenError::WrongOwner { .. } | OpenError::TooOpen { .. } => ExitCode::NoPerm,
+        OpenError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            ExitCode::NoPerm
+        }
         OpenError::DiskFull { .. } | OpenError::Io { .. } => ExitCode::IoErr,
         OpenError::Newer { .. } => ExitCode::Protocol,
         OpenError::Damaged { .. } | OpenError::RolledBack { .. } => ExitCode::DataErr,
