@@ -11,5 +11,6 @@
 mod crash;
 mod pairing;
 mod queue;
+mod readme;
 mod sending;
 mod support;

@@ -31,9 +31,22 @@ impl Daemon {
 
     /// Starts it without waiting.
     pub(crate) fn spawn(config: &Path, socket: &Path) -> Daemon {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tetherd"))
-            .arg("--config")
-            .arg(config)
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tetherd"));
+        command.arg("--config").arg(config);
+        Daemon::spawn_as(command, socket)
+    }
+
+    /// Starts it without arguments: the environment names the configuration.
+    pub(crate) fn start_bare(config: &Path, socket: &Path) -> Daemon {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tetherd"));
+        command.env("TETHERD_CONFIG", config);
+        let mut daemon = Daemon::spawn_as(command, socket);
+        daemon.wait_log("ready");
+        daemon
+    }
+
+    fn spawn_as(mut command: Command, socket: &Path) -> Daemon {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
