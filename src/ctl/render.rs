@@ -110,14 +110,13 @@ fn session(status: &Status, clock: &Clock) -> String {
         SessionState::Outdated => "this client version is refused",
     });
     let account = session.account.as_deref().map(chat);
-    match (&account, session.state) {
-        (Some(account), SessionState::Connected) => text.push_str(&format!(" as {account}")),
-        (Some(_) | None, _) => {}
+    let connected = session.state == SessionState::Connected;
+    if let Some(account) = account.as_deref().filter(|_| connected) {
+        text.push_str(&format!(" as {account}"));
     }
     text.push_str(&format!(", for {}", clock.since(session.since)));
-    match (&account, session.state) {
-        (Some(_), SessionState::Connected) | (None, _) => {}
-        (Some(account), _) => text.push_str(&format!("; account {account}")),
+    if let Some(account) = account.as_deref().filter(|_| !connected) {
+        text.push_str(&format!("; account {account}"));
     }
     if let Some(detail) = &session.detail {
         text.push_str(&format!("; {}", said(detail, clock).trim_end_matches('.')));
