@@ -357,6 +357,22 @@ fn a_program_without_tetherctl_sends_as_printed() {
     assert_eq!(machine.lab.sim.texts(FRIEND), ["hello"]);
 }
 
+#[test]
+fn completions_load_in_bash_and_offer_the_states() {
+    let machine = Machine::new();
+    let script = r#"
+        source <(tetherctl completions bash)
+        COMP_WORDS=(tetherctl queue --state "") COMP_CWORD=3
+        _tetherctl tetherctl "" --state
+        echo "${COMPREPLY[@]}"
+    "#;
+    let output = machine.command("bash", &["-eu", "-c", script]).output().unwrap();
+    let problem = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(problem, "");
+    let offered = String::from_utf8(output.stdout).unwrap();
+    assert!(offered.contains("parked") && offered.contains(" all"), "{offered}");
+}
+
 /// The demonstration, as `cargo demo` and these arguments start it.
 fn demo(args: &[&str]) -> (Program, Receiver<String>) {
     let mut demo = Command::new(env!("CARGO_BIN_EXE_tetherd"));
