@@ -14,5 +14,6 @@ mod lifecycle;
 mod idle;
 mod pairing;
 mod queue;
+mod readme;
 mod sending;
 mod support;
