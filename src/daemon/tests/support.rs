@@ -153,7 +153,11 @@ impl Requests {
             }
             EngineCall::Subscribe { reply } => {
                 let (_, events) = mpsc::channel(1);
-                let _ = reply.send(Subscription { snapshot: snapshot(), events });
+                let _ = reply.send(Subscription {
+                    snapshot: snapshot(),
+                    events,
+                    lagged: Arc::default(),
+                });
             }
         }
     }
@@ -212,7 +216,7 @@ pub(super) fn snapshot() -> Vec<EventFrame> {
     ]
 }
 
-pub(super) fn status() -> api::Status {
+pub(in crate::daemon) fn status() -> api::Status {
     serde_json::from_value(json!({
         "started_at": AT,
         "session": { "state": "connected", "since": AT, "connections": 1, "replaced": 0 },
