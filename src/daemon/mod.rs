@@ -14,6 +14,7 @@ mod engine;
 pub mod engine_handle;
 mod events;
 mod handlers;
+mod journal;
 pub mod log;
 pub mod process;
 pub mod server;
@@ -48,6 +49,9 @@ const CONTROL_MAX: usize = 8;
 /// How long an attempt in flight may hold up the end: its message id makes it safe to
 /// cut off, so this only spares the recipient's side a second copy.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long the session's end may take after that. It is bounded by itself; this only
+/// holds if that fails.
+const LEAVE_TIME_MAX: Duration = Duration::from_secs(15);
 
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]
@@ -188,6 +192,7 @@ impl Daemon {
             session_events,
             session,
             control: orders,
+            clock: clock::now,
         };
         let daemon = Daemon {
             engine: Some(tokio::spawn(Engine::run(parts))),
@@ -226,13 +231,15 @@ impl Daemon {
     pub async fn stop(mut self) -> Result<(), EndError> {
         let _ = self.control.send(Control::Drain).await;
         if tokio::time::timeout(DRAIN_TIME_MAX, self.ended()).await.is_err() {
-            tracing::warn!(
-                "an attempt in flight is cut off; it goes out again after the next start"
-            );
-            if let Some(engine) = self.engine.take() {
-                engine.abort();
-                let _ = engine.await;
-            }
+            tracing::warn!("what is still in flight goes out again after the next start");
+            let _ = self.control.send(Control::Leave).await;
+        }
+        if tokio::time::timeout(LEAVE_TIME_MAX, self.ended()).await.is_err()
+            && let Some(engine) = self.engine.take()
+        {
+            tracing::error!("the session does not end: it is cut off");
+            engine.abort();
+            let _ = engine.await;
         }
         self.stop_server.send_replace(true);
         // Reported by the panic hook if it panicked; its connections are gone either way.

@@ -169,6 +169,12 @@ pub struct SessionHandle {
 }
 
 impl SessionHandle {
+    /// The way to a session that a test plays.
+    #[cfg(test)]
+    pub(crate) fn played(orders: mpsc::Sender<Order>, task: JoinHandle<()>) -> SessionHandle {
+        SessionHandle { orders, task }
+    }
+
     /// Gives an order, without waiting: whoever gives orders also drains the events,
     /// and two bounded queues that wait for each other would never move again.
     pub fn order(&self, order: Order) -> Result<(), OrderError> {
