@@ -223,10 +223,10 @@ impl Core {
             }
             self.settle_message(id, now);
         }
-        let age_max = i64::try_from(self.config.history_ms).unwrap_or(i64::MAX);
-        while let Some((changed_at, id)) = self.queue.oldest_finished() {
-            let old = changed_at.saturating_add(age_max) <= now.wall_ms;
-            if !old && self.queue.history_len() <= self.config.history_max {
+        while let Some((age_ms, id)) = self.queue.oldest_finished() {
+            if age_ms < self.config.history_ms
+                && self.queue.history_len() <= self.config.history_max
+            {
                 break;
             }
             self.queue.remove(id);
@@ -236,10 +236,8 @@ impl Core {
 
     /// When the oldest finished message is too old; seldom enough to gather several.
     fn trim_at(&self) -> Option<u64> {
-        let (changed_at, _) = self.queue.oldest_finished()?;
-        let age_max = i64::try_from(self.config.history_ms).unwrap_or(i64::MAX);
-        let left = changed_at.saturating_add(age_max).saturating_sub(self.now.wall_ms);
-        let left = u64::try_from(left).unwrap_or(0).max(TRIM_EVERY_MS);
+        let (age_ms, _) = self.queue.oldest_finished()?;
+        let left = self.config.history_ms.saturating_sub(age_ms).max(TRIM_EVERY_MS);
         Some(self.now.mono_ms.saturating_add(left))
     }
 
