@@ -10,6 +10,10 @@ use crate::rpc::api::{self, MessageId, PairEnd, State};
 /// History is looked through for what is too old at most this often.
 const TRIM_EVERY_MS: u64 = 60 * 60 * 1_000;
 
+/// Attempts without an answer at a time. The session takes as many: one more would come
+/// back as if something were wrong with it.
+pub(crate) const SENDING_MAX: usize = 64;
+
 /// What is known about a message's last attempt while the daemon runs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flight {
@@ -58,7 +62,7 @@ impl Core {
 
     /// When the next attempt leaves if nothing else happens before.
     fn next_attempt(&self) -> Option<(u64, Wake)> {
-        if !self.may_dispatch() {
+        if !self.may_dispatch() || self.queue.sending_len() >= SENDING_MAX {
             return None;
         }
         let ready = self.queue.heads().filter_map(|head| self.ready_at(head)).min()?;
@@ -94,7 +98,7 @@ impl Core {
     /// Makes every attempt that may be made now: those without an answer first, then in
     /// the order of acceptance, never past an unfinished one of the same chat.
     pub(crate) fn dispatch(&mut self, now: Now) {
-        while self.may_dispatch() && self.pacer.free_at(now.mono_ms) <= now.mono_ms {
+        while self.next_attempt().is_some_and(|(at, _)| at <= now.mono_ms) {
             let Some(id) = self.first_ready(now) else { return };
             if !self.attempt(id, now) {
                 return;

@@ -42,6 +42,7 @@ pub(crate) mod session_requests;
 mod tests;
 
 pub use config::CoreConfig;
+pub(crate) use dispatch::SENDING_MAX;
 
 /// The decisions. Give it every [`Input`] in order, make the [`Actions`]' changes
 /// durable, carry out their effects, and wake it at [`Core::poll_timeout`].

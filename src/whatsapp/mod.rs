@@ -70,6 +70,27 @@ pub struct SessionConfig {
     pub sends_at_once: usize,
 }
 
+/// The handshake's own limit in the library, which cannot be set.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
+
+impl SessionConfig {
+    /// The longest way from an order to connect to `Connected` or the run's end, but for
+    /// the time that the end itself takes.
+    pub fn login_time_max(&self) -> Duration {
+        self.connect_timeout + HANDSHAKE_TIMEOUT + self.login_timeout
+    }
+
+    /// The same for an order to pair, until `Paired`.
+    pub fn pairing_time_max(&self) -> Duration {
+        self.login_time_max() + pairing::OFFERS_TIME_MAX
+    }
+
+    /// The longest way from an order to send to its answer: its turn, then the sending.
+    pub fn send_time_max(&self) -> Duration {
+        self.send_timeout * 2
+    }
+}
+
 impl Default for SessionConfig {
     fn default() -> Self {
         SessionConfig {

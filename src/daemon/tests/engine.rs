@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::support::DEADLINE;
+use super::support::{DEADLINE, state_dir};
 use crate::core::io::{
     Answer, Body, BootId, EndReason, Now, Outgoing, Request, SessionEvent, Submission,
 };
@@ -327,10 +327,4 @@ async fn who_calls_while_the_session_ends_is_told_at_once_that_nothing_was_chang
     let_go.send(()).unwrap();
     running.engine.await.unwrap().unwrap();
     running.store.close();
-}
-
-fn state_dir() -> tempfile::TempDir {
-    use std::os::unix::fs::PermissionsExt as _;
-    let permissions = std::fs::Permissions::from_mode(0o700);
-    tempfile::Builder::new().permissions(permissions).tempdir().unwrap()
 }

@@ -1,6 +1,7 @@
 //! A server on a real socket in a folder of its own, with a scripted engine behind it.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,6 +22,12 @@ use crate::rpc::api::{self, Event, EventFrame, Kind, Message, MessageId, State, 
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 pub(super) const AT: Time = Time(1_700_000_000_000);
+
+/// A folder that a store takes.
+pub(in crate::daemon) fn state_dir() -> tempfile::TempDir {
+    let owner_only = std::fs::Permissions::from_mode(0o700);
+    tempfile::Builder::new().permissions(owner_only).tempdir().unwrap()
+}
 
 /// A user who is neither root nor the one that runs the tests.
 pub(super) fn stranger(n: u32) -> u32 {
