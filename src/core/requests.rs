@@ -199,6 +199,7 @@ fn accepted(id: MessageId, order: u64, submission: Submission, now: Now) -> Mess
         maybe_out: false,
         accepted_at: now.wall_ms,
         changed_at: now.wall_ms,
+        changed_lived_ms: 0,
         sent_at: None,
         delivered_at: None,
         read_at: None,

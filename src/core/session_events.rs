@@ -3,7 +3,7 @@
 
 use crate::core::Core;
 use crate::core::dispatch::Step;
-use crate::core::io::{Answer, EndReason, NotSent, Now, Offer, ReceiptKind, SessionEvent};
+use crate::core::io::{Answer, EndReason, Facts, NotSent, Now, Offer, ReceiptKind, SessionEvent};
 use crate::core::life::Reached;
 use crate::core::link::{self, BROKEN_RUN_MS_MAX, Closing, Phase, Run};
 use crate::core::message::{Attempt, WaMessageId};
@@ -151,6 +151,11 @@ impl Core {
         else {
             return;
         };
+        // A code is offered only to a device whose old keys are gone. From here on keys
+        // are this pairing's, and they count even if the daemon dies before it hears of it.
+        if std::mem::take(&mut self.facts.keys_void) {
+            self.out.facts = true;
+        }
         let offer = link::wire_offer(offer, now);
         pairing.offer = Some(offer.clone());
         let waiters = std::mem::take(&mut pairing.intent.waiters);
@@ -183,13 +188,10 @@ impl Core {
                 run.closing = Some(Closing::Reconnect);
             }
         }
-        let last_id = self.facts.last_id;
-        let paused_since = self.facts.paused_since;
-        self.facts = crate::core::io::Facts {
-            last_id,
-            paused_since,
+        self.facts = Facts {
             account: Some(account.clone()),
-            ..Default::default()
+            keys_void: false,
+            ..self.facts.without_account()
         };
         self.link.ban_ends = None;
         self.link.outdated_since = None;
@@ -237,6 +239,8 @@ impl Core {
                 self.facts.banned = Some((now.wall_ms, until, *code));
                 self.link.ban_ends = Some(now.mono_ms.saturating_add(*for_ms));
                 self.out.facts = true;
+                // A ban may be over at once: the next login must not follow at once.
+                self.link.back_off(roll, &self.config, now);
             }
             EndReason::Outdated => self.link.outdated_since = Some(now.wall_ms),
             EndReason::Untrusted => {

@@ -105,7 +105,7 @@ where
         if self.journal {
             write!(writer, "<{}>", priority(level))?;
         } else {
-            write!(writer, "{} {:<5} ", clock::time(), level.as_str())?;
+            write!(writer, "{} {:<5} ", clock::time(clock::now), level.as_str())?;
         }
         context.field_format().format_fields(writer.by_ref(), event)?;
         writeln!(writer)

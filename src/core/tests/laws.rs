@@ -26,10 +26,10 @@ impl World {
                 }
                 Change::RemoveMessage { id } => {
                     let old = self.store.messages.remove(id);
-                    let aged = old.expect("removed twice").changed_at
-                        + i64::try_from(self.config.history_ms).unwrap();
+                    let since = old.expect("removed twice").changed_lived_ms;
+                    let age_ms = self.core.queue.lived_ms() - since;
                     let full = self.core.queue.history_len() >= self.config.history_max;
-                    assert!(full || aged <= self.now.wall_ms, "lost {id}");
+                    assert!(full || age_ms >= self.config.history_ms, "lost {id}");
                     self.store.bodies.remove(id);
                 }
                 Change::PutSlots(slots) => self.store.slots = slots.clone(),

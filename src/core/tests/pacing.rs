@@ -1,5 +1,6 @@
 use super::world::World;
 use crate::core::CoreConfig;
+use crate::core::SENDING_MAX;
 use crate::core::io::{BootId, Input, Now, Request, Wake};
 use crate::core::message::Attempt;
 use crate::core::pacer::{Pacer, Slot};
@@ -233,4 +234,19 @@ fn the_forecast_is_what_happens() {
             assert!(pacer.close(MessageId(1), Attempt(1), now.mono_ms));
         }
     }
+}
+
+#[test]
+fn a_pace_beyond_the_sessions_means_waits_for_answers_instead_of_failing() {
+    let mut world = World::connected_with(CoreConfig {
+        pace_limit: 400,
+        window_ms: 1_000,
+        ..CoreConfig::default()
+    });
+    let ids: Vec<_> = (0..100).map(|chat| world.send(chat)).collect();
+    assert_eq!(world.sends.len(), SENDING_MAX);
+    let (at, wake) = world.core.poll_timeout().unwrap();
+    assert!(at > world.now.mono_ms, "{wake:?} is due and cannot be done");
+    world.ack(ids[0]);
+    assert_eq!(world.sends.len(), SENDING_MAX + 1);
 }

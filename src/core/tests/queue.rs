@@ -200,6 +200,27 @@ fn invariant_10_history_is_trimmed_by_count_and_by_age() {
 }
 
 #[test]
+fn a_clock_that_jumps_ahead_forgets_no_message_and_no_key() {
+    let mut world = World::connected();
+    let id = world.submit(0, "once", Some("key")).unwrap().message.id;
+    world.ack(id);
+    world.idle(60_000);
+    world.now.wall_ms += 20 * 365 * 86_400_000;
+    world.input(Input::Tick);
+    world.crash(true);
+    world.connect();
+    assert!(world.submit(0, "once", Some("key")).unwrap().duplicate);
+    // What passes while the daemon lives counts, whichever of its lives it was.
+    world.request(Request::Drain);
+    world.crash(true);
+    world.connect();
+    world.pass(world.config.history_ms - 60_000);
+    assert!(world.core.message(id, world.now).is_some());
+    world.pass(3_600_000);
+    assert!(world.core.message(id, world.now).is_none());
+}
+
+#[test]
 fn one_wake_trims_what_has_aged_within_the_hour() {
     let mut world = World::connected();
     let (first, second) = (world.send(0), world.send(1));
