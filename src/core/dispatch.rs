@@ -119,7 +119,7 @@ impl Core {
             Some(Outgoing { id, attempt, wa_id: message.wa_id.clone(), to: message.to.clone() })
         });
         let Some(Some(outgoing)) = started else { return false };
-        self.pacer.spend(now.mono_ms);
+        self.pacer.spend(id, now.mono_ms);
         self.out.slots = true;
         let passing = self.flights.get(&id).map_or(0, |flight| flight.passing);
         let until = now.mono_ms.saturating_add(self.config.write_timeout_ms);
@@ -190,6 +190,11 @@ impl Core {
         }
     }
 
+    /// The window of the attempt's slot runs from now.
+    pub(crate) fn left(&mut self, id: MessageId, now: Now) {
+        self.out.slots |= self.pacer.left(id, now.mono_ms);
+    }
+
     /// The attempt certainly did not leave.
     pub(crate) fn put_back(&mut self, id: MessageId, blameless: bool, now: Now) {
         let attempts_max = self.config.attempts_max;
@@ -210,6 +215,7 @@ impl Core {
     pub(crate) fn settle_message(&mut self, id: MessageId, now: Now) {
         if self.queue.get(id).is_none_or(|message| !message.state.takes_a_place()) {
             self.flights.remove(&id);
+            self.left(id, now);
         }
         self.touch(id, now);
     }

@@ -18,6 +18,7 @@ impl Core {
             SessionEvent::Written { id, attempt } => self.written(id, attempt, now),
             SessionEvent::NotSent { id, attempt, why } => self.not_sent(id, attempt, why, now),
             SessionEvent::CutOff { id, attempt } => {
+                self.left(id, now);
                 if self.is_current(id, attempt) {
                     self.unanswered(id, now);
                 }
@@ -56,6 +57,7 @@ impl Core {
 
     /// From here on the time for the server's answer runs.
     fn written(&mut self, id: MessageId, attempt: Attempt, now: Now) {
+        self.left(id, now);
         let sending = self.queue.get(id).is_some_and(|m| m.state == State::Sending);
         if sending
             && self.is_current(id, attempt)
@@ -71,6 +73,7 @@ impl Core {
         if !self.is_current(id, attempt) {
             return;
         }
+        self.out.slots |= self.pacer.stayed(id);
         if why == NotSent::NotConnected {
             self.connection_gone(id, now);
         }
@@ -182,6 +185,7 @@ impl Core {
 
     fn ended(&mut self, reason: &EndReason, roll: u64, now: Now) {
         let Some(run) = self.link.run.take() else { return };
+        self.out.slots |= self.pacer.all_left(now.mono_ms);
         self.all_unanswered(now);
         self.link.note_held(&run, &self.config, now);
         if matches!(run.phase, Phase::Connected { broken: false, .. }) && run.closing.is_none() {
