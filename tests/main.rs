@@ -10,9 +10,9 @@
 
 mod chaos;
 mod crash;
+mod idle;
 mod invariants;
 mod lifecycle;
-mod idle;
 mod pairing;
 mod queue;
 mod readme;

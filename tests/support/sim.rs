@@ -63,8 +63,8 @@ impl SimServer {
 
     /// As [`SimServer::restart`], in order: it loses nothing that it holds.
     pub(crate) fn restart_in_order(&mut self) {
-        let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap());
+        kill(pid, Signal::SIGTERM).unwrap();
         self.child.wait().unwrap();
         *self = SimServer::start_on(&self.folder.clone(), &self.listen.clone());
     }
