@@ -11,7 +11,9 @@
 mod crash;
 mod invariants;
 mod lifecycle;
+mod idle;
 mod pairing;
 mod queue;
+mod readme;
 mod sending;
 mod support;

@@ -57,6 +57,15 @@ impl Daemon {
         Daemon::launch(command, socket)
     }
 
+    /// Starts it without arguments: the environment names the configuration.
+    pub(crate) fn start_bare(config: &Path, socket: &Path) -> Daemon {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tetherd"));
+        command.env("TETHERD_CONFIG", config);
+        let mut daemon = Daemon::launch(command, socket);
+        daemon.wait_log("ready");
+        daemon
+    }
+
     fn launch(mut command: Command, socket: &Path) -> Daemon {
         let mut child = command
             .stdin(Stdio::null())

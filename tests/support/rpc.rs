@@ -103,7 +103,8 @@ impl Events {
         if missing.is_empty() {
             return;
         }
-        self.wait("all messages to leave", |event| {
+        let what = format!("all of {missing:?} to leave");
+        self.wait(&what, |event| {
             if let Some(id) = event["message"]["id"].as_str()
                 && super::has_left(event, id)
             {

@@ -203,6 +203,8 @@ fn invariant_10_history_is_trimmed_by_count_and_by_age() {
 fn one_wake_trims_what_has_aged_within_the_hour() {
     let mut world = World::connected();
     let (first, second) = (world.send(0), world.send(1));
+    world.written(first);
+    world.written(second);
     world.ack(first);
     world.idle(60_000);
     world.ack(second);
