@@ -11,6 +11,7 @@ use std::process::Command;
 
 use nix::sys::stat::Mode;
 use serde_json::{Value, json};
+use tetherd::rpc::api::FRAME_BYTES_MAX;
 use tetherd::store::{Batch, Store};
 
 use crate::support::{ACCOUNT, Daemon, Lab, Rpc, message_is, session_is};
@@ -380,7 +381,6 @@ fn invariant_10_history_and_shelf_keep_as_many_as_configured() {
 
 #[test]
 fn invariant_10_frames_depth_and_connections_are_bounded() {
-    const FRAME_BYTES_MAX: usize = 256 * 1024;
     let lab = Lab::new();
     let daemon = lab.daemon("");
     let kind = |reply: Value| reply["error"]["data"]["kind"].as_str().unwrap().to_owned();
