@@ -9,6 +9,8 @@
 )]
 
 mod crash;
+mod invariants;
+mod lifecycle;
 mod pairing;
 mod queue;
 mod readme;

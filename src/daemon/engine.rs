@@ -40,7 +40,12 @@ pub(super) enum Control {
     /// Start nothing new; the engine ends when nothing is in flight.
     Drain,
     /// Take this configuration.
-    Reconfigure(Box<CoreConfig>),
+    Reconfigure {
+        /// Which.
+        config: Box<CoreConfig>,
+        /// Told once it is in force.
+        done: oneshot::Sender<()>,
+    },
 }
 
 /// What the engine is built from.
@@ -93,6 +98,7 @@ impl Engine {
             draining: false,
             echoes: Vec::new(),
         };
+        let mut failed = engine.store.failed();
         engine.finish_turn(first).await?;
         loop {
             if engine.draining && engine.core.is_drained() {
@@ -111,6 +117,10 @@ impl Engine {
                     Some(order) = control.recv() => engine.control(order, &mut actions),
                     Some(call) = calls.recv() => engine.call(call, &mut actions),
                     () = wake => engine.feed(Input::Tick, &mut actions),
+                    // The session writes too: its failed write ends the daemon as ours does.
+                    _ = failed.wait_for(Option::is_some) => {
+                        return Err(CommitError::OutcomeUnknown.into());
+                    }
                 }
             }
             for _ in 1..GATHER_MAX {
@@ -198,10 +208,12 @@ impl Engine {
                 let token = self.token();
                 self.feed(Input::Request { token, request: Request::Drain }, actions);
             }
-            Control::Reconfigure(config) => {
+            Control::Reconfigure { config, done } => {
                 let more = self.core.set_config(*config, clock::now());
                 actions.changes.extend(more.changes);
                 actions.effects.extend(more.effects);
+                // A main task that has gone away needs no word.
+                let _ = done.send(());
             }
         }
     }

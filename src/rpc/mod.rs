@@ -13,6 +13,7 @@ pub mod call;
 pub mod client;
 pub mod frame;
 pub mod line;
+mod redacted;
 pub mod view;
 
 #[cfg(test)]
