@@ -36,6 +36,15 @@ impl Daemon {
         Daemon::launch(command, socket)
     }
 
+    /// Starts it without arguments: the environment names the configuration.
+    pub(crate) fn start_bare(config: &Path, socket: &Path) -> Daemon {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tetherd"));
+        command.env("TETHERD_CONFIG", config);
+        let mut daemon = Daemon::launch(command, socket);
+        daemon.wait_log("ready");
+        daemon
+    }
+
     /// Starts it with something that is to go wrong, named as `TETHERD_SIM_FAULT` says.
     pub(crate) fn with_fault(config: &Path, socket: &Path, fault: &str) -> Daemon {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tetherd"));
@@ -55,15 +64,6 @@ impl Daemon {
             .arg(env!("CARGO_BIN_EXE_tetherd"))
             .arg(config);
         Daemon::launch(command, socket)
-    }
-
-    /// Starts it without arguments: the environment names the configuration.
-    pub(crate) fn start_bare(config: &Path, socket: &Path) -> Daemon {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tetherd"));
-        command.env("TETHERD_CONFIG", config);
-        let mut daemon = Daemon::launch(command, socket);
-        daemon.wait_log("ready");
-        daemon
     }
 
     fn launch(mut command: Command, socket: &Path) -> Daemon {
