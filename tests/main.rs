@@ -9,8 +9,11 @@
 )]
 
 mod crash;
+mod invariants;
+mod lifecycle;
 mod idle;
 mod pairing;
 mod queue;
+mod readme;
 mod sending;
 mod support;
