@@ -9,9 +9,9 @@
 )]
 
 mod crash;
+mod idle;
 mod invariants;
 mod lifecycle;
-mod idle;
 mod pairing;
 mod queue;
 mod readme;
