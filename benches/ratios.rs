@@ -49,7 +49,7 @@ fn median(runs: usize, mut run: impl FnMut() -> f64) -> f64 {
 }
 
 fn micros(seconds: f64) -> String {
-    format!("({:.1?})", Duration::from_secs_f64(seconds))
+    format!("{:.1?}", Duration::from_secs_f64(seconds))
 }
 
 /// Callers that wait for the disk at the same time share its syncs.
@@ -85,7 +85,8 @@ fn group_commit() {
         }
         let stats = store.stats();
         let shared = stats.commits as f64 / stats.syncs as f64;
-        let note = format!("({shared:.1} commits a sync)");
+        let note =
+            format!("({shared:.1} commits a sync, {} a sync)", micros(time / stats.syncs as f64));
         row(&format!("  throughput, {callers} callers : 1 caller"), alone, time, &note);
         store.close();
     }
@@ -98,7 +99,8 @@ fn send(n: usize) -> (&'static str, serde_json::Value) {
 /// A program that does not wait for each reply before its next request.
 fn enqueue() {
     println!("socket: {FULL} messages accepted, each durable before its reply");
-    let one = Process::start(&tempfile::tempdir().unwrap());
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [one, all] = [Process::start(&folders[0]), Process::start(&folders[1])];
     let mut client = one.client();
     let waiting = timed(|| {
         for n in 0..FULL {
@@ -107,7 +109,6 @@ fn enqueue() {
             client.read();
         }
     });
-    let all = Process::start(&tempfile::tempdir().unwrap());
     let mut client = all.client();
     let pipelined = timed(|| {
         let mut writer = client.writer();
@@ -153,8 +154,8 @@ fn list() {
         })
     };
     let (version, status, list) = (ask("version"), ask("status"), ask("queue.list"));
-    row("  status of 400 : version", status, version, &micros(status));
-    row("  list of 400 : list of none", list, empty, &micros(list));
+    row("  status of 400 : version", status, version, &format!("({})", micros(status)));
+    row("  list of 400 : list of none", list, empty, &format!("({})", micros(list)));
     row("  list of 400, each message : version", list / FULL as f64, version, "");
 }
 
@@ -169,7 +170,12 @@ fn core() {
     };
     let short = cost(1);
     let full = cost(FULL);
-    row("  400 waiting : 1 waiting", full, short, &format!("{} {}", micros(full), micros(short)));
+    row(
+        "  400 waiting : 1 waiting",
+        full,
+        short,
+        &format!("({} : {})", micros(full), micros(short)),
+    );
 }
 
 /// What a full queue adds to a start.
@@ -179,5 +185,5 @@ fn restart() {
     Process::start(&folders[0]);
     Process::start(&folders[1]).fill(FULL);
     let [empty, full] = folders.map(|folder| median(9, || timed(|| drop(Process::start(&folder)))));
-    row("  400 queued : empty", full, empty, &format!("{} {}", micros(full), micros(empty)));
+    row("  400 queued : empty", full, empty, &format!("({} : {})", micros(full), micros(empty)));
 }

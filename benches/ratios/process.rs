@@ -20,7 +20,11 @@ impl Process {
         let (config, socket) = (folder.join("tetherd.toml"), folder.join("control.sock"));
         let state = folder.join("state");
         std::fs::create_dir_all(folder).unwrap();
-        let text = format!("[state]\ndir = {state:?}\n[socket]\npath = {socket:?}\n");
+        // Never connected to, without an account; a build with the simulator wants loopback.
+        let text = format!(
+            "[state]\ndir = {state:?}\n[socket]\npath = {socket:?}\n\
+             [session]\nendpoint = \"wss://127.0.0.1:1/\"\n"
+        );
         std::fs::write(&config, text).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_tetherd"))
             .arg("--config")
@@ -30,8 +34,10 @@ impl Process {
             .unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         let mut lines = log.lines().map_while(Result::ok);
-        if !lines.any(|line| line.contains(" ready")) {
-            panic!("the daemon did not start");
+        let mut said = Vec::new();
+        while !said.last().is_some_and(|line: &String| line.contains(" ready")) {
+            let Some(line) = lines.next() else { panic!("no start: {}", said.join("; ")) };
+            said.push(line);
         }
         std::thread::spawn(move || lines.for_each(drop));
         Process { child, socket }
