@@ -127,3 +127,14 @@ fn what_the_caller_wrote_is_quoted_in_short_only() {
     assert!(error.message.len() < 1_000);
     assert!(find_method(&"z".repeat(1_000_000)).unwrap_err().message.len() < 1_000);
 }
+
+#[test]
+fn debug_output_names_and_quotes_nobody() {
+    let to = || "+15550100".to_owned();
+    let params = SendParams { to: to(), text: "secret".into(), key: None };
+    let filter = Filter { to: Some(to()), ..Default::default() };
+    let pair = PairParams { phone: Some(to()) };
+    let ended = PairEnd::Paired { account: "15550100@s.whatsapp.net".into() };
+    let shown = format!("{params:?} {filter:?} {pair:?} {ended:?}");
+    assert!(!shown.contains("15550100") && !shown.contains("secret"), "{shown}");
+}

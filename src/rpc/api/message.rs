@@ -1,0 +1,184 @@
+//! A message as callers see it: where it stands, and why.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{MessageId, Time};
+
+/// Where a message stands. `queued -> sending -> sent -> delivered -> read`, the
+/// others aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// On disk, waiting for its turn.
+    Queued,
+    /// An attempt is on its way; the server has not answered yet.
+    Sending,
+    /// An attempt was made and the server's answer did not come. It will be resolved:
+    /// by a late answer, by a receipt, or by sending again under the same WhatsApp id.
+    Unknown,
+    /// Set aside with a reason; blocks nothing, waits for `queue.retry` or `queue.cancel`.
+    Parked,
+    /// The server has taken it.
+    Sent,
+    /// A device of the recipient has it (for a group: of at least one member).
+    Delivered,
+    /// The recipient has seen it, as far as their settings tell.
+    Read,
+    /// Given up, with a reason.
+    Failed,
+    /// Its time had passed before its turn came.
+    Expired,
+    /// Withdrawn by `queue.cancel` or `queue.clear`.
+    Cancelled,
+}
+
+impl State {
+    /// Every state, in the order in which people expect them.
+    pub const ALL: [State; 10] = [
+        State::Queued,
+        State::Sending,
+        State::Unknown,
+        State::Parked,
+        State::Sent,
+        State::Delivered,
+        State::Read,
+        State::Failed,
+        State::Expired,
+        State::Cancelled,
+    ];
+
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Queued => "queued",
+            State::Sending => "sending",
+            State::Unknown => "unknown",
+            State::Parked => "parked",
+            State::Sent => "sent",
+            State::Delivered => "delivered",
+            State::Read => "read",
+            State::Failed => "failed",
+            State::Expired => "expired",
+            State::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether a message in this state takes one of the queue's places.
+    pub const fn takes_a_place(self) -> bool {
+        matches!(self, State::Queued | State::Sending | State::Unknown)
+    }
+
+    /// Whether the message is still the daemon's to act on (it waits, is in flight,
+    /// or is parked). The others are history.
+    pub const fn is_live(self) -> bool {
+        self.takes_a_place() || matches!(self, State::Parked)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Why a message is parked, failed or unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Reason {
+    /// A stable name.
+    pub kind: ReasonKind,
+    /// The server's code, where it gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u32>,
+}
+
+/// The stable names of reasons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonKind {
+    /// The server refused the message; `code` is its word.
+    Refused,
+    /// The server refused a message to a new contact (463), or a reachout timelock stands.
+    ReachoutTimelock,
+    /// The number is not on the network, or has no device to encrypt to.
+    NotOnNetwork,
+    /// The message could not be built or encrypted for this recipient.
+    NotSendable,
+    /// Several attempts went without an answer.
+    NoAnswer,
+    /// Set aside because the shelf of parked messages was full.
+    ShelfFull,
+}
+
+impl ReasonKind {
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ReasonKind::Refused => "refused",
+            ReasonKind::ReachoutTimelock => "reachout_timelock",
+            ReasonKind::NotOnNetwork => "not_on_network",
+            ReasonKind::NotSendable => "not_sendable",
+            ReasonKind::NoAnswer => "no_answer",
+            ReasonKind::ShelfFull => "shelf_full",
+        }
+    }
+}
+
+/// One message, as `message.get`, `queue.list` and events tell it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Our id.
+    pub id: MessageId,
+    /// Its id on the network, given at acceptance, kept for life.
+    pub wa_id: String,
+    /// The chat's JID, normalised.
+    pub to: String,
+    /// Where it stands.
+    pub state: State,
+    /// Why it is parked, failed or unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The caller's idempotency key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What kind of message. `text` today.
+    pub kind: Kind,
+    /// The whole text; in `message.get` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The text's beginning, at most [`PREVIEW_CHARS_MAX`] characters.
+    pub preview: String,
+    /// The text's length in Unicode scalar values.
+    pub chars: usize,
+    /// Attempts made so far.
+    pub attempts: u32,
+    /// When it was accepted.
+    pub accepted_at: Time,
+    /// When it last changed its state.
+    pub changed_at: Time,
+    /// When the server took it, by the daemon's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Time>,
+    /// When a recipient's device had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered_at: Option<Time>,
+    /// When the recipient saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_at: Option<Time>,
+    /// Its place in the queue, counted from 1; only while `queued`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<usize>,
+    /// When its turn is expected; only while `queued`, and only while nothing but the
+    /// pacer holds the queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_at: Option<Time>,
+}
+
+/// What a message carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A text.
+    Text,
+}
