@@ -93,7 +93,7 @@ impl<'a> Run<'a> {
         events: &'a mpsc::Sender<SessionEvent>,
         built: Built,
     ) -> Run<'a> {
-        let Built { client, tap, trace, subscription } = built;
+        let Built { client, manager, tap, trace, subscription } = built;
         let start = means.config.connect_timeout + HANDSHAKE_TIMEOUT + means.config.login_timeout;
         Run {
             means,
@@ -107,7 +107,7 @@ impl<'a> Run<'a> {
             offered: false,
             paired: false,
             deadline: Some(Instant::now() + start),
-            flights: Flights::new(means.config.sends_at_once),
+            flights: Flights::new(manager, means.config.sends_at_once),
             helpers: Vec::new(),
             verdict: None,
             gone: None,

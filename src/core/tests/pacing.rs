@@ -18,7 +18,7 @@ fn sixth_send_waits_until_the_oldest_slot_expires() {
     let (at, wake) = world.core.poll_timeout().unwrap();
     assert_eq!((at, wake), (1_000_000 + 20_000, Wake::AckTimeout));
     for id in world.sent_ids() {
-        world.ack(crate::rpc::api::MessageId(id));
+        world.ack(MessageId(id));
     }
     assert_eq!(world.core.poll_timeout(), Some((1_000_000 + 120_000, Wake::Slot)));
     world.idle(120_000 - 60 - 1);
