@@ -10,7 +10,11 @@
 
 mod chaos;
 mod crash;
+mod idle;
+mod invariants;
+mod lifecycle;
 mod pairing;
 mod queue;
+mod readme;
 mod sending;
 mod support;

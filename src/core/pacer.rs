@@ -4,16 +4,15 @@
 //! leave when the `limit`-th last one is at least a whole window old. Monotonic time
 //! only, so that a wall clock that jumps refills nothing.
 //!
-//! A slot is spent when an attempt begins, and its window runs from when the frame left:
-//! between the two the session asks for devices and keys, which may take long. Until the
-//! session has said how it went, the frame may leave at any moment, and the slot counts
-//! as spent now.
-
-use std::collections::VecDeque;
+//! An attempt takes time: a frame leaves somewhere between the order to send it and the
+//! report about it. Its slot is therefore *open* until that report, and its age counts
+//! from there: otherwise a slow first attempt and a quick sixth one would leave within
+//! less than a window.
 
 use serde::{Deserialize, Serialize};
 
 use crate::core::io::BootId;
+use crate::core::message::Attempt;
 use crate::rpc::api::MessageId;
 
 /// One spent slot of the window.
@@ -21,23 +20,29 @@ use crate::rpc::api::MessageId;
 pub struct Slot {
     /// The boot in which it was spent.
     pub boot: BootId,
-    /// When, in that boot's monotonic milliseconds.
+    /// When its frame left at the latest, in that boot's monotonic milliseconds; while
+    /// open, when it was spent.
     pub mono_ms: u64,
-    /// Whether its attempt was still on its way out.
+    /// Whether the attempt has not been reported about yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub open: bool,
 }
 
-/// The spent slots in this boot's time.
+/// A spent slot in this boot's time.
+#[derive(Clone, Copy, Debug)]
+struct Spent {
+    at: u64,
+    /// The attempt, until it has been reported about.
+    open: Option<(MessageId, Attempt)>,
+}
+
+/// The spent slots, in the order of their attempts.
 #[derive(Debug)]
 pub(crate) struct Pacer {
     boot: BootId,
     limit: usize,
     window_ms: u64,
-    /// Of those that left, or never will: oldest first.
-    slots: VecDeque<u64>,
-    /// Of those on their way out: whose, and since when.
-    open: Vec<(MessageId, u64)>,
+    slots: Vec<Spent>,
 }
 
 impl Pacer {
@@ -50,19 +55,20 @@ impl Pacer {
         mono_ms: u64,
     ) -> (Pacer, bool) {
         // The time since boot is a lower bound of the age of an earlier boot's slot. One
+        // that was open when the process died left before now, whenever that was. One
         // from this boot's future cannot be; taking it as spent now refills nothing and
         // holds the queue for one window at most.
-        let mut slots: Vec<u64> = stored
+        let mut slots: Vec<Spent> = stored
             .iter()
-            .map(|slot| match slot.boot == boot {
-                true if slot.open => mono_ms,
-                true => slot.mono_ms.min(mono_ms),
-                false => 0,
+            .map(|slot| match slot {
+                Slot { boot: other, .. } if *other != boot => 0,
+                Slot { open: true, .. } => mono_ms,
+                Slot { mono_ms: at, .. } => mono_ms.min(*at),
             })
+            .map(|at| Spent { at, open: None })
             .collect();
-        slots.sort_unstable();
-        let limit = limit.max(1);
-        let mut pacer = Pacer { boot, limit, window_ms, slots: slots.into(), open: Vec::new() };
+        slots.sort_unstable_by_key(|slot| slot.at);
+        let mut pacer = Pacer { boot, limit: limit.max(1), window_ms, slots };
         pacer.forget(mono_ms);
         let changed = pacer.stored() != stored;
         (pacer, changed)
@@ -82,10 +88,9 @@ impl Pacer {
     /// The moment of the attempt after `ahead` others, if all leave as early as they may.
     pub(crate) fn expected(&self, mono_ms: u64, ahead: usize) -> u64 {
         let (rounds, place) = (ahead / self.limit, ahead % self.limit);
-        let spent = self.slots.len() + self.open.len();
-        let first = match (spent + place).checked_sub(self.limit) {
+        let first = match (self.slots.len() + place).checked_sub(self.limit) {
             Some(index) => {
-                let slot = self.slots.get(index).copied().unwrap_or(mono_ms);
+                let slot = self.times(mono_ms).get(index).copied().unwrap_or(mono_ms);
                 slot.saturating_add(self.window_ms).max(mono_ms)
             }
             None => mono_ms,
@@ -94,67 +99,73 @@ impl Pacer {
         first.saturating_add(rounds.saturating_mul(self.window_ms))
     }
 
-    /// Spends a slot on an attempt that begins.
-    pub(crate) fn spend(&mut self, id: MessageId, mono_ms: u64) {
-        self.open.push((id, mono_ms));
+    /// Spends a slot on an attempt, which is open until [`Pacer::close`].
+    pub(crate) fn spend(&mut self, id: MessageId, attempt: Attempt, mono_ms: u64) {
+        self.slots.push(Spent { at: mono_ms, open: Some((id, attempt)) });
         self.forget(mono_ms);
     }
 
-    /// The attempt's frame has left by now, or is cut off. False if that was known.
-    pub(crate) fn left(&mut self, id: MessageId, mono_ms: u64) -> bool {
-        let open = self.open.len();
-        self.open.retain(|(of, _)| *of != id);
-        let landed = open - self.open.len();
-        self.slots.extend(std::iter::repeat_n(mono_ms, landed));
-        landed > 0
+    /// The attempt was reported about: its frame left before now, or never. True if its
+    /// slot was open.
+    pub(crate) fn close(&mut self, id: MessageId, attempt: Attempt, mono_ms: u64) -> bool {
+        self.close_where(mono_ms, |slot| slot.open == Some((id, attempt)))
     }
 
-    /// Nothing left: the slot stays spent from the attempt's beginning. False if it had
-    /// left.
-    pub(crate) fn stayed(&mut self, id: MessageId) -> bool {
-        let Some(place) = self.open.iter().position(|(of, _)| *of == id) else { return false };
-        let (_, since) = self.open.remove(place);
-        let place = self.slots.partition_point(|slot| *slot <= since);
-        self.slots.insert(place, since);
-        true
+    /// Nothing that was spent up to `before_ms` can leave any more. True if a slot was open.
+    pub(crate) fn close_all(&mut self, before_ms: u64, mono_ms: u64) -> bool {
+        self.close_where(mono_ms, |slot| slot.open.is_some() && slot.at <= before_ms)
     }
 
-    /// Nothing can leave any more of what was on its way. False if nothing was.
-    pub(crate) fn all_left(&mut self, mono_ms: u64) -> bool {
-        let landed = std::mem::take(&mut self.open).len();
-        self.slots.extend(std::iter::repeat_n(mono_ms, landed));
-        landed > 0
+    fn close_where(&mut self, mono_ms: u64, which: impl Fn(&Spent) -> bool) -> bool {
+        let mut closed = false;
+        for slot in self.slots.iter_mut().filter(|slot| which(slot)) {
+            *slot = Spent { at: mono_ms, open: None };
+            closed = true;
+        }
+        closed
+    }
+
+    /// When the oldest slot that is still open was spent.
+    pub(crate) fn oldest_open(&self) -> Option<u64> {
+        self.slots.iter().filter(|slot| slot.open.is_some()).map(|slot| slot.at).min()
     }
 
     /// Slots spent in the window that ends now.
     pub(crate) fn spent(&self, mono_ms: u64) -> usize {
-        self.slots.iter().filter(|slot| self.counts(**slot, mono_ms)).count() + self.open.len()
+        self.slots.iter().filter(|slot| self.counts(slot, mono_ms)).count()
     }
 
     /// When the last slot was spent.
     pub(crate) fn last(&self) -> Option<u64> {
-        self.open.last().map(|(_, since)| *since).max(self.slots.back().copied())
+        self.slots.iter().map(|slot| slot.at).max()
     }
 
     /// What to store.
     pub(crate) fn stored(&self) -> Vec<Slot> {
-        let landed = self.slots.iter().map(|slot| (*slot, false));
-        let open = self.open.iter().map(|(_, since)| (*since, true));
-        let all = landed.chain(open);
-        all.map(|(mono_ms, open)| Slot { boot: self.boot, mono_ms, open }).collect()
+        let slot = |s: &Spent| Slot { boot: self.boot, mono_ms: s.at, open: s.open.is_some() };
+        self.slots.iter().map(slot).collect()
     }
 
-    fn counts(&self, slot: u64, mono_ms: u64) -> bool {
-        slot.saturating_add(self.window_ms) > mono_ms
+    /// From when each slot ages, the oldest first. Open ones have not begun to.
+    fn times(&self, mono_ms: u64) -> Vec<u64> {
+        let time = |slot: &Spent| if slot.open.is_some() { mono_ms } else { slot.at };
+        let mut times: Vec<u64> = self.slots.iter().map(time).collect();
+        times.sort_unstable();
+        times
+    }
+
+    fn counts(&self, slot: &Spent, mono_ms: u64) -> bool {
+        slot.open.is_some() || slot.at.saturating_add(self.window_ms) > mono_ms
     }
 
     /// Drops what no longer counts. The last `limit` slots stay whatever their age: a
     /// reload that widens the window must find them.
     fn forget(&mut self, mono_ms: u64) {
-        while self.slots.len() + self.open.len() > self.limit
-            && self.slots.front().is_some_and(|slot| !self.counts(*slot, mono_ms))
-        {
-            self.slots.pop_front();
+        while self.slots.len() > self.limit {
+            let over =
+                self.slots.iter().enumerate().filter(|(_, slot)| !self.counts(slot, mono_ms));
+            let Some((index, _)) = over.min_by_key(|(_, slot)| slot.at) else { return };
+            self.slots.remove(index);
         }
     }
 }

@@ -160,7 +160,7 @@ impl Storm {
     fn restart_server(&mut self) {
         self.deed("server restarts".to_owned());
         self.note_attempts();
-        self.lab.sim.restart_in_order();
+        self.lab.sim.restart();
     }
 
     /// What the server counts is gone with it.

@@ -1,6 +1,8 @@
 use super::world::World;
 use crate::core::CoreConfig;
+use crate::core::SENDING_MAX;
 use crate::core::io::{BootId, Input, Now, Request, Wake};
+use crate::core::message::Attempt;
 use crate::core::pacer::{Pacer, Slot};
 use crate::rpc::api::{MessageId, State};
 
@@ -9,14 +11,13 @@ fn sixth_send_waits_until_the_oldest_slot_expires() {
     let mut world = World::connected();
     for chat in 0..6 {
         let id = world.send(chat);
-        if world.state(id) == State::Sending {
+        if chat < 5 {
             world.written(id);
         }
         world.idle(10);
     }
     assert_eq!(world.sent_ids(), [1, 2, 3, 4, 5]);
-    let (at, wake) = world.core.poll_timeout().unwrap();
-    assert_eq!((at, wake), (1_000_000 + 20_000, Wake::AckTimeout));
+    assert_eq!(world.core.poll_timeout(), Some((1_000_000 + 20_000, Wake::AckTimeout)));
     for id in world.sent_ids() {
         world.ack(MessageId(id));
     }
@@ -31,55 +32,85 @@ fn sixth_send_waits_until_the_oldest_slot_expires() {
 }
 
 #[test]
+fn invariant_3_a_slow_attempt_ages_from_when_its_frame_left() {
+    let mut world = World::connected();
+    let slow = world.send(0);
+    for chat in 1..5 {
+        let id = world.send(chat);
+        world.idle(10);
+        world.written(id);
+        world.ack(id);
+    }
+    let sixth = world.send(5);
+    // The first one's keys take their time. Its answer overtakes the report about it.
+    world.idle(50_000);
+    world.ack(slow);
+    world.idle(1_000);
+    world.written(slow);
+    // Frames left at 10, 20, 30, 40 and 51,040 ms.
+    world.pass(120_000 + 10 - 51_040 - 1);
+    assert_eq!(world.state(sixth), State::Queued);
+    world.pass(1);
+    assert_eq!(world.state(sixth), State::Sending);
+    world.written(sixth);
+    for chat in 6..10 {
+        world.send(chat);
+    }
+    world.pass(30);
+    for id in [7, 8, 9] {
+        assert_eq!(world.state(MessageId(id)), State::Sending);
+        world.written(MessageId(id));
+    }
+    world.pass(51_000 - 1);
+    assert_eq!(world.state(MessageId(10)), State::Queued);
+    world.pass(1);
+    assert_eq!(world.state(MessageId(10)), State::Sending);
+}
+
+#[test]
+fn invariant_3_an_attempt_cut_off_by_a_crash_ages_from_the_restart() {
+    let mut world = World::connected();
+    for chat in 0..7 {
+        world.send(chat);
+    }
+    world.idle(60_000);
+    world.crash(false);
+    world.connect();
+    world.pass(119_999);
+    assert_eq!(world.sends.len(), 5);
+    world.pass(1);
+    assert_eq!(world.sends.len(), 10);
+}
+
+#[test]
+fn an_attempt_that_is_never_reported_about_holds_its_slot_for_a_bounded_time() {
+    let config = CoreConfig { pace_limit: 1, ..CoreConfig::default() };
+    let mut world = World::connected_with(config);
+    let first = world.send(0);
+    world.send(1);
+    world.ack(first);
+    let limit = world.config.write_timeout_ms;
+    world.pass(limit);
+    world.pass(120_000 - 1);
+    assert_eq!(world.sent_ids(), [1]);
+    world.pass(1);
+    assert_eq!(world.sent_ids(), [1, 2]);
+}
+
+#[test]
 fn invariant_3_a_restart_refills_nothing() {
     let mut world = World::connected();
     for chat in 0..9 {
         world.send(chat);
     }
-    for (_, outgoing) in world.sends.clone() {
-        world.written(outgoing.id);
+    for id in world.sent_ids() {
+        world.written(MessageId(id));
     }
     world.idle(119_000);
     world.crash(false);
     world.connect();
     assert_eq!(world.sends.len(), 5);
     world.pass(1_000);
-    assert_eq!(world.sends.len(), 10);
-}
-
-#[test]
-fn invariant_3_a_window_runs_from_when_the_frames_left() {
-    let mut world = World::connected();
-    let first: Vec<MessageId> = (0..5).map(|chat| world.send(chat)).collect();
-    let later = world.send(5);
-    // The session asks for keys, and gets them late.
-    world.idle(40_000);
-    for id in &first[..4] {
-        world.written(*id);
-        world.ack(*id);
-    }
-    world.pass(1_000_000 + 120_000 - world.now.mono_ms);
-    assert_eq!(world.sends.len(), 5, "the fifth may still leave, the others left late");
-    world.ack(first[4]);
-    world.pass(39_999);
-    assert_eq!(world.sends.len(), 5);
-    world.pass(1);
-    assert_eq!(world.flight(later).id, later);
-}
-
-#[test]
-fn invariant_3_what_was_on_its_way_at_a_crash_may_have_left_until_then() {
-    let mut world = World::connected();
-    let ids: Vec<MessageId> = (0..6).map(|chat| world.send(chat)).collect();
-    world.written(ids[0]);
-    world.idle(40_000);
-    world.crash(false);
-    world.connect();
-    world.pass(80_000);
-    assert_eq!(world.sends.len(), 6, "one left at once, four perhaps just before the crash");
-    world.pass(39_999);
-    assert_eq!(world.sends.len(), 6);
-    world.pass(1);
     assert_eq!(world.sends.len(), 10);
 }
 
@@ -117,7 +148,8 @@ fn invariant_3_wall_clock_jumps_and_suspends_refill_nothing() {
 fn invariant_3_monotonic_time_that_goes_back_refills_nothing() {
     let mut world = World::connected();
     for chat in 0..3 {
-        world.send(chat);
+        let id = world.send(chat);
+        world.written(id);
     }
     let now = world.now;
     let later = |mono_ms| Now { mono_ms, ..now };
@@ -130,10 +162,11 @@ fn invariant_3_monotonic_time_that_goes_back_refills_nothing() {
         world.core.handle(Input::Request { token, request }, past);
         pacer_slots = world.core.pacer.stored();
     }
-    world.core.handle(Input::Tick, later(now.mono_ms + 119_999));
-    assert_eq!(world.core.pacer.stored(), pacer_slots);
     assert!(pacer_slots.iter().all(|slot| slot.mono_ms == now.mono_ms));
     assert_eq!(pacer_slots.len(), 5);
+    world.core.handle(Input::Tick, later(now.mono_ms + 119_999));
+    assert_eq!(world.core.pacer.stored().len(), 5);
+    assert_eq!(world.core.pacer.stored()[..3], pacer_slots[..3]);
 }
 
 #[test]
@@ -197,8 +230,23 @@ fn the_forecast_is_what_happens() {
         for expected in forecast {
             now.mono_ms = pacer.free_at(now.mono_ms);
             assert_eq!(now.mono_ms, expected);
-            pacer.spend(MessageId(1), now.mono_ms);
-            pacer.left(MessageId(1), now.mono_ms);
+            pacer.spend(MessageId(1), Attempt(1), now.mono_ms);
+            assert!(pacer.close(MessageId(1), Attempt(1), now.mono_ms));
         }
     }
+}
+
+#[test]
+fn a_pace_beyond_the_sessions_means_waits_for_answers_instead_of_failing() {
+    let mut world = World::connected_with(CoreConfig {
+        pace_limit: 400,
+        window_ms: 1_000,
+        ..CoreConfig::default()
+    });
+    let ids: Vec<_> = (0..100).map(|chat| world.send(chat)).collect();
+    assert_eq!(world.sends.len(), SENDING_MAX);
+    let (at, wake) = world.core.poll_timeout().unwrap();
+    assert!(at > world.now.mono_ms, "{wake:?} is due and cannot be done");
+    world.ack(ids[0]);
+    assert_eq!(world.sends.len(), SENDING_MAX + 1);
 }
