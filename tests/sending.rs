@@ -129,3 +129,30 @@ fn a_lost_connection_comes_back_by_itself() {
     let id = daemon.send("+15550111", "back again");
     events.wait_until_sent(&[id]);
 }
+
+#[test]
+fn a_group_gets_the_senders_key_again_after_a_lost_attempt() {
+    let lab = Lab::new();
+    let people = ["+15550111", "+15550112"];
+    lab.people(&people);
+    let daemon = lab.paired();
+    let members = ["+15550100", people[0], people[1]];
+    let group = lab.sim.call("group.add", json!({ "subject": "all", "members": members }));
+    let group = group["jid"].as_str().unwrap();
+    // The frame leaves, the server does not look at it, and the connection ends. The
+    // devices of everybody are known by then: that costs the server no answer.
+    let mut events = daemon.events();
+    let known: Vec<String> = people.iter().map(|number| daemon.send(number, "hello")).collect();
+    events.wait_until_sent(&known);
+    lab.sim.call("server.set", json!({ "lose_messages": 1 }));
+    let id = daemon.send(group, "to all");
+    events.wait("the timeout", |event| message_is(event, &id, "unknown"));
+    lab.sim.call("server.disconnect", json!({}));
+    let next = daemon.send(group, "and again");
+    events.wait_until_sent(&[id, next]);
+    for number in people {
+        assert_eq!(lab.sim.texts(number), ["hello", "to all", "and again"]);
+        let inbox = lab.sim.inbox(number);
+        assert!(inbox.iter().all(|m| m["failed"] == 0), "{inbox:?}");
+    }
+}

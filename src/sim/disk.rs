@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
 
 use super::accounts::Accounts;
 use super::cert::{NoiseKeys, TlsKeys};
@@ -25,6 +26,9 @@ const DRAFT_FILE: &str = "state.json.new";
 const CA_FILE: &str = "ca.pem";
 /// The least time between two writes of the state.
 const SAVE_PAUSE: Duration = Duration::from_millis(500);
+
+/// The pause is at least so many times what the last write took.
+const SAVE_SHARE: u32 = 10;
 
 /// What survives.
 #[derive(Serialize, Deserialize)]
@@ -131,9 +135,11 @@ pub(super) async fn save(folder: &Path, tls: &TlsKeys, shared: &Shared) -> Resul
 pub(super) async fn keep(folder: PathBuf, tls: TlsKeys, shared: Arc<Shared>) {
     let mut changes = shared.changes();
     while changes.changed().await.is_ok() {
+        let started = Instant::now();
         if let Err(error) = save(&folder, &tls, &shared).await {
             tracing::warn!("the state was not written: {error}");
         }
-        tokio::time::sleep(SAVE_PAUSE).await;
+        // A large world takes long, and stands still meanwhile: not for most of the time.
+        sleep(SAVE_PAUSE.max(started.elapsed() * SAVE_SHARE)).await;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use whatsapp_rust::NodeBuilder;
 use whatsapp_rust::wacore::time::now_secs;
 use whatsapp_rust::wacore_binary::Node;
@@ -11,8 +12,8 @@ use super::shared::Shared;
 use super::world::{LinkId, World};
 use super::{iq, pairing, route};
 
-/// Handles one stanza from a client.
-pub(super) async fn stanza(shared: &Arc<Shared>, link: LinkId, node: Node) {
+/// Handles one stanza from a client, and when it came.
+pub(super) async fn stanza(shared: &Arc<Shared>, link: LinkId, node: Node, arrived: Instant) {
     let mut world = shared.change().await;
     let world = &mut *world;
     match node.tag.as_ref() {
@@ -20,7 +21,7 @@ pub(super) async fn stanza(shared: &Arc<Shared>, link: LinkId, node: Node) {
             Some("result" | "error") => pairing::answered(world, link, &node),
             Some(_) | None => iq::request(world, link, &node).await,
         },
-        "message" => route::message(shared, world, link, &node).await,
+        "message" => route::message(shared, world, link, &node, arrived).await,
         "receipt" => route::client_receipt(world, link, &node).await,
         "ack" => acknowledged(world, link, &node),
         "presence" | "chatstate" | "ib" => tracing::trace!(tag = %node.tag, "noted"),

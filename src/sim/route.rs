@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use whatsapp_rust::NodeBuilder;
 use whatsapp_rust::wacore::time::now_secs;
 use whatsapp_rust::wacore_binary::{Jid, JidExt as _, Node};
@@ -32,12 +33,21 @@ struct Aftermath {
 }
 
 /// Takes a client's message in.
-pub(super) async fn message(shared: &Arc<Shared>, world: &mut World, link: LinkId, node: &Node) {
+pub(super) async fn message(
+    shared: &Arc<Shared>,
+    world: &mut World,
+    link: LinkId,
+    node: &Node,
+    arrived: Instant,
+) {
     let Some(sender) = world.device(link).cloned() else {
         tracing::debug!("a message from a client that is not logged in");
         return;
     };
-    world.note_attempt(node, &sender.user);
+    world.note_attempt(node, &sender.user, arrived);
+    if world.settings.lose_messages.take() {
+        return;
+    }
     let refused = world.settings.ack_error.times.take();
     let mut after = Aftermath {
         link,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use whatsapp_rust::wacore::time::now_secs;
 use whatsapp_rust::wacore_binary::error::BinaryError;
@@ -131,9 +132,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
                     // Counted even when nothing is answered: the cipher counts frames.
                     self.transport.decrypt(&mut frame)?;
                     if !stalled {
+                        // Before the world is locked, which others may hold for long.
+                        let arrived = Instant::now();
                         let plain = unpack(&frame)?;
                         let node = unmarshal_ref(&plain)?.to_owned();
-                        dispatch::stanza(self.shared, self.id, node).await;
+                        dispatch::stanza(self.shared, self.id, node, arrived).await;
                     }
                 }
             }

@@ -116,6 +116,8 @@ pub struct Settings {
     pub ack_delay_ms: u64,
     /// Messages that are routed and never acked.
     pub ack_drop: Times,
+    /// Messages that are counted as attempts, and lost: neither routed nor acked.
+    pub lose_messages: Times,
     /// Messages that are refused and not routed.
     pub ack_error: AckError,
     /// What recipients answer.
@@ -134,6 +136,8 @@ pub struct SettingsChange {
     pub ack_delay_ms: Option<u64>,
     /// `true`, `false`, or how often.
     pub ack_drop: Option<Times>,
+    /// `true`, `false`, or how often.
+    pub lose_messages: Option<Times>,
     /// A code, `{code, times}`, or `false`.
     pub ack_error: Option<AckError>,
     /// `all`, `delivered` or `none`.
@@ -148,6 +152,7 @@ impl Settings {
     /// Applies a change.
     pub(super) fn apply(&mut self, change: SettingsChange) {
         self.ack_delay_ms = change.ack_delay_ms.unwrap_or(self.ack_delay_ms);
+        self.lose_messages = change.lose_messages.unwrap_or(self.lose_messages);
         self.ack_drop = change.ack_drop.unwrap_or(self.ack_drop);
         self.ack_error = change.ack_error.unwrap_or(self.ack_error);
         self.receipts = change.receipts.unwrap_or(self.receipts);

@@ -106,11 +106,6 @@ impl World {
         }
     }
 
-    /// Milliseconds since the start.
-    pub(super) fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
     /// An id for a request of the server's own.
     pub(super) fn iq_id(&mut self) -> String {
         self.next_iq += 1;
@@ -270,11 +265,12 @@ impl World {
     }
 
     /// Notes a message stanza's arrival.
-    pub(super) fn note_attempt(&mut self, message: &Node, account: &str) {
+    pub(super) fn note_attempt(&mut self, message: &Node, account: &str, arrived: Instant) {
         if self.stats.attempts.len() >= ATTEMPTS_MAX {
             return;
         }
-        let at_ms = self.now_ms();
+        let at = arrived.saturating_duration_since(self.started);
+        let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
         self.stats.attempts.push(Attempt {
             id: attr(message, "id").unwrap_or_default(),
             to: attr(message, "to").unwrap_or_default(),

@@ -143,10 +143,10 @@ impl OpenError {
             OpenError::WrongOwner { .. } | OpenError::TooOpen { .. } => ExitCode::NoPerm,
             OpenError::Newer { .. } => ExitCode::Protocol,
             OpenError::Damaged { .. } | OpenError::RolledBack { .. } => ExitCode::DataErr,
-            OpenError::Io { what: CREATE, .. } => ExitCode::CantCreate,
             OpenError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 ExitCode::NoPerm
             }
+            OpenError::Io { what: CREATE, .. } => ExitCode::CantCreate,
             OpenError::DiskFull { .. } | OpenError::Io { .. } => ExitCode::IoErr,
         }
     }

@@ -33,6 +33,8 @@ const RETRY_SECONDS: u64 = 24 * 3600;
 /// A client that has not connected yet, and the ways to watch it.
 pub(crate) struct Built {
     pub(crate) client: Arc<Client>,
+    /// What it knows and keeps.
+    pub(crate) manager: Arc<PersistenceManager>,
     pub(crate) tap: Arc<Tap>,
     pub(crate) trace: Arc<Trace>,
     pub(crate) subscription: Subscription,
@@ -80,12 +82,13 @@ pub(crate) async fn client(means: &Means, kind: &Kind) -> Result<Built, EndReaso
         })?;
     let client = built.into_client();
     client.enable_auto_reconnect.store(false, Ordering::Relaxed);
+    let known = Arc::clone(&manager);
     let tap = Tap::new(move || {
-        let device = manager.get_device_snapshot();
+        let device = known.get_device_snapshot();
         Me { pn: device.pn.clone(), lid: device.lid.clone() }
     });
     let subscription = client.subscribe_handler(tap.clone());
-    Ok(Built { client, tap, trace, subscription })
+    Ok(Built { client, manager, tap, trace, subscription })
 }
 
 /// How the phone lists this device is fixed when it pairs.

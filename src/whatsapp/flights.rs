@@ -9,9 +9,10 @@ use tokio::sync::Semaphore;
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, timeout_at};
 use whatsapp_rust::Client;
+use whatsapp_rust::store::persistence_manager::PersistenceManager;
 
 use crate::core::io::{Body, NotSent, Outgoing, SessionEvent};
-use crate::whatsapp::send::{self, Outcome};
+use crate::whatsapp::send::{self, Line, Outcome};
 
 /// Messages in flight or waiting for their turn, at most. The core sends no more at a time.
 const FLIGHTS_MAX: usize = 64;
@@ -22,6 +23,7 @@ const LANDING_GRACE: Duration = Duration::from_millis(500);
 
 /// The messages in flight.
 pub(crate) struct Flights {
+    manager: Arc<PersistenceManager>,
     turns: Arc<Semaphore>,
     tasks: JoinSet<Outcome>,
     open: HashMap<Id, Outgoing>,
@@ -29,8 +31,9 @@ pub(crate) struct Flights {
 
 impl Flights {
     /// So many are prepared at a time.
-    pub(crate) fn new(at_once: usize) -> Flights {
+    pub(crate) fn new(manager: Arc<PersistenceManager>, at_once: usize) -> Flights {
         Flights {
+            manager,
             turns: Arc::new(Semaphore::new(at_once)),
             tasks: JoinSet::new(),
             open: HashMap::new(),
@@ -48,8 +51,9 @@ impl Flights {
         if self.open.len() >= FLIGHTS_MAX {
             return Some(Outcome::NotSent(NotSent::Passing).report(&out));
         }
-        let (client, turns) = (Arc::clone(client), Arc::clone(&self.turns));
-        let id = self.tasks.spawn(send::in_turn(client, turns, out.clone(), body, limit)).id();
+        let line = Line { client: Arc::clone(client), manager: Arc::clone(&self.manager) };
+        let turns = Arc::clone(&self.turns);
+        let id = self.tasks.spawn(send::in_turn(line, turns, out.clone(), body, limit)).id();
         self.open.insert(id, out);
         None
     }

@@ -91,7 +91,7 @@ impl<'a> Run<'a> {
         events: &'a mpsc::Sender<SessionEvent>,
         built: Built,
     ) -> Run<'a> {
-        let Built { client, tap, trace, subscription } = built;
+        let Built { client, manager, tap, trace, subscription } = built;
         Run {
             means,
             kind,
@@ -104,7 +104,7 @@ impl<'a> Run<'a> {
             offered: false,
             paired: false,
             deadline: Some(Instant::now() + means.config.login_time_max()),
-            flights: Flights::new(means.config.sends_at_once),
+            flights: Flights::new(manager, means.config.sends_at_once),
             helpers: Vec::new(),
             verdict: None,
             gone: None,

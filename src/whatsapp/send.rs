@@ -13,6 +13,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use whatsapp_rust::anyhow;
 use whatsapp_rust::client::ClientError;
 use whatsapp_rust::socket::error::{EncryptSendError, EncryptSendErrorKind, SocketError};
+use whatsapp_rust::store::persistence_manager::PersistenceManager;
+use whatsapp_rust::wacore::store::error::StoreError;
 use whatsapp_rust::wacore_binary::JidExt;
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::{Client, ErrorChainExt, Jid, SendError, SendOptions};
@@ -39,8 +41,15 @@ impl Outcome {
     }
 }
 
+/// A connection's client, and what it keeps.
+pub(crate) struct Line {
+    pub(crate) client: Arc<Client>,
+    pub(crate) manager: Arc<PersistenceManager>,
+}
+
 /// Sends. The caller has seen that the connection is ready.
-async fn send(client: &Client, out: &Outgoing, body: &Body, limit: Duration) -> Outcome {
+async fn send(line: &Line, out: &Outgoing, body: &Body, limit: Duration) -> Outcome {
+    let client = &line.client;
     let Ok(to) = out.to.as_str().parse::<Jid>() else {
         return Outcome::NotSent(NotSent::Unsendable);
     };
@@ -51,6 +60,9 @@ async fn send(client: &Client, out: &Outgoing, body: &Body, limit: Duration) -> 
             Ok(Err(why)) => return Outcome::NotSent(why),
             Err(_) => return Outcome::NotSent(NotSent::Passing),
         }
+    }
+    if to.is_group() && out.attempt.0 > 1 && give_keys_again(line, &to).await.is_err() {
+        return Outcome::NotSent(NotSent::Passing);
     }
     let options = SendOptions::default().with_message_id(&out.wa_id.0);
     let sending = client.send_message_with_options(to, text(body), options);
@@ -72,6 +84,13 @@ async fn check_device(client: &Client, to: &Jid) -> Result<(), NotSent> {
         Ok(_) => Ok(()),
         Err(error) => Err(before_the_frame(&error)),
     }
+}
+
+/// The library notes who holds this device's key of a group when the frame is written.
+/// If an earlier frame was lost with its connection, or with this process, nobody has
+/// what it carried: everybody is given the key anew.
+async fn give_keys_again(line: &Line, group: &Jid) -> Result<(), StoreError> {
+    line.manager.clear_sender_key_devices(&group.to_string()).await
 }
 
 /// Plain text, as the apps send it to people and groups alike: they use the extended
@@ -151,14 +170,14 @@ fn says_no_device(error: &anyhow::Error) -> bool {
 
 /// Sends when one of the permits is free. Closed permits: the connection has ended.
 pub(crate) async fn in_turn(
-    client: Arc<Client>,
+    line: Line,
     permits: Arc<Semaphore>,
     out: Outgoing,
     body: Body,
     limit: Duration,
 ) -> Outcome {
     match timeout(limit, permits.acquire_owned()).await {
-        Ok(Ok(_permit)) => send(&client, &out, &body, limit).await,
+        Ok(Ok(_permit)) => send(&line, &out, &body, limit).await,
         Ok(Err(_)) => Outcome::NotSent(NotSent::NotConnected),
         Err(_) => Outcome::NotSent(NotSent::Passing),
     }

@@ -98,7 +98,7 @@ impl Storm {
     }
 
     fn one_fault(&mut self, senders: &Senders) {
-        match self.random.below(16) {
+        match self.random.below(17) {
             0 => self.server("disconnect", json!({})),
             1 => {
                 let times = 1 + self.random.below(3);
@@ -136,6 +136,10 @@ impl Storm {
                 self.daemon.call(method, json!({})).unwrap();
             }
             14 | 15 => self.cancel(senders),
+            16 => {
+                let times = 1 + self.random.below(3);
+                self.server("set", json!({ "lose_messages": times }));
+            }
             _ => unreachable!(),
         }
     }
@@ -156,7 +160,7 @@ impl Storm {
     fn restart_server(&mut self) {
         self.deed("server restarts".to_owned());
         self.note_attempts();
-        self.lab.sim.restart_in_order();
+        self.lab.sim.restart();
     }
 
     /// What the server counts is gone with it.
@@ -237,7 +241,7 @@ impl Storm {
     pub(super) fn calm(&mut self) {
         self.deed("calm".to_owned());
         let calm = json!({
-            "ack_drop": false, "ack_delay_ms": 0, "receipts": "all", "stall": false
+            "ack_drop": false, "lose_messages": false, "ack_delay_ms": 0, "receipts": "all", "stall": false
         });
         self.server("set", calm);
         self.lab.sim.call("phone.set", json!({ "online": true }));

@@ -130,13 +130,22 @@ impl Judge<'_> {
         }
     }
 
+    /// What the daemon says about a message.
+    fn as_told(&self, wa_id: &str) -> String {
+        let known = self.storm.daemon.call("message.get", serde_json::json!({ "wa_id": wa_id }));
+        format!("{known:?}")
+    }
+
     /// No window holds more than its limit.
     fn pace(&mut self) {
         for attempts in &self.storm.attempts {
             for window in attempts.windows(LIMIT + 1) {
                 let width = window[LIMIT].1 - window[0].1;
                 if width + WAY_MS < WINDOW_MS {
-                    self.wrong.push(format!("six attempts within {width} ms: {window:?}"));
+                    let told = window.iter().map(|(id, at)| (at, self.as_told(id)));
+                    let told: Vec<String> = told.map(|(at, m)| format!("{at} ms: {m}")).collect();
+                    let told = told.join("\n  ");
+                    self.wrong.push(format!("six attempts within {width} ms:\n  {told}"));
                 }
             }
         }
