@@ -13,3 +13,4 @@ mod pairing;
 mod queue;
 mod sending;
 mod support;
+mod systemd;

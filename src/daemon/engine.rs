@@ -16,6 +16,7 @@ use crate::core::{Core, CoreConfig};
 use crate::daemon::clock;
 use crate::daemon::engine_handle::{EngineCall, MessageName, Query, QueryAnswer, Subscription};
 use crate::daemon::subscribers::Subscribers;
+use crate::daemon::supervision::Supervision;
 use crate::rpc::api;
 use crate::store::{self, CommitError, Store};
 use crate::whatsapp::{Order, SessionHandle};
@@ -59,6 +60,8 @@ pub(super) struct Parts {
     pub session: SessionHandle,
     /// Orders from the main task.
     pub control: mpsc::Receiver<Control>,
+    /// What the service manager wants.
+    pub supervision: Supervision,
 }
 
 /// The engine's task.
@@ -72,6 +75,7 @@ pub(super) struct Engine {
     subscribers: Subscribers,
     next_token: u64,
     draining: bool,
+    supervision: Supervision,
     /// Inputs that carrying out effects gave rise to; handled in the next turn.
     echoes: Vec<Input>,
 }
@@ -79,8 +83,9 @@ pub(super) struct Engine {
 impl Engine {
     /// Runs until drained, or until the store fails.
     pub(super) async fn run(parts: Parts) -> Result<(), EngineError> {
-        let Parts { core, first, store, mut calls, mut session_events, session, mut control } =
-            parts;
+        let Parts {
+            core, first, store, mut calls, mut session_events, session, mut control, ..
+        } = parts;
         let mut engine = Engine {
             core,
             store,
@@ -91,6 +96,7 @@ impl Engine {
             subscribers: Subscribers::default(),
             next_token: 0,
             draining: false,
+            supervision: parts.supervision,
             echoes: Vec::new(),
         };
         engine.finish_turn(first).await?;
@@ -102,8 +108,10 @@ impl Engine {
             if actions.changes.is_empty() && actions.effects.is_empty() {
                 let wake = engine.wake();
                 tokio::select! {
-                    // The session first: what the server said decides what callers are told.
+                    // The watchdog before all: it must not starve under load, and its turns
+                    // are few. Then the session: what the server said decides what callers are told.
                     biased;
+                    due = engine.supervision.due() => engine.supervision.act(due, &engine.store),
                     event = session_events.recv() => {
                         let event = event.ok_or(EngineError::SessionGone)?;
                         engine.feed(Input::Session(event), &mut actions);
@@ -220,6 +228,10 @@ impl Engine {
         }
         for effect in actions.effects {
             self.carry_out(effect);
+        }
+        if self.supervision.wants_status() {
+            let status = self.core.status(clock::now());
+            self.supervision.note(&status, self.draining, clock::time());
         }
         for (query, reply) in std::mem::take(&mut self.queries) {
             // A caller that has gone away needs no answer.

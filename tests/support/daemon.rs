@@ -31,10 +31,14 @@ impl Daemon {
 
     /// Starts it without waiting.
     pub(crate) fn spawn(config: &Path, socket: &Path) -> Daemon {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tetherd"))
-            .arg("--config")
-            .arg(config)
-            .stdin(Stdio::null())
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tetherd"));
+        command.arg("--config").arg(config).stdin(Stdio::null());
+        Daemon::spawn_as(command, socket)
+    }
+
+    /// Starts what becomes the daemon, without waiting.
+    pub(crate) fn spawn_as(mut command: Command, socket: &Path) -> Daemon {
+        let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .env_remove("JOURNAL_STREAM")
@@ -66,6 +70,25 @@ impl Daemon {
             }
         }
         panic!("no log line with {part:?}; the log:\n{}", self.seen.join("\n"));
+    }
+
+    /// Waits until it is ready, or has ended. Whether it is ready.
+    #[track_caller]
+    pub(crate) fn is_ready(&mut self) -> bool {
+        let started = Instant::now();
+        while let Some(left) = DEADLINE.checked_sub(started.elapsed()) {
+            match self.log.recv_timeout(left) {
+                Ok(line) => {
+                    self.seen.push(line);
+                    if self.seen.last().is_some_and(|line| line.contains(" ready ")) {
+                        return true;
+                    }
+                }
+                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return false,
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => break,
+            }
+        }
+        panic!("neither ready nor ended; the log:\n{}", self.seen.join("\n"));
     }
 
     /// Everything logged so far.
