@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{Lab, message_is, session_is};
 
 #[test]
-fn killed_between_the_send_and_its_ack_the_recipient_has_one_message() {
+fn invariant_4_killed_between_the_send_and_its_ack_the_recipient_has_one_message() {
     let lab = Lab::new();
     lab.people(&["+15550111"]);
     let mut daemon = lab.paired();
@@ -26,7 +26,7 @@ fn killed_between_the_send_and_its_ack_the_recipient_has_one_message() {
 }
 
 #[test]
-fn four_hundred_survive_kill_9_and_the_next_is_refused_with_a_hint() {
+fn invariant_2_four_hundred_survive_kill_9_and_the_next_is_refused_with_a_hint() {
     const CAPACITY: usize = 400;
     let lab = Lab::new();
     let mut daemon = lab.daemon("");
@@ -61,7 +61,7 @@ fn four_hundred_survive_kill_9_and_the_next_is_refused_with_a_hint() {
 }
 
 #[test]
-fn a_full_queue_arrives_once_each_in_order() {
+fn invariant_5_a_full_queue_arrives_once_each_in_order() {
     // As many as the pace of a test allows, through three kills.
     const MESSAGES: usize = 60;
     let people = ["+15550111", "+15550112", "+15550113"];

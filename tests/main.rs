@@ -9,8 +9,12 @@
 )]
 
 mod crash;
+mod idle;
+mod invariants;
+mod lifecycle;
 mod pairing;
 mod queue;
+mod readme;
 mod sending;
 mod support;
 mod systemd;

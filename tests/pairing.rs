@@ -25,13 +25,13 @@ fn pairs_by_qr_sends_to_companions_and_a_group_and_again_after_all_restart() {
         json!({ "number": "+15550111", "on_network": true, "companions": 2 }),
     );
     lab.people(&["+15550112"]);
+    let mut daemon = lab.paired();
     let group = lab.sim.call(
         "group.add",
         json!({ "subject": "three", "members": [format!("+{ACCOUNT}"), "+15550111", "+15550112"] }),
     );
     let group = group["jid"].as_str().unwrap().to_owned();
 
-    let mut daemon = lab.paired();
     let mut events = daemon.events();
     let ids = [daemon.send("+15550111", "one"), daemon.send(&group, "two")];
     events.wait_until_sent(&ids);

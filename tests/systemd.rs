@@ -273,13 +273,18 @@ fn of_a_hundred_daemons_one_owns_the_state_and_the_others_name_it() {
         (0..DAEMONS).map(|_| Daemon::spawn(&config, &lab.socket())).collect();
     let (mut owner, mut refused) = (Vec::new(), Vec::new());
     for mut daemon in daemons {
-        if daemon.is_ready() { owner.push(daemon) } else { refused.push(daemon) }
+        match daemon.ready_or_ended() {
+            None => owner.push(daemon),
+            Some(code) => {
+                assert_eq!(code, 75, "{}", daemon.log());
+                refused.push(daemon);
+            }
+        }
     }
     assert_eq!(owner.len(), 1);
     assert_eq!(refused.len(), DAEMONS - 1);
     let pid = owner[0].pid();
     for daemon in &mut refused {
-        assert_eq!(daemon.wait().code(), Some(75), "{}", daemon.log());
         let log = daemon.log();
         assert!(log.contains(&format!("is in use by process {pid}\n")), "{log}");
     }

@@ -38,9 +38,10 @@ pub struct CoreConfig {
     pub backoff_cap_ms: u64,
     /// How long a connection must hold for the pauses to start small again.
     pub stable_ms: u64,
-    /// How long one try to connect may take. The session has a shorter limit of its own.
+    /// How long one try to connect may take. The session has a shorter limit of its own,
+    /// and so for the next one; the shell sees to it.
     pub connect_timeout_ms: u64,
-    /// How long one pairing may take. The session has a shorter limit of its own.
+    /// How long one pairing may take.
     pub pairing_timeout_ms: u64,
 }
 

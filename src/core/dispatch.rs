@@ -10,6 +10,10 @@ use crate::rpc::api::{self, MessageId, PairEnd, State};
 /// History is looked through for what is too old at most this often.
 const TRIM_EVERY_MS: u64 = 60 * 60 * 1_000;
 
+/// Attempts without an answer at a time. The session takes as many: one more would come
+/// back as if something were wrong with it.
+pub(crate) const SENDING_MAX: usize = 64;
+
 /// What is known about a message's last attempt while the daemon runs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flight {
@@ -48,6 +52,8 @@ impl Core {
             consider(self.link.next_try(&self.facts), Wake::Connect);
         }
         consider(self.flying().map(|(_, until)| until).min(), Wake::AckTimeout);
+        let open = self.pacer.oldest_open();
+        consider(open.map(|at| at.saturating_add(self.config.write_timeout_ms)), Wake::Slot);
         consider(self.resolve_at(), Wake::Resolve);
         consider(self.trim_at(), Wake::Trim);
         if let Some((at, wake)) = self.next_attempt() {
@@ -58,7 +64,7 @@ impl Core {
 
     /// When the next attempt leaves if nothing else happens before.
     fn next_attempt(&self) -> Option<(u64, Wake)> {
-        if !self.may_dispatch() {
+        if !self.may_dispatch() || self.queue.sending_len() >= SENDING_MAX {
             return None;
         }
         let ready = self.queue.heads().filter_map(|head| self.ready_at(head)).min()?;
@@ -94,7 +100,7 @@ impl Core {
     /// Makes every attempt that may be made now: those without an answer first, then in
     /// the order of acceptance, never past an unfinished one of the same chat.
     pub(crate) fn dispatch(&mut self, now: Now) {
-        while self.may_dispatch() && self.pacer.free_at(now.mono_ms) <= now.mono_ms {
+        while self.next_attempt().is_some_and(|(at, _)| at <= now.mono_ms) {
             let Some(id) = self.first_ready(now) else { return };
             if !self.attempt(id, now) {
                 return;
@@ -119,7 +125,7 @@ impl Core {
             Some(Outgoing { id, attempt, wa_id: message.wa_id.clone(), to: message.to.clone() })
         });
         let Some(Some(outgoing)) = started else { return false };
-        self.pacer.spend(now.mono_ms);
+        self.pacer.spend(id, outgoing.attempt, now.mono_ms);
         self.out.slots = true;
         let passing = self.flights.get(&id).map_or(0, |flight| flight.passing);
         let until = now.mono_ms.saturating_add(self.config.write_timeout_ms);
@@ -139,6 +145,10 @@ impl Core {
         }
         if self.resolve_at().is_some_and(|at| at <= now.mono_ms) {
             self.close_run(Closing::Reconnect);
+        }
+        // The session reports about each attempt in bounded time; this holds if it fails.
+        if let Some(before) = now.mono_ms.checked_sub(self.config.write_timeout_ms) {
+            self.out.slots |= self.pacer.close_all(before, now.mono_ms);
         }
         self.run_overdue(now);
         if self.link.ban_ends.is_some_and(|at| at <= now.mono_ms) {
@@ -223,10 +233,10 @@ impl Core {
             }
             self.settle_message(id, now);
         }
-        let age_max = i64::try_from(self.config.history_ms).unwrap_or(i64::MAX);
-        while let Some((changed_at, id)) = self.queue.oldest_finished() {
-            let old = changed_at.saturating_add(age_max) <= now.wall_ms;
-            if !old && self.queue.history_len() <= self.config.history_max {
+        while let Some((age_ms, id)) = self.queue.oldest_finished() {
+            if age_ms < self.config.history_ms
+                && self.queue.history_len() <= self.config.history_max
+            {
                 break;
             }
             self.queue.remove(id);
@@ -236,10 +246,8 @@ impl Core {
 
     /// When the oldest finished message is too old; seldom enough to gather several.
     fn trim_at(&self) -> Option<u64> {
-        let (changed_at, _) = self.queue.oldest_finished()?;
-        let age_max = i64::try_from(self.config.history_ms).unwrap_or(i64::MAX);
-        let left = changed_at.saturating_add(age_max).saturating_sub(self.now.wall_ms);
-        let left = u64::try_from(left).unwrap_or(0).max(TRIM_EVERY_MS);
+        let (age_ms, _) = self.queue.oldest_finished()?;
+        let left = self.config.history_ms.saturating_sub(age_ms).max(TRIM_EVERY_MS);
         Some(self.now.mono_ms.saturating_add(left))
     }
 

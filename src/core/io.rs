@@ -184,6 +184,19 @@ pub struct Facts {
     pub logged_out: Option<(i64, Option<u32>)>,
     /// Banned: since when and until when (wall milliseconds), and the server's code.
     pub banned: Option<(i64, i64, u32)>,
+    /// The keys that are stored are nobody's any more: they were to be forgotten, and
+    /// whether that was done is not known. A start forgets them first.
+    pub keys_void: bool,
+    /// For how long the daemon had lived, over all its lives, when this was written.
+    pub lived_ms: u64,
+}
+
+impl Facts {
+    /// What stays when the account goes.
+    pub(crate) fn without_account(&self) -> Facts {
+        let Facts { last_id, paused_since, lived_ms, .. } = *self;
+        Facts { last_id, paused_since, lived_ms, keys_void: true, ..Facts::default() }
+    }
 }
 
 /// What the store gives back at start.

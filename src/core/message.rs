@@ -151,6 +151,9 @@ pub struct Message {
     pub accepted_at: i64,
     /// Wall milliseconds.
     pub changed_at: i64,
+    /// When that was, in the daemon's lived milliseconds: what its age is counted from.
+    #[serde(default)]
+    pub changed_lived_ms: u64,
     /// Wall milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<i64>,

@@ -42,6 +42,7 @@ pub(crate) mod session_requests;
 mod tests;
 
 pub use config::CoreConfig;
+pub(crate) use dispatch::SENDING_MAX;
 
 /// The decisions. Give it every [`Input`] in order, make the [`Actions`]' changes
 /// durable, carry out their effects, and wake it at [`Core::poll_timeout`].
@@ -51,6 +52,8 @@ pub struct Core {
     started_at: i64,
     /// The time of the last input; monotonic time never goes back here.
     now: Now,
+    /// When this life began, monotonic, and how long those before it lasted.
+    lived: (u64, u64),
     facts: Facts,
     queue: Queue,
     /// What is known about attempts beyond what is stored.
@@ -74,11 +77,13 @@ impl Core {
             Pacer::new(boot, config.pace_limit, config.window_ms, &slots, now.mono_ms);
         let queue = Queue::new(messages);
         facts.last_id = facts.last_id.max(queue.last_id());
+        let lived = (now.mono_ms, facts.lived_ms.max(queue.lived_ms()));
         let link = Link::new(&facts, now);
         let mut core = Core {
             config,
             started_at: now.wall_ms,
             now,
+            lived,
             facts,
             queue,
             flights: BTreeMap::new(),
@@ -90,6 +95,7 @@ impl Core {
             out: Out::default(),
         };
         core.out.slots = slots_changed;
+        let now = core.advance(now);
         // Whether these left before the daemon died cannot be known.
         core.all_unanswered(now);
         let actions = core.settle(now);
@@ -124,6 +130,8 @@ impl Core {
 
     fn advance(&mut self, now: Now) -> Now {
         self.now = Now { mono_ms: now.mono_ms.max(self.now.mono_ms), ..now };
+        let (began, before) = self.lived;
+        self.queue.live_to(before.saturating_add(self.now.mono_ms.saturating_sub(began)));
         self.now
     }
 
@@ -139,6 +147,9 @@ impl Core {
             self.link.note_state(&self.facts, now);
             self.told = Some(key);
             self.out.event(api::Event::Status { status: Box::new(self.status(now)) });
+        }
+        if self.out.facts {
+            self.facts.lived_ms = self.queue.lived_ms();
         }
         std::mem::take(&mut self.out).into_actions(&self.queue, &self.pacer, &self.facts)
     }
@@ -208,6 +219,8 @@ impl Core {
 
     fn drain(&mut self, token: Token) {
         self.draining = true;
+        // For how long the daemon has lived.
+        self.out.facts = true;
         self.drainers.push(token);
         self.fail_pairing(requests::shutting_down());
     }

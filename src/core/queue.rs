@@ -8,8 +8,9 @@ use crate::rpc::api::{MessageId, State};
 
 /// A place in the order of sending. The id keeps it unique whatever a record says.
 type Place = (u64, MessageId);
-/// When a message last changed, and which: what is trimmed first.
-type Aged = (i64, MessageId);
+/// When a message last changed its state, in lived milliseconds, and which: what is
+/// trimmed first.
+type Aged = (u64, MessageId);
 
 /// All messages that the daemon knows.
 #[derive(Debug, Default)]
@@ -28,6 +29,9 @@ pub(crate) struct Queue {
     sending: BTreeSet<MessageId>,
     unknown: usize,
     last_order: u64,
+    /// For how long the daemon has lived, over all its lives. Ages are counted in it: a
+    /// wall clock that is set makes no message old, and its key is not forgotten.
+    lived_ms: u64,
 }
 
 impl Queue {
@@ -43,6 +47,7 @@ impl Queue {
     pub(crate) fn insert(&mut self, message: Message) {
         self.remove(message.id);
         self.last_order = self.last_order.max(message.order);
+        self.lived_ms = self.lived_ms.max(message.changed_lived_ms);
         self.by_wa.insert(message.wa_id.0.clone(), message.id);
         if let Some(key) = &message.key {
             self.by_key.insert(key.clone(), message.id);
@@ -73,7 +78,11 @@ impl Queue {
     ) -> Option<T> {
         let mut message = self.messages.remove(&id)?;
         self.unindex(&message);
+        let before = message.state;
         let result = step(&mut message);
+        if message.state != before {
+            message.changed_lived_ms = self.lived_ms;
+        }
         self.last_order = self.last_order.max(message.order);
         self.index(&message);
         self.messages.insert(id, message);
@@ -82,7 +91,7 @@ impl Queue {
 
     fn index(&mut self, message: &Message) {
         let place = (message.order, message.id);
-        let aged = (message.changed_at, message.id);
+        let aged = (message.changed_lived_ms, message.id);
         if message.state.takes_a_place() {
             let lane = self.lanes.entry(message.to.clone()).or_default();
             if let Some(first) = lane.first() {
@@ -117,7 +126,7 @@ impl Queue {
 
     fn unindex(&mut self, message: &Message) {
         let place = (message.order, message.id);
-        let aged = (message.changed_at, message.id);
+        let aged = (message.changed_lived_ms, message.id);
         if let Some(lane) = self.lanes.get_mut(&message.to)
             && lane.remove(&place)
         {
@@ -181,9 +190,19 @@ impl Queue {
         self.parked.first().map(|(_, id)| *id)
     }
 
-    /// The finished one that changed first, and when.
-    pub(crate) fn oldest_finished(&self) -> Option<(i64, MessageId)> {
-        self.history.first().copied()
+    /// The finished one that changed first, and how many lived milliseconds ago.
+    pub(crate) fn oldest_finished(&self) -> Option<(u64, MessageId)> {
+        self.history.first().map(|(since, id)| (self.lived_ms.saturating_sub(*since), *id))
+    }
+
+    /// For how long the daemon has lived.
+    pub(crate) fn lived_ms(&self) -> u64 {
+        self.lived_ms
+    }
+
+    /// Time has passed. It never goes back.
+    pub(crate) fn live_to(&mut self, lived_ms: u64) {
+        self.lived_ms = self.lived_ms.max(lived_ms);
     }
 
     /// A place behind all others.

@@ -79,7 +79,7 @@ impl Core {
         let after = free_at.saturating_sub(now.mono_ms).saturating_add(ANSWER_MS);
         let at = self.wall_of(now.mono_ms.saturating_add(after), now);
         Error::new(ErrorKind::QueueFull, format!("{taken}. A place is expected at {at}."))
-            .remedy("tetherctl queue")
+            .remedy("wait, or make room with `tetherctl clear`")
             .retry_after_ms(after)
     }
 
@@ -199,6 +199,7 @@ fn accepted(id: MessageId, order: u64, submission: Submission, now: Now) -> Mess
         maybe_out: false,
         accepted_at: now.wall_ms,
         changed_at: now.wall_ms,
+        changed_lived_ms: 0,
         sent_at: None,
         delivered_at: None,
         read_at: None,

@@ -3,7 +3,7 @@
 
 use crate::core::Core;
 use crate::core::dispatch::Step;
-use crate::core::io::{Answer, EndReason, NotSent, Now, Offer, ReceiptKind, SessionEvent};
+use crate::core::io::{Answer, EndReason, Facts, NotSent, Now, Offer, ReceiptKind, SessionEvent};
 use crate::core::life::Reached;
 use crate::core::link::{self, BROKEN_RUN_MS_MAX, Closing, Phase, Run};
 use crate::core::message::{Attempt, WaMessageId};
@@ -11,6 +11,7 @@ use crate::rpc::api::{self, ErrorKind, MessageId, PairEnd, Reason, ReasonKind, S
 
 impl Core {
     pub(crate) fn session_event(&mut self, event: SessionEvent, now: Now) {
+        self.close_slots(&event, now);
         match event {
             SessionEvent::Offer(offer) => self.offered(offer, now),
             SessionEvent::Paired { account } => self.paired(account, now),
@@ -38,6 +39,23 @@ impl Core {
             }
             SessionEvent::Ended { reason, roll } => self.ended(&reason, roll, now),
         }
+    }
+
+    /// Whatever has become of the message: a report about an attempt, or the end of its
+    /// run, says that its frame leaves no more from now on.
+    fn close_slots(&mut self, event: &SessionEvent, now: Now) {
+        let closed = match event {
+            SessionEvent::Written { id, attempt }
+            | SessionEvent::NotSent { id, attempt, .. }
+            | SessionEvent::CutOff { id, attempt } => self.pacer.close(*id, *attempt, now.mono_ms),
+            SessionEvent::Ended { .. } => self.pacer.close_all(u64::MAX, now.mono_ms),
+            SessionEvent::Offer(_)
+            | SessionEvent::Paired { .. }
+            | SessionEvent::Connected { .. }
+            | SessionEvent::Ack { .. }
+            | SessionEvent::Receipt { .. } => false,
+        };
+        self.out.slots |= closed;
     }
 
     fn confirm(&mut self, wa_id: &WaMessageId, reached: Reached, now: Now) {
@@ -133,6 +151,11 @@ impl Core {
         else {
             return;
         };
+        // A code is offered only to a device whose old keys are gone. From here on keys
+        // are this pairing's, and they count even if the daemon dies before it hears of it.
+        if std::mem::take(&mut self.facts.keys_void) {
+            self.out.facts = true;
+        }
         let offer = link::wire_offer(offer, now);
         pairing.offer = Some(offer.clone());
         let waiters = std::mem::take(&mut pairing.intent.waiters);
@@ -165,13 +188,10 @@ impl Core {
                 run.closing = Some(Closing::Reconnect);
             }
         }
-        let last_id = self.facts.last_id;
-        let paused_since = self.facts.paused_since;
-        self.facts = crate::core::io::Facts {
-            last_id,
-            paused_since,
+        self.facts = Facts {
             account: Some(account.clone()),
-            ..Default::default()
+            keys_void: false,
+            ..self.facts.without_account()
         };
         self.link.ban_ends = None;
         self.link.outdated_since = None;
@@ -219,6 +239,8 @@ impl Core {
                 self.facts.banned = Some((now.wall_ms, until, *code));
                 self.link.ban_ends = Some(now.mono_ms.saturating_add(*for_ms));
                 self.out.facts = true;
+                // A ban may be over at once: the next login must not follow at once.
+                self.link.back_off(roll, &self.config, now);
             }
             EndReason::Outdated => self.link.outdated_since = Some(now.wall_ms),
             EndReason::Untrusted => {

@@ -1,7 +1,7 @@
 //! Pairing, reconnecting, taking over, logging out: what callers ask of the session.
 
 use crate::core::Core;
-use crate::core::io::{Answer, EndReason, Facts, Now, SessionCommand, Token};
+use crate::core::io::{Answer, EndReason, Now, SessionCommand, Token};
 use crate::core::link::{self, Closing, PAIR_WAITERS_MAX, PairIntent, Pairing, Phase, Run};
 use crate::core::requests::shutting_down;
 use crate::rpc::api::{self, Error, ErrorKind, Event, PairEnd};
@@ -54,18 +54,14 @@ impl Core {
         }
         if self.facts.account.is_some() && self.facts.logged_out.is_none() {
             return Err(Error::new(ErrorKind::AlreadyPaired, "A phone is already paired.")
-                .remedy("tetherctl logout"));
+                .remedy("to pair another one, log out first: tetherctl logout"));
         }
         Ok(())
     }
 
     /// Clears what stood in the way of the old account, and its keys.
     pub(crate) fn start_pairing(&mut self, intent: PairIntent, now: Now) {
-        let kept = Facts {
-            last_id: self.facts.last_id,
-            paused_since: self.facts.paused_since,
-            ..Facts::default()
-        };
+        let kept = self.facts.without_account();
         if self.facts != kept {
             self.facts = kept;
             self.out.facts = true;
@@ -153,6 +149,7 @@ impl Core {
             return Err(wrong("Another WhatsApp Web session took over.", "tetherctl takeover"));
         }
         self.link.outdated_since = None;
+        self.link.detail = None;
         self.link.wait = None;
         self.link.tries = 0;
         self.link.restarts = 0;
@@ -171,6 +168,7 @@ impl Core {
             return Err(wrong("No other session has taken over.", "tetherctl status"));
         }
         self.out.facts = true;
+        self.link.detail = None;
         self.link.wait = None;
         self.link.tries = 0;
         self.link.restarts = 0;
@@ -185,11 +183,7 @@ impl Core {
         if self.facts.account.is_none() {
             return Err(not_paired());
         }
-        self.facts = Facts {
-            last_id: self.facts.last_id,
-            paused_since: self.facts.paused_since,
-            ..Facts::default()
-        };
+        self.facts = self.facts.without_account();
         self.out.facts = true;
         self.link.ban_ends = None;
         self.link.outdated_since = None;

@@ -10,6 +10,9 @@ use crate::rpc::api::Time;
 /// Where the kernel names the current boot.
 const BOOT_ID_PATH: &str = "/proc/sys/kernel/random/boot_id";
 
+/// Tells what time it is: [`now`], or a test's own.
+pub type Clock = fn() -> Now;
+
 /// Reads both clocks.
 ///
 /// The monotonic clock is `CLOCK_MONOTONIC`: shared by all processes of one boot,
@@ -21,9 +24,9 @@ pub fn now() -> Now {
     Now { wall_ms: wall_ms(), mono_ms: u64::try_from(mono.as_millis()).unwrap_or(u64::MAX) }
 }
 
-/// Now, as the wire tells it.
-pub fn time() -> Time {
-    Time(wall_ms())
+/// A clock's now, as the wire tells it.
+pub fn time(clock: Clock) -> Time {
+    Time(clock().wall_ms)
 }
 
 /// Milliseconds since the Unix epoch.

@@ -13,8 +13,11 @@ use tokio::sync::{mpsc, oneshot};
 use crate::core::io::{Actions, Answer, Change, Effect, Input, Request, SessionCommand};
 use crate::core::io::{EndReason, NotSent, Outgoing, SessionEvent, Token};
 use crate::core::{Core, CoreConfig};
-use crate::daemon::clock;
-use crate::daemon::engine_handle::{EngineCall, MessageName, Query, QueryAnswer, Subscription};
+use crate::daemon::clock::{self, Clock};
+use crate::daemon::engine_handle::{
+    EngineCall, MessageName, Query, QueryAnswer, Subscription, shutting_down,
+};
+use crate::daemon::journal::Journal;
 use crate::daemon::subscribers::Subscribers;
 use crate::daemon::supervision::Supervision;
 use crate::rpc::api;
@@ -40,8 +43,15 @@ pub enum EngineError {
 pub(super) enum Control {
     /// Start nothing new; the engine ends when nothing is in flight.
     Drain,
+    /// End now: what is in flight goes out again, under its id, after the next start.
+    Leave,
     /// Take this configuration.
-    Reconfigure(Box<CoreConfig>),
+    Reconfigure {
+        /// Which.
+        config: Box<CoreConfig>,
+        /// Told once it is in force.
+        done: oneshot::Sender<()>,
+    },
 }
 
 /// What the engine is built from.
@@ -62,6 +72,8 @@ pub(super) struct Parts {
     pub control: mpsc::Receiver<Control>,
     /// What the service manager wants.
     pub supervision: Supervision,
+    /// What time it is.
+    pub clock: Clock,
 }
 
 /// The engine's task.
@@ -73,9 +85,12 @@ pub(super) struct Engine {
     queries: Vec<(Query, oneshot::Sender<Result<QueryAnswer, api::Error>>)>,
     subscribes: Vec<oneshot::Sender<Subscription>>,
     subscribers: Subscribers,
+    journal: Journal,
+    clock: Clock,
     next_token: u64,
     draining: bool,
     supervision: Supervision,
+    leaving: bool,
     /// Inputs that carrying out effects gave rise to; handled in the next turn.
     echoes: Vec<Input>,
 }
@@ -83,9 +98,8 @@ pub(super) struct Engine {
 impl Engine {
     /// Runs until drained, or until the store fails.
     pub(super) async fn run(parts: Parts) -> Result<(), EngineError> {
-        let Parts {
-            core, first, store, mut calls, mut session_events, session, mut control, ..
-        } = parts;
+        let Parts { core, first, store, session, clock, supervision, .. } = parts;
+        let Parts { mut calls, mut session_events, mut control, .. } = parts;
         let mut engine = Engine {
             core,
             store,
@@ -94,14 +108,19 @@ impl Engine {
             queries: Vec::new(),
             subscribes: Vec::new(),
             subscribers: Subscribers::default(),
+            journal: Journal::default(),
+            clock,
             next_token: 0,
             draining: false,
-            supervision: parts.supervision,
+            supervision,
+            leaving: false,
             echoes: Vec::new(),
         };
+        let mut failed = engine.store.failed();
         engine.finish_turn(first).await?;
         loop {
-            if engine.draining && engine.core.is_drained() {
+            if engine.leaving || (engine.draining && engine.core.is_drained()) {
+                refuse(calls);
                 return engine.leave(session_events).await;
             }
             let mut actions = engine.take_echoes();
@@ -119,6 +138,10 @@ impl Engine {
                     Some(order) = control.recv() => engine.control(order, &mut actions),
                     Some(call) = calls.recv() => engine.call(call, &mut actions),
                     () = wake => engine.feed(Input::Tick, &mut actions),
+                    // The session writes too: its failed write ends the daemon as ours does.
+                    _ = failed.wait_for(Option::is_some) => {
+                        return Err(CommitError::OutcomeUnknown.into());
+                    }
                 }
             }
             for _ in 1..GATHER_MAX {
@@ -130,18 +153,19 @@ impl Engine {
                     break;
                 }
             }
+            engine.catch_up(&mut actions);
             engine.finish_turn(actions).await?;
         }
     }
 
-    /// Ends the session, taking in what it still has to say.
+    /// Ends the session, taking in what it still has to say: an answer that comes late
+    /// is kept, and told to those who listen.
     async fn leave(
         self,
         mut session_events: mpsc::Receiver<SessionEvent>,
     ) -> Result<(), EngineError> {
-        let Engine { mut core, store, session, .. } = self;
-        let stopping = session.stop();
-        let mut stopping = std::pin::pin!(stopping);
+        let Engine { mut core, store, session, mut subscribers, mut journal, clock, .. } = self;
+        let mut stopping = std::pin::pin!(session.stop());
         let mut stopped = false;
         loop {
             let event = tokio::select! {
@@ -154,17 +178,27 @@ impl Engine {
             };
             // The session's task held the last sender: it is gone.
             let Some(event) = event else { return Ok(()) };
-            let actions = core.handle(Input::Session(event), clock::now());
-            if !actions.changes.is_empty() {
-                store.commit(store::queue::batch(&actions.changes)).await?;
+            let Actions { changes, effects } = core.handle(Input::Session(event), clock());
+            if !changes.is_empty() {
+                store.commit(store::queue::batch(&changes)).await?;
+            }
+            for effect in effects {
+                match effect {
+                    Effect::Event(event) => {
+                        journal.note(&event);
+                        subscribers.tell(event, clock::time(clock));
+                    }
+                    // Nobody waits any more, and the session takes no orders.
+                    Effect::Reply { .. } | Effect::Session(_) => {}
+                }
             }
         }
     }
 
     /// Waits until the core wants to be woken; forever if it does not.
     fn wake(&self) -> impl Future<Output = ()> + use<> {
-        let due =
-            self.core.poll_timeout().map(|(mono_ms, _why)| clock::until(mono_ms, clock::now()));
+        let due = self.core.poll_timeout();
+        let due = due.map(|(mono_ms, _why)| clock::until(mono_ms, (self.clock)()));
         async move {
             match due {
                 Some(wait) => tokio::time::sleep(wait).await,
@@ -173,8 +207,17 @@ impl Engine {
         }
     }
 
+    /// Does what is due. While calls keep coming, the wait for it never gets its turn,
+    /// and questions alone do not tell the core that time has passed.
+    fn catch_up(&mut self, actions: &mut Actions) {
+        let now = (self.clock)();
+        if self.core.poll_timeout().is_some_and(|(mono_ms, _why)| mono_ms <= now.mono_ms) {
+            self.feed(Input::Tick, actions);
+        }
+    }
+
     fn feed(&mut self, input: Input, actions: &mut Actions) {
-        let more = self.core.handle(input, clock::now());
+        let more = self.core.handle(input, (self.clock)());
         actions.changes.extend(more.changes);
         actions.effects.extend(more.effects);
     }
@@ -206,10 +249,13 @@ impl Engine {
                 let token = self.token();
                 self.feed(Input::Request { token, request: Request::Drain }, actions);
             }
-            Control::Reconfigure(config) => {
-                let more = self.core.set_config(*config, clock::now());
+            Control::Leave => self.leaving = true,
+            Control::Reconfigure { config, done } => {
+                let more = self.core.set_config(*config, (self.clock)());
                 actions.changes.extend(more.changes);
                 actions.effects.extend(more.effects);
+                // A main task that has gone away needs no word.
+                let _ = done.send(());
             }
         }
     }
@@ -230,16 +276,16 @@ impl Engine {
             self.carry_out(effect);
         }
         if self.supervision.wants_status() {
-            let status = self.core.status(clock::now());
-            self.supervision.note(&status, self.draining, clock::time());
+            let status = self.core.status((self.clock)());
+            self.supervision.note(&status, self.draining, clock::time(self.clock));
         }
         for (query, reply) in std::mem::take(&mut self.queries) {
             // A caller that has gone away needs no answer.
             let _ = reply.send(self.answer(query));
         }
         for reply in std::mem::take(&mut self.subscribes) {
-            let (status, messages) = self.core.snapshot(clock::now());
-            let _ = reply.send(self.subscribers.add(status, messages, clock::time()));
+            let (status, messages) = self.core.snapshot((self.clock)());
+            let _ = reply.send(self.subscribers.add(status, messages, clock::time(self.clock)));
         }
         Ok(())
     }
@@ -251,12 +297,9 @@ impl Engine {
         self.store.commit(store::queue::batch(changes)).await
     }
 
-    /// After a failed commit nobody can be told more than this.
+    /// After a failed commit nobody who asked for a change can be told more than this.
     fn refuse_all(&mut self) {
         for (_, reply) in self.waiting.drain() {
-            let _ = reply.send(Err(outcome_unknown()));
-        }
-        for (_, reply) in self.queries.drain(..) {
             let _ = reply.send(Err(outcome_unknown()));
         }
     }
@@ -269,8 +312,8 @@ impl Engine {
                 }
             }
             Effect::Event(event) => {
-                log_event(&event);
-                self.subscribers.tell(event, clock::time());
+                self.journal.note(&event);
+                self.subscribers.tell(event, clock::time(self.clock));
             }
             Effect::Session(command) => self.order(command),
         }
@@ -314,7 +357,7 @@ impl Engine {
     }
 
     fn answer(&self, query: Query) -> Result<QueryAnswer, api::Error> {
-        let now = clock::now();
+        let now = (self.clock)();
         match query {
             Query::Status => Ok(QueryAnswer::Status(Box::new(self.core.status(now)))),
             Query::Explain => Ok(QueryAnswer::Explanation(Box::new(self.core.explain(now)))),
@@ -339,6 +382,20 @@ impl Engine {
     }
 }
 
+/// Those who came too late are told that nothing was changed.
+fn refuse(mut calls: mpsc::Receiver<EngineCall>) {
+    calls.close();
+    while let Ok(call) = calls.try_recv() {
+        match call {
+            // A caller that has gone away needs no answer.
+            EngineCall::Change { reply, .. } => drop(reply.send(Err(shutting_down()))),
+            EngineCall::Query { reply, .. } => drop(reply.send(Err(shutting_down()))),
+            // Without an answer the handle says the same.
+            EngineCall::Subscribe { reply } => drop(reply),
+        }
+    }
+}
+
 fn not_found() -> api::Error {
     api::Error::new(api::ErrorKind::NotFound, "no such message")
         .remedy("`tetherctl queue` lists the live ones; finished ones stay readable for a while")
@@ -350,40 +407,4 @@ fn outcome_unknown() -> api::Error {
         "the disk failed while the change was written: it may or may not have been kept",
     )
     .remedy("the daemon stops; after its restart look the message up by its key, or send again with the same key")
-}
-
-/// One line for each change of a message's state. No names, no texts.
-fn log_event(event: &api::Event) {
-    match event {
-        api::Event::Message { message } => {
-            let reason = message.reason.as_ref().map(|reason| reason.kind.name());
-            let code = message.reason.as_ref().and_then(|reason| reason.code);
-            tracing::info!(
-                id = %message.id,
-                attempts = message.attempts,
-                reason = reason.map(tracing::field::display),
-                code,
-                "message {}",
-                message.state
-            );
-        }
-        api::Event::Status { status } => {
-            tracing::info!(
-                detail = status.session.detail.as_ref().map(tracing::field::display),
-                "session {}",
-                status.session.state.name()
-            );
-        }
-        api::Event::Pairing { ended: Some(end), .. } => {
-            let result = match end {
-                api::PairEnd::Paired { .. } => "paired",
-                api::PairEnd::TimedOut {} => "timed_out",
-                api::PairEnd::Failed { .. } => "failed",
-            };
-            tracing::info!(result, "pairing ended");
-        }
-        api::Event::Pairing { ended: None, .. }
-        | api::Event::SnapshotEnd {}
-        | api::Event::Lagged {} => {}
-    }
 }

@@ -1,6 +1,9 @@
 //! The way to the engine: a bounded channel, and a reply for each call. Owns what a
 //! caller is told when the engine is gone. Decides nothing else.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use tokio::sync::{mpsc, oneshot};
 
 use crate::core::io::{Answer, Request, Selection};
@@ -98,6 +101,8 @@ pub struct Subscription {
     pub snapshot: Vec<EventFrame>,
     /// Changes. Bounded to [`SUBSCRIBER_EVENTS_MAX`]; ends when the subscriber lags.
     pub events: mpsc::Receiver<EventFrame>,
+    /// Set before the events end, if they end because the subscriber lagged.
+    pub lagged: Arc<AtomicBool>,
 }
 
 /// Speaks to the engine.
@@ -109,7 +114,12 @@ pub struct EngineHandle {
 impl EngineHandle {
     /// A handle, and the end that the engine reads.
     pub fn channel() -> (EngineHandle, mpsc::Receiver<EngineCall>) {
-        let (tx, rx) = mpsc::channel(ENGINE_CALLS_MAX);
+        EngineHandle::with_room(ENGINE_CALLS_MAX)
+    }
+
+    /// With room for so many calls.
+    pub(super) fn with_room(calls_max: usize) -> (EngineHandle, mpsc::Receiver<EngineCall>) {
+        let (tx, rx) = mpsc::channel(calls_max);
         (EngineHandle { tx }, rx)
     }
 
@@ -139,7 +149,8 @@ impl EngineHandle {
     }
 }
 
-fn shutting_down() -> api::Error {
+/// Nothing was changed, and nothing will be.
+pub(super) fn shutting_down() -> api::Error {
     api::Error::new(ErrorKind::ShuttingDown, "the daemon is going down; nothing was changed")
         .remedy("try again once it is back")
 }

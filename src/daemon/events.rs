@@ -1,6 +1,8 @@
 //! A subscription's way to its subscriber. Owns what a tier may see of an event and
 //! what one who lags is told. Keeps no events: the engine's bounded channel does.
 
+use std::sync::atomic::Ordering;
+
 use tokio::sync::{mpsc, watch};
 
 use crate::daemon::connection::Outgoing;
@@ -18,20 +20,18 @@ pub(crate) async fn forward(
     mut ending: watch::Receiver<bool>,
 ) {
     let forwarding = async {
-        let Subscription { snapshot, mut events } = subscription;
+        let Subscription { snapshot, mut events, lagged } = subscription;
         let mut last = (0, Time(0));
         for frame in snapshot {
             last = (frame.seq, frame.at);
             write(frame, tier, outgoing).await?;
         }
-        let mut lagged = false;
-        loop {
-            lagged = lagged || was_dropped_full(&events);
-            let Some(frame) = events.recv().await else { break };
+        while let Some(frame) = events.recv().await {
             last = (frame.seq, frame.at);
             write(frame, tier, outgoing).await?;
         }
-        if !lagged {
+        // The engine's end ends the events as well.
+        if !lagged.load(Ordering::Acquire) {
             return Ok(());
         }
         let (seq, at) = last;
@@ -42,13 +42,6 @@ pub(crate) async fn forward(
         () = stopped(&mut ending) => {}
         _ = forwarding => {}
     }
-}
-
-/// Tells a subscriber that was dropped for lagging from the end of the engine, which
-/// also ends the channel. One that lags leaves a full channel behind, less one if this
-/// side was just taking an event out.
-fn was_dropped_full(events: &mpsc::Receiver<EventFrame>) -> bool {
-    events.is_closed() && events.len() + 1 >= events.max_capacity()
 }
 
 /// The connection is gone.

@@ -14,6 +14,7 @@ mod engine;
 pub mod engine_handle;
 mod events;
 mod handlers;
+mod journal;
 pub mod log;
 pub mod process;
 pub mod server;
@@ -30,10 +31,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::config::{ClientVersion, Config};
+use crate::core::io::Facts;
 use crate::core::{Core, CoreConfig};
 use crate::daemon::auth::{Access, AccessError, AccessGroups};
 use crate::daemon::engine::{Control, Engine, EngineError, Parts};
@@ -44,7 +46,7 @@ use crate::daemon::supervision::Supervision;
 use crate::daemon::systemd::{ActivationError, Manager, Notify};
 use crate::exit::ExitCode;
 use crate::store::{self, OpenError, ReadError, Store};
-use crate::whatsapp::{self, KeyStoreError, SessionError, StoredKeys};
+use crate::whatsapp::{self, KeyStore as _, KeyStoreError, SessionError, StoredKeys};
 
 /// Events of the session that wait for the engine.
 const SESSION_EVENTS_MAX: usize = 1_024;
@@ -53,6 +55,13 @@ const CONTROL_MAX: usize = 8;
 /// How long an attempt in flight may hold up the end: its message id makes it safe to
 /// cut off, so this only spares the recipient's side a second copy.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long the session's end may take after that. It is bounded by itself; this only
+/// holds if that fails.
+const LEAVE_TIME_MAX: Duration = Duration::from_secs(15);
+
+/// The session has limits of its own. The core's are behind them by this: they hold if
+/// the session's fail, and never cut in before it has said what happened.
+const MARGIN: Duration = Duration::from_secs(20);
 
 /// What the service manager is told that the store's verification may take: the time is
 /// the disk's, and a start that is cut off only begins anew.
@@ -114,7 +123,7 @@ impl StartError {
     /// How the process ends.
     pub fn exit(&self) -> ExitCode {
         match self {
-            StartError::Store(error) => store_exit(error),
+            StartError::Store(error) => error.exit(),
             StartError::Read(_) | StartError::Keys(_) => ExitCode::DataErr,
             StartError::Access(_) | StartError::Session(_) | StartError::Activation(_) => {
                 ExitCode::Config
@@ -125,20 +134,12 @@ impl StartError {
     }
 }
 
-fn store_exit(error: &OpenError) -> ExitCode {
-    match error {
-        OpenError::Locked { .. } => ExitCode::TempFail,
-        OpenError::NotADirectory { .. } => ExitCode::CantCreate,
-        OpenError::WrongOwner { .. } | OpenError::TooOpen { .. } => ExitCode::NoPerm,
-        OpenError::DiskFull { .. } | OpenError::Io { .. } => ExitCode::IoErr,
-        OpenError::Newer { .. } => ExitCode::Protocol,
-        OpenError::Damaged { .. } | OpenError::RolledBack { .. } => ExitCode::DataErr,
-    }
-}
-
 /// How the daemon's life ended, if not as it should.
 #[derive(Debug, thiserror::Error)]
 pub enum EndError {
+    /// The store failed for good.
+    #[error(transparent)]
+    Store(store::Failure),
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -148,10 +149,18 @@ pub enum EndError {
 }
 
 impl EndError {
+    /// What to do about it.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            EndError::Store(failure) => Some(failure.remedy()),
+            EndError::Engine(_) | EndError::Broken(_) => None,
+        }
+    }
+
     /// How the process ends.
     pub fn exit(&self) -> ExitCode {
         match self {
-            EndError::Engine(EngineError::Store(_)) => ExitCode::IoErr,
+            EndError::Store(_) | EndError::Engine(EngineError::Store(_)) => ExitCode::IoErr,
             EndError::Engine(EngineError::SessionGone) | EndError::Broken(_) => ExitCode::Software,
         }
     }
@@ -187,14 +196,7 @@ impl Daemon {
             tracing::warn!(area = record.area(), damage = %record.damage, "a record is set aside");
         }
         let keys = Arc::new(StoredKeys::new(store.clone()));
-        // The library writes the keys of a pairing, the core the account's name, in two
-        // changes: a crash between them leaves one without the other. The keys decide.
-        let account = keys.account().await?;
-        if account.is_none() && restored.facts.account.is_some() {
-            tracing::warn!("the account's keys are not in the store: it has to be paired again");
-        }
-        restored.facts.account = account;
-
+        agree(&keys, &mut restored.facts).await?;
         let now = clock::now();
         let waiting = restored.messages.iter().filter(|m| m.state.takes_a_place()).count();
         let (core, first) = Core::new(core_config(config), clock::boot_id(), restored, now);
@@ -227,6 +229,7 @@ impl Daemon {
             session,
             control: orders,
             supervision,
+            clock: clock::now,
         };
         // The store is verified and the socket listens: whoever connects now is served. The
         // engine tells the status, and that comes after this.
@@ -251,10 +254,13 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// Takes what the engine can take of this configuration.
+    /// Takes what the engine can take of this configuration. Returns once it is in force.
     pub async fn reconfigure(&self, config: &Config) {
+        let (done, is_done) = oneshot::channel();
+        let config = Box::new(core_config(config));
         // An engine that is gone ends the daemon anyway.
-        let _ = self.control.send(Control::Reconfigure(Box::new(core_config(config)))).await;
+        let _ = self.control.send(Control::Reconfigure { config, done }).await;
+        let _ = is_done.await;
     }
 
     /// Returns when the daemon has ended by itself: its store has failed.
@@ -266,18 +272,36 @@ impl Daemon {
         }
     }
 
+    /// Makes the store go wrong, for tests.
+    #[cfg(feature = "sim")]
+    pub fn inject(&self, fault: store::Fault, good: u32) {
+        self.store.inject_after(fault, good);
+    }
+
     /// Lets what is in flight finish, and ends everything in order.
-    pub async fn stop(mut self) -> Result<(), EndError> {
-        self.notify.stopping(DRAIN_TIME_MAX + STOP_TIME_MAX + CLOSE_TIME_MAX);
+    pub async fn stop(self) -> Result<(), EndError> {
+        self.stop_or(std::future::pending()).await
+    }
+
+    /// As [`Daemon::stop`], but what is in flight is waited for only until `hurry`.
+    pub async fn stop_or(mut self, hurry: impl Future<Output = ()>) -> Result<(), EndError> {
+        self.notify.stopping(DRAIN_TIME_MAX + LEAVE_TIME_MAX + STOP_TIME_MAX + CLOSE_TIME_MAX);
         let _ = self.control.send(Control::Drain).await;
-        if tokio::time::timeout(DRAIN_TIME_MAX, self.ended()).await.is_err() {
-            tracing::warn!(
-                "an attempt in flight is cut off; it goes out again after the next start"
-            );
-            if let Some(engine) = self.engine.take() {
-                engine.abort();
-                let _ = engine.await;
-            }
+        let why = tokio::select! {
+            () = self.ended() => None,
+            () = tokio::time::sleep(DRAIN_TIME_MAX) => Some("it takes too long"),
+            () = hurry => Some("told again"),
+        };
+        if let Some(why) = why {
+            tracing::warn!("{why}: what is still in flight goes out again after the next start");
+            let _ = self.control.send(Control::Leave).await;
+        }
+        if tokio::time::timeout(LEAVE_TIME_MAX, self.ended()).await.is_err()
+            && let Some(engine) = self.engine.take()
+        {
+            tracing::error!("the session does not end: it is cut off");
+            engine.abort();
+            let _ = engine.await;
         }
         self.stop_server.send_replace(true);
         // Reported by the panic hook if it panicked; its connections are gone either way.
@@ -285,7 +309,12 @@ impl Daemon {
         drop(self.socket);
         let store = self.store;
         self.notify.extend(CLOSE_TIME_MAX);
+        let failed = store.failed();
         let _ = tokio::task::spawn_blocking(move || store.close()).await;
+        // Whatever else it led to, that is what a person has to know.
+        if let Some(failure) = failed.borrow().clone() {
+            return Err(EndError::Store(failure));
+        }
         self.result.unwrap_or(Ok(()))
     }
 }
@@ -295,6 +324,21 @@ fn address(listener: &UnixListener) -> String {
     let address = listener.local_addr().ok();
     let path = address.as_ref().and_then(|address| address.as_pathname());
     path.map_or_else(|| "(no path)".to_owned(), |path| path.display().to_string())
+}
+
+/// The session writes the keys, the core the facts, in two changes: a crash between them
+/// leaves one without the other. Keys that the facts call void are forgotten now; else
+/// the keys decide.
+async fn agree(keys: &StoredKeys, facts: &mut Facts) -> Result<(), KeyStoreError> {
+    if facts.keys_void {
+        keys.forget().await?;
+    }
+    let account = keys.account().await?;
+    if account.is_none() && facts.account.is_some() {
+        tracing::warn!("the account's keys are not in the store: it has to be paired again");
+    }
+    facts.account = account;
+    Ok(())
 }
 
 fn flatten(joined: Result<Result<(), EngineError>, JoinError>) -> Result<(), EndError> {
@@ -314,6 +358,7 @@ fn millis(duration: Duration) -> u64 {
 }
 
 fn core_config(config: &Config) -> CoreConfig {
+    let session = session_config(config);
     CoreConfig {
         capacity: config.queue.capacity,
         parked_max: config.queue.parked_max,
@@ -324,6 +369,9 @@ fn core_config(config: &Config) -> CoreConfig {
         ack_timeout_ms: millis(config.session.ack_timeout),
         backoff_first_ms: millis(config.session.backoff_first),
         backoff_cap_ms: millis(config.session.backoff_cap),
+        connect_timeout_ms: millis(session.login_time_max() + MARGIN),
+        pairing_timeout_ms: millis(session.pairing_time_max() + MARGIN),
+        write_timeout_ms: millis(session.send_time_max() + MARGIN),
         ..CoreConfig::default()
     }
 }
@@ -351,5 +399,51 @@ fn access_groups(config: &Config) -> AccessGroups {
         read: group(&config.socket.group_read),
         send: group(&config.socket.group_send),
         admin: group(&config.socket.group_admin),
+    }
+}
+
+#[cfg(test)]
+mod agreement {
+    use whatsapp_rust::wacore::store::Device;
+
+    use super::*;
+    use crate::daemon::tests::support::state_dir;
+
+    const ACCOUNT: &str = "15550100@s.whatsapp.net";
+
+    #[tokio::test]
+    async fn the_keys_decide_unless_they_are_void() {
+        let dir = state_dir();
+        let store = Store::open(dir.path()).unwrap();
+        let keys = StoredKeys::new(store.clone());
+
+        // It died after the pairing's keys were stored, before it heard of the pairing.
+        let mut device = Device::new();
+        device.pn = Some("15550100:7@s.whatsapp.net".parse().unwrap());
+        keys.backend().save(&device).await.unwrap();
+        let mut facts = Facts::default();
+        agree(&keys, &mut facts).await.unwrap();
+        assert_eq!(facts.account.as_deref(), Some(ACCOUNT));
+
+        // It died after the logout was answered, before the keys were forgotten.
+        let mut facts = Facts { keys_void: true, ..Facts::default() };
+        agree(&keys, &mut facts).await.unwrap();
+        assert_eq!(facts.account, None);
+        assert_eq!(keys.account().await.unwrap(), None);
+
+        // The keys were lost some other way.
+        let mut facts = Facts { account: Some(ACCOUNT.into()), ..Facts::default() };
+        agree(&keys, &mut facts).await.unwrap();
+        assert_eq!(facts.account, None);
+        store.close();
+    }
+
+    #[test]
+    fn the_cores_limits_are_behind_the_sessions() {
+        let core = core_config(&Config::default());
+        let session = session_config(&Config::default());
+        assert!(core.connect_timeout_ms > millis(session.login_time_max()));
+        assert!(core.pairing_timeout_ms > millis(session.pairing_time_max()));
+        assert!(core.write_timeout_ms > millis(session.send_time_max()));
     }
 }

@@ -1,6 +1,9 @@
 //! The engine's side of `events.subscribe`: numbers the changes and hands each to
 //! every subscriber, without ever waiting for one. Who lags is dropped.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -11,15 +14,21 @@ use crate::rpc::api::{Event, EventFrame, Message, Status, Time};
 #[derive(Default)]
 pub(crate) struct Subscribers {
     seq: u64,
-    channels: Vec<mpsc::Sender<EventFrame>>,
+    channels: Vec<Channel>,
+}
+
+struct Channel {
+    events: mpsc::Sender<EventFrame>,
+    lagged: Arc<AtomicBool>,
 }
 
 impl Subscribers {
     /// A new subscriber: the state as it is now, and a channel for what follows.
     pub(crate) fn add(&mut self, status: Status, messages: Vec<Message>, at: Time) -> Subscription {
         let (sender, events) = mpsc::channel(SUBSCRIBER_EVENTS_MAX);
-        self.channels.retain(|channel| !channel.is_closed());
-        self.channels.push(sender);
+        let lagged = Arc::new(AtomicBool::new(false));
+        self.channels.retain(|channel| !channel.events.is_closed());
+        self.channels.push(Channel { events: sender, lagged: Arc::clone(&lagged) });
         let frame = |event| EventFrame { seq: self.seq, at, event };
         let mut snapshot = Vec::with_capacity(messages.len() + 2);
         snapshot.push(frame(Event::Status { status: Box::new(status) }));
@@ -29,7 +38,7 @@ impl Subscribers {
                 .map(|message| frame(Event::Message { message: Box::new(message) })),
         );
         snapshot.push(frame(Event::SnapshotEnd {}));
-        Subscription { snapshot, events }
+        Subscription { snapshot, events, lagged }
     }
 
     /// Tells everybody, at once or never.
@@ -39,10 +48,14 @@ impl Subscribers {
             return;
         }
         let frame = EventFrame { seq: self.seq, at, event };
-        self.channels.retain(|channel| match channel.try_send(frame.clone()) {
+        self.channels.retain(|channel| match channel.events.try_send(frame.clone()) {
             Ok(()) => true,
             // The server tells it that it lagged, and closes.
-            Err(TrySendError::Full(_) | TrySendError::Closed(_)) => false,
+            Err(TrySendError::Full(_)) => {
+                channel.lagged.store(true, Ordering::Release);
+                false
+            }
+            Err(TrySendError::Closed(_)) => false,
         });
     }
 }

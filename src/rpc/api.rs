@@ -239,7 +239,7 @@ impl ReasonKind {
 }
 
 /// One message, as `message.get`, `queue.list` and events tell it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Our id.
     pub id: MessageId,
@@ -393,7 +393,7 @@ impl SessionState {
 }
 
 /// The session's part of `status`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionStatus {
     /// Where it stands.
     pub state: SessionState,
@@ -506,7 +506,7 @@ pub struct Version {
 pub struct NoParams {}
 
 /// Parameters of `message.send`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SendParams {
     /// `+` and digits (E.164), or a JID: `…@s.whatsapp.net`, `…@lid`, `…@g.us`.
@@ -529,7 +529,7 @@ pub struct SendResult {
 }
 
 /// Parameters of `message.get`: exactly one of the three.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GetParams {
     /// By our id.
@@ -544,7 +544,7 @@ pub struct GetParams {
 }
 
 /// Selects messages; all given conditions must hold. An empty filter selects all.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     /// In one of these states.
@@ -624,7 +624,7 @@ pub struct ClearResult {
 }
 
 /// One message that was cleared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClearExample {
     /// Its id.
     pub id: MessageId,
@@ -681,7 +681,7 @@ pub struct NotCancelled {
 }
 
 /// Parameters of `session.pair`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PairParams {
     /// With a number (`+` and digits): pair by a code typed on that phone. Without: by QR.

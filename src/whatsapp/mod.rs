@@ -72,6 +72,27 @@ pub struct SessionConfig {
     pub sends_at_once: usize,
 }
 
+/// The handshake's own limit in the library, which cannot be set.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
+
+impl SessionConfig {
+    /// The longest way from an order to connect to `Connected` or the run's end, but for
+    /// the time that the end itself takes.
+    pub fn login_time_max(&self) -> Duration {
+        self.connect_timeout + HANDSHAKE_TIMEOUT + self.login_timeout
+    }
+
+    /// The same for an order to pair, until `Paired`.
+    pub fn pairing_time_max(&self) -> Duration {
+        self.login_time_max() + pairing::OFFERS_TIME_MAX
+    }
+
+    /// The longest way from an order to send to its answer: its turn, then the sending.
+    pub fn send_time_max(&self) -> Duration {
+        self.send_timeout * 2
+    }
+}
+
 impl Default for SessionConfig {
     fn default() -> Self {
         SessionConfig {
@@ -171,6 +192,12 @@ pub struct SessionHandle {
 }
 
 impl SessionHandle {
+    /// The way to a session that a test plays.
+    #[cfg(test)]
+    pub(crate) fn played(orders: mpsc::Sender<Order>, task: JoinHandle<()>) -> SessionHandle {
+        SessionHandle { orders, task }
+    }
+
     /// Gives an order, without waiting: whoever gives orders also drains the events,
     /// and two bounded queues that wait for each other would never move again.
     pub fn order(&self, order: Order) -> Result<(), OrderError> {

@@ -11,6 +11,12 @@ const CODES_MAX: u32 = 3;
 /// Beyond what an offer is good for: the server replaces it, or the phone is just answering.
 const OFFER_GRACE: Duration = Duration::from_secs(30);
 
+/// For how long a code to type is good. A QR code's time is much shorter.
+const CODE_TIME: Duration = Duration::from_secs(180);
+/// The longest that the offers of one pairing may take together.
+pub(super) const OFFERS_TIME_MAX: Duration =
+    CODE_TIME.saturating_add(OFFER_GRACE).saturating_mul(CODES_MAX);
+
 /// What a connection is for.
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {

@@ -33,8 +33,6 @@ const LOGOUT_TIMEOUT: Duration = Duration::from_secs(10);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(12);
 /// The library's loop, after it was told to end.
 const RUNNER_GRACE: Duration = Duration::from_millis(500);
-/// The handshake's own limit in the library, which cannot be set.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How a connection ended.
 pub(crate) struct Ending {
@@ -94,7 +92,6 @@ impl<'a> Run<'a> {
         built: Built,
     ) -> Run<'a> {
         let Built { client, tap, trace, subscription } = built;
-        let start = means.config.connect_timeout + HANDSHAKE_TIMEOUT + means.config.login_timeout;
         Run {
             means,
             kind,
@@ -106,7 +103,7 @@ impl<'a> Run<'a> {
             ready: false,
             offered: false,
             paired: false,
-            deadline: Some(Instant::now() + start),
+            deadline: Some(Instant::now() + means.config.login_time_max()),
             flights: Flights::new(means.config.sends_at_once),
             helpers: Vec::new(),
             verdict: None,

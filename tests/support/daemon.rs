@@ -32,11 +32,47 @@ impl Daemon {
     /// Starts it without waiting.
     pub(crate) fn spawn(config: &Path, socket: &Path) -> Daemon {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tetherd"));
-        command.arg("--config").arg(config).stdin(Stdio::null());
+        command.arg("--config").arg(config);
+        Daemon::launch(command, socket)
+    }
+
+    /// Starts it with something that is to go wrong, named as `TETHERD_SIM_FAULT` says.
+    pub(crate) fn with_fault(config: &Path, socket: &Path, fault: &str) -> Daemon {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tetherd"));
+        command.arg("--config").arg(config).env("TETHERD_SIM_FAULT", fault);
+        let mut daemon = Daemon::launch(command, socket);
+        daemon.wait_log("a fault is armed");
+        daemon
+    }
+
+    /// Starts it where no file may grow beyond this many blocks of 512 bytes (of 1024,
+    /// where `sh` counts so).
+    pub(crate) fn with_file_limit(config: &Path, socket: &Path, blocks: u64) -> Daemon {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", r#"ulimit -f "$1" && exec "$2" --config "$3""#, "sh"])
+            .arg(blocks.to_string())
+            .arg(env!("CARGO_BIN_EXE_tetherd"))
+            .arg(config);
+        Daemon::launch(command, socket)
+    }
+
+    /// Starts it without arguments: the environment names the configuration.
+    pub(crate) fn start_bare(config: &Path, socket: &Path) -> Daemon {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tetherd"));
+        command.env("TETHERD_CONFIG", config);
+        let mut daemon = Daemon::launch(command, socket);
+        daemon.wait_log("ready");
+        daemon
+    }
+
+    /// Starts what becomes the daemon. Its standard input is empty.
+    fn launch(mut command: Command, socket: &Path) -> Daemon {
+        command.stdin(Stdio::null());
         Daemon::spawn_as(command, socket)
     }
 
-    /// Starts what becomes the daemon, without waiting.
+    /// Starts what becomes the daemon, with the standard input that it was given.
     pub(crate) fn spawn_as(mut command: Command, socket: &Path) -> Daemon {
         let mut child = command
             .stdout(Stdio::null())
@@ -72,23 +108,28 @@ impl Daemon {
         panic!("no log line with {part:?}; the log:\n{}", self.seen.join("\n"));
     }
 
-    /// Waits until it is ready, or has ended. Whether it is ready.
+    /// Waits until it is ready, or has ended: then its exit code.
     #[track_caller]
-    pub(crate) fn is_ready(&mut self) -> bool {
+    pub(crate) fn ready_or_ended(&mut self) -> Option<i32> {
         let started = Instant::now();
         while let Some(left) = DEADLINE.checked_sub(started.elapsed()) {
-            match self.log.recv_timeout(left) {
-                Ok(line) => {
-                    self.seen.push(line);
-                    if self.seen.last().is_some_and(|line| line.contains(" ready ")) {
-                        return true;
-                    }
-                }
-                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return false,
-                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => break,
+            let Ok(line) = self.log.recv_timeout(left) else {
+                return Some(self.wait().code().expect("it ended by a signal"));
+            };
+            self.seen.push(line.clone());
+            if line.contains(" ready ") {
+                return None;
             }
         }
         panic!("neither ready nor ended; the log:\n{}", self.seen.join("\n"));
+    }
+
+    /// The remedy in its log.
+    #[track_caller]
+    pub(crate) fn remedy(&mut self) -> String {
+        let log = self.log();
+        let remedy = log.lines().find_map(|line| line.split_once("remedy: "));
+        remedy.unwrap_or_else(|| panic!("no remedy in the log:\n{log}")).1.to_owned()
     }
 
     /// Everything logged so far.

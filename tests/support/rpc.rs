@@ -39,10 +39,13 @@ impl Rpc {
         self.next_id += 1;
         let request =
             json!({ "jsonrpc": "2.0", "id": self.next_id, "method": method, "params": params });
-        let mut line = request.to_string();
-        line.push('\n');
-        self.reader.get_mut().write_all(line.as_bytes()).unwrap();
+        self.write_line(&request.to_string());
         self.next_id
+    }
+
+    /// A line as it is. The daemon may close before it has read all of it.
+    pub(crate) fn write_line(&mut self, line: &str) {
+        let _ = self.reader.get_mut().write_all(format!("{line}\n").as_bytes());
     }
 
     /// The next line; none when the other side closed.
@@ -100,7 +103,8 @@ impl Events {
         if missing.is_empty() {
             return;
         }
-        self.wait("all messages to leave", |event| {
+        let what = format!("all of {missing:?} to leave");
+        self.wait(&what, |event| {
             if let Some(id) = event["message"]["id"].as_str()
                 && super::has_left(event, id)
             {

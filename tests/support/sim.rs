@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use super::Rpc;
@@ -50,9 +52,12 @@ impl SimServer {
         }
     }
 
-    /// Stops it and starts it again on the same address with the same accounts.
+    /// Ends it in order, so that it keeps its accounts, and starts it again on the same
+    /// address.
     pub(crate) fn restart(&mut self) {
-        self.stop();
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap());
+        kill(pid, Signal::SIGTERM).unwrap();
+        assert!(self.child.wait().unwrap().success());
         *self = SimServer::start_on(&self.folder.clone(), &self.listen.clone());
     }
 

@@ -208,6 +208,52 @@ fn a_ban_is_waited_out_even_across_a_restart() {
 }
 
 #[test]
+fn a_ban_that_ends_at_once_is_no_reason_to_knock_without_pause() {
+    let mut world = World::connected();
+    for pause in [1_000, 2_000, 4_000] {
+        world.end_with(EndReason::Banned { for_ms: 0, code: 101 }, pause);
+        world.pass(pause - 1);
+        assert_eq!(world.run, Run::None);
+        world.pass(1);
+        assert_eq!(world.run, Run::Connecting);
+    }
+}
+
+#[test]
+fn replaced_logged_out_and_banned_outlive_a_restart() {
+    for (reason, hold) in [
+        (EndReason::Replaced, HoldKind::Conflict),
+        (EndReason::LoggedOut { code: Some(401) }, HoldKind::LoggedOut),
+        (EndReason::Banned { for_ms: 3_600_000, code: 101 }, HoldKind::Banned),
+    ] {
+        let mut world = World::connected();
+        world.end(reason);
+        world.crash(true);
+        assert_eq!((world.run, world.holds()), (Run::None, vec![hold]));
+        assert!(!world.store.facts.keys_void, "the account may come back");
+    }
+}
+
+#[test]
+fn keys_that_were_to_be_forgotten_stay_void_until_a_pairing_has_its_own() {
+    let mut world = World::connected();
+    assert!(world.ask(Request::Logout).is_ok());
+    assert!(world.store.facts.keys_void);
+    // It dies before the keys are gone: the start forgets them.
+    world.crash(false);
+    assert_eq!((world.run, world.store.facts.keys_void), (Run::None, true));
+    qr(&mut world);
+    assert!(world.store.facts.keys_void);
+    world.offer_qr("x");
+    assert!(!world.store.facts.keys_void);
+    world.session(SessionEvent::Paired { account: ACCOUNT.to_owned() });
+    assert!(!world.store.facts.keys_void);
+    world.end(EndReason::LoggedOut { code: Some(401) });
+    qr(&mut world);
+    assert!(world.store.facts.keys_void, "the old account's keys");
+}
+
+#[test]
 fn a_clock_set_back_does_not_lengthen_a_ban() {
     let facts = Facts {
         account: Some(ACCOUNT.to_owned()),

@@ -1,8 +1,10 @@
-//! The control socket, in one process: a real socket, a scripted engine.
+//! In one process: a real socket with a scripted engine behind it; the engine with its
+//! real store and a scripted session behind it.
 
 mod access;
+mod engine;
 mod limits;
 mod methods;
 mod paths;
 mod subscriptions;
-mod support;
+pub(super) mod support;

@@ -1,5 +1,8 @@
 //! Subscriptions: the snapshot, what follows, who lags, and what a tier sees.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -27,12 +30,20 @@ async fn next(events: &mut Events) -> Result<EventFrame, ClientError> {
 
 /// Takes the subscribe call, and answers with the sample snapshot.
 async fn accept(calls: &mut mpsc::Receiver<EngineCall>) -> mpsc::Sender<EventFrame> {
+    accept_flagged(calls).await.0
+}
+
+async fn accept_flagged(
+    calls: &mut mpsc::Receiver<EngineCall>,
+) -> (mpsc::Sender<EventFrame>, Arc<AtomicBool>) {
     let EngineCall::Subscribe { reply } = calls.recv().await.unwrap() else {
         panic!("a subscription")
     };
     let (sender, events) = mpsc::channel(SUBSCRIBER_EVENTS_MAX);
-    reply.send(Subscription { snapshot: snapshot(), events }).unwrap();
-    sender
+    let lagged = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&lagged);
+    reply.send(Subscription { snapshot: snapshot(), events, lagged }).unwrap();
+    (sender, flag)
 }
 
 #[tokio::test]
@@ -72,7 +83,8 @@ async fn a_subscriber_gets_the_snapshot_then_changes_while_its_calls_go_on() {
 async fn one_who_lags_gets_what_was_kept_is_told_and_disconnected() {
     let (fixture, mut calls) = Fixture::with_access(Access::own_user_only());
     let client = Client::connect(&fixture.path).await.unwrap();
-    let (subscribed, sender) = tokio::join!(client.subscribe(), accept(&mut calls));
+    let (subscribed, (sender, lagged)) =
+        tokio::join!(client.subscribe(), accept_flagged(&mut calls));
     let mut events = subscribed.unwrap();
     // As the engine does: it never waits for a subscriber, and drops who is full.
     let mut kept = 0;
@@ -80,6 +92,7 @@ async fn one_who_lags_gets_what_was_kept_is_told_and_disconnected() {
         kept += 1;
     }
     assert_eq!(kept, u64::try_from(SUBSCRIBER_EVENTS_MAX).unwrap());
+    lagged.store(true, Ordering::Release);
     drop(sender);
     for _ in snapshot() {
         next(&mut events).await.unwrap();
@@ -163,10 +176,17 @@ async fn the_end_of_the_engine_is_no_lag() {
     let client = Client::connect(&fixture.path).await.unwrap();
     let (subscribed, sender) = tokio::join!(client.subscribe(), accept(&mut calls));
     let mut events = subscribed.unwrap();
-    sender.send(changed(5, 7, State::Sending)).await.unwrap();
+    let mut told = 0;
+    // Even with a full backlog.
+    while sender.try_send(changed(5 + told, 7, State::Sending)).is_ok() {
+        told += 1;
+    }
     drop(sender);
-    for _ in 0..=snapshot().len() {
+    for _ in snapshot() {
         next(&mut events).await.unwrap();
+    }
+    for seq in 5..5 + told {
+        assert_eq!(next(&mut events).await.unwrap().seq, seq);
     }
     assert!(matches!(next(&mut events).await, Err(ClientError::Closed)));
 }

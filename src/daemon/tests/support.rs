@@ -1,6 +1,7 @@
 //! A server on a real socket in a folder of its own, with a scripted engine behind it.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,6 +22,12 @@ use crate::rpc::api::{self, Event, EventFrame, Kind, Message, MessageId, State, 
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 pub(super) const AT: Time = Time(1_700_000_000_000);
+
+/// A folder that a store takes.
+pub(in crate::daemon) fn state_dir() -> tempfile::TempDir {
+    let owner_only = std::fs::Permissions::from_mode(0o700);
+    tempfile::Builder::new().permissions(owner_only).tempdir().unwrap()
+}
 
 /// A user who is neither root nor the one that runs the tests.
 pub(super) fn stranger(n: u32) -> u32 {
@@ -153,7 +160,11 @@ impl Requests {
             }
             EngineCall::Subscribe { reply } => {
                 let (_, events) = mpsc::channel(1);
-                let _ = reply.send(Subscription { snapshot: snapshot(), events });
+                let _ = reply.send(Subscription {
+                    snapshot: snapshot(),
+                    events,
+                    lagged: Arc::default(),
+                });
             }
         }
     }
@@ -212,7 +223,7 @@ pub(super) fn snapshot() -> Vec<EventFrame> {
     ]
 }
 
-pub(super) fn status() -> api::Status {
+pub(in crate::daemon) fn status() -> api::Status {
     serde_json::from_value(json!({
         "started_at": AT,
         "session": { "state": "connected", "since": AT, "connections": 1, "replaced": 0 },

@@ -28,6 +28,7 @@ fn message(id: u64) -> Message {
         maybe_out: false,
         accepted_at: 1_700_000_000_000,
         changed_at: 1_700_000_000_000,
+        changed_lived_ms: 7,
         sent_at: None,
         delivered_at: None,
         read_at: None,
@@ -42,7 +43,7 @@ fn accepted(id: u64, text: &str) -> Vec<Change> {
 }
 
 fn slot(mono_ms: u64) -> Slot {
-    Slot { boot: BootId(u128::MAX - 5), mono_ms }
+    Slot { boot: BootId(u128::MAX - 5), mono_ms, open: false }
 }
 
 #[tokio::test]
