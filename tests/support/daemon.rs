@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -136,6 +136,19 @@ impl Daemon {
     pub(crate) fn log(&mut self) -> String {
         self.seen.extend(self.log.try_iter());
         self.seen.join("\n")
+    }
+
+    /// A log line that contains this, if there is one within this time.
+    pub(crate) fn log_within(&mut self, part: &str, within: Duration) -> bool {
+        let started = Instant::now();
+        while let Some(left) = within.checked_sub(started.elapsed()) {
+            let Ok(line) = self.log.recv_timeout(left) else { break };
+            self.seen.push(line.clone());
+            if line.contains(part) {
+                return true;
+            }
+        }
+        false
     }
 
     pub(crate) fn call(&self, method: &str, params: Value) -> Result<Value, Value> {

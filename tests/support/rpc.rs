@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -78,6 +78,14 @@ impl Events {
                 return Some(line["params"].clone());
             }
         }
+    }
+
+    /// The next event within this time.
+    pub(crate) fn next_within(&mut self, time: Duration) -> Option<Value> {
+        self.rpc.reader.get_ref().set_read_timeout(Some(time)).unwrap();
+        let event = self.next();
+        self.rpc.reader.get_ref().set_read_timeout(Some(DEADLINE)).unwrap();
+        event
     }
 
     /// Reads on until an event fits.
