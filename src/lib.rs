@@ -9,6 +9,7 @@
 //! - [`whatsapp`]: the session: transport, the library's client, its storage.
 //! - [`config`]: the configuration file, checked; `tetherd`'s arguments.
 //! - [`daemon`]: the shell around the core: start-up, engine, socket, signals, log.
+//! - [`pulse`]: how a loop shows that it still moves.
 //! - [`mod@ctl`]: the command line, `tetherctl`.
 //! - `sim` (feature `sim`): the WhatsApp Web server, the phone and the recipients.
 //! - `demo` (feature `sim`): everything at once, in time lapse.
@@ -26,6 +27,7 @@ pub mod daemon;
 #[cfg(feature = "sim")]
 pub mod demo;
 pub mod exit;
+pub mod pulse;
 pub mod rpc;
 #[cfg(any(feature = "sim", test))]
 pub mod sim;

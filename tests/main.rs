@@ -18,3 +18,4 @@ mod queue;
 mod readme;
 mod sending;
 mod support;
+mod systemd;

@@ -19,6 +19,7 @@ use crate::daemon::engine_handle::{
 };
 use crate::daemon::journal::Journal;
 use crate::daemon::subscribers::Subscribers;
+use crate::daemon::supervision::Supervision;
 use crate::rpc::api;
 use crate::store::{self, CommitError, Store};
 use crate::whatsapp::{Order, SessionHandle};
@@ -69,6 +70,8 @@ pub(super) struct Parts {
     pub session: SessionHandle,
     /// Orders from the main task.
     pub control: mpsc::Receiver<Control>,
+    /// What the service manager wants.
+    pub supervision: Supervision,
     /// What time it is.
     pub clock: Clock,
 }
@@ -86,6 +89,7 @@ pub(super) struct Engine {
     clock: Clock,
     next_token: u64,
     draining: bool,
+    supervision: Supervision,
     leaving: bool,
     /// Inputs that carrying out effects gave rise to; handled in the next turn.
     echoes: Vec<Input>,
@@ -94,7 +98,7 @@ pub(super) struct Engine {
 impl Engine {
     /// Runs until drained, or until the store fails.
     pub(super) async fn run(parts: Parts) -> Result<(), EngineError> {
-        let Parts { core, first, store, session, clock, .. } = parts;
+        let Parts { core, first, store, session, clock, supervision, .. } = parts;
         let Parts { mut calls, mut session_events, mut control, .. } = parts;
         let mut engine = Engine {
             core,
@@ -108,6 +112,7 @@ impl Engine {
             clock,
             next_token: 0,
             draining: false,
+            supervision,
             leaving: false,
             echoes: Vec::new(),
         };
@@ -122,8 +127,10 @@ impl Engine {
             if actions.changes.is_empty() && actions.effects.is_empty() {
                 let wake = engine.wake();
                 tokio::select! {
-                    // The session first: what the server said decides what callers are told.
+                    // The watchdog before all: it must not starve under load, and its turns
+                    // are few. Then the session: what the server said decides what callers are told.
                     biased;
+                    due = engine.supervision.due() => engine.supervision.act(due, &engine.store),
                     event = session_events.recv() => {
                         let event = event.ok_or(EngineError::SessionGone)?;
                         engine.feed(Input::Session(event), &mut actions);
@@ -267,6 +274,10 @@ impl Engine {
         }
         for effect in actions.effects {
             self.carry_out(effect);
+        }
+        if self.supervision.wants_status() {
+            let status = self.core.status((self.clock)());
+            self.supervision.note(&status, self.draining, clock::time(self.clock));
         }
         for (query, reply) in std::mem::take(&mut self.queries) {
             // A caller that has gone away needs no answer.

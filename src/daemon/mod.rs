@@ -1,7 +1,7 @@
 //! The shell around the core: start-up and shut-down order.
 //!
 //! Start: the store (its lock comes before anything else), the core restored from it,
-//! the session (idle), the socket, the engine, which makes the first connection. Each
+//! the session (idle), the socket (bound, or passed by the service manager), the engine, which makes the first connection. Each
 //! step that fails ends the start with an error that says what to do.
 //!
 //! Stop: the engine lets what is in flight finish, then the session closes; the
@@ -21,9 +21,12 @@ pub mod server;
 pub mod signals;
 pub mod socket;
 mod subscribers;
+mod supervision;
+pub mod systemd;
 #[cfg(test)]
 mod tests;
 
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,8 +40,10 @@ use crate::core::{Core, CoreConfig};
 use crate::daemon::auth::{Access, AccessError, AccessGroups};
 use crate::daemon::engine::{Control, Engine, EngineError, Parts};
 use crate::daemon::engine_handle::EngineHandle;
-use crate::daemon::server::Server;
+use crate::daemon::server::{STOP_TIME_MAX, Server};
 use crate::daemon::socket::{BoundSocket, SocketError, SocketPath};
+use crate::daemon::supervision::Supervision;
+use crate::daemon::systemd::{ActivationError, Manager, Notify};
 use crate::exit::ExitCode;
 use crate::store::{self, OpenError, ReadError, Store};
 use crate::whatsapp::{self, KeyStore as _, KeyStoreError, SessionError, StoredKeys};
@@ -58,6 +63,12 @@ const LEAVE_TIME_MAX: Duration = Duration::from_secs(15);
 /// the session's fail, and never cut in before it has said what happened.
 const MARGIN: Duration = Duration::from_secs(20);
 
+/// What the service manager is told that the store's verification may take: the time is
+/// the disk's, and a start that is cut off only begins anew.
+const VERIFY_TIME_MAX: Duration = Duration::from_secs(5 * 60);
+/// What it is told that the store's last sync may take.
+const CLOSE_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -76,6 +87,9 @@ pub enum StartError {
     /// The session's configuration.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// What the service manager passed.
+    #[error(transparent)]
+    Activation(#[from] ActivationError),
     /// The control socket.
     #[error(transparent)]
     Socket(#[from] SocketError),
@@ -96,8 +110,9 @@ impl StartError {
                 Some("create the group, or correct the [socket] section".to_owned())
             }
             StartError::Session(_) => Some("correct the [session] section".to_owned()),
-            // A socket error's sentence says it already.
-            StartError::Socket(_)
+            // The sentences of these say it already, or there is nothing to say.
+            StartError::Activation(_)
+            | StartError::Socket(_)
             | StartError::Read(_)
             | StartError::Keys(_)
             | StartError::Listen(_)
@@ -110,7 +125,9 @@ impl StartError {
         match self {
             StartError::Store(error) => error.exit(),
             StartError::Read(_) | StartError::Keys(_) => ExitCode::DataErr,
-            StartError::Access(_) | StartError::Session(_) => ExitCode::Config,
+            StartError::Access(_) | StartError::Session(_) | StartError::Activation(_) => {
+                ExitCode::Config
+            }
             StartError::Socket(_) | StartError::Listen(_) => ExitCode::CantCreate,
             StartError::Broken(_) => ExitCode::Software,
         }
@@ -156,13 +173,23 @@ pub struct Daemon {
     control: mpsc::Sender<Control>,
     server: JoinHandle<()>,
     stop_server: watch::Sender<bool>,
-    socket: SocketPath,
+    /// None: the socket is the service manager's, and outlives us.
+    socket: Option<SocketPath>,
     store: Store,
+    notify: Notify,
 }
 
 impl Daemon {
     /// Starts everything. Returns once callers are served.
     pub async fn start(config: &Config) -> Result<Daemon, StartError> {
+        Daemon::start_under(config, Manager::none()).await
+    }
+
+    /// As [`Daemon::start`], on the listener that this manager passed, and under its
+    /// watchdog.
+    pub async fn start_under(config: &Config, manager: Manager) -> Result<Daemon, StartError> {
+        manager.notify().status("Verifying the store");
+        manager.notify().extend(VERIFY_TIME_MAX);
         let store = open(config.state.dir.clone()).await?;
         let (mut restored, damaged) = store::queue::restore(&store)?;
         for record in &damaged {
@@ -175,11 +202,22 @@ impl Daemon {
         let (core, first) = Core::new(core_config(config), clock::boot_id(), restored, now);
         let access = Access::resolve(&access_groups(config))?;
         let (events, session_events) = mpsc::channel(SESSION_EVENTS_MAX);
-        let session = whatsapp::spawn(session_config(config), keys, events)?;
+        let (supervision, pulses) = Supervision::new(&manager);
+        let session = whatsapp::spawn(session_config(config), keys, events, pulses.session)?;
 
-        let bound = BoundSocket::bind(&config.socket.path, &access)?;
+        let notify = manager.notify();
+        let (listener, socket) = match manager.listener {
+            Some(listener) => (listener, None),
+            None => {
+                let bound = BoundSocket::bind(&config.socket.path, &access)?;
+                (bound.listener, Some(bound.path))
+            }
+        };
+        let at = address(&listener);
         let (handle, calls) = EngineHandle::channel();
-        let server = Server::new(bound.listener, handle, access).map_err(StartError::Listen)?;
+        let server = Server::new(listener, handle, access)
+            .map_err(StartError::Listen)?
+            .with_pulse(pulses.accept);
         let (stop_server, stop) = watch::channel(false);
         let (control, orders) = mpsc::channel(CONTROL_MAX);
         let parts = Parts {
@@ -190,20 +228,26 @@ impl Daemon {
             session_events,
             session,
             control: orders,
+            supervision,
             clock: clock::now,
         };
+        // The store is verified and the socket listens: whoever connects now is served. The
+        // engine tells the status, and that comes after this.
+        notify.ready();
         let daemon = Daemon {
             engine: Some(tokio::spawn(Engine::run(parts))),
             result: None,
             control,
             server: tokio::spawn(server.run(stop)),
             stop_server,
-            socket: bound.path,
+            socket,
             store,
+            notify,
         };
         tracing::info!(
             waiting,
-            socket = %config.socket.path.display(),
+            socket = %at,
+            passed = daemon.socket.is_none().then_some(true),
             version = env!("CARGO_PKG_VERSION"),
             "ready"
         );
@@ -241,6 +285,7 @@ impl Daemon {
 
     /// As [`Daemon::stop`], but what is in flight is waited for only until `hurry`.
     pub async fn stop_or(mut self, hurry: impl Future<Output = ()>) -> Result<(), EndError> {
+        self.notify.stopping(DRAIN_TIME_MAX + LEAVE_TIME_MAX + STOP_TIME_MAX + CLOSE_TIME_MAX);
         let _ = self.control.send(Control::Drain).await;
         let why = tokio::select! {
             () = self.ended() => None,
@@ -263,6 +308,7 @@ impl Daemon {
         let _ = self.server.await;
         drop(self.socket);
         let store = self.store;
+        self.notify.extend(CLOSE_TIME_MAX);
         let failed = store.failed();
         let _ = tokio::task::spawn_blocking(move || store.close()).await;
         // Whatever else it led to, that is what a person has to know.
@@ -271,6 +317,13 @@ impl Daemon {
         }
         self.result.unwrap_or(Ok(()))
     }
+}
+
+/// Where it listens, for people.
+fn address(listener: &UnixListener) -> String {
+    let address = listener.local_addr().ok();
+    let path = address.as_ref().and_then(|address| address.as_pathname());
+    path.map_or_else(|| "(no path)".to_owned(), |path| path.display().to_string())
 }
 
 /// The session writes the keys, the core the facts, in two changes: a crash between them

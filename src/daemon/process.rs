@@ -7,6 +7,7 @@ use crate::config::args::{Args, Command, check_report};
 use crate::config::{Config, Environment, Loaded};
 use crate::daemon::log::{self, LevelHandle};
 use crate::daemon::signals::{Signal, Signals};
+use crate::daemon::systemd::Manager;
 use crate::daemon::{Daemon, StartError};
 use crate::exit::ExitCode;
 
@@ -77,9 +78,17 @@ async fn run_until_told(
         Ok(signals) => signals,
         Err(error) => return fail(ExitCode::Software, &format!("no signal handlers: {error}")),
     };
-    let mut daemon = match Daemon::start(&config).await {
+    let manager = match Manager::from_environment() {
+        Ok(manager) => manager,
+        Err(error) => return refused_to_start(&error.into()),
+    };
+    let notify = manager.notify();
+    let mut daemon = match Daemon::start_under(&config, manager).await {
         Ok(daemon) => daemon,
-        Err(error) => return refused_to_start(&error),
+        Err(error) => {
+            notify.status(&error.to_string());
+            return refused_to_start(&error);
+        }
     };
     #[cfg(feature = "sim")]
     if let Err(wrong) = inject(&daemon) {
@@ -92,7 +101,11 @@ async fn run_until_told(
                     tracing::info!("stopping: what is in flight is waited for");
                     break;
                 }
-                Signal::Reload => reload(&daemon, &mut config, named, levels.as_ref()).await,
+                Signal::Reload => {
+                    notify.reloading();
+                    reload(&daemon, &mut config, named, levels.as_ref()).await;
+                    notify.ready();
+                }
             },
             () = daemon.ended() => break,
         }

@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use crate::daemon::auth::{Access, KernelPeers, Peer, Peers};
 use crate::daemon::connection;
 use crate::daemon::engine_handle::EngineHandle;
+use crate::pulse::Pulse;
 use crate::rpc::api::{Error, ErrorKind};
 use crate::rpc::frame::{Id, encode_error};
 
@@ -43,6 +44,7 @@ pub struct Server {
     listener: UnixListener,
     service: Arc<Service>,
     peers: Box<dyn Peers>,
+    pulse: Pulse,
 }
 
 impl Server {
@@ -57,6 +59,7 @@ impl Server {
             listener: UnixListener::from_std(listener)?,
             service: Arc::new(Service { engine, access }),
             peers: Box::new(KernelPeers),
+            pulse: Pulse::unwatched(),
         })
     }
 
@@ -67,16 +70,24 @@ impl Server {
         self
     }
 
+    /// Shows on this pulse that connections can be accepted.
+    #[must_use]
+    pub fn with_pulse(mut self, pulse: Pulse) -> Self {
+        self.pulse = pulse;
+        self
+    }
+
     /// Serves until `stop` turns true or its sender is gone; then takes no more
     /// connections and requests, lets replies on their way out within
     /// [`STOP_TIME_MAX`], and returns. The engine should live until then.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let Server { listener, service, peers } = self;
+        let Server { listener, service, peers, pulse } = self;
         let mut connections = Connections::default();
         loop {
             tokio::select! {
                 () = stopped(&mut stop) => break,
                 () = connections.one_ended(), if !connections.users.is_empty() => {}
+                () = pulse.asked() => pulse.answer().await,
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => match peers.peer(&stream) {
                         Ok(peer) => connections.admit(stream, &peer, &service, &stop),

@@ -2,13 +2,14 @@
 //! it before the database opens. Never looks inside the database.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::poll::poll;
+use nix::unistd::Pid;
 
 use super::error::{CREATE, OpenError, is_disk_full};
 
@@ -34,7 +35,10 @@ const FREE_BYTES_MIN: u64 = 4 * 1024 * 1024;
 const DATABASE_TRIES: usize = 300;
 const DATABASE_TRY_MS: u8 = 10;
 /// Most bytes of the lock's file that are read as a process id.
-const PID_BYTES_MAX: u64 = 16;
+const PID_BYTES_MAX: usize = 16;
+/// How often, and how many milliseconds apart, the holder's pid is looked for.
+const HOLDER_TRIES: usize = 100;
+const HOLDER_TRY_MS: u8 = 10;
 
 /// The state directory, locked as long as this lives.
 #[derive(Debug)]
@@ -277,16 +281,35 @@ fn take_lock(dir: &Path) -> Result<Flock<File>, OpenError> {
             Ok(lock)
         }
         Err((file, Errno::EWOULDBLOCK)) => {
-            Err(OpenError::Locked { dir: dir.to_path_buf(), pid: read_pid(file) })
+            Err(OpenError::Locked { dir: dir.to_path_buf(), pid: holder(&file) })
         }
         Err((_, errno)) => Err(io_error("lock", &path)(errno.into())),
     }
 }
 
-fn read_pid(file: File) -> Option<i32> {
-    let mut text = String::new();
-    file.take(PID_BYTES_MAX).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+/// Who holds the lock. Its holder writes its pid a moment after it has taken it; until
+/// then there is none, or that of a holder before, which is gone.
+fn holder(file: &File) -> Option<i32> {
+    for _ in 0..HOLDER_TRIES {
+        if let Some(pid) = read_pid(file).filter(|pid| lives(*pid)) {
+            return Some(pid);
+        }
+        // Only a timer: interrupted or not, the next try follows.
+        let _ = poll(&mut [], HOLDER_TRY_MS);
+    }
+    None
+}
+
+fn read_pid(file: &File) -> Option<i32> {
+    let mut bytes = [0; PID_BYTES_MAX];
+    let count = file.read_at(&mut bytes, 0).ok()?;
+    // Without its end it is half-written.
+    std::str::from_utf8(&bytes[..count]).ok()?.strip_suffix('\n')?.parse().ok()
+}
+
+fn lives(pid: i32) -> bool {
+    // One that may not be asked is there.
+    pid > 0 && nix::sys::signal::kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH)
 }
 
 /// sled locks its file too, and lets go of it only when its last descriptor closes:

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::core::io::{NotSent, SessionEvent};
+use crate::pulse::Pulse;
 use crate::whatsapp::endpoint::Endpoint;
 use crate::whatsapp::pairing::Kind;
 use crate::whatsapp::run::{self, Ending};
@@ -19,6 +20,7 @@ pub(crate) struct Means {
     pub(crate) endpoint: Endpoint,
     pub(crate) trust: Arc<Trust>,
     pub(crate) keys: Arc<dyn KeyStore>,
+    pub(crate) pulse: Pulse,
 }
 
 /// The task's state.
@@ -30,14 +32,10 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(
-        config: SessionConfig,
-        endpoint: Endpoint,
-        trust: Arc<Trust>,
-        keys: Arc<dyn KeyStore>,
+        means: Means,
         events: mpsc::Sender<SessionEvent>,
         orders: mpsc::Receiver<Order>,
     ) -> Session {
-        let means = Means { config, endpoint, trust, keys };
         Session { means, events, orders }
     }
 
@@ -47,9 +45,15 @@ impl Session {
         while !self.events.is_closed() {
             let order = match left_over.take() {
                 Some(order) => order,
-                None => match self.orders.recv().await {
-                    Some(order) => order,
-                    None => return,
+                None => tokio::select! {
+                    order = self.orders.recv() => match order {
+                        Some(order) => order,
+                        None => return,
+                    },
+                    () = self.means.pulse.asked() => {
+                        self.means.pulse.answer().await;
+                        continue;
+                    }
                 },
             };
             left_over = match order {

@@ -36,6 +36,8 @@ pub use crate::whatsapp::keys::StoredKeys;
 pub use crate::whatsapp::tls::TlsError;
 
 use crate::core::io::{Body, Outgoing, SessionCommand, SessionEvent};
+use crate::pulse::Pulse;
+use crate::whatsapp::client::Means;
 
 /// Orders that wait for the session at most. The core has few messages in flight, so
 /// a full queue means that the session is stuck.
@@ -215,11 +217,12 @@ impl SessionHandle {
     }
 }
 
-/// Starts the session's task, idle. Must be called inside a tokio runtime.
+/// Starts the session's task, idle; it shows on `pulse` that it moves. Must be called inside a tokio runtime.
 pub fn spawn(
     config: SessionConfig,
     keys: Arc<dyn KeyStore>,
     events: mpsc::Sender<SessionEvent>,
+    pulse: Pulse,
 ) -> Result<SessionHandle, SessionError> {
     let endpoint: Endpoint = config.endpoint.parse()?;
     if config.sends_at_once == 0 {
@@ -227,7 +230,8 @@ pub fn spawn(
     }
     let trust = Arc::new(tls::Trust::new(config.ca_file.clone())?);
     let (orders, inbox) = mpsc::channel(ORDERS_MAX);
-    let session = client::Session::new(config, endpoint, trust, keys, events, inbox);
+    let session =
+        client::Session::new(Means { config, endpoint, trust, keys, pulse }, events, inbox);
     let task = tokio::spawn(session.run());
     Ok(SessionHandle { orders, task })
 }

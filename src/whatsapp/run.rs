@@ -147,6 +147,10 @@ impl<'a> Run<'a> {
                     node.ok().and_then(|node| self.stream_error(&node))
                 }
                 order = orders.recv() => self.order(order).await,
+                () = self.means.pulse.asked() => {
+                    self.means.pulse.answer().await;
+                    None
+                }
                 () = reached(self.deadline) => {
                     self.verdict = Some(self.kind.timed_out(self.offered, self.paired));
                     Some(Leave::Over)

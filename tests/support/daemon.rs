@@ -66,9 +66,15 @@ impl Daemon {
         Daemon::launch(command, socket)
     }
 
+    /// Starts what becomes the daemon. Its standard input is empty.
     fn launch(mut command: Command, socket: &Path) -> Daemon {
+        command.stdin(Stdio::null());
+        Daemon::spawn_as(command, socket)
+    }
+
+    /// Starts what becomes the daemon, with the standard input that it was given.
+    pub(crate) fn spawn_as(mut command: Command, socket: &Path) -> Daemon {
         let mut child = command
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .env_remove("JOURNAL_STREAM")

@@ -18,6 +18,8 @@ use crate::daemon::engine::{Control, Engine, EngineError, Parts};
 use crate::daemon::engine_handle::{
     EngineCall, EngineHandle, MessageName, Query, QueryAnswer, Subscription,
 };
+use crate::daemon::supervision::Supervision;
+use crate::daemon::systemd::Manager;
 use crate::rpc::api::{ErrorKind, Event, MessageId, State};
 use crate::store::{self, Store};
 use crate::whatsapp::{Order, SessionHandle};
@@ -88,6 +90,7 @@ impl Running {
             session,
             control: orders,
             clock: virtual_now,
+            supervision: Supervision::new(&Manager::none()).0,
         };
         Running { engine: tokio::spawn(Engine::run(parts)), handle, control, store }
     }

@@ -12,6 +12,7 @@ use whatsapp_rust::wacore::store::InMemoryBackend;
 
 use crate::core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent};
 use crate::core::message::{Attempt, WaMessageId};
+use crate::pulse::Pulse;
 use crate::rpc::api::MessageId;
 use crate::whatsapp::{KeyStore, KeyStoreError, Order, SessionConfig, SessionHandle, spawn};
 
@@ -54,7 +55,7 @@ pub(super) struct Bench {
 impl Bench {
     pub(super) fn new(config: SessionConfig, keys: Arc<dyn KeyStore>) -> Bench {
         let (sender, events) = mpsc::channel(64);
-        Bench { handle: spawn(config, keys, sender).unwrap(), events }
+        Bench { handle: spawn(config, keys, sender, Pulse::unwatched()).unwrap(), events }
     }
 
     pub(super) fn order(&self, order: Order) {
@@ -144,7 +145,7 @@ async fn an_end_that_was_ordered_is_reported_while_the_connection_is_still_being
 fn the_session_must_be_able_to_send() {
     let config = SessionConfig { sends_at_once: 0, ..nowhere() };
     let (sender, _events) = mpsc::channel(1);
-    assert!(spawn(config, Keys::new(), sender).is_err());
+    assert!(spawn(config, Keys::new(), sender, Pulse::unwatched()).is_err());
 }
 
 /// A port that nobody listens on: it was free a moment ago and is in the range that

@@ -1,0 +1,410 @@
+//! The engine's side of the service manager: when its watchdog is fed, and when it is
+//! told the status. Without a manager it does nothing and wakes nobody.
+//!
+//! The watchdog is fed once every loop has answered since it was last fed, and by the
+//! engine itself, so that a wedged engine feeds nothing either. Whether the daemon is
+//! connected, or has anything to do, does not matter.
+
+use std::future::pending;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use crate::daemon::systemd::{Manager, Notify};
+use crate::pulse::{Asker, Loop, Pulse};
+use crate::rpc::api::{self, HoldKind, SessionState, Time};
+use crate::store::{Batch, Store};
+
+/// Least time between two status lines: a burst of messages is told once.
+const STATUS_PAUSE: Duration = Duration::from_secs(1);
+/// Least time between two rounds of questions, whatever the manager asks for.
+const ROUND_TIME_MIN: Duration = Duration::from_millis(10);
+/// Moments that are further away than this are told with their date.
+const CLOCK_ONLY_MS_MAX: i64 = 20 * 3_600 * 1_000;
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// To ask the loops.
+    Round,
+    /// To take a loop's answer.
+    Answer(Loop),
+    /// To tell the status.
+    Status,
+}
+
+/// The ends that the loops answer at.
+pub(super) struct Pulses {
+    pub(super) session: Pulse,
+    pub(super) accept: Pulse,
+}
+
+/// What the engine does for the service manager.
+pub(super) struct Supervision {
+    status: Option<StatusLine>,
+    watchdog: Option<Watchdog>,
+    notify: Notify,
+}
+
+impl Supervision {
+    /// As far as this manager wants it.
+    pub(super) fn new(manager: &Manager) -> (Supervision, Pulses) {
+        let notify = manager.notify();
+        let status = notify.is_wanted().then(StatusLine::new);
+        let (watchdog, pulses) = match manager.watchdog {
+            Some(interval) => {
+                let (watchdog, pulses) = Watchdog::new(interval);
+                (Some(watchdog), pulses)
+            }
+            None => (None, Pulses { session: Pulse::unwatched(), accept: Pulse::unwatched() }),
+        };
+        (Supervision { status, watchdog, notify }, pulses)
+    }
+
+    /// Waits for what is due next; forever if nothing ever is. Loses nothing when dropped.
+    pub(super) async fn due(&mut self) -> Due {
+        let Supervision { status, watchdog, .. } = self;
+        let beat = async {
+            match watchdog {
+                Some(watchdog) => watchdog.due().await,
+                None => pending().await,
+            }
+        };
+        let line = async {
+            match status {
+                Some(status) => status.due().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            due = beat => due,
+            () = line => Due::Status,
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn act(&mut self, due: Due, store: &Store) {
+        match due {
+            Due::Round => {
+                if let Some(watchdog) = &mut self.watchdog {
+                    watchdog.round(store);
+                }
+            }
+            Due::Answer(of) => {
+                if self.watchdog.as_mut().is_some_and(|watchdog| watchdog.answered(of)) {
+                    self.notify.watchdog();
+                }
+            }
+            Due::Status => {
+                if let Some(status) = &mut self.status {
+                    self.notify.status(status.tell());
+                }
+            }
+        }
+    }
+
+    /// Whether it is worth the while to work out the status.
+    pub(super) fn wants_status(&self) -> bool {
+        self.status.is_some()
+    }
+
+    /// Takes the status as it is now; tells it soon if its words have changed.
+    pub(super) fn note(&mut self, status: &api::Status, draining: bool, now: Time) {
+        if let Some(line) = &mut self.status {
+            line.wanted = sentence(status, draining, now);
+        }
+    }
+}
+
+/// The status as it was told, and as it is.
+struct StatusLine {
+    told: String,
+    wanted: String,
+    not_before: Instant,
+}
+
+impl StatusLine {
+    fn new() -> StatusLine {
+        StatusLine { told: String::new(), wanted: String::new(), not_before: Instant::now() }
+    }
+
+    async fn due(&self) {
+        if self.told == self.wanted {
+            return pending().await;
+        }
+        sleep_until(self.not_before).await;
+    }
+
+    fn tell(&mut self) -> &str {
+        self.told.clone_from(&self.wanted);
+        self.not_before = Instant::now() + STATUS_PAUSE;
+        &self.told
+    }
+}
+
+/// Asks every loop at half of the manager's interval.
+struct Watchdog {
+    half: Duration,
+    next_round: Instant,
+    session: Asker,
+    accept: Asker,
+    answer: mpsc::Sender<Loop>,
+    answers: mpsc::Receiver<Loop>,
+    /// Who has not answered in this round. Empty: it is over, and the watchdog is fed.
+    missing: Vec<Loop>,
+    complained: bool,
+}
+
+impl Watchdog {
+    fn new(interval: Duration) -> (Watchdog, Pulses) {
+        let (answer, answers) = mpsc::channel(Loop::ALL.len());
+        let (session, session_asker) = Pulse::watched(Loop::Session, answer.clone());
+        let (accept, accept_asker) = Pulse::watched(Loop::Accept, answer.clone());
+        let watchdog = Watchdog {
+            half: (interval / 2).max(ROUND_TIME_MIN),
+            next_round: Instant::now(),
+            session: session_asker,
+            accept: accept_asker,
+            answer,
+            answers,
+            missing: Vec::new(),
+            complained: false,
+        };
+        (watchdog, Pulses { session, accept })
+    }
+
+    async fn due(&mut self) -> Due {
+        tokio::select! {
+            biased;
+            Some(of) = self.answers.recv() => Due::Answer(of),
+            () = sleep_until(self.next_round) => Due::Round,
+        }
+    }
+
+    /// Begins a round, unless somebody still owes an answer to the last one. A late
+    /// answer feeds the watchdog when it comes.
+    fn round(&mut self, store: &Store) {
+        self.next_round = Instant::now() + self.half;
+        if !self.missing.is_empty() {
+            if !self.complained {
+                let names: Vec<&str> = self.missing.iter().map(|of| of.name()).collect();
+                tracing::error!(
+                    loops = names.join(","),
+                    "the watchdog is not fed: a loop does not move"
+                );
+                self.complained = true;
+            }
+            return;
+        }
+        self.missing = Loop::ALL.to_vec();
+        self.session.ask();
+        self.accept.ask();
+        ask_committer(store, self.answer.clone());
+    }
+
+    /// Whether the round is over with this answer.
+    fn answered(&mut self, of: Loop) -> bool {
+        self.missing.retain(|missing| *missing != of);
+        if !self.missing.is_empty() {
+            return false;
+        }
+        if std::mem::take(&mut self.complained) {
+            tracing::warn!("all loops move again");
+        }
+        true
+    }
+}
+
+/// An empty change goes through the committer like any other, and costs no write.
+fn ask_committer(store: &Store, answer: mpsc::Sender<Loop>) {
+    #[cfg(feature = "sim")]
+    if crate::pulse::stall::is_due(Loop::Committer) {
+        drop(store.update(|_| -> Result<(Batch, ()), crate::store::ReadError> {
+            loop {
+                std::thread::park();
+            }
+        }));
+    }
+    let passed = store.commit(Batch::new());
+    tokio::spawn(async move {
+        // A store that has failed ends the daemon by other means.
+        if passed.await.is_ok() {
+            let _ = answer.try_send(Loop::Committer);
+        }
+    });
+}
+
+/// The status in words. Numbers, names and texts of people are not among them.
+fn sentence(status: &api::Status, draining: bool, now: Time) -> String {
+    let mut words = String::from(if draining { "Stopping" } else { session(status) });
+    if let Some(at) = status.session.next_try_at {
+        words.push_str(&format!(", next try at {}", moment(at, now)));
+    }
+    let queue = &status.queue;
+    let counts = [
+        (queue.queued + queue.unknown, "waiting"),
+        (queue.sending, "on the way"),
+        (queue.parked, "parked"),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    words.push_str("; ");
+    words.push_str(&if counts.is_empty() { "queue empty".to_owned() } else { counts.join(", ") });
+    let holds: Vec<String> = status
+        .holds
+        .iter()
+        .filter(|hold| hold.kind != HoldKind::Pacing)
+        .map(|hold| match hold.until {
+            Some(until) => {
+                let name = hold.kind.name().trim_end_matches("_until");
+                format!("{name} until {}", moment(until, now))
+            }
+            None => hold.kind.name().to_owned(),
+        })
+        .collect();
+    if !holds.is_empty() {
+        words.push_str(&format!("; held by {}", holds.join(", ")));
+    }
+    if let Some(at) = queue.next_send_at.filter(|at| *at > now) {
+        words.push_str(&format!("; next send at {}", moment(at, now)));
+    }
+    words
+}
+
+const fn session(status: &api::Status) -> &'static str {
+    match status.session.state {
+        SessionState::NotPaired => "Not paired",
+        SessionState::Pairing => "Pairing",
+        SessionState::Connecting => "Connecting",
+        SessionState::Connected => "Connected",
+        SessionState::Waiting => "Disconnected",
+        SessionState::Replaced => "Replaced by another session",
+        SessionState::LoggedOut => "Logged out",
+        SessionState::Banned => "Banned for a time",
+        SessionState::Outdated => "Client version refused",
+    }
+}
+
+fn moment(at: Time, now: Time) -> String {
+    let format = if (at.0 - now.0).abs() < CLOCK_ONLY_MS_MAX {
+        "%H:%M:%S UTC"
+    } else {
+        "%Y-%m-%d %H:%M:%S UTC"
+    };
+    match jiff::Timestamp::from_millisecond(at.0) {
+        Ok(time) => time.strftime(format).to_string(),
+        Err(_) => at.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rpc::api::{Hold, PacingStatus, QueueStatus, SessionStatus, Status};
+
+    /// 2026-01-02 03:04:05 UTC.
+    const NOW: Time = Time(1_767_323_045_000);
+    const MINUTE_MS: i64 = 60_000;
+    const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
+
+    fn status(state: SessionState) -> Status {
+        Status {
+            started_at: NOW,
+            session: SessionStatus {
+                state,
+                since: NOW,
+                account: Some("15550100@s.whatsapp.net".to_owned()),
+                detail: None,
+                next_try_at: None,
+                connections: 1,
+                replaced: 0,
+            },
+            queue: QueueStatus {
+                capacity: 400,
+                free: 400,
+                queued: 0,
+                sending: 0,
+                unknown: 0,
+                parked: 0,
+                history: 7,
+                paused: false,
+                next_send_at: None,
+                last_send_at: None,
+            },
+            pacing: PacingStatus { limit: 5, window_ms: 120_000, spent: 0, next_slot_at: None },
+            holds: Vec::new(),
+        }
+    }
+
+    fn hold(kind: HoldKind, until: Option<Time>) -> Hold {
+        Hold { kind, since: NOW, until, why: String::new(), remedy: String::new() }
+    }
+
+    #[test]
+    fn an_idle_daemon_is_told_in_a_few_words_without_its_account() {
+        let words = sentence(&status(SessionState::Connected), false, NOW);
+        assert_eq!(words, "Connected; queue empty");
+    }
+
+    #[test]
+    fn a_paced_queue_names_its_counts_and_the_next_send() {
+        let mut status = status(SessionState::Connected);
+        status.queue =
+            QueueStatus { queued: 11, unknown: 1, sending: 1, parked: 3, ..status.queue };
+        status.queue.next_send_at = Some(Time(NOW.0 + MINUTE_MS));
+        status.holds = vec![hold(HoldKind::Pacing, status.queue.next_send_at)];
+        assert_eq!(
+            sentence(&status, false, NOW),
+            "Connected; 12 waiting, 1 on the way, 3 parked; next send at 03:05:05 UTC"
+        );
+        assert!(sentence(&status, true, NOW).starts_with("Stopping; 12 waiting"));
+    }
+
+    #[test]
+    fn holds_are_named_with_their_ends_and_far_ones_with_their_date() {
+        let mut status = status(SessionState::Waiting);
+        status.session.next_try_at = Some(Time(NOW.0 + 30_000));
+        status.queue.queued = 2;
+        status.holds = vec![
+            hold(HoldKind::Banned, Some(Time(NOW.0 + 2 * DAY_MS))),
+            hold(HoldKind::Paused, None),
+        ];
+        assert_eq!(
+            sentence(&status, false, NOW),
+            "Disconnected, next try at 03:04:35 UTC; 2 waiting; \
+             held by banned until 2026-01-04 03:04:05 UTC, paused"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_changed_status_is_told_at_once_and_then_once_a_second() {
+        let mut line = StatusLine::new();
+        line.wanted = "one".to_owned();
+        let before = Instant::now();
+        line.due().await;
+        assert_eq!(before.elapsed(), Duration::ZERO);
+        assert_eq!(line.tell(), "one");
+        line.wanted = "two".to_owned();
+        line.due().await;
+        assert_eq!(before.elapsed(), STATUS_PAUSE);
+        assert_eq!(line.tell(), "two");
+        tokio::select! {
+            () = line.due() => panic!("nothing has changed"),
+            () = tokio::time::sleep(STATUS_PAUSE * 100) => {}
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_manager_nothing_is_ever_due() {
+        let (mut supervision, _pulses) = Supervision::new(&Manager::none());
+        tokio::select! {
+            _ = supervision.due() => panic!("something is due"),
+            () = tokio::time::sleep(STATUS_PAUSE * 100_000) => {}
+        }
+    }
+}

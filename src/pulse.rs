@@ -1,0 +1,132 @@
+//! A loop's answer to the question whether it still moves. Asked only while somebody
+//! watches; knows nothing of who asks, or how often.
+
+use std::fmt;
+use std::future::pending;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc};
+
+/// The loops that must all move for the daemon to be well, beside the engine's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Loop {
+    /// The store's one writing thread.
+    Committer,
+    /// The session's task, connected or not.
+    Session,
+    /// The one that accepts connections on the control socket.
+    Accept,
+}
+
+impl Loop {
+    /// Every one of them.
+    pub const ALL: [Loop; 3] = [Loop::Committer, Loop::Session, Loop::Accept];
+
+    /// Its name, for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Loop::Committer => "committer",
+            Loop::Session => "session",
+            Loop::Accept => "accept",
+        }
+    }
+}
+
+/// The loop's end. A loop waits for [`Pulse::asked`] beside its other work, and then
+/// says [`Pulse::answer`].
+pub struct Pulse(Option<Watched>);
+
+struct Watched {
+    of: Loop,
+    asked: Arc<Notify>,
+    answers: mpsc::Sender<Loop>,
+}
+
+impl Pulse {
+    /// Of a loop that nobody watches: never asked.
+    pub const fn unwatched() -> Pulse {
+        Pulse(None)
+    }
+
+    /// Of a watched loop. Its answers go to `answers`, and the other half asks.
+    pub fn watched(of: Loop, answers: mpsc::Sender<Loop>) -> (Pulse, Asker) {
+        let asked = Arc::new(Notify::new());
+        let asker = Asker(Arc::clone(&asked));
+        (Pulse(Some(Watched { of, asked, answers })), asker)
+    }
+
+    /// Returns when somebody asks. A question outlives a future that is dropped.
+    pub async fn asked(&self) {
+        match &self.0 {
+            Some(watched) => watched.asked.notified().await,
+            None => pending().await,
+        }
+    }
+
+    /// Answers. Not from within [`Pulse::asked`]: only a loop that has come round to its
+    /// next step is known to move.
+    pub async fn answer(&self) {
+        let Some(watched) = &self.0 else { return };
+        #[cfg(feature = "sim")]
+        if stall::is_due(watched.of) {
+            return pending().await;
+        }
+        // Whoever asks takes one answer to each question: there is room for it, or
+        // nobody asks any more.
+        let _ = watched.answers.try_send(watched.of);
+    }
+}
+
+impl fmt::Debug for Pulse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = self.0.as_ref().map_or("unwatched", |watched| watched.of.name());
+        write!(f, "Pulse({of})")
+    }
+}
+
+/// The watcher's end.
+#[derive(Debug)]
+pub struct Asker(Arc<Notify>);
+
+impl Asker {
+    /// Asks. A second question before the answer counts as one.
+    pub fn ask(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// For the tests of the watchdog: a loop that hangs.
+#[cfg(feature = "sim")]
+pub(crate) mod stall {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::Loop;
+
+    /// Names the loop that is to hang from the second question on.
+    const STALL: &str = "TETHERD_TEST_STALL";
+
+    static ANSWERED_ONCE: AtomicBool = AtomicBool::new(false);
+
+    /// Whether this loop is to hang now. One that is named answers once before.
+    pub(crate) fn is_due(of: Loop) -> bool {
+        std::env::var_os(STALL).is_some_and(|named| named == of.name())
+            && ANSWERED_ONCE.swap(true, Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_question_outlives_a_dropped_future_and_is_answered_once() {
+        let (answers, mut answered) = mpsc::channel(Loop::ALL.len());
+        let (pulse, asker) = Pulse::watched(Loop::Session, answers);
+        asker.ask();
+        drop(pulse.asked());
+        pulse.asked().await;
+        pulse.answer().await;
+        assert_eq!(answered.recv().await, Some(Loop::Session));
+        assert!(answered.try_recv().is_err());
+    }
+}
