@@ -114,10 +114,10 @@ impl ExitCode {
             ExitCode::NoInput | ExitCode::Unavailable => "",
             ExitCode::Software => "a bug",
             ExitCode::CantCreate => "the state directory or the socket cannot be created",
-            ExitCode::IoErr => "a write or a sync of the store failed; start again to recover",
+            ExitCode::IoErr => "a read, write or sync of the store failed; start again to recover",
             ExitCode::TempFail => "another daemon holds the state directory",
             ExitCode::Protocol => "the store was written by a newer version",
-            ExitCode::NoPerm => "a folder or file is not ours, or open to others",
+            ExitCode::NoPerm => "a folder or file is not ours, closed to us, or open to others",
             ExitCode::Config => "the configuration is wrong",
             ExitCode::TimedOut => "",
         }

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{Lab, message_is, session_is};
 
 #[test]
-fn killed_between_the_send_and_its_ack_the_recipient_has_one_message() {
+fn invariant_4_killed_between_the_send_and_its_ack_the_recipient_has_one_message() {
     let lab = Lab::new();
     lab.people(&["+15550111"]);
     let mut daemon = lab.paired();
@@ -26,7 +26,7 @@ fn killed_between_the_send_and_its_ack_the_recipient_has_one_message() {
 }
 
 #[test]
-fn four_hundred_survive_kill_9_and_the_next_is_refused_with_a_hint() {
+fn invariant_2_four_hundred_survive_kill_9_and_the_next_is_refused_with_a_hint() {
     const CAPACITY: usize = 400;
     let lab = Lab::new();
     let mut daemon = lab.daemon("");
@@ -61,7 +61,39 @@ fn four_hundred_survive_kill_9_and_the_next_is_refused_with_a_hint() {
 }
 
 #[test]
-fn a_full_queue_arrives_once_each_in_order() {
+fn killed_at_any_moment_of_a_send_no_key_is_used_twice() {
+    // From the start of an attempt over its encryption, its flush and its ack.
+    const MOMENTS_US: [u64; 16] = [
+        0, 300, 600, 900, 1_200, 1_500, 2_000, 2_500, 3_000, 4_000, 5_000, 6_500, 8_000, 10_000,
+        15_000, 25_000,
+    ];
+    let pace = "[pacing]\nwindow = \"1s\"\n";
+    let lab = Lab::new();
+    let person = json!({ "number": "+15550111", "on_network": true, "companions": 1 });
+    lab.sim.call("recipient.add", person);
+    let mut daemon = lab.paired_with(pace);
+    let first = daemon.send("+15550111", "sessions are there");
+    daemon.events().wait_until_left(&daemon, &[first]);
+    let mut texts = vec!["sessions are there".to_owned()];
+    for moment in MOMENTS_US {
+        let mut events = daemon.events();
+        let text = format!("killed after {moment} us");
+        let id = daemon.send("+15550111", &text);
+        events.wait("the attempt", |event| message_is(event, &id, "sending"));
+        let moment = std::time::Duration::from_micros(moment);
+        assert!(!daemon.log_within("nothing that it says", moment));
+        daemon.kill9();
+        daemon = lab.daemon(pace);
+        daemon.events().wait_until_left(&daemon, &[id]);
+        texts.push(text);
+    }
+    assert_eq!(lab.sim.texts("+15550111"), texts);
+    let inbox = lab.sim.inbox("+15550111");
+    assert!(inbox.iter().all(|m| m["failed"] == 0), "{inbox:?}");
+}
+
+#[test]
+fn invariant_5_a_full_queue_arrives_once_each_in_order() {
     // As many as the pace of a test allows, through three kills.
     const MESSAGES: usize = 60;
     let people = ["+15550111", "+15550112", "+15550113"];

@@ -8,8 +8,13 @@
     reason = "tests end by panicking, and their deadlines are in real time"
 )]
 
+mod chaos;
 mod crash;
+mod idle;
+mod invariants;
+mod lifecycle;
 mod pairing;
 mod queue;
+mod readme;
 mod sending;
 mod support;

@@ -27,7 +27,7 @@ fn no_window_holds_more(times: &[u64]) {
 }
 
 #[test]
-fn twelve_messages_keep_the_pace_over_restarts() {
+fn invariant_3_twelve_messages_keep_the_pace_over_restarts() {
     let lab = Lab::new();
     lab.people(&["+15550111", "+15550112", "+15550113"]);
     let pace = "[pacing]\nwindow = \"3s\"\n";
@@ -54,7 +54,7 @@ fn twelve_messages_keep_the_pace_over_restarts() {
 }
 
 #[test]
-fn a_refusal_never_reads_as_sent() {
+fn invariant_7_a_refusal_never_reads_as_sent() {
     let lab = Lab::new();
     lab.people(&["+15550111"]);
     let daemon = lab.paired();
@@ -77,7 +77,7 @@ fn a_refusal_never_reads_as_sent() {
 }
 
 #[test]
-fn an_answer_that_never_comes_reads_unknown_and_resolves_after_reconnect() {
+fn invariant_6_an_answer_that_never_comes_reads_unknown_and_resolves_after_reconnect() {
     let lab = Lab::new();
     lab.people(&["+15550111"]);
     let daemon = lab.paired();

@@ -90,8 +90,8 @@ fn pace(config: &Config, checker: &Checker<'_>) -> Option<Problem> {
     Some(checker.problem(
         key,
         format!(
-            "{} messages per {} is faster than the network tolerates: up to {peak} would leave \
-             within {}, where {TOLERATED_MESSAGES} are known to be safe.",
+            "{} messages per {} is faster than the cautious default: up to {peak} would leave \
+             within {}, instead of {TOLERATED_MESSAGES}.",
             config.pacing.messages,
             format_duration(config.pacing.window),
             format_duration(TOLERATED_WINDOW),

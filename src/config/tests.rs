@@ -198,11 +198,11 @@ fn columns_count_characters_not_bytes() {
 }
 
 #[test]
-fn a_pace_faster_than_the_network_tolerates_is_allowed_and_named() {
+fn a_pace_faster_than_the_default_is_allowed_and_named() {
     assert_eq!(
         warned("[pacing]\nwindow = \"3s\"\n"),
-        ["t.toml:2:10: 5 messages per 3s is faster than the network tolerates: up to 200 would \
-         leave within 120s, where 5 are known to be safe. It may get the account restricted or \
+        ["t.toml:2:10: 5 messages per 3s is faster than the cautious default: up to 200 would \
+         leave within 120s, instead of 5. It may get the account restricted or \
          banned; leave [pacing] out outside of tests."]
     );
     assert_eq!(warned("[pacing]\nmessages = 1\nwindow = \"24s\"\n"), Vec::<String>::new());

@@ -74,8 +74,11 @@ impl Core {
                 Some(_) | None if self.draining => "Start the daemon again.".to_owned(),
                 Some(_) | None => "Wait: a connection is being made.".to_owned(),
             };
-            let why = "there is no connection to WhatsApp";
-            holds.push(hold(HoldKind::Disconnected, self.link.down_since, None, why, &remedy));
+            let why = match &self.link.detail {
+                Some(detail) => format!("there is no connection to WhatsApp: {}", clause(detail)),
+                None => "there is no connection to WhatsApp".to_owned(),
+            };
+            holds.push(hold(HoldKind::Disconnected, self.link.down_since, None, &why, &remedy));
         }
     }
 

@@ -52,6 +52,8 @@ impl Core {
             consider(self.link.next_try(&self.facts), Wake::Connect);
         }
         consider(self.flying().map(|(_, until)| until).min(), Wake::AckTimeout);
+        let open = self.pacer.oldest_open();
+        consider(open.map(|at| at.saturating_add(self.config.write_timeout_ms)), Wake::Slot);
         consider(self.resolve_at(), Wake::Resolve);
         consider(self.trim_at(), Wake::Trim);
         if let Some((at, wake)) = self.next_attempt() {
@@ -123,7 +125,7 @@ impl Core {
             Some(Outgoing { id, attempt, wa_id: message.wa_id.clone(), to: message.to.clone() })
         });
         let Some(Some(outgoing)) = started else { return false };
-        self.pacer.spend(now.mono_ms);
+        self.pacer.spend(id, outgoing.attempt, now.mono_ms);
         self.out.slots = true;
         let passing = self.flights.get(&id).map_or(0, |flight| flight.passing);
         let until = now.mono_ms.saturating_add(self.config.write_timeout_ms);
@@ -143,6 +145,10 @@ impl Core {
         }
         if self.resolve_at().is_some_and(|at| at <= now.mono_ms) {
             self.close_run(Closing::Reconnect);
+        }
+        // The session reports about each attempt in bounded time; this holds if it fails.
+        if let Some(before) = now.mono_ms.checked_sub(self.config.write_timeout_ms) {
+            self.out.slots |= self.pacer.close_all(before, now.mono_ms);
         }
         self.run_overdue(now);
         if self.link.ban_ends.is_some_and(|at| at <= now.mono_ms) {

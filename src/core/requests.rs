@@ -79,7 +79,7 @@ impl Core {
         let after = free_at.saturating_sub(now.mono_ms).saturating_add(ANSWER_MS);
         let at = self.wall_of(now.mono_ms.saturating_add(after), now);
         Error::new(ErrorKind::QueueFull, format!("{taken}. A place is expected at {at}."))
-            .remedy("tetherctl queue")
+            .remedy("wait, or make room with `tetherctl clear`")
             .retry_after_ms(after)
     }
 

@@ -11,6 +11,7 @@ use crate::rpc::api::{self, ErrorKind, MessageId, PairEnd, Reason, ReasonKind, S
 
 impl Core {
     pub(crate) fn session_event(&mut self, event: SessionEvent, now: Now) {
+        self.close_slots(&event, now);
         match event {
             SessionEvent::Offer(offer) => self.offered(offer, now),
             SessionEvent::Paired { account } => self.paired(account, now),
@@ -38,6 +39,23 @@ impl Core {
             }
             SessionEvent::Ended { reason, roll } => self.ended(&reason, roll, now),
         }
+    }
+
+    /// Whatever has become of the message: a report about an attempt, or the end of its
+    /// run, says that its frame leaves no more from now on.
+    fn close_slots(&mut self, event: &SessionEvent, now: Now) {
+        let closed = match event {
+            SessionEvent::Written { id, attempt }
+            | SessionEvent::NotSent { id, attempt, .. }
+            | SessionEvent::CutOff { id, attempt } => self.pacer.close(*id, *attempt, now.mono_ms),
+            SessionEvent::Ended { .. } => self.pacer.close_all(u64::MAX, now.mono_ms),
+            SessionEvent::Offer(_)
+            | SessionEvent::Paired { .. }
+            | SessionEvent::Connected { .. }
+            | SessionEvent::Ack { .. }
+            | SessionEvent::Receipt { .. } => false,
+        };
+        self.out.slots |= closed;
     }
 
     fn confirm(&mut self, wa_id: &WaMessageId, reached: Reached, now: Now) {

@@ -54,7 +54,7 @@ impl Core {
         }
         if self.facts.account.is_some() && self.facts.logged_out.is_none() {
             return Err(Error::new(ErrorKind::AlreadyPaired, "A phone is already paired.")
-                .remedy("tetherctl logout"));
+                .remedy("to pair another one, log out first: tetherctl logout"));
         }
         Ok(())
     }
@@ -149,6 +149,7 @@ impl Core {
             return Err(wrong("Another WhatsApp Web session took over.", "tetherctl takeover"));
         }
         self.link.outdated_since = None;
+        self.link.detail = None;
         self.link.wait = None;
         self.link.tries = 0;
         self.link.restarts = 0;
@@ -167,6 +168,7 @@ impl Core {
             return Err(wrong("No other session has taken over.", "tetherctl status"));
         }
         self.out.facts = true;
+        self.link.detail = None;
         self.link.wait = None;
         self.link.tries = 0;
         self.link.restarts = 0;

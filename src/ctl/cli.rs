@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::value::parse_duration;
@@ -20,8 +21,7 @@ stderr and the exit code are the same either way.";
 #[command(
     name = "tetherctl",
     version,
-    after_help = format!("{JSON_HELP}\n\n{}", help_table(ExitCode::for_tetherctl)),
-    disable_help_subcommand = true
+    after_help = format!("{JSON_HELP}\n\n{}", help_table(ExitCode::for_tetherctl))
 )]
 pub struct Args {
     /// The daemon's socket. Without it: the user's own daemon's, else the system's.
@@ -144,7 +144,7 @@ pub struct FilterArgs {
     #[arg(long, value_name = "TO")]
     pub to: Option<String>,
     /// With this reason, such as not_on_network.
-    #[arg(long, value_name = "REASON", value_parser = reason)]
+    #[arg(long, value_name = "REASON", value_parser = reason())]
     pub reason: Option<ReasonKind>,
     /// Accepted at least this long ago (90s, 2h, 3d).
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
@@ -155,7 +155,7 @@ pub struct FilterArgs {
 #[derive(Debug, clap::Args)]
 pub struct QueueArgs {
     /// In this state; can be given more than once. `all` lists finished ones too.
-    #[arg(long, short, value_name = "STATE", value_parser = states)]
+    #[arg(long, short, value_name = "STATE", value_parser = states())]
     pub state: Vec<States>,
     /// Conditions.
     #[command(flatten)]
@@ -169,7 +169,7 @@ pub struct QueueArgs {
 #[derive(Debug, clap::Args)]
 pub struct ClearArgs {
     /// In this state; can be given more than once. Without it: queued and parked.
-    #[arg(long, short, value_name = "STATE", value_parser = states)]
+    #[arg(long, short, value_name = "STATE", value_parser = states())]
     pub state: Vec<States>,
     /// Conditions.
     #[command(flatten)]
@@ -236,25 +236,25 @@ fn message_id(text: &str) -> Result<MessageId, String> {
     text.parse().map_err(|error: crate::rpc::api::NotAMessageId| error.to_string())
 }
 
-/// Reads a name of the wire, with a suggestion for a slip.
-fn named<T: serde::de::DeserializeOwned>(text: &str, what: &str, names: &str) -> Result<T, String> {
-    serde_json::from_value(serde_json::Value::String(text.to_owned())).map_err(|_| {
-        match crate::config::value::did_you_mean(text, names.split(", ")) {
-            Some(name) => format!("there is no {what} {text:?}; did you mean {name:?}?"),
-            None => format!("there is no {what} {text:?}; there are {names}"),
-        }
+/// Reads one of these names. Listed in the help, completed by shells, and suggested
+/// after a slip.
+fn one_of<T>(values: Vec<(&'static str, T)>) -> impl TypedValueParser<Value = T>
+where
+    T: Copy + Send + Sync + 'static,
+{
+    let names: Vec<&'static str> = values.iter().map(|(name, _)| *name).collect();
+    PossibleValuesParser::new(names).try_map(move |given| {
+        let found = values.iter().find(|(name, _)| *name == given);
+        found.map(|(_, value)| *value).ok_or_else(|| format!("{given:?} is not one of them"))
     })
 }
 
-fn states(text: &str) -> Result<States, String> {
-    if text == "all" {
-        return Ok(States::All);
-    }
-    let names = State::ALL.map(State::name).join(", ");
-    named(text, "state", &format!("{names}, all")).map(States::One)
+fn states() -> impl TypedValueParser<Value = States> {
+    let each = State::ALL.map(|state| (state.name(), States::One(state)));
+    one_of(each.into_iter().chain([("all", States::All)]).collect())
 }
 
-fn reason(text: &str) -> Result<ReasonKind, String> {
+fn reason() -> impl TypedValueParser<Value = ReasonKind> {
     let all = [
         ReasonKind::Refused,
         ReasonKind::ReachoutTimelock,
@@ -263,7 +263,7 @@ fn reason(text: &str) -> Result<ReasonKind, String> {
         ReasonKind::NoAnswer,
         ReasonKind::ShelfFull,
     ];
-    named(text, "reason", &all.map(ReasonKind::name).join(", "))
+    one_of(all.map(|reason| (reason.name(), reason)).into())
 }
 
 #[cfg(test)]
@@ -315,9 +315,9 @@ mod tests {
     #[test]
     fn a_misspelt_state_or_reason_is_refused_with_a_suggestion() {
         let said = parse("tetherctl queue --state prked").unwrap_err().to_string();
-        assert!(said.contains("did you mean \"parked\"?"), "{said}");
+        assert!(said.contains("a similar value exists: 'parked'"), "{said}");
         let said = parse("tetherctl clear --reason not_on_netwrok").unwrap_err().to_string();
-        assert!(said.contains("did you mean \"not_on_network\"?"), "{said}");
+        assert!(said.contains("a similar value exists: 'not_on_network'"), "{said}");
     }
 
     #[test]

@@ -30,8 +30,8 @@ pub enum Failure {
     Lagged,
     /// What was given on the command line or on stdin makes no sense.
     BadInput(String),
-    /// The command needs a terminal to ask on.
-    NeedsYes,
+    /// The command would ask, and nobody can be asked; the sentence says what to do.
+    NeedsYes(&'static str),
     /// The answer was no; the sentence says to what.
     No(String),
     /// Something named is not there; the sentence says what.
@@ -94,10 +94,9 @@ impl Failure {
                 "events came faster than they were read, and some are lost; start again, and read \
                  without stopping",
             ),
-            Failure::NeedsYes => String::from(
-                "there is no terminal to ask on; look with --dry-run where there is one, then add \
-                 --yes",
-            ),
+            Failure::NeedsYes(remedy) => {
+                format!("nobody can be asked here (no terminal, or --json); {remedy}")
+            }
             Failure::BadInput(sentence)
             | Failure::No(sentence)
             | Failure::NotFound(sentence)
@@ -116,7 +115,7 @@ impl Failure {
             Failure::Client(error) => client_code(error),
             Failure::Lagged | Failure::NotNow(_) => ExitCode::TempFail,
             Failure::BadInput(_) => ExitCode::DataErr,
-            Failure::NeedsYes => ExitCode::Usage,
+            Failure::NeedsYes(_) => ExitCode::Usage,
             Failure::No(_) => ExitCode::No,
             Failure::NotFound(_) => ExitCode::NoInput,
             Failure::TimedOut(_) => ExitCode::TimedOut,
@@ -146,7 +145,7 @@ impl Failure {
             Failure::Client(ClientError::Decode(_)) => "not_understood",
             Failure::Lagged => "lagged",
             Failure::BadInput(_) => "bad_input",
-            Failure::NeedsYes => "needs_yes",
+            Failure::NeedsYes(_) => "needs_yes",
             Failure::No(_) => "no",
             Failure::NotFound(_) => "not_found",
             Failure::NotNow(_) => "not_now",
@@ -169,12 +168,22 @@ fn no_daemon(tried: &[PathBuf]) -> String {
 fn rpc_sentence(error: &Error) -> String {
     let mut sentence = error.message.trim_end_matches('.').to_owned();
     if let Some(remedy) = &error.data.remedy {
-        sentence = format!("{sentence}; {}", remedy.trim_end_matches('.'));
+        sentence = format!("{sentence}; {}", within_a_sentence(remedy));
     }
     if let Some(ms) = error.data.retry_after_ms {
         sentence = format!("{sentence} (try again in {})", span(ms));
     }
     sentence
+}
+
+/// A remedy is a command to run, or a sentence.
+fn within_a_sentence(remedy: &str) -> String {
+    if remedy.starts_with("tetherctl ") {
+        return format!("run `{remedy}`");
+    }
+    let mut letters = remedy.trim_end_matches('.').chars();
+    let first = letters.next().map(char::to_lowercase);
+    first.into_iter().flatten().chain(letters).collect()
 }
 
 fn client_code(error: &ClientError) -> ExitCode {
@@ -196,7 +205,9 @@ pub fn rpc_code(kind: ErrorKind) -> ExitCode {
         ErrorKind::KeyConflict
         | ErrorKind::BadRecipient
         | ErrorKind::BadText
-        | ErrorKind::FrameTooLong => ExitCode::DataErr,
+        | ErrorKind::FrameTooLong
+        // What this program sends is well-formed: a value that a person gave is not.
+        | ErrorKind::InvalidParams => ExitCode::DataErr,
         ErrorKind::NotFound => ExitCode::NoInput,
         ErrorKind::Denied => ExitCode::NoPerm,
         ErrorKind::AlreadyPaired
@@ -206,8 +217,7 @@ pub fn rpc_code(kind: ErrorKind) -> ExitCode {
         ErrorKind::OutcomeUnknown => ExitCode::IoErr,
         ErrorKind::ParseError
         | ErrorKind::InvalidRequest
-        | ErrorKind::MethodNotFound
-        | ErrorKind::InvalidParams => ExitCode::Protocol,
+        | ErrorKind::MethodNotFound => ExitCode::Protocol,
         ErrorKind::InternalError => ExitCode::Software,
     }
 }
@@ -244,6 +254,17 @@ mod tests {
     }
 
     #[test]
+    fn a_remedy_reads_on_in_the_sentence() {
+        for (remedy, said) in [
+            ("tetherctl pair", "No phone is paired; run `tetherctl pair`"),
+            ("Wait: it comes back.", "No phone is paired; wait: it comes back"),
+        ] {
+            let error = Error::new(ErrorKind::NotPaired, "No phone is paired.").remedy(remedy);
+            assert_eq!(Failure::Client(ClientError::Rpc(error)).sentence().unwrap(), said);
+        }
+    }
+
+    #[test]
     fn a_closed_pipe_is_quiet_and_no_failure() {
         let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
         assert_eq!(failure.sentence(), None);
@@ -258,7 +279,7 @@ mod tests {
             Failure::Client(ClientError::Closed),
             Failure::Lagged,
             Failure::BadInput(String::new()),
-            Failure::NeedsYes,
+            Failure::NeedsYes("add --yes"),
             Failure::No(String::new()),
             Failure::NotFound(String::new()),
             Failure::TimedOut(String::new()),

@@ -66,6 +66,7 @@ pub async fn run(args: Args, env: &Environment, out: &mut Out) -> Result<(), Fai
 fn finish(done: Result<(), Failure>, out: &mut Out) -> ExitCode {
     let Err(failure) = done.and_then(|()| out.flush()) else { return ExitCode::Ok };
     if let Some(sentence) = failure.sentence() {
+        let sentence = render::local_times(&sentence, &out.clock());
         if out.json() {
             // The pipe may be the very thing that failed.
             let _ = out.json_line(&failure.json());

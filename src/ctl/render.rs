@@ -35,6 +35,28 @@ pub fn chat(jid: &str) -> String {
     }
 }
 
+/// A sentence of the daemon, with its times (RFC 3339) as the reader's clock shows them.
+pub fn local_times(sentence: &str, clock: &Clock) -> String {
+    let words: Vec<String> = sentence
+        .split(' ')
+        .map(|word| {
+            let bare = word.trim_end_matches(['.', ',', ';', ')']);
+            match bare.parse::<jiff::Timestamp>() {
+                Ok(at) => {
+                    format!("{}{}", clock.local(Time(at.as_millisecond())), &word[bare.len()..])
+                }
+                Err(_) => word.to_owned(),
+            }
+        })
+        .collect();
+    words.join(" ")
+}
+
+/// A hold's sentence or remedy, safe for a terminal.
+fn said(sentence: &str, clock: &Clock) -> String {
+    local_times(&clean(sentence, false), clock)
+}
+
 fn state(message: &Message) -> String {
     match &message.reason {
         Some(Reason { kind, code: Some(code) }) => {
@@ -87,12 +109,17 @@ fn session(status: &Status, clock: &Clock) -> String {
         SessionState::Banned => "banned for a time",
         SessionState::Outdated => "this client version is refused",
     });
-    if let Some(account) = &session.account {
-        text.push_str(&format!(" as {}", chat(account)));
+    let account = session.account.as_deref().map(chat);
+    let connected = session.state == SessionState::Connected;
+    if let Some(account) = account.as_deref().filter(|_| connected) {
+        text.push_str(&format!(" as {account}"));
     }
     text.push_str(&format!(", for {}", clock.since(session.since)));
+    if let Some(account) = account.as_deref().filter(|_| !connected) {
+        text.push_str(&format!("; account {account}"));
+    }
     if let Some(detail) = &session.detail {
-        text.push_str(&format!("; {}", clean(detail, false)));
+        text.push_str(&format!("; {}", said(detail, clock).trim_end_matches('.')));
     }
     if let Some(at) = session.next_try_at {
         text.push_str(&format!("; next try {}", clock.until(at)));
@@ -115,14 +142,16 @@ fn one_hold(hold: &Hold, clock: &Clock) -> String {
     if let Some(until) = hold.until {
         text.push_str(&format!(", ends {}", clock.until(until)));
     }
-    format!("{text}: {}", clean(&hold.why, false))
+    format!("{text}: {}", said(&hold.why, clock))
 }
 
 /// `why`.
 pub fn explanation(explanation: &Explanation, clock: &Clock) -> String {
-    let mut text = format!("{}\n", clean(&explanation.summary, false));
+    let mut text = format!("{}\n", said(&explanation.summary, clock));
     for hold in &explanation.holds {
-        let remedy = clean(&hold.remedy, false);
+        let remedy = said(&hold.remedy, clock);
+        let remedy =
+            if remedy.starts_with("tetherctl ") { format!("Run: {remedy}") } else { remedy };
         text.push_str(&format!("\n  {}\n    {remedy}\n", one_hold(hold, clock)));
     }
     if explanation.waiting > 0 {

@@ -52,6 +52,36 @@ async fn why_tells_each_hold_with_its_remedy() {
 }
 
 #[tokio::test]
+async fn times_in_the_daemon_s_sentences_are_on_the_reader_s_clock() {
+    let answer = json!({
+        "summary": "2 messages wait; the next leaves at 2026-01-01T00:00:40Z, the last at \
+            2026-01-02T00:00:00.250Z.",
+        "holds": [{ "kind": "conflict", "since": "2025-12-31T23:59:50Z",
+            "why": "Another session took over.", "remedy": "tetherctl takeover" }],
+        "waiting": 0 });
+    let told = ctl(&["why"], &Daemon::new("explain", answer)).await;
+    assert_eq!(
+        told.stdout,
+        "2 messages wait; the next leaves at 00:00:40, the last at 2026-01-02 00:00:00.\n\n  \
+         conflict for 10 s: Another session took over.\n    Run: tetherctl takeover\n"
+    );
+}
+
+#[tokio::test]
+async fn a_session_that_stands_still_is_told_with_its_account_and_its_reason() {
+    let session = json!({ "state": "waiting", "since": "2025-12-31T23:59:50Z",
+        "account": "15550100@s.whatsapp.net", "detail": "The connection was lost.",
+        "next_try_at": "2026-01-01T00:00:40Z", "connections": 1, "replaced": 0 });
+    let answer = with(status(), json!({ "session": session }));
+    let told = ctl(&["status"], &Daemon::new("status", answer)).await;
+    assert_eq!(
+        told.stdout.lines().next().unwrap(),
+        "session  waiting for the next try, for 10 s; account +15550100; The connection was lost; \
+         next try in 40 s (00:00:40)"
+    );
+}
+
+#[tokio::test]
 async fn send_names_the_message_its_place_and_its_time() {
     let queued =
         with(message(7, "queued"), json!({ "position": 3, "expected_at": "2026-01-01T00:00:40Z" }));

@@ -45,7 +45,12 @@ pub(super) enum Control {
     /// End now: what is in flight goes out again, under its id, after the next start.
     Leave,
     /// Take this configuration.
-    Reconfigure(Box<CoreConfig>),
+    Reconfigure {
+        /// Which.
+        config: Box<CoreConfig>,
+        /// Told once it is in force.
+        done: oneshot::Sender<()>,
+    },
 }
 
 /// What the engine is built from.
@@ -106,6 +111,7 @@ impl Engine {
             leaving: false,
             echoes: Vec::new(),
         };
+        let mut failed = engine.store.failed();
         engine.finish_turn(first).await?;
         loop {
             if engine.leaving || (engine.draining && engine.core.is_drained()) {
@@ -125,6 +131,10 @@ impl Engine {
                     Some(order) = control.recv() => engine.control(order, &mut actions),
                     Some(call) = calls.recv() => engine.call(call, &mut actions),
                     () = wake => engine.feed(Input::Tick, &mut actions),
+                    // The session writes too: its failed write ends the daemon as ours does.
+                    _ = failed.wait_for(Option::is_some) => {
+                        return Err(CommitError::OutcomeUnknown.into());
+                    }
                 }
             }
             for _ in 1..GATHER_MAX {
@@ -233,10 +243,12 @@ impl Engine {
                 self.feed(Input::Request { token, request: Request::Drain }, actions);
             }
             Control::Leave => self.leaving = true,
-            Control::Reconfigure(config) => {
+            Control::Reconfigure { config, done } => {
                 let more = self.core.set_config(*config, (self.clock)());
                 actions.changes.extend(more.changes);
                 actions.effects.extend(more.effects);
+                // A main task that has gone away needs no word.
+                let _ = done.send(());
             }
         }
     }

@@ -19,9 +19,19 @@ use tracing_subscriber::{Layer as _, reload};
 use crate::config::{Level, LogConfig};
 use crate::daemon::clock;
 
-/// The protocol library's crates, by the targets of their records.
-const LIBRARY_TARGETS: [&str; 5] =
-    ["whatsapp_rust", "wacore", "wacore_noise", "wacore_libsignal", "wacore_binary"];
+/// Other crates that say something only when it is wrong, and know nobody's name. The
+/// protocol library makes up targets as it goes (`Client/Send`, `usync`), so whatever is
+/// neither ours nor listed here counts as the library's.
+const OTHER_CRATES: [&str; 8] = [
+    "hyper",
+    "hyper_util",
+    "mio",
+    "rustls",
+    "rustls_native_certs",
+    "sled",
+    "tokio",
+    "tokio_rustls",
+];
 
 /// Changes the levels of a running daemon.
 pub struct LevelHandle(reload::Handle<Targets, Registry>);
@@ -52,14 +62,14 @@ fn under_journal() -> bool {
 }
 
 fn targets(config: &LogConfig) -> Targets {
-    // Foreign crates (hyper, rustls, ...) speak up only when something is wrong.
-    let mut targets =
-        Targets::new().with_default(LevelFilter::WARN).with_target("tetherd", filter(config.level));
+    let mut targets = Targets::new()
+        .with_default(filter(config.library))
+        .with_target("tetherd", filter(config.level));
     for (module, level) in &config.modules {
         targets = targets.with_target(format!("tetherd::{module}"), filter(*level));
     }
-    for target in LIBRARY_TARGETS {
-        targets = targets.with_target(target, filter(config.library));
+    for target in OTHER_CRATES {
+        targets = targets.with_target(target, LevelFilter::WARN);
     }
     targets
 }
@@ -109,5 +119,25 @@ fn priority(level: tracing::Level) -> u8 {
         tracing::Level::WARN => 4,
         tracing::Level::INFO => 6,
         tracing::Level::DEBUG | tracing::Level::TRACE => 7,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn invariant_9_what_is_neither_ours_nor_a_known_crate_counts_as_the_library() {
+        let mut config = Config::default().log;
+        config.level = Level::Trace;
+        let quiet = targets(&config);
+        for target in ["whatsapp_rust::client", "wacore", "Client/Send", "usync", "log"] {
+            assert!(!quiet.would_enable(target, &tracing::Level::ERROR), "{target}");
+        }
+        assert!(quiet.would_enable("tetherd::store", &tracing::Level::TRACE));
+        assert!(quiet.would_enable("rustls::conn", &tracing::Level::WARN));
+        config.library = Level::Debug;
+        assert!(targets(&config).would_enable("Client/Send", &tracing::Level::DEBUG));
     }
 }

@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::config::{ClientVersion, Config};
@@ -108,7 +108,7 @@ impl StartError {
     /// How the process ends.
     pub fn exit(&self) -> ExitCode {
         match self {
-            StartError::Store(error) => store_exit(error),
+            StartError::Store(error) => error.exit(),
             StartError::Read(_) | StartError::Keys(_) => ExitCode::DataErr,
             StartError::Access(_) | StartError::Session(_) => ExitCode::Config,
             StartError::Socket(_) | StartError::Listen(_) => ExitCode::CantCreate,
@@ -117,20 +117,12 @@ impl StartError {
     }
 }
 
-fn store_exit(error: &OpenError) -> ExitCode {
-    match error {
-        OpenError::Locked { .. } => ExitCode::TempFail,
-        OpenError::NotADirectory { .. } => ExitCode::CantCreate,
-        OpenError::WrongOwner { .. } | OpenError::TooOpen { .. } => ExitCode::NoPerm,
-        OpenError::DiskFull { .. } | OpenError::Io { .. } => ExitCode::IoErr,
-        OpenError::Newer { .. } => ExitCode::Protocol,
-        OpenError::Damaged { .. } | OpenError::RolledBack { .. } => ExitCode::DataErr,
-    }
-}
-
 /// How the daemon's life ended, if not as it should.
 #[derive(Debug, thiserror::Error)]
 pub enum EndError {
+    /// The store failed for good.
+    #[error(transparent)]
+    Store(store::Failure),
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -140,10 +132,18 @@ pub enum EndError {
 }
 
 impl EndError {
+    /// What to do about it.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            EndError::Store(failure) => Some(failure.remedy()),
+            EndError::Engine(_) | EndError::Broken(_) => None,
+        }
+    }
+
     /// How the process ends.
     pub fn exit(&self) -> ExitCode {
         match self {
-            EndError::Engine(EngineError::Store(_)) => ExitCode::IoErr,
+            EndError::Store(_) | EndError::Engine(EngineError::Store(_)) => ExitCode::IoErr,
             EndError::Engine(EngineError::SessionGone) | EndError::Broken(_) => ExitCode::Software,
         }
     }
@@ -210,10 +210,13 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// Takes what the engine can take of this configuration.
+    /// Takes what the engine can take of this configuration. Returns once it is in force.
     pub async fn reconfigure(&self, config: &Config) {
+        let (done, is_done) = oneshot::channel();
+        let config = Box::new(core_config(config));
         // An engine that is gone ends the daemon anyway.
-        let _ = self.control.send(Control::Reconfigure(Box::new(core_config(config)))).await;
+        let _ = self.control.send(Control::Reconfigure { config, done }).await;
+        let _ = is_done.await;
     }
 
     /// Returns when the daemon has ended by itself: its store has failed.
@@ -225,11 +228,27 @@ impl Daemon {
         }
     }
 
+    /// Makes the store go wrong, for tests.
+    #[cfg(feature = "sim")]
+    pub fn inject(&self, fault: store::Fault, good: u32) {
+        self.store.inject_after(fault, good);
+    }
+
     /// Lets what is in flight finish, and ends everything in order.
-    pub async fn stop(mut self) -> Result<(), EndError> {
+    pub async fn stop(self) -> Result<(), EndError> {
+        self.stop_or(std::future::pending()).await
+    }
+
+    /// As [`Daemon::stop`], but what is in flight is waited for only until `hurry`.
+    pub async fn stop_or(mut self, hurry: impl Future<Output = ()>) -> Result<(), EndError> {
         let _ = self.control.send(Control::Drain).await;
-        if tokio::time::timeout(DRAIN_TIME_MAX, self.ended()).await.is_err() {
-            tracing::warn!("what is still in flight goes out again after the next start");
+        let why = tokio::select! {
+            () = self.ended() => None,
+            () = tokio::time::sleep(DRAIN_TIME_MAX) => Some("it takes too long"),
+            () = hurry => Some("told again"),
+        };
+        if let Some(why) = why {
+            tracing::warn!("{why}: what is still in flight goes out again after the next start");
             let _ = self.control.send(Control::Leave).await;
         }
         if tokio::time::timeout(LEAVE_TIME_MAX, self.ended()).await.is_err()
@@ -244,7 +263,12 @@ impl Daemon {
         let _ = self.server.await;
         drop(self.socket);
         let store = self.store;
+        let failed = store.failed();
         let _ = tokio::task::spawn_blocking(move || store.close()).await;
+        // Whatever else it led to, that is what a person has to know.
+        if let Some(failure) = failed.borrow().clone() {
+            return Err(EndError::Store(failure));
+        }
         self.result.unwrap_or(Ok(()))
     }
 }

@@ -57,6 +57,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 fn serve(loaded: Loaded, named: Option<&Path>) -> ExitCode {
     let levels = log::init(&loaded.config.log);
+    std::panic::set_hook(Box::new(panicked));
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -80,6 +81,10 @@ async fn run_until_told(
         Ok(daemon) => daemon,
         Err(error) => return refused_to_start(&error),
     };
+    #[cfg(feature = "sim")]
+    if let Err(wrong) = inject(&daemon) {
+        return fail(ExitCode::Usage, &wrong);
+    }
     loop {
         tokio::select! {
             signal = signals.next() => match signal {
@@ -87,25 +92,51 @@ async fn run_until_told(
                     tracing::info!("stopping: what is in flight is waited for");
                     break;
                 }
-                Signal::Reload => {
-                    if reload(&mut config, named, levels.as_ref()) {
-                        daemon.reconfigure(&config).await;
-                    }
-                }
+                Signal::Reload => reload(&daemon, &mut config, named, levels.as_ref()).await,
             },
             () = daemon.ended() => break,
         }
     }
-    match daemon.stop().await {
+    match daemon.stop_or(told_again(&mut signals)).await {
         Ok(()) => {
             tracing::info!("stopped");
             ExitCode::Ok
         }
         Err(error) => {
             tracing::error!("{error}");
+            if let Some(remedy) = error.remedy() {
+                tracing::error!("remedy: {remedy}");
+            }
             error.exit()
         }
     }
+}
+
+/// Says where it happened and never what: a panic's words may quote texts and numbers.
+fn panicked(info: &std::panic::PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    match info.location() {
+        Some(at) => tracing::error!("thread {thread} panicked at {at}"),
+        None => tracing::error!("thread {thread} panicked"),
+    }
+}
+
+/// Returns when somebody who has asked for the end asks again.
+async fn told_again(signals: &mut Signals) {
+    while signals.next().await != Signal::Stop {}
+}
+
+/// What the environment says is to go wrong; see [`crate::store::Fault`].
+#[cfg(feature = "sim")]
+fn inject(daemon: &Daemon) -> Result<(), String> {
+    use crate::store::{FAULT_VARIABLE, Fault};
+    let Ok(text) = std::env::var(FAULT_VARIABLE) else { return Ok(()) };
+    let (fault, good) =
+        Fault::parse(&text).ok_or_else(|| format!("{FAULT_VARIABLE}: no such fault: {text:?}"))?;
+    daemon.inject(fault, good);
+    tracing::warn!("a fault is armed");
+    Ok(())
 }
 
 fn refused_to_start(error: &StartError) -> ExitCode {
@@ -116,14 +147,19 @@ fn refused_to_start(error: &StartError) -> ExitCode {
     error.exit()
 }
 
-/// Takes what a running daemon can take, and says what it cannot. Whether there is a
-/// configuration to take.
-fn reload(config: &mut Config, named: Option<&Path>, levels: Option<&LevelHandle>) -> bool {
+/// Takes what a running daemon can take, and says what it cannot. A configuration that
+/// is wrong changes nothing.
+async fn reload(
+    daemon: &Daemon,
+    config: &mut Config,
+    named: Option<&Path>,
+    levels: Option<&LevelHandle>,
+) {
     let loaded = match Config::load(named, &Environment::current()) {
         Ok(loaded) => loaded,
         Err(error) => {
             tracing::warn!("the configuration is not reloaded: {error}");
-            return false;
+            return;
         }
     };
     let diff = Config::reload_diff(config, &loaded.config);
@@ -131,6 +167,7 @@ fn reload(config: &mut Config, named: Option<&Path>, levels: Option<&LevelHandle
     if let Some(levels) = levels {
         levels.set(&config.log);
     }
+    daemon.reconfigure(config).await;
     if diff.applied.is_empty() && diff.needs_restart.is_empty() {
         tracing::info!("reloaded: nothing has changed");
     }
@@ -140,5 +177,4 @@ fn reload(config: &mut Config, named: Option<&Path>, levels: Option<&LevelHandle
     if !diff.needs_restart.is_empty() {
         tracing::warn!("takes a restart: {}", diff.needs_restart.join(", "));
     }
-    true
 }

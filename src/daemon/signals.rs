@@ -2,8 +2,10 @@
 
 use std::io;
 use std::os::unix::net::UnixStream as StdStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::low_level::pipe;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
@@ -25,13 +27,15 @@ pub struct Signals {
 
 impl Signals {
     /// Takes over SIGTERM, SIGINT and SIGHUP, and leaves SIGPIPE ignored, as Rust
-    /// programs find it. Call it before anything that a signal should not cut short.
+    /// programs find it. SIGXFSZ is caught and comes to nothing, so that a write past
+    /// the limit on file sizes fails as one on a full disk does. Call it before anything that a signal should not cut short.
     pub fn register() -> io::Result<Signals> {
         let (stop, stop_handler) = StdStream::pair()?;
         let (reload, reload_handler) = StdStream::pair()?;
         pipe::register(SIGTERM, stop_handler.try_clone()?)?;
         pipe::register(SIGINT, stop_handler)?;
         pipe::register(SIGHUP, reload_handler)?;
+        signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
         Ok(Signals { stop: readable(stop)?, reload: readable(reload)? })
     }
 

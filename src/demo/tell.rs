@@ -22,10 +22,20 @@ pub(super) fn opening(socket: &Path, pacing: &PacingConfig) {
         pacing.messages,
         pacing.window.as_secs()
     ));
-    line("From a second terminal:");
-    line(&format!("  tetherctl --socket {} status", socket.display()));
-    line(&format!("  tetherctl --socket {} send +15550111 'hello'", socket.display()));
+    line("From a second terminal, in this folder:");
+    let (tetherctl, socket) = (tetherctl(), socket.display());
+    line(&format!("  {tetherctl} --socket {socket} status"));
+    line(&format!("  {tetherctl} --socket {socket} send +15550111 'hello'"));
     line("");
+}
+
+/// How to call `tetherctl`: beside this program, or built first.
+fn tetherctl() -> String {
+    let beside = std::env::current_exe().ok().map(|path| path.with_file_name("tetherctl"));
+    match beside {
+        Some(path) if path.exists() => path.display().to_string(),
+        Some(_) | None => "cargo run -q --features sim --bin tetherctl --".to_owned(),
+    }
 }
 
 /// Tells events as they come, each message's change once.
@@ -66,7 +76,8 @@ impl Teller {
                     (State::Sending, 2..) => format!(" (attempt {})", message.attempts),
                     _ => String::new(),
                 };
-                format!("{:<4} {:<9} {}{attempts}", message.id, message.state, message.preview)
+                let (id, state) = (message.id.to_string(), message.state.name());
+                format!("{id:<4} {state:<9} {}{attempts}", message.preview)
             }
             Event::Status { status } => {
                 let state = status.session.state.name();

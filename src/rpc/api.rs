@@ -8,8 +8,6 @@
 //! Nothing here knows the daemon. Times are RFC 3339 in UTC, durations carry their
 //! unit in the name, identifiers are strings.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 mod error;
@@ -85,7 +83,7 @@ pub struct SendResult {
 }
 
 /// Parameters of `message.get`: exactly one of the three.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GetParams {
     /// By our id.
@@ -250,37 +248,4 @@ pub struct PairParams {
 pub struct PairResult {
     /// What to scan or to type.
     pub offer: PairOffer,
-}
-
-// What names people or quotes them is not in the debug output.
-
-impl fmt::Debug for SendParams {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SendParams({} bytes)", self.text.len())
-    }
-}
-
-impl fmt::Debug for Filter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Filter { states, to, reason, older_than_s, ids } = self;
-        f.debug_struct("Filter")
-            .field("states", states)
-            .field("to", &to.as_ref().map(|_| ".."))
-            .field("reason", reason)
-            .field("older_than_s", older_than_s)
-            .field("ids", ids)
-            .finish()
-    }
-}
-
-impl fmt::Debug for ClearExample {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ClearExample({})", self.id)
-    }
-}
-
-impl fmt::Debug for PairParams {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.phone.is_some() { "PairParams(by code)" } else { "PairParams(by QR)" })
-    }
 }

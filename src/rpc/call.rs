@@ -107,8 +107,23 @@ pub fn decode_params<P: Params>(params: Map<String, Value>) -> Result<P, Error> 
         check_fields(filter, Filter::FIELDS, "filter.")?;
     }
     serde_json::from_value(Value::Object(params)).map_err(|error| {
-        Error::new(ErrorKind::InvalidParams, clipped(&error.to_string()).into_owned())
+        let sentence = without_value(&error.to_string());
+        Error::new(ErrorKind::InvalidParams, clipped(&sentence).into_owned())
     })
+}
+
+/// serde quotes what it did not expect, which may be a text or a number of somebody: an
+/// error names the kind of value and what was expected.
+fn without_value(sentence: &str) -> String {
+    let kinds = ["invalid type: ", "invalid value: ", "unknown variant "];
+    if let Some(kind) = kinds.iter().find(|kind| sentence.starts_with(*kind))
+        && let Some((found, expected)) = sentence.rsplit_once(", expected ")
+    {
+        let rest = found.get(kind.len()..).unwrap_or_default();
+        let word = rest.split(['`', '"']).next().unwrap_or_default();
+        return format!("{}, expected {expected}", format!("{kind}{word}").trim_end());
+    }
+    sentence.to_owned()
 }
 
 fn check_fields(given: &Map<String, Value>, known: &[&str], prefix: &str) -> Result<(), Error> {

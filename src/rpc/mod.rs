@@ -3,7 +3,7 @@
 //! - [`api`]: methods, parameters, results, events and error codes.
 //! - [`call`]: which method takes which parameters and answers what; the decoding
 //!   of parameters.
-//! - [`line`]: bytes to lines, bounded.
+//! - [`mod@line`]: bytes to lines, bounded.
 //! - [`frame`]: lines to JSON-RPC 2.0 messages, and back.
 //! - [`client`]: the calling side.
 //! - [`view`]: snapshot and changes, folded into one picture.
@@ -13,6 +13,7 @@ pub mod call;
 pub mod client;
 pub mod frame;
 pub mod line;
+mod redacted;
 pub mod view;
 
 #[cfg(test)]

@@ -70,9 +70,17 @@ fn failed(error: &dyn std::error::Error) -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), SimError> {
     let mut signals = signals()?;
-    let config = SimConfig { listen: arguments.listen, dir: arguments.dir };
+    // Absolute: what is printed is copied into configurations.
+    let absolute = |path: PathBuf| {
+        std::path::absolute(path).map_err(SimError::io("the current folder is unknown"))
+    };
+    let dir = arguments.dir.map(absolute).transpose()?;
+    let config = SimConfig { listen: arguments.listen, dir };
     let sim = Arc::new(Sim::start(config).await?);
-    let path = arguments.control.unwrap_or_else(|| sim.dir().join(CONTROL_FILE));
+    let path = match arguments.control {
+        Some(path) => absolute(path)?,
+        None => sim.dir().join(CONTROL_FILE),
+    };
     let socket = control::bind(&path)?;
     let callers = tokio::spawn(control::run(socket, Arc::clone(&sim)));
     let ready = json!({

@@ -237,7 +237,10 @@ struct Nothing {}
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wait {
+    #[serde(default)]
     messages: u64,
+    #[serde(default)]
+    keepalives: u64,
     #[serde(default = "a_minute")]
     within_s: u64,
 }
@@ -308,9 +311,11 @@ async fn call_people(sim: &Sim, method: &str, given: Value) -> Result<Value, Fai
 async fn call_server(sim: &Sim, method: &str, given: Value) -> Result<Value, Failure> {
     match method {
         "server.wait" => {
-            let Wait { messages, within_s } = params(given)?;
+            let Wait { messages, keepalives, within_s } = params(given)?;
             let within = std::time::Duration::from_secs(within_s);
-            Ok(json!(sim.wait_for(|stats| stats.messages >= messages, within).await?))
+            let enough =
+                |stats: &super::Stats| stats.messages >= messages && stats.keepalives >= keepalives;
+            Ok(json!(sim.wait_for(enough, within).await?))
         }
         "server.replace_session" => {
             let Account { account } = params(given)?;

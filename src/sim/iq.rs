@@ -34,6 +34,10 @@ pub(super) async fn request(world: &mut World, link: LinkId, iq: &Node) {
             let sync = app_state(iq);
             world.say(link, result_with(iq, [sync]));
         }
+        ("w:p", ..) => {
+            world.stats.keepalives += 1;
+            world.say(link, result(iq));
+        }
         ("w:profile:picture", false, _) => world.say(link, refusal(iq, 404, "item-not-found")),
         _ => match fixed(&space, set, child) {
             Some(child) => world.say(link, result_with(iq, [child])),
@@ -74,7 +78,7 @@ fn fixed(space: &str, set: bool, child: &str) -> Option<Node> {
 
 /// Requests that a client makes and forgets: an empty success is what they expect.
 fn harmless(space: &str, set: bool) -> bool {
-    matches!(space, "w:p" | "passive" | "urn:xmpp:ping" | "tos" | "w:stats")
+    matches!(space, "passive" | "urn:xmpp:ping" | "tos" | "w:stats")
         || (set
             && matches!(
                 space,

@@ -1,7 +1,13 @@
 //! Small helpers around the binary stanzas. Knows no protocol.
 
 use whatsapp_rust::NodeBuilder;
-use whatsapp_rust::wacore_binary::{Jid, Node, NodeContent, SERVER_JID};
+use whatsapp_rust::wacore_binary::{Jid, Node, NodeContent, Server};
+
+/// The server's own address. An address and no text: clients compare it as one, and as
+/// a text it would be written as a token.
+pub(super) fn server() -> Jid {
+    Jid::new("", Server::Pn)
+}
 
 /// An attribute as text.
 pub(super) fn attr(node: &Node, key: &str) -> Option<String> {
@@ -39,7 +45,7 @@ pub(super) fn first_child_tag(node: &Node) -> &str {
 
 /// An iq's answer, addressed as the request asked.
 fn answer(iq: &Node, kind: &'static str) -> NodeBuilder {
-    let from = attr(iq, "to").unwrap_or_else(|| SERVER_JID.to_owned());
+    let from = jid_attr(iq, "to").unwrap_or_else(server);
     NodeBuilder::new("iq")
         .attr("from", from)
         .attr("type", kind)

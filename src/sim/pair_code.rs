@@ -9,12 +9,14 @@ use whatsapp_rust::wacore::libsignal::crypto::aes_256_gcm_decrypt;
 use whatsapp_rust::wacore::libsignal::protocol::{KeyPair, PublicKey};
 use whatsapp_rust::wacore::pair_code::PairCodeUtils;
 use whatsapp_rust::wacore::time::now_secs;
-use whatsapp_rust::wacore_binary::{Node, SERVER_JID};
+use whatsapp_rust::wacore_binary::Node;
 
 use super::accounts::DeviceId;
 use super::cert::public_bytes;
 use super::error::{PairingError, SimError};
-use super::nodes::{attr, child_array, child_content, jid_attr, refusal, result, result_with};
+use super::nodes::{
+    attr, child_array, child_content, jid_attr, refusal, result, result_with, server,
+};
 use super::pairing::{Paired, sign_in};
 use super::world::{Ending, LinkId, Standing, World, random};
 
@@ -154,7 +156,7 @@ pub(super) fn phone_hello(
         ])
         .build();
     let notification = NodeBuilder::new("notification")
-        .attr("from", SERVER_JID)
+        .attr("from", server())
         .attr("type", "link_code_companion_reg")
         .attr("id", world.iq_id())
         .attr("t", now_secs())

@@ -7,14 +7,14 @@ use whatsapp_rust::buffa::Message as _;
 use whatsapp_rust::wacore::libsignal::crypto::hmac_sha256;
 use whatsapp_rust::wacore::libsignal::protocol::{CurveError, PublicKey};
 use whatsapp_rust::wacore::time::now_secs;
-use whatsapp_rust::wacore_binary::{Jid, Node, SERVER_JID};
+use whatsapp_rust::wacore_binary::{Jid, Node};
 use whatsapp_rust::waproto::codec;
 use whatsapp_rust::waproto::whatsapp::client_payload::DevicePairingRegistrationData;
 use whatsapp_rust::waproto::whatsapp::{ADVSignedDeviceIdentity, ADVSignedDeviceIdentityHMAC};
 
 use super::accounts::{Companion, DeviceId};
 use super::error::{PairingError, SimError};
-use super::nodes::{attr, child_content};
+use super::nodes::{attr, child_content, server};
 use super::world::{Ending, LinkId, PairingLink, Standing, World, random};
 
 /// How many QR references a client gets at once.
@@ -58,7 +58,7 @@ pub(super) fn begin(world: &mut World, link: LinkId, data: &DevicePairingRegistr
     let children =
         references.iter().map(|text| NodeBuilder::new("ref").bytes(text.as_bytes()).build());
     let iq = NodeBuilder::new("iq")
-        .attr("from", SERVER_JID)
+        .attr("from", server())
         .attr("type", "set")
         .attr("id", world.iq_id())
         .attr("xmlns", "md")
@@ -211,7 +211,7 @@ fn pair_success(
         NodeBuilder::new("biz").attr("name", push_name).build(),
     ]);
     NodeBuilder::new("iq")
-        .attr("from", SERVER_JID)
+        .attr("from", server())
         .attr("type", "set")
         .attr("id", iq)
         .attr("xmlns", "md")

@@ -208,6 +208,12 @@ impl People {
         Ok(())
     }
 
+    /// How a group names its members.
+    pub fn group_addressing(&self, group: &Jid) -> Option<Addressing> {
+        let group = self.groups.get(group.user.as_str()).filter(|_| group.is_group())?;
+        Some(group.addressing)
+    }
+
     /// Answers an `<iq xmlns="usync">`.
     pub fn usync(&mut self, iq: &Node, asking: &Jid) -> Node {
         stanza::usync::answer(self, iq, asking)

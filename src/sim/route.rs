@@ -10,6 +10,7 @@ use whatsapp_rust::wacore_binary::{Jid, JidExt as _, Node};
 
 use super::accounts::DeviceId;
 use super::dispatch::ack;
+use super::groups::Addressing;
 use super::nodes::{attr, jid_attr};
 use super::receive::Delivered;
 use super::settings::Receipts;
@@ -162,7 +163,10 @@ pub(super) async fn client_receipt(world: &mut World, link: LinkId, node: &Node)
 fn pass_on(world: &World, device: &DeviceId, node: &Node, author: &DeviceId) -> Node {
     let mut passed = node.clone();
     passed.attrs.0.retain(|(key, _)| !matches!(key.as_ref(), "to" | "participant"));
-    let by_lid = jid_attr(node, "to").is_some_and(|to| to.is_lid());
+    let by_lid = jid_attr(node, "to").is_some_and(|to| {
+        let named_by = world.people.group_addressing(&to);
+        to.is_lid() || named_by == Some(Addressing::Lid)
+    });
     let own = if by_lid { world.lid(device) } else { None }.unwrap_or_else(|| device.jid());
     let group = jid_attr(node, "to").filter(Jid::is_group);
     match group {

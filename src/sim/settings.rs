@@ -218,6 +218,8 @@ pub struct Stats {
     pub messages: u64,
     /// Acks that were sent, with or without an error.
     pub acks: u64,
+    /// Keepalives that were answered.
+    pub keepalives: u64,
     /// Stanzas that the server did not understand.
     pub not_understood: u64,
     /// Every message stanza in order of arrival, the first [`ATTEMPTS_MAX`].

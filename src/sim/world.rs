@@ -8,11 +8,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use whatsapp_rust::NodeBuilder;
 use whatsapp_rust::wacore::time::now_secs;
-use whatsapp_rust::wacore_binary::{Jid, Node, SERVER_JID};
+use whatsapp_rust::wacore_binary::{Jid, Node};
 
 use super::accounts::{Account, Accounts, DeviceId};
 use super::cert::NoiseKeys;
-use super::nodes::{attr, conflict};
+use super::nodes::{attr, conflict, server};
 use super::pair_code::CodeOffer;
 use super::pairing::{Pending, Registration};
 use super::people::{People, PeopleError};
@@ -304,7 +304,7 @@ impl World {
 
 /// `<ib>` with one child.
 pub(super) fn info(child: Node) -> Node {
-    NodeBuilder::new("ib").attr("from", SERVER_JID).children([child]).build()
+    NodeBuilder::new("ib").attr("from", server()).children([child]).build()
 }
 
 /// Random bytes from the kernel; without them nothing here makes sense.

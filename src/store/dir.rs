@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::poll::poll;
 
-use super::error::{OpenError, is_disk_full};
+use super::error::{CREATE, OpenError, is_disk_full};
 
 /// The database's folder in the state directory.
 pub(super) const DATABASE: &str = "store";
@@ -21,6 +21,9 @@ pub(super) const FORMAT_FILE: &str = "format";
 pub(super) const CONFIRMED: &str = "confirmed";
 /// The lock's file in the state directory.
 pub(super) const LOCK: &str = "lock";
+
+/// In the state directory, only while the database opens: its files as they were.
+const BEFORE: &str = "store.before";
 
 const DIR_MODE: u32 = 0o700;
 const LOCK_MODE: u32 = 0o600;
@@ -51,7 +54,7 @@ impl StateDir {
                 .recursive(true)
                 .mode(DIR_MODE)
                 .create(path)
-                .map_err(io_error("create", path))?;
+                .map_err(io_error(CREATE, path))?;
         }
         check(path)?;
         let lock = take_lock(path)?;
@@ -72,10 +75,7 @@ impl StateDir {
         }
         let folder = self.path.join(DATABASE);
         if !folder.exists() {
-            DirBuilder::new()
-                .mode(DIR_MODE)
-                .create(&folder)
-                .map_err(io_error("create", &folder))?;
+            DirBuilder::new().mode(DIR_MODE).create(&folder).map_err(io_error(CREATE, &folder))?;
         }
         remove_half_made_snapshots(&folder)?;
         wait_for_database(&folder.join("db"))?;
@@ -125,6 +125,26 @@ impl StateDir {
         sync(&folder)
     }
 
+    /// Copies the database's files before it opens: sled cuts off and overwrites what it
+    /// takes for the end of its log, and a refused store has to stay as it is.
+    pub(super) fn copy_before_opening(&self) -> Result<Before, OpenError> {
+        let (folder, copy) = (self.path.join(DATABASE), self.path.join(BEFORE));
+        match fs::remove_dir_all(&copy) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(io_error("remove", &copy)(error));
+            }
+            Ok(()) | Err(_) => {}
+        }
+        DirBuilder::new().mode(DIR_MODE).create(&copy).map_err(io_error(CREATE, &copy))?;
+        let before = Before { folder, copy };
+        if let Err(error) = before.fill() {
+            let refusal = io_error("copy the files of", &before.folder)(error);
+            before.discard();
+            return Err(refusal);
+        }
+        Ok(before)
+    }
+
     /// Makes the names that the database has created durable. Done at each start: the
     /// one that created them may have been cut off before.
     pub(super) fn settle(&self) -> Result<(), OpenError> {
@@ -133,6 +153,53 @@ impl StateDir {
             sync(&path)?;
         }
         Ok(())
+    }
+}
+
+/// The database's files as they were before it opened.
+#[derive(Debug)]
+pub(super) struct Before {
+    folder: PathBuf,
+    copy: PathBuf,
+}
+
+impl Before {
+    fn fill(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                fs::copy(entry.path(), self.copy.join(entry.file_name()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The database is good: the copies go.
+    pub(super) fn discard(self) {
+        if let Err(error) = fs::remove_dir_all(&self.copy) {
+            tracing::warn!(%error, "the copy of the store cannot be removed");
+        }
+    }
+
+    /// The database is refused: its files are again as they were.
+    pub(super) fn put_back(self) {
+        let put_back = || -> io::Result<()> {
+            for entry in fs::read_dir(&self.folder)? {
+                let entry = entry?;
+                let is_new = !self.copy.join(entry.file_name()).exists();
+                if is_new && entry.file_type()?.is_file() {
+                    fs::remove_file(entry.path())?;
+                }
+            }
+            for entry in fs::read_dir(&self.copy)? {
+                let entry = entry?;
+                fs::rename(entry.path(), self.folder.join(entry.file_name()))?;
+            }
+            fs::remove_dir(&self.copy)
+        };
+        if let Err(error) = put_back() {
+            tracing::warn!(%error, "the store's files cannot be put back as they were");
+        }
     }
 }
 

@@ -1,28 +1,13 @@
-//! What can go wrong with the store, said so that a person can act on it. Owns the
-//! exit codes of each case; never exits itself.
+//! What can go wrong with the store, said so that a person can act on it. Says how a
+//! process ends that cannot start for its store; never exits itself.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Exit codes (sysexits.h) of a daemon that cannot start, or go on, for its store.
-pub mod exit {
-    /// The store is damaged (`EX_DATAERR`).
-    pub const DAMAGED: u8 = 65;
-    /// The disk has no room (`EX_OSERR`).
-    pub const DISK_FULL: u8 = 71;
-    /// The store cannot be read or created (`EX_OSFILE`).
-    pub const UNREADABLE: u8 = 72;
-    /// The state directory's path is something else (`EX_CANTCREAT`).
-    pub const NOT_A_DIRECTORY: u8 = 73;
-    /// A write failed while running: outcome unknown (`EX_IOERR`).
-    pub const FAILED: u8 = 74;
-    /// Another daemon holds the state directory (`EX_TEMPFAIL`).
-    pub const LOCKED: u8 = 75;
-    /// The store was written by a newer program (`EX_PROTOCOL`).
-    pub const NEWER: u8 = 76;
-    /// The state directory's owner or mode is wrong (`EX_NOPERM`).
-    pub const PERMISSIONS: u8 = 77;
-}
+use crate::exit::ExitCode;
+
+/// What an [`OpenError::Io`] says was tried when a folder could not be made.
+pub(super) const CREATE: &str = "create";
 
 /// Why the store did not open. Nothing was reset, moved or removed.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +45,11 @@ pub enum OpenError {
         mode: u32,
     },
     /// No room to recover or to write.
-    #[error("the disk that holds {} is full", .dir.display())]
+    #[error(
+        "there is no room to write in {}: the disk is full, or a quota or a limit on the size \
+         of files is reached",
+        .dir.display()
+    )]
     DiskFull {
         /// The state directory.
         dir: PathBuf,
@@ -118,7 +107,7 @@ impl OpenError {
             }
             OpenError::WrongOwner { dir, us, .. } => format!("chown -R {us} {}", quoted(dir)),
             OpenError::TooOpen { dir, .. } => format!("chmod 700 {}", quoted(dir)),
-            OpenError::DiskFull { .. } => "make room on that disk, then start again".into(),
+            OpenError::DiskFull { .. } => "make room there, then start again".into(),
             OpenError::Newer { .. } => {
                 "start the newer program again; this one cannot read what it wrote".into()
             }
@@ -146,16 +135,19 @@ impl OpenError {
         }
     }
 
-    /// The daemon's exit code.
-    pub const fn exit_code(&self) -> u8 {
+    /// How a daemon ends that cannot start for this.
+    pub fn exit(&self) -> ExitCode {
         match self {
-            OpenError::Locked { .. } => exit::LOCKED,
-            OpenError::NotADirectory { .. } => exit::NOT_A_DIRECTORY,
-            OpenError::WrongOwner { .. } | OpenError::TooOpen { .. } => exit::PERMISSIONS,
-            OpenError::DiskFull { .. } => exit::DISK_FULL,
-            OpenError::Newer { .. } => exit::NEWER,
-            OpenError::Damaged { .. } | OpenError::RolledBack { .. } => exit::DAMAGED,
-            OpenError::Io { .. } => exit::UNREADABLE,
+            OpenError::Locked { .. } => ExitCode::TempFail,
+            OpenError::NotADirectory { .. } => ExitCode::CantCreate,
+            OpenError::WrongOwner { .. } | OpenError::TooOpen { .. } => ExitCode::NoPerm,
+            OpenError::Newer { .. } => ExitCode::Protocol,
+            OpenError::Damaged { .. } | OpenError::RolledBack { .. } => ExitCode::DataErr,
+            OpenError::Io { what: CREATE, .. } => ExitCode::CantCreate,
+            OpenError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                ExitCode::NoPerm
+            }
+            OpenError::DiskFull { .. } | OpenError::Io { .. } => ExitCode::IoErr,
         }
     }
 }
@@ -230,7 +222,11 @@ impl EngineError {
 }
 
 pub(super) fn is_disk_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    // FileTooLarge: a limit on the size of files (`ulimit -f`, LimitFSIZE=).
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
 }
 
 /// Why the store stopped taking changes for good.
@@ -241,4 +237,17 @@ pub struct Failure {
     pub what: String,
     /// Whether the disk had no room.
     pub disk_full: bool,
+}
+
+impl Failure {
+    /// What to do about it.
+    pub fn remedy(&self) -> &'static str {
+        if self.disk_full {
+            "make room on the disk that holds the state directory, then start again: everything \
+             acknowledged is kept"
+        } else {
+            "look at the disk that holds the state directory, then start again: everything \
+             acknowledged is kept"
+        }
+    }
 }

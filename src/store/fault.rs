@@ -1,46 +1,107 @@
 //! Faults on demand, so that what follows a failed write or sync can be tested.
-//! Compiled only for tests and the simulator.
+//! Compiled only for tests and the simulator: a normal build knows none of this.
+//!
+//! A `sim` build of `tetherd` reads [`VARIABLE`] once it is ready:
+//!
+//! | value | what happens |
+//! |---|---|
+//! | `sync-fails-after:N` | N more syncs succeed, the next one fails |
+//! | `disk-full-after:N` | N more writes succeed, the next one finds no room |
+//! | `sync-waits-at:FIFO` | while this pipe exists, each sync waits until somebody has opened it for writing and closed it again |
 
-use std::io;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use super::error::EngineError;
 
-/// What fails next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The environment variable that names a fault.
+pub const VARIABLE: &str = "TETHERD_SIM_FAULT";
+
+/// What the next write or sync does.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The sync, with an input/output error, after the change was written.
+    /// The sync fails with an input/output error, after the change was written.
     SyncFails,
-    /// The write, because the disk is full.
+    /// The write fails, because the disk is full.
     DiskFull,
+    /// While this pipe exists, each sync waits until it was opened for writing and closed.
+    SyncWaits(PathBuf),
 }
+
+impl Fault {
+    /// Reads what [`VARIABLE`] says: a fault, and how many writes or syncs go well before.
+    pub fn parse(text: &str) -> Option<(Fault, u32)> {
+        let (name, value) = text.split_once(':')?;
+        match name {
+            "sync-fails-after" => Some((Fault::SyncFails, value.parse().ok()?)),
+            "disk-full-after" => Some((Fault::DiskFull, value.parse().ok()?)),
+            "sync-waits-at" => Some((Fault::SyncWaits(value.into()), 0)),
+            _ => None,
+        }
+    }
+}
+
+/// A fault, and how often it is still held back.
+type Armed = Option<(Fault, u32)>;
 
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    write_errno: AtomicI32,
-    sync_errno: AtomicI32,
+    write: Mutex<Armed>,
+    sync: Mutex<Armed>,
 }
 
 impl Faults {
-    pub(super) fn inject(&self, fault: Fault) {
-        match fault {
-            Fault::SyncFails => self.sync_errno.store(nix::libc::EIO, Ordering::Release),
-            Fault::DiskFull => self.write_errno.store(nix::libc::ENOSPC, Ordering::Release),
-        }
+    pub(super) fn inject(&self, fault: Fault, good: u32) {
+        let place = match fault {
+            Fault::SyncFails | Fault::SyncWaits(_) => &self.sync,
+            Fault::DiskFull => &self.write,
+        };
+        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some((fault, good));
     }
 
     pub(super) fn before_write(&self) -> Result<(), EngineError> {
-        take(&self.write_errno)
+        happen(&self.write)
     }
 
     pub(super) fn before_sync(&self) -> Result<(), EngineError> {
-        take(&self.sync_errno)
+        happen(&self.sync)
     }
 }
 
-fn take(errno: &AtomicI32) -> Result<(), EngineError> {
-    match errno.swap(0, Ordering::AcqRel) {
-        0 => Ok(()),
-        errno => Err(EngineError::Io(io::Error::from_raw_os_error(errno))),
+fn happen(place: &Mutex<Armed>) -> Result<(), EngineError> {
+    let mut armed = place.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, good @ 1..)) = armed.as_mut() {
+        *good -= 1;
+        return Ok(());
+    }
+    if let Some((Fault::SyncWaits(pipe), _)) = armed.as_ref() {
+        if pipe.exists() {
+            File::open(pipe)?.read_to_end(&mut Vec::new())?;
+        }
+        return Ok(());
+    }
+    let errno = match armed.take() {
+        Some((Fault::SyncFails, _)) => nix::libc::EIO,
+        Some((Fault::DiskFull, _)) => nix::libc::ENOSPC,
+        Some((Fault::SyncWaits(_), _)) | None => return Ok(()),
+    };
+    Err(io::Error::from_raw_os_error(errno).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_named_with_what_goes_well_before() {
+        assert_eq!(Fault::parse("sync-fails-after:3"), Some((Fault::SyncFails, 3)));
+        assert_eq!(Fault::parse("disk-full-after:0"), Some((Fault::DiskFull, 0)));
+        let waits = Fault::SyncWaits("/x:y".into());
+        assert_eq!(Fault::parse("sync-waits-at:/x:y"), Some((waits, 0)));
+        for wrong in ["", "sync-fails-after", "sync-fails-after:x", "no:1"] {
+            assert_eq!(Fault::parse(wrong), None, "{wrong}");
+        }
     }
 }

@@ -34,9 +34,9 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use batch::Batch;
-pub use error::{CommitError, EngineError, Failure, OpenError, ReadError, UpdateError, exit};
+pub use error::{CommitError, EngineError, Failure, OpenError, ReadError, UpdateError};
 #[cfg(any(test, feature = "sim"))]
-pub use fault::Fault;
+pub use fault::{Fault, VARIABLE as FAULT_VARIABLE};
 pub use open::{QUARANTINE_MAX, Quarantined};
 pub use record::{CHUNK_BYTES, Damage, FORMAT, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use value::{Scan, View};
@@ -89,15 +89,12 @@ impl Store {
         let folder = state.prepare()?;
         let format = state.format()?;
         open::check_format(format, dir)?;
-        let engine = Sled::open(&folder).map_err(|error| open::engine_error(dir, error))?;
-        state.settle()?;
-        let confirmed = state.confirmed()?;
-        let known = confirmed.read();
-        let looked = AssertUnwindSafe(|| open::verify(&engine, dir, format.is_none(), known));
-        let verified = catch_unwind(looked).unwrap_or_else(|_| {
-            let what = "reading it broke off".into();
-            Err(OpenError::Damaged { dir: dir.to_path_buf(), what })
-        })?;
+        let before = format.map(|_| state.copy_before_opening()).transpose()?;
+        let opened = Store::open_engine(&state, &folder, dir, format.is_none());
+        if let Some(before) = before {
+            if opened.is_ok() { before.discard() } else { before.put_back() }
+        }
+        let (engine, verified, confirmed) = opened?;
         if format.is_none() {
             state.set_format(u32::from(FORMAT))?;
         }
@@ -106,6 +103,24 @@ impl Store {
             tracing::warn!(area = record.area(), damage = %record.damage, "a record is set aside");
         }
         Store::start(Arc::new(locked), verified, confirmed, dir)
+    }
+
+    fn open_engine(
+        state: &StateDir,
+        folder: &Path,
+        dir: &Path,
+        is_new: bool,
+    ) -> Result<(Sled, Verified, Confirmed), OpenError> {
+        let engine = Sled::open(folder).map_err(|error| open::engine_error(dir, error))?;
+        state.settle()?;
+        let confirmed = state.confirmed()?;
+        let known = confirmed.read();
+        let looked = AssertUnwindSafe(|| open::verify(&engine, dir, is_new, known));
+        let verified = catch_unwind(looked).unwrap_or_else(|_| {
+            let what = "reading it broke off".into();
+            Err(OpenError::Damaged { dir: dir.to_path_buf(), what })
+        })?;
+        Ok((engine, verified, confirmed))
     }
 
     fn start(
@@ -243,10 +258,16 @@ impl Store {
         }
     }
 
-    /// Makes the next write or sync fail.
+    /// Makes the next write or sync go so.
     #[cfg(any(test, feature = "sim"))]
     pub fn inject(&self, fault: Fault) {
-        self.inner.shared.faults.inject(fault);
+        self.inner.shared.faults.inject(fault, 0);
+    }
+
+    /// Makes a write or sync go so after this many that go well.
+    #[cfg(any(test, feature = "sim"))]
+    pub fn inject_after(&self, fault: Fault, good: u32) {
+        self.inner.shared.faults.inject(fault, good);
     }
 
     /// Finishes what was handed over, closes the database and releases the lock.

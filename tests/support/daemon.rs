@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -31,9 +31,43 @@ impl Daemon {
 
     /// Starts it without waiting.
     pub(crate) fn spawn(config: &Path, socket: &Path) -> Daemon {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tetherd"))
-            .arg("--config")
-            .arg(config)
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tetherd"));
+        command.arg("--config").arg(config);
+        Daemon::launch(command, socket)
+    }
+
+    /// Starts it with something that is to go wrong, named as `TETHERD_SIM_FAULT` says.
+    pub(crate) fn with_fault(config: &Path, socket: &Path, fault: &str) -> Daemon {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tetherd"));
+        command.arg("--config").arg(config).env("TETHERD_SIM_FAULT", fault);
+        let mut daemon = Daemon::launch(command, socket);
+        daemon.wait_log("a fault is armed");
+        daemon
+    }
+
+    /// Starts it where no file may grow beyond this many blocks of 512 bytes (of 1024,
+    /// where `sh` counts so).
+    pub(crate) fn with_file_limit(config: &Path, socket: &Path, blocks: u64) -> Daemon {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", r#"ulimit -f "$1" && exec "$2" --config "$3""#, "sh"])
+            .arg(blocks.to_string())
+            .arg(env!("CARGO_BIN_EXE_tetherd"))
+            .arg(config);
+        Daemon::launch(command, socket)
+    }
+
+    /// Starts it without arguments: the environment names the configuration.
+    pub(crate) fn start_bare(config: &Path, socket: &Path) -> Daemon {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tetherd"));
+        command.env("TETHERD_CONFIG", config);
+        let mut daemon = Daemon::launch(command, socket);
+        daemon.wait_log("ready");
+        daemon
+    }
+
+    fn launch(mut command: Command, socket: &Path) -> Daemon {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -68,10 +102,47 @@ impl Daemon {
         panic!("no log line with {part:?}; the log:\n{}", self.seen.join("\n"));
     }
 
+    /// Waits until it is ready, or has ended: then its exit code.
+    #[track_caller]
+    pub(crate) fn ready_or_ended(&mut self) -> Option<i32> {
+        let started = Instant::now();
+        while let Some(left) = DEADLINE.checked_sub(started.elapsed()) {
+            let Ok(line) = self.log.recv_timeout(left) else {
+                return Some(self.wait().code().expect("it ended by a signal"));
+            };
+            self.seen.push(line.clone());
+            if line.contains(" ready ") {
+                return None;
+            }
+        }
+        panic!("neither ready nor ended; the log:\n{}", self.seen.join("\n"));
+    }
+
+    /// The remedy in its log.
+    #[track_caller]
+    pub(crate) fn remedy(&mut self) -> String {
+        let log = self.log();
+        let remedy = log.lines().find_map(|line| line.split_once("remedy: "));
+        remedy.unwrap_or_else(|| panic!("no remedy in the log:\n{log}")).1.to_owned()
+    }
+
     /// Everything logged so far.
     pub(crate) fn log(&mut self) -> String {
         self.seen.extend(self.log.try_iter());
         self.seen.join("\n")
+    }
+
+    /// A log line that contains this, if there is one within this time.
+    pub(crate) fn log_within(&mut self, part: &str, within: Duration) -> bool {
+        let started = Instant::now();
+        while let Some(left) = within.checked_sub(started.elapsed()) {
+            let Ok(line) = self.log.recv_timeout(left) else { break };
+            self.seen.push(line.clone());
+            if line.contains(part) {
+                return true;
+            }
+        }
+        false
     }
 
     pub(crate) fn call(&self, method: &str, params: Value) -> Result<Value, Value> {

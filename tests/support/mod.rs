@@ -23,15 +23,16 @@ pub(crate) const ACCOUNT: &str = "15550100";
 
 /// A fresh folder with a simulator, ready for daemons.
 pub(crate) struct Lab {
-    folder: tempfile::TempDir,
+    // Dropped in this order: the simulator ends before its folder is removed.
     pub(crate) sim: SimServer,
+    folder: tempfile::TempDir,
 }
 
 impl Lab {
     pub(crate) fn new() -> Lab {
         let folder = tempfile::Builder::new().prefix("tetherd-test-").tempdir().unwrap();
         let sim = SimServer::start(folder.path());
-        Lab { folder, sim }
+        Lab { sim, folder }
     }
 
     pub(crate) fn path(&self) -> &Path {

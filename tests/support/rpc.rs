@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -39,10 +39,13 @@ impl Rpc {
         self.next_id += 1;
         let request =
             json!({ "jsonrpc": "2.0", "id": self.next_id, "method": method, "params": params });
-        let mut line = request.to_string();
-        line.push('\n');
-        self.reader.get_mut().write_all(line.as_bytes()).unwrap();
+        self.write_line(&request.to_string());
         self.next_id
+    }
+
+    /// A line as it is. The daemon may close before it has read all of it.
+    pub(crate) fn write_line(&mut self, line: &str) {
+        let _ = self.reader.get_mut().write_all(format!("{line}\n").as_bytes());
     }
 
     /// The next line; none when the other side closed.
@@ -77,6 +80,14 @@ impl Events {
         }
     }
 
+    /// The next event within this time.
+    pub(crate) fn next_within(&mut self, time: Duration) -> Option<Value> {
+        self.rpc.reader.get_ref().set_read_timeout(Some(time)).unwrap();
+        let event = self.next();
+        self.rpc.reader.get_ref().set_read_timeout(Some(DEADLINE)).unwrap();
+        event
+    }
+
     /// Reads on until an event fits.
     #[track_caller]
     pub(crate) fn wait(&mut self, what: &str, mut fits: impl FnMut(&Value) -> bool) -> Value {
@@ -100,7 +111,8 @@ impl Events {
         if missing.is_empty() {
             return;
         }
-        self.wait("all messages to leave", |event| {
+        let what = format!("all of {missing:?} to leave");
+        self.wait(&what, |event| {
             if let Some(id) = event["message"]["id"].as_str()
                 && super::has_left(event, id)
             {

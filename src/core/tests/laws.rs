@@ -96,8 +96,17 @@ impl World {
         let newest = self.store.slots.iter().map(|slot| (slot.boot, slot.mono_ms)).next_back();
         assert_eq!(newest, Some((self.boot, self.now.mono_ms)), "a slot is stored first");
         let window = self.config.window_ms;
-        let recent =
-            self.sends.iter().rev().take_while(|(at, _)| at + window > self.true_ms).count();
+        // Those that may still leave, and those that left a window ago at most. None leaves
+        // after the time limit of an attempt.
+        let limit = self.config.write_timeout_ms;
+        let recent = self
+            .sends
+            .iter()
+            .filter(|(at, out)| {
+                let left = self.departures.get(&(out.id, out.attempt)).copied().flatten();
+                left.unwrap_or(self.true_ms).min(at + limit) + window > self.true_ms
+            })
+            .count();
         assert!(recent < self.config.pace_limit, "the window holds {recent} already");
         let others = self.store.messages.values().filter(|m| {
             m.to == outgoing.to
@@ -113,6 +122,7 @@ impl World {
             assert!(last.is_none_or(|last| *last < outgoing.id), "out of order in its chat");
             firsts.push(outgoing.id);
         }
+        self.departures.insert((outgoing.id, outgoing.attempt), None);
         self.sends.push((self.true_ms, outgoing));
     }
 

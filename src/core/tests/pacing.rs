@@ -2,21 +2,24 @@ use super::world::World;
 use crate::core::CoreConfig;
 use crate::core::SENDING_MAX;
 use crate::core::io::{BootId, Input, Now, Request, Wake};
+use crate::core::message::Attempt;
 use crate::core::pacer::{Pacer, Slot};
-use crate::rpc::api::State;
+use crate::rpc::api::{MessageId, State};
 
 #[test]
 fn sixth_send_waits_until_the_oldest_slot_expires() {
     let mut world = World::connected();
     for chat in 0..6 {
-        world.send(chat);
+        let id = world.send(chat);
+        if chat < 5 {
+            world.written(id);
+        }
         world.idle(10);
     }
     assert_eq!(world.sent_ids(), [1, 2, 3, 4, 5]);
-    let (at, wake) = world.core.poll_timeout().unwrap();
-    assert_eq!((at, wake), (1_000_000 + 20_000 + 70_000, Wake::AckTimeout));
+    assert_eq!(world.core.poll_timeout(), Some((1_000_000 + 20_000, Wake::AckTimeout)));
     for id in world.sent_ids() {
-        world.ack(crate::rpc::api::MessageId(id));
+        world.ack(MessageId(id));
     }
     assert_eq!(world.core.poll_timeout(), Some((1_000_000 + 120_000, Wake::Slot)));
     world.idle(120_000 - 60 - 1);
@@ -29,10 +32,79 @@ fn sixth_send_waits_until_the_oldest_slot_expires() {
 }
 
 #[test]
+fn invariant_3_a_slow_attempt_ages_from_when_its_frame_left() {
+    let mut world = World::connected();
+    let slow = world.send(0);
+    for chat in 1..5 {
+        let id = world.send(chat);
+        world.idle(10);
+        world.written(id);
+        world.ack(id);
+    }
+    let sixth = world.send(5);
+    // The first one's keys take their time. Its answer overtakes the report about it.
+    world.idle(50_000);
+    world.ack(slow);
+    world.idle(1_000);
+    world.written(slow);
+    // Frames left at 10, 20, 30, 40 and 51,040 ms.
+    world.pass(120_000 + 10 - 51_040 - 1);
+    assert_eq!(world.state(sixth), State::Queued);
+    world.pass(1);
+    assert_eq!(world.state(sixth), State::Sending);
+    world.written(sixth);
+    for chat in 6..10 {
+        world.send(chat);
+    }
+    world.pass(30);
+    for id in [7, 8, 9] {
+        assert_eq!(world.state(MessageId(id)), State::Sending);
+        world.written(MessageId(id));
+    }
+    world.pass(51_000 - 1);
+    assert_eq!(world.state(MessageId(10)), State::Queued);
+    world.pass(1);
+    assert_eq!(world.state(MessageId(10)), State::Sending);
+}
+
+#[test]
+fn invariant_3_an_attempt_cut_off_by_a_crash_ages_from_the_restart() {
+    let mut world = World::connected();
+    for chat in 0..7 {
+        world.send(chat);
+    }
+    world.idle(60_000);
+    world.crash(false);
+    world.connect();
+    world.pass(119_999);
+    assert_eq!(world.sends.len(), 5);
+    world.pass(1);
+    assert_eq!(world.sends.len(), 10);
+}
+
+#[test]
+fn an_attempt_that_is_never_reported_about_holds_its_slot_for_a_bounded_time() {
+    let config = CoreConfig { pace_limit: 1, ..CoreConfig::default() };
+    let mut world = World::connected_with(config);
+    let first = world.send(0);
+    world.send(1);
+    world.ack(first);
+    let limit = world.config.write_timeout_ms;
+    world.pass(limit);
+    world.pass(120_000 - 1);
+    assert_eq!(world.sent_ids(), [1]);
+    world.pass(1);
+    assert_eq!(world.sent_ids(), [1, 2]);
+}
+
+#[test]
 fn invariant_3_a_restart_refills_nothing() {
     let mut world = World::connected();
     for chat in 0..9 {
         world.send(chat);
+    }
+    for id in world.sent_ids() {
+        world.written(MessageId(id));
     }
     world.idle(119_000);
     world.crash(false);
@@ -76,7 +148,8 @@ fn invariant_3_wall_clock_jumps_and_suspends_refill_nothing() {
 fn invariant_3_monotonic_time_that_goes_back_refills_nothing() {
     let mut world = World::connected();
     for chat in 0..3 {
-        world.send(chat);
+        let id = world.send(chat);
+        world.written(id);
     }
     let now = world.now;
     let later = |mono_ms| Now { mono_ms, ..now };
@@ -89,16 +162,17 @@ fn invariant_3_monotonic_time_that_goes_back_refills_nothing() {
         world.core.handle(Input::Request { token, request }, past);
         pacer_slots = world.core.pacer.stored();
     }
-    world.core.handle(Input::Tick, later(now.mono_ms + 119_999));
-    assert_eq!(world.core.pacer.stored(), pacer_slots);
     assert!(pacer_slots.iter().all(|slot| slot.mono_ms == now.mono_ms));
     assert_eq!(pacer_slots.len(), 5);
+    world.core.handle(Input::Tick, later(now.mono_ms + 119_999));
+    assert_eq!(world.core.pacer.stored().len(), 5);
+    assert_eq!(world.core.pacer.stored()[..3], pacer_slots[..3]);
 }
 
 #[test]
 fn a_slot_from_this_boots_future_holds_for_one_window_only() {
     let boot = BootId(7);
-    let stored = [Slot { boot, mono_ms: u64::MAX }];
+    let stored = [Slot { boot, mono_ms: u64::MAX, open: false }];
     let (pacer, changed) = Pacer::new(boot, 1, 120_000, &stored, 5_000);
     assert!(changed);
     assert_eq!(pacer.free_at(5_000), 125_000);
@@ -148,7 +222,7 @@ fn an_idle_core_writes_nothing() {
 fn the_forecast_is_what_happens() {
     for limit in 1..=6 {
         let boot = BootId(1);
-        let mono = |mono_ms| Slot { boot, mono_ms };
+        let mono = |mono_ms| Slot { boot, mono_ms, open: false };
         let stored: Vec<Slot> = [0, 40, 900].into_iter().take(limit).map(mono).collect();
         let (mut pacer, _) = Pacer::new(boot, limit, 1_000, &stored, 950);
         let mut now = Now { wall_ms: 0, mono_ms: 950 };
@@ -156,7 +230,8 @@ fn the_forecast_is_what_happens() {
         for expected in forecast {
             now.mono_ms = pacer.free_at(now.mono_ms);
             assert_eq!(now.mono_ms, expected);
-            pacer.spend(now.mono_ms);
+            pacer.spend(MessageId(1), Attempt(1), now.mono_ms);
+            assert!(pacer.close(MessageId(1), Attempt(1), now.mono_ms));
         }
     }
 }

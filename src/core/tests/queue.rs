@@ -151,7 +151,7 @@ fn a_lost_connection_spends_one_slot_not_all() {
 }
 
 #[test]
-fn a_full_shelf_gives_up_the_oldest_with_its_reason() {
+fn invariant_10_a_full_shelf_gives_up_the_oldest_with_its_reason() {
     let mut world = World::connected_with(small());
     let ids: Vec<_> = (0..3).map(|chat| world.send(chat)).collect();
     for id in &ids {
@@ -184,7 +184,7 @@ fn the_same_key_with_the_same_content_answers_the_same_message() {
 }
 
 #[test]
-fn history_is_trimmed_by_count_and_by_age() {
+fn invariant_10_history_is_trimmed_by_count_and_by_age() {
     let mut world = World::connected_with(small());
     for _ in 0..5 {
         let id = world.send(0);
@@ -224,6 +224,8 @@ fn a_clock_that_jumps_ahead_forgets_no_message_and_no_key() {
 fn one_wake_trims_what_has_aged_within_the_hour() {
     let mut world = World::connected();
     let (first, second) = (world.send(0), world.send(1));
+    world.written(first);
+    world.written(second);
     world.ack(first);
     world.idle(60_000);
     world.ack(second);

@@ -39,6 +39,22 @@ fn explain_names_every_cause_and_the_remedy_of_each() {
 }
 
 #[test]
+fn a_lost_connection_is_explained_with_its_reason_until_somebody_steps_in() {
+    let mut world = World::connected();
+    world.send(0);
+    world.end(EndReason::Refused { code: 503 });
+    let why = "because there is no connection to WhatsApp";
+    assert!(
+        summary(&world)
+            .ends_with(&format!("{why}: the server refused the login for now (code 503).")),
+        "{}",
+        summary(&world)
+    );
+    world.request(Request::Reconnect);
+    assert!(summary(&world).ends_with(&format!("{why}.")), "{}", summary(&world));
+}
+
+#[test]
 fn explain_speaks_for_an_empty_queue_too() {
     let world = World::new(CoreConfig::default());
     assert_eq!(

@@ -7,7 +7,7 @@ use crate::core::io::{
     Answer, Body, BootId, EndReason, Facts, Input, NotSent, Now, Offer, Outgoing, ReceiptKind,
     Request, Restored, Selection, SessionEvent, Submission, Token,
 };
-use crate::core::message::{Digest, Message, WaMessageId};
+use crate::core::message::{Attempt, Digest, Message, WaMessageId};
 use crate::core::pacer::Slot;
 use crate::core::{Core, CoreConfig};
 use crate::rpc::api::{self, MessageId, State};
@@ -43,6 +43,8 @@ pub(super) struct World {
     pub(super) closing: bool,
     /// Every attempt that left the core, with its true time.
     pub(super) sends: Vec<(u64, Outgoing)>,
+    /// Attempts whose frames may still leave, and when the others' left at the latest.
+    pub(super) departures: HashMap<(MessageId, Attempt), Option<u64>>,
     pub(super) replies: HashMap<Token, Result<Answer, api::Error>>,
     pub(super) events: Vec<api::Event>,
     pub(super) commands: Vec<&'static str>,
@@ -92,6 +94,7 @@ impl World {
             run: Run::None,
             closing: false,
             sends: Vec::new(),
+            departures: HashMap::new(),
             replies: HashMap::new(),
             events: Vec::new(),
             commands: Vec::new(),
@@ -130,10 +133,25 @@ impl World {
             SessionEvent::Ended { .. } => {
                 self.run = Run::None;
                 self.closing = false;
+                self.nothing_leaves_any_more();
+            }
+            SessionEvent::Written { id, attempt }
+            | SessionEvent::NotSent { id, attempt, .. }
+            | SessionEvent::CutOff { id, attempt } => {
+                let at = self.true_ms;
+                if let Some(left) = self.departures.get_mut(&(*id, *attempt)) {
+                    left.get_or_insert(at);
+                }
             }
             _ => {}
         }
         self.input(Input::Session(event));
+    }
+
+    fn nothing_leaves_any_more(&mut self) {
+        for left in self.departures.values_mut() {
+            left.get_or_insert(self.true_ms);
+        }
     }
 
     pub(super) fn request(&mut self, request: Request) -> Token {
@@ -275,6 +293,7 @@ impl World {
         }
         self.run = Run::None;
         self.closing = false;
+        self.nothing_leaves_any_more();
         let (core, actions) =
             Core::new(self.config.clone(), self.boot, self.store.restored(), self.now);
         self.core = core;

@@ -11,6 +11,9 @@ use crate::rpc::client::Client;
 /// Most examples told to people.
 const EXAMPLES_SHOWN_MAX: usize = 10;
 
+/// What to do where nobody can be asked.
+const LOOK_FIRST: &str = "look with --dry-run, then add --yes";
+
 pub(crate) async fn run(args: ClearArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
     let filter = args.filter.to_filter(&args.state, &args.id);
     if args.dry_run {
@@ -18,13 +21,17 @@ pub(crate) async fn run(args: ClearArgs, client: &Client, out: &mut Out) -> Resu
     }
     if !args.yes {
         if out.json() {
-            return Err(Failure::NeedsYes);
+            return Err(Failure::NeedsYes(LOOK_FIRST));
         }
         let found = clear(filter.clone(), true, client, out).await?;
         if found == 0 {
             return Ok(());
         }
-        super::confirm(&format!("Withdraw {}?", messages(found)), out)?;
+        super::confirm(&format!("Withdraw {}?", messages(found)), LOOK_FIRST, out)?;
+        // The examples have just been read.
+        let params = ClearParams { filter, dry_run: false };
+        let (result, _) = super::ask(client, call::QueueClear, &params).await?;
+        return out.text(&tell(&result, 0));
     }
     clear(filter, false, client, out).await.map(drop)
 }
@@ -40,24 +47,25 @@ async fn clear(
     if out.json() {
         out.json_line(&wire)?;
     } else {
-        out.text(&tell(&result))?;
+        out.text(&tell(&result, EXAMPLES_SHOWN_MAX))?;
     }
     Ok(result.cleared)
 }
 
-fn tell(result: &ClearResult) -> String {
+fn tell(result: &ClearResult, examples: usize) -> String {
     let count = messages(result.cleared);
     let mut text = match (result.cleared, result.dry_run) {
         (0, _) => String::from("no message matches\n"),
         (_, true) => format!("{count} would be withdrawn:\n"),
+        (_, false) if examples == 0 => format!("{count} withdrawn\n"),
         (_, false) => format!("{count} withdrawn:\n"),
     };
-    for example in result.examples.iter().take(EXAMPLES_SHOWN_MAX) {
+    for example in result.examples.iter().take(examples) {
         let (to, preview) = (chat(&example.to), clean(&example.preview, false));
         text.push_str(&format!("  {} {to} {preview}\n", example.id));
     }
-    let more = result.cleared.saturating_sub(result.examples.len().min(EXAMPLES_SHOWN_MAX));
-    if more > 0 {
+    let more = result.cleared.saturating_sub(result.examples.len().min(examples));
+    if more > 0 && examples > 0 {
         text.push_str(&format!("  and {more} more\n"));
     }
     if !result.in_flight.is_empty() {

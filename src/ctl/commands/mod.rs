@@ -89,11 +89,12 @@ where
     out.text(&render::status(&status, &clock))
 }
 
-/// Asks on the terminal; `Err` if there is none, or the answer is not yes.
-fn confirm(question: &str, out: &mut Out) -> Result<(), Failure> {
+/// Asks on the terminal; `Err` if there is none, or the answer is not yes. `otherwise`
+/// is what to do where nobody can be asked.
+fn confirm(question: &str, otherwise: &'static str, out: &mut Out) -> Result<(), Failure> {
     let stdin = std::io::stdin();
     if out.json() || !stdin.is_terminal() {
-        return Err(Failure::NeedsYes);
+        return Err(Failure::NeedsYes(otherwise));
     }
     out.flush()?;
     let mut stderr = std::io::stderr();

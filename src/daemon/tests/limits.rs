@@ -73,7 +73,7 @@ async fn a_last_line_without_its_newline_is_answered() {
 }
 
 #[tokio::test]
-async fn too_long_a_line_is_told_and_ends_the_connection() {
+async fn invariant_10_too_long_a_line_is_told_and_ends_the_connection() {
     let (fixture, _) = Fixture::new();
     let raw = fixture.connect().await;
     let (mut from, mut to) = tokio::io::split(raw.stream);
@@ -91,7 +91,7 @@ async fn too_long_a_line_is_told_and_ends_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_line_not_finished_in_ten_seconds_ends_the_connection() {
+async fn invariant_10_a_line_not_finished_in_ten_seconds_ends_the_connection() {
     let (fixture, _) = Fixture::new();
     let mut idle = fixture.connect().await;
     let mut slow = fixture.connect().await;
@@ -131,7 +131,7 @@ async fn replies_come_as_they_are_ready_each_under_its_id() {
 }
 
 #[tokio::test]
-async fn requests_beyond_the_bound_wait_their_turn() {
+async fn invariant_10_requests_beyond_the_bound_wait_their_turn() {
     let (fixture, mut calls) = Fixture::with_access(Access::own_user_only());
     let mut raw = fixture.connect().await;
     for _ in 0..=IN_FLIGHT_MAX {
@@ -153,7 +153,7 @@ async fn requests_beyond_the_bound_wait_their_turn() {
 }
 
 #[tokio::test]
-async fn the_ninth_connection_of_a_user_and_the_sixty_fifth_in_all_are_refused() {
+async fn invariant_10_the_ninth_connection_of_a_user_and_the_sixty_fifth_in_all_are_refused() {
     let (fixture, _) = Fixture::new();
     let mut open = Vec::new();
     for n in 0..CONNECTIONS_MAX {

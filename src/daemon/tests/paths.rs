@@ -99,3 +99,14 @@ fn the_path_is_removed_at_the_end_only_if_it_is_ours() {
     drop(ours);
     assert!(path.exists(), "somebody else's socket stays");
 }
+
+#[test]
+fn a_state_directory_that_may_not_be_made_is_a_matter_of_permission() {
+    let refused = |kind: std::io::ErrorKind| {
+        let path = std::path::PathBuf::from("/var/lib/tetherd");
+        let error = crate::store::OpenError::Io { what: "create", path, source: kind.into() };
+        crate::daemon::StartError::Store(error).exit()
+    };
+    assert_eq!(refused(std::io::ErrorKind::PermissionDenied), crate::exit::ExitCode::NoPerm);
+    assert_eq!(refused(std::io::ErrorKind::NotFound), crate::exit::ExitCode::IoErr);
+}

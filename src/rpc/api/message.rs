@@ -182,11 +182,3 @@ pub enum Kind {
     /// A text.
     Text,
 }
-
-/// Without recipient, key and text.
-impl fmt::Debug for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Message { id, state, reason, chars, attempts, .. } = self;
-        write!(f, "Message({id}, {state}, {reason:?}, {chars} characters, {attempts} attempts)")
-    }
-}

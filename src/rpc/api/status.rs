@@ -1,7 +1,5 @@
 //! The daemon as callers see it: session, queue, pacer, and what holds messages up.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::Time;
@@ -208,11 +206,4 @@ pub struct Version {
     pub protocol: u32,
     /// Whether this is a build with the simulator, which connects to loopback only.
     pub sim: bool,
-}
-
-/// Without the account.
-impl fmt::Debug for SessionStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SessionStatus({}, since {})", self.state.name(), self.since)
-    }
 }

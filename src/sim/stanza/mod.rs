@@ -7,7 +7,9 @@ pub(super) mod prekeys;
 pub(super) mod usync;
 
 use whatsapp_rust::NodeBuilder;
-use whatsapp_rust::wacore_binary::{Jid, Node, NodeContent, Server};
+use whatsapp_rust::wacore_binary::{Jid, Node, NodeContent};
+
+use super::nodes::server;
 
 /// An attribute that is a JID, in text or in binary form.
 pub(super) fn jid_attr(node: &Node, key: &str) -> Option<Jid> {
@@ -44,6 +46,6 @@ pub(super) fn error_node(code: u16, text: &'static str) -> Node {
 }
 
 fn reply(iq: &Node, kind: &'static str) -> NodeBuilder {
-    let from = jid_attr(iq, "to").unwrap_or_else(|| Jid::new("", Server::Pn));
+    let from = jid_attr(iq, "to").unwrap_or_else(server);
     NodeBuilder::new("iq").attr("from", from).attr("type", kind).attr("id", text_attr(iq, "id"))
 }

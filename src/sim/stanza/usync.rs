@@ -20,10 +20,14 @@ pub(in crate::sim) fn answer(people: &People, iq: &Node, _asking: &Jid) -> Node 
         .iter()
         .map(|protocol| protocol.tag.as_ref())
         .collect();
+    let by_lid = query
+        .get_optional_child_by_tag(&["query", "contact"])
+        .is_some_and(|contact| text_attr(contact, "addressing_mode") == "lid");
     let mut lists = Vec::new();
     for tag in ["list", "side_list"] {
         let users = query.get_optional_child(tag).and_then(Node::children).unwrap_or_default();
-        let users: Vec<Node> = users.iter().map(|user| one(people, user, &protocols)).collect();
+        let users: Vec<Node> =
+            users.iter().map(|user| one(people, user, &protocols, by_lid)).collect();
         // The real server answers the main list always, the side list when asked.
         if tag == "list" {
             lists.push(NodeBuilder::new("list").children(users).build());
@@ -44,19 +48,25 @@ pub(in crate::sim) fn answer(people: &People, iq: &Node, _asking: &Jid) -> Node 
     result(iq, vec![usync.build()])
 }
 
-fn one(people: &People, user: &Node, protocols: &[&str]) -> Node {
+fn one(people: &People, user: &Node, protocols: &[&str], by_lid: bool) -> Node {
     let asked = identity(user);
     let person = asked.as_ref().and_then(|jid| people.find(jid)).filter(|p| p.on_network);
     let mut answer = NodeBuilder::new("user");
     if let Some(jid) = &asked {
-        answer = answer.attr("jid", jid);
-        if let Some(person) = person.filter(|_| jid.is_lid()) {
+        // A number can be asked to be named by its LID.
+        let by_number = jid_attr(user, "jid").is_none();
+        let named = person.filter(|_| by_lid && by_number).map(|person| person.lid_jid(0));
+        let named = named.as_ref().unwrap_or(jid);
+        answer = answer.attr("jid", named);
+        if let Some(person) = person.filter(|_| named.is_lid()) {
             answer = answer.attr("pn_jid", person.pn_jid(0));
         }
     }
     let parts = protocols.iter().filter_map(|protocol| match *protocol {
         "contact" => Some(contact(user, person)),
         "devices" => Some(devices(person, asked.as_ref())),
+        // Who asks by LID knows it: clients take the pair for number and LID.
+        "lid" if asked.as_ref().is_some_and(Jid::is_lid) => None,
         "lid" => person.map(|p| NodeBuilder::new("lid").attr("val", p.lid_jid(0)).build()),
         "status" => person.map(status),
         "disappearing_mode" => person.map(|_| {
@@ -78,7 +88,9 @@ fn identity(user: &Node) -> Option<Jid> {
     let by_jid = jid_attr(user, "jid").or_else(|| jid_attr(user, "pn_jid"));
     by_jid.map(Jid::into_non_ad).or_else(|| {
         let number = user.get_optional_child("contact")?.content_as_string()?;
-        Some(Jid::new(digits(number.trim()).ok()?, Server::Pn))
+        let number = number.trim();
+        let number = number.strip_suffix("@c.us").unwrap_or(number);
+        Some(Jid::new(digits(number).ok()?, Server::Pn))
     })
 }
 
@@ -87,7 +99,7 @@ fn contact(user: &Node, person: Option<&Person>) -> Node {
     let contact =
         NodeBuilder::new("contact").attr("type", if person.is_some() { "in" } else { "out" });
     match asked {
-        Some(number) => contact.string_content(number).build(),
+        Some(number) => contact.bytes(number.as_bytes()).build(),
         None => contact.build(),
     }
 }
@@ -95,7 +107,7 @@ fn contact(user: &Node, person: Option<&Person>) -> Node {
 fn status(person: &Person) -> Node {
     NodeBuilder::new("status")
         .attr("t", person.since_s.to_string())
-        .string_content("Hey there! I am simulated.")
+        .bytes(b"Hey there! I am simulated.".as_slice())
         .build()
 }
 

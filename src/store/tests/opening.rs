@@ -5,8 +5,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use super::super::record::{Shape, chunk_key, record_key, wrap};
-use super::super::{Damage, OpenError, QUARANTINE_MAX, Store, exit};
+use super::super::{Damage, OpenError, QUARANTINE_MAX, Store};
 use super::{fresh, no_blobs, pattern, put, tamper, temp, tree_keys};
+use crate::exit::ExitCode;
 
 fn refusal(dir: &Path) -> OpenError {
     match Store::open(dir) {
@@ -47,7 +48,7 @@ fn a_second_daemon_is_told_who_holds_the_directory() {
     let error = refusal(dir.path());
     let us = i32::try_from(std::process::id()).unwrap();
     assert!(matches!(error, OpenError::Locked { pid: Some(pid), .. } if pid == us), "{error}");
-    assert_eq!(error.exit_code(), exit::LOCKED);
+    assert_eq!(error.exit(), ExitCode::TempFail);
     assert!(error.to_string().contains(&us.to_string()));
     drop(store);
     Store::open(dir.path()).unwrap();
@@ -68,7 +69,7 @@ fn a_file_in_the_directorys_place_is_refused() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let error = refusal(file.path());
     assert!(matches!(error, OpenError::NotADirectory { .. }), "{error}");
-    assert_eq!(error.exit_code(), exit::NOT_A_DIRECTORY);
+    assert_eq!(error.exit(), ExitCode::CantCreate);
 }
 
 #[tokio::test]
@@ -82,7 +83,7 @@ async fn a_half_made_snapshot_does_not_stop_the_start() {
 }
 
 #[tokio::test]
-async fn one_damaged_record_is_set_aside_and_the_start_goes_on() {
+async fn invariant_8_one_damaged_record_is_set_aside_and_the_start_goes_on() {
     let dir = filled(4).await;
     tamper(dir.path(), &[(b"rarea/02", Some(b"nonsense"))]);
     let store = Store::open(dir.path()).unwrap();
@@ -126,7 +127,7 @@ async fn chunks_that_belong_to_nothing_are_cleared() {
 }
 
 #[tokio::test]
-async fn many_damaged_records_are_a_damaged_store() {
+async fn invariant_8_many_damaged_records_are_a_damaged_store() {
     let dir = filled(QUARANTINE_MAX + 4).await;
     let keys: Vec<_> =
         (0..=QUARANTINE_MAX).map(|n| record_key(format!("area/{n:02}").as_bytes())).collect();
@@ -135,13 +136,13 @@ async fn many_damaged_records_are_a_damaged_store() {
     let before = tree_keys(dir.path(), b"");
     let error = refusal(dir.path());
     assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
-    assert_eq!(error.exit_code(), exit::DAMAGED);
+    assert_eq!(error.exit(), ExitCode::DataErr);
     assert!(error.remedy().contains("mv -T '"), "{}", error.remedy());
     assert_eq!(tree_keys(dir.path(), b""), before, "nothing is moved");
 }
 
 #[tokio::test]
-async fn a_database_that_lost_everything_is_refused_and_not_taken_for_a_new_one() {
+async fn invariant_8_a_database_that_lost_everything_is_refused_and_not_taken_for_a_new_one() {
     for ruin in [b"".as_slice(), &[0x5a; 600_000]] {
         let dir = filled(3).await;
         let db = dir.path().join("store/db");
@@ -162,7 +163,7 @@ async fn a_database_that_lost_everything_is_refused_and_not_taken_for_a_new_one(
 }
 
 #[tokio::test]
-async fn a_database_that_lost_its_latest_confirmed_changes_is_refused() {
+async fn invariant_8_a_database_that_lost_its_latest_confirmed_changes_is_refused() {
     let dir = filled(3).await;
     let early = super::copy(dir.path());
     let store = Store::open(dir.path()).unwrap();
@@ -190,7 +191,7 @@ async fn a_newer_format_is_refused_untouched() {
     fs::write(dir.path().join("store/format"), "2\n").unwrap();
     let error = refusal(dir.path());
     assert!(matches!(error, OpenError::Newer { found: 2, known: 1, .. }), "{error}");
-    assert_eq!(error.exit_code(), exit::NEWER);
+    assert_eq!(error.exit(), ExitCode::Protocol);
     fs::write(dir.path().join("store/format"), "1\n").unwrap();
     assert_eq!(Store::open(dir.path()).unwrap().scan(b"area/").count(), 2);
 }
@@ -216,17 +217,15 @@ async fn a_store_cut_off_before_its_first_start_was_complete_starts_again() {
 }
 
 #[test]
-fn every_refusal_has_an_exit_code_of_its_own_kind() {
-    let codes = [
-        exit::DAMAGED,
-        exit::DISK_FULL,
-        exit::UNREADABLE,
-        exit::NOT_A_DIRECTORY,
-        exit::FAILED,
-        exit::LOCKED,
-        exit::NEWER,
-        exit::PERMISSIONS,
-    ];
-    let distinct: std::collections::BTreeSet<_> = codes.into_iter().collect();
-    assert_eq!(distinct.len(), codes.len());
+fn what_the_system_refuses_ends_with_the_code_of_its_kind() {
+    let io = |what, kind: std::io::ErrorKind| OpenError::Io {
+        what,
+        path: "/x".into(),
+        source: kind.into(),
+    };
+    use std::io::ErrorKind::{NotFound, PermissionDenied, StorageFull};
+    assert_eq!(io("create", PermissionDenied).exit(), ExitCode::CantCreate);
+    assert_eq!(io("open", PermissionDenied).exit(), ExitCode::NoPerm);
+    assert_eq!(io("open", NotFound).exit(), ExitCode::IoErr);
+    assert_eq!(io("open", StorageFull).exit(), ExitCode::IoErr);
 }

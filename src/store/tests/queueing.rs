@@ -43,7 +43,7 @@ fn accepted(id: u64, text: &str) -> Vec<Change> {
 }
 
 fn slot(mono_ms: u64) -> Slot {
-    Slot { boot: BootId(u128::MAX - 5), mono_ms }
+    Slot { boot: BootId(u128::MAX - 5), mono_ms, open: false }
 }
 
 #[tokio::test]

@@ -135,7 +135,7 @@ async fn updates_never_come_between_one_another() {
 }
 
 #[tokio::test]
-async fn a_failed_sync_is_final_for_those_who_wait_and_those_who_come_later() {
+async fn invariant_1_a_failed_sync_is_final_for_those_who_wait_and_those_who_come_later() {
     let (dir, store) = fresh();
     store.commit(put("acknowledged", pattern(3, 9_000))).await.unwrap();
     let syncs = store.stats().syncs;

@@ -1,0 +1,183 @@
+//! What costs how much of what, each as a ratio within one run: a machine's speed falls
+//! out of it, a change of the design does not. Asserts no time. `cargo bench` prints.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a measurement ends by panicking, and reads the clock"
+)]
+
+#[path = "ratios/cycle.rs"]
+mod cycle;
+#[path = "ratios/process.rs"]
+mod process;
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tetherd::store::{Batch, Store};
+
+use cycle::Cycle;
+use process::Process;
+
+/// The queue's default capacity.
+const FULL: usize = 400;
+
+fn main() {
+    group_commit();
+    enqueue();
+    list();
+    core();
+    restart();
+}
+
+fn row(what: &str, unit: f64, base: f64, note: &str) {
+    println!("{what:<52} {:>7.2} x   {note}", unit / base);
+}
+
+fn timed(work: impl FnOnce()) -> f64 {
+    let started = Instant::now();
+    work();
+    started.elapsed().as_secs_f64()
+}
+
+/// The middle of several runs.
+fn median(runs: usize, mut run: impl FnMut() -> f64) -> f64 {
+    let mut times: Vec<f64> = (0..runs).map(|_| run()).collect();
+    times.sort_by(f64::total_cmp);
+    times[runs / 2]
+}
+
+fn micros(seconds: f64) -> String {
+    format!("({:.1?})", Duration::from_secs_f64(seconds))
+}
+
+/// Callers that wait for the disk at the same time share its syncs.
+fn group_commit() {
+    const COMMITS: usize = 1_000;
+    println!("store: commits of one small record");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let mut alone = 0.0;
+    for callers in [1, 10, 100] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("state")).unwrap();
+        let each = COMMITS / callers;
+        let time = timed(|| {
+            runtime.block_on(async {
+                let mut tasks = tokio::task::JoinSet::new();
+                for caller in 0..callers {
+                    let store = store.clone();
+                    tasks.spawn(async move {
+                        for n in 0..each {
+                            let mut batch = Batch::new();
+                            batch.put(format!("bench/{caller}/{n}"), [7; 200]);
+                            store.commit(batch).await.unwrap();
+                        }
+                    });
+                }
+                while let Some(done) = tasks.join_next().await {
+                    done.unwrap();
+                }
+            });
+        });
+        if callers == 1 {
+            alone = time;
+        }
+        let stats = store.stats();
+        let shared = stats.commits as f64 / stats.syncs as f64;
+        let note = format!("({shared:.1} commits a sync)");
+        row(&format!("  throughput, {callers} callers : 1 caller"), alone, time, &note);
+        store.close();
+    }
+}
+
+fn send(n: usize) -> (&'static str, serde_json::Value) {
+    ("message.send", json!({ "to": format!("+15550{}", 101 + n % 5), "text": format!("text {n}") }))
+}
+
+/// A program that does not wait for each reply before its next request.
+fn enqueue() {
+    println!("socket: {FULL} messages accepted, each durable before its reply");
+    let one = Process::start(&tempfile::tempdir().unwrap());
+    let mut client = one.client();
+    let waiting = timed(|| {
+        for n in 0..FULL {
+            let (method, params) = send(n);
+            client.write(method, &params);
+            client.read();
+        }
+    });
+    let all = Process::start(&tempfile::tempdir().unwrap());
+    let mut client = all.client();
+    let pipelined = timed(|| {
+        let mut writer = client.writer();
+        let writing = std::thread::spawn(move || {
+            for n in 0..FULL {
+                let (method, params) = send(n);
+                writer.write(method, &params);
+            }
+        });
+        for _ in 0..FULL {
+            client.read();
+        }
+        writing.join().unwrap();
+    });
+    let note = format!("({} each, waiting)", micros(waiting / FULL as f64));
+    row("  throughput, pipelined : waiting for each", waiting, pipelined, &note);
+}
+
+/// What a look at a full queue costs beside the smallest call.
+fn list() {
+    const CALLS: usize = 50;
+    println!("socket: a full queue");
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(&folder);
+    let mut client = process.client();
+    let mut ask = |method: &str| {
+        median(CALLS, || {
+            timed(|| {
+                client.write(method, &json!({}));
+                client.read();
+            })
+        })
+    };
+    let empty = ask("queue.list");
+    process.fill(FULL);
+    let mut client = process.client();
+    let mut ask = |method: &str| {
+        median(CALLS, || {
+            timed(|| {
+                client.write(method, &json!({}));
+                client.read();
+            })
+        })
+    };
+    let (version, status, list) = (ask("version"), ask("status"), ask("queue.list"));
+    row("  status of 400 : version", status, version, &micros(status));
+    row("  list of 400 : list of none", list, empty, &micros(list));
+    row("  list of 400, each message : version", list / FULL as f64, version, "");
+}
+
+/// Accepted, attempted, written, acknowledged, delivered, read: the core's share of it.
+fn core() {
+    const MESSAGES: usize = 2_000;
+    println!("core: a message's whole way");
+    let cost = |waiting: usize| {
+        let mut cycle = Cycle::new(waiting);
+        cycle.turn(500);
+        median(5, || timed(|| cycle.turn(MESSAGES))) / MESSAGES as f64
+    };
+    let short = cost(1);
+    let full = cost(FULL);
+    row("  400 waiting : 1 waiting", full, short, &format!("{} {}", micros(full), micros(short)));
+}
+
+/// What a full queue adds to a start.
+fn restart() {
+    println!("tetherd: from its start until it answers");
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    Process::start(&folders[0]);
+    Process::start(&folders[1]).fill(FULL);
+    let [empty, full] = folders.map(|folder| median(9, || timed(|| drop(Process::start(&folder)))));
+    row("  400 queued : empty", full, empty, &format!("{} {}", micros(full), micros(empty)));
+}

@@ -1,0 +1,90 @@
+//! The core alone: one message after the other from acceptance to `read`, while a
+//! constant number waits behind it.
+
+use tetherd::core::io::{
+    Body, BootId, Effect, Facts, Input, Now, Outgoing, ReceiptKind, Request, Restored,
+    SessionCommand, SessionEvent, Submission, Token,
+};
+use tetherd::core::message::{Digest, WaMessageId};
+use tetherd::core::{Core, CoreConfig};
+
+const ACCOUNT: &str = "15550100@s.whatsapp.net";
+/// Chats that share the queue.
+const CHATS: usize = 5;
+
+pub(crate) struct Cycle {
+    core: Core,
+    now: Now,
+    accepted: usize,
+    /// What the core has told the session to send.
+    orders: Vec<Outgoing>,
+}
+
+impl Cycle {
+    pub(crate) fn new(waiting: usize) -> Cycle {
+        let config = CoreConfig {
+            capacity: waiting + 1,
+            history_max: 100,
+            // One at each tick.
+            pace_limit: 1,
+            window_ms: 1_000,
+            ..CoreConfig::default()
+        };
+        let facts = Facts { account: Some(ACCOUNT.to_owned()), ..Facts::default() };
+        let restored = Restored { facts, ..Restored::default() };
+        let now = Now { wall_ms: 1_800_000_000_000, mono_ms: 1_000_000 };
+        let (core, _) = Core::new(config, BootId(1), restored, now);
+        let mut cycle = Cycle { core, now, accepted: 0, orders: Vec::new() };
+        cycle.session(SessionEvent::Connected { account: ACCOUNT.to_owned() });
+        // The first leaves at once.
+        for _ in 0..=waiting {
+            cycle.accept();
+        }
+        cycle
+    }
+
+    /// This many messages all the way.
+    pub(crate) fn turn(&mut self, messages: usize) {
+        for _ in 0..messages {
+            let Some(out) = self.orders.pop() else { panic!("nothing left") };
+            let wa_id = out.wa_id;
+            self.session(SessionEvent::Written { id: out.id, attempt: out.attempt });
+            self.session(SessionEvent::Ack { wa_id: wa_id.clone(), error: None });
+            for kind in [ReceiptKind::OwnPhone, ReceiptKind::Delivered, ReceiptKind::Read] {
+                self.session(SessionEvent::Receipt { wa_ids: vec![wa_id.clone()], kind });
+            }
+            self.accept();
+            self.now.mono_ms += 1_001;
+            self.now.wall_ms += 1_001;
+            self.input(Input::Tick);
+        }
+    }
+
+    fn accept(&mut self) {
+        self.accepted += 1;
+        let n = self.accepted;
+        let to = format!("+15550{}", 101 + n % CHATS);
+        let submission = Submission {
+            to: to.parse().unwrap(),
+            body: Body("a text of a usual length, forty characters".into()),
+            digest: Digest([0; 32]),
+            key: None,
+            wa_id: WaMessageId(format!("3EB0{n:018X}")),
+        };
+        let request = Request::Submit(submission);
+        self.input(Input::Request { token: Token(0), request });
+    }
+
+    fn session(&mut self, event: SessionEvent) {
+        self.input(Input::Session(event));
+    }
+
+    fn input(&mut self, input: Input) {
+        for effect in self.core.handle(input, self.now).effects {
+            if let Effect::Session(SessionCommand::Send(out)) = effect {
+                self.orders.push(out);
+            }
+        }
+        std::hint::black_box(self.core.poll_timeout());
+    }
+}
