@@ -1,8 +1,11 @@
 //! Frames on a websocket: the connection header, the optional routing preamble, and
 //! length-prefixed frames, any number of them in one websocket message.
 
+use std::time::Duration;
+
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use whatsapp_rust::bytes::{Buf as _, Bytes, BytesMut};
@@ -15,6 +18,9 @@ const ROUTING: [u8; 4] = [b'E', b'D', 0, 1];
 const LENGTH_BYTES: usize = 3;
 /// The longest frame that is read or written, in bytes.
 pub(super) const FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long the other side may take to end a connection that was closed.
+const GOODBYE_TIME_MAX: Duration = Duration::from_secs(2);
 
 const _: () = assert!(FRAME_BYTES_MAX < 1 << (8 * LENGTH_BYTES));
 
@@ -86,9 +92,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         Ok(())
     }
 
-    /// Says goodbye, as far as the other side still listens.
+    /// Says goodbye, as far as the other side still listens, and hears it out: a socket
+    /// that is closed with unread data resets the connection, and the other side's kernel
+    /// then throws away what was sent last, a stream error for instance.
     pub(super) async fn close(&mut self) {
-        let _ = self.socket.close(None).await;
+        let goodbye = async {
+            let _ = self.socket.close(None).await;
+            while let Some(Ok(_)) = self.socket.next().await {}
+        };
+        let _ = timeout(GOODBYE_TIME_MAX, goodbye).await;
     }
 
     async fn fill(&mut self) -> Result<bool, FrameError> {

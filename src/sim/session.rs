@@ -56,8 +56,10 @@ where
     };
     let mut session = Session { shared, id, frames, transport, outbox, stall };
     let ended = session.run().await;
-    session.frames.close().await;
+    // The server knows it no more from here on; a client that is back at once is not a
+    // second one.
     shared.change().await.closed(id);
+    session.frames.close().await;
     ended
 }
 

@@ -147,7 +147,7 @@ pub struct Message {
     /// The whole text; in `message.get` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// The text's beginning, at most [`PREVIEW_CHARS_MAX`] characters.
+    /// The text's beginning, at most [`super::PREVIEW_CHARS_MAX`] characters.
     pub preview: String,
     /// The text's length in Unicode scalar values.
     pub chars: usize,

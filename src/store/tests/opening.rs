@@ -224,7 +224,8 @@ fn what_the_system_refuses_ends_with_the_code_of_its_kind() {
         source: kind.into(),
     };
     use std::io::ErrorKind::{NotFound, PermissionDenied, StorageFull};
-    assert_eq!(io("create", PermissionDenied).exit(), ExitCode::CantCreate);
+    assert_eq!(io("create", PermissionDenied).exit(), ExitCode::NoPerm);
+    assert_eq!(io("create", NotFound).exit(), ExitCode::CantCreate);
     assert_eq!(io("open", PermissionDenied).exit(), ExitCode::NoPerm);
     assert_eq!(io("open", NotFound).exit(), ExitCode::IoErr);
     assert_eq!(io("open", StorageFull).exit(), ExitCode::IoErr);
