@@ -53,6 +53,16 @@ fn pairs_by_qr_sends_to_companions_and_a_group_and_again_after_all_restart() {
 }
 
 #[test]
+fn a_simulator_that_is_killed_right_after_a_pairing_still_knows_it() {
+    let mut lab = Lab::new();
+    let mut daemon = lab.paired();
+    assert!(daemon.stop().success());
+    lab.sim.kill_and_restart();
+    let daemon = lab.daemon("");
+    daemon.events().wait("the session to connect", |event| session_is(event, "connected"));
+}
+
+#[test]
 fn pairs_by_a_code_typed_on_the_phone() {
     let lab = Lab::new();
     let daemon = lab.daemon("");

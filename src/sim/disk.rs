@@ -131,15 +131,34 @@ pub(super) async fn save(folder: &Path, tls: &TlsKeys, shared: &Shared) -> Resul
     write(folder, &text)
 }
 
-/// Writes the state down whenever it has changed, with pauses.
+/// Writes the state down whenever it has changed, with pauses, and a pairing at once: a
+/// server that forgets whom it has just paired after a crash is like no server.
 pub(super) async fn keep(folder: PathBuf, tls: TlsKeys, shared: Arc<Shared>) {
     let mut changes = shared.changes();
     while changes.changed().await.is_ok() {
         let started = Instant::now();
+        let pairings = shared.look().await.stats.pairings;
         if let Err(error) = save(&folder, &tls, &shared).await {
             tracing::warn!("the state was not written: {error}");
         }
         // A large world takes long, and stands still meanwhile: not for most of the time.
-        sleep(SAVE_PAUSE.max(started.elapsed() * SAVE_SHARE)).await;
+        let pause = sleep(SAVE_PAUSE.max(started.elapsed() * SAVE_SHARE));
+        tokio::pin!(pause);
+        let mut more = false;
+        loop {
+            tokio::select! {
+                () = &mut pause => break,
+                change = changes.changed() => {
+                    let Ok(()) = change else { return };
+                    more = true;
+                    if shared.look().await.stats.pairings != pairings {
+                        break;
+                    }
+                }
+            }
+        }
+        if more {
+            changes.mark_changed();
+        }
     }
 }

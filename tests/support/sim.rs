@@ -61,6 +61,12 @@ impl SimServer {
         *self = SimServer::start_on(&self.folder.clone(), &self.listen.clone());
     }
 
+    /// Kills it and starts it again on the same address.
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.stop();
+        *self = SimServer::start_on(&self.folder.clone(), &self.listen.clone());
+    }
+
     fn stop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
