@@ -96,7 +96,9 @@ fn invariant_1_a_failed_write_of_the_sessions_keys_ends_the_daemon_too() {
     // The queue is never used: only pairing writes.
     let mut daemon = Daemon::with_fault(&lab.config(""), &lab.socket(), "sync-fails-after:4");
     let offer = daemon.call("session.pair", json!({})).unwrap();
-    lab.sim.call("phone.scan", json!({ "qr": offer["offer"]["qr"], "account": ACCOUNT }));
+    // Whether the pairing still came about depends on which of its writes share a sync.
+    let _ =
+        lab.sim.try_call("phone.scan", json!({ "qr": offer["offer"]["qr"], "account": ACCOUNT }));
     assert_eq!(daemon.wait().code(), Some(74), "{}", daemon.log());
     let mut daemon = lab.daemon("");
     daemon.status();

@@ -74,9 +74,11 @@ impl SimServer {
 
     #[track_caller]
     pub(crate) fn call(&self, method: &str, params: Value) -> Value {
-        Rpc::connect(&self.control)
-            .call(method, params)
-            .unwrap_or_else(|error| panic!("{method}: {error}"))
+        self.try_call(method, params).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    pub(crate) fn try_call(&self, method: &str, params: Value) -> Result<Value, Value> {
+        Rpc::connect(&self.control).call(method, params)
     }
 
     /// What a recipient has: one entry for each message id, in order of arrival.
