@@ -336,7 +336,10 @@ fn invariant_9_no_number_text_key_or_code_reaches_the_log_or_an_error() {
     events.wait("its end", |event| session_is(event, "not_paired"));
     assert!(daemon.stop().success());
     let log = daemon.log();
-    assert!(log.contains("message sent") && log.contains("pairing ended"), "{log}");
+    // A receipt may overtake the ack: then the message is told as delivered or read.
+    let told = ["message sent", "message delivered", "message read"];
+    assert!(told.iter().any(|line| log.contains(line)), "{log}");
+    assert!(log.contains("message parked") && log.contains("pairing ended"), "{log}");
     tells_nothing("the log", &log, &secrets);
     // An example in a remedy may name an invented number; none is the caller's.
     for error in errors {

@@ -48,6 +48,8 @@ impl Sled {
     pub(super) fn open(folder: &Path) -> Result<Sled, EngineError> {
         #[cfg(test)]
         let _calm = super::tests::no_process_starts();
+        #[cfg(test)]
+        super::tests::wait_until_closed(&folder.join("db"));
         let config = sled::Config::new()
             .path(folder)
             .cache_capacity(CACHE_BYTES)

@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use nix::fcntl::{Flock, FlockArg};
 use tempfile::TempDir;
 
 use super::engine::{Engine, Sled, Writes};
@@ -43,6 +44,13 @@ fn put(key: &str, value: impl Into<Vec<u8>>) -> Batch {
     let mut batch = Batch::new();
     batch.put(key, value);
     batch
+}
+
+/// The engine's own threads let go of its lock a moment after it was closed.
+pub(super) fn wait_until_closed(database: &Path) {
+    if let Ok(file) = std::fs::File::open(database) {
+        drop(Flock::lock(file, FlockArg::LockExclusive).unwrap());
+    }
 }
 
 /// The database itself, without our checks.
