@@ -18,6 +18,7 @@ mod journal;
 pub mod log;
 pub mod process;
 pub mod server;
+mod settings;
 pub mod signals;
 pub mod socket;
 mod subscribers;
@@ -34,13 +35,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::config::{ClientVersion, Config};
+use crate::config::Config;
 use crate::core::io::Facts;
-use crate::core::{Core, CoreConfig};
-use crate::daemon::auth::{Access, AccessError, AccessGroups};
+use crate::core::Core;
+use crate::daemon::auth::{Access, AccessError};
 use crate::daemon::engine::{Control, Engine, EngineError, Parts};
 use crate::daemon::engine_handle::EngineHandle;
 use crate::daemon::server::{STOP_TIME_MAX, Server};
+use crate::daemon::settings::{access_groups, core_config, session_config};
 use crate::daemon::socket::{BoundSocket, SocketError, SocketPath};
 use crate::daemon::supervision::Supervision;
 use crate::daemon::systemd::{ActivationError, Manager, Notify};
@@ -58,10 +60,6 @@ const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long the session's end may take after that. It is bounded by itself; this only
 /// holds if that fails.
 const LEAVE_TIME_MAX: Duration = Duration::from_secs(15);
-
-/// The session has limits of its own. The core's are behind them by this: they hold if
-/// the session's fail, and never cut in before it has said what happened.
-const MARGIN: Duration = Duration::from_secs(20);
 
 /// What the service manager is told that the store's verification may take: the time is
 /// the disk's, and a start that is cut off only begins anew.
@@ -353,55 +351,6 @@ async fn open(dir: PathBuf) -> Result<Store, StartError> {
     Ok(opened.map_err(StartError::Broken)??)
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn core_config(config: &Config) -> CoreConfig {
-    let session = session_config(config);
-    CoreConfig {
-        capacity: config.queue.capacity,
-        parked_max: config.queue.parked_max,
-        history_max: config.queue.history_max,
-        history_ms: millis(config.queue.history_age),
-        pace_limit: config.pacing.messages,
-        window_ms: millis(config.pacing.window),
-        ack_timeout_ms: millis(config.session.ack_timeout),
-        backoff_first_ms: millis(config.session.backoff_first),
-        backoff_cap_ms: millis(config.session.backoff_cap),
-        connect_timeout_ms: millis(session.login_time_max() + MARGIN),
-        pairing_timeout_ms: millis(session.pairing_time_max() + MARGIN),
-        write_timeout_ms: millis(session.send_time_max() + MARGIN),
-        ..CoreConfig::default()
-    }
-}
-
-fn session_config(config: &Config) -> whatsapp::SessionConfig {
-    let session = &config.session;
-    whatsapp::SessionConfig {
-        endpoint: session.endpoint.clone(),
-        ca_file: session.ca_file.clone(),
-        version: {
-            let ClientVersion(major, minor, build) = session.client_version;
-            (major, minor, build)
-        },
-        device_name: session.device_name.clone(),
-        connect_timeout: session.connect_timeout,
-        send_timeout: session.send_timeout,
-        ..whatsapp::SessionConfig::default()
-    }
-}
-
-fn access_groups(config: &Config) -> AccessGroups {
-    // A group's name always parses: what is no number is a name.
-    let group = |name: &Option<String>| name.as_ref().and_then(|name| name.parse().ok());
-    AccessGroups {
-        read: group(&config.socket.group_read),
-        send: group(&config.socket.group_send),
-        admin: group(&config.socket.group_admin),
-    }
-}
-
 #[cfg(test)]
 mod agreement {
     use whatsapp_rust::wacore::store::Device;
@@ -436,14 +385,5 @@ mod agreement {
         agree(&keys, &mut facts).await.unwrap();
         assert_eq!(facts.account, None);
         store.close();
-    }
-
-    #[test]
-    fn the_cores_limits_are_behind_the_sessions() {
-        let core = core_config(&Config::default());
-        let session = session_config(&Config::default());
-        assert!(core.connect_timeout_ms > millis(session.login_time_max()));
-        assert!(core.pairing_timeout_ms > millis(session.pairing_time_max()));
-        assert!(core.write_timeout_ms > millis(session.send_time_max()));
     }
 }

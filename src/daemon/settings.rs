@@ -1,0 +1,76 @@
+//! The configuration, as the core, the session and the socket's access rules take it.
+//! Decides nothing but how much later the core's limits are than the session's.
+
+use std::time::Duration;
+
+use crate::config::{ClientVersion, Config};
+use crate::core::CoreConfig;
+use crate::daemon::auth::AccessGroups;
+use crate::whatsapp;
+
+/// The session has limits of its own. The core's are behind them by this: they hold if
+/// the session's fail, and never cut in before it has said what happened.
+const MARGIN: Duration = Duration::from_secs(20);
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub(super) fn core_config(config: &Config) -> CoreConfig {
+    let session = session_config(config);
+    CoreConfig {
+        capacity: config.queue.capacity,
+        parked_max: config.queue.parked_max,
+        history_max: config.queue.history_max,
+        history_ms: millis(config.queue.history_age),
+        pace_limit: config.pacing.messages,
+        window_ms: millis(config.pacing.window),
+        ack_timeout_ms: millis(config.session.ack_timeout),
+        backoff_first_ms: millis(config.session.backoff_first),
+        backoff_cap_ms: millis(config.session.backoff_cap),
+        connect_timeout_ms: millis(session.login_time_max() + MARGIN),
+        pairing_timeout_ms: millis(session.pairing_time_max() + MARGIN),
+        write_timeout_ms: millis(session.send_time_max() + MARGIN),
+        ..CoreConfig::default()
+    }
+}
+
+pub(super) fn session_config(config: &Config) -> whatsapp::SessionConfig {
+    let session = &config.session;
+    whatsapp::SessionConfig {
+        endpoint: session.endpoint.clone(),
+        ca_file: session.ca_file.clone(),
+        version: {
+            let ClientVersion(major, minor, build) = session.client_version;
+            (major, minor, build)
+        },
+        device_name: session.device_name.clone(),
+        connect_timeout: session.connect_timeout,
+        send_timeout: session.send_timeout,
+        ..whatsapp::SessionConfig::default()
+    }
+}
+
+pub(super) fn access_groups(config: &Config) -> AccessGroups {
+    // A group's name always parses: what is no number is a name.
+    let group = |name: &Option<String>| name.as_ref().and_then(|name| name.parse().ok());
+    AccessGroups {
+        read: group(&config.socket.group_read),
+        send: group(&config.socket.group_send),
+        admin: group(&config.socket.group_admin),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cores_limits_are_behind_the_sessions() {
+        let core = core_config(&Config::default());
+        let session = session_config(&Config::default());
+        assert!(core.connect_timeout_ms > millis(session.login_time_max()));
+        assert!(core.pairing_timeout_ms > millis(session.pairing_time_max()));
+        assert!(core.write_timeout_ms > millis(session.send_time_max()));
+    }
+}
