@@ -62,7 +62,7 @@ pub enum Input {
 }
 
 /// What a caller can ask to be changed. Queries are methods of the core instead.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Request {
     /// `message.send`.
     Submit(Submission),
@@ -104,7 +104,7 @@ pub enum Request {
 }
 
 /// A checked `message.send`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Submission {
     /// The chat, normalised.
     pub to: ChatId,
@@ -169,7 +169,7 @@ pub enum Change {
 }
 
 /// Small facts that outlive a restart.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Facts {
     /// The last message id given away.

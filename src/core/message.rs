@@ -115,7 +115,7 @@ pub fn number_digits(text: &str) -> Result<String, BadRecipient> {
 
 /// A message as the core knows it and the store keeps it. The body lies beside it
 /// in the store; the core never reads it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Our id.
     pub id: MessageId,

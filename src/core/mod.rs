@@ -34,6 +34,7 @@ pub(crate) mod out;
 pub mod pacer;
 pub(crate) mod query;
 pub(crate) mod queue;
+mod redacted;
 pub(crate) mod requests;
 pub mod session;
 pub(crate) mod session_events;

@@ -7,7 +7,7 @@ use crate::core::message::{Attempt, ChatId, WaMessageId};
 use crate::rpc::api::MessageId;
 
 /// What the session (`whatsapp::client`) reports.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum SessionEvent {
     /// Pairing: something to show. The code is a secret: it goes to the caller, never to a log.
     Offer(Offer),
@@ -171,7 +171,7 @@ pub enum EndReason {
 
 /// What the session is told. It makes one connection for each `Connect` or `Pair`
 /// and never reconnects by itself.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum SessionCommand {
     /// Log in with the stored keys.
     Connect,

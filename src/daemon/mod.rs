@@ -36,8 +36,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::config::Config;
-use crate::core::io::Facts;
 use crate::core::Core;
+use crate::core::io::Facts;
 use crate::daemon::auth::{Access, AccessError};
 use crate::daemon::engine::{Control, Engine, EngineError, Parts};
 use crate::daemon::engine_handle::EngineHandle;

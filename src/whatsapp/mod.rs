@@ -139,7 +139,7 @@ pub enum SessionError {
 }
 
 /// What the session is told: the core's [`SessionCommand`], with the body beside a message.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Order {
     /// Log in with the stored keys.
     Connect,
@@ -156,6 +156,22 @@ pub enum Order {
     Forget,
     /// Send one message. Answered by `Written`, `NotSent` or `CutOff`, in bounded time.
     Send(Outgoing, Body),
+}
+
+impl std::fmt::Debug for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Order::Connect => f.write_str("Connect"),
+            Order::Pair { phone: Some(_) } => f.write_str("Pair(by code)"),
+            Order::Pair { phone: None } => f.write_str("Pair(by QR)"),
+            Order::Close => f.write_str("Close"),
+            Order::Logout => f.write_str("Logout"),
+            Order::Forget => f.write_str("Forget"),
+            Order::Send(outgoing, body) => {
+                f.debug_tuple("Send").field(outgoing).field(body).finish()
+            }
+        }
+    }
 }
 
 impl Order {

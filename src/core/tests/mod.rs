@@ -7,6 +7,7 @@ mod link;
 mod model;
 mod pacing;
 mod queue;
+mod redaction;
 mod resolving;
 mod virtual_time;
 mod words;
