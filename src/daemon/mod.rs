@@ -108,13 +108,16 @@ impl StartError {
                 Some("create the group, or correct the [socket] section".to_owned())
             }
             StartError::Session(_) => Some("correct the [session] section".to_owned()),
-            // The sentences of these say it already, or there is nothing to say.
-            StartError::Activation(_)
-            | StartError::Socket(_)
-            | StartError::Read(_)
-            | StartError::Keys(_)
-            | StartError::Listen(_)
-            | StartError::Broken(_) => None,
+            StartError::Read(_) | StartError::Keys(_) => Some(
+                "look at the disk first (the kernel's log names its errors), then start again; \
+                 if it stays, restore a backup of the state directory"
+                    .to_owned(),
+            ),
+            StartError::Listen(_) => {
+                Some("put right what the system names, then start again".to_owned())
+            }
+            // The sentences of the first two say it already; the last is our bug.
+            StartError::Activation(_) | StartError::Socket(_) | StartError::Broken(_) => None,
         }
     }
 
