@@ -64,14 +64,10 @@ impl Cycle {
         self.accepted += 1;
         let n = self.accepted;
         let to = format!("+15550{}", 101 + n % CHATS);
-        let submission = Submission {
-            to: to.parse().unwrap(),
-            body: Body("a text of a usual length, forty characters".into()),
-            digest: Digest([0; 32]),
-            key: None,
-            wa_id: WaMessageId(format!("3EB0{n:018X}")),
-        };
-        let request = Request::Submit(submission);
+        let text = Body("a text of a usual length, forty characters".into());
+        let wa_id = WaMessageId(format!("3EB0{n:018X}"));
+        let submission = Submission::text(to.parse().unwrap(), text, Digest([0; 32]), wa_id);
+        let request = Request::Submit(Box::new(submission));
         self.input(Input::Request { token: Token(0), request });
     }
 

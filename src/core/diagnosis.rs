@@ -112,7 +112,7 @@ impl Core {
         } else {
             self.fair_weather(next_send_at, last_send_at, now)
         };
-        api::Explanation { summary, holds, waiting, next_send_at, last_send_at }
+        api::Explanation { summary, holds, waiting, next_send_at, last_send_at, causes: Vec::new() }
     }
 
     /// The summary when nothing but the pacer holds the queue.

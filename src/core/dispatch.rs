@@ -79,6 +79,11 @@ impl Core {
 
     /// When the first message of a chat may be attempted, as far as it alone matters.
     fn ready_at(&self, head: &Message) -> Option<u64> {
+        Some(self.rested_at(head)?.max(self.gates(head)?))
+    }
+
+    /// When its last attempt, if it had one, allows another.
+    fn rested_at(&self, head: &Message) -> Option<u64> {
         let flight = self.flights.get(&head.id);
         match head.state {
             State::Queued | State::Unknown => match flight {
@@ -86,7 +91,8 @@ impl Core {
                 Some(Flight { step: Step::Resting { until }, .. }) => Some(*until),
                 Some(flight) => (flight.generation < self.link.generation).then_some(0),
             },
-            State::Sending
+            State::Preparing
+            | State::Sending
             | State::Parked
             | State::Sent
             | State::Delivered

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::message::{ChatId, Digest, Message, WaMessageId};
+use crate::core::message::{ChatId, Digest, Message, StoredFile, WaMessageId};
 use crate::core::pacer::Slot;
 pub use crate::core::session::{
     EndReason, NotSent, Offer, Outgoing, ReceiptKind, SessionCommand, SessionEvent,
@@ -65,7 +65,7 @@ pub enum Input {
 #[derive(Clone)]
 pub enum Request {
     /// `message.send`.
-    Submit(Submission),
+    Submit(Box<Submission>),
     /// `queue.cancel`.
     Cancel {
         /// Which.
@@ -108,14 +108,45 @@ pub enum Request {
 pub struct Submission {
     /// The chat, normalised.
     pub to: ChatId,
-    /// The text.
+    /// What it carries.
+    pub kind: api::Kind,
+    /// A text, a file's caption (which may be empty), or a place or contact as JSON.
     pub body: Body,
-    /// Over kind, recipient and text: two submissions with the same digest say the same.
+    /// The file, which lies in the spool already.
+    pub file: Option<StoredFile>,
+    /// With a text: what is shown for a link in it.
+    pub preview: Option<api::LinkPreview>,
+    /// Which goes first.
+    pub priority: api::Priority,
+    /// Not sent before this, wall milliseconds.
+    pub not_before: Option<i64>,
+    /// Never sent after this, wall milliseconds.
+    pub expires_at: Option<i64>,
+    /// Over kind, recipient and content: two submissions with the same digest say the same.
     pub digest: Digest,
     /// The caller's idempotency key.
     pub key: Option<String>,
     /// Fresh and random, from the shell. Used only if the message is accepted.
     pub wa_id: WaMessageId,
+}
+
+impl Submission {
+    /// A text to somebody.
+    pub fn text(to: ChatId, body: Body, digest: Digest, wa_id: WaMessageId) -> Submission {
+        Submission {
+            to,
+            kind: api::Kind::Text,
+            body,
+            file: None,
+            preview: None,
+            priority: api::Priority::Normal,
+            not_before: None,
+            expires_at: None,
+            digest,
+            key: None,
+            wa_id,
+        }
+    }
 }
 
 /// [`api::Filter`] with its recipient normalised.
@@ -129,6 +160,8 @@ pub struct Selection {
     pub reason: Option<api::ReasonKind>,
     /// Accepted at least this long ago, in seconds.
     pub older_than_s: Option<u64>,
+    /// With a key that begins so.
+    pub key_prefix: Option<String>,
     /// One of these; empty: any.
     pub ids: Vec<MessageId>,
 }

@@ -41,7 +41,8 @@ impl Message {
                 self.enter(State::Sending, None, wall_ms);
                 Ok(Attempt(self.attempts))
             }
-            State::Sending
+            State::Preparing
+            | State::Sending
             | State::Parked
             | State::Sent
             | State::Delivered
@@ -59,7 +60,7 @@ impl Message {
         }
         self.maybe_out = true;
         let state = if self.streak >= attempts_max { State::Parked } else { State::Unknown };
-        self.enter(state, Some(Reason { kind: ReasonKind::NoAnswer, code: None }), wall_ms);
+        self.enter(state, Some(Reason::new(ReasonKind::NoAnswer)), wall_ms);
         Ok(())
     }
 
@@ -78,12 +79,12 @@ impl Message {
         if blameless {
             self.streak = self.streak.saturating_sub(1);
         } else if self.streak >= attempts_max {
-            return self.park(Reason { kind: ReasonKind::NotSendable, code: None }, wall_ms);
+            return self.park(Reason::new(ReasonKind::NotSendable), wall_ms);
         }
         if !self.maybe_out {
             self.enter(State::Queued, None, wall_ms);
         } else if self.state != State::Unknown {
-            let reason = Reason { kind: ReasonKind::NoAnswer, code: None };
+            let reason = Reason::new(ReasonKind::NoAnswer);
             self.enter(State::Unknown, Some(reason), wall_ms);
         }
         Ok(())
@@ -103,15 +104,16 @@ impl Message {
     /// waits for another attempt.
     pub fn refuse(&mut self, code: u32, wall_ms: i64) -> bool {
         let reason = if code == REACHOUT_TIMELOCK {
-            Reason { kind: ReasonKind::ReachoutTimelock, code: Some(code) }
+            Reason::coded(ReasonKind::ReachoutTimelock, code)
         } else {
-            Reason { kind: ReasonKind::Refused, code: Some(code) }
+            Reason::coded(ReasonKind::Refused, code)
         };
         let unanswered = self.reason.as_ref().is_some_and(|r| r.kind == ReasonKind::NoAnswer);
         match self.state {
             State::Sending | State::Unknown => self.enter(State::Parked, Some(reason), wall_ms),
             State::Parked if unanswered => self.reason = Some(reason),
-            State::Queued
+            State::Preparing
+            | State::Queued
             | State::Parked
             | State::Sent
             | State::Delivered
@@ -130,7 +132,8 @@ impl Message {
             return false;
         }
         let before = match self.state {
-            State::Queued
+            State::Preparing
+            | State::Queued
             | State::Sending
             | State::Unknown
             | State::Parked
@@ -160,9 +163,9 @@ impl Message {
         true
     }
 
-    /// queued, parked -> cancelled.
+    /// preparing, queued, parked -> cancelled.
     pub fn cancel(&mut self, wall_ms: i64) -> Result<(), IllegalStep> {
-        if !matches!(self.state, State::Queued | State::Parked) {
+        if !matches!(self.state, State::Preparing | State::Queued | State::Parked) {
             return Err(self.illegal("cancelled"));
         }
         self.enter(State::Cancelled, None, wall_ms);
@@ -185,7 +188,7 @@ impl Message {
         if self.state != State::Parked {
             return Err(self.illegal("given up"));
         }
-        let shelf_full = Reason { kind: ReasonKind::ShelfFull, code: None };
+        let shelf_full = Reason::new(ReasonKind::ShelfFull);
         let reason = self.reason.take().unwrap_or(shelf_full);
         self.enter(State::Failed, Some(reason), wall_ms);
         Ok(())

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::rpc::api::{Kind, MessageId, Reason, State};
+use crate::rpc::api::{FileInfo, Kind, LinkPreview, MessageId, Priority, Reason, State};
 
 /// A message's id on the network: `3EB0` and 18 upper-case hex digits. Given once,
 /// kept for life.
@@ -125,6 +125,21 @@ pub struct Message {
     pub to: ChatId,
     /// What it carries.
     pub kind: Kind,
+    /// Its file in the spool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<StoredFile>,
+    /// What is shown for a link in its text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkPreview>,
+    /// Which of those that wait goes first.
+    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
+    /// Not sent before this, wall milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<i64>,
+    /// Never sent after this, wall milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
     /// The caller's idempotency key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
@@ -163,6 +178,19 @@ pub struct Message {
     /// Wall milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_at: Option<i64>,
+}
+
+/// Names a file in the spool: 32 lower-case hex digits, random.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SpoolId(pub String);
+
+/// A file that was copied in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredFile {
+    /// Where it lies.
+    pub spool: SpoolId,
+    /// What it is.
+    pub info: FileInfo,
 }
 
 /// The beginning of a text. `Debug` shows its length only.

@@ -8,6 +8,7 @@
 //! - `queue`: all messages and their order. [`pacer`]: when an attempt may leave.
 //! - `link`: the one connection, and when to try it again.
 //! - `requests`, `session_requests`, `session_events`: one method for each input.
+//! - `gates`: what keeps one message back.
 //! - `dispatch`: what time alone brings about, and the next attempt.
 //! - `query`, `diagnosis`: answers for readers, in the wire's types.
 
@@ -26,6 +27,7 @@ use crate::rpc::api::{self, MessageId};
 pub mod config;
 pub(crate) mod diagnosis;
 pub(crate) mod dispatch;
+pub(crate) mod gates;
 pub mod io;
 pub mod life;
 pub(crate) mod link;
@@ -158,7 +160,7 @@ impl Core {
     fn request(&mut self, token: Token, request: Request, now: Now) {
         match request {
             Request::Submit(submission) => {
-                let result = self.submit(submission, now).map(|sent| Answer::Sent(Box::new(sent)));
+                let result = self.submit(*submission, now).map(|sent| Answer::Sent(Box::new(sent)));
                 self.reply(token, result);
             }
             Request::Cancel { ids } => {

@@ -49,9 +49,12 @@ impl Core {
                 next_try_at: next_try.map(|at| self.wall_of(at, now)),
                 connections: self.link.generation,
                 replaced: self.link.replaced,
+                replaced_last_hour: 0,
+                takeover_at: None,
             },
             queue: self.queue_status(now),
             pacing: self.pacing_status(now),
+            phone: api::PhoneStatus::unknown(Time(self.started_at)),
             holds: self.holds(now),
         }
     }
@@ -61,6 +64,7 @@ impl Core {
         api::QueueStatus {
             capacity: self.config.capacity,
             free: self.config.capacity.saturating_sub(self.queue.taken()),
+            preparing: self.queue.preparing_len(),
             queued: self.queue.queued_len(),
             sending: self.queue.sending_len(),
             unknown: self.queue.unknown_len(),
@@ -124,7 +128,7 @@ impl Core {
         limit: Option<usize>,
         now: Now,
     ) -> api::ListResult {
-        let live = [State::Queued, State::Sending, State::Unknown, State::Parked];
+        let live = [State::Preparing, State::Queued, State::Sending, State::Unknown, State::Parked];
         let states: &[State] = if filter.states.is_empty() { &live } else { &filter.states };
         let limit = limit.unwrap_or(api::LIST_ENTRIES_MAX).clamp(1, api::LIST_ENTRIES_MAX);
         let forecast = Forecast::new(self, now);
@@ -169,6 +173,11 @@ impl Core {
             reason: message.reason.clone(),
             key: message.key.clone(),
             kind: message.kind,
+            file: message.file.as_ref().map(|file| file.info.clone()),
+            priority: message.priority,
+            not_before: message.not_before.map(Time),
+            expires_at: message.expires_at.map(Time),
+            undo_until: None,
             text: None,
             preview: message.preview.0.clone(),
             chars: message.chars,

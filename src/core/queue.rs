@@ -27,6 +27,7 @@ pub(crate) struct Queue {
     parked: BTreeSet<Aged>,
     history: BTreeSet<Aged>,
     sending: BTreeSet<MessageId>,
+    preparing: usize,
     unknown: usize,
     last_order: u64,
     /// For how long the daemon has lived, over all its lives. Ages are counted in it: a
@@ -103,6 +104,7 @@ impl Queue {
             }
         }
         match message.state {
+            State::Preparing => self.preparing += 1,
             State::Queued => {
                 self.queued.insert(place);
             }
@@ -144,8 +146,18 @@ impl Queue {
         self.sending.remove(&message.id);
         self.parked.remove(&aged);
         self.history.remove(&aged);
-        if message.state == State::Unknown {
-            self.unknown = self.unknown.saturating_sub(1);
+        match message.state {
+            State::Preparing => self.preparing = self.preparing.saturating_sub(1),
+            State::Unknown => self.unknown = self.unknown.saturating_sub(1),
+            State::Queued
+            | State::Sending
+            | State::Parked
+            | State::Sent
+            | State::Delivered
+            | State::Read
+            | State::Failed
+            | State::Expired
+            | State::Cancelled => {}
         }
     }
 
@@ -214,6 +226,10 @@ impl Queue {
         self.messages.last_key_value().map_or(0, |(id, _)| id.0)
     }
 
+    pub(crate) fn preparing_len(&self) -> usize {
+        self.preparing
+    }
+
     pub(crate) fn queued_len(&self) -> usize {
         self.queued.len()
     }
@@ -236,11 +252,11 @@ impl Queue {
 
     /// Places taken.
     pub(crate) fn taken(&self) -> usize {
-        self.queued.len() + self.sending.len() + self.unknown
+        self.preparing + self.queued.len() + self.sending.len() + self.unknown
     }
 
     /// Messages that still need an attempt.
     pub(crate) fn to_leave(&self) -> usize {
-        self.queued.len() + self.unknown
+        self.preparing + self.queued.len() + self.unknown
     }
 }

@@ -89,6 +89,8 @@ impl Core {
             cancelled: Vec::new(),
             not_cancelled: Vec::new(),
             not_found: Vec::new(),
+            dry_run: false,
+            undo_until: None,
         };
         let mut seen = BTreeSet::new();
         for id in ids.into_iter().filter(|id| seen.insert(*id)) {
@@ -113,12 +115,13 @@ impl Core {
         dry_run: bool,
         now: Now,
     ) -> api::ClearResult {
-        let defaults = [State::Queued, State::Parked, State::Sending, State::Unknown];
+        let defaults =
+            [State::Preparing, State::Queued, State::Parked, State::Sending, State::Unknown];
         let states: &[State] = if filter.states.is_empty() { &defaults } else { &filter.states };
         let (mut ids, mut in_flight, mut examples) = (Vec::new(), Vec::new(), Vec::new());
         for message in self.queue.iter().filter(|m| filter.matches(m, states, now)) {
             match message.state {
-                State::Queued | State::Parked => {
+                State::Preparing | State::Queued | State::Parked => {
                     ids.push(message.id);
                     if examples.len() < api::CLEAR_EXAMPLES_MAX {
                         examples.push(api::ClearExample {
@@ -138,12 +141,13 @@ impl Core {
             }
         }
         let cleared = if dry_run { ids.len() } else { self.cancel(ids, now).cancelled.len() };
-        api::ClearResult { cleared, in_flight, examples, dry_run }
+        api::ClearResult { cleared, in_flight, examples, dry_run, undo_until: None }
     }
 
     /// Puts parked messages back, at the end, as long as there are places.
     pub(crate) fn retry(&mut self, filter: &Selection, now: Now) -> api::RetryResult {
-        let mut result = api::RetryResult { requeued: Vec::new(), no_place: Vec::new() };
+        let mut result =
+            api::RetryResult { requeued: Vec::new(), no_place: Vec::new(), dry_run: false };
         let states: &[State] =
             if filter.states.is_empty() { &[State::Parked] } else { &filter.states };
         let parked: Vec<(u64, MessageId)> = self
@@ -181,12 +185,17 @@ pub(crate) fn shutting_down() -> Error {
 }
 
 fn accepted(id: MessageId, order: u64, submission: Submission, now: Now) -> Message {
-    let Submission { to, body, digest, key, wa_id } = submission;
+    let Submission { to, kind, body, file, preview, digest, key, wa_id, .. } = submission;
     Message {
         id,
         wa_id,
         to,
-        kind: api::Kind::Text,
+        kind,
+        file,
+        link: preview,
+        priority: submission.priority,
+        not_before: submission.not_before,
+        expires_at: submission.expires_at,
         key,
         digest,
         chars: body.0.chars().count(),
@@ -219,6 +228,9 @@ impl Selection {
             && self
                 .reason
                 .is_none_or(|kind| message.reason.as_ref().is_some_and(|r| r.kind == kind))
+            && self.key_prefix.as_ref().is_none_or(|prefix| {
+                message.key.as_ref().is_some_and(|key| key.starts_with(prefix.as_str()))
+            })
             && (self.ids.is_empty() || self.ids.contains(&message.id))
     }
 }

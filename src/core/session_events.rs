@@ -98,7 +98,7 @@ impl Core {
             NotSent::NoDevice => ReasonKind::NotOnNetwork,
             NotSent::Unsendable => ReasonKind::NotSendable,
         };
-        let parked = self.queue.change(id, |m| m.park(Reason { kind, code: None }, now.wall_ms));
+        let parked = self.queue.change(id, |m| m.park(Reason::new(kind), now.wall_ms));
         if matches!(parked, Some(Ok(()))) {
             self.settle_message(id, now);
         }

@@ -222,6 +222,7 @@ impl FilterArgs {
             to: self.to.clone(),
             reason: self.reason,
             older_than_s: self.older_than.map(whole_seconds),
+            key_prefix: None,
             ids: ids.to_vec(),
         }
     }
@@ -255,15 +256,7 @@ fn states() -> impl TypedValueParser<Value = States> {
 }
 
 fn reason() -> impl TypedValueParser<Value = ReasonKind> {
-    let all = [
-        ReasonKind::Refused,
-        ReasonKind::ReachoutTimelock,
-        ReasonKind::NotOnNetwork,
-        ReasonKind::NotSendable,
-        ReasonKind::NoAnswer,
-        ReasonKind::ShelfFull,
-    ];
-    one_of(all.map(|reason| (reason.name(), reason)).into())
+    one_of(ReasonKind::ALL.map(|reason| (reason.name(), reason)).into())
 }
 
 #[cfg(test)]
@@ -307,6 +300,7 @@ mod tests {
                 to: Some("+15550100".into()),
                 reason: None,
                 older_than_s: Some(2),
+                key_prefix: None,
                 ids: vec![MessageId(2)],
             }
         );

@@ -201,14 +201,18 @@ pub fn rpc_code(kind: ErrorKind) -> ExitCode {
         ErrorKind::QueueFull
         | ErrorKind::ShuttingDown
         | ErrorKind::TooManyConnections
+        | ErrorKind::SpoolFull
         | ErrorKind::TooSlow => ExitCode::TempFail,
         ErrorKind::KeyConflict
         | ErrorKind::BadRecipient
         | ErrorKind::BadText
+        | ErrorKind::BadFile
+        | ErrorKind::BadUrl
+        | ErrorKind::FileTooLarge
         | ErrorKind::FrameTooLong
         // What this program sends is well-formed: a value that a person gave is not.
         | ErrorKind::InvalidParams => ExitCode::DataErr,
-        ErrorKind::NotFound => ExitCode::NoInput,
+        ErrorKind::NotFound | ErrorKind::FileGone => ExitCode::NoInput,
         ErrorKind::Denied => ExitCode::NoPerm,
         ErrorKind::AlreadyPaired
         | ErrorKind::NotPaired

@@ -2,8 +2,8 @@
 //! somebody's text through to the terminal.
 
 use crate::rpc::api::{
-    Event, EventFrame, Explanation, Hold, Message, PairEnd, Reason, SessionState, State, Status,
-    Time,
+    Event, EventFrame, Explanation, Hold, Incoming, Message, PairEnd, Reason, SessionState, State,
+    Status, Time,
 };
 
 pub use super::time::{Clock, span};
@@ -59,10 +59,10 @@ fn said(sentence: &str, clock: &Clock) -> String {
 
 fn state(message: &Message) -> String {
     match &message.reason {
-        Some(Reason { kind, code: Some(code) }) => {
+        Some(Reason { kind, code: Some(code), .. }) => {
             format!("{} ({} {code})", message.state, kind.name())
         }
-        Some(Reason { kind, code: None }) => format!("{} ({})", message.state, kind.name()),
+        Some(Reason { kind, code: None, .. }) => format!("{} ({})", message.state, kind.name()),
         None => message.state.to_string(),
     }
 }
@@ -264,6 +264,10 @@ pub fn event(frame: &EventFrame, clock: &Clock) -> String {
     let (head, what) = match &frame.event {
         Event::Status { status } => ("status", status_line(status, clock)),
         Event::Message { message } => ("message", message_line(message)),
+        Event::Incoming { message } => ("incoming", incoming_line(message)),
+        Event::Gap { gap } => {
+            ("gap", format!("incoming messages {} to {} are kept no more", gap.from, gap.to))
+        }
         Event::SnapshotEnd {} => ("snapshot", String::from("complete; from here on, what changes")),
         Event::Pairing { ended: Some(end), .. } => ("pairing", pair_end(end)),
         Event::Pairing { offer: Some(_), ended: None } => {
@@ -287,6 +291,11 @@ fn status_line(status: &Status, clock: &Clock) -> String {
 fn message_line(message: &Message) -> String {
     let preview = clean(&message.preview, false);
     format!("{} {} {} {preview}", message.id, state(message), chat(&message.to))
+}
+
+fn incoming_line(message: &Incoming) -> String {
+    let text = clean(message.text.as_deref().unwrap_or_default(), false);
+    format!("{} {} {text}", message.cursor, chat(&message.chat)).trim_end().to_owned()
 }
 
 /// How a pairing ended.

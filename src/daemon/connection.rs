@@ -198,7 +198,7 @@ async fn answer(
     let (line, subscription) = match handled {
         Ok(Handled::Reply(reply)) => (reply_line(request.id.as_ref(), Ok(&reply)), None),
         Ok(Handled::Subscription(subscription)) => {
-            let reply = SubscribeResult {};
+            let reply = SubscribeResult::default();
             (reply_line(request.id.as_ref(), Ok(&reply)), Some(subscription))
         }
         Err(error) => {

@@ -10,9 +10,9 @@ use crate::core::message::{ChatId, Digest, WaMessageId, number_digits};
 use crate::daemon::engine_handle::{EngineHandle, MessageName, Query, QueryAnswer, Subscription};
 use crate::rpc::api::{
     CancelParams, CancelResult, ClearParams, ClearResult, Error, ErrorKind, Explanation, Filter,
-    GetParams, IDS_MAX, KEY_BYTES_MAX, LIST_ENTRIES_MAX, ListParams, ListResult, Message, Method,
-    NoParams, PROTOCOL_VERSION, PairParams, PairResult, RetryParams, RetryResult, SendParams,
-    SendResult, State, Status, TEXT_CHARS_MAX, Version,
+    GetParams, IDS_MAX, KEY_BYTES_MAX, Kind, LIST_ENTRIES_MAX, ListParams, ListResult, Message,
+    Method, NoParams, PROTOCOL_VERSION, PairParams, PairResult, RetryParams, RetryResult,
+    SendParams, SendResult, State, Status, SubscribeParams, TEXT_CHARS_MAX, Version,
 };
 use crate::rpc::call::decode_params;
 
@@ -54,7 +54,7 @@ pub(crate) async fn handle(
 ) -> Result<Handled, Error> {
     let reply = match method {
         Method::EventsSubscribe => {
-            let NoParams {} = decode_params(params)?;
+            let SubscribeParams { after: _ } = decode_params(params)?;
             return engine.subscribe().await.map(Handled::Subscription);
         }
         Method::Version => {
@@ -64,6 +64,12 @@ pub(crate) async fn handle(
         Method::Status | Method::Explain | Method::MessageGet | Method::QueueList => {
             ask(engine, query(method, params)?).await?
         }
+        Method::PhoneCheck
+        | Method::PhoneHeartbeat
+        | Method::QueueRestore
+        | Method::QueueRelease
+        | Method::InboxList
+        | Method::InboxFile => return Err(not_built_in(method)),
         Method::MessageSend
         | Method::QueueClear
         | Method::QueueCancel
@@ -129,6 +135,12 @@ fn query(method: Method, params: Map<String, Value>) -> Result<Query, Error> {
         | Method::SessionReconnect
         | Method::SessionTakeover
         | Method::SessionLogout
+        | Method::PhoneCheck
+        | Method::PhoneHeartbeat
+        | Method::QueueRestore
+        | Method::QueueRelease
+        | Method::InboxList
+        | Method::InboxFile
         | Method::EventsSubscribe => Err(not_ours(method)),
     }
 }
@@ -136,13 +148,15 @@ fn query(method: Method, params: Map<String, Value>) -> Result<Query, Error> {
 /// What a changing method asks of the engine.
 fn command(method: Method, params: Map<String, Value>) -> Result<Request, Error> {
     match method {
-        Method::MessageSend => submission(decode_params(params)?).map(Request::Submit),
+        Method::MessageSend => {
+            submission(decode_params(params)?).map(|s| Request::Submit(Box::new(s)))
+        }
         Method::QueueClear => {
             let ClearParams { filter, dry_run } = decode_params(params)?;
             Ok(Request::Clear { filter: selection(filter)?, dry_run })
         }
         Method::QueueCancel => {
-            let CancelParams { ids } = decode_params(params)?;
+            let CancelParams { ids, .. } = decode_params(params)?;
             if ids.is_empty() {
                 return Err(invalid("`ids` names no message"));
             }
@@ -150,7 +164,7 @@ fn command(method: Method, params: Map<String, Value>) -> Result<Request, Error>
                 .map(|selection| Request::Cancel { ids: selection.ids })
         }
         Method::QueueRetry => {
-            let RetryParams { filter } = decode_params(params)?;
+            let RetryParams { filter, .. } = decode_params(params)?;
             Ok(Request::Retry { filter: selection(filter)? })
         }
         Method::QueuePause => no_params(params).map(|()| Request::Pause),
@@ -164,6 +178,12 @@ fn command(method: Method, params: Map<String, Value>) -> Result<Request, Error>
         | Method::Explain
         | Method::MessageGet
         | Method::QueueList
+        | Method::PhoneCheck
+        | Method::PhoneHeartbeat
+        | Method::QueueRestore
+        | Method::QueueRelease
+        | Method::InboxList
+        | Method::InboxFile
         | Method::EventsSubscribe => Err(not_ours(method)),
     }
 }
@@ -173,8 +193,9 @@ fn no_params(params: Map<String, Value>) -> Result<(), Error> {
 }
 
 fn submission(params: SendParams) -> Result<Submission, Error> {
-    let SendParams { to, text, key } = params;
+    let SendParams { to, text, preview, expires_at, not_before, priority, key, .. } = params;
     let to = recipient(&to)?;
+    let text = text.ok_or_else(|| invalid("give `text`, `file`, `location` or `contact`"))?;
     check_text(&text)?;
     if let Some(key) = &key {
         check_key(key)?;
@@ -182,7 +203,13 @@ fn submission(params: SendParams) -> Result<Submission, Error> {
     Ok(Submission {
         digest: digest(&to, &text),
         to,
+        kind: Kind::Text,
         body: Body(text.into()),
+        file: None,
+        preview,
+        priority,
+        not_before: not_before.map(|time| time.0),
+        expires_at: expires_at.map(|time| time.0),
         key,
         wa_id: new_wa_id()?,
     })
@@ -271,7 +298,7 @@ fn list(params: ListParams) -> Result<Query, Error> {
 
 /// The recipient normalised, nothing twice.
 fn selection(filter: Filter) -> Result<Selection, Error> {
-    let Filter { mut states, to, reason, older_than_s, mut ids } = filter;
+    let Filter { mut states, to, reason, older_than_s, key_prefix, mut ids } = filter;
     if ids.len() > IDS_MAX {
         return Err(invalid(format!("one request takes at most {IDS_MAX} ids")));
     }
@@ -280,7 +307,7 @@ fn selection(filter: Filter) -> Result<Selection, Error> {
     ids.sort_unstable();
     ids.dedup();
     let to = to.as_deref().map(recipient).transpose()?;
-    Ok(Selection { states, to, reason, older_than_s, ids })
+    Ok(Selection { states, to, reason, older_than_s, key_prefix, ids })
 }
 
 fn pair(params: PairParams) -> Result<Request, Error> {
@@ -297,6 +324,11 @@ fn pair(params: PairParams) -> Result<Request, Error> {
 
 fn invalid(sentence: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidParams, sentence)
+}
+
+fn not_built_in(method: Method) -> Error {
+    let sentence = format!("this daemon does not offer `{}` yet", method.name());
+    Error::new(ErrorKind::WrongState, sentence)
 }
 
 /// Our bug: the dispatch sent a method to the wrong place.

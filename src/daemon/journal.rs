@@ -28,7 +28,11 @@ impl Journal {
                 };
                 tracing::info!(result, "pairing ended");
             }
-            Event::Pairing { ended: None, .. } | Event::SnapshotEnd {} | Event::Lagged {} => {}
+            Event::Pairing { ended: None, .. }
+            | Event::Incoming { .. }
+            | Event::Gap { .. }
+            | Event::SnapshotEnd {}
+            | Event::Lagged {} => {}
         }
     }
 

@@ -305,7 +305,7 @@ fn moment(at: Time, now: Time) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rpc::api::{Hold, PacingStatus, QueueStatus, SessionStatus, Status};
+    use crate::rpc::api::{Hold, PacingStatus, PhoneStatus, QueueStatus, SessionStatus, Status};
 
     /// 2026-01-02 03:04:05 UTC.
     const NOW: Time = Time(1_767_323_045_000);
@@ -323,10 +323,13 @@ mod tests {
                 next_try_at: None,
                 connections: 1,
                 replaced: 0,
+                replaced_last_hour: 0,
+                takeover_at: None,
             },
             queue: QueueStatus {
                 capacity: 400,
                 free: 400,
+                preparing: 0,
                 queued: 0,
                 sending: 0,
                 unknown: 0,
@@ -336,6 +339,7 @@ mod tests {
                 next_send_at: None,
                 last_send_at: None,
             },
+            phone: PhoneStatus::unknown(NOW),
             pacing: PacingStatus { limit: 5, window_ms: 120_000, spent: 0, next_slot_at: None },
             holds: Vec::new(),
         }

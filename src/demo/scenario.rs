@@ -124,7 +124,7 @@ impl Scenario {
             let client = Client::connect(&socket).await?;
             for n in 1..=count {
                 let text = format!("{name}: message {n} of {count}");
-                let params = SendParams { to: to.clone(), text: text.clone(), key: None };
+                let params = SendParams::text(&to, &text);
                 let answer = client.call(call::MessageSend, &params).await?;
                 let id = answer.message.id;
                 accepted.lock().await.push(Accepted { id, chat: to.clone(), text });
@@ -139,7 +139,7 @@ impl Scenario {
         let client = Client::connect(&self.socket).await?;
         let text = "clinic: your appointment is at nine".to_owned();
         let (to, key) = ("+15550113".to_owned(), Some("appointment-9".to_owned()));
-        let params = SendParams { to: to.clone(), text: text.clone(), key };
+        let params = SendParams { key, ..SendParams::text(&to, &text) };
         let first = client.call(call::MessageSend, &params).await?;
         let again = client.call(call::MessageSend, &params).await?;
         if !again.duplicate || again.message.id != first.message.id {

@@ -67,6 +67,7 @@ impl Teller {
 
     pub(super) fn event(&mut self, event: &Event) {
         let text = match event {
+            Event::Incoming { .. } | Event::Gap { .. } => return,
             Event::Message { message } => {
                 let before = self.states.insert(message.id, message.state);
                 if before == Some(message.state) {

@@ -10,18 +10,35 @@
 
 use serde::{Deserialize, Serialize};
 
+mod cause;
+mod content;
 mod error;
 mod event;
 mod ids;
+mod inbox;
 mod message;
 mod method;
+mod phone;
 mod status;
 
+pub use cause::{Affected, CAUSE_IDS_MAX, Cause, CauseKind, Evidence};
+pub use content::{
+    CAPTION_CHARS_MAX, ContactCard, FILE_NAME_BYTES_MAX, FileInfo, FileParams,
+    INLINE_FILE_BYTES_MAX, LinkPreview, Location, Priority, URL_BYTES_MAX,
+};
 pub use error::{Error, ErrorData, ErrorKind};
 pub use event::{Event, EventFrame, PairEnd, PairOffer, SubscribeResult};
 pub use ids::{MessageId, NotAMessageId, Time};
+pub use inbox::{
+    Gap, INBOX_LIST_MAX, InboxFileParams, InboxFileResult, InboxListParams, InboxListResult,
+    Incoming, IncomingKind, SubscribeParams,
+};
 pub use message::{Kind, Message, Reason, ReasonKind, State};
 pub use method::{Method, Tier};
+pub use phone::{
+    BatteryLevel, BatteryStatus, CHECK_NUMBERS_MAX, CheckParams, CheckResult, CheckedNumber,
+    HEARTBEAT_NAME_BYTES_MAX, HeartbeatParams, PhoneState, PhoneStatus, Presence,
+};
 pub use status::{
     Explanation, Hold, HoldKind, PacingStatus, QueueStatus, SessionState, SessionStatus, Status,
     Version,
@@ -59,18 +76,54 @@ pub const PREVIEW_CHARS_MAX: usize = 80;
 #[serde(deny_unknown_fields)]
 pub struct NoParams {}
 
-/// Parameters of `message.send`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Parameters of `message.send`: one of `text`, `file`, `location` and `contact`.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SendParams {
     /// `+` and digits (E.164), or a JID: `…@s.whatsapp.net`, `…@lid`, `…@g.us`.
     pub to: String,
-    /// The text, at most [`TEXT_CHARS_MAX`] characters, not empty.
-    pub text: String,
+    /// A text, at most [`TEXT_CHARS_MAX`] characters, not empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// A file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileParams>,
+    /// A place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location>,
+    /// A contact's card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<ContactCard>,
+    /// With a text: what is shown for a link in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<LinkPreview>,
+    /// Never sent after this; `expired` instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+    /// Not sent before this. It takes a place, and holds nothing else back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Time>,
+    /// Which of those that wait goes first.
+    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
     /// Idempotency key: the same key with the same content answers the same message,
     /// with other content `key_conflict`. Remembered as long as the message is readable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+}
+
+impl SendParams {
+    /// A text to somebody.
+    pub fn text(to: impl Into<String>, text: impl Into<String>) -> SendParams {
+        SendParams { to: to.into(), text: Some(text.into()), ..SendParams::default() }
+    }
+
+    /// With an idempotency key.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<String>) -> SendParams {
+        self.key = Some(key.into());
+        self
+    }
 }
 
 /// Answer of `message.send`. It is given only when the message is on disk.
@@ -113,6 +166,9 @@ pub struct Filter {
     /// Accepted at least this many seconds ago.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub older_than_s: Option<u64>,
+    /// With a key that begins so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_prefix: Option<String>,
     /// One of these ids.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<MessageId>,
@@ -175,6 +231,9 @@ pub struct ClearResult {
     pub examples: Vec<ClearExample>,
     /// Whether nothing was changed.
     pub dry_run: bool,
+    /// Until when `queue.restore` brings them back; absent if nothing was cleared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_until: Option<Time>,
 }
 
 /// One message that was cleared.
@@ -188,12 +247,19 @@ pub struct ClearExample {
     pub preview: String,
 }
 
-/// Parameters of `queue.cancel`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Parameters of `queue.cancel`: `ids`, a `filter`, or both; never neither.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CancelParams {
-    /// Which messages: 1 to [`IDS_MAX`].
+    /// Which messages, at most [`IDS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<MessageId>,
+    /// Which messages; those of `ids` that match, if both are given.
+    #[serde(default, skip_serializing_if = "Filter::is_empty")]
+    pub filter: Filter,
+    /// Say what would be, change nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 /// Answer of `queue.cancel`.
@@ -205,6 +271,12 @@ pub struct CancelResult {
     pub not_cancelled: Vec<NotCancelled>,
     /// Unknown ids.
     pub not_found: Vec<MessageId>,
+    /// Whether nothing was changed.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Until when `queue.restore` brings them back; absent if nothing was cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_until: Option<Time>,
 }
 
 /// Parameters of `queue.retry`.
@@ -214,6 +286,9 @@ pub struct RetryParams {
     /// Which messages. Only `parked` ones are put back; without a filter, all of them.
     #[serde(default)]
     pub filter: Filter,
+    /// Say what would be, change nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 /// Answer of `queue.retry`.
@@ -223,6 +298,34 @@ pub struct RetryResult {
     pub requeued: Vec<MessageId>,
     /// Left parked because the queue has no place for them.
     pub no_place: Vec<MessageId>,
+    /// Whether nothing was changed.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Parameters of `queue.restore`: takes back `queue.clear` and `queue.cancel`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestoreParams {
+    /// Which messages, of those whose time to be restored has not run out; without a
+    /// filter, all of them.
+    #[serde(default)]
+    pub filter: Filter,
+    /// Say what would be, change nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+}
+
+/// Answer of `queue.restore`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreResult {
+    /// Back where they were: in their old order, or parked.
+    pub restored: Vec<MessageId>,
+    /// Left withdrawn because the queue has no place for them.
+    pub no_place: Vec<MessageId>,
+    /// Whether nothing was changed.
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
 /// A message that `queue.cancel` left alone.

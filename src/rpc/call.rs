@@ -6,9 +6,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::rpc::api::{
-    CancelParams, CancelResult, ClearParams, ClearResult, Error, ErrorKind, Explanation, Filter,
-    GetParams, ListParams, ListResult, Message, Method, NoParams, PairParams, PairResult,
-    RetryParams, RetryResult, SendParams, SendResult, Status as StatusResult, SubscribeResult,
+    CancelParams, CancelResult, CheckParams, CheckResult, ClearParams, ClearResult, Error,
+    ErrorKind, Explanation, FileParams, Filter, GetParams, HeartbeatParams, InboxFileParams,
+    InboxFileResult, InboxListParams, InboxListResult, ListParams, ListResult, Message, Method,
+    NoParams, PairParams, PairResult, PhoneStatus, RestoreParams, RestoreResult, RetryParams,
+    RetryResult, SendParams, SendResult, Status as StatusResult, SubscribeParams, SubscribeResult,
     Version as VersionResult,
 };
 
@@ -41,14 +43,21 @@ macro_rules! params {
 
 params! {
     NoParams: [];
-    SendParams: ["to", "text", "key"];
+    SendParams: ["to", "text", "file", "location", "contact", "preview", "expires_at", "not_before", "priority", "key"];
+    FileParams: ["fd", "base64", "url", "as", "name", "mime", "caption"];
     GetParams: ["id", "wa_id", "key"];
     ListParams: ["filter", "after", "limit"];
     ClearParams: ["filter", "dry_run"];
-    CancelParams: ["ids"];
-    RetryParams: ["filter"];
+    CancelParams: ["ids", "filter", "dry_run"];
+    RetryParams: ["filter", "dry_run"];
+    RestoreParams: ["filter", "dry_run"];
+    CheckParams: ["numbers", "fresh"];
+    HeartbeatParams: ["battery_percent", "charging", "network", "at", "source"];
+    SubscribeParams: ["after"];
+    InboxListParams: ["after", "limit"];
+    InboxFileParams: ["cursor", "inline"];
     PairParams: ["phone"];
-    Filter: ["states", "to", "reason", "older_than_s", "ids"];
+    Filter: ["states", "to", "reason", "older_than_s", "key_prefix", "ids"];
 }
 
 macro_rules! calls {
@@ -82,7 +91,13 @@ calls! {
     SessionReconnect: NoParams => StatusResult;
     SessionTakeover: NoParams => StatusResult;
     SessionLogout: NoParams => StatusResult;
-    EventsSubscribe: NoParams => SubscribeResult;
+    PhoneCheck: CheckParams => CheckResult;
+    PhoneHeartbeat: HeartbeatParams => PhoneStatus;
+    QueueRestore: RestoreParams => RestoreResult;
+    QueueRelease: NoParams => StatusResult;
+    InboxList: InboxListParams => InboxListResult;
+    InboxFile: InboxFileParams => InboxFileResult;
+    EventsSubscribe: SubscribeParams => SubscribeResult;
 }
 
 /// Finds a method by its name or alias.
@@ -105,6 +120,11 @@ pub fn decode_params<P: Params>(params: Map<String, Value>) -> Result<P, Error> 
         && let Some(Value::Object(filter)) = params.get("filter")
     {
         check_fields(filter, Filter::FIELDS, "filter.")?;
+    }
+    if P::FIELDS.contains(&"file")
+        && let Some(Value::Object(file)) = params.get("file")
+    {
+        check_fields(file, FileParams::FIELDS, "file.")?;
     }
     serde_json::from_value(Value::Object(params)).map_err(|error| {
         let sentence = without_value(&error.to_string());

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::rpc::api::{Error, EventFrame, FRAME_BYTES_MAX, NoParams, SubscribeResult};
+use crate::rpc::api::{Error, EventFrame, FRAME_BYTES_MAX, SubscribeParams, SubscribeResult};
 use crate::rpc::call::{Call, EventsSubscribe};
 use crate::rpc::frame::{EncodeError, FromDaemon, Id, encode_request, parse_from_daemon};
 use crate::rpc::line::LineReader;
@@ -179,7 +179,8 @@ impl Client {
         let (sender, receiver) = mpsc::channel(EVENTS_MAX);
         // Before the call: the first events follow the reply at once.
         locked(&self.pending).expect_events(sender);
-        let SubscribeResult {} = self.call(EventsSubscribe, &NoParams {}).await?;
+        let SubscribeResult { .. } =
+            self.call(EventsSubscribe, &SubscribeParams::default()).await?;
         Ok(Events { receiver, pending: Arc::clone(&self.pending) })
     }
 

@@ -19,8 +19,19 @@ macro_rules! redacted {
 
 redacted! {
     Message { id, wa_id, state, reason, kind, chars, attempts, accepted_at, changed_at, position }
-    SessionStatus { state, since, detail, next_try_at, connections, replaced }
-    SendParams {}
+    SessionStatus {
+        state, since, detail, next_try_at, connections, replaced, replaced_last_hour, takeover_at
+    }
+    SendParams { expires_at, not_before, priority }
+    FileParams { fd, kind }
+    FileInfo { bytes, mime }
+    Location {}
+    ContactCard {}
+    LinkPreview {}
+    CheckParams { fresh }
+    CheckedNumber { answer, checked_at, cached, why }
+    Incoming { cursor, wa_id, from_me, sent_at, received_at, kind, file }
+    InboxFileResult { file }
     GetParams { id, wa_id }
     Filter { states, reason, older_than_s, ids }
     ClearExample { id }
@@ -33,11 +44,7 @@ mod tests {
 
     #[test]
     fn invariant_9_debug_of_what_carries_a_text_or_a_number_shows_neither() {
-        let send = api::SendParams {
-            to: "+15550111".into(),
-            text: "zanzibar".into(),
-            key: Some("order-7".into()),
-        };
+        let send = api::SendParams::text("+15550111", "zanzibar").key("order-7");
         let filter = api::Filter { to: Some("+15550111".into()), ..api::Filter::default() };
         let pair = api::PairParams { phone: Some("+15550111".into()) };
         let example = api::ClearExample {

@@ -54,7 +54,7 @@ impl View {
             Event::Status { status } => self.status = Some(status.clone()),
             Event::Message { message } => self.put(message),
             Event::SnapshotEnd {} => self.complete = true,
-            Event::Pairing { .. } => {}
+            Event::Pairing { .. } | Event::Incoming { .. } | Event::Gap { .. } => {}
             Event::Lagged {} => return Err(ViewError::Lagged),
         }
         self.seq = frame.seq;

@@ -284,7 +284,7 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
         Op::Suspend(ms) => world.suspend(ms),
         Op::Crash { new_boot } => world.crash(new_boot),
         Op::DieOnSubmit { chat, stored, new_boot } => {
-            let request = Request::Submit(world.submission(chat, "lost?", None));
+            let request = Request::Submit(Box::new(world.submission(chat, "lost?", None)));
             world.die_on(Input::Request { token: Token(u64::MAX), request }, stored, new_boot);
         }
         Op::DieOnTick { stored, new_boot } => {

@@ -157,7 +157,7 @@ fn invariant_3_monotonic_time_that_goes_back_refills_nothing() {
     let mut pacer_slots = world.core.pacer.stored();
     let token = crate::core::io::Token(999);
     for chat in 3..8 {
-        let request = Request::Submit(world.submission(chat, "text", None));
+        let request = Request::Submit(Box::new(world.submission(chat, "text", None)));
         let past = later(now.mono_ms - 500_000);
         world.core.handle(Input::Request { token, request }, past);
         pacer_slots = world.core.pacer.stored();

@@ -331,7 +331,7 @@ fn acceptance_is_one_batch_of_record_body_and_id() {
     let mut world = World::connected();
     world.request(Request::Pause);
     let submission = world.submission(0, "hello", None);
-    let request = Request::Submit(submission);
+    let request = Request::Submit(Box::new(submission));
     let token = crate::core::io::Token(999);
     let actions = world.core.handle(Input::Request { token, request }, world.now);
     let kinds: Vec<&str> = actions

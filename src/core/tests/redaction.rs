@@ -14,7 +14,7 @@ fn invariant_9_debug_of_the_core_shows_no_number_account_or_key() {
         SessionEvent::Connected { account: account() },
         Request::Pair { phone: phone() },
         SessionCommand::Pair { phone: phone() },
-        Request::Submit(world.submission(0, "zanzibar", Some("order-of-mine"))),
+        Request::Submit(Box::new(world.submission(0, "zanzibar", Some("order-of-mine")))),
         world.store.messages[&id],
     );
     for secret in ["1555", "zanzibar", "order-of-mine"] {

@@ -172,13 +172,10 @@ impl World {
         for (i, byte) in text.bytes().chain(chat.to_be_bytes()).enumerate() {
             digest[i % 32] ^= byte.rotate_left(u32::try_from(i / 32).unwrap());
         }
-        Submission {
-            to: format!("+1555{:04}", 100 + chat).parse().unwrap(),
-            body: Body(text.into()),
-            digest: Digest(digest),
-            key: key.map(str::to_owned),
-            wa_id: WaMessageId(format!("3EB0{:018X}", self.next_wa)),
-        }
+        let to = format!("+1555{:04}", 100 + chat).parse().unwrap();
+        let wa_id = WaMessageId(format!("3EB0{:018X}", self.next_wa));
+        let key = key.map(str::to_owned);
+        Submission { key, ..Submission::text(to, Body(text.into()), Digest(digest), wa_id) }
     }
 
     pub(super) fn submit(
@@ -188,7 +185,7 @@ impl World {
         key: Option<&str>,
     ) -> Result<api::SendResult, api::Error> {
         let submission = self.submission(chat, text, key);
-        match self.ask(Request::Submit(submission))? {
+        match self.ask(Request::Submit(Box::new(submission)))? {
             Answer::Sent(result) => Ok(*result),
             other => panic!("{other:?} is no answer to a submission"),
         }

@@ -11,7 +11,9 @@ pub(crate) async fn run(
     client: &Client,
     out: &mut Out,
 ) -> Result<(), Failure> {
-    let (result, wire) = super::ask(client, call::QueueCancel, &CancelParams { ids }).await?;
+    let (result, wire) =
+        super::ask(client, call::QueueCancel, &CancelParams { ids, ..CancelParams::default() })
+            .await?;
     if out.json() {
         out.json_line(&wire)?;
     } else if !result.cancelled.is_empty() {

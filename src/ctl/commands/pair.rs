@@ -49,7 +49,11 @@ pub(crate) async fn run(
                 }
             }
             Event::Lagged {} => return Err(Failure::Lagged),
-            Event::Status { .. } | Event::Message { .. } | Event::SnapshotEnd {} => {}
+            Event::Status { .. }
+            | Event::Message { .. }
+            | Event::Incoming { .. }
+            | Event::Gap { .. }
+            | Event::SnapshotEnd {} => {}
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::rpc::call;
 use crate::rpc::client::Client;
 
 pub(crate) async fn run(args: RetryArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
-    let params = RetryParams { filter: args.filter.to_filter(&[], &args.ids) };
+    let params = RetryParams { filter: args.filter.to_filter(&[], &args.ids), dry_run: false };
     let (result, wire) = super::ask(client, call::QueueRetry, &params).await?;
     if out.json() {
         out.json_line(&wire)?;

@@ -19,7 +19,7 @@ const STDIN_BYTES_MAX: usize = TEXT_CHARS_MAX * 4 + 2;
 
 pub(crate) async fn run(args: SendArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
     let text = if args.text == "-" { read_text(std::io::stdin().lock())? } else { args.text };
-    let params = SendParams { to: args.to, text, key: args.key };
+    let params = SendParams { key: args.key, ..SendParams::text(args.to, text) };
     let Some(until) = args.wait else {
         let (sent, wire) = super::ask(client, call::MessageSend, &params).await?;
         return tell_accepted(&sent, &wire, out);
@@ -87,7 +87,7 @@ fn tell_accepted(
 /// Whether the message is where it was wanted, or will never get there.
 fn is_settled(state: State, until: Until) -> bool {
     match state {
-        State::Queued | State::Sending | State::Unknown => false,
+        State::Preparing | State::Queued | State::Sending | State::Unknown => false,
         State::Sent => until == Until::Sent,
         State::Delivered | State::Read => true,
         State::Parked | State::Failed | State::Expired | State::Cancelled => true,
@@ -102,6 +102,8 @@ async fn wait(mut message: Message, until: Until, events: &mut Events) -> Result
             Event::Message { .. }
             | Event::Status { .. }
             | Event::SnapshotEnd {}
+            | Event::Incoming { .. }
+            | Event::Gap { .. }
             | Event::Pairing { .. } => {}
         }
     }

@@ -96,14 +96,10 @@ impl Running {
     }
 
     async fn send(&self, chat: u64) -> MessageId {
-        let submission = Submission {
-            to: format!("+1555010{chat:04}").parse().unwrap(),
-            body: Body("hello".into()),
-            digest: Digest([0; 32]),
-            key: None,
-            wa_id: WaMessageId(format!("3EB0{chat:018X}")),
-        };
-        let answer = self.handle.change(Request::Submit(submission)).await.unwrap();
+        let to = format!("+1555010{chat:04}").parse().unwrap();
+        let wa_id = WaMessageId(format!("3EB0{chat:018X}"));
+        let submission = Submission::text(to, Body("hello".into()), Digest([0; 32]), wa_id);
+        let answer = self.handle.change(Request::Submit(Box::new(submission))).await.unwrap();
         let Answer::Sent(sent) = answer else { panic!("{answer:?}") };
         sent.message.id
     }

@@ -16,7 +16,7 @@ use crate::rpc::client::{Client, ClientError};
 const NONE: NoParams = NoParams {};
 
 fn hello(key: Option<&str>) -> SendParams {
-    SendParams { to: "+15550100".into(), text: "hello".into(), key: key.map(Into::into) }
+    SendParams { key: key.map(Into::into), ..SendParams::text("+15550100", "hello") }
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn every_method_reaches_the_engine_and_its_answer_comes_back() {
 
     let clear = ClearParams { dry_run: true, ..ClearParams::default() };
     assert!(client.call(call::QueueClear, &clear).await.unwrap().dry_run);
-    let cancel = CancelParams { ids: vec![MessageId(3), MessageId(3)] };
+    let cancel = CancelParams { ids: vec![MessageId(3), MessageId(3)], ..CancelParams::default() };
     let cancelled = client.call(call::QueueCancel, &cancel).await.unwrap();
     assert_eq!(cancelled.cancelled, [MessageId(3)]);
     let retried = client.call(call::QueueRetry, &RetryParams::default()).await.unwrap();
@@ -71,7 +71,7 @@ async fn a_submission_carries_a_fresh_network_id_and_a_digest_of_its_content() {
         ("+15550100", "b"),
         ("+15550101", "a"),
     ] {
-        let params = SendParams { to: to.into(), text: text.into(), key: None };
+        let params = SendParams::text(to, text);
         client.call(call::MessageSend, &params).await.unwrap();
         let Request::Submit(submission) = requests.last_change() else { panic!("a submission") };
         let WaMessageId(id) = &submission.wa_id;
@@ -160,7 +160,10 @@ async fn a_filter_reaches_the_engine_normalised_and_a_list_names_its_states() {
     client.call(call::QueueList, &ListParams::default()).await.unwrap();
     let Query::List { selection, limit, .. } = requests.last_query() else { panic!("a list") };
     assert_eq!(limit, 400);
-    assert_eq!(selection.states, [State::Queued, State::Sending, State::Unknown, State::Parked]);
+    assert_eq!(
+        selection.states,
+        [State::Preparing, State::Queued, State::Sending, State::Unknown, State::Parked]
+    );
     let filter = Filter {
         states: vec![State::Parked, State::Queued, State::Parked],
         to: Some("+1 (555) 01-00".into()),

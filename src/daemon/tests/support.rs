@@ -192,16 +192,21 @@ fn answer_to(request: &Request) -> Answer {
             cancelled: ids.clone(),
             not_cancelled: vec![],
             not_found: vec![],
+            dry_run: false,
+            undo_until: None,
         }),
         Request::Clear { dry_run, .. } => Answer::Cleared(api::ClearResult {
             cleared: 3,
             in_flight: vec![],
             examples: vec![],
             dry_run: *dry_run,
+            undo_until: None,
         }),
-        Request::Retry { .. } => {
-            Answer::Retried(api::RetryResult { requeued: vec![MessageId(2)], no_place: vec![] })
-        }
+        Request::Retry { .. } => Answer::Retried(api::RetryResult {
+            requeued: vec![MessageId(2)],
+            no_place: vec![],
+            dry_run: false,
+        }),
         Request::Pair { .. } => Answer::Pairing(api::PairResult {
             offer: api::PairOffer::Code { code: "ABCD1234".into(), expires_at: AT },
         }),
@@ -244,6 +249,7 @@ fn explanation() -> api::Explanation {
         waiting: 0,
         next_send_at: None,
         last_send_at: None,
+        causes: vec![],
     }
 }
 
@@ -256,6 +262,11 @@ pub(super) fn message(id: u64, state: State) -> Message {
         reason: None,
         key: None,
         kind: Kind::Text,
+        file: None,
+        priority: api::Priority::Normal,
+        not_before: None,
+        expires_at: None,
+        undo_until: None,
         text: None,
         preview: "hello".into(),
         chars: 5,

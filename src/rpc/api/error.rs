@@ -46,6 +46,16 @@ pub enum ErrorKind {
     FrameTooLong,
     /// A started line was not finished in time.
     TooSlow,
+    /// The file cannot be taken: no descriptor, unreadable, empty, of the wrong kind.
+    BadFile,
+    /// The file, or the part of it that fits, is larger than its kind may be.
+    FileTooLarge,
+    /// No room for another file.
+    SpoolFull,
+    /// The address cannot be taken.
+    BadUrl,
+    /// The file cannot be had any more, or not now.
+    FileGone,
 }
 
 impl ErrorKind {
@@ -72,6 +82,11 @@ impl ErrorKind {
             ErrorKind::TooManyConnections => 1_013,
             ErrorKind::FrameTooLong => 1_014,
             ErrorKind::TooSlow => 1_015,
+            ErrorKind::BadFile => 1_016,
+            ErrorKind::FileTooLarge => 1_017,
+            ErrorKind::SpoolFull => 1_018,
+            ErrorKind::BadUrl => 1_019,
+            ErrorKind::FileGone => 1_020,
         }
     }
 }

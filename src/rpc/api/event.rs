@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Message, Status, Time};
+use super::{Gap, Incoming, Message, Status, Time};
 
 /// What the phone is shown, or what its owner types.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +37,11 @@ impl fmt::Debug for PairOffer {
 
 /// Answer of `events.subscribe`. The events follow it on the same connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SubscribeResult {}
+pub struct SubscribeResult {
+    /// The newest cursor of the inbox; 0: nothing ever came in.
+    #[serde(default)]
+    pub cursor: u64,
+}
 
 /// A notification of `events.subscribe`: method `event`, this as its parameters.
 ///
@@ -67,6 +71,18 @@ pub enum Event {
     Message {
         /// As it stands now, without its whole text.
         message: Box<Message>,
+    },
+    /// Somebody sent a message to the account. Each exactly once and in order, after
+    /// the cursor that was subscribed with.
+    Incoming {
+        /// The message.
+        message: Box<Incoming>,
+    },
+    /// Incoming messages between the subscriber's cursor and the next one told are
+    /// kept no more.
+    Gap {
+        /// Which.
+        gap: Gap,
     },
     /// The snapshot is complete; what follows are changes.
     SnapshotEnd {},

@@ -4,13 +4,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MessageId, Time};
+use super::{FileInfo, MessageId, Priority, Time};
 
 /// Where a message stands. `queued -> sending -> sent -> delivered -> read`, the
 /// others aside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
+    /// On disk; its file is being fetched, or its links are being looked at.
+    Preparing,
     /// On disk, waiting for its turn.
     Queued,
     /// An attempt is on its way; the server has not answered yet.
@@ -36,7 +38,8 @@ pub enum State {
 
 impl State {
     /// Every state, in the order in which people expect them.
-    pub const ALL: [State; 10] = [
+    pub const ALL: [State; 11] = [
+        State::Preparing,
         State::Queued,
         State::Sending,
         State::Unknown,
@@ -52,6 +55,7 @@ impl State {
     /// The name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
+            State::Preparing => "preparing",
             State::Queued => "queued",
             State::Sending => "sending",
             State::Unknown => "unknown",
@@ -67,7 +71,7 @@ impl State {
 
     /// Whether a message in this state takes one of the queue's places.
     pub const fn takes_a_place(self) -> bool {
-        matches!(self, State::Queued | State::Sending | State::Unknown)
+        matches!(self, State::Preparing | State::Queued | State::Sending | State::Unknown)
     }
 
     /// Whether the message is still the daemon's to act on (it waits, is in flight,
@@ -91,6 +95,28 @@ pub struct Reason {
     /// The server's code, where it gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u32>,
+    /// What is behind it, as a stable name: `unknown_host`, `tls`, `timeout`, ...
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl Reason {
+    /// Only its name.
+    pub const fn new(kind: ReasonKind) -> Reason {
+        Reason { kind, code: None, detail: None }
+    }
+
+    /// With the server's code.
+    pub const fn coded(kind: ReasonKind, code: u32) -> Reason {
+        Reason { kind, code: Some(code), detail: None }
+    }
+
+    /// With what is behind it.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Reason {
+        self.detail = Some(detail.into());
+        self
+    }
 }
 
 /// The stable names of reasons.
@@ -109,9 +135,31 @@ pub enum ReasonKind {
     NoAnswer,
     /// Set aside because the shelf of parked messages was full.
     ShelfFull,
+    /// A link leads nowhere; `code` is the HTTP status, `detail` the cause.
+    LinkBroken,
+    /// The file cannot be read, or is not what it was.
+    FileUnreadable,
+    /// The file is larger than its kind may be.
+    TooLarge,
+    /// The media host refused the file; `code` is its word.
+    UploadFailed,
 }
 
 impl ReasonKind {
+    /// Every reason.
+    pub const ALL: [ReasonKind; 10] = [
+        ReasonKind::Refused,
+        ReasonKind::ReachoutTimelock,
+        ReasonKind::NotOnNetwork,
+        ReasonKind::NotSendable,
+        ReasonKind::NoAnswer,
+        ReasonKind::ShelfFull,
+        ReasonKind::LinkBroken,
+        ReasonKind::FileUnreadable,
+        ReasonKind::TooLarge,
+        ReasonKind::UploadFailed,
+    ];
+
     /// The name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
@@ -121,6 +169,10 @@ impl ReasonKind {
             ReasonKind::NotSendable => "not_sendable",
             ReasonKind::NoAnswer => "no_answer",
             ReasonKind::ShelfFull => "shelf_full",
+            ReasonKind::LinkBroken => "link_broken",
+            ReasonKind::FileUnreadable => "file_unreadable",
+            ReasonKind::TooLarge => "too_large",
+            ReasonKind::UploadFailed => "upload_failed",
         }
     }
 }
@@ -142,8 +194,23 @@ pub struct Message {
     /// The caller's idempotency key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// What kind of message. `text` today.
+    /// What kind of message.
     pub kind: Kind,
+    /// Its file, once it is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileInfo>,
+    /// Which of those that wait goes first.
+    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
+    /// Not sent before this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Time>,
+    /// Never sent after this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+    /// Until when `queue.restore` brings it back; only while `cancelled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_until: Option<Time>,
     /// The whole text; in `message.get` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
@@ -181,4 +248,51 @@ pub struct Message {
 pub enum Kind {
     /// A text.
     Text,
+    /// A picture.
+    Image,
+    /// A film.
+    Video,
+    /// A sound file.
+    Audio,
+    /// A voice message.
+    Voice,
+    /// A file.
+    Document,
+    /// A place.
+    Location,
+    /// A contact's card.
+    Contact,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Kind; 8] = [
+        Kind::Text,
+        Kind::Image,
+        Kind::Video,
+        Kind::Audio,
+        Kind::Voice,
+        Kind::Document,
+        Kind::Location,
+        Kind::Contact,
+    ];
+
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Text => "text",
+            Kind::Image => "image",
+            Kind::Video => "video",
+            Kind::Audio => "audio",
+            Kind::Voice => "voice",
+            Kind::Document => "document",
+            Kind::Location => "location",
+            Kind::Contact => "contact",
+        }
+    }
+
+    /// Whether such a message has a file.
+    pub const fn has_file(self) -> bool {
+        matches!(self, Kind::Image | Kind::Video | Kind::Audio | Kind::Voice | Kind::Document)
+    }
 }

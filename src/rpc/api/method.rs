@@ -58,13 +58,25 @@ pub enum Method {
     SessionTakeover,
     /// `session.logout`.
     SessionLogout,
+    /// `phone.check`.
+    PhoneCheck,
+    /// `phone.heartbeat`.
+    PhoneHeartbeat,
+    /// `queue.restore`.
+    QueueRestore,
+    /// `queue.release`.
+    QueueRelease,
+    /// `inbox.list`.
+    InboxList,
+    /// `inbox.file`.
+    InboxFile,
     /// `events.subscribe`.
     EventsSubscribe,
 }
 
 impl Method {
     /// Every method.
-    pub const ALL: [Method; 16] = [
+    pub const ALL: [Method; 22] = [
         Method::Version,
         Method::Status,
         Method::Explain,
@@ -80,6 +92,12 @@ impl Method {
         Method::SessionReconnect,
         Method::SessionTakeover,
         Method::SessionLogout,
+        Method::PhoneCheck,
+        Method::PhoneHeartbeat,
+        Method::QueueRestore,
+        Method::QueueRelease,
+        Method::InboxList,
+        Method::InboxFile,
         Method::EventsSubscribe,
     ];
 
@@ -101,6 +119,12 @@ impl Method {
             Method::SessionReconnect => "session.reconnect",
             Method::SessionTakeover => "session.takeover",
             Method::SessionLogout => "session.logout",
+            Method::PhoneCheck => "phone.check",
+            Method::PhoneHeartbeat => "phone.heartbeat",
+            Method::QueueRestore => "queue.restore",
+            Method::QueueRelease => "queue.release",
+            Method::InboxList => "inbox.list",
+            Method::InboxFile => "inbox.file",
             Method::EventsSubscribe => "events.subscribe",
         }
     }
@@ -111,6 +135,7 @@ impl Method {
             Method::MessageSend => Some("sendMessage"),
             Method::QueueList => Some("showMessagesQueue"),
             Method::QueueClear => Some("clearMessagesQueue"),
+            Method::PhoneCheck => Some("checkPhone"),
             Method::SessionTakeover => Some("takeover"),
             Method::SessionLogout => Some("logout"),
             Method::Version
@@ -123,6 +148,11 @@ impl Method {
             | Method::QueueRetry
             | Method::SessionPair
             | Method::SessionReconnect
+            | Method::PhoneHeartbeat
+            | Method::QueueRestore
+            | Method::QueueRelease
+            | Method::InboxList
+            | Method::InboxFile
             | Method::EventsSubscribe => None,
         }
     }
@@ -140,13 +170,17 @@ impl Method {
             | Method::Explain
             | Method::MessageGet
             | Method::QueueList
+            | Method::InboxList
+            | Method::InboxFile
             | Method::EventsSubscribe => Tier::Read,
-            Method::MessageSend => Tier::Send,
+            Method::MessageSend | Method::PhoneCheck | Method::PhoneHeartbeat => Tier::Send,
             Method::QueueClear
             | Method::QueueCancel
             | Method::QueuePause
             | Method::QueueResume
             | Method::QueueRetry
+            | Method::QueueRestore
+            | Method::QueueRelease
             | Method::SessionPair
             | Method::SessionReconnect
             | Method::SessionTakeover

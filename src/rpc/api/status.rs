@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Time;
+use super::{Cause, PhoneStatus, Time};
 
 /// One thing that holds the queue. Holds are independent of each other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,13 +37,34 @@ pub enum HoldKind {
     Conflict,
     /// No connection right now; it is being made.
     Disconnected,
+    /// The phone does not answer.
+    PhoneOffline,
+    /// The phone's battery is critical and not charging.
+    BatteryLow,
     /// Somebody paused the queue.
     Paused,
+    /// A backlog that waited for long wants a confirmation.
+    StaleBacklog,
     /// The window is spent.
     Pacing,
 }
 
 impl HoldKind {
+    /// Every hold, the weightiest first.
+    pub const ALL: [HoldKind; 11] = [
+        HoldKind::NotPaired,
+        HoldKind::LoggedOut,
+        HoldKind::Banned,
+        HoldKind::ClientOutdated,
+        HoldKind::Conflict,
+        HoldKind::Disconnected,
+        HoldKind::PhoneOffline,
+        HoldKind::BatteryLow,
+        HoldKind::Paused,
+        HoldKind::StaleBacklog,
+        HoldKind::Pacing,
+    ];
+
     /// The name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
@@ -53,7 +74,10 @@ impl HoldKind {
             HoldKind::ClientOutdated => "client_outdated",
             HoldKind::Conflict => "conflict",
             HoldKind::Disconnected => "disconnected",
+            HoldKind::PhoneOffline => "phone_offline",
+            HoldKind::BatteryLow => "battery_low",
             HoldKind::Paused => "paused",
+            HoldKind::StaleBacklog => "stale_backlog",
             HoldKind::Pacing => "pacing",
         }
     }
@@ -120,6 +144,12 @@ pub struct SessionStatus {
     pub connections: u64,
     /// How often another session took over since the daemon started.
     pub replaced: u64,
+    /// How often it did in the last hour.
+    #[serde(default)]
+    pub replaced_last_hour: u64,
+    /// When the session is taken back by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takeover_at: Option<Time>,
 }
 
 /// The queue's part of `status`.
@@ -129,6 +159,9 @@ pub struct QueueStatus {
     pub capacity: usize,
     /// Places left.
     pub free: usize,
+    /// Waiting for a file or a link.
+    #[serde(default)]
+    pub preparing: usize,
     /// Waiting.
     pub queued: usize,
     /// On their way.
@@ -174,6 +207,9 @@ pub struct Status {
     pub queue: QueueStatus,
     /// The pacer.
     pub pacing: PacingStatus,
+    /// The phone.
+    #[serde(default)]
+    pub phone: PhoneStatus,
     /// What holds the queue, the weightiest first; empty when nothing does.
     pub holds: Vec<Hold>,
 }
@@ -193,6 +229,10 @@ pub struct Explanation {
     /// When the last one will have left at this pace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_send_at: Option<Time>,
+    /// Every cause that touches a message or forbids one to leave, the weightiest
+    /// first; empty when nothing is wrong and nothing waits.
+    #[serde(default)]
+    pub causes: Vec<Cause>,
 }
 
 /// Answer of `version`.

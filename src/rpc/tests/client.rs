@@ -87,7 +87,7 @@ async fn an_error_about_the_connection_is_every_callers_error() {
 async fn a_request_that_fits_no_line_is_not_written() {
     let (client, _daemon) = pair();
     let client = client.with_deadline(Duration::from_secs(5));
-    let params = SendParams { to: "x".into(), text: "x".repeat(FRAME_BYTES_MAX), key: None };
+    let params = SendParams::text("x", "x".repeat(FRAME_BYTES_MAX));
     let error = client.call(call::MessageSend, &params).await.unwrap_err();
     assert!(matches!(error, ClientError::Encode(_)), "{error}");
 }

@@ -5,9 +5,11 @@ use std::collections::{BTreeSet, HashSet};
 use serde_json::{Value, json};
 
 use crate::rpc::api::{
-    CancelParams, ClearParams, ErrorKind, Event, EventFrame, Filter, GetParams, HoldKind,
-    ListParams, MessageId, Method, NoParams, PairEnd, PairParams, ReasonKind, RetryParams,
-    SendParams, SessionState, State, Tier, Time,
+    BatteryLevel, CancelParams, CauseKind, CheckParams, ClearParams, ContactCard, ErrorKind, Event,
+    EventFrame, FileParams, Filter, Gap, GetParams, HeartbeatParams, HoldKind, InboxFileParams,
+    InboxListParams, Kind, LinkPreview, ListParams, Location, MessageId, Method, NoParams, PairEnd,
+    PairParams, PhoneState, Presence, Priority, ReasonKind, RestoreParams, RetryParams, SendParams,
+    SessionState, State, SubscribeParams, Tier, Time,
 };
 use crate::rpc::call::{Params, decode_params, find_method};
 
@@ -17,6 +19,7 @@ fn full_filter() -> Filter {
         to: Some("+15550100".into()),
         reason: Some(ReasonKind::Refused),
         older_than_s: Some(1),
+        key_prefix: Some("k".into()),
         ids: vec![MessageId(1)],
     }
 }
@@ -31,7 +34,28 @@ fn fields_agree<P: Params + PartialEq + std::fmt::Debug>(full: P) {
 #[test]
 fn the_named_fields_are_those_that_serde_knows() {
     fields_agree(NoParams {});
-    fields_agree(SendParams { to: "x".into(), text: "x".into(), key: Some("k".into()) });
+    let time = Some(Time(1_700_000_000_123));
+    fields_agree(SendParams {
+        to: "x".into(),
+        text: Some("x".into()),
+        file: Some(FileParams::default()),
+        location: Some(Location::default()),
+        contact: Some(ContactCard::default()),
+        preview: Some(LinkPreview::default()),
+        expires_at: time,
+        not_before: time,
+        priority: Priority::High,
+        key: Some("k".into()),
+    });
+    fields_agree(FileParams {
+        fd: Some(0),
+        base64: Some("eA==".into()),
+        url: Some("https://files.example/x".into()),
+        kind: Some(Kind::Image),
+        name: Some("x".into()),
+        mime: Some("image/png".into()),
+        caption: Some("x".into()),
+    });
     fields_agree(GetParams {
         id: Some(MessageId(1)),
         wa_id: Some("3EB0".into()),
@@ -41,8 +65,21 @@ fn the_named_fields_are_those_that_serde_knows() {
     let (filter, after) = (full_filter(), Some(MessageId(1)));
     fields_agree(ListParams { filter: filter.clone(), after, limit: Some(1) });
     fields_agree(ClearParams { filter: filter.clone(), dry_run: true });
-    fields_agree(CancelParams { ids: vec![MessageId(1)] });
-    fields_agree(RetryParams { filter });
+    let ids = vec![MessageId(1)];
+    fields_agree(CancelParams { ids, filter: filter.clone(), dry_run: true });
+    fields_agree(RetryParams { filter: filter.clone(), dry_run: true });
+    fields_agree(RestoreParams { filter, dry_run: true });
+    fields_agree(CheckParams { numbers: vec!["+15550100".into()], fresh: true });
+    fields_agree(HeartbeatParams {
+        battery_percent: Some(50),
+        charging: Some(true),
+        network: Some("wifi".into()),
+        at: time,
+        source: Some("termux".into()),
+    });
+    fields_agree(SubscribeParams { after: Some(1) });
+    fields_agree(InboxListParams { after: Some(1), limit: Some(1) });
+    fields_agree(InboxFileParams { cursor: 1, inline: true });
     fields_agree(PairParams { phone: Some("+15550100".into()) });
 }
 
@@ -54,27 +91,32 @@ fn names_are_what_serde_writes() {
     for tier in [Tier::Read, Tier::Send, Tier::Admin] {
         assert_eq!(json!(tier), tier.name());
     }
-    for reason in [
-        ReasonKind::Refused,
-        ReasonKind::ReachoutTimelock,
-        ReasonKind::NotOnNetwork,
-        ReasonKind::NotSendable,
-        ReasonKind::NoAnswer,
-        ReasonKind::ShelfFull,
-    ] {
+    for reason in ReasonKind::ALL {
         assert_eq!(json!(reason), reason.name());
     }
-    for hold in [
-        HoldKind::NotPaired,
-        HoldKind::LoggedOut,
-        HoldKind::Banned,
-        HoldKind::ClientOutdated,
-        HoldKind::Conflict,
-        HoldKind::Disconnected,
-        HoldKind::Paused,
-        HoldKind::Pacing,
-    ] {
+    for hold in HoldKind::ALL {
         assert_eq!(json!(hold), hold.name());
+    }
+    for cause in CauseKind::ALL {
+        assert_eq!(json!(cause), cause.name());
+    }
+    for kind in Kind::ALL {
+        assert_eq!(json!(kind), kind.name());
+    }
+    for priority in Priority::ALL {
+        assert_eq!(json!(priority), priority.name());
+    }
+    for answer in [Presence::OnNetwork, Presence::NotOnNetwork, Presence::Unknown] {
+        assert_eq!(json!(answer), answer.name());
+    }
+    for state in [PhoneState::Online, PhoneState::Silent, PhoneState::Offline, PhoneState::Unknown]
+    {
+        assert_eq!(json!(state), state.name());
+    }
+    for level in
+        [BatteryLevel::Ok, BatteryLevel::Low, BatteryLevel::Critical, BatteryLevel::Unknown]
+    {
+        assert_eq!(json!(level), level.name());
     }
     for state in [
         SessionState::NotPaired,
@@ -109,6 +151,7 @@ fn events_survive_their_journey() {
     for event in [
         Event::SnapshotEnd {},
         Event::Lagged {},
+        Event::Gap { gap: Gap { from: 1, to: 2 } },
         Event::Pairing { offer: None, ended: Some(PairEnd::TimedOut {}) },
         Event::Pairing { offer: None, ended: Some(PairEnd::Failed { why: "x".into() }) },
     ] {
@@ -131,7 +174,7 @@ fn what_the_caller_wrote_is_quoted_in_short_only() {
 #[test]
 fn debug_output_names_and_quotes_nobody() {
     let to = || "+15550100".to_owned();
-    let params = SendParams { to: to(), text: "secret".into(), key: None };
+    let params = SendParams::text(to(), "secret");
     let filter = Filter { to: Some(to()), ..Default::default() };
     let pair = PairParams { phone: Some(to()) };
     let ended = PairEnd::Paired { account: "15550100@s.whatsapp.net".into() };

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::rpc::api::{Event, EventFrame, Kind, Message, MessageId, State, Status, Time};
+use crate::rpc::api::{Event, EventFrame, Kind, Message, MessageId, Priority, State, Status, Time};
 use crate::rpc::view::{View, ViewError};
 
 const AT: Time = Time(1_700_000_000_000);
@@ -33,6 +33,11 @@ fn message(id: u64, state: State, position: Option<usize>) -> Event {
             reason: None,
             key: None,
             kind: Kind::Text,
+            file: None,
+            priority: Priority::Normal,
+            not_before: None,
+            expires_at: None,
+            undo_until: None,
             text: None,
             preview: "hello".into(),
             chars: 5,

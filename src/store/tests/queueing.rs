@@ -8,7 +8,7 @@ use super::{fresh, put};
 use crate::core::io::{Body, BootId, Change, Facts};
 use crate::core::message::{Digest, Message, Preview, WaMessageId};
 use crate::core::pacer::Slot;
-use crate::rpc::api::{Kind, MessageId, State};
+use crate::rpc::api::{Kind, MessageId, Priority, State};
 
 fn message(id: u64) -> Message {
     Message {
@@ -16,6 +16,11 @@ fn message(id: u64) -> Message {
         wa_id: WaMessageId(format!("3EB0{id:018X}")),
         to: "+15550100".parse().unwrap(),
         kind: Kind::Text,
+        file: None,
+        link: None,
+        priority: Priority::Normal,
+        not_before: None,
+        expires_at: None,
         key: Some(format!("key {id}")),
         digest: Digest([7; 32]),
         chars: 5,

@@ -1,0 +1,134 @@
+//! Messages that others sent to the account.
+
+use serde::{Deserialize, Serialize};
+
+use super::{FileInfo, Time};
+
+/// Most messages that one `inbox.list` answers.
+pub const INBOX_LIST_MAX: usize = 200;
+
+/// Parameters of `events.subscribe`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubscribeParams {
+    /// Also tell the incoming messages after this cursor, before the new ones; 0: all
+    /// that are kept. Without it, only those that come from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+}
+
+/// Parameters of `inbox.list`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InboxListParams {
+    /// Only those after this cursor; without it: from the oldest kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// At most this many, [`INBOX_LIST_MAX`] at most and by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// Answer of `inbox.list`, the oldest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboxListResult {
+    /// The messages.
+    pub messages: Vec<Incoming>,
+    /// Messages between `after` and the first of these are kept no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap: Option<Gap>,
+    /// The newest cursor given away; 0: nothing ever came.
+    pub newest: u64,
+}
+
+/// Cursors whose messages are kept no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// The first.
+    pub from: u64,
+    /// The last.
+    pub to: u64,
+}
+
+/// Parameters of `inbox.file`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InboxFileParams {
+    /// The message's cursor.
+    pub cursor: u64,
+    /// Answer the content as base64; at most [`super::INLINE_FILE_BYTES_MAX`]. Without
+    /// it a descriptor of the file, open for reading, comes with the reply (SCM_RIGHTS).
+    #[serde(default)]
+    pub inline: bool,
+}
+
+/// Answer of `inbox.file`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboxFileResult {
+    /// What it is.
+    pub file: FileInfo,
+    /// The content, if it was asked for `inline`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base64: Option<String>,
+}
+
+/// What an incoming message carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IncomingKind {
+    /// A text.
+    Text,
+    /// A picture.
+    Image,
+    /// A film.
+    Video,
+    /// A sound file.
+    Audio,
+    /// A voice message.
+    Voice,
+    /// A file.
+    Document,
+    /// A sticker.
+    Sticker,
+    /// A place.
+    Location,
+    /// One contact, or several.
+    Contact,
+    /// An emoji to another message.
+    Reaction,
+    /// Something else; its content is not told.
+    Other,
+}
+
+/// A message that somebody sent to the account.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incoming {
+    /// Counts up by one for each message that comes in; survives restarts.
+    pub cursor: u64,
+    /// Its id on the network.
+    pub wa_id: String,
+    /// The chat's JID.
+    pub chat: String,
+    /// The sender's JID; in a person's chat the same as `chat`, or our own account's.
+    pub sender: String,
+    /// Whether it was sent from the account's own phone or another linked device.
+    pub from_me: bool,
+    /// The name that the sender goes by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// When it was sent, by the server's clock.
+    pub sent_at: Time,
+    /// When it was stored here.
+    pub received_at: Time,
+    /// What it carries.
+    pub kind: IncomingKind,
+    /// Its text, or a file's caption, a place's name, a reaction's emoji.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Its file, which `inbox.file` fetches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileInfo>,
+    /// The id of the message that it answers or reacts to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
+}
