@@ -27,6 +27,8 @@ pub const HISTORY_MAX: usize = 100_000;
 pub const PACING_MESSAGES_MAX: usize = 60;
 /// Shortest window: below it, pacing is no pacing.
 pub const PACING_WINDOW_MIN: Duration = Duration::from_secs(1);
+/// Shortest time between two questions about numbers: for tests.
+pub const CHECK_EVERY_MIN: Duration = Duration::from_millis(10);
 /// Longest `connect_timeout`: with the login after it, a try must end before the core
 /// gives it up.
 pub const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(25);
@@ -110,6 +112,10 @@ pub static KEYS: &[Key] = &[
     key!(queue.history_age, true, |v| duration(v, HOUR, 365 * DAY), write_duration),
     key!(pacing.messages, true, |v| count(v, 1, PACING_MESSAGES_MAX), write_count),
     key!(pacing.window, true, |v| duration(v, PACING_WINDOW_MIN, DAY), write_duration),
+    key!(preflight.numbers, true, switch, write_switch),
+    key!(preflight.yes_for, true, |v| duration(v, SECOND, 365 * DAY), write_duration),
+    key!(preflight.no_for, true, |v| duration(v, SECOND, 365 * DAY), write_duration),
+    key!(preflight.check_every, true, |v| duration(v, CHECK_EVERY_MIN, HOUR), write_duration),
     key!(session.endpoint, false, endpoint, write_text),
     key!(session.ca_file, false, optional_path, write_optional_path),
     key!(session.client_version, false, client_version, |v: &ClientVersion| quoted(v)),
@@ -129,7 +135,8 @@ pub static KEYS: &[Key] = &[
 ];
 
 /// The sections, in the order of the example.
-pub const SECTIONS: [&str; 6] = ["state", "socket", "queue", "pacing", "session", "log"];
+pub const SECTIONS: [&str; 7] =
+    ["state", "socket", "queue", "pacing", "preflight", "session", "log"];
 
 fn quoted(value: impl std::fmt::Display) -> String {
     toml::Value::String(value.to_string()).to_string()
@@ -153,6 +160,10 @@ fn write_group(group: &Option<String>) -> String {
 
 fn write_count(count: &usize) -> String {
     count.to_string()
+}
+
+fn write_switch(on: &bool) -> String {
+    on.to_string()
 }
 
 fn write_duration(duration: &Duration) -> String {
@@ -191,6 +202,13 @@ fn count(value: &DeValue<'_>, min: usize, max: usize) -> Result<usize, Wrong> {
             let what = format!("is {integer}, which is out of range.");
             Wrong::new(what, format!("Write a number from {min} to {max}."))
         })
+}
+
+fn switch(value: &DeValue<'_>) -> Result<bool, Wrong> {
+    value.as_bool().ok_or_else(|| {
+        let what = format!("must be true or false, not {}.", type_name(value));
+        Wrong::new(what, "Write true or false, without quotes.")
+    })
 }
 
 fn duration(value: &DeValue<'_>, min: Duration, max: Duration) -> Result<Duration, Wrong> {

@@ -56,6 +56,8 @@ impl Core {
         consider(open.map(|at| at.saturating_add(self.config.write_timeout_ms)), Wake::Slot);
         consider(self.resolve_at(), Wake::Resolve);
         consider(self.trim_at(), Wake::Trim);
+        consider(self.next_check(), Wake::Check);
+        consider(self.caller_timeout(), Wake::Check);
         if let Some((at, wake)) = self.next_attempt() {
             consider(Some(at), wake);
         }
@@ -80,6 +82,11 @@ impl Core {
     /// When the first message of a chat may be attempted, as far as it alone matters.
     fn ready_at(&self, head: &Message) -> Option<u64> {
         Some(self.rested_at(head)?.max(self.gates(head)?))
+    }
+
+    /// Whether nothing but its turn and the pacer keep a message from leaving now.
+    pub(crate) fn could_leave(&self, head: &Message) -> bool {
+        self.ready_at(head).is_some_and(|at| at <= self.now.mono_ms)
     }
 
     /// When its last attempt, if it had one, allows another.

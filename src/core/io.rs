@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::core::message::{ChatId, Digest, Message, StoredFile, WaMessageId};
+use crate::core::number::{KnownNumber, Number};
 use crate::core::pacer::Slot;
 pub use crate::core::session::{
     EndReason, NotSent, Offer, Outgoing, ReceiptKind, SessionCommand, SessionEvent,
@@ -82,6 +83,13 @@ pub enum Request {
     Retry {
         /// Which; `to` is already normalised.
         filter: Selection,
+    },
+    /// `phone.check`; replied to when every number has an answer, or waited for long enough.
+    Check {
+        /// In the order of the answer.
+        numbers: Vec<Number>,
+        /// Ask the network even where an answer is remembered.
+        fresh: bool,
     },
     /// `queue.pause`.
     Pause,
@@ -195,6 +203,13 @@ pub enum Change {
         /// Which.
         id: MessageId,
     },
+    /// Write what is known about a number.
+    PutNumber(KnownNumber),
+    /// Forget a number.
+    RemoveNumber {
+        /// Which.
+        number: Number,
+    },
     /// Write the pacer's spent slots (all of them, few).
     PutSlots(Vec<Slot>),
     /// Write the small facts.
@@ -239,6 +254,8 @@ pub struct Restored {
     pub messages: Vec<Message>,
     /// The pacer's spent slots.
     pub slots: Vec<Slot>,
+    /// What is known about numbers, in any order.
+    pub numbers: Vec<KnownNumber>,
     /// The small facts.
     pub facts: Facts,
 }
@@ -270,6 +287,8 @@ pub enum Answer {
     Cleared(api::ClearResult),
     /// To [`Request::Retry`].
     Retried(api::RetryResult),
+    /// To [`Request::Check`].
+    Checked(api::CheckResult),
     /// To [`Request::Pair`].
     Pairing(api::PairResult),
     /// To [`Request::Pause`], [`Request::Resume`] and the session's requests.
@@ -293,6 +312,8 @@ pub enum Wake {
     AckTimeout,
     /// A message without an answer has waited long enough on a live connection.
     Resolve,
+    /// Numbers are to be asked about, or an answer about them is overdue.
+    Check,
     /// A ban ends.
     BanEnds,
     /// History is due to be trimmed.

@@ -8,22 +8,25 @@
 //! - `queue`: all messages and their order. [`pacer`]: when an attempt may leave.
 //! - `link`: the one connection, and when to try it again.
 //! - `requests`, `session_requests`, `session_events`: one method for each input.
+//! - [`number`], [`numbers`], `checks`: who is on the network, and asking for it.
 //! - `gates`: what keeps one message back.
 //! - `dispatch`: what time alone brings about, and the next attempt.
 //! - `query`, `diagnosis`: answers for readers, in the wire's types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::core::io::{
     Actions, Answer, BootId, Effect, Facts, Input, Now, Request, Restored, SessionCommand, Token,
 };
 use crate::core::link::Link;
+use crate::core::numbers::Numbers;
 use crate::core::out::Out;
 use crate::core::pacer::Pacer;
 use crate::core::query::StatusKey;
 use crate::core::queue::Queue;
 use crate::rpc::api::{self, MessageId};
 
+pub mod checks;
 pub mod config;
 pub(crate) mod diagnosis;
 pub(crate) mod dispatch;
@@ -32,6 +35,8 @@ pub mod io;
 pub mod life;
 pub(crate) mod link;
 pub mod message;
+pub mod number;
+pub mod numbers;
 pub(crate) mod out;
 pub mod pacer;
 pub(crate) mod query;
@@ -62,6 +67,9 @@ pub struct Core {
     /// What is known about attempts beyond what is stored.
     flights: BTreeMap<MessageId, dispatch::Flight>,
     pacer: Pacer,
+    numbers: Numbers,
+    /// Callers that wait for answers about numbers.
+    callers: VecDeque<checks::Caller>,
     link: Link,
     draining: bool,
     /// Callers that wait for the drain to end.
@@ -75,12 +83,14 @@ impl Core {
     /// Takes over what the store gave back. The actions hold what the restart itself
     /// changes, and the first connection if there is an account and nothing forbids it.
     pub fn new(config: CoreConfig, boot: BootId, restored: Restored, now: Now) -> (Core, Actions) {
-        let Restored { messages, slots, mut facts } = restored;
+        let Restored { messages, slots, numbers, mut facts } = restored;
         let (pacer, slots_changed) =
             Pacer::new(boot, config.pace_limit, config.window_ms, &slots, now.mono_ms);
         let queue = Queue::new(messages);
         facts.last_id = facts.last_id.max(queue.last_id());
-        let lived = (now.mono_ms, facts.lived_ms.max(queue.lived_ms()));
+        let numbers = Numbers::new(numbers);
+        let lived_ms = facts.lived_ms.max(queue.lived_ms()).max(numbers.lived_ms());
+        let lived = (now.mono_ms, lived_ms);
         let link = Link::new(&facts, now);
         let mut core = Core {
             config,
@@ -91,6 +101,8 @@ impl Core {
             queue,
             flights: BTreeMap::new(),
             pacer,
+            numbers,
+            callers: VecDeque::new(),
             link,
             draining: false,
             drainers: Vec::new(),
@@ -141,9 +153,11 @@ impl Core {
     /// What follows from the state as it is now; then hands out what has gathered.
     fn settle(&mut self, now: Now) -> Actions {
         self.pass_time(now);
+        self.pass_check_time(now);
         self.trim(now);
         self.drive_link(now);
         self.dispatch(now);
+        self.ask_about_numbers(now);
         self.finish_drain();
         let key = self.status_key();
         if self.told.as_ref() != Some(&key) {
@@ -154,7 +168,8 @@ impl Core {
         if self.out.facts {
             self.facts.lived_ms = self.queue.lived_ms();
         }
-        std::mem::take(&mut self.out).into_actions(&self.queue, &self.pacer, &self.facts)
+        let out = std::mem::take(&mut self.out);
+        out.into_actions(&self.queue, &self.numbers, &self.pacer, &self.facts)
     }
 
     fn request(&mut self, token: Token, request: Request, now: Now) {
@@ -175,6 +190,7 @@ impl Core {
                 let result = self.retry(&filter, now);
                 self.reply(token, Ok(Answer::Retried(result)));
             }
+            Request::Check { numbers, fresh } => self.check(token, numbers, fresh, now),
             Request::Pause => {
                 self.set_paused(true, now);
                 self.reply_status(token, now);

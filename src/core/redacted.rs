@@ -37,6 +37,11 @@ impl fmt::Debug for Request {
                 f.debug_struct("Clear").field("filter", filter).field("dry_run", dry_run).finish()
             }
             Request::Retry { filter } => f.debug_struct("Retry").field("filter", filter).finish(),
+            Request::Check { numbers, fresh } => f
+                .debug_struct("Check")
+                .field("count", &numbers.len())
+                .field("fresh", fresh)
+                .finish(),
             Request::Pause => f.write_str("Pause"),
             Request::Resume => f.write_str("Resume"),
             Request::Pair { phone: Some(_) } => f.write_str("Pair(by code)"),
@@ -70,6 +75,9 @@ impl fmt::Debug for SessionEvent {
             SessionEvent::Receipt { wa_ids, kind } => {
                 f.debug_tuple("Receipt").field(wa_ids).field(kind).finish()
             }
+            SessionEvent::Checked { ticket, outcome } => {
+                f.debug_tuple("Checked").field(ticket).field(outcome).finish()
+            }
             SessionEvent::Ended { reason, roll } => {
                 f.debug_tuple("Ended").field(reason).field(roll).finish()
             }
@@ -86,6 +94,9 @@ impl fmt::Debug for SessionCommand {
             SessionCommand::Close => f.write_str("Close"),
             SessionCommand::Logout => f.write_str("Logout"),
             SessionCommand::Forget => f.write_str("Forget"),
+            SessionCommand::CheckNumbers { ticket, numbers } => {
+                f.debug_tuple("CheckNumbers").field(ticket).field(&numbers.len()).finish()
+            }
             SessionCommand::Send(outgoing) => f.debug_tuple("Send").field(outgoing).finish(),
         }
     }

@@ -159,12 +159,17 @@ impl Core {
             .into_iter()
             .collect();
         for (_, id) in parked {
+            let absent = self.queue.get(id).filter(|m| m.is_parked_as_absent());
+            let absent = absent.map(|m| m.to.clone());
             if self.draining || self.queue.taken() >= self.config.capacity {
                 result.no_place.push(id);
                 continue;
             }
             let order = self.queue.next_order();
             if let Some(Ok(())) = self.queue.change(id, |m| m.requeue(order, now.wall_ms)) {
+                if let Some(chat) = absent {
+                    self.doubt_number(&chat);
+                }
                 self.settle_message(id, now);
                 result.requeued.push(id);
             }

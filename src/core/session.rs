@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::core::message::{Attempt, ChatId, WaMessageId};
+use crate::core::number::{CheckOutcome, CheckTicket, Number};
 use crate::rpc::api::MessageId;
 
 /// What the session (`whatsapp::client`) reports.
@@ -57,6 +58,13 @@ pub enum SessionEvent {
         wa_ids: Vec<WaMessageId>,
         /// What.
         kind: ReceiptKind,
+    },
+    /// What a question about numbers came to.
+    Checked {
+        /// Which question.
+        ticket: CheckTicket,
+        /// What.
+        outcome: CheckOutcome,
     },
     /// The run is over: exactly one for each [`SessionCommand::Connect`] and
     /// [`SessionCommand::Pair`].
@@ -189,6 +197,14 @@ pub enum SessionCommand {
     Forget,
     /// Send one message. Answered by `Written`, `NotSent` or `CutOff`, in bounded time.
     Send(Outgoing),
+    /// Ask who of these is on the network. Answered by `Checked`, in bounded time, unless
+    /// the run ends first.
+    CheckNumbers {
+        /// Names the question.
+        ticket: CheckTicket,
+        /// At most `CHECK_BATCH_MAX`.
+        numbers: Vec<Number>,
+    },
 }
 
 /// One attempt at one message. The shell adds the body.

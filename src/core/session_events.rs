@@ -37,6 +37,7 @@ impl Core {
                     self.confirm(wa_id, reached, now);
                 }
             }
+            event @ SessionEvent::Checked { .. } => self.check_event(event, now),
             SessionEvent::Ended { reason, roll } => self.ended(&reason, roll, now),
         }
     }
@@ -53,7 +54,8 @@ impl Core {
             | SessionEvent::Paired { .. }
             | SessionEvent::Connected { .. }
             | SessionEvent::Ack { .. }
-            | SessionEvent::Receipt { .. } => false,
+            | SessionEvent::Receipt { .. }
+            | SessionEvent::Checked { .. } => false,
         };
         self.out.slots |= closed;
     }
@@ -61,6 +63,11 @@ impl Core {
     fn confirm(&mut self, wa_id: &WaMessageId, reached: Reached, now: Now) {
         let Some(id) = self.queue.find_wa_id(&wa_id.0) else { return };
         if self.queue.change(id, |m| m.confirm(reached, now.wall_ms)) == Some(true) {
+            if let Some(chat) = self.queue.get(id).map(|m| m.to.clone())
+                && reached != Reached::Server
+            {
+                self.number_answered(&chat, now);
+            }
             self.settle_message(id, now);
         }
     }
@@ -100,6 +107,11 @@ impl Core {
         };
         let parked = self.queue.change(id, |m| m.park(Reason::new(kind), now.wall_ms));
         if matches!(parked, Some(Ok(()))) {
+            if let Some(chat) = self.queue.get(id).map(|m| m.to.clone())
+                && why == NotSent::NoDevice
+            {
+                self.doubt_number(&chat);
+            }
             self.settle_message(id, now);
         }
     }

@@ -58,6 +58,10 @@ pub enum Command {
     },
     /// Put parked messages back into the queue; without ids and filters, all of them.
     Retry(RetryArgs),
+    /// Ask which numbers are on the network; nothing is sent to them.
+    ///
+    /// Ends with 0 if all are, with 1 if any is not, with 75 if some are unknown.
+    Check(CheckArgs),
     /// Let nothing leave until `resume`. Messages are still accepted.
     Pause,
     /// Let messages leave again.
@@ -194,6 +198,18 @@ pub struct RetryArgs {
     /// Conditions.
     #[command(flatten)]
     pub filter: FilterArgs,
+}
+
+/// `check`.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// Numbers (+ and digits). Without any, or with -: one on each line of stdin; empty
+    /// lines and those that begin with # are skipped.
+    #[arg(value_name = "NUMBER")]
+    pub numbers: Vec<String>,
+    /// Ask the network even where an answer is remembered.
+    #[arg(long)]
+    pub fresh: bool,
 }
 
 /// One value of `--state`.

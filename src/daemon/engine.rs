@@ -326,7 +326,8 @@ impl Engine {
             | SessionCommand::Pair { .. }
             | SessionCommand::Close
             | SessionCommand::Logout
-            | SessionCommand::Forget) => Order::from_command(other),
+            | SessionCommand::Forget
+            | SessionCommand::CheckNumbers { .. }) => Order::from_command(other),
         };
         let Some(order) = order else { return };
         let starts_a_run = matches!(order, Order::Connect | Order::Pair { .. });

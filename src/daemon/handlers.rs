@@ -9,12 +9,14 @@ use crate::core::io::{Answer, Body, Request, Selection, Submission};
 use crate::core::message::{ChatId, Digest, WaMessageId, number_digits};
 use crate::daemon::engine_handle::{EngineHandle, MessageName, Query, QueryAnswer, Subscription};
 use crate::rpc::api::{
-    CancelParams, CancelResult, ClearParams, ClearResult, Error, ErrorKind, Explanation, Filter,
-    GetParams, IDS_MAX, KEY_BYTES_MAX, Kind, LIST_ENTRIES_MAX, ListParams, ListResult, Message,
-    Method, NoParams, PROTOCOL_VERSION, PairParams, PairResult, RetryParams, RetryResult,
-    SendParams, SendResult, State, Status, SubscribeParams, TEXT_CHARS_MAX, Version,
+    CancelParams, CancelResult, CheckResult, ClearParams, ClearResult, Error, ErrorKind,
+    Explanation, Filter, GetParams, IDS_MAX, KEY_BYTES_MAX, Kind, LIST_ENTRIES_MAX, ListParams,
+    ListResult, Message, Method, NoParams, PROTOCOL_VERSION, PairParams, PairResult, RetryParams,
+    RetryResult, SendParams, SendResult, State, Status, SubscribeParams, TEXT_CHARS_MAX, Version,
 };
 use crate::rpc::call::decode_params;
+
+mod check;
 
 /// Random bytes of a network id, after its prefix.
 const WA_ID_RANDOM_BYTES: usize = 9;
@@ -44,6 +46,7 @@ pub(crate) enum Reply {
     Cancelled(CancelResult),
     Retried(RetryResult),
     Pairing(PairResult),
+    Checked(CheckResult),
 }
 
 /// Carries out one request.
@@ -64,8 +67,8 @@ pub(crate) async fn handle(
         Method::Status | Method::Explain | Method::MessageGet | Method::QueueList => {
             ask(engine, query(method, params)?).await?
         }
-        Method::PhoneCheck
-        | Method::PhoneHeartbeat
+        Method::PhoneCheck => change(engine, check::request(params)?).await?,
+        Method::PhoneHeartbeat
         | Method::QueueRestore
         | Method::QueueRelease
         | Method::InboxList
@@ -108,6 +111,7 @@ async fn change(engine: &EngineHandle, request: Request) -> Result<Reply, Error>
         Answer::Cancelled(cancelled) => Reply::Cancelled(cancelled),
         Answer::Cleared(cleared) => Reply::Cleared(cleared),
         Answer::Retried(retried) => Reply::Retried(retried),
+        Answer::Checked(checked) => Reply::Checked(checked),
         Answer::Pairing(pairing) => Reply::Pairing(pairing),
         Answer::Status(status) => Reply::Status(status),
         Answer::Draining => {

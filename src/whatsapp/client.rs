@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::core::io::{NotSent, SessionEvent};
 use crate::pulse::Pulse;
+use crate::whatsapp::check;
 use crate::whatsapp::endpoint::Endpoint;
 use crate::whatsapp::pairing::Kind;
 use crate::whatsapp::run::{self, Ending};
@@ -64,6 +65,10 @@ impl Session {
                     self.forget().await;
                     None
                 }
+                Order::Check { ticket, .. } => {
+                    let _ = self.events.send(check::not_connected(ticket)).await;
+                    None
+                }
                 Order::Send(out, _) => {
                     let report = Outcome::NotSent(NotSent::NotConnected).report(&out);
                     // A closed channel ends the loop.
@@ -87,7 +92,13 @@ impl Session {
                 self.forget().await;
                 None
             }
-            next @ (Some(Order::Connect | Order::Pair { .. } | Order::Close | Order::Send(..))
+            next @ (Some(
+                Order::Connect
+                | Order::Pair { .. }
+                | Order::Close
+                | Order::Send(..)
+                | Order::Check { .. },
+            )
             | None) => next,
         };
         let ended = SessionEvent::Ended { reason, roll: roll() };

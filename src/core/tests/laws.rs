@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::world::{Run, Store, World};
 use crate::core::io::{Actions, Answer, Change, Effect, Outgoing, SessionCommand};
 use crate::core::message::Message;
+use crate::core::number::{CHECK_BATCH_MAX, CheckTicket, Number};
 use crate::rpc::api::{MessageId, State};
 
 impl World {
@@ -32,6 +33,12 @@ impl World {
                     assert!(full || age_ms >= self.config.history_ms, "lost {id}");
                     self.store.bodies.remove(id);
                 }
+                Change::PutNumber(known) => {
+                    self.store.numbers.insert(known.number.clone(), known.clone());
+                }
+                Change::RemoveNumber { number } => {
+                    self.store.numbers.remove(number);
+                }
                 Change::PutSlots(slots) => self.store.slots = slots.clone(),
                 Change::PutFacts(facts) => self.store.facts = facts.clone(),
             }
@@ -44,6 +51,10 @@ impl World {
                 Effect::Reply { token, result } => {
                     if let Ok(Answer::Retried(retried)) = &result {
                         self.retried.extend(&retried.requeued);
+                        let to = |id: &MessageId| self.store.messages[id].to.clone();
+                        for number in retried.requeued.iter().filter_map(|id| Number::of(&to(id))) {
+                            self.absent.remove(&number);
+                        }
                     }
                     let twice = self.replies.insert(token, result);
                     assert!(twice.is_none(), "two replies to {token:?}");
@@ -62,6 +73,7 @@ impl World {
             SessionCommand::Logout => "logout",
             SessionCommand::Forget => "forget",
             SessionCommand::Send(_) => "send",
+            SessionCommand::CheckNumbers { .. } => "check",
         });
         match command {
             SessionCommand::Connect | SessionCommand::Pair { .. } => {
@@ -82,13 +94,28 @@ impl World {
             }
             SessionCommand::Forget => assert_eq!(self.run, Run::None, "forgot under a run"),
             SessionCommand::Send(outgoing) => self.leave(outgoing),
+            SessionCommand::CheckNumbers { ticket, numbers } => self.asked(ticket, numbers),
         }
+    }
+
+    /// The network is asked: one question at a time, on a connection, about few numbers.
+    fn asked(&mut self, ticket: CheckTicket, numbers: Vec<Number>) {
+        assert_eq!(self.run, Run::Connected, "asked without a connection");
+        assert!(!numbers.is_empty() && numbers.len() <= CHECK_BATCH_MAX);
+        if let Some((at, _, _)) = self.questions.len().checked_sub(3).map(|n| &self.questions[n]) {
+            let every = self.config.check_every_ms;
+            assert!(self.now.mono_ms >= at + every, "asked too often");
+        }
+        self.questions.push((self.now.mono_ms, ticket, numbers));
     }
 
     /// An attempt leaves: the rules about attempts.
     fn leave(&mut self, outgoing: Outgoing) {
         assert_eq!(self.run, Run::Connected, "sent without a connection");
         assert!(!self.closing, "sent on a connection that is being closed");
+        let number = Number::of(&outgoing.to);
+        let absent = number.as_ref().is_some_and(|number| self.absent.contains(number));
+        assert!(!absent || outgoing.attempt.0 > 1, "sent to nobody");
         let stored = &self.store.messages[&outgoing.id];
         assert_eq!((stored.state, stored.attempts), (State::Sending, outgoing.attempt.0));
         assert_eq!(stored.wa_id, outgoing.wa_id);
@@ -133,6 +160,9 @@ impl World {
         assert_eq!(core, self.store.messages, "memory and store differ");
         assert_eq!(self.core.pacer.stored(), self.store.slots);
         assert_eq!(self.core.facts, self.store.facts);
+        let known: BTreeMap<_, _> =
+            self.core.numbers.records().map(|k| (k.number.clone(), k.clone())).collect();
+        assert_eq!(known, self.store.numbers, "numbers in memory and store differ");
         let in_state = |state| core.values().filter(move |m| m.state == state).count();
         let taken = in_state(State::Queued) + in_state(State::Sending) + in_state(State::Unknown);
         assert_eq!(taken, self.core.queue.taken());

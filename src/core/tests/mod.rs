@@ -5,6 +5,7 @@
 mod laws;
 mod link;
 mod model;
+mod numbers;
 mod pacing;
 mod queue;
 mod redaction;

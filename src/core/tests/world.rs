@@ -8,6 +8,7 @@ use crate::core::io::{
     Request, Restored, Selection, SessionEvent, Submission, Token,
 };
 use crate::core::message::{Attempt, Digest, Message, WaMessageId};
+use crate::core::number::{CheckTicket, KnownNumber, Number};
 use crate::core::pacer::Slot;
 use crate::core::{Core, CoreConfig};
 use crate::rpc::api::{self, MessageId, State};
@@ -19,6 +20,7 @@ pub(super) struct Store {
     pub(super) messages: BTreeMap<MessageId, Message>,
     pub(super) bodies: HashSet<MessageId>,
     pub(super) slots: Vec<Slot>,
+    pub(super) numbers: BTreeMap<Number, KnownNumber>,
     pub(super) facts: Facts,
 }
 
@@ -55,6 +57,10 @@ pub(super) struct World {
     pub(super) confirmed: HashSet<String>,
     pub(super) retried: HashSet<MessageId>,
     pub(super) first_sends: HashMap<String, Vec<MessageId>>,
+    /// Every question about numbers, and when it was asked, monotonic.
+    pub(super) questions: Vec<(u64, CheckTicket, Vec<Number>)>,
+    /// Numbers that the network last said no about, those retried since left out.
+    pub(super) absent: HashSet<Number>,
     next_token: u64,
     next_wa: u64,
 }
@@ -103,6 +109,8 @@ impl World {
             confirmed: HashSet::new(),
             retried: HashSet::new(),
             first_sends: HashMap::new(),
+            questions: Vec::new(),
+            absent: HashSet::new(),
             next_token: 0,
             next_wa: 0,
         };
@@ -290,6 +298,7 @@ impl World {
         }
         self.run = Run::None;
         self.closing = false;
+        self.questions.clear();
         self.nothing_leaves_any_more();
         let (core, actions) =
             Core::new(self.config.clone(), self.boot, self.store.restored(), self.now);
@@ -341,6 +350,7 @@ impl Store {
         Restored {
             messages: self.messages.values().cloned().collect(),
             slots: self.slots.clone(),
+            numbers: self.numbers.values().cloned().collect(),
             facts: self.facts.clone(),
         }
     }

@@ -1,6 +1,7 @@
 //! One file for each command: the call, and what is told of its answer.
 
 pub(crate) mod cancel;
+pub(crate) mod check;
 pub(crate) mod clear;
 pub(crate) mod completions;
 pub(crate) mod events;
@@ -45,6 +46,7 @@ pub(crate) async fn dispatch(
         Command::Clear(args) => clear::run(args, client, out).await,
         Command::Cancel { ids } => cancel::run(ids, client, out).await,
         Command::Retry(args) => retry::run(args, client, out).await,
+        Command::Check(args) => check::run(args, client, out).await,
         Command::Pause => pause::run(client, out).await,
         Command::Resume => resume::run(client, out).await,
         Command::Pair { code } => pair::run(code, client, out).await,
