@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::Core;
+use crate::core::diagnosis::clause;
 use crate::core::io::{Answer, Change, Now, SessionCommand, SessionEvent, Token};
 use crate::core::message::{ChatId, Message};
 use crate::core::number::{
@@ -352,6 +353,11 @@ impl Core {
         let waits = |m: &&Message| m.state == State::Queued && self.number_gate(m).is_none();
         let waiting = self.queue.heads().filter(waits).map(|m| m.id).collect();
         self.numbers.health(&self.config, waiting)
+    }
+
+    /// Why the last question came to nothing, as a clause; none: it did not.
+    pub(crate) fn why_unchecked(&self) -> Option<String> {
+        self.numbers.last_failure().map(|kind| clause(&kind.sentence()))
     }
 
     /// What the network said about a chat's number, whether or not it still counts.

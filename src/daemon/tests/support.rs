@@ -207,6 +207,18 @@ fn answer_to(request: &Request) -> Answer {
             no_place: vec![],
             dry_run: false,
         }),
+        Request::Check { numbers, .. } => Answer::Checked(api::CheckResult {
+            numbers: numbers
+                .iter()
+                .map(|number| api::CheckedNumber {
+                    number: format!("+{}", number.digits()),
+                    answer: api::Presence::OnNetwork,
+                    checked_at: Some(AT),
+                    cached: true,
+                    why: None,
+                })
+                .collect(),
+        }),
         Request::Pair { .. } => Answer::Pairing(api::PairResult {
             offer: api::PairOffer::Code { code: "ABCD1234".into(), expires_at: AT },
         }),
