@@ -165,6 +165,9 @@ impl Core {
         self.pass_check_time(now);
         self.trim(now);
         self.drive_link(now);
+        // Before anything leaves without an answer: only a question finds out that the
+        // network answers again. And after: what has left makes room for others.
+        self.ask_about_numbers(now);
         self.dispatch(now);
         self.ask_about_numbers(now);
         self.finish_drain();

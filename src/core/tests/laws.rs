@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::world::{Run, Store, World};
+use super::world::{ACCOUNT, Run, Store, World};
 use crate::core::io::{Actions, Answer, Change, Effect, Outgoing, SessionCommand};
 use crate::core::message::Message;
 use crate::core::number::{CHECK_BATCH_MAX, CheckTicket, Number};
@@ -51,10 +51,6 @@ impl World {
                 Effect::Reply { token, result } => {
                     if let Ok(Answer::Retried(retried)) = &result {
                         self.retried.extend(&retried.requeued);
-                        let to = |id: &MessageId| self.store.messages[id].to.clone();
-                        for number in retried.requeued.iter().filter_map(|id| Number::of(&to(id))) {
-                            self.absent.remove(&number);
-                        }
                     }
                     let twice = self.replies.insert(token, result);
                     assert!(twice.is_none(), "two replies to {token:?}");
@@ -113,9 +109,14 @@ impl World {
     fn leave(&mut self, outgoing: Outgoing) {
         assert_eq!(self.run, Run::Connected, "sent without a connection");
         assert!(!self.closing, "sent on a connection that is being closed");
-        let number = Number::of(&outgoing.to);
-        let absent = number.as_ref().is_some_and(|number| self.absent.contains(number));
-        assert!(!absent || outgoing.attempt.0 > 1, "sent to nobody");
+        let known = Number::of(&outgoing.to).and_then(|number| self.store.numbers.get(&number));
+        let no_counts = known.is_some_and(|known| {
+            let age_ms = self.core.queue.lived_ms() - known.asked_lived_ms;
+            let by_wall = u64::try_from(self.now.wall_ms - known.asked_at).unwrap_or(0);
+            !known.on_network && age_ms.max(by_wall) < self.config.no_for_ms
+        });
+        let checked = self.config.check_numbers && outgoing.to.as_str() != ACCOUNT;
+        assert!(!(checked && no_counts) || outgoing.attempt.0 > 1, "sent to nobody");
         let stored = &self.store.messages[&outgoing.id];
         assert_eq!((stored.state, stored.attempts), (State::Sending, outgoing.attempt.0));
         assert_eq!(stored.wa_id, outgoing.wa_id);

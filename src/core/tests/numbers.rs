@@ -46,16 +46,6 @@ impl World {
     }
 
     fn say(&mut self, ticket: crate::core::number::CheckTicket, outcome: CheckOutcome) {
-        let counts = self.core.numbers.query().filter(|query| query.ticket == ticket).cloned();
-        if let (CheckOutcome::Answered(answers), Some(query)) = (&outcome, counts) {
-            for (number, on_network) in answers.iter().filter(|(n, _)| query.numbers.contains(n)) {
-                if *on_network {
-                    self.absent.remove(number);
-                } else {
-                    self.absent.insert(number.clone());
-                }
-            }
-        }
         self.session(SessionEvent::Checked { ticket, outcome });
     }
 
@@ -108,13 +98,6 @@ fn an_absent_number_parks_all_its_messages_without_an_attempt_and_without_a_slot
     let mut world = world();
     let lost = [world.send(1), world.send(1), world.send(1)];
     let well = world.send(2);
-    world.all_but(&[]);
-    world.pass(2_000);
-    assert_eq!(world.sent_ids(), [lost[0].0, well.0], "the first world knows everybody");
-
-    let mut world = super::numbers::world();
-    let lost = [world.send(1), world.send(1), world.send(1)];
-    let well = world.send(2);
     world.all_but(&[1]);
     world.pass(10_000);
     world.all_but(&[1]);
@@ -143,13 +126,13 @@ fn groups_hidden_identities_and_our_own_number_are_not_asked_about() {
 
 #[test]
 fn four_hundred_messages_cost_eight_questions_at_most() {
-    let mut world = World::paired(config());
+    let mut world = World::paired(CoreConfig { window_ms: 1_000, ..config() });
     for chat in 1..=400 {
         world.send(chat);
     }
     world.connect();
     let mut answered = 0;
-    for _ in 0..200 {
+    for _ in 0..100 {
         while answered < world.questions.len() {
             answered = world.questions.len();
             world.all_but(&[]);
@@ -157,7 +140,7 @@ fn four_hundred_messages_cost_eight_questions_at_most() {
         for id in world.core.queue.sending().collect::<Vec<MessageId>>() {
             world.ack(id);
         }
-        world.pass(60_000);
+        world.pass(1_000);
     }
     assert_eq!(world.sends.len(), 400);
     assert!(world.questions.len() <= 8, "{}", world.questions.len());
@@ -212,8 +195,8 @@ fn a_check_that_is_broken_does_not_stop_the_queue() {
     world.not_sent(ids[0], NotSent::NoDevice);
     assert_eq!(world.reason(ids[0]), (ReasonKind::NotOnNetwork, None));
     // Once the check works again, messages wait for it again.
-    world.send(3);
-    world.pass(60_000);
+    let left = world.send(3);
+    assert_eq!(world.state(left), State::Sending);
     world.all_but(&[]);
     let late = world.send(4);
     assert_eq!(world.state(late), State::Queued);
@@ -336,9 +319,10 @@ fn neither_clock_alone_keeps_an_answer_alive() {
     // A clock set back: the answer ages by the time that the daemon lives.
     world.now.wall_ms -= 1_000_000_000_000;
     world.pass(30 * DAY_MS);
-    world.send(1);
+    let id = world.send(1);
     assert_eq!(world.questions.len(), 2);
     world.all_but(&[]);
+    world.ack(id);
     // A daemon that did not run: it ages by the wall clock.
     world.suspend(30 * DAY_MS);
     world.crash(true);

@@ -59,8 +59,6 @@ pub(super) struct World {
     pub(super) first_sends: HashMap<String, Vec<MessageId>>,
     /// Every question about numbers, and when it was asked, monotonic.
     pub(super) questions: Vec<(u64, CheckTicket, Vec<Number>)>,
-    /// Numbers that the network last said no about, those retried since left out.
-    pub(super) absent: HashSet<Number>,
     next_token: u64,
     next_wa: u64,
 }
@@ -110,7 +108,6 @@ impl World {
             retried: HashSet::new(),
             first_sends: HashMap::new(),
             questions: Vec::new(),
-            absent: HashSet::new(),
             next_token: 0,
             next_wa: 0,
         };
