@@ -28,6 +28,7 @@ impl Core {
             now: now.wall_ms,
             draining: self.draining,
             started_at: self.started_at,
+            set_aside: self.store.set_aside,
             session: self.session_situation(now),
             phone: Phone { status: self.status(now).phone, ..Phone::default() },
             paused_since: self.facts.paused_since,

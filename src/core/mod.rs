@@ -63,6 +63,7 @@ pub struct Core {
     now: Now,
     /// When this life began, monotonic, and how long those before it lasted.
     lived: (u64, u64),
+    store: api::StoreStatus,
     clockwork: Clockwork,
     facts: Facts,
     queue: Queue,
@@ -82,7 +83,7 @@ impl Core {
     /// Takes over what the store gave back. The actions hold what the restart itself
     /// changes, and the first connection if there is an account and nothing forbids it.
     pub fn new(config: CoreConfig, boot: BootId, restored: Restored, now: Now) -> (Core, Actions) {
-        let Restored { messages, slots, mut facts } = restored;
+        let Restored { messages, slots, mut facts, store } = restored;
         let (pacer, slots_changed) =
             Pacer::new(boot, config.pace_limit, config.window_ms, &slots, now.mono_ms);
         let queue = Queue::new(messages);
@@ -94,6 +95,7 @@ impl Core {
             started_at: now.wall_ms,
             now,
             lived,
+            store,
             clockwork: Clockwork::new(now),
             facts,
             queue,

@@ -91,6 +91,12 @@ pub fn status(status: &Status, clock: &Clock) -> String {
         let lead = if index == 0 { "holds" } else { "" };
         text.push_str(&format!("{lead:<9}{}\n", one_hold(hold, clock)));
     }
+    let secrets = if status.store.sealed { "encrypted" } else { "plain" };
+    text.push_str(&format!("store    the session's secrets lie {secrets}"));
+    if status.store.set_aside > 0 {
+        text.push_str(&format!("; {} damaged records set aside", status.store.set_aside));
+    }
+    text.push('\n');
     text.push_str(&format!("daemon   up for {}\n", clock.since(status.started_at)));
     text
 }

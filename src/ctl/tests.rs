@@ -24,6 +24,7 @@ async fn status_is_told_in_aligned_lines() {
          next     in 40 s (00:00:40), the last one in 4 min 40 s (00:04:40)\n\
          holds    pacing for 10 s, ends in 40 s (00:00:40): 5 messages left in the last 2 \
          minutes.\n\
+         store    the session's secrets lie plain\n\
          daemon   up for 3 h 05 min\n"
     );
     assert_eq!(told.code, ExitCode::Ok);
