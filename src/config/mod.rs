@@ -77,6 +77,8 @@ pub struct QueueConfig {
     pub history_max: usize,
     /// `history_age`: how long finished messages stay readable.
     pub history_age: Duration,
+    /// `undo`: how long withdrawn messages can be brought back; nothing: not at all.
+    pub undo: Duration,
 }
 
 /// `[pacing]`: at most `messages` attempts in any `window`.
@@ -169,6 +171,7 @@ impl Config {
                 parked_max: 400,
                 history_max: 2_000,
                 history_age: Duration::from_secs(7 * 24 * 3_600),
+                undo: Duration::from_secs(10 * 60),
             },
             pacing: PacingConfig {
                 messages: keys::TOLERATED_MESSAGES,

@@ -19,7 +19,7 @@ impl Core {
             ));
         }
         let free_at = self.pacer.free_at(now.mono_ms);
-        if self.queue.to_leave() > 0 && free_at > now.mono_ms {
+        if self.queue.to_leave_now() > 0 && free_at > now.mono_ms {
             let until = self.wall_of(free_at, now);
             let since = self.wall_of(self.pacer.last().unwrap_or(now.mono_ms), now);
             let why = format!(

@@ -7,11 +7,13 @@
 //! - [`message`], [`life`]: a message, and which state follows which.
 //! - `queue`: all messages and their order. [`pacer`]: when an attempt may leave.
 //! - `link`: the one connection, and when to try it again.
-//! - `requests`, `session_requests`, `session_events`: one method for each input.
+//! - `requests`, `cleaning`, `session_requests`, `session_events`: one method for each
+//!   input.
+//! - `promises`, `overdue`: what a message was promised by a clock, and what comes of it.
 //! - `gates`: what keeps one message back.
 //! - `dispatch`: what time alone brings about, and the next attempt.
-//! - `query`, `diagnosis`: answers for readers, in the wire's types.
 //! - `explaining` takes a `situation`, of which `causes` makes what `explain` answers.
+//! - `query`, `forecast`, `diagnosis`: answers for readers, in the wire's types.
 
 use std::collections::BTreeMap;
 
@@ -27,18 +29,22 @@ use crate::core::queue::Queue;
 use crate::rpc::api::{self, MessageId};
 
 pub(crate) mod causes;
+pub(crate) mod cleaning;
 pub(crate) mod clockwork;
 pub mod config;
 pub(crate) mod diagnosis;
 pub(crate) mod dispatch;
 pub(crate) mod explaining;
+pub(crate) mod forecast;
 pub(crate) mod gates;
 pub mod io;
 pub mod life;
 pub(crate) mod link;
 pub mod message;
 pub(crate) mod out;
+pub(crate) mod overdue;
 pub mod pacer;
+pub(crate) mod promises;
 pub(crate) mod query;
 pub(crate) mod queue;
 mod redacted;
@@ -146,6 +152,7 @@ impl Core {
         self.now = Now { mono_ms: now.mono_ms.max(self.now.mono_ms), ..now };
         let (began, before) = self.lived;
         self.queue.live_to(before.saturating_add(self.now.mono_ms.saturating_sub(began)));
+        self.queue.turn_to(self.now.wall_ms);
         self.now
     }
 
@@ -174,17 +181,21 @@ impl Core {
                 let result = self.submit(*submission, now).map(|sent| Answer::Sent(Box::new(sent)));
                 self.reply(token, result);
             }
-            Request::Cancel { ids } => {
-                let result = self.cancel(ids, now);
+            Request::Cancel { ids, filter, dry_run } => {
+                let result = self.cancel(ids, &filter, dry_run, now);
                 self.reply(token, Ok(Answer::Cancelled(result)));
             }
             Request::Clear { filter, dry_run } => {
                 let result = self.clear(&filter, dry_run, now);
                 self.reply(token, Ok(Answer::Cleared(result)));
             }
-            Request::Retry { filter } => {
-                let result = self.retry(&filter, now);
+            Request::Retry { filter, dry_run } => {
+                let result = self.retry(&filter, dry_run, now);
                 self.reply(token, Ok(Answer::Retried(result)));
+            }
+            Request::Restore { filter, dry_run } => {
+                let result = self.restore(&filter, dry_run, now);
+                self.reply(token, Ok(Answer::Restored(result)));
             }
             Request::Pause => {
                 self.set_paused(true, now);
