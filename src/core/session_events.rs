@@ -24,7 +24,9 @@ impl Core {
                 }
             }
             SessionEvent::Ack { wa_id, error: None } => {
-                self.confirm(&wa_id, Reached::Server, now);
+                if self.confirm(&wa_id, Reached::Server, now) {
+                    self.copy_is_out(now);
+                }
             }
             SessionEvent::Ack { wa_id, error: Some(code) } => self.refused(&wa_id, code, now),
             SessionEvent::Receipt { wa_ids, kind } => {
@@ -38,6 +40,8 @@ impl Core {
                 }
             }
             event @ SessionEvent::Checked { .. } => self.check_event(event, now),
+            SessionEvent::PhoneSeen { sign, at_ms } => self.phone_seen(sign, at_ms, now),
+            SessionEvent::Probed { left } => self.probed(left, now),
             SessionEvent::Ended { reason, roll } => self.ended(&reason, roll, now),
         }
     }
@@ -55,14 +59,18 @@ impl Core {
             | SessionEvent::Connected { .. }
             | SessionEvent::Ack { .. }
             | SessionEvent::Receipt { .. }
+            | SessionEvent::PhoneSeen { .. }
+            | SessionEvent::Probed { .. }
             | SessionEvent::Checked { .. } => false,
         };
         self.out.slots |= closed;
     }
 
-    fn confirm(&mut self, wa_id: &WaMessageId, reached: Reached, now: Now) {
-        let Some(id) = self.queue.find_wa_id(&wa_id.0) else { return };
-        if self.queue.change(id, |m| m.confirm(reached, now.wall_ms)) == Some(true) {
+    /// Whether that was news.
+    fn confirm(&mut self, wa_id: &WaMessageId, reached: Reached, now: Now) -> bool {
+        let Some(id) = self.queue.find_wa_id(&wa_id.0) else { return false };
+        let news = self.queue.change(id, |m| m.confirm(reached, now.wall_ms)) == Some(true);
+        if news {
             if let Some(chat) = self.queue.get(id).map(|m| m.to.clone())
                 && reached != Reached::Server
             {
@@ -70,6 +78,7 @@ impl Core {
             }
             self.settle_message(id, now);
         }
+        news
     }
 
     fn refused(&mut self, wa_id: &WaMessageId, code: u32, now: Now) {

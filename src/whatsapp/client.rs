@@ -69,6 +69,10 @@ impl Session {
                     let _ = self.events.send(check::not_connected(ticket)).await;
                     None
                 }
+                Order::Probe => {
+                    let _ = self.events.send(SessionEvent::Probed { left: false }).await;
+                    None
+                }
                 Order::Send(out, _) => {
                     let report = Outcome::NotSent(NotSent::NotConnected).report(&out);
                     // A closed channel ends the loop.
@@ -97,7 +101,8 @@ impl Session {
                 | Order::Pair { .. }
                 | Order::Close
                 | Order::Send(..)
-                | Order::Check { .. },
+                | Order::Check { .. }
+                | Order::Probe,
             )
             | None) => next,
         };

@@ -13,6 +13,8 @@ mod flights;
 mod http;
 mod keys;
 mod pairing;
+mod phone_sign;
+mod probe;
 mod run;
 mod send;
 pub mod storage;
@@ -166,6 +168,8 @@ pub enum Order {
         /// Whom it is about.
         numbers: Vec<Number>,
     },
+    /// Ask the phone for a sign of life. Answered by `Probed` unless the connection ends.
+    Probe,
 }
 
 impl std::fmt::Debug for Order {
@@ -180,6 +184,7 @@ impl std::fmt::Debug for Order {
             Order::Check { ticket, numbers } => {
                 f.debug_tuple("Check").field(ticket).field(&numbers.len()).finish()
             }
+            Order::Probe => f.write_str("Probe"),
             Order::Send(outgoing, body) => {
                 f.debug_tuple("Send").field(outgoing).field(body).finish()
             }
@@ -200,6 +205,7 @@ impl Order {
             SessionCommand::CheckNumbers { ticket, numbers } => {
                 Some(Order::Check { ticket, numbers })
             }
+            SessionCommand::Probe => Some(Order::Probe),
             SessionCommand::Send(_) => None,
         }
     }
