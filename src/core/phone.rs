@@ -8,13 +8,13 @@
 //!   connection that stood all that time. The question (a probe) waits on the server, so
 //!   that a phone that comes back answers it at once, hours later if need be.
 //! - A question is asked when a copy of a message of ours stays unconfirmed, when the
-//!   evidence is old and something waits, and once a day.
+//!   evidence is old and something waits, and once a day after it was last heard of.
 
 use serde::{Deserialize, Serialize};
 
 use crate::core::Core;
 use crate::core::io::{BootId, Now, SessionCommand};
-use crate::core::link::{Phase, Run, doubled};
+use crate::core::link::doubled;
 use crate::core::moment::Moment;
 use crate::rpc::api::{self, BatteryLevel, PhoneState};
 
@@ -384,13 +384,7 @@ impl Core {
 
     /// When the phone is to be asked, monotonic.
     fn probe_at(&self) -> Option<u64> {
-        let connected = match &self.link.run {
-            Some(Run { phase: Phase::Connected { since, .. }, .. }) if self.link.can_send() => {
-                since
-            }
-            Some(_) | None => return None,
-        };
-        if self.draining || self.facts.account.is_none() {
+        if !self.link.can_send() || self.draining || self.facts.account.is_none() {
             return None;
         }
         let config = &self.config.phone;
@@ -408,11 +402,8 @@ impl Core {
                 let waits = self.queue.to_leave() > 0;
                 let copy = self.phone.owed.map(|owed| owed.after(config.ask_after_ms));
                 let old = seen.filter(|_| waits).map(|seen| seen.after(config.silent_after_ms));
-                let daily = match seen {
-                    Some(seen) => seen.after(DAY_MS),
-                    None => connected.saturating_add(DAY_MS),
-                };
-                let due = [copy, old, Some(daily)].into_iter().flatten().min()?;
+                let daily = seen.map(|seen| seen.after(DAY_MS));
+                let due = [copy, old, daily].into_iter().flatten().min()?;
                 (due, config.ask_after_ms)
             }
         };
