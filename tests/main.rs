@@ -9,11 +9,13 @@
 )]
 
 mod chaos;
+mod cleaning;
 mod crash;
 mod idle;
 mod invariants;
 mod lifecycle;
 mod pairing;
+mod phone;
 mod queue;
 mod readme;
 mod sending;

@@ -7,10 +7,12 @@
 
 pub mod cli;
 pub(crate) mod commands;
+pub mod explain;
 pub mod failure;
 #[cfg(test)]
 mod fake;
 pub mod out;
+pub mod phone;
 pub mod qr;
 pub mod render;
 #[cfg(test)]

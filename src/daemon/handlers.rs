@@ -9,13 +9,14 @@ use crate::core::io::{Answer, Body, Request, Selection, Submission};
 use crate::core::message::{ChatId, Digest, WaMessageId, number_digits};
 use crate::daemon::engine_handle::{EngineHandle, MessageName, Query, QueryAnswer, Subscription};
 use crate::rpc::api::{
-    CancelParams, CancelResult, ClearParams, ClearResult, Error, ErrorKind, Explanation, Filter,
-    GetParams, IDS_MAX, KEY_BYTES_MAX, Kind, LIST_ENTRIES_MAX, ListParams, ListResult, Message,
-    Method, NoParams, PROTOCOL_VERSION, PairParams, PairResult, PhoneStatus, RetryParams,
-    RetryResult, SendParams, SendResult, State, Status, SubscribeParams, TEXT_CHARS_MAX, Version,
+    CancelResult, ClearParams, ClearResult, Error, ErrorKind, Explanation, Filter, GetParams,
+    IDS_MAX, KEY_BYTES_MAX, Kind, LIST_ENTRIES_MAX, ListParams, ListResult, Message, Method,
+    NoParams, PROTOCOL_VERSION, PairParams, PairResult, PhoneStatus, RestoreResult, RetryResult,
+    SendParams, SendResult, State, Status, SubscribeParams, TEXT_CHARS_MAX, Version,
 };
 use crate::rpc::call::decode_params;
 
+mod cleaning;
 mod heartbeat;
 
 /// Random bytes of a network id, after its prefix.
@@ -45,6 +46,7 @@ pub(crate) enum Reply {
     Cleared(ClearResult),
     Cancelled(CancelResult),
     Retried(RetryResult),
+    Restored(RestoreResult),
     Pairing(PairResult),
     Phone(Box<PhoneStatus>),
 }
@@ -67,13 +69,14 @@ pub(crate) async fn handle(
         Method::Status | Method::Explain | Method::MessageGet | Method::QueueList => {
             ask(engine, query(method, params)?).await?
         }
-        Method::PhoneCheck | Method::QueueRestore | Method::InboxList | Method::InboxFile => {
+        Method::PhoneCheck | Method::InboxList | Method::InboxFile => {
             return Err(not_built_in(method));
         }
         Method::MessageSend
         | Method::QueueClear
         | Method::QueueCancel
         | Method::QueueRetry
+        | Method::QueueRestore
         | Method::QueuePause
         | Method::QueueResume
         | Method::SessionPair
@@ -110,6 +113,7 @@ async fn change(engine: &EngineHandle, request: Request) -> Result<Reply, Error>
         Answer::Cancelled(cancelled) => Reply::Cancelled(cancelled),
         Answer::Cleared(cleared) => Reply::Cleared(cleared),
         Answer::Retried(retried) => Reply::Retried(retried),
+        Answer::Restored(restored) => Reply::Restored(restored),
         Answer::Pairing(pairing) => Reply::Pairing(pairing),
         Answer::Status(status) => Reply::Status(status),
         Answer::Phone(phone) => Reply::Phone(phone),
@@ -158,18 +162,9 @@ fn command(method: Method, params: Map<String, Value>) -> Result<Request, Error>
             let ClearParams { filter, dry_run } = decode_params(params)?;
             Ok(Request::Clear { filter: selection(filter)?, dry_run })
         }
-        Method::QueueCancel => {
-            let CancelParams { ids, .. } = decode_params(params)?;
-            if ids.is_empty() {
-                return Err(invalid("`ids` names no message"));
-            }
-            selection(Filter { ids, ..Filter::default() })
-                .map(|selection| Request::Cancel { ids: selection.ids })
-        }
-        Method::QueueRetry => {
-            let RetryParams { filter, .. } = decode_params(params)?;
-            Ok(Request::Retry { filter: selection(filter)? })
-        }
+        Method::QueueCancel => cleaning::cancel(decode_params(params)?),
+        Method::QueueRetry => cleaning::retry(decode_params(params)?),
+        Method::QueueRestore => cleaning::restore(decode_params(params)?),
         Method::QueuePause => no_params(params).map(|()| Request::Pause),
         Method::QueueResume => no_params(params).map(|()| Request::Resume),
         Method::SessionPair => pair(decode_params(params)?),
@@ -184,7 +179,6 @@ fn command(method: Method, params: Map<String, Value>) -> Result<Request, Error>
         | Method::MessageGet
         | Method::QueueList
         | Method::PhoneCheck
-        | Method::QueueRestore
         | Method::InboxList
         | Method::InboxFile
         | Method::EventsSubscribe => Err(not_ours(method)),
