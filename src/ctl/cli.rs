@@ -163,7 +163,7 @@ pub struct HeartbeatArgs {
     pub network: Option<String>,
     /// When that was measured: seconds since 1970, or as in 2026-01-02T03:04:05Z.
     /// Without it: now. A report that is older than the last one changes nothing.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = report_time)]
     pub at: Option<Time>,
     /// Who reports, such as termux.
     #[arg(long, value_name = "NAME")]
@@ -328,7 +328,7 @@ fn message_id(text: &str) -> Result<MessageId, String> {
     text.parse().map_err(|error: crate::rpc::api::NotAMessageId| error.to_string())
 }
 
-fn moment(text: &str) -> Result<Time, String> {
+fn report_time(text: &str) -> Result<Time, String> {
     let ms = match text.parse::<i64>() {
         Ok(seconds) => seconds.checked_mul(1_000),
         Err(_) => text.parse::<jiff::Timestamp>().ok().map(|at| at.as_millisecond()),
