@@ -175,6 +175,7 @@ impl Core {
         self.pass_time(now);
         self.trim(now);
         self.drive_link(now);
+        self.phone_of_account(now);
         self.dispatch(now);
         self.finish_drain();
         let key = self.status_key();

@@ -104,9 +104,9 @@ impl Default for PhoneConfig {
 pub enum Sign {
     /// It confirmed a message.
     Receipt,
-    /// It answered a question, or another message between the account's own devices.
+    /// It answered a question, or another message that this device sent to it alone.
     Peer,
-    /// Somebody wrote on it.
+    /// It sent a message: somebody wrote on it, or it has something for this device.
     Message,
     /// It asked for something again.
     Retry,
@@ -334,11 +334,7 @@ impl Core {
 
     /// Deals with whatever follows from time, the link and what was heard.
     pub(crate) fn judge_phone(&mut self, now: Now) {
-        if self.phone.account != self.facts.account {
-            let account = self.facts.account.as_ref();
-            self.phone = Phone::new(self.phone.boot, account, &PhoneFacts::default(), now);
-            self.out.facts = true;
-        }
+        self.phone_of_account(now);
         let state = self.phone_state(now);
         if self.phone.known.state.is_none_or(|(known, _)| known != state) {
             self.phone.known.state = Some((state, now.wall_ms));
@@ -351,6 +347,15 @@ impl Core {
         }
         if self.probe_at().is_some_and(|at| at <= now.mono_ms) {
             self.probe(now);
+        }
+    }
+
+    /// What is known of one account's phone says nothing about another's.
+    pub(crate) fn phone_of_account(&mut self, now: Now) {
+        if self.phone.account != self.facts.account {
+            let account = self.facts.account.as_ref();
+            self.phone = Phone::new(self.phone.boot, account, &PhoneFacts::default(), now);
+            self.out.facts = true;
         }
     }
 

@@ -146,20 +146,21 @@ pub enum Until {
 
 /// `heartbeat`.
 #[derive(Debug, clap::Args)]
-#[group(id = "report", required = true, multiple = true)]
+#[command(group = clap::ArgGroup::new("report").required(true).multiple(true)
+    .args(["battery", "charging", "not_charging", "network"]))]
 pub struct HeartbeatArgs {
     /// Its battery in percent, 0 to 100.
-    #[arg(long, value_name = "PERCENT", group = "report",
+    #[arg(long, value_name = "PERCENT",
         value_parser = clap::value_parser!(u8).range(0..=100))]
     pub battery: Option<u8>,
     /// It is being charged.
-    #[arg(long, group = "report", conflicts_with = "not_charging")]
+    #[arg(long, conflicts_with = "not_charging")]
     pub charging: bool,
     /// It is not being charged.
-    #[arg(long, group = "report")]
+    #[arg(long)]
     pub not_charging: bool,
     /// What it is connected to: wifi, cellular, none, ..
-    #[arg(long, value_name = "NAME", group = "report")]
+    #[arg(long, value_name = "NAME")]
     pub network: Option<String>,
     /// When that was measured: seconds since 1970, or as in 2026-01-02T03:04:05Z.
     /// Without it: now. A report that is older than the last one changes nothing.

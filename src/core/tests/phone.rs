@@ -118,7 +118,7 @@ fn without_a_connection_a_phone_does_not_turn_offline() {
     world.ack(id);
     world.pass(2 * MINUTE);
     world.session(SessionEvent::Probed { left: true });
-    world.end(EndReason::Refused { code: 503 });
+    world.end_with(EndReason::Refused { code: 503 }, 500);
     world.idle(HOUR);
     assert_eq!(state(&world), PhoneState::Online, "as it was last judged");
     world.request(Request::Reconnect);

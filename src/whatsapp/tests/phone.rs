@@ -21,7 +21,7 @@ async fn probed(bench: &mut Bench) -> bool {
     loop {
         match bench.next_of_all().await {
             SessionEvent::Probed { left } => return left,
-            SessionEvent::PhoneSeen { .. } => panic!("a phone that is off gave a sign"),
+            SessionEvent::PhoneSeen { sign: Sign::Peer, .. } => panic!("it is off and answers"),
             _ => {}
         }
     }
