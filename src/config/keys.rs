@@ -35,10 +35,10 @@ pub const SEND_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 /// Longest name of a device or group, in characters.
 pub const NAME_CHARS_MAX: usize = 64;
 
-/// A full battery.
-const PERCENT_MAX: usize = 100;
 /// What stands for no duration at all.
 const OFF: &str = "off";
+/// A full battery.
+const PERCENT_MAX: usize = 100;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -114,8 +114,8 @@ pub static KEYS: &[Key] = &[
     key!(queue.parked_max, true, |v| count(v, 1, PARKED_MAX), write_count),
     key!(queue.history_max, true, |v| count(v, 0, HISTORY_MAX), write_count),
     key!(queue.history_age, true, |v| duration(v, HOUR, 365 * DAY), write_duration),
-    key!(queue.confirm_after, true, |v| or_off(v, SECOND, 30 * DAY), write_or_off),
     key!(queue.undo, true, |v| duration_or_off(v, DAY), write_duration_or_off),
+    key!(queue.confirm_after, true, |v| or_off(v, SECOND, 30 * DAY), write_or_off),
     key!(pacing.messages, true, |v| count(v, 1, PACING_MESSAGES_MAX), write_count),
     key!(pacing.window, true, |v| duration(v, PACING_WINDOW_MIN, DAY), write_duration),
     key!(session.endpoint, false, endpoint, write_text),
@@ -232,6 +232,15 @@ fn duration(value: &DeValue<'_>, min: Duration, max: Duration) -> Result<Duratio
     Ok(read)
 }
 
+/// A duration, none of which is written as a word.
+fn duration_or_off(value: &DeValue<'_>, max: Duration) -> Result<Duration, Wrong> {
+    if value.as_str() == Some(OFF) {
+        Ok(Duration::ZERO)
+    } else {
+        duration(value, Duration::ZERO, max)
+    }
+}
+
 /// A duration, or "off".
 fn or_off(value: &DeValue<'_>, min: Duration, max: Duration) -> Result<Option<Duration>, Wrong> {
     if value.as_str() == Some("off") { Ok(None) } else { duration(value, min, max).map(Some) }
@@ -259,15 +268,6 @@ fn hold_battery(value: &DeValue<'_>) -> Result<HoldBattery, Wrong> {
         let what = format!("is {name:?}, which is none of them.");
         Wrong::new(what, format!("Write one of {}.", names.join(", ")))
     })
-}
-
-/// A duration, none of which is written as a word.
-fn duration_or_off(value: &DeValue<'_>, max: Duration) -> Result<Duration, Wrong> {
-    if value.as_str() == Some(OFF) {
-        Ok(Duration::ZERO)
-    } else {
-        duration(value, Duration::ZERO, max)
-    }
 }
 
 fn absolute_path(value: &DeValue<'_>) -> Result<PathBuf, Wrong> {

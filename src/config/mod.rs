@@ -81,11 +81,11 @@ pub struct QueueConfig {
     pub history_max: usize,
     /// `history_age`: how long finished messages stay readable.
     pub history_age: Duration,
+    /// `undo`: how long withdrawn messages can be brought back; nothing: not at all.
+    pub undo: Duration,
     /// `confirm_after`: a backlog that was held for so long leaves after a word only.
     /// None: without one.
     pub confirm_after: Option<Duration>,
-    /// `undo`: how long withdrawn messages can be brought back; nothing: not at all.
-    pub undo: Duration,
 }
 
 /// `[pacing]`: at most `messages` attempts in any `window`.
@@ -199,8 +199,8 @@ impl Config {
                 parked_max: 400,
                 history_max: 2_000,
                 history_age: Duration::from_secs(7 * 24 * 3_600),
-                confirm_after: None,
                 undo: Duration::from_secs(10 * 60),
+                confirm_after: None,
             },
             pacing: PacingConfig {
                 messages: keys::TOLERATED_MESSAGES,

@@ -54,17 +54,17 @@ pub(super) struct World {
     /// Network ids that the server or a device has confirmed.
     pub(super) confirmed: HashSet<String>,
     pub(super) retried: HashSet<MessageId>,
+    /// Those that were brought back.
+    pub(super) restored: HashSet<MessageId>,
+    /// Where each message stood before its attempt.
+    pub(super) came_from: HashMap<MessageId, State>,
+    pub(super) first_sends: HashMap<(String, api::Priority), Vec<MessageId>>,
     /// Whether the phone answers what it is asked.
     pub(super) phone_on: bool,
     /// Questions to the phone, with their true times.
     pub(super) probes: Vec<u64>,
     /// How many of them it has answered.
     pub(super) answered: usize,
-    /// Those that were brought back.
-    pub(super) restored: HashSet<MessageId>,
-    /// Where each message stood before its attempt.
-    pub(super) came_from: HashMap<MessageId, State>,
-    pub(super) first_sends: HashMap<(String, api::Priority), Vec<MessageId>>,
     next_token: u64,
     next_wa: u64,
 }
@@ -112,11 +112,11 @@ impl World {
             accepted: BTreeMap::new(),
             confirmed: HashSet::new(),
             retried: HashSet::new(),
+            restored: HashSet::new(),
+            came_from: HashMap::new(),
             phone_on: true,
             probes: Vec::new(),
             answered: 0,
-            restored: HashSet::new(),
-            came_from: HashMap::new(),
             first_sends: HashMap::new(),
             next_token: 0,
             next_wa: 0,
