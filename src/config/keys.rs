@@ -103,6 +103,7 @@ macro_rules! key {
 /// Every key, in the order of the example.
 pub static KEYS: &[Key] = &[
     key!(state.dir, false, absolute_path, write_path),
+    key!(state.key_file, false, optional_path, write_optional_path),
     key!(socket.path, false, socket_path, write_path),
     key!(socket.group_read, false, group, write_group),
     key!(socket.group_send, false, group, write_group),

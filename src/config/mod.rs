@@ -49,6 +49,8 @@ pub struct Config {
 pub struct StateConfig {
     /// `dir`: the state directory. One account, one daemon, one directory.
     pub dir: PathBuf,
+    /// `key_file`: what the session's secrets are encrypted with. None: they lie plain.
+    pub key_file: Option<PathBuf>,
 }
 
 /// `[socket]`.
@@ -154,7 +156,10 @@ impl Config {
     /// empty; [`Config::load`] refuses those.
     pub fn defaults(env: &Environment) -> Self {
         Config {
-            state: StateConfig { dir: env.state_dir().unwrap_or_default() },
+            state: StateConfig {
+                dir: env.state_dir().unwrap_or_default(),
+                key_file: env.key_credential.clone(),
+            },
             socket: SocketConfig {
                 path: env.socket_path().unwrap_or_default(),
                 group_read: None,

@@ -254,6 +254,8 @@ pub struct Restored {
     pub slots: Vec<Slot>,
     /// The small facts.
     pub facts: Facts,
+    /// How the store was found.
+    pub store: api::StoreStatus,
 }
 
 /// Something the shell does after the changes are durable.

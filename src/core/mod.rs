@@ -12,10 +12,12 @@
 //! - `promises`, `overdue`: what a message was promised by a clock, and what comes of it.
 //! - `gates`: what keeps one message back.
 //! - `dispatch`: what time alone brings about, and the next attempt.
+//! - `explaining` takes a `situation`, of which `causes` makes what `explain` answers.
 //! - `query`, `forecast`, `diagnosis`: answers for readers, in the wire's types.
 
 use std::collections::BTreeMap;
 
+use crate::core::clockwork::Clockwork;
 use crate::core::io::{
     Actions, Answer, BootId, Effect, Facts, Input, Now, Request, Restored, SessionCommand, Token,
 };
@@ -26,10 +28,13 @@ use crate::core::query::StatusKey;
 use crate::core::queue::Queue;
 use crate::rpc::api::{self, MessageId};
 
+pub(crate) mod causes;
 pub(crate) mod cleaning;
+pub(crate) mod clockwork;
 pub mod config;
 pub(crate) mod diagnosis;
 pub(crate) mod dispatch;
+pub(crate) mod explaining;
 pub(crate) mod forecast;
 pub(crate) mod gates;
 pub mod io;
@@ -47,6 +52,7 @@ pub(crate) mod requests;
 pub mod session;
 pub(crate) mod session_events;
 pub(crate) mod session_requests;
+pub(crate) mod situation;
 #[cfg(test)]
 mod tests;
 
@@ -63,6 +69,8 @@ pub struct Core {
     now: Now,
     /// When this life began, monotonic, and how long those before it lasted.
     lived: (u64, u64),
+    store: api::StoreStatus,
+    clockwork: Clockwork,
     facts: Facts,
     queue: Queue,
     /// What is known about attempts beyond what is stored.
@@ -81,7 +89,7 @@ impl Core {
     /// Takes over what the store gave back. The actions hold what the restart itself
     /// changes, and the first connection if there is an account and nothing forbids it.
     pub fn new(config: CoreConfig, boot: BootId, restored: Restored, now: Now) -> (Core, Actions) {
-        let Restored { messages, slots, mut facts } = restored;
+        let Restored { messages, slots, mut facts, store } = restored;
         let (pacer, slots_changed) =
             Pacer::new(boot, config.pace_limit, config.window_ms, &slots, now.mono_ms);
         let queue = Queue::new(messages);
@@ -93,6 +101,8 @@ impl Core {
             started_at: now.wall_ms,
             now,
             lived,
+            store,
+            clockwork: Clockwork::new(now),
             facts,
             queue,
             flights: BTreeMap::new(),
@@ -138,6 +148,7 @@ impl Core {
     }
 
     fn advance(&mut self, now: Now) -> Now {
+        self.clockwork.note(now);
         self.now = Now { mono_ms: now.mono_ms.max(self.now.mono_ms), ..now };
         let (began, before) = self.lived;
         self.queue.live_to(before.saturating_add(self.now.mono_ms.saturating_sub(began)));

@@ -46,6 +46,7 @@ impl Core {
             },
             queue: self.queue_status(now),
             pacing: self.pacing_status(now),
+            store: self.store,
             phone: api::PhoneStatus::unknown(Time(self.started_at)),
             holds: self.holds(now),
         }

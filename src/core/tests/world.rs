@@ -411,6 +411,7 @@ impl Store {
             messages: self.messages.values().cloned().collect(),
             slots: self.slots.clone(),
             facts: self.facts.clone(),
+            store: api::StoreStatus::default(),
         }
     }
 }
