@@ -61,6 +61,10 @@ impl World {
     }
 
     fn obey(&mut self, command: SessionCommand) {
+        if let SessionCommand::Probe = command {
+            assert_eq!(self.run, Run::Connected, "asked without a connection");
+            return self.probes.push(self.true_ms);
+        }
         self.commands.push(match &command {
             SessionCommand::Connect => "connect",
             SessionCommand::Pair { .. } => "pair",
@@ -68,6 +72,7 @@ impl World {
             SessionCommand::Logout => "logout",
             SessionCommand::Forget => "forget",
             SessionCommand::Send(_) => "send",
+            SessionCommand::Probe => "probe",
         });
         match command {
             SessionCommand::Connect | SessionCommand::Pair { .. } => {
@@ -88,6 +93,7 @@ impl World {
             }
             SessionCommand::Forget => assert_eq!(self.run, Run::None, "forgot under a run"),
             SessionCommand::Send(outgoing) => self.leave(outgoing),
+            SessionCommand::Probe => {}
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::core::io::{
     Answer, Body, BootId, EndReason, Facts, Input, NotSent, Now, Offer, Outgoing, ReceiptKind,
-    Request, Restored, Selection, SessionEvent, Submission, Token,
+    Request, Restored, Selection, SessionEvent, Sign, Submission, Token,
 };
 use crate::core::message::{Attempt, Digest, Message, WaMessageId};
 use crate::core::pacer::Slot;
@@ -59,6 +59,12 @@ pub(super) struct World {
     /// Where each message stood before its attempt.
     pub(super) came_from: HashMap<MessageId, State>,
     pub(super) first_sends: HashMap<(String, api::Priority), Vec<MessageId>>,
+    /// Whether the phone answers what it is asked.
+    pub(super) phone_on: bool,
+    /// Questions to the phone, with their true times.
+    pub(super) probes: Vec<u64>,
+    /// How many of them it has answered.
+    pub(super) answered: usize,
     next_token: u64,
     pub(super) next_wa: u64,
 }
@@ -108,6 +114,9 @@ impl World {
             retried: HashSet::new(),
             restored: HashSet::new(),
             came_from: HashMap::new(),
+            phone_on: true,
+            probes: Vec::new(),
+            answered: 0,
             first_sends: HashMap::new(),
             next_token: 0,
             next_wa: 0,
@@ -125,6 +134,21 @@ impl World {
         self.apply(&actions.changes);
         self.carry_out(actions);
         self.check();
+        self.phone_answers();
+    }
+
+    /// The phone answers every question that waits, if it is on.
+    pub(super) fn phone_answers(&mut self) {
+        if self.phone_on && self.run == Run::Connected && self.answered < self.probes.len() {
+            self.answered = self.probes.len();
+            self.session(SessionEvent::Probed { left: true });
+            self.phone_seen();
+        }
+    }
+
+    /// It gives a sign of life.
+    pub(super) fn phone_seen(&mut self) {
+        self.session(SessionEvent::PhoneSeen { sign: Sign::Peer, at_ms: None });
     }
 
     pub(super) fn session(&mut self, event: SessionEvent) {
