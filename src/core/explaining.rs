@@ -42,10 +42,6 @@ impl Core {
             ..Situation::default()
         };
         self.sort_messages(&mut situation);
-        for (due, message) in self.scheduled() {
-            situation.early.add(message.id, message.accepted_at);
-            situation.early_due.get_or_insert(due);
-        }
         situation
     }
 

@@ -9,13 +9,6 @@ use crate::core::message::Message;
 use crate::rpc::api::{MessageId, State, Time};
 
 impl Core {
-    /// Waiting messages whose time has not come, and when it comes: wall milliseconds, the
-    /// first due first.
-    pub(crate) fn scheduled(&self) -> impl Iterator<Item = (i64, &Message)> {
-        let scheduled = self.queue.promises().scheduled();
-        scheduled.filter_map(|(at, id)| Some((at, self.queue.get(id)?)))
-    }
-
     /// When the next message that was not to be sent before a time may be.
     pub(crate) fn due_at(&self) -> Option<u64> {
         self.in_ms(self.queue.promises().next_due_in())
