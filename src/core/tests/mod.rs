@@ -2,6 +2,8 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "tests look for one variant")]
 
+mod asking;
+mod belief;
 mod cleaning;
 mod laws;
 mod link;
