@@ -16,6 +16,7 @@ mod invariants;
 mod lifecycle;
 mod numbers;
 mod pairing;
+mod phone;
 mod queue;
 mod readme;
 mod sending;

@@ -85,7 +85,7 @@ fn an_unknown_key_is_an_error_with_its_line_and_a_suggestion() {
     assert_eq!(
         said("[queue]\nzzz = 3\n"),
         "t.toml:2:1: [queue] has no key \"zzz\". There are capacity, parked_max, history_max, \
-         history_age, undo."
+         history_age, undo, confirm_after."
     );
     assert_eq!(
         said("[queue]\nwindow = \"120s\"\n"),

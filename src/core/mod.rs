@@ -188,6 +188,7 @@ impl Core {
         self.pass_check_time(now);
         self.trim(now);
         self.drive_link(now);
+        self.phone_of_account(now);
         // Before anything leaves without an answer: only a question finds out that the
         // network answers again. And after: what has left makes room for others.
         self.ask_about_numbers(now);

@@ -8,6 +8,7 @@ mod link;
 mod model;
 mod numbers;
 mod pacing;
+mod phone;
 mod promises;
 mod queue;
 mod redaction;

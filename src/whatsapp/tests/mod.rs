@@ -2,6 +2,8 @@
 
 mod offline;
 #[cfg(feature = "sim")]
+mod phone;
+#[cfg(feature = "sim")]
 mod sends;
 #[cfg(feature = "sim")]
 mod simulated;
