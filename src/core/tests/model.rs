@@ -12,7 +12,7 @@ use crate::core::io::{
 use crate::core::message::Message;
 use crate::core::number::Number;
 use crate::core::phone::{Heartbeat, PhoneConfig};
-use crate::rpc::api::{ErrorKind, MessageId, Priority, State};
+use crate::rpc::api::{ErrorKind, MessageId, Priority, ReasonKind, State};
 
 #[derive(Clone, Debug)]
 enum Op {
