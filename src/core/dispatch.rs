@@ -48,8 +48,10 @@ impl Core {
         };
         consider(self.link.run.as_ref().and_then(|run| run.deadline), Wake::RunTimeout);
         consider(self.link.ban_ends, Wake::BanEnds);
+        consider(self.timelock_ends(), Wake::TimelockEnds);
         if !self.draining {
             consider(self.link.next_try(&self.facts), Wake::Connect);
+            consider(self.takeover_at(), Wake::Takeover);
         }
         consider(self.flying().map(|(_, until)| until).min(), Wake::AckTimeout);
         let open = self.pacer.oldest_open();
@@ -157,6 +159,8 @@ impl Core {
             self.out.slots |= self.pacer.close_all(before, now.mono_ms);
         }
         self.run_overdue(now);
+        self.pass_conflict();
+        self.pass_timelock(now);
         if self.link.ban_ends.is_some_and(|at| at <= now.mono_ms) {
             self.link.ban_ends = None;
             if self.facts.banned.take().is_some() {

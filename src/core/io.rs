@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::known::KnownPage;
 use crate::core::message::{ChatId, Digest, Message, StoredFile, WaMessageId};
+use crate::core::network::NetworkFacts;
 use crate::core::pacer::Slot;
 pub use crate::core::session::{
-    EndReason, NotSent, Offer, Outgoing, ReceiptKind, SessionCommand, SessionEvent,
+    EndReason, NotSent, Offer, Outgoing, ReceiptKind, SessionCommand, SessionEvent, TimelockNotice,
 };
 use crate::rpc::api;
 use crate::rpc::api::MessageId;
@@ -199,6 +201,13 @@ pub enum Change {
     PutSlots(Vec<Slot>),
     /// Write the small facts.
     PutFacts(Facts),
+    /// Write a page of known chats, new or over its older self.
+    PutKnown(KnownPage),
+    /// Remove a page of known chats.
+    RemoveKnown {
+        /// Its number.
+        number: u64,
+    },
 }
 
 /// Small facts that outlive a restart.
@@ -222,13 +231,17 @@ pub struct Facts {
     pub keys_void: bool,
     /// For how long the daemon had lived, over all its lives, when this was written.
     pub lived_ms: u64,
+    /// What the network has answered, and what follows from it.
+    pub network: NetworkFacts,
 }
 
 impl Facts {
     /// What stays when the account goes.
     pub(crate) fn without_account(&self) -> Facts {
         let Facts { last_id, paused_since, lived_ms, .. } = *self;
-        Facts { last_id, paused_since, lived_ms, keys_void: true, ..Facts::default() }
+        // Whoever asked to slow down sees the same address with the next account.
+        let network = NetworkFacts { slowdown: self.network.slowdown, ..NetworkFacts::default() };
+        Facts { last_id, paused_since, lived_ms, keys_void: true, network, ..Facts::default() }
     }
 }
 
@@ -241,6 +254,8 @@ pub struct Restored {
     pub slots: Vec<Slot>,
     /// The small facts.
     pub facts: Facts,
+    /// The chats that are no new contacts.
+    pub known: Vec<KnownPage>,
 }
 
 /// Something the shell does after the changes are durable.
@@ -295,6 +310,10 @@ pub enum Wake {
     Resolve,
     /// A ban ends.
     BanEnds,
+    /// The session is taken back.
+    Takeover,
+    /// Messages to new contacts may leave again.
+    TimelockEnds,
     /// History is due to be trimmed.
     Trim,
 }

@@ -9,6 +9,8 @@
 //! - `link`: the one connection, and when to try it again.
 //! - `requests`, `session_requests`, `session_events`: one method for each input.
 //! - `gates`: what keeps one message back.
+//! - `conflict`, `timelock`, `slowdown`: what the network's answers bring about; [`network`]
+//!   and [`known`]: what of them is kept.
 //! - `dispatch`: what time alone brings about, and the next attempt.
 //! - `query`, `diagnosis`: answers for readers, in the wire's types.
 
@@ -17,7 +19,9 @@ use std::collections::BTreeMap;
 use crate::core::io::{
     Actions, Answer, BootId, Effect, Facts, Input, Now, Request, Restored, SessionCommand, Token,
 };
+use crate::core::known::Known;
 use crate::core::link::Link;
+use crate::core::network::Network;
 use crate::core::out::Out;
 use crate::core::pacer::Pacer;
 use crate::core::query::StatusKey;
@@ -25,13 +29,16 @@ use crate::core::queue::Queue;
 use crate::rpc::api::{self, MessageId};
 
 pub mod config;
+pub(crate) mod conflict;
 pub(crate) mod diagnosis;
 pub(crate) mod dispatch;
 pub(crate) mod gates;
 pub mod io;
+pub mod known;
 pub mod life;
 pub(crate) mod link;
 pub mod message;
+pub mod network;
 pub(crate) mod out;
 pub mod pacer;
 pub(crate) mod query;
@@ -41,10 +48,13 @@ pub(crate) mod requests;
 pub mod session;
 pub(crate) mod session_events;
 pub(crate) mod session_requests;
+pub(crate) mod slowdown;
 #[cfg(test)]
 mod tests;
+pub(crate) mod timelock;
 
-pub use config::CoreConfig;
+pub use config::{CoreConfig, OnConflict, OnRateLimit};
+pub use conflict::TAKEOVERS_PER_HOUR_MAX;
 pub(crate) use dispatch::SENDING_MAX;
 
 /// The decisions. Give it every [`Input`] in order, make the [`Actions`]' changes
@@ -63,6 +73,7 @@ pub struct Core {
     flights: BTreeMap<MessageId, dispatch::Flight>,
     pacer: Pacer,
     link: Link,
+    network: Network,
     draining: bool,
     /// Callers that wait for the drain to end.
     drainers: Vec<Token>,
@@ -75,13 +86,14 @@ impl Core {
     /// Takes over what the store gave back. The actions hold what the restart itself
     /// changes, and the first connection if there is an account and nothing forbids it.
     pub fn new(config: CoreConfig, boot: BootId, restored: Restored, now: Now) -> (Core, Actions) {
-        let Restored { messages, slots, mut facts } = restored;
+        let Restored { messages, slots, mut facts, known } = restored;
         let (pacer, slots_changed) =
             Pacer::new(boot, config.pace_limit, config.window_ms, &slots, now.mono_ms);
         let queue = Queue::new(messages);
         facts.last_id = facts.last_id.max(queue.last_id());
         let lived = (now.mono_ms, facts.lived_ms.max(queue.lived_ms()));
         let link = Link::new(&facts, now);
+        let network = Network { known: Known::new(known), timelock_ends: None };
         let mut core = Core {
             config,
             started_at: now.wall_ms,
@@ -92,12 +104,16 @@ impl Core {
             flights: BTreeMap::new(),
             pacer,
             link,
+            network,
             draining: false,
             drainers: Vec::new(),
             told: None,
             out: Out::default(),
         };
         core.out.slots = slots_changed;
+        core.restore_timelock(now);
+        core.apply_slowdown();
+        core.seed_known();
         let now = core.advance(now);
         // Whether these left before the daemon died cannot be known.
         core.all_unanswered(now);

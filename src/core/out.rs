@@ -18,6 +18,8 @@ pub(crate) struct Out {
     pub(crate) removed: Vec<MessageId>,
     /// Whether the pacer's slots changed.
     pub(crate) slots: bool,
+    /// Pages of known chats that changed.
+    pub(crate) known: Vec<Change>,
     /// Whether the facts changed.
     pub(crate) facts: bool,
     pub(crate) replies: Vec<Effect>,
@@ -37,6 +39,7 @@ impl Out {
         changes.extend(records.map(|message| Change::PutMessage(Box::new(message.clone()))));
         changes.extend(self.bodies.into_iter().map(|(id, body)| Change::PutBody { id, body }));
         changes.extend(self.removed.into_iter().map(|id| Change::RemoveMessage { id }));
+        changes.extend(self.known);
         if self.slots {
             changes.push(Change::PutSlots(pacer.stored()));
         }

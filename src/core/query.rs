@@ -17,6 +17,8 @@ pub(crate) struct StatusKey {
     next_try: Option<u64>,
     connections: u64,
     replaced: u64,
+    /// When something ends by itself, monotonic: takeover, timelock, slowdown.
+    ends: [Option<u64>; 3],
     holds: Vec<(HoldKind, Option<i64>)>,
     idle: bool,
     full: bool,
@@ -49,8 +51,9 @@ impl Core {
                 next_try_at: next_try.map(|at| self.wall_of(at, now)),
                 connections: self.link.generation,
                 replaced: self.link.replaced,
-                replaced_last_hour: 0,
-                takeover_at: None,
+                replaced_last_hour: self.replaced_last_hour(),
+                takeover_at: self.takeover_at().map(|at| self.wall_of(at, now)),
+                timelock_until: self.timelock_ends().map(|at| self.wall_of(at, now)),
             },
             queue: self.queue_status(now),
             pacing: self.pacing_status(now),
@@ -83,6 +86,7 @@ impl Core {
             window_ms: self.config.window_ms,
             spent: self.pacer.spent(now.mono_ms),
             next_slot_at: (free_at > now.mono_ms).then(|| self.wall_of(free_at, now)),
+            slowed_until: self.slowed_until().map(|at| self.wall_of(at, now)),
         }
     }
 
@@ -201,9 +205,13 @@ impl Core {
             next_try: self.link.next_try(&self.facts),
             connections: self.link.generation,
             replaced: self.link.replaced,
+            ends: [self.takeover_at(), self.timelock_ends(), self.slowed_until()],
             holds: holds
                 .filter(|hold| hold.kind != HoldKind::Pacing)
-                .map(|hold| (hold.kind, hold.until.map(|until| until.0)))
+                // When a conflict ends is among `ends`: a moment on the monotonic clock
+                // moves on the wall clock, and is no news.
+                .map(|hold| (hold.kind, hold.until.filter(|_| hold.kind != HoldKind::Conflict)))
+                .map(|(kind, until)| (kind, until.map(|until| until.0)))
                 .collect(),
             idle: self.queue.taken() == 0,
             full: self.queue.taken() >= self.config.capacity,

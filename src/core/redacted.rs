@@ -20,10 +20,10 @@ macro_rules! redacted {
 }
 
 redacted! {
-    Facts { last_id, paused_since, replaced_since, logged_out, banned, keys_void, lived_ms }
+    Facts { last_id, paused_since, replaced_since, logged_out, banned, keys_void, lived_ms, network }
     Submission { to, kind, body, file, priority, not_before, expires_at, wa_id }
     Message {
-        id, wa_id, to, kind, file, priority, not_before, expires_at, chars, state, reason, order, attempts, streak, maybe_out,
+        id, wa_id, to, kind, file, priority, not_before, expires_at, chars, state, reason, order, attempts, streak, maybe_out, limited,
         accepted_at, changed_at, changed_lived_ms, sent_at, delivered_at, read_at
     }
 }
@@ -70,6 +70,7 @@ impl fmt::Debug for SessionEvent {
             SessionEvent::Receipt { wa_ids, kind } => {
                 f.debug_tuple("Receipt").field(wa_ids).field(kind).finish()
             }
+            SessionEvent::Timelock(notice) => f.debug_tuple("Timelock").field(notice).finish(),
             SessionEvent::Ended { reason, roll } => {
                 f.debug_tuple("Ended").field(reason).field(roll).finish()
             }

@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use proptest::prelude::*;
 
 use super::world::{ACCOUNT, Run, World};
-use crate::core::CoreConfig;
+use crate::core::{CoreConfig, OnConflict, OnRateLimit};
 use crate::core::io::{
-    Answer, EndReason, Input, NotSent, Offer, ReceiptKind, Request, Selection, SessionEvent, Token,
+    Answer, EndReason, Input, NotSent, Offer, ReceiptKind, Request, Selection, SessionEvent,
+    TimelockNotice, Token,
 };
 use crate::rpc::api::{ErrorKind, MessageId, State};
 
@@ -32,6 +33,8 @@ enum Op {
     CutOff(usize),
     Ack(usize, Option<u32>),
     Receipt(usize, u8),
+    Timelock(Option<i64>),
+    Lifted,
     Pass(u64),
     WallJump(i64),
     Suspend(u64),
@@ -61,9 +64,11 @@ fn op() -> impl Strategy<Value = Op> {
         4 => pick().prop_map(Op::Written),
         3 => (pick(), any::<u8>()).prop_map(|(which, why)| Op::NotSent(which, why)),
         2 => pick().prop_map(Op::CutOff),
-        8 => (pick(), proptest::option::weighted(0.3, prop_oneof![Just(463), Just(479)]))
+        8 => (pick(), proptest::option::weighted(0.3, prop_oneof![Just(463), Just(479), Just(429)]))
             .prop_map(|(which, error)| Op::Ack(which, error)),
         4 => (pick(), any::<u8>()).prop_map(|(which, kind)| Op::Receipt(which, kind)),
+        1 => proptest::option::of(-500_i64..4_000).prop_map(Op::Timelock),
+        1 => Just(Op::Lifted),
         12 => (0_u64..1_500).prop_map(Op::Pass),
         1 => Just(Op::Pass(40_000)),
         1 => (-100_000_000_i64..100_000_000).prop_map(Op::WallJump),
@@ -93,6 +98,14 @@ fn config() -> CoreConfig {
         stable_ms: 300,
         connect_timeout_ms: 2_000,
         pairing_timeout_ms: 3_000,
+        on_conflict: OnConflict::TakeoverAfter { after_ms: 400 },
+        takeovers_per_hour: 2,
+        on_rate_limit: OnRateLimit::Slow,
+        slow_first_ms: 300,
+        slow_cap_ms: 2_000,
+        slow_quiet_ms: 4_000,
+        timelock_first_ms: 700,
+        timelock_cap_ms: 3_000,
     }
 }
 
@@ -133,7 +146,7 @@ impl Model {
 
 fn end_reason(which: u8) -> EndReason {
     let what = "x".to_owned();
-    match which % 12 {
+    match which % 13 {
         0 => EndReason::Restart,
         1 => EndReason::Replaced,
         2 => EndReason::LoggedOut { code: Some(401) },
@@ -144,6 +157,7 @@ fn end_reason(which: u8) -> EndReason {
         7 => EndReason::Unreachable { what },
         8 => EndReason::PairingTimedOut,
         9 => EndReason::PairingFailed { what },
+        10 => EndReason::Refused { code: 429 },
         _ => EndReason::Lost { what },
     }
 }
@@ -251,6 +265,7 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
                     NotSent::NoDevice,
                     NotSent::Unsendable,
                     NotSent::Passing,
+                    NotSent::RateLimited,
                 ];
                 world.not_sent(id, whys[usize::from(why) % whys.len()]);
             }
@@ -279,6 +294,11 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
                 world.receipt(id, kind);
             }
         }
+        Op::Timelock(after) => {
+            let until = after.map(|after| world.now.wall_ms + after);
+            world.session(SessionEvent::Timelock(TimelockNotice::Active { until }));
+        }
+        Op::Lifted => world.session(SessionEvent::Timelock(TimelockNotice::Lifted)),
         Op::Pass(ms) => world.pass(ms),
         Op::WallJump(ms) => world.now.wall_ms += ms,
         Op::Suspend(ms) => world.suspend(ms),
@@ -323,6 +343,7 @@ fn comes_to_rest(world: &mut World) {
         }
     }
     drop(world.ask(Request::Resume));
+    world.session(SessionEvent::Timelock(TimelockNotice::Lifted));
     if world.run == Run::None {
         world.request(Request::Pair { phone: None });
         world.session(SessionEvent::Paired { account: ACCOUNT.to_owned() });

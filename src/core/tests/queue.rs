@@ -343,6 +343,7 @@ fn acceptance_is_one_batch_of_record_body_and_id() {
             Change::RemoveMessage { .. } => "removed",
             Change::PutSlots(_) => "slots",
             Change::PutFacts(_) => "facts",
+            Change::PutKnown(_) | Change::RemoveKnown { .. } => "known",
         })
         .collect();
     assert_eq!(kinds, ["record", "body", "facts"]);
