@@ -8,7 +8,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::Config;
-use super::value::{ClientVersion, DURATION_REMEDY, Level, did_you_mean};
+use super::value::{ClientVersion, DURATION_REMEDY, Level, OnConflict, OnRateLimit, did_you_mean};
 use super::value::{format_duration, parse_duration};
 
 /// What the network is known to tolerate: this many messages ...
@@ -32,6 +32,10 @@ pub const PACING_WINDOW_MIN: Duration = Duration::from_secs(1);
 pub const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(25);
 /// Longest `send_timeout`: the session must give up before the core does.
 pub const SEND_TIMEOUT_MAX: Duration = Duration::from_secs(60);
+/// Shortest `takeover_after`: sooner is a fight with whoever took over. Against the
+/// simulator, which is all that such a build connects to, it may be a second.
+pub const TAKEOVER_AFTER_MIN: Duration =
+    if cfg!(feature = "sim") { Duration::from_secs(1) } else { Duration::from_secs(60) };
 /// Longest name of a device or group, in characters.
 pub const NAME_CHARS_MAX: usize = 64;
 
@@ -110,6 +114,9 @@ pub static KEYS: &[Key] = &[
     key!(queue.history_age, true, |v| duration(v, HOUR, 365 * DAY), write_duration),
     key!(pacing.messages, true, |v| count(v, 1, PACING_MESSAGES_MAX), write_count),
     key!(pacing.window, true, |v| duration(v, PACING_WINDOW_MIN, DAY), write_duration),
+    key!(pacing.on_rate_limit, true, on_rate_limit, |v: &OnRateLimit| quoted(v.name())),
+    key!(pacing.slow_first, true, |v| duration(v, SECOND, HOUR), write_duration),
+    key!(pacing.slow_cap, true, |v| duration(v, SECOND, DAY), write_duration),
     key!(session.endpoint, false, endpoint, write_text),
     key!(session.ca_file, false, optional_path, write_optional_path),
     key!(session.client_version, false, client_version, |v: &ClientVersion| quoted(v)),
@@ -124,6 +131,14 @@ pub static KEYS: &[Key] = &[
     key!(session.ack_timeout, true, |v| duration(v, SECOND, HOUR), write_duration),
     key!(session.backoff_first, true, |v| duration(v, SECOND / 10, HOUR), write_duration),
     key!(session.backoff_cap, true, |v| duration(v, SECOND, DAY), write_duration),
+    key!(session.on_conflict, true, on_conflict, |v: &OnConflict| quoted(v.name())),
+    key!(session.takeover_after, true, |v| duration(v, TAKEOVER_AFTER_MIN, DAY), write_duration),
+    key!(
+        session.takeovers_per_hour,
+        true,
+        |v| count(v, 0, crate::core::TAKEOVERS_PER_HOUR_MAX),
+        write_count
+    ),
     key!(log.level, true, level, |v: &Level| quoted(v)),
     key!(log.library, true, level, |v: &Level| quoted(v)),
 ];
@@ -287,6 +302,24 @@ fn client_version(value: &DeValue<'_>) -> Result<ClientVersion, Wrong> {
             "Write three numbers with dots between them, such as \"2.3000.1042742319\".",
         )
     })
+}
+
+/// One of the names of a policy.
+fn policy<T: Copy>(value: &DeValue<'_>, all: &[T], name: fn(T) -> &'static str) -> Result<T, Wrong> {
+    let text = text(value)?;
+    all.iter().copied().find(|policy| name(*policy) == text).ok_or_else(|| {
+        let names: Vec<String> = all.iter().map(|policy| format!("{:?}", name(*policy))).collect();
+        let what = format!("is {text:?}, which is no policy.");
+        Wrong::new(what, format!("Write {}.", names.join(" or ")))
+    })
+}
+
+fn on_conflict(value: &DeValue<'_>) -> Result<OnConflict, Wrong> {
+    policy(value, &OnConflict::ALL, OnConflict::name)
+}
+
+fn on_rate_limit(value: &DeValue<'_>) -> Result<OnRateLimit, Wrong> {
+    policy(value, &OnRateLimit::ALL, OnRateLimit::name)
 }
 
 /// Reads a log level.

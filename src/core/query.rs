@@ -1,6 +1,7 @@
 //! Answers for readers, in the wire's own types. Changes nothing.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use crate::core::Core;
 use crate::core::io::{Now, Selection};
@@ -9,7 +10,7 @@ use crate::rpc::api::{self, HoldKind, MessageId, SessionState, State, Time};
 
 /// What makes a status worth telling. Counts and slots are not in it: they follow from
 /// the events about messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct StatusKey {
     session: SessionState,
     account: Option<String>,
@@ -23,6 +24,13 @@ pub(crate) struct StatusKey {
     idle: bool,
     full: bool,
     limits: (usize, usize, u64),
+}
+
+// It holds the account.
+impl fmt::Debug for StatusKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StatusKey").field("session", &self.session).finish_non_exhaustive()
+    }
 }
 
 /// When waiting messages are expected to leave, worked out once for a whole list.

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::config::{ClientVersion, Config};
-use crate::core::CoreConfig;
+use crate::config::{self, ClientVersion, Config};
+use crate::core::{self, CoreConfig};
 use crate::daemon::auth::AccessGroups;
 use crate::whatsapp;
 
@@ -31,6 +31,20 @@ pub(super) fn core_config(config: &Config) -> CoreConfig {
         connect_timeout_ms: millis(session.login_time_max() + MARGIN),
         pairing_timeout_ms: millis(session.pairing_time_max() + MARGIN),
         write_timeout_ms: millis(session.send_time_max() + MARGIN),
+        on_conflict: match config.session.on_conflict {
+            config::OnConflict::Hold => core::OnConflict::Hold,
+            config::OnConflict::TakeoverAfter => {
+                let after_ms = millis(config.session.takeover_after);
+                core::OnConflict::TakeoverAfter { after_ms }
+            }
+        },
+        takeovers_per_hour: config.session.takeovers_per_hour,
+        on_rate_limit: match config.pacing.on_rate_limit {
+            config::OnRateLimit::Slow => core::OnRateLimit::Slow,
+            config::OnRateLimit::Pause => core::OnRateLimit::Pause,
+        },
+        slow_first_ms: millis(config.pacing.slow_first),
+        slow_cap_ms: millis(config.pacing.slow_cap),
         ..CoreConfig::default()
     }
 }

@@ -19,6 +19,7 @@ mod api;
 mod cert;
 pub mod cli;
 mod compose;
+mod contacts;
 mod control;
 pub mod device;
 mod disk;
@@ -58,7 +59,7 @@ pub use api::{Composed, DEFAULT_ACCOUNT, InboxMessage};
 pub use cert::CertError;
 pub use error::{PairingError, SimError};
 pub use settings::{
-    ATTEMPTS_MAX, AckError, Attempt, LoginFailure, REACHOUT_CODE, Receipts, Settings,
+    ATTEMPTS_MAX, AckError, Attempt, LoginFailure, REACHOUT_CODE, ReachoutTimelock, Receipts, Settings,
     SettingsChange, Stats, Times,
 };
 
