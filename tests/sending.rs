@@ -58,6 +58,9 @@ fn invariant_7_a_refusal_never_reads_as_sent() {
     let lab = Lab::new();
     lab.people(&["+15550111"]);
     let daemon = lab.paired();
+    // A chat that exists: in a new one, what comes after the 463 waits with it.
+    let hello = daemon.send("+15550111", "hello");
+    daemon.events().wait_until_left(&daemon, &[hello]);
     for (code, reason) in [(463, "reachout_timelock"), (479, "refused")] {
         let mut events = daemon.events();
         lab.sim.call("server.set", json!({ "ack_error": code, "receipts": "none" }));

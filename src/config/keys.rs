@@ -305,7 +305,11 @@ fn client_version(value: &DeValue<'_>) -> Result<ClientVersion, Wrong> {
 }
 
 /// One of the names of a policy.
-fn policy<T: Copy>(value: &DeValue<'_>, all: &[T], name: fn(T) -> &'static str) -> Result<T, Wrong> {
+fn policy<T: Copy>(
+    value: &DeValue<'_>,
+    all: &[T],
+    name: fn(T) -> &'static str,
+) -> Result<T, Wrong> {
     let text = text(value)?;
     all.iter().copied().find(|policy| name(*policy) == text).ok_or_else(|| {
         let names: Vec<String> = all.iter().map(|policy| format!("{:?}", name(*policy))).collect();

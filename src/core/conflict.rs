@@ -53,14 +53,14 @@ impl Core {
     }
 
     /// Why the session stands still, with how often it was taken and taken back.
-    pub(crate) fn conflict_clause(&self) -> String {
+    pub(crate) fn conflict_clause(&self, now: Now) -> String {
         let mut clause = "another WhatsApp Web session took over".to_owned();
-        let replaced = self.replaced_last_hour();
+        let replaced = self.replaced_last_hour(now);
         if replaced > 1 {
             clause.push_str(&format!(", {replaced} times in the last hour"));
         }
-        let (automatic, by_command) = self.takeovers_last_hour();
-        if self.takeovers_used_up() {
+        let (automatic, by_command) = self.takeovers_last_hour(now);
+        if self.takeovers_used_up_until(now).is_some() {
             clause.push_str(&format!("; it was taken back {automatic} times by itself"));
             if by_command > 0 {
                 clause.push_str(&format!(" and {by_command} times by command"));
@@ -70,27 +70,29 @@ impl Core {
         clause
     }
 
-    /// Whether an automatic takeover waits for the budget only.
-    pub(crate) fn takeovers_used_up(&self) -> bool {
-        let lived_ms = self.lived_ms();
-        self.config.on_conflict != OnConflict::Hold
-            && self.takeover_allowed().is_none_or(|at| at > lived_ms)
+    /// Until when automatic takeovers have been used up, monotonic.
+    pub(crate) fn takeovers_used_up_until(&self, now: Now) -> Option<u64> {
+        if self.config.on_conflict == OnConflict::Hold {
+            return None;
+        }
+        let allowed = self.takeover_allowed().filter(|at| *at > self.lived_at(now))?;
+        Some(self.mono_of_lived(allowed))
     }
 
     /// How often another session took over in the last hour that the daemon lived.
-    pub(crate) fn replaced_last_hour(&self) -> u64 {
-        self.within_an_hour(&self.facts.network.replaced_lived_ms)
+    pub(crate) fn replaced_last_hour(&self, now: Now) -> u64 {
+        self.within_an_hour(&self.facts.network.replaced_lived_ms, now)
     }
 
     /// Takeovers in the last hour: by itself, and by command.
-    pub(crate) fn takeovers_last_hour(&self) -> (u64, u64) {
+    pub(crate) fn takeovers_last_hour(&self, now: Now) -> (u64, u64) {
         let network = &self.facts.network;
-        let automatic = self.within_an_hour(&network.automatic_lived_ms);
-        (automatic, self.within_an_hour(&network.manual_lived_ms))
+        let automatic = self.within_an_hour(&network.automatic_lived_ms, now);
+        (automatic, self.within_an_hour(&network.manual_lived_ms, now))
     }
 
-    fn within_an_hour(&self, moments: &[u64]) -> u64 {
-        let lived_ms = self.lived_ms();
+    fn within_an_hour(&self, moments: &[u64], now: Now) -> u64 {
+        let lived_ms = self.lived_at(now);
         let recent = moments.iter().filter(|at| at.saturating_add(HOUR_MS) > lived_ms);
         u64::try_from(recent.count()).unwrap_or(u64::MAX)
     }

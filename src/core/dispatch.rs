@@ -49,6 +49,7 @@ impl Core {
         consider(self.link.run.as_ref().and_then(|run| run.deadline), Wake::RunTimeout);
         consider(self.link.ban_ends, Wake::BanEnds);
         consider(self.timelock_ends(), Wake::TimelockEnds);
+        consider(self.slowed_until(self.now), Wake::SlowdownEnds);
         if !self.draining {
             consider(self.link.next_try(&self.facts), Wake::Connect);
             consider(self.takeover_at(), Wake::Takeover);

@@ -314,6 +314,8 @@ pub enum Wake {
     Takeover,
     /// Messages to new contacts may leave again.
     TimelockEnds,
+    /// A pause that the server asked for is over.
+    SlowdownEnds,
     /// History is due to be trimmed.
     Trim,
 }

@@ -13,9 +13,11 @@
 //!   and [`known`]: what of them is kept.
 //! - `dispatch`: what time alone brings about, and the next attempt.
 //! - `query`, `diagnosis`: answers for readers, in the wire's types.
+//! - `explaining` takes a `situation`, of which `causes` makes what `explain` answers.
 
 use std::collections::BTreeMap;
 
+use crate::core::clockwork::Clockwork;
 use crate::core::io::{
     Actions, Answer, BootId, Effect, Facts, Input, Now, Request, Restored, SessionCommand, Token,
 };
@@ -28,10 +30,13 @@ use crate::core::query::StatusKey;
 use crate::core::queue::Queue;
 use crate::rpc::api::{self, MessageId};
 
+pub(crate) mod causes;
+pub(crate) mod clockwork;
 pub mod config;
 pub(crate) mod conflict;
 pub(crate) mod diagnosis;
 pub(crate) mod dispatch;
+pub(crate) mod explaining;
 pub(crate) mod gates;
 pub mod io;
 pub mod known;
@@ -48,6 +53,7 @@ pub(crate) mod requests;
 pub mod session;
 pub(crate) mod session_events;
 pub(crate) mod session_requests;
+pub(crate) mod situation;
 pub(crate) mod slowdown;
 #[cfg(test)]
 mod tests;
@@ -67,6 +73,7 @@ pub struct Core {
     now: Now,
     /// When this life began, monotonic, and how long those before it lasted.
     lived: (u64, u64),
+    clockwork: Clockwork,
     facts: Facts,
     queue: Queue,
     /// What is known about attempts beyond what is stored.
@@ -99,6 +106,7 @@ impl Core {
             started_at: now.wall_ms,
             now,
             lived,
+            clockwork: Clockwork::new(now),
             facts,
             queue,
             flights: BTreeMap::new(),
@@ -148,6 +156,7 @@ impl Core {
     }
 
     fn advance(&mut self, now: Now) -> Now {
+        self.clockwork.note(now);
         self.now = Now { mono_ms: now.mono_ms.max(self.now.mono_ms), ..now };
         let (began, before) = self.lived;
         self.queue.live_to(before.saturating_add(self.now.mono_ms.saturating_sub(began)));

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::Core;
 use crate::core::io::Now;
 use crate::core::known::Known;
+use crate::core::situation::{self, Situation};
 
 /// Codes whose counts are kept; beyond it the one that was seen longest ago is forgotten.
 pub(crate) const REFUSAL_CODES_MAX: usize = 16;
@@ -104,9 +105,16 @@ pub(crate) struct Network {
 }
 
 impl Core {
-    /// For how long the daemon has lived.
+    /// For how long the daemon had lived at the last input.
     pub(crate) fn lived_ms(&self) -> u64 {
         self.queue.lived_ms()
+    }
+
+    /// For how long it has lived, for a reader who asks between two inputs.
+    pub(crate) fn lived_at(&self, now: Now) -> u64 {
+        let (began, before) = self.lived;
+        let lived_ms = before.saturating_add(now.mono_ms.saturating_sub(began));
+        lived_ms.max(self.queue.lived_ms())
     }
 
     /// A lived moment on the monotonic clock; one from before this life is its beginning.
@@ -131,6 +139,28 @@ impl Core {
             }
         }
         refusals.push(Refusal { code, count: 1, last: now.wall_ms });
+    }
+}
+
+impl Core {
+    /// What `explain` goes by.
+    pub(crate) fn network_situation(&self, situation: &mut Situation, now: Now) {
+        let network = &self.facts.network;
+        let wall = |at: u64| self.wall_of(at, now).0;
+        situation.timelock =
+            network.timelock.zip(self.timelock_ends()).map(|(lock, ends)| situation::Timelock {
+                since: lock.since,
+                until: wall(ends),
+                told: lock.source == TimelockSource::Told,
+                ids: self.timelocked(),
+            });
+        situation.slowdown = self.slowed(now).zip(self.slowed_until(now)).map(|(slowed, until)| {
+            let (since, code) = slowed;
+            situation::Slowdown { since, until: wall(until), code: Some(code) }
+        });
+        let refusals = network.refusals.iter();
+        situation.refusals =
+            refusals.map(|refusal| (refusal.code, (refusal.count, refusal.last))).collect();
     }
 }
 

@@ -59,7 +59,7 @@ impl Core {
                 next_try_at: next_try.map(|at| self.wall_of(at, now)),
                 connections: self.link.generation,
                 replaced: self.link.replaced,
-                replaced_last_hour: self.replaced_last_hour(),
+                replaced_last_hour: self.replaced_last_hour(now),
                 takeover_at: self.takeover_at().map(|at| self.wall_of(at, now)),
                 timelock_until: self.timelock_ends().map(|at| self.wall_of(at, now)),
             },
@@ -94,7 +94,7 @@ impl Core {
             window_ms: self.config.window_ms,
             spent: self.pacer.spent(now.mono_ms),
             next_slot_at: (free_at > now.mono_ms).then(|| self.wall_of(free_at, now)),
-            slowed_until: self.slowed_until().map(|at| self.wall_of(at, now)),
+            slowed_until: self.slowed_until(now).map(|at| self.wall_of(at, now)),
         }
     }
 
@@ -213,7 +213,7 @@ impl Core {
             next_try: self.link.next_try(&self.facts),
             connections: self.link.generation,
             replaced: self.link.replaced,
-            ends: [self.takeover_at(), self.timelock_ends(), self.slowed_until()],
+            ends: [self.takeover_at(), self.timelock_ends(), self.slowed_until(self.now)],
             holds: holds
                 .filter(|hold| hold.kind != HoldKind::Pacing)
                 // When a conflict ends is among `ends`: a moment on the monotonic clock

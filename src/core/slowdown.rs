@@ -22,8 +22,8 @@ impl Core {
         let lived_ms = self.lived_ms();
         let before = self.facts.network.slowdown;
         let paused = before.is_some_and(|slowdown| slowdown.until_lived_ms > lived_ms);
-        let (mut since, mut until, mut step) = before
-            .map_or((now.wall_ms, lived_ms, 0), |s| (s.since, s.until_lived_ms, s.step));
+        let (mut since, mut until, mut step) =
+            before.map_or((now.wall_ms, lived_ms, 0), |s| (s.since, s.until_lived_ms, s.step));
         if !paused {
             let quiet = before.map_or(0, |slowdown| {
                 lived_ms.saturating_sub(slowdown.until_lived_ms) / self.config.slow_quiet_ms.max(1)
@@ -59,15 +59,15 @@ impl Core {
     }
 
     /// Since when nothing leaves because the server asked for it, wall, and its code.
-    pub(crate) fn slowed(&self) -> Option<(i64, u32)> {
-        self.slowed_until()?;
+    pub(crate) fn slowed(&self, now: Now) -> Option<(i64, u32)> {
+        self.slowed_until(now)?;
         self.facts.network.slowdown.map(|slowdown| (slowdown.since, slowdown.code))
     }
 
     /// Until when nothing leaves because the server asked for it, monotonic.
-    pub(crate) fn slowed_until(&self) -> Option<u64> {
+    pub(crate) fn slowed_until(&self, now: Now) -> Option<u64> {
         let slowdown = self.facts.network.slowdown?;
-        (slowdown.until_lived_ms > self.lived_ms())
+        (slowdown.until_lived_ms > self.lived_at(now))
             .then(|| self.mono_of_lived(slowdown.until_lived_ms))
     }
 

@@ -41,7 +41,11 @@ pub enum Command {
     /// The session, the queue and the pace at a glance.
     Status,
     /// Why messages wait, what to do about it, and when the next one leaves.
-    Why,
+    Why {
+        /// Also name every cause that does not hold, with what that is known from.
+        #[arg(long, short)]
+        all: bool,
+    },
     /// Put a message into the queue; answers when it is on disk.
     Send(SendArgs),
     /// One message, with its whole text.

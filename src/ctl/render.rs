@@ -2,8 +2,7 @@
 //! somebody's text through to the terminal.
 
 use crate::rpc::api::{
-    Event, EventFrame, Explanation, Hold, Incoming, Message, PairEnd, Reason, SessionState, State,
-    Status, Time,
+    Event, EventFrame, Hold, Incoming, Message, PairEnd, Reason, SessionState, State, Status, Time,
 };
 
 pub use super::time::{Clock, span};
@@ -53,7 +52,7 @@ pub fn local_times(sentence: &str, clock: &Clock) -> String {
 }
 
 /// A hold's sentence or remedy, safe for a terminal.
-fn said(sentence: &str, clock: &Clock) -> String {
+pub(crate) fn said(sentence: &str, clock: &Clock) -> String {
     local_times(&clean(sentence, false), clock)
 }
 
@@ -169,28 +168,6 @@ fn one_hold(hold: &Hold, clock: &Clock) -> String {
         text.push_str(&format!(", ends {}", clock.until(until)));
     }
     format!("{text}: {}", said(&hold.why, clock))
-}
-
-/// `why`.
-pub fn explanation(explanation: &Explanation, clock: &Clock) -> String {
-    let mut text = format!("{}\n", said(&explanation.summary, clock));
-    for hold in &explanation.holds {
-        let remedy = said(&hold.remedy, clock);
-        let remedy =
-            if remedy.starts_with("tetherctl ") { format!("Run: {remedy}") } else { remedy };
-        text.push_str(&format!("\n  {}\n    {remedy}\n", one_hold(hold, clock)));
-    }
-    if explanation.waiting > 0 {
-        text.push_str(&format!("\nwaiting  {}\n", messages(explanation.waiting)));
-        match explanation.next_send_at {
-            Some(_) => {
-                let (first, last) = (explanation.next_send_at, explanation.last_send_at);
-                text.push_str(&next(first, last, clock));
-            }
-            None => text.push_str("next     once what holds the queue is resolved\n"),
-        }
-    }
-    text
 }
 
 /// `show`: everything about one message.

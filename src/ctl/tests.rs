@@ -52,6 +52,31 @@ async fn why_tells_each_hold_with_its_remedy() {
 }
 
 #[tokio::test]
+async fn why_tells_each_cause_that_holds_with_its_evidence_what_it_touches_and_what_to_type() {
+    let cause = |kind: &str, active: bool| {
+        json!({ "kind": kind, "active": active, "since": "2025-12-31T23:59:50Z",
+            "why": "The phone does not answer.",
+            "evidence": [{ "what": "last sign of life: receipt", "at": "2025-12-31T23:00:00Z" },
+                { "what": "it was asked" }],
+            "affected": { "count": 12, "ids": (1..=12).map(|n| format!("m{n}")).collect::<Vec<_>>() },
+            "by_itself": "The daemon keeps asking.", "by_itself_at": "2026-01-01T00:00:40Z",
+            "remedy": "tetherctl status" })
+    };
+    let answer = json!({ "summary": "12 messages wait.", "holds": [], "waiting": 0,
+        "causes": [cause("phone_offline", true), cause("battery_low", false)] });
+    let told = ctl(&["why"], &Daemon::new("explain", answer.clone())).await;
+    let held = "12 messages wait.\n\n  phone_offline, for 10 s: The phone does not answer.\n    - \
+         last sign of life: receipt (1 h 00 min ago)\n    - it was asked\n    touches 12 messages: m1, m2, \
+         m3, m4, m5, m6, m7, m8 and 4 more\n    The daemon keeps asking. That is in 40 s (00:00:40).\n    \
+         Run: tetherctl status\n";
+    assert_eq!(told.stdout, held);
+    let told = ctl(&["why", "--all"], &Daemon::new("explain", answer)).await;
+    let rest = told.stdout.strip_prefix(held).unwrap();
+    assert!(rest.contains("\nWhat does not hold:\n  battery_low        The phone"), "{rest}");
+    assert!(rest.contains("- it was asked\n"), "{rest}");
+}
+
+#[tokio::test]
 async fn times_in_the_daemon_s_sentences_are_on_the_reader_s_clock() {
     let answer = json!({
         "summary": "2 messages wait; the next leaves at 2026-01-01T00:00:40Z, the last at \

@@ -52,11 +52,8 @@ impl Journal {
     /// What the network's answers bring about. Moments are compared with a tolerance: they
     /// lie on another clock, and the two tick apart.
     fn note_limits(&mut self, status: &Status) {
-        let now = [
-            status.session.takeover_at,
-            status.session.timelock_until,
-            status.pacing.slowed_until,
-        ];
+        let now =
+            [status.session.takeover_at, status.session.timelock_until, status.pacing.slowed_until];
         for ((said, now), limit) in self.limits.iter_mut().zip(now).zip(LIMITS) {
             let same = match (*said, now) {
                 (Some(said), Some(now)) => said.0.abs_diff(now.0) < SAME_MS,

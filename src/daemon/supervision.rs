@@ -341,7 +341,13 @@ mod tests {
                 last_send_at: None,
             },
             phone: PhoneStatus::unknown(NOW),
-            pacing: PacingStatus { limit: 5, window_ms: 120_000, spent: 0, next_slot_at: None, slowed_until: None },
+            pacing: PacingStatus {
+                limit: 5,
+                window_ms: 120_000,
+                spent: 0,
+                next_slot_at: None,
+                slowed_until: None,
+            },
             holds: Vec::new(),
         }
     }

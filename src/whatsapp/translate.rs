@@ -7,8 +7,8 @@
 use std::fmt;
 
 use whatsapp_rust::types::events::{
-    Disconnected, Event, EventInterest, EventKind, LoggedOut, MexNotification, Receipt, ServerAck, StreamError,
-    TemporaryBan,
+    Disconnected, Event, EventInterest, EventKind, LoggedOut, MexNotification, Receipt, ServerAck,
+    StreamError, TemporaryBan,
 };
 use whatsapp_rust::wacore::net::DisconnectReason;
 use whatsapp_rust::wacore::types::presence::ReceiptType;

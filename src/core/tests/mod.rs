@@ -5,6 +5,7 @@
 mod laws;
 mod link;
 mod model;
+mod network;
 mod pacing;
 mod queue;
 mod redaction;

@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 use proptest::prelude::*;
 
 use super::world::{ACCOUNT, Run, World};
-use crate::core::{CoreConfig, OnConflict, OnRateLimit};
 use crate::core::io::{
     Answer, EndReason, Input, NotSent, Offer, ReceiptKind, Request, Selection, SessionEvent,
     TimelockNotice, Token,
 };
+use crate::core::{CoreConfig, OnConflict, OnRateLimit};
 use crate::rpc::api::{ErrorKind, MessageId, State};
 
 #[derive(Clone, Debug)]

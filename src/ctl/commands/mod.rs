@@ -38,7 +38,7 @@ pub(crate) async fn dispatch(
 ) -> Result<(), Failure> {
     match command {
         Command::Status => status::run(client, out).await,
-        Command::Why => why::run(client, out).await,
+        Command::Why { all } => why::run(all, client, out).await,
         Command::Send(args) => send::run(args, client, out).await,
         Command::Show(args) => show::run(args, client, out).await,
         Command::Queue(args) => queue::run(args, client, out).await,

@@ -241,7 +241,10 @@ async fn settings_read_as_they_are_documented() {
     let mut settings = Settings::default();
     settings.apply(change);
     assert_eq!(settings.ack_drop, Times::Count(2));
-    assert_eq!(settings.ack_error, AckError { code: 479, times: Times::Always, ..AckError::default() });
+    assert_eq!(
+        settings.ack_error,
+        AckError { code: 479, times: Times::Always, ..AckError::default() }
+    );
     assert_eq!(settings.receipts, Receipts::None);
     let off = r#"{"ack_drop": false, "ack_error": false, "receipts": "all"}"#;
     settings.apply(serde_json::from_str(off).unwrap());
