@@ -321,3 +321,18 @@ fn an_unknown_refusal_is_kept_with_its_code_and_only_for_whom_it_was_meant() {
     let told = explained["causes"].as_array().unwrap().iter().find(|c| c["kind"] == "refused");
     assert!(told.unwrap().to_string().contains("488"), "{explained}");
 }
+
+#[test]
+fn a_flood_of_receipts_for_foreign_messages_is_outlived() {
+    let lab = Lab::new();
+    lab.people(&["+15550111"]);
+    let daemon = lab.paired();
+    let mut events = daemon.events();
+    for _ in 0..3 {
+        lab.sim.call("server.flood", json!({ "count": 15_000 }));
+    }
+    let id = daemon.send("+15550111", "after the flood");
+    events.wait_until_sent(&[id]);
+    assert_eq!(daemon.status()["queue"]["queued"], 0);
+    assert_eq!(lab.sim.texts("+15550111"), ["after the flood"]);
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::{Instant, timeout, timeout_at};
 use whatsapp_rust::NodeBuilder;
+use whatsapp_rust::wacore::time::now_secs;
 use whatsapp_rust::wacore_binary::{Jid, JidExt as _, Node};
 
 use super::accounts::DeviceId;
@@ -229,6 +230,18 @@ impl Sim {
     /// The server refuses messages to new contacts, or takes them again.
     pub async fn server_timelock(&self, lock: ReachoutTimelock) {
         contacts::set(&mut *self.shared.change().await, lock);
+    }
+
+    /// Every client gets so many receipts for messages that it never sent.
+    pub async fn server_flood(&self, count: u32) -> Result<usize, SimError> {
+        self.each_link(None, |world, link| {
+            for _ in 0..count {
+                let id = world.iq_id();
+                let receipt = NodeBuilder::new("receipt").attr("from", Jid::pn("15550199"));
+                world.say(link, receipt.attr("id", id).attr("t", now_secs()).build());
+            }
+        })
+        .await
     }
 
     /// Connections of this account, or of all, end with a stream error of this code.

@@ -239,6 +239,12 @@ struct StreamError {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Flood {
+    count: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Nothing {}
 
 #[derive(Deserialize)]
@@ -332,6 +338,10 @@ async fn call_server(sim: &Sim, method: &str, given: Value) -> Result<Value, Fai
             let StreamError { account, code } = params(given)?;
             let closed = sim.server_stream_error(account.as_deref(), code).await?;
             Ok(json!({ "closed": closed }))
+        }
+        "server.flood" => {
+            let Flood { count } = params(given)?;
+            Ok(json!({"clients": sim.server_flood(count).await?}))
         }
         "server.timelock" => {
             sim.server_timelock(params::<ReachoutTimelock>(given)?).await;
