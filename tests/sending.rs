@@ -37,8 +37,7 @@ fn invariant_3_twelve_messages_keep_the_pace_over_restarts() {
         ids.push(daemon.send(["+15550111", "+15550112", "+15550113"][n % 3], &format!("text {n}")));
     }
     // Restarts between the windows, one of them unannounced.
-    let mut events = daemon.events();
-    events.wait_until_sent(&ids[..3]);
+    daemon.events().wait_until_left(&daemon, &ids[..3]);
     daemon.kill9();
     let mut daemon = lab.daemon(pace);
     daemon.events().wait_until_left(&daemon, &ids[..7]);
