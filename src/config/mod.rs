@@ -23,6 +23,8 @@ pub use paths::Environment;
 pub use problem::{ConfigError, Problem};
 pub use value::{ClientVersion, Level, OnConflict, OnRateLimit};
 
+pub use crate::core::phone::HoldBattery;
+
 /// Longest configuration file, in bytes.
 pub const FILE_BYTES_MAX: u64 = 256 * 1024;
 
@@ -40,6 +42,8 @@ pub struct Config {
     pub pacing: PacingConfig,
     /// `[session]`: the connection to the network.
     pub session: SessionConfig,
+    /// `[phone]`: what is done while the phone is not well.
+    pub phone: PhoneConfig,
     /// `[log]`: what is told on stderr.
     pub log: LogConfig,
 }
@@ -49,6 +53,8 @@ pub struct Config {
 pub struct StateConfig {
     /// `dir`: the state directory. One account, one daemon, one directory.
     pub dir: PathBuf,
+    /// `key_file`: what the session's secrets are encrypted with. None: they lie plain.
+    pub key_file: Option<PathBuf>,
 }
 
 /// `[socket]`.
@@ -75,6 +81,11 @@ pub struct QueueConfig {
     pub history_max: usize,
     /// `history_age`: how long finished messages stay readable.
     pub history_age: Duration,
+    /// `undo`: how long withdrawn messages can be brought back; nothing: not at all.
+    pub undo: Duration,
+    /// `confirm_after`: a backlog that was held for so long leaves after a word only.
+    /// None: without one.
+    pub confirm_after: Option<Duration>,
 }
 
 /// `[pacing]`: at most `messages` attempts in any `window`.
@@ -122,6 +133,27 @@ pub struct SessionConfig {
     pub takeovers_per_hour: usize,
 }
 
+/// `[phone]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhoneConfig {
+    /// `hold_when_offline`: whether messages wait while the phone is offline.
+    pub hold_when_offline: bool,
+    /// `hold_when_battery`: at which battery they wait.
+    pub hold_when_battery: HoldBattery,
+    /// `silent_after`: how old the last sign of life may be.
+    pub silent_after: Duration,
+    /// `ask_after`: how long a message's copy may stay unconfirmed by the phone.
+    pub ask_after: Duration,
+    /// `offline_after`: how long the phone may leave a question unanswered.
+    pub offline_after: Duration,
+    /// `battery_low`: low at or below so many percent.
+    pub battery_low: usize,
+    /// `battery_critical`: critical at or below so many percent.
+    pub battery_critical: usize,
+    /// `battery_stale_after`: how old a report may be to go by.
+    pub battery_stale_after: Duration,
+}
+
 /// `[log]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogConfig {
@@ -164,7 +196,10 @@ impl Config {
     /// empty; [`Config::load`] refuses those.
     pub fn defaults(env: &Environment) -> Self {
         Config {
-            state: StateConfig { dir: env.state_dir().unwrap_or_default() },
+            state: StateConfig {
+                dir: env.state_dir().unwrap_or_default(),
+                key_file: env.key_credential.clone(),
+            },
             socket: SocketConfig {
                 path: env.socket_path().unwrap_or_default(),
                 group_read: None,
@@ -176,6 +211,8 @@ impl Config {
                 parked_max: 400,
                 history_max: 2_000,
                 history_age: Duration::from_secs(7 * 24 * 3_600),
+                undo: Duration::from_secs(10 * 60),
+                confirm_after: None,
             },
             pacing: PacingConfig {
                 messages: keys::TOLERATED_MESSAGES,
@@ -198,6 +235,16 @@ impl Config {
                 on_conflict: OnConflict::Hold,
                 takeover_after: Duration::from_secs(10 * 60),
                 takeovers_per_hour: 3,
+            },
+            phone: PhoneConfig {
+                hold_when_offline: true,
+                hold_when_battery: HoldBattery::Critical,
+                silent_after: Duration::from_secs(30 * 60),
+                ask_after: Duration::from_secs(120),
+                offline_after: Duration::from_secs(180),
+                battery_low: 15,
+                battery_critical: 5,
+                battery_stale_after: Duration::from_secs(30 * 60),
             },
             log: LogConfig { level: Level::Info, library: Level::Off, modules: BTreeMap::new() },
         }
@@ -269,6 +316,7 @@ impl Config {
                 takeovers_per_hour: new.session.takeovers_per_hour,
                 ..old.session.clone()
             },
+            phone: new.phone.clone(),
             log: new.log.clone(),
             ..old.clone()
         }

@@ -1,5 +1,6 @@
 //! What the core can be told to do otherwise. Checked for sense by the config room.
 
+use crate::core::phone::PhoneConfig;
 use crate::core::timelock;
 
 /// Places in the queue, and on the shelf of parked messages, unless configured otherwise.
@@ -8,6 +9,8 @@ const CAPACITY_DEFAULT: usize = 400;
 const HISTORY_DEFAULT: usize = 2_000;
 /// For how long they do: seven days.
 const HISTORY_MS_DEFAULT: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// For how long a cancelled message can be brought back: ten minutes.
+const UNDO_MS_DEFAULT: u64 = 10 * 60 * 1_000;
 
 /// What to do when another session took over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub struct CoreConfig {
     pub history_max: usize,
     /// How long a finished message stays readable.
     pub history_ms: u64,
+    /// For how long a cancelled message can be brought back; 0: not at all.
+    pub undo_ms: u64,
     /// Attempts in any window, at most.
     pub pace_limit: usize,
     /// The window's length.
@@ -82,6 +87,10 @@ pub struct CoreConfig {
     pub timelock_first_ms: u64,
     /// How long at most.
     pub timelock_cap_ms: u64,
+    /// How long a backlog may be held before it wants a confirmation; none: however long.
+    pub confirm_after_ms: Option<u64>,
+    /// What is done about the phone.
+    pub phone: PhoneConfig,
 }
 
 impl Default for CoreConfig {
@@ -91,6 +100,7 @@ impl Default for CoreConfig {
             parked_max: CAPACITY_DEFAULT,
             history_max: HISTORY_DEFAULT,
             history_ms: HISTORY_MS_DEFAULT,
+            undo_ms: UNDO_MS_DEFAULT,
             pace_limit: 5,
             window_ms: 120_000,
             ack_timeout_ms: 20_000,
@@ -110,6 +120,8 @@ impl Default for CoreConfig {
             slow_quiet_ms: 1_800_000,
             timelock_first_ms: timelock::GUESS_FIRST_MS,
             timelock_cap_ms: timelock::GUESS_CAP_MS,
+            confirm_after_ms: None,
+            phone: PhoneConfig::default(),
         }
     }
 }

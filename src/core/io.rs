@@ -9,10 +9,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::backlog::Backlog;
 use crate::core::known::KnownPage;
 use crate::core::message::{ChatId, Digest, Message, StoredFile, WaMessageId};
 use crate::core::network::NetworkFacts;
 use crate::core::pacer::Slot;
+pub use crate::core::phone::Sign;
+use crate::core::phone::{Heartbeat, PhoneFacts};
 pub use crate::core::session::{
     EndReason, NotSent, Offer, Outgoing, ReceiptKind, SessionCommand, SessionEvent, TimelockNotice,
 };
@@ -70,8 +73,12 @@ pub enum Request {
     Submit(Box<Submission>),
     /// `queue.cancel`.
     Cancel {
-        /// Which.
+        /// Which; empty: all that match.
         ids: Vec<MessageId>,
+        /// Of those, the ones that match; `to` is already normalised.
+        filter: Selection,
+        /// Say only.
+        dry_run: bool,
     },
     /// `queue.clear`.
     Clear {
@@ -84,6 +91,15 @@ pub enum Request {
     Retry {
         /// Which; `to` is already normalised.
         filter: Selection,
+        /// Say only.
+        dry_run: bool,
+    },
+    /// `queue.restore`: cancelled messages come back.
+    Restore {
+        /// Which; `to` is already normalised.
+        filter: Selection,
+        /// Say only.
+        dry_run: bool,
     },
     /// `queue.pause`.
     Pause,
@@ -100,6 +116,10 @@ pub enum Request {
     Takeover,
     /// `session.logout`: unlink this device.
     Logout,
+    /// `phone.heartbeat`.
+    Heartbeat(Box<Heartbeat>),
+    /// `queue.release`: a stale backlog may leave.
+    Release,
     /// The daemon is going down: start nothing new. Replied to when no attempt is in
     /// flight any more; the run is told to close in the same breath.
     Drain,
@@ -233,15 +253,27 @@ pub struct Facts {
     pub lived_ms: u64,
     /// What the network has answered, and what follows from it.
     pub network: NetworkFacts,
+    /// What is known about the phone.
+    pub phone: PhoneFacts,
+    /// What waited for long.
+    pub backlog: Backlog,
 }
 
 impl Facts {
     /// What stays when the account goes.
     pub(crate) fn without_account(&self) -> Facts {
-        let Facts { last_id, paused_since, lived_ms, .. } = *self;
+        let Facts { last_id, paused_since, lived_ms, backlog, .. } = *self;
         // Whoever asked to slow down sees the same address with the next account.
         let network = NetworkFacts { slowdown: self.network.slowdown, ..NetworkFacts::default() };
-        Facts { last_id, paused_since, lived_ms, keys_void: true, network, ..Facts::default() }
+        Facts {
+            last_id,
+            paused_since,
+            lived_ms,
+            backlog,
+            keys_void: true,
+            network,
+            ..Facts::default()
+        }
     }
 }
 
@@ -256,6 +288,8 @@ pub struct Restored {
     pub facts: Facts,
     /// The chats that are no new contacts.
     pub known: Vec<KnownPage>,
+    /// How the store was found.
+    pub store: api::StoreStatus,
 }
 
 /// Something the shell does after the changes are durable.
@@ -285,10 +319,14 @@ pub enum Answer {
     Cleared(api::ClearResult),
     /// To [`Request::Retry`].
     Retried(api::RetryResult),
+    /// To [`Request::Restore`].
+    Restored(api::RestoreResult),
     /// To [`Request::Pair`].
     Pairing(api::PairResult),
-    /// To [`Request::Pause`], [`Request::Resume`] and the session's requests.
+    /// To [`Request::Pause`], [`Request::Resume`], [`Request::Release`] and the session's requests.
     Status(Box<api::Status>),
+    /// To [`Request::Heartbeat`].
+    Phone(Box<api::PhoneStatus>),
     /// To [`Request::Drain`].
     Draining,
 }
@@ -316,6 +354,14 @@ pub enum Wake {
     TimelockEnds,
     /// A pause that the server asked for is over.
     SlowdownEnds,
+    /// The phone is to be asked, or counts as something else.
+    Phone,
     /// History is due to be trimmed.
     Trim,
+    /// A message that was not to be sent before a time may be sent by now.
+    Due,
+    /// A message is not to be sent any more.
+    Expiry,
+    /// A cancelled message can be brought back no more.
+    UndoEnds,
 }

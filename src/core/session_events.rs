@@ -26,7 +26,9 @@ impl Core {
                 }
             }
             SessionEvent::Ack { wa_id, error: None } => {
-                self.confirm(&wa_id, Reached::Server, now);
+                if self.confirm(&wa_id, Reached::Server, now) {
+                    self.copy_is_out(now);
+                }
             }
             SessionEvent::Ack { wa_id, error: Some(code) } => self.refused(&wa_id, code, now),
             SessionEvent::Receipt { wa_ids, kind } => {
@@ -40,6 +42,8 @@ impl Core {
                 }
             }
             SessionEvent::Timelock(notice) => self.timelock_told(notice, now),
+            SessionEvent::PhoneSeen { sign, at_ms } => self.phone_seen(sign, at_ms, now),
+            SessionEvent::Probed { left } => self.probed(left, now),
             SessionEvent::Ended { reason, roll } => self.ended(&reason, roll, now),
         }
     }
@@ -57,19 +61,24 @@ impl Core {
             | SessionEvent::Connected { .. }
             | SessionEvent::Ack { .. }
             | SessionEvent::Receipt { .. }
+            | SessionEvent::PhoneSeen { .. }
+            | SessionEvent::Probed { .. }
             | SessionEvent::Timelock(_) => false,
         };
         self.out.slots |= closed;
     }
 
-    fn confirm(&mut self, wa_id: &WaMessageId, reached: Reached, now: Now) {
-        let Some(id) = self.queue.find_wa_id(&wa_id.0) else { return };
-        if self.queue.change(id, |m| m.confirm(reached, now.wall_ms)) == Some(true) {
+    /// Whether that was news.
+    fn confirm(&mut self, wa_id: &WaMessageId, reached: Reached, now: Now) -> bool {
+        let Some(id) = self.queue.find_wa_id(&wa_id.0) else { return false };
+        let news = self.queue.change(id, |m| m.confirm(reached, now.wall_ms)) == Some(true);
+        if news {
             if let Some(chat) = self.queue.get(id).map(|message| message.to.clone()) {
                 self.note_known(&chat);
             }
             self.settle_message(id, now);
         }
+        news
     }
 
     fn refused(&mut self, wa_id: &WaMessageId, code: u32, now: Now) {

@@ -1,6 +1,7 @@
 //! What the log says about changes: one line for each change of a message's state, of
 //! the session, of a pairing. Names nobody, quotes nothing.
 
+use crate::daemon::phone_news::PhoneNews;
 use crate::rpc::api::{Event, Message, PairEnd, Status, Time};
 
 /// Two moments that are less apart are one.
@@ -20,6 +21,7 @@ pub(crate) struct Journal {
     session: Option<String>,
     /// Since when nothing may leave, or not to everybody, as last said.
     limits: [Option<Time>; 3],
+    phone: PhoneNews,
 }
 
 impl Journal {
@@ -32,6 +34,7 @@ impl Journal {
                     tracing::info!("session {session}");
                 }
                 self.note_limits(status);
+                self.phone.note(&status.phone);
             }
             Event::Pairing { ended: Some(end), .. } => {
                 let result = match end {

@@ -340,6 +340,7 @@ mod tests {
                 next_send_at: None,
                 last_send_at: None,
             },
+            store: Default::default(),
             phone: PhoneStatus::unknown(NOW),
             pacing: PacingStatus {
                 limit: 5,

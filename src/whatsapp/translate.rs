@@ -14,7 +14,7 @@ use whatsapp_rust::wacore::net::DisconnectReason;
 use whatsapp_rust::wacore::types::presence::ReceiptType;
 use whatsapp_rust::{Jid, ReachoutTimelock, Server};
 
-use crate::core::io::{EndReason, Offer, ReceiptKind, SessionEvent, TimelockNotice};
+use crate::core::io::{EndReason, Offer, ReceiptKind, SessionEvent, Sign, TimelockNotice};
 use crate::core::message::WaMessageId;
 
 /// The name of the notification about messages to new contacts.
@@ -23,7 +23,7 @@ const TIMELOCK_UPDATE: &str = "NotificationUserReachoutTimelockUpdate";
 /// The code of a refusal that names none that is a number: still a refusal.
 const ERROR_UNNAMED: u32 = 0;
 
-/// Every kind that [`translate`] makes something of; the library does not even build
+/// Every kind that [`translate`] or `phone_sign` makes something of; the library does not even build
 /// the others for us.
 pub(crate) fn interest() -> EventInterest {
     EventInterest::of(&[
@@ -42,6 +42,7 @@ pub(crate) fn interest() -> EventInterest {
         EventKind::PairPasskeyError,
         EventKind::ClientOutdated,
         EventKind::SelfPushNameUpdated,
+        EventKind::Messages,
         EventKind::Receipt,
         EventKind::ServerAck,
         EventKind::StreamReplaced,
@@ -80,6 +81,8 @@ pub(crate) enum Report {
     Ack { wa_id: WaMessageId, error: Option<u32> },
     /// [`SessionEvent::Receipt`].
     Receipt { wa_ids: Vec<WaMessageId>, kind: ReceiptKind },
+    /// [`SessionEvent::PhoneSeen`].
+    PhoneSeen { sign: Sign, at_ms: Option<i64> },
     /// [`SessionEvent::Paired`].
     Paired { account: String },
     /// [`SessionEvent::Timelock`].
@@ -94,6 +97,9 @@ impl fmt::Debug for Report {
             Report::Receipt { wa_ids, kind } => {
                 f.debug_tuple("Receipt").field(wa_ids).field(kind).finish()
             }
+            Report::PhoneSeen { sign, at_ms } => {
+                f.debug_tuple("PhoneSeen").field(sign).field(at_ms).finish()
+            }
             Report::Paired { .. } => f.write_str("Paired(..)"),
             Report::Timelock(notice) => f.debug_tuple("Timelock").field(notice).finish(),
         }
@@ -105,6 +111,7 @@ impl From<Report> for SessionEvent {
         match report {
             Report::Ack { wa_id, error } => SessionEvent::Ack { wa_id, error },
             Report::Receipt { wa_ids, kind } => SessionEvent::Receipt { wa_ids, kind },
+            Report::PhoneSeen { sign, at_ms } => SessionEvent::PhoneSeen { sign, at_ms },
             Report::Paired { account } => SessionEvent::Paired { account },
             Report::Timelock(notice) => SessionEvent::Timelock(notice),
         }
@@ -126,7 +133,7 @@ impl fmt::Debug for Me {
 }
 
 impl Me {
-    fn owns(&self, jid: &Jid) -> bool {
+    pub(crate) fn owns(&self, jid: &Jid) -> bool {
         let is = |own: &Option<Jid>| {
             own.as_ref().is_some_and(|own| own.user == jid.user && own.server == jid.server)
         };
