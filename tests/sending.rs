@@ -37,8 +37,7 @@ fn invariant_3_twelve_messages_keep_the_pace_over_restarts() {
         ids.push(daemon.send(["+15550111", "+15550112", "+15550113"][n % 3], &format!("text {n}")));
     }
     // Restarts between the windows, one of them unannounced.
-    let mut events = daemon.events();
-    events.wait_until_sent(&ids[..3]);
+    daemon.events().wait_until_left(&daemon, &ids[..3]);
     daemon.kill9();
     let mut daemon = lab.daemon(pace);
     daemon.events().wait_until_left(&daemon, &ids[..7]);
@@ -58,6 +57,9 @@ fn invariant_7_a_refusal_never_reads_as_sent() {
     let lab = Lab::new();
     lab.people(&["+15550111"]);
     let daemon = lab.paired();
+    // A chat that exists: in a new one, what comes after the 463 waits with it.
+    let hello = daemon.send("+15550111", "hello");
+    daemon.events().wait_until_left(&daemon, &[hello]);
     for (code, reason) in [(463, "reachout_timelock"), (479, "refused")] {
         let mut events = daemon.events();
         lab.sim.call("server.set", json!({ "ack_error": code, "receipts": "none" }));

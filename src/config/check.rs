@@ -45,6 +45,17 @@ pub(super) fn check(
             "The first wait must not exceed the longest.",
         ));
     }
+    if config.pacing.slow_first > config.pacing.slow_cap {
+        errors.push(checker.problem(
+            "pacing.slow_first",
+            format!(
+                "pacing.slow_first ({}) is longer than pacing.slow_cap ({}).",
+                format_duration(config.pacing.slow_first),
+                format_duration(config.pacing.slow_cap)
+            ),
+            "The first pause must not exceed the longest.",
+        ));
+    }
     if config.phone.battery_critical > config.phone.battery_low {
         errors.push(checker.problem(
             "phone.battery_critical",

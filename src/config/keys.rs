@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::value::{ClientVersion, DURATION_REMEDY, Level, did_you_mean};
+use super::value::{ClientVersion, DURATION_REMEDY, Level, OnConflict, OnRateLimit, did_you_mean};
 use super::value::{format_duration, parse_duration};
 use super::{Config, HoldBattery};
 
@@ -34,6 +34,10 @@ pub const CHECK_EVERY_MIN: Duration = Duration::from_millis(10);
 pub const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(25);
 /// Longest `send_timeout`: the session must give up before the core does.
 pub const SEND_TIMEOUT_MAX: Duration = Duration::from_secs(60);
+/// Shortest `takeover_after`: sooner is a fight with whoever took over. Against the
+/// simulator, which is all that such a build connects to, it may be a second.
+pub const TAKEOVER_AFTER_MIN: Duration =
+    if cfg!(feature = "sim") { Duration::from_secs(1) } else { Duration::from_secs(60) };
 /// Longest name of a device or group, in characters.
 pub const NAME_CHARS_MAX: usize = 64;
 
@@ -124,6 +128,9 @@ pub static KEYS: &[Key] = &[
     key!(preflight.yes_for, true, |v| duration(v, SECOND, 365 * DAY), write_duration),
     key!(preflight.no_for, true, |v| duration(v, SECOND, 365 * DAY), write_duration),
     key!(preflight.check_every, true, |v| duration(v, CHECK_EVERY_MIN, HOUR), write_duration),
+    key!(pacing.on_rate_limit, true, on_rate_limit, |v: &OnRateLimit| quoted(v.name())),
+    key!(pacing.slow_first, true, |v| duration(v, SECOND, HOUR), write_duration),
+    key!(pacing.slow_cap, true, |v| duration(v, SECOND, DAY), write_duration),
     key!(session.endpoint, false, endpoint, write_text),
     key!(session.ca_file, false, optional_path, write_optional_path),
     key!(session.client_version, false, client_version, |v: &ClientVersion| quoted(v)),
@@ -138,6 +145,14 @@ pub static KEYS: &[Key] = &[
     key!(session.ack_timeout, true, |v| duration(v, SECOND, HOUR), write_duration),
     key!(session.backoff_first, true, |v| duration(v, SECOND / 10, HOUR), write_duration),
     key!(session.backoff_cap, true, |v| duration(v, SECOND, DAY), write_duration),
+    key!(session.on_conflict, true, on_conflict, |v: &OnConflict| quoted(v.name())),
+    key!(session.takeover_after, true, |v| duration(v, TAKEOVER_AFTER_MIN, DAY), write_duration),
+    key!(
+        session.takeovers_per_hour,
+        true,
+        |v| count(v, 0, crate::core::TAKEOVERS_PER_HOUR_MAX),
+        write_count
+    ),
     key!(phone.hold_when_offline, true, switch, write_switch),
     key!(phone.hold_when_battery, true, hold_battery, |v: &HoldBattery| quoted(v.name())),
     key!(phone.silent_after, true, |v| duration(v, SECOND, DAY), write_duration),
@@ -352,6 +367,28 @@ fn client_version(value: &DeValue<'_>) -> Result<ClientVersion, Wrong> {
             "Write three numbers with dots between them, such as \"2.3000.1042742319\".",
         )
     })
+}
+
+/// One of the names of a policy.
+fn policy<T: Copy>(
+    value: &DeValue<'_>,
+    all: &[T],
+    name: fn(T) -> &'static str,
+) -> Result<T, Wrong> {
+    let text = text(value)?;
+    all.iter().copied().find(|policy| name(*policy) == text).ok_or_else(|| {
+        let names: Vec<String> = all.iter().map(|policy| format!("{:?}", name(*policy))).collect();
+        let what = format!("is {text:?}, which is no policy.");
+        Wrong::new(what, format!("Write {}.", names.join(" or ")))
+    })
+}
+
+fn on_conflict(value: &DeValue<'_>) -> Result<OnConflict, Wrong> {
+    policy(value, &OnConflict::ALL, OnConflict::name)
+}
+
+fn on_rate_limit(value: &DeValue<'_>) -> Result<OnRateLimit, Wrong> {
+    policy(value, &OnRateLimit::ALL, OnRateLimit::name)
 }
 
 /// Reads a log level.

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 pub use paths::Environment;
 pub use problem::{ConfigError, Problem};
-pub use value::{ClientVersion, Level};
+pub use value::{ClientVersion, Level, OnConflict, OnRateLimit};
 
 pub use crate::core::phone::HoldBattery;
 
@@ -97,6 +97,12 @@ pub struct PacingConfig {
     pub messages: usize,
     /// `window`: the window's length.
     pub window: Duration,
+    /// `on_rate_limit`: what to do when the server asks to slow down.
+    pub on_rate_limit: OnRateLimit,
+    /// `slow_first`: the first pause then.
+    pub slow_first: Duration,
+    /// `slow_cap`: the longest one.
+    pub slow_cap: Duration,
 }
 
 /// `[preflight]`.
@@ -135,6 +141,12 @@ pub struct SessionConfig {
     pub backoff_first: Duration,
     /// `backoff_cap`: the longest wait between two tries.
     pub backoff_cap: Duration,
+    /// `on_conflict`: what to do when another session took over.
+    pub on_conflict: OnConflict,
+    /// `takeover_after`: how long at least before the session is taken back by itself.
+    pub takeover_after: Duration,
+    /// `takeovers_per_hour`: how often at most.
+    pub takeovers_per_hour: usize,
 }
 
 /// `[phone]`.
@@ -221,6 +233,9 @@ impl Config {
             pacing: PacingConfig {
                 messages: keys::TOLERATED_MESSAGES,
                 window: keys::TOLERATED_WINDOW,
+                on_rate_limit: OnRateLimit::Slow,
+                slow_first: Duration::from_secs(2 * 60),
+                slow_cap: Duration::from_secs(3_600),
             },
             preflight: PreflightConfig {
                 numbers: true,
@@ -239,6 +254,9 @@ impl Config {
                 ack_timeout: Duration::from_secs(20),
                 backoff_first: Duration::from_secs(1),
                 backoff_cap: Duration::from_secs(5 * 60),
+                on_conflict: OnConflict::Hold,
+                takeover_after: Duration::from_secs(10 * 60),
+                takeovers_per_hour: 3,
             },
             phone: PhoneConfig {
                 hold_when_offline: true,
@@ -316,6 +334,9 @@ impl Config {
                 ack_timeout: new.session.ack_timeout,
                 backoff_first: new.session.backoff_first,
                 backoff_cap: new.session.backoff_cap,
+                on_conflict: new.session.on_conflict,
+                takeover_after: new.session.takeover_after,
+                takeovers_per_hour: new.session.takeovers_per_hour,
                 ..old.session.clone()
             },
             phone: new.phone.clone(),

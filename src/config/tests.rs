@@ -306,6 +306,11 @@ fn the_defaults_are_the_core_s_own_and_every_limit_is_below_the_core_s() {
     assert_eq!(ms(config.session.ack_timeout), core.ack_timeout_ms);
     assert_eq!(ms(config.session.backoff_first), core.backoff_first_ms);
     assert_eq!(ms(config.session.backoff_cap), core.backoff_cap_ms);
+    assert_eq!(ms(config.pacing.slow_first), core.slow_first_ms);
+    assert_eq!(ms(config.pacing.slow_cap), core.slow_cap_ms);
+    assert_eq!(config.session.takeovers_per_hour, core.takeovers_per_hour);
+    assert_eq!(core.on_conflict, crate::core::OnConflict::Hold);
+    assert_eq!(core.on_rate_limit, crate::core::OnRateLimit::Slow);
     assert!(ms(keys::SEND_TIMEOUT_MAX) < core.write_timeout_ms);
     assert!(ms(keys::CONNECT_TIMEOUT_MAX) < core.connect_timeout_ms);
 }

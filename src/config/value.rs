@@ -137,6 +137,50 @@ impl fmt::Display for Level {
     }
 }
 
+/// What to do when another session took over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnConflict {
+    /// `hold`: wait for a command.
+    Hold,
+    /// `takeover_after`: take the session back after a while.
+    TakeoverAfter,
+}
+
+impl OnConflict {
+    /// Every policy.
+    pub const ALL: [OnConflict; 2] = [OnConflict::Hold, OnConflict::TakeoverAfter];
+
+    /// The name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            OnConflict::Hold => "hold",
+            OnConflict::TakeoverAfter => "takeover_after",
+        }
+    }
+}
+
+/// What to do when the server asks to slow down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnRateLimit {
+    /// `slow`: pause for a while, longer each time.
+    Slow,
+    /// `pause`: pause the queue as well until somebody resumes it.
+    Pause,
+}
+
+impl OnRateLimit {
+    /// Every policy.
+    pub const ALL: [OnRateLimit; 2] = [OnRateLimit::Slow, OnRateLimit::Pause];
+
+    /// The name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            OnRateLimit::Slow => "slow",
+            OnRateLimit::Pause => "pause",
+        }
+    }
+}
+
 /// The candidate that somebody who typed `typed` probably meant.
 pub fn did_you_mean<'a>(
     typed: &str,

@@ -1,6 +1,7 @@
 //! What the core can be told to do otherwise. Checked for sense by the config room.
 
 use crate::core::phone::PhoneConfig;
+use crate::core::timelock;
 
 /// Places in the queue, and on the shelf of parked messages, unless configured otherwise.
 const CAPACITY_DEFAULT: usize = 400;
@@ -10,6 +11,27 @@ const HISTORY_DEFAULT: usize = 2_000;
 const HISTORY_MS_DEFAULT: u64 = 7 * 24 * 60 * 60 * 1_000;
 /// For how long a cancelled message can be brought back: ten minutes.
 const UNDO_MS_DEFAULT: u64 = 10 * 60 * 1_000;
+
+/// What to do when another session took over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnConflict {
+    /// Wait for a command.
+    Hold,
+    /// Take the session back by itself.
+    TakeoverAfter {
+        /// After so long at the least, and a jitter.
+        after_ms: u64,
+    },
+}
+
+/// What to do when the server asks to slow down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnRateLimit {
+    /// Pause for a while, longer each time.
+    Slow,
+    /// Pause the queue as well until somebody resumes it.
+    Pause,
+}
 
 /// Limits and times. All durations in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +83,22 @@ pub struct CoreConfig {
     pub check_backoff_first_ms: u64,
     /// The longest of these pauses.
     pub check_backoff_cap_ms: u64,
+    /// What to do when another session took over.
+    pub on_conflict: OnConflict,
+    /// Automatic takeovers in any hour, at most.
+    pub takeovers_per_hour: usize,
+    /// What to do when the server asks to slow down.
+    pub on_rate_limit: OnRateLimit,
+    /// The first pause then.
+    pub slow_first_ms: u64,
+    /// The longest one.
+    pub slow_cap_ms: u64,
+    /// After so long without such an answer the next pause is half as long again.
+    pub slow_quiet_ms: u64,
+    /// How long messages to new contacts wait after a refusal that names no end.
+    pub timelock_first_ms: u64,
+    /// How long at most.
+    pub timelock_cap_ms: u64,
     /// How long a backlog may be held before it wants a confirmation; none: however long.
     pub confirm_after_ms: Option<u64>,
     /// What is done about the phone.
@@ -93,6 +131,14 @@ impl Default for CoreConfig {
             check_every_ms: 2_000,
             check_backoff_first_ms: 1_000,
             check_backoff_cap_ms: 300_000,
+            on_conflict: OnConflict::Hold,
+            takeovers_per_hour: 3,
+            on_rate_limit: OnRateLimit::Slow,
+            slow_first_ms: 120_000,
+            slow_cap_ms: 3_600_000,
+            slow_quiet_ms: 1_800_000,
+            timelock_first_ms: timelock::GUESS_FIRST_MS,
+            timelock_cap_ms: timelock::GUESS_CAP_MS,
             confirm_after_ms: None,
             phone: PhoneConfig::default(),
         }

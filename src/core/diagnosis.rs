@@ -24,13 +24,21 @@ impl Core {
         if self.queue.to_leave_now() > 0 && free_at > now.mono_ms {
             let until = self.wall_of(free_at, now);
             let since = self.wall_of(self.pacer.last().unwrap_or(now.mono_ms), now);
-            let why = format!(
-                "{} messages have left in the last {} s, and no more may",
-                self.config.pace_limit,
-                self.config.window_ms.div_ceil(1_000)
-            );
+            let (since, why) = match self.slowed(now) {
+                Some((since, code)) => {
+                    (since, format!("the server asked to slow down (code {code})"))
+                }
+                None => {
+                    let why = format!(
+                        "{} messages have left in the last {} s, and no more may",
+                        self.config.pace_limit,
+                        self.config.window_ms.div_ceil(1_000)
+                    );
+                    (since.0, why)
+                }
+            };
             let remedy = format!("Wait: the next slot is free at {until}.");
-            holds.push(hold(HoldKind::Pacing, since.0, Some(until), &why, &remedy));
+            holds.push(hold(HoldKind::Pacing, since, Some(until), &why, &remedy));
         }
         holds
     }
@@ -64,8 +72,9 @@ impl Core {
             holds.push(hold(HoldKind::ClientOutdated, since, None, why, remedy));
         }
         if let Some(since) = facts.replaced_since {
-            let why = "another WhatsApp Web session took over";
-            holds.push(hold(HoldKind::Conflict, since, None, why, "tetherctl takeover"));
+            let until = self.takeover_at().map(|at| self.wall_of(at, now));
+            let why = self.conflict_clause(now);
+            holds.push(hold(HoldKind::Conflict, since, until, &why, "tetherctl takeover"));
         }
         let expected = self.link.wants_connection(facts) && facts.banned.is_none();
         if expected && !self.link.can_send() {
@@ -111,7 +120,8 @@ impl Core {
         } else if self.draining {
             "The daemon is going down; what waits is sent after its next start.".to_owned()
         } else {
-            self.fair_weather(next, last, now)
+            let locked = self.timelock_sentence(now);
+            locked.unwrap_or_else(|| self.fair_weather(next, last, now))
         };
         match self.queue.parked_len() {
             0 => summary,

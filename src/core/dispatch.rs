@@ -48,9 +48,12 @@ impl Core {
         };
         consider(self.link.run.as_ref().and_then(|run| run.deadline), Wake::RunTimeout);
         consider(self.link.ban_ends, Wake::BanEnds);
+        consider(self.timelock_ends(), Wake::TimelockEnds);
+        consider(self.slowed_until(self.now), Wake::SlowdownEnds);
         consider(self.phone_wake(), Wake::Phone);
         if !self.draining {
             consider(self.link.next_try(&self.facts), Wake::Connect);
+            consider(self.takeover_at(), Wake::Takeover);
         }
         consider(self.flying().map(|(_, until)| until).min(), Wake::AckTimeout);
         let open = self.pacer.oldest_open();
@@ -173,6 +176,8 @@ impl Core {
             self.out.slots |= self.pacer.close_all(before, now.mono_ms);
         }
         self.run_overdue(now);
+        self.pass_conflict();
+        self.pass_timelock(now);
         if self.link.ban_ends.is_some_and(|at| at <= now.mono_ms) {
             self.link.ban_ends = None;
             if self.facts.banned.take().is_some() {

@@ -41,6 +41,7 @@ impl Core {
             pacing: self.pacing_situation(now),
             ..Situation::default()
         };
+        self.network_situation(&mut situation, now);
         self.sort_messages(&mut situation);
         situation
     }
@@ -59,9 +60,9 @@ impl Core {
             banned: facts.banned,
             outdated: self.link.outdated_since,
             replaced: facts.replaced_since,
-            replaced_last_hour: 0,
-            takeover_at: None,
-            takeovers_used_up_until: None,
+            replaced_last_hour: self.replaced_last_hour(now),
+            takeover_at: self.takeover_at().map(wall),
+            takeovers_used_up_until: self.takeovers_used_up_until(now).map(wall),
             down: (expected && !self.link.can_send()).then(|| Down {
                 since: self.link.down_since,
                 detail: self.link.detail.as_deref().map(super::diagnosis::clause),

@@ -8,6 +8,6 @@ impl Core {
     /// When all gates of this message are open, monotonic; 0: they are. None: an input
     /// has to come first.
     pub(crate) fn gates(&self, message: &Message) -> Option<u64> {
-        self.number_gate(message)
+        Some(self.number_gate(message)?.max(self.timelock_gate(message)))
     }
 }

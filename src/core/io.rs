@@ -10,13 +10,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::core::backlog::Backlog;
+use crate::core::known::KnownPage;
 use crate::core::message::{ChatId, Digest, Message, StoredFile, WaMessageId};
+use crate::core::network::NetworkFacts;
 use crate::core::number::{KnownNumber, Number};
 use crate::core::pacer::Slot;
 pub use crate::core::phone::Sign;
 use crate::core::phone::{Heartbeat, PhoneFacts};
 pub use crate::core::session::{
-    EndReason, NotSent, Offer, Outgoing, ReceiptKind, SessionCommand, SessionEvent,
+    EndReason, NotSent, Offer, Outgoing, ReceiptKind, SessionCommand, SessionEvent, TimelockNotice,
 };
 use crate::rpc::api;
 use crate::rpc::api::MessageId;
@@ -234,6 +236,13 @@ pub enum Change {
     PutSlots(Vec<Slot>),
     /// Write the small facts.
     PutFacts(Facts),
+    /// Write a page of known chats, new or over its older self.
+    PutKnown(KnownPage),
+    /// Remove a page of known chats.
+    RemoveKnown {
+        /// Its number.
+        number: u64,
+    },
 }
 
 /// Small facts that outlive a restart.
@@ -257,6 +266,8 @@ pub struct Facts {
     pub keys_void: bool,
     /// For how long the daemon had lived, over all its lives, when this was written.
     pub lived_ms: u64,
+    /// What the network has answered, and what follows from it.
+    pub network: NetworkFacts,
     /// What is known about the phone.
     pub phone: PhoneFacts,
     /// What waited for long.
@@ -267,7 +278,17 @@ impl Facts {
     /// What stays when the account goes.
     pub(crate) fn without_account(&self) -> Facts {
         let Facts { last_id, paused_since, lived_ms, backlog, .. } = *self;
-        Facts { last_id, paused_since, lived_ms, backlog, keys_void: true, ..Facts::default() }
+        // Whoever asked to slow down sees the same address with the next account.
+        let network = NetworkFacts { slowdown: self.network.slowdown, ..NetworkFacts::default() };
+        Facts {
+            last_id,
+            paused_since,
+            lived_ms,
+            backlog,
+            keys_void: true,
+            network,
+            ..Facts::default()
+        }
     }
 }
 
@@ -282,6 +303,8 @@ pub struct Restored {
     pub numbers: Vec<KnownNumber>,
     /// The small facts.
     pub facts: Facts,
+    /// The chats that are no new contacts.
+    pub known: Vec<KnownPage>,
     /// How the store was found.
     pub store: api::StoreStatus,
 }
@@ -346,6 +369,12 @@ pub enum Wake {
     Check,
     /// A ban ends.
     BanEnds,
+    /// The session is taken back.
+    Takeover,
+    /// Messages to new contacts may leave again.
+    TimelockEnds,
+    /// A pause that the server asked for is over.
+    SlowdownEnds,
     /// The phone is to be asked, or counts as something else.
     Phone,
     /// History is due to be trimmed.

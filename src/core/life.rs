@@ -5,10 +5,8 @@
 //! they only ever lead forward, towards what is known to be true.
 
 use crate::core::message::{Attempt, Message, Undo};
+use crate::core::timelock::REACHOUT_TIMELOCK;
 use crate::rpc::api::{Reason, ReasonKind, State};
-
-/// The server's refusal of messages to new contacts.
-const REACHOUT_TIMELOCK: u32 = 463;
 
 /// A step that a message in this state cannot take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -145,6 +143,28 @@ impl Message {
         true
     }
 
+    /// The server did not take it because too many came: sending, unknown -> queued; parked
+    /// if that happens more than `limited_max` times. Unknown it stays if an earlier attempt
+    /// may have left. It counts for nothing else: the message is not to blame. False if
+    /// that changes nothing.
+    pub fn rate_limited(&mut self, code: u32, limited_max: u32, wall_ms: i64) -> bool {
+        if !matches!(self.state, State::Sending | State::Unknown) {
+            return false;
+        }
+        self.limited = self.limited.saturating_add(1);
+        self.streak = self.streak.saturating_sub(1);
+        if self.limited > limited_max {
+            let reason = Reason::coded(ReasonKind::Refused, code);
+            self.enter(State::Parked, Some(reason), wall_ms);
+        } else if self.maybe_out {
+            let reason = Reason::new(ReasonKind::NoAnswer);
+            self.enter(State::Unknown, Some(reason), wall_ms);
+        } else {
+            self.enter(State::Queued, None, wall_ms);
+        }
+        true
+    }
+
     /// The message has come this far: forward from any state in which it was attempted,
     /// from parked, failed and cancelled too, because it is there. False if that was known.
     pub fn confirm(&mut self, reached: Reached, wall_ms: i64) -> bool {
@@ -252,6 +272,7 @@ impl Message {
         }
         self.order = order;
         self.streak = 0;
+        self.limited = 0;
         self.enter(State::Queued, None, wall_ms);
         Ok(())
     }

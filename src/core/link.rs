@@ -1,6 +1,8 @@
 //! The one connection: what runs, what comes after it, and when to try again. Owns the
 //! reconnect policy. Starts nothing by itself.
 
+use std::fmt;
+
 use crate::core::config::CoreConfig;
 use crate::core::io::{EndReason, Facts, Now, Offer, Token};
 use crate::rpc::api::{PairOffer, SessionState, Time};
@@ -77,13 +79,19 @@ pub(crate) struct Pairing {
     pub(crate) offer: Option<(PairOffer, u64)>,
 }
 
-/// A pairing that somebody asked for.
-#[derive(Debug)]
+/// A pairing that somebody asked for. `Debug` shows no number.
 pub(crate) struct PairIntent {
     /// By code on this phone; none: by QR.
     pub(crate) phone: Option<String>,
     /// Who waits for the code.
     pub(crate) waiters: Vec<Token>,
+}
+
+impl fmt::Debug for PairIntent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by_code = self.phone.is_some();
+        f.debug_struct("PairIntent").field("by_code", &by_code).finish_non_exhaustive()
+    }
 }
 
 /// What comes after a run that we end.

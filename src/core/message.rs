@@ -38,6 +38,11 @@ impl ChatId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it is a group.
+    pub fn is_group(&self) -> bool {
+        self.0.ends_with("@g.us")
+    }
 }
 
 impl fmt::Debug for ChatId {
@@ -167,6 +172,9 @@ pub struct Message {
     pub streak: u32,
     /// Whether an attempt may have reached the server without an answer.
     pub maybe_out: bool,
+    /// How often the server answered it with "too many" since it was accepted or retried.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub limited: u32,
     /// Wall milliseconds.
     pub accepted_at: i64,
     /// Wall milliseconds.
@@ -183,6 +191,11 @@ pub struct Message {
     /// Wall milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_at: Option<i64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// What a cancelled message was, so that it can be brought back. It keeps its order all

@@ -14,6 +14,8 @@
 //! - [`phone`], `phone_words`: whether the phone is there, and what is told of it.
 //! - [`backlog`]: what waited so long that it wants a word before it leaves.
 //! - `gates`: what keeps one message back.
+//! - `conflict`, `timelock`, `slowdown`: what the network's answers bring about; [`network`]
+//!   and [`known`]: what of them is kept.
 //! - `dispatch`: what time alone brings about, and the next attempt.
 //! - `explaining` takes a `situation`, of which `causes` makes what `explain` answers.
 //! - `query`, `forecast`, `diagnosis`: answers for readers, in the wire's types.
@@ -25,7 +27,9 @@ use crate::core::clockwork::Clockwork;
 use crate::core::io::{
     Actions, Answer, BootId, Effect, Facts, Input, Now, Request, Restored, SessionCommand, Token,
 };
+use crate::core::known::Known;
 use crate::core::link::Link;
+use crate::core::network::Network;
 use crate::core::numbers::Numbers;
 use crate::core::out::Out;
 use crate::core::pacer::Pacer;
@@ -40,16 +44,19 @@ pub mod checks;
 pub(crate) mod cleaning;
 pub(crate) mod clockwork;
 pub mod config;
+pub(crate) mod conflict;
 pub(crate) mod diagnosis;
 pub(crate) mod dispatch;
 pub(crate) mod explaining;
 pub(crate) mod forecast;
 pub(crate) mod gates;
 pub mod io;
+pub mod known;
 pub mod life;
 pub(crate) mod link;
 pub mod message;
 pub mod moment;
+pub mod network;
 pub mod number;
 pub mod numbers;
 pub(crate) mod out;
@@ -66,10 +73,13 @@ pub mod session;
 pub(crate) mod session_events;
 pub(crate) mod session_requests;
 pub(crate) mod situation;
+pub(crate) mod slowdown;
 #[cfg(test)]
 mod tests;
+pub(crate) mod timelock;
 
-pub use config::CoreConfig;
+pub use config::{CoreConfig, OnConflict, OnRateLimit};
+pub use conflict::TAKEOVERS_PER_HOUR_MAX;
 pub(crate) use dispatch::SENDING_MAX;
 
 /// The decisions. Give it every [`Input`] in order, make the [`Actions`]' changes
@@ -93,6 +103,7 @@ pub struct Core {
     /// Callers that wait for answers about numbers.
     callers: VecDeque<checks::Caller>,
     link: Link,
+    network: Network,
     phone: Phone,
     backlog: Backlog,
     draining: bool,
@@ -107,7 +118,7 @@ impl Core {
     /// Takes over what the store gave back. The actions hold what the restart itself
     /// changes, and the first connection if there is an account and nothing forbids it.
     pub fn new(config: CoreConfig, boot: BootId, restored: Restored, now: Now) -> (Core, Actions) {
-        let Restored { messages, slots, numbers, mut facts, store } = restored;
+        let Restored { messages, slots, numbers, mut facts, known, store } = restored;
         let (pacer, slots_changed) =
             Pacer::new(boot, config.pace_limit, config.window_ms, &slots, now.mono_ms);
         let queue = Queue::new(messages);
@@ -116,6 +127,7 @@ impl Core {
         let lived_ms = facts.lived_ms.max(queue.lived_ms()).max(numbers.lived_ms());
         let lived = (now.mono_ms, lived_ms);
         let link = Link::new(&facts, now);
+        let network = Network { known: Known::new(known), timelock_ends: None };
         let phone = Phone::new(boot, facts.account.as_ref(), &facts.phone, now);
         let backlog = Backlog::new(facts.backlog, boot, now);
         let mut core = Core {
@@ -132,6 +144,7 @@ impl Core {
             numbers,
             callers: VecDeque::new(),
             link,
+            network,
             phone,
             backlog,
             draining: false,
@@ -140,6 +153,9 @@ impl Core {
             out: Out::default(),
         };
         core.out.slots = slots_changed;
+        core.restore_timelock(now);
+        core.apply_slowdown();
+        core.seed_known();
         let now = core.advance(now);
         // Whether these left before the daemon died cannot be known.
         core.all_unanswered(now);

@@ -23,6 +23,8 @@ pub(crate) struct Out {
     pub(crate) numbers: BTreeSet<Number>,
     /// Whether the pacer's slots changed.
     pub(crate) slots: bool,
+    /// Pages of known chats that changed.
+    pub(crate) known: Vec<Change>,
     /// Whether the facts changed.
     pub(crate) facts: bool,
     pub(crate) replies: Vec<Effect>,
@@ -49,6 +51,7 @@ impl Out {
         changes.extend(self.bodies.into_iter().map(|(id, body)| Change::PutBody { id, body }));
         changes.extend(self.removed.into_iter().map(|id| Change::RemoveMessage { id }));
         changes.extend(checks::changes(self.numbers, numbers));
+        changes.extend(self.known);
         if self.slots {
             changes.push(Change::PutSlots(pacer.stored()));
         }

@@ -84,9 +84,4 @@ impl Core {
     fn in_ms(&self, wait: Option<u64>) -> Option<u64> {
         wait.map(|ms| self.now.mono_ms.saturating_add(ms))
     }
-
-    /// When the daemon will have lived that long.
-    fn mono_of_lived(&self, lived_ms: u64) -> u64 {
-        self.now.mono_ms.saturating_add(lived_ms.saturating_sub(self.queue.lived_ms()))
-    }
 }

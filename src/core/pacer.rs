@@ -43,6 +43,8 @@ pub(crate) struct Pacer {
     limit: usize,
     window_ms: u64,
     slots: Vec<Spent>,
+    /// Nothing leaves before, whatever is free.
+    held_until: u64,
 }
 
 /// A pacer played ahead of time: attempts leave as early as they may, or later.
@@ -94,7 +96,7 @@ impl Pacer {
             .map(|at| Spent { at, open: None })
             .collect();
         slots.sort_unstable_by_key(|slot| slot.at);
-        let mut pacer = Pacer { boot, limit: limit.max(1), window_ms, slots };
+        let mut pacer = Pacer { boot, limit: limit.max(1), window_ms, slots, held_until: 0 };
         pacer.forget(mono_ms);
         let changed = pacer.stored() != stored;
         (pacer, changed)
@@ -104,6 +106,11 @@ impl Pacer {
     pub(crate) fn configure(&mut self, limit: usize, window_ms: u64) {
         self.limit = limit.max(1);
         self.window_ms = window_ms;
+    }
+
+    /// Nothing leaves before then.
+    pub(crate) fn hold_until(&mut self, mono_ms: u64) {
+        self.held_until = mono_ms;
     }
 
     /// The moment at which the next attempt may leave, not before `mono_ms`.
@@ -122,7 +129,7 @@ impl Pacer {
             None => mono_ms,
         };
         let rounds = u64::try_from(rounds).unwrap_or(u64::MAX);
-        first.saturating_add(rounds.saturating_mul(self.window_ms))
+        first.max(self.held_until).saturating_add(rounds.saturating_mul(self.window_ms))
     }
 
     /// The slots as they will be spent from now on, to be played through.

@@ -1,5 +1,7 @@
 //! Answers for readers, in the wire's own types. Changes nothing.
 
+use std::fmt;
+
 use crate::core::Core;
 use crate::core::forecast::{Forecast, Outlook};
 use crate::core::io::{Now, Selection};
@@ -9,7 +11,7 @@ use crate::rpc::api::{self, HoldKind, MessageId, SessionState, State, Time};
 
 /// What makes a status worth telling. Counts and slots are not in it: they follow from
 /// the events about messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct StatusKey {
     session: SessionState,
     account: Option<String>,
@@ -17,11 +19,20 @@ pub(crate) struct StatusKey {
     next_try: Option<u64>,
     connections: u64,
     replaced: u64,
+    /// When something ends by itself, monotonic: takeover, timelock, slowdown.
+    ends: [Option<u64>; 3],
     holds: Vec<(HoldKind, Option<i64>)>,
     idle: bool,
     full: bool,
     limits: (usize, usize, u64),
     phone: PhoneKey,
+}
+
+// It holds the account.
+impl fmt::Debug for StatusKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StatusKey").field("session", &self.session).finish_non_exhaustive()
+    }
 }
 
 impl Core {
@@ -43,8 +54,9 @@ impl Core {
                 next_try_at: next_try.map(|at| self.wall_of(at, now)),
                 connections: self.link.generation,
                 replaced: self.link.replaced,
-                replaced_last_hour: 0,
-                takeover_at: None,
+                replaced_last_hour: self.replaced_last_hour(now),
+                takeover_at: self.takeover_at().map(|at| self.wall_of(at, now)),
+                timelock_until: self.timelock_ends().map(|at| self.wall_of(at, now)),
             },
             queue: self.queue_status(now),
             pacing: self.pacing_status(now),
@@ -78,6 +90,7 @@ impl Core {
             window_ms: self.config.window_ms,
             spent: self.pacer.spent(now.mono_ms),
             next_slot_at: (free_at > now.mono_ms).then(|| self.wall_of(free_at, now)),
+            slowed_until: self.slowed_until(now).map(|at| self.wall_of(at, now)),
         }
     }
 
@@ -191,9 +204,13 @@ impl Core {
             next_try: self.link.next_try(&self.facts),
             connections: self.link.generation,
             replaced: self.link.replaced,
+            ends: [self.takeover_at(), self.timelock_ends(), self.slowed_until(self.now)],
             holds: holds
                 .filter(|hold| hold.kind != HoldKind::Pacing)
-                .map(|hold| (hold.kind, hold.until.map(|until| until.0)))
+                // When a conflict ends is among `ends`: a moment on the monotonic clock
+                // moves on the wall clock, and is no news.
+                .map(|hold| (hold.kind, hold.until.filter(|_| hold.kind != HoldKind::Conflict)))
+                .map(|(kind, until)| (kind, until.map(|until| until.0)))
                 .collect(),
             idle: self.queue.taken() == 0,
             full: self.queue.taken() >= self.config.capacity,

@@ -20,11 +20,11 @@ macro_rules! redacted {
 }
 
 redacted! {
-    Facts { last_id, paused_since, replaced_since, logged_out, banned, keys_void, lived_ms }
+    Facts { last_id, paused_since, replaced_since, logged_out, banned, keys_void, lived_ms, network }
     Submission { to, kind, body, file, priority, not_before, expires_at, wa_id }
     Message {
         id, wa_id, to, kind, file, priority, not_before, expires_at, chars, state, reason, undo, order,
-        attempts, streak, maybe_out,
+        attempts, streak, maybe_out, limited,
         accepted_at, changed_at, changed_lived_ms, sent_at, delivered_at, read_at
     }
 }
@@ -88,6 +88,7 @@ impl fmt::Debug for SessionEvent {
             SessionEvent::Checked { ticket, outcome } => {
                 f.debug_tuple("Checked").field(ticket).field(outcome).finish()
             }
+            SessionEvent::Timelock(notice) => f.debug_tuple("Timelock").field(notice).finish(),
             SessionEvent::PhoneSeen { sign, at_ms } => {
                 f.debug_struct("PhoneSeen").field("sign", sign).field("at_ms", at_ms).finish()
             }

@@ -132,6 +132,7 @@ fn accepted(id: MessageId, order: u64, submission: Submission, now: Now) -> Mess
         attempts: 0,
         streak: 0,
         maybe_out: false,
+        limited: 0,
         accepted_at: now.wall_ms,
         changed_at: now.wall_ms,
         changed_lived_ms: 0,

@@ -67,6 +67,8 @@ pub enum SessionEvent {
         /// What.
         outcome: CheckOutcome,
     },
+    /// Whether messages to new contacts are refused for now, as the server says.
+    Timelock(TimelockNotice),
     /// The account's phone gave a sign of life.
     PhoneSeen {
         /// What it was.
@@ -129,6 +131,18 @@ pub enum ReceiptKind {
     Read,
 }
 
+/// What the server says about messages to new contacts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TimelockNotice {
+    /// They are refused.
+    Active {
+        /// Until then, wall milliseconds, if it says so.
+        until: Option<i64>,
+    },
+    /// They are taken again.
+    Lifted,
+}
+
 /// Why nothing left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NotSent {
@@ -140,6 +154,8 @@ pub enum NotSent {
     Unsendable,
     /// Something passing: try again.
     Passing,
+    /// The server answered a request in its preparation with "too many" (429).
+    RateLimited,
 }
 
 /// Why a run ended.

@@ -7,6 +7,8 @@ use crate::core::io::{Answer, EndReason, Facts, NotSent, Now, Offer, ReceiptKind
 use crate::core::life::Reached;
 use crate::core::link::{self, BROKEN_RUN_MS_MAX, Closing, Phase, Run};
 use crate::core::message::{Attempt, WaMessageId};
+use crate::core::slowdown::RATE_LIMITED;
+use crate::core::timelock::REACHOUT_TIMELOCK;
 use crate::rpc::api::{self, ErrorKind, MessageId, PairEnd, Reason, ReasonKind, State};
 
 impl Core {
@@ -40,6 +42,7 @@ impl Core {
                 }
             }
             event @ SessionEvent::Checked { .. } => self.check_event(event, now),
+            SessionEvent::Timelock(notice) => self.timelock_told(notice, now),
             SessionEvent::PhoneSeen { sign, at_ms } => self.phone_seen(sign, at_ms, now),
             SessionEvent::Probed { left } => self.probed(left, now),
             SessionEvent::Ended { reason, roll } => self.ended(&reason, roll, now),
@@ -61,7 +64,8 @@ impl Core {
             | SessionEvent::Receipt { .. }
             | SessionEvent::PhoneSeen { .. }
             | SessionEvent::Probed { .. }
-            | SessionEvent::Checked { .. } => false,
+            | SessionEvent::Checked { .. }
+            | SessionEvent::Timelock(_) => false,
         };
         self.out.slots |= closed;
     }
@@ -76,6 +80,9 @@ impl Core {
             {
                 self.number_answered(&chat, now);
             }
+            if let Some(chat) = self.queue.get(id).map(|message| message.to.clone()) {
+                self.note_known(&chat);
+            }
             self.settle_message(id, now);
         }
         news
@@ -83,7 +90,14 @@ impl Core {
 
     fn refused(&mut self, wa_id: &WaMessageId, code: u32, now: Now) {
         let Some(id) = self.queue.find_wa_id(&wa_id.0) else { return };
+        if code == RATE_LIMITED {
+            return self.message_limited(id, code, now);
+        }
         if self.queue.change(id, |m| m.refuse(code, now.wall_ms)) == Some(true) {
+            self.note_refusal(code, now);
+            if code == REACHOUT_TIMELOCK {
+                self.reachout_refused(id, now);
+            }
             self.settle_message(id, now);
         }
     }
@@ -111,6 +125,7 @@ impl Core {
         let kind = match why {
             NotSent::NotConnected => return self.put_back(id, true, now),
             NotSent::Passing => return self.put_back(id, false, now),
+            NotSent::RateLimited => return self.message_limited(id, RATE_LIMITED, now),
             NotSent::NoDevice => ReasonKind::NotOnNetwork,
             NotSent::Unsendable => ReasonKind::NotSendable,
         };
@@ -244,12 +259,11 @@ impl Core {
 
     /// What the end of a paired account's run means for the next one.
     fn after_end(&mut self, reason: &EndReason, closing: Option<Closing>, roll: u64, now: Now) {
+        if *reason == (EndReason::Refused { code: RATE_LIMITED }) {
+            self.slow_down(RATE_LIMITED, now);
+        }
         match reason {
-            EndReason::Replaced => {
-                self.link.replaced = self.link.replaced.saturating_add(1);
-                self.facts.replaced_since = Some(now.wall_ms);
-                self.out.facts = true;
-            }
+            EndReason::Replaced => self.note_replaced(roll, now),
             EndReason::LoggedOut { code } => {
                 self.facts.logged_out = Some((now.wall_ms, *code));
                 self.out.facts = true;

@@ -164,14 +164,10 @@ impl Core {
         if self.draining {
             return Err(shutting_down());
         }
-        if self.facts.replaced_since.take().is_none() {
+        if self.facts.replaced_since.is_none() {
             return Err(wrong("No other session has taken over.", "tetherctl status"));
         }
-        self.out.facts = true;
-        self.link.detail = None;
-        self.link.wait = None;
-        self.link.tries = 0;
-        self.link.restarts = 0;
+        self.take_back_by_command();
         Ok(())
     }
 

@@ -84,6 +84,7 @@ pub fn status(status: &Status, clock: &Clock) -> String {
         text.push_str(&format!("; a slot is free {}", clock.until(at)));
     }
     text.push('\n');
+    text.push_str(&limits(status, clock));
     text.push_str(&next(queue.next_send_at, queue.last_send_at, clock));
     if status.holds.is_empty() {
         text.push_str("holds    none\n");
@@ -99,6 +100,31 @@ pub fn status(status: &Status, clock: &Clock) -> String {
     }
     text.push('\n');
     text.push_str(&format!("daemon   up for {}\n", clock.since(status.started_at)));
+    text
+}
+
+/// What the network's answers bring about, where something holds.
+fn limits(status: &Status, clock: &Clock) -> String {
+    let mut text = String::new();
+    let session = &status.session;
+    if session.replaced_last_hour > 0 {
+        let times = session.replaced_last_hour;
+        text.push_str(&format!("replaced {times} times in the last hour"));
+        if let Some(at) = session.takeover_at {
+            text.push_str(&format!("; taken back by itself {}", clock.until(at)));
+        }
+        text.push('\n');
+    } else if let Some(at) = session.takeover_at {
+        text.push_str(&format!("replaced taken back by itself {}\n", clock.until(at)));
+    }
+    if let Some(at) = session.timelock_until {
+        let until = clock.until(at);
+        text.push_str(&format!("contacts messages to new ones wait; they may leave {until}\n"));
+    }
+    if let Some(at) = status.pacing.slowed_until {
+        let until = clock.until(at);
+        text.push_str(&format!("slowed   the server asked for it; it ends {until}\n"));
+    }
     text
 }
 

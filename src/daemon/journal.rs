@@ -2,13 +2,25 @@
 //! the session, of a pairing. Names nobody, quotes nothing.
 
 use crate::daemon::phone_news::PhoneNews;
-use crate::rpc::api::{Event, Message, PairEnd, Status};
+use crate::rpc::api::{Event, Message, PairEnd, Status, Time};
+
+/// Two moments that are less apart are one.
+const SAME_MS: u64 = 1_000;
+
+/// What is said when a limit begins, and when it is over.
+const LIMITS: [(&str, &str); 3] = [
+    ("the session will be taken back by itself", "no takeover is due"),
+    ("messages to new contacts wait", "messages to new contacts may leave again"),
+    ("the server asked to slow down: nothing leaves for a while", "messages leave again"),
+];
 
 /// Writes the lines, and remembers what it last said about the session: a status is
 /// told for other reasons too.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     session: Option<String>,
+    /// Since when nothing may leave, or not to everybody, as last said.
+    limits: [Option<Time>; 3],
     phone: PhoneNews,
 }
 
@@ -21,6 +33,7 @@ impl Journal {
                 if let Some(session) = self.news(status) {
                     tracing::info!("session {session}");
                 }
+                self.note_limits(status);
                 self.phone.note(&status.phone);
             }
             Event::Pairing { ended: Some(end), .. } => {
@@ -36,6 +49,28 @@ impl Journal {
             | Event::Gap { .. }
             | Event::SnapshotEnd {}
             | Event::Lagged {} => {}
+        }
+    }
+
+    /// What the network's answers bring about. Moments are compared with a tolerance: they
+    /// lie on another clock, and the two tick apart.
+    fn note_limits(&mut self, status: &Status) {
+        let now =
+            [status.session.takeover_at, status.session.timelock_until, status.pacing.slowed_until];
+        for ((said, now), limit) in self.limits.iter_mut().zip(now).zip(LIMITS) {
+            let same = match (*said, now) {
+                (Some(said), Some(now)) => said.0.abs_diff(now.0) < SAME_MS,
+                (None, None) => true,
+                (Some(_), None) | (None, Some(_)) => false,
+            };
+            if same {
+                continue;
+            }
+            *said = now;
+            match now {
+                Some(until) => tracing::info!(%until, "{}", limit.0),
+                None => tracing::info!("{}", limit.1),
+            }
         }
     }
 

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use crate::config::{ClientVersion, Config};
-use crate::core::CoreConfig;
+use crate::config::{self, ClientVersion, Config};
 use crate::core::phone::PhoneConfig;
+use crate::core::{self, CoreConfig};
 use crate::daemon::auth::AccessGroups;
 use crate::whatsapp;
 
@@ -39,6 +39,20 @@ pub(super) fn core_config(config: &Config) -> CoreConfig {
         check_every_ms: millis(config.preflight.check_every),
         check_backoff_first_ms: millis(config.session.backoff_first),
         check_backoff_cap_ms: millis(config.session.backoff_cap),
+        on_conflict: match config.session.on_conflict {
+            config::OnConflict::Hold => core::OnConflict::Hold,
+            config::OnConflict::TakeoverAfter => {
+                let after_ms = millis(config.session.takeover_after);
+                core::OnConflict::TakeoverAfter { after_ms }
+            }
+        },
+        takeovers_per_hour: config.session.takeovers_per_hour,
+        on_rate_limit: match config.pacing.on_rate_limit {
+            config::OnRateLimit::Slow => core::OnRateLimit::Slow,
+            config::OnRateLimit::Pause => core::OnRateLimit::Pause,
+        },
+        slow_first_ms: millis(config.pacing.slow_first),
+        slow_cap_ms: millis(config.pacing.slow_cap),
         confirm_after_ms: config.queue.confirm_after.map(millis),
         phone: phone_config(config),
         ..CoreConfig::default()

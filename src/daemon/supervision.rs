@@ -324,6 +324,7 @@ mod tests {
                 connections: 1,
                 replaced: 0,
                 replaced_last_hour: 0,
+                timelock_until: None,
                 takeover_at: None,
             },
             queue: QueueStatus {
@@ -341,7 +342,13 @@ mod tests {
             },
             store: Default::default(),
             phone: PhoneStatus::unknown(NOW),
-            pacing: PacingStatus { limit: 5, window_ms: 120_000, spent: 0, next_slot_at: None },
+            pacing: PacingStatus {
+                limit: 5,
+                window_ms: 120_000,
+                spent: 0,
+                next_slot_at: None,
+                slowed_until: None,
+            },
             holds: Vec::new(),
         }
     }

@@ -20,7 +20,8 @@ macro_rules! redacted {
 redacted! {
     Message { id, wa_id, state, reason, kind, chars, attempts, accepted_at, changed_at, position }
     SessionStatus {
-        state, since, detail, next_try_at, connections, replaced, replaced_last_hour, takeover_at
+        state, since, detail, next_try_at, connections, replaced, replaced_last_hour, takeover_at,
+        timelock_until
     }
     SendParams { expires_at, not_before, priority }
     FileParams { fd, kind }

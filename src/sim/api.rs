@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::{Instant, timeout, timeout_at};
+use whatsapp_rust::NodeBuilder;
+use whatsapp_rust::wacore::time::now_secs;
 use whatsapp_rust::wacore_binary::{Jid, JidExt as _, Node};
 
 use super::accounts::DeviceId;
@@ -13,9 +15,9 @@ use super::error::{PairingError, SimError};
 use super::inbox::InboxEntry;
 use super::nodes::{attr, conflict, jid_attr};
 use super::people::digits;
-use super::settings::{LoginFailure, Settings, SettingsChange, Stats};
+use super::settings::{LoginFailure, ReachoutTimelock, Settings, SettingsChange, Stats};
 use super::world::{LinkId, World};
-use super::{Sim, iq, pair_code, pairing};
+use super::{Sim, contacts, iq, pair_code, pairing};
 
 /// The account of a phone that acts and was not named.
 pub const DEFAULT_ACCOUNT: &str = "+15550100";
@@ -201,6 +203,7 @@ impl Sim {
             }
         } else {
             let account = world.people.number_of(&to).ok_or(SimError::NoSuchAccount)?.to_owned();
+            world.contacts.know(&account, &digits(number)?);
             nodes = world.people.compose(number, &account, None, text).await;
         }
         send_out(&mut world, nodes)
@@ -224,6 +227,36 @@ impl Sim {
         self.each_link(account, World::replace).await
     }
 
+    /// The server refuses messages to new contacts, or takes them again.
+    pub async fn server_timelock(&self, lock: ReachoutTimelock) {
+        contacts::set(&mut *self.shared.change().await, lock);
+    }
+
+    /// Every client gets so many receipts for messages that it never sent.
+    pub async fn server_flood(&self, count: u32) -> Result<usize, SimError> {
+        self.each_link(None, |world, link| {
+            for _ in 0..count {
+                let id = world.iq_id();
+                let receipt = NodeBuilder::new("receipt").attr("from", Jid::pn("15550199"));
+                world.say(link, receipt.attr("id", id).attr("t", now_secs()).build());
+            }
+        })
+        .await
+    }
+
+    /// Connections of this account, or of all, end with a stream error of this code.
+    pub async fn server_stream_error(
+        &self,
+        account: Option<&str>,
+        code: u16,
+    ) -> Result<usize, SimError> {
+        self.each_link(account, |world, link| {
+            world.say(link, NodeBuilder::new("stream:error").attr("code", code).build());
+            world.hang_up(link);
+        })
+        .await
+    }
+
     /// Connections of this account, or of all, end without a word.
     pub async fn server_disconnect(&self, account: Option<&str>) -> Result<usize, SimError> {
         self.each_link(account, World::hang_up).await
@@ -232,7 +265,7 @@ impl Sim {
     async fn each_link(
         &self,
         account: Option<&str>,
-        act: fn(&mut World, LinkId),
+        act: impl Fn(&mut World, LinkId),
     ) -> Result<usize, SimError> {
         let user = account.map(digits).transpose()?;
         let mut world = self.shared.change().await;

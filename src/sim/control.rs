@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::Sim;
 use super::error::SimError;
-use super::settings::{LoginFailure, SettingsChange};
+use super::settings::{LoginFailure, ReachoutTimelock, SettingsChange};
 
 /// Longest line, in bytes.
 const LINE_BYTES_MAX: u64 = 1024 * 1024;
@@ -232,6 +232,19 @@ struct Account {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct StreamError {
+    account: Option<String>,
+    code: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Flood {
+    count: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Nothing {}
 
 #[derive(Deserialize)]
@@ -320,6 +333,19 @@ async fn call_server(sim: &Sim, method: &str, given: Value) -> Result<Value, Fai
         "server.replace_session" => {
             let Account { account } = params(given)?;
             Ok(json!({"replaced": sim.server_replace_session(account.as_deref()).await?}))
+        }
+        "server.stream_error" => {
+            let StreamError { account, code } = params(given)?;
+            let closed = sim.server_stream_error(account.as_deref(), code).await?;
+            Ok(json!({ "closed": closed }))
+        }
+        "server.flood" => {
+            let Flood { count } = params(given)?;
+            Ok(json!({"clients": sim.server_flood(count).await?}))
+        }
+        "server.timelock" => {
+            sim.server_timelock(params::<ReachoutTimelock>(given)?).await;
+            Ok(json!({}))
         }
         "server.disconnect" => {
             let Account { account } = params(given)?;

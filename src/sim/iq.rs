@@ -7,6 +7,7 @@ use whatsapp_rust::wacore_binary::{Jid, Node};
 
 use super::accounts::DeviceId;
 use super::checks;
+use super::contacts;
 use super::nodes::{attr, conflict, first_child_tag, refusal, result, result_with};
 use super::pair_code;
 use super::people::People;
@@ -20,7 +21,14 @@ pub(super) async fn request(world: &mut World, link: LinkId, iq: &Node) {
     let space = attr(iq, "xmlns").unwrap_or_default();
     let set = attr(iq, "type").as_deref() == Some("set");
     let child = first_child_tag(iq);
+    let limited = matches!((space.as_str(), set), ("usync", _) | ("encrypt", false))
+        && world.settings.limit_requests.take();
     match (space.as_str(), set, child) {
+        _ if limited => world.say(link, refusal(iq, 429, "rate-overlimit")),
+        ("w:mex", ..) if contacts::asks_timelock(iq) => {
+            let answer = world.contacts.answer();
+            world.say(link, result_with(iq, [answer]));
+        }
         ("passive", true, "active") => {
             world.say(link, result(iq));
             world.activate(link);

@@ -20,6 +20,7 @@ mod cert;
 mod checks;
 pub mod cli;
 mod compose;
+mod contacts;
 mod control;
 pub mod device;
 mod disk;
@@ -59,8 +60,8 @@ pub use api::{Composed, DEFAULT_ACCOUNT, InboxMessage};
 pub use cert::CertError;
 pub use error::{PairingError, SimError};
 pub use settings::{
-    ATTEMPTS_MAX, AckError, Attempt, LoginFailure, REACHOUT_CODE, Receipts, Settings,
-    SettingsChange, Stats, Times,
+    ATTEMPTS_MAX, AckError, Attempt, LoginFailure, REACHOUT_CODE, ReachoutTimelock, Receipts,
+    Settings, SettingsChange, Stats, Times,
 };
 
 use disk::Folder;

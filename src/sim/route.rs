@@ -10,11 +10,12 @@ use whatsapp_rust::wacore::time::now_secs;
 use whatsapp_rust::wacore_binary::{Jid, JidExt as _, Node};
 
 use super::accounts::DeviceId;
+use super::contacts;
 use super::dispatch::ack;
 use super::groups::Addressing;
 use super::nodes::{attr, jid_attr};
 use super::receive::Delivered;
-use super::settings::Receipts;
+use super::settings::{REACHOUT_CODE, Receipts};
 use super::shared::Shared;
 use super::world::{LinkId, World};
 
@@ -51,7 +52,7 @@ pub(super) async fn message(
     if world.settings.lose_messages.take() {
         return;
     }
-    let refused = world.settings.ack_error.times.take();
+    let refused = refusal(world, node, &sender.user);
     let mut after = Aftermath {
         link,
         sender: sender.clone(),
@@ -60,11 +61,12 @@ pub(super) async fn message(
         reads: Vec::new(),
         from_phone: Vec::new(),
     };
-    if refused {
+    if let Some(code) = refused {
         let mut nack = ack(node, "message");
-        nack.attrs.insert("error", world.settings.ack_error.code);
+        nack.attrs.insert("error", code);
         after.ack = Some(nack);
     } else {
+        contacts::note(world, node, &sender.user);
         let dropped = world.settings.ack_drop.take();
         after.ack = (!dropped).then(|| ack(node, "message"));
         world.stats.messages += 1;
@@ -81,6 +83,19 @@ pub(super) async fn message(
         tokio::time::sleep(delay).await;
         follow(&mut *shared.change().await, after);
     });
+}
+
+/// The code with which the server refuses a message, if it does.
+fn refusal(world: &mut World, node: &Node, account: &str) -> Option<u32> {
+    if contacts::locked(world, node, account) {
+        return Some(REACHOUT_CODE);
+    }
+    let error = world.settings.ack_error;
+    let to = jid_attr(node, "to");
+    let number = to.as_ref().and_then(|to| world.people.number_of(to)).map(str::to_owned);
+    let meant = error.to.is_none_or(|to| number.as_deref() == Some(to.to_string().as_str()))
+        && (!error.new_contacts || contacts::is_new(world, node, account));
+    (meant && world.settings.ack_error.times.take()).then_some(error.code)
 }
 
 /// About the account and for its phone: no message of a chat, and no attempt at one. It is

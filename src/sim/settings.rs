@@ -66,6 +66,11 @@ pub struct AckError {
     pub code: u32,
     /// How often.
     pub times: Times,
+    /// Only messages to this number, in digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<u64>,
+    /// Only messages to people whom the account never wrote to and who never wrote.
+    pub new_contacts: bool,
 }
 
 impl<'de> Deserialize<'de> for AckError {
@@ -79,16 +84,25 @@ impl<'de> Deserialize<'de> for AckError {
                 code: u32,
                 #[serde(default = "always")]
                 times: Times,
+                #[serde(default)]
+                to: Option<String>,
+                #[serde(default)]
+                new_contacts: bool,
             },
         }
         fn always() -> Times {
             Times::Always
         }
+        let all = |code| AckError { code, times: Times::Always, ..AckError::default() };
         match Wire::deserialize(deserializer)? {
             Wire::Switch(false) | Wire::Code(0) => Ok(AckError::default()),
-            Wire::Switch(true) => Ok(AckError { code: REACHOUT_CODE, times: Times::Always }),
-            Wire::Code(code) => Ok(AckError { code, times: Times::Always }),
-            Wire::Whole { code, times } => Ok(AckError { code, times }),
+            Wire::Switch(true) => Ok(all(REACHOUT_CODE)),
+            Wire::Code(code) => Ok(all(code)),
+            Wire::Whole { code, times, to, new_contacts } => {
+                let digits = |to: String| to.trim_start_matches('+').parse();
+                let to = to.map(digits).transpose().map_err(serde::de::Error::custom)?;
+                Ok(AckError { code, times, to, new_contacts })
+            }
         }
     }
 }
@@ -161,6 +175,8 @@ pub struct Settings {
     pub lose_messages: Times,
     /// Messages that are refused and not routed.
     pub ack_error: AckError,
+    /// Requests about people and their keys that are refused with 429.
+    pub limit_requests: Times,
     /// What recipients answer.
     pub receipts: Receipts,
     /// The server takes data and answers nothing at all.
@@ -183,6 +199,8 @@ pub struct SettingsChange {
     pub lose_messages: Option<Times>,
     /// A code, `{code, times}`, or `false`.
     pub ack_error: Option<AckError>,
+    /// `true`, `false`, or how often.
+    pub limit_requests: Option<Times>,
     /// `all`, `delivered` or `none`.
     pub receipts: Option<Receipts>,
     /// See [`Settings::stall`].
@@ -200,6 +218,7 @@ impl Settings {
         self.lose_messages = change.lose_messages.unwrap_or(self.lose_messages);
         self.ack_drop = change.ack_drop.unwrap_or(self.ack_drop);
         self.ack_error = change.ack_error.unwrap_or(self.ack_error);
+        self.limit_requests = change.limit_requests.unwrap_or(self.limit_requests);
         self.receipts = change.receipts.unwrap_or(self.receipts);
         self.stall = change.stall.unwrap_or(self.stall);
         self.refuse_ik = change.refuse_ik.unwrap_or(self.refuse_ik);
@@ -219,6 +238,23 @@ pub struct LoginFailure {
     pub expire: Option<u64>,
     /// How many logins fail; one if absent, none if 0.
     pub times: Option<u32>,
+}
+
+/// The server refuses messages to new contacts, or takes them again.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReachoutTimelock {
+    /// Which of the two.
+    pub active: bool,
+    /// When it ends, in seconds from now; absent: it does not say.
+    pub ends_in_s: Option<i64>,
+    /// Whether clients are told; they can ask either way.
+    #[serde(default = "yes")]
+    pub notify: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// One message stanza as the server saw it arrive.

@@ -12,6 +12,7 @@ use whatsapp_rust::wacore_binary::{Jid, Node};
 
 use super::accounts::{Account, Accounts, DeviceId};
 use super::cert::NoiseKeys;
+use super::contacts::Contacts;
 use super::nodes::{attr, conflict, server};
 use super::pair_code::CodeOffer;
 use super::pairing::{Pending, Registration};
@@ -83,6 +84,8 @@ pub(super) struct World {
     pub(super) stats: Stats,
     /// How the next logins fail, and how many of them.
     pub(super) failure: Option<(LoginFailure, u32)>,
+    /// Whom the accounts know, and whether they may write to others.
+    pub(super) contacts: Contacts,
     links: HashMap<LinkId, Link>,
     next_link: u64,
     next_iq: u64,
@@ -99,6 +102,7 @@ impl World {
             settings: Settings::default(),
             stats: Stats::default(),
             failure: None,
+            contacts: Contacts::default(),
             links: HashMap::new(),
             next_link: 0,
             next_iq: 0,

@@ -8,6 +8,7 @@
 //! | `queue/number/` digits | what the network said about a number, JSON |
 //! | `queue/slots/a`, `.../b` | the pacer's slots, JSON, twice |
 //! | `queue/facts/a`, `.../b` | the small facts, JSON, twice |
+//! | `queue/known/` page | hashes of known chats, 8 bytes each |
 //!
 //! Slots and facts are kept twice so that one damaged record neither refills the
 //! pacer's window, nor forgets a pause, nor gives a message id away again.
@@ -21,6 +22,7 @@ use serde::de::DeserializeOwned;
 use super::record::Damage;
 use super::{Batch, Quarantined, ReadError, Store};
 use crate::core::io::{Body, Change, Restored};
+use crate::core::known::KnownPage;
 use crate::core::message::Message;
 use crate::core::number::{KnownNumber, Number};
 use crate::rpc::api::MessageId;
@@ -28,6 +30,7 @@ use crate::rpc::api::MessageId;
 const MESSAGE: &[u8] = b"queue/message/";
 const BODY: &[u8] = b"queue/body/";
 const NUMBER: &[u8] = b"queue/number/";
+const KNOWN: &[u8] = b"queue/known/";
 const SLOTS: [&[u8]; 2] = [b"queue/slots/a", b"queue/slots/b"];
 const FACTS: [&[u8]; 2] = [b"queue/facts/a", b"queue/facts/b"];
 
@@ -53,6 +56,14 @@ pub fn batch(changes: &[Change]) -> Batch {
             }
             Change::PutSlots(slots) => put_twice(&mut batch, SLOTS, &json(slots)),
             Change::PutFacts(facts) => put_twice(&mut batch, FACTS, &json(facts)),
+            Change::PutKnown(page) => {
+                let value: Vec<u8> =
+                    page.chats.iter().flat_map(|chat| chat.to_be_bytes()).collect();
+                batch.put(page_key(page.number), value);
+            }
+            Change::RemoveKnown { number } => {
+                batch.remove(page_key(*number));
+            }
         }
     }
     batch
@@ -96,6 +107,18 @@ pub fn restore(store: &Store) -> Result<(Restored, Vec<Quarantined>), ReadError>
         match serde_json::from_slice::<KnownNumber>(&value) {
             Ok(known) if number_key(&known.number) == key => restored.numbers.push(known),
             Ok(_) | Err(_) => set_aside(&mut repairs, &mut quarantined, key, Damage::Content),
+        }
+    }
+    for record in store.scan(KNOWN) {
+        let (key, value) = record?;
+        let number = key_id(KNOWN, &key).map(|number| number.0);
+        let (chats, rest) = value.as_chunks::<8>();
+        match number {
+            Some(number) if rest.is_empty() => {
+                let chats = chats.iter().map(|chat| u64::from_be_bytes(*chat)).collect();
+                restored.known.push(KnownPage { number, chats });
+            }
+            Some(_) | None => set_aside(&mut repairs, &mut quarantined, key, Damage::Content),
         }
     }
     restored.slots = read_twice(store, SLOTS, &mut repairs, &mut quarantined)?;
@@ -160,6 +183,10 @@ fn number_key(number: &Number) -> Vec<u8> {
     let mut key = NUMBER.to_vec();
     key.extend_from_slice(number.digits().as_bytes());
     key
+}
+
+fn page_key(number: u64) -> Vec<u8> {
+    id_key(KNOWN, MessageId(number))
 }
 
 fn key_id(area: &[u8], key: &[u8]) -> Option<MessageId> {

@@ -15,6 +15,7 @@ use whatsapp_rust::types::events::Subscription;
 use whatsapp_rust::{Client, NodeFilter, OwnedNodeRef, PresenceError};
 
 use crate::core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent};
+use crate::core::timelock::REACHOUT_TIMELOCK;
 use crate::whatsapp::Order;
 use crate::whatsapp::build::{self, Built};
 use crate::whatsapp::check::{self, Checks};
@@ -24,11 +25,14 @@ use crate::whatsapp::pairing::{Kind, Step};
 use crate::whatsapp::probe;
 use crate::whatsapp::send::Outcome;
 use crate::whatsapp::tap::{Overflow, Tap};
-use crate::whatsapp::translate::{Report, Seen};
+use crate::whatsapp::translate::{self, Report, Seen};
 use crate::whatsapp::transport::{Progress, Trace};
 
 /// The presence after login.
 const PRESENCE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The question about messages to new contacts, and the least time between two.
+const TIMELOCK_TIMEOUT: Duration = Duration::from_secs(10);
+const TIMELOCK_PAUSE: Duration = Duration::from_secs(60);
 /// The request to unlink this device.
 const LOGOUT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The library's orderly end: it waits for its own tasks and flushes its state.
@@ -73,6 +77,8 @@ struct Run<'a> {
     flights: Flights,
     checks: Checks,
     helpers: Vec<AbortHandle>,
+    /// When the server was last asked about messages to new contacts.
+    asked_timelock: Option<Instant>,
     /// What the server said about the end.
     verdict: Option<EndReason>,
     /// What the line's end looked like.
@@ -110,6 +116,7 @@ impl<'a> Run<'a> {
             flights: Flights::new(manager, means.config.sends_at_once),
             checks: Checks::default(),
             helpers: Vec::new(),
+            asked_timelock: None,
             verdict: None,
             gone: None,
         }
@@ -258,7 +265,31 @@ impl<'a> Run<'a> {
             self.paired = true;
             self.deadline = Some(Instant::now() + self.means.config.login_timeout);
         }
+        if let Report::Ack { error: Some(REACHOUT_TIMELOCK), .. } = report {
+            self.ask_timelock();
+        }
         self.tell(report.into()).await
+    }
+
+    /// A message to a new contact was refused: the server knows until when.
+    fn ask_timelock(&mut self) {
+        let now = Instant::now();
+        if self.asked_timelock.is_some_and(|at| now < at + TIMELOCK_PAUSE) {
+            return;
+        }
+        self.asked_timelock = Some(now);
+        let (client, tap) = (Arc::clone(&self.client), Arc::clone(&self.tap));
+        self.help(async move {
+            match timeout(TIMELOCK_TIMEOUT, client.mex().fetch_reachout_timelock()).await {
+                Ok(Ok(lock)) => {
+                    if let Some(seen) = translate::timelock_answer(&lock) {
+                        tap.push(seen);
+                    }
+                }
+                // Then the core goes by the refusal alone.
+                Ok(Err(_)) | Err(_) => tracing::debug!("nothing is known about a timelock"),
+            }
+        });
     }
 
     async fn connected(&mut self) -> Option<Leave> {

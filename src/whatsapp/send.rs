@@ -151,15 +151,19 @@ fn before_the_frame<E: std::error::Error + 'static>(error: &E) -> NotSent {
         return NotSent::NotConnected;
     }
     match error.server_rejection() {
+        Some(rejection) if rejection.code == RATE_LIMITED => NotSent::RateLimited,
         Some(rejection) if is_final(rejection.code) => NotSent::Unsendable,
         Some(_) | None => NotSent::Passing,
     }
 }
 
+/// Too many requests.
+const RATE_LIMITED: u16 = 429;
+
 /// Whether asking again would be answered the same: a group that is not there, or that
-/// this account is not in. Too many requests (429) and a timeout (408) pass.
+/// this account is not in. Too many requests and a timeout (408) pass.
 fn is_final(code: u16) -> bool {
-    (400..500).contains(&code) && code != 408 && code != 429
+    (400..500).contains(&code) && code != 408 && code != RATE_LIMITED
 }
 
 /// The library has no type for it. A text of it that changes costs a retry, not a loss.

@@ -65,7 +65,8 @@ impl Tap {
         }
     }
 
-    fn push(&self, seen: Seen) {
+    /// Adds what was learnt beside the events.
+    pub(crate) fn push(&self, seen: Seen) {
         let mut queue = self.lock();
         if queue.waiting.len() < WAITING_MAX {
             queue.waiting.push_back(seen);

@@ -4,16 +4,21 @@
 //! Never reports a delivery that is not a recipient's: our own devices, protocol
 //! traffic and failed decryptions confirm with receipts too.
 
+use std::fmt;
+
 use whatsapp_rust::types::events::{
-    Disconnected, Event, EventInterest, EventKind, LoggedOut, Receipt, ServerAck, StreamError,
-    TemporaryBan,
+    Disconnected, Event, EventInterest, EventKind, LoggedOut, MexNotification, Receipt, ServerAck,
+    StreamError, TemporaryBan,
 };
 use whatsapp_rust::wacore::net::DisconnectReason;
 use whatsapp_rust::wacore::types::presence::ReceiptType;
-use whatsapp_rust::{Jid, Server};
+use whatsapp_rust::{Jid, ReachoutTimelock, Server};
 
-use crate::core::io::{EndReason, Offer, ReceiptKind, SessionEvent, Sign};
+use crate::core::io::{EndReason, Offer, ReceiptKind, SessionEvent, Sign, TimelockNotice};
 use crate::core::message::WaMessageId;
+
+/// The name of the notification about messages to new contacts.
+const TIMELOCK_UPDATE: &str = "NotificationUserReachoutTimelockUpdate";
 
 /// The code of a refusal that names none that is a number: still a refusal.
 const ERROR_UNNAMED: u32 = 0;
@@ -44,6 +49,7 @@ pub(crate) fn interest() -> EventInterest {
         EventKind::TemporaryBan,
         EventKind::ConnectFailure,
         EventKind::StreamError,
+        EventKind::MexNotification,
     ])
 }
 
@@ -69,7 +75,7 @@ pub(crate) enum Seen {
 }
 
 /// The session events that are made here.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Report {
     /// [`SessionEvent::Ack`].
     Ack { wa_id: WaMessageId, error: Option<u32> },
@@ -79,6 +85,25 @@ pub(crate) enum Report {
     PhoneSeen { sign: Sign, at_ms: Option<i64> },
     /// [`SessionEvent::Paired`].
     Paired { account: String },
+    /// [`SessionEvent::Timelock`].
+    Timelock(TimelockNotice),
+}
+
+// An account is a number: it stays out of the debug output, here and below.
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Report::Ack { wa_id, error } => f.debug_tuple("Ack").field(wa_id).field(error).finish(),
+            Report::Receipt { wa_ids, kind } => {
+                f.debug_tuple("Receipt").field(wa_ids).field(kind).finish()
+            }
+            Report::PhoneSeen { sign, at_ms } => {
+                f.debug_tuple("PhoneSeen").field(sign).field(at_ms).finish()
+            }
+            Report::Paired { .. } => f.write_str("Paired(..)"),
+            Report::Timelock(notice) => f.debug_tuple("Timelock").field(notice).finish(),
+        }
+    }
 }
 
 impl From<Report> for SessionEvent {
@@ -88,15 +113,23 @@ impl From<Report> for SessionEvent {
             Report::Receipt { wa_ids, kind } => SessionEvent::Receipt { wa_ids, kind },
             Report::PhoneSeen { sign, at_ms } => SessionEvent::PhoneSeen { sign, at_ms },
             Report::Paired { account } => SessionEvent::Paired { account },
+            Report::Timelock(notice) => SessionEvent::Timelock(notice),
         }
     }
 }
 
 /// Who we are: an account has a number and a hidden identity.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Me {
     pub(crate) pn: Option<Jid>,
     pub(crate) lid: Option<Jid>,
+}
+
+impl fmt::Debug for Me {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (pn, lid) = (self.pn.is_some(), self.lid.is_some());
+        f.debug_struct("Me").field("pn", &pn).field("lid", &lid).finish()
+    }
 }
 
 impl Me {
@@ -127,6 +160,9 @@ pub(crate) fn translate(event: &Event, me: &Me) -> Option<Seen> {
             Some(Seen::End(EndReason::Refused { code: code(failure.reason.code()) }))
         }
         Event::StreamError(error) => stream_error(error),
+        Event::MexNotification(mex) => {
+            timelock_notice(mex).map(|notice| Seen::Report(Report::Timelock(notice)))
+        }
         Event::PairingQrCode(qr) => {
             Some(Seen::Offer(Offer::Qr { text: qr.code.clone(), valid_ms: millis(qr.timeout) }))
         }
@@ -154,6 +190,39 @@ pub(crate) fn translate(event: &Event, me: &Me) -> Option<Seen> {
         }
         _ => None,
     }
+}
+
+/// The notification by which the server says that it refuses messages to new contacts,
+/// or takes them again.
+fn timelock_notice(mex: &MexNotification) -> Option<TimelockNotice> {
+    if mex.op_name != TIMELOCK_UPDATE {
+        return None;
+    }
+    let data = mex.payload.get("data").unwrap_or(&mex.payload);
+    let lock = data.get("xwa2_notify_account_reachout_timelock")?;
+    let ends = lock.get("time_enforcement_ends");
+    // Seconds, as a text or as a number.
+    let ends = ends.and_then(|ends| ends.as_str().map_or(ends.as_i64(), |s| s.parse().ok()));
+    match lock.get("is_active")?.as_bool()? {
+        true => Some(TimelockNotice::Active { until: ends.and_then(wall_ms) }),
+        false => Some(TimelockNotice::Lifted),
+    }
+}
+
+/// The answer to our question after a refusal. That no lock is known says nothing about
+/// the refusal, which then has another cause: none.
+pub(crate) fn timelock_answer(lock: &ReachoutTimelock) -> Option<Seen> {
+    if lock.is_active != Some(true) {
+        return None;
+    }
+    let ends = lock.time_enforcement_ends.as_deref().and_then(|ends| ends.parse().ok());
+    let notice = TimelockNotice::Active { until: ends.and_then(wall_ms) };
+    Some(Seen::Report(Report::Timelock(notice)))
+}
+
+/// Unix seconds; 0 is none.
+fn wall_ms(seconds: i64) -> Option<i64> {
+    (seconds > 0).then(|| seconds.saturating_mul(1_000))
 }
 
 fn failed(what: &str) -> Seen {

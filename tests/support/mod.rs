@@ -46,10 +46,15 @@ impl Lab {
     /// Writes a configuration that points at the simulator. `extra` is more TOML, by
     /// section: it may not repeat `[state]`, `[socket]` or `[session]`.
     pub(crate) fn config(&self, extra: &str) -> PathBuf {
+        self.config_with_session(extra, "")
+    }
+
+    /// The same, with more keys for `[session]`.
+    pub(crate) fn config_with_session(&self, extra: &str, session: &str) -> PathBuf {
         let path = self.path().join("tetherd.toml");
         let text = format!(
             "[state]\ndir = {state:?}\n\n[socket]\npath = {socket:?}\n\n\
-             [session]\nendpoint = {endpoint:?}\nca_file = {ca:?}\nbackoff_first = \"100ms\"\nack_timeout = \"2s\"\n\n{extra}\n",
+             [session]\nendpoint = {endpoint:?}\nca_file = {ca:?}\nbackoff_first = \"100ms\"\nack_timeout = \"2s\"\n{session}\n{extra}\n",
             state = self.path().join("state"),
             socket = self.socket(),
             endpoint = self.sim.endpoint,

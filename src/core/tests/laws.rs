@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::world::{ACCOUNT, Run, World};
 use crate::core::io::{Actions, Answer, Change, Effect, Outgoing, SessionCommand};
 use crate::core::message::Message;
+use crate::core::network::HOUR_MS;
 use crate::core::number::{CHECK_BATCH_MAX, CheckTicket, Number};
 use crate::rpc::api::{MessageId, State};
 
@@ -47,6 +48,12 @@ impl World {
                 }
                 Change::PutSlots(slots) => self.store.slots = slots.clone(),
                 Change::PutFacts(facts) => self.store.facts = facts.clone(),
+                Change::PutKnown(page) => {
+                    self.store.known.insert(page.number, page.clone());
+                }
+                Change::RemoveKnown { number } => {
+                    self.store.known.remove(number).expect("removed twice");
+                }
             }
         }
     }
@@ -135,6 +142,7 @@ impl World {
         assert!(self.store.bodies.contains(&outgoing.id));
         let newest = self.store.slots.iter().map(|slot| (slot.boot, slot.mono_ms)).next_back();
         assert_eq!(newest, Some((self.boot, self.now.mono_ms)), "a slot is stored first");
+        self.leaves_as_the_network_wants(&outgoing);
         let window = self.config.window_ms;
         // Those that may still leave, and those that left a window ago at most. None leaves
         // after the time limit of an attempt.
@@ -170,6 +178,18 @@ impl World {
         }
         self.departures.insert((outgoing.id, outgoing.attempt), None);
         self.sends.push((self.true_ms, outgoing));
+    }
+
+    /// Nothing leaves while the server asked to slow down, and nothing to a new contact
+    /// while it refuses those.
+    fn leaves_as_the_network_wants(&self, outgoing: &Outgoing) {
+        let network = &self.store.facts.network;
+        let lived_ms = self.core.lived_ms();
+        assert!(network.slowdown.is_none_or(|slow| slow.until_lived_ms <= lived_ms), "too fast");
+        if network.timelock.is_some() {
+            let chat = outgoing.to.as_str();
+            assert!(chat.ends_with("@g.us") || self.reached.contains(chat), "a new contact");
+        }
     }
 
     /// Never after its time, never before it, and never before one that goes first.
@@ -235,6 +255,10 @@ impl World {
                 assert_eq!(message.state, State::Cancelled);
                 assert!(undo.until_lived_ms > self.core.queue.lived_ms(), "past its undo");
             }
+        }
+        if let Some(last) = self.taken_back.last() {
+            let recent = self.taken_back.iter().filter(|at| *at + HOUR_MS > *last).count();
+            assert!(recent <= self.config.takeovers_per_hour, "{recent} takeovers in an hour");
         }
         if let Some((at, wake)) = self.core.poll_timeout() {
             assert!(at > self.now.mono_ms, "{wake:?} is due and was not dealt with");

@@ -8,6 +8,7 @@ mod cleaning;
 mod laws;
 mod link;
 mod model;
+mod network;
 mod numbers;
 mod pacing;
 mod phone;

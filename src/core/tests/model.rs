@@ -4,15 +4,15 @@ use proptest::prelude::*;
 
 use super::belief::Model;
 use super::world::{ACCOUNT, Run, World};
-use crate::core::CoreConfig;
 use crate::core::io::{
     Answer, EndReason, Input, NotSent, Offer, ReceiptKind, Request, Selection, SessionEvent, Sign,
-    Token,
+    TimelockNotice, Token,
 };
 use crate::core::message::Message;
 use crate::core::number::Number;
 use crate::core::phone::{Heartbeat, PhoneConfig};
-use crate::rpc::api::{ErrorKind, MessageId, Priority, ReasonKind, State};
+use crate::core::{CoreConfig, OnConflict, OnRateLimit};
+use crate::rpc::api::{ErrorKind, MessageId, Priority, State};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -45,6 +45,8 @@ enum Op {
     Receipt(usize, u8),
     Check { number: u8, fresh: bool },
     Checked(u8, u64),
+    Timelock(Option<i64>),
+    Lifted,
     Pass(u64),
     WallJump(i64),
     Suspend(u64),
@@ -93,12 +95,14 @@ fn op() -> impl Strategy<Value = Op> {
         4 => pick().prop_map(Op::Written),
         3 => (pick(), any::<u8>()).prop_map(|(which, why)| Op::NotSent(which, why)),
         2 => pick().prop_map(Op::CutOff),
-        8 => (pick(), proptest::option::weighted(0.3, prop_oneof![Just(463), Just(479)]))
+        8 => (pick(), proptest::option::weighted(0.3, prop_oneof![Just(463), Just(479), Just(429)]))
             .prop_map(|(which, error)| Op::Ack(which, error)),
         4 => (pick(), any::<u8>()).prop_map(|(which, kind)| Op::Receipt(which, kind)),
         2 => (any::<u8>(), any::<bool>())
             .prop_map(|(number, fresh)| Op::Check { number, fresh }),
         10 => (any::<u8>(), any::<u64>()).prop_map(|(how, answers)| Op::Checked(how, answers)),
+        1 => proptest::option::of(-500_i64..4_000).prop_map(Op::Timelock),
+        1 => Just(Op::Lifted),
         12 => (0_u64..1_500).prop_map(Op::Pass),
         1 => Just(Op::Pass(40_000)),
         1 => (-100_000_000_i64..100_000_000).prop_map(Op::WallJump),
@@ -137,6 +141,14 @@ fn config(checked: bool) -> CoreConfig {
         check_every_ms: 100,
         check_backoff_first_ms: 50,
         check_backoff_cap_ms: 800,
+        on_conflict: OnConflict::TakeoverAfter { after_ms: 400 },
+        takeovers_per_hour: 2,
+        on_rate_limit: OnRateLimit::Slow,
+        slow_first_ms: 300,
+        slow_cap_ms: 2_000,
+        slow_quiet_ms: 4_000,
+        timelock_first_ms: 700,
+        timelock_cap_ms: 3_000,
         confirm_after_ms: Some(900),
         phone: PhoneConfig {
             silent_after_ms: 700,
@@ -150,7 +162,7 @@ fn config(checked: bool) -> CoreConfig {
 
 fn end_reason(which: u8) -> EndReason {
     let what = "x".to_owned();
-    match which % 12 {
+    match which % 13 {
         0 => EndReason::Restart,
         1 => EndReason::Replaced,
         2 => EndReason::LoggedOut { code: Some(401) },
@@ -161,6 +173,7 @@ fn end_reason(which: u8) -> EndReason {
         7 => EndReason::Unreachable { what },
         8 => EndReason::PairingTimedOut,
         9 => EndReason::PairingFailed { what },
+        10 => EndReason::Refused { code: 429 },
         _ => EndReason::Lost { what },
     }
 }
@@ -320,6 +333,7 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
                     NotSent::NoDevice,
                     NotSent::Unsendable,
                     NotSent::Passing,
+                    NotSent::RateLimited,
                 ];
                 world.not_sent(id, whys[usize::from(why) % whys.len()]);
             }
@@ -354,6 +368,11 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
             world.request(Request::Check { numbers, fresh });
         }
         Op::Checked(how, answers) => world.answer_check(how, answers),
+        Op::Timelock(after) => {
+            let until = after.map(|after| world.now.wall_ms + after);
+            world.session(SessionEvent::Timelock(TimelockNotice::Active { until }));
+        }
+        Op::Lifted => world.session(SessionEvent::Timelock(TimelockNotice::Lifted)),
         Op::Pass(ms) => world.pass(ms),
         Op::WallJump(ms) => world.now.wall_ms += ms,
         Op::Suspend(ms) => world.suspend(ms),
@@ -405,6 +424,7 @@ fn comes_to_rest(world: &mut World) {
         }
     }
     drop(world.ask(Request::Resume));
+    world.session(SessionEvent::Timelock(TimelockNotice::Lifted));
     world.phone_on = true;
     if world.run == Run::None {
         world.request(Request::Pair { phone: None });

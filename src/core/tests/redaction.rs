@@ -1,5 +1,6 @@
 use super::world::World;
 use crate::core::io::{Facts, Request, SessionCommand, SessionEvent};
+use crate::core::link::PairIntent;
 use crate::core::number::{CheckOutcome, CheckTicket, Number};
 
 #[test]
@@ -11,7 +12,7 @@ fn invariant_9_debug_of_the_core_shows_no_number_account_or_key() {
     let numbers = || vec![Number::parse("+15550111").unwrap()];
     let known = CheckOutcome::Answered(vec![(numbers().remove(0), true)]);
     let shown = format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         Facts { account: Some(account()), ..Facts::default() },
         SessionEvent::Paired { account: account() },
         SessionEvent::Connected { account: account() },
@@ -22,6 +23,8 @@ fn invariant_9_debug_of_the_core_shows_no_number_account_or_key() {
         known,
         Request::Submit(Box::new(world.submission(0, "zanzibar", Some("order-of-mine")))),
         world.store.messages[&id],
+        PairIntent { phone: phone(), waiters: Vec::new() },
+        world.core.status_key(),
     );
     for secret in ["1555", "zanzibar", "order-of-mine"] {
         assert!(!shown.contains(secret), "{shown}");

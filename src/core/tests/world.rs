@@ -7,6 +7,7 @@ use crate::core::io::{
     Answer, Body, BootId, EndReason, Facts, Input, NotSent, Now, Offer, Outgoing, ReceiptKind,
     Request, Restored, Selection, SessionEvent, Sign, Submission, Token,
 };
+use crate::core::known::KnownPage;
 use crate::core::message::{Attempt, Digest, Message, WaMessageId};
 use crate::core::number::{CheckTicket, KnownNumber, Number};
 use crate::core::pacer::Slot;
@@ -22,6 +23,7 @@ pub(super) struct Store {
     pub(super) slots: Vec<Slot>,
     pub(super) numbers: BTreeMap<Number, KnownNumber>,
     pub(super) facts: Facts,
+    pub(super) known: BTreeMap<u64, KnownPage>,
 }
 
 /// What the session is doing, as far as its orders tell.
@@ -55,6 +57,10 @@ pub(super) struct World {
     pub(super) accepted: BTreeMap<MessageId, WaMessageId>,
     /// Network ids that the server or a device has confirmed.
     pub(super) confirmed: HashSet<String>,
+    /// Chats that a message is known to have reached.
+    pub(super) reached: HashSet<String>,
+    /// When the session was taken back by itself, lived milliseconds.
+    pub(super) taken_back: Vec<u64>,
     pub(super) retried: HashSet<MessageId>,
     /// Those that were brought back.
     pub(super) restored: HashSet<MessageId>,
@@ -115,6 +121,8 @@ impl World {
             changes: 0,
             accepted: BTreeMap::new(),
             confirmed: HashSet::new(),
+            reached: HashSet::new(),
+            taken_back: Vec::new(),
             retried: HashSet::new(),
             restored: HashSet::new(),
             came_from: HashMap::new(),
@@ -135,8 +143,13 @@ impl World {
     // Inputs.
 
     pub(super) fn input(&mut self, input: Input) {
+        let replaced = self.store.facts.replaced_since.is_some();
+        let asked = matches!(input, Input::Request { .. });
         let actions = self.core.handle(input, self.now);
         self.apply(&actions.changes);
+        if replaced && !asked && self.store.facts.replaced_since.is_none() {
+            self.taken_back.push(self.core.lived_ms());
+        }
         self.carry_out(actions);
         self.check();
         self.phone_answers();
@@ -160,9 +173,11 @@ impl World {
         match &event {
             SessionEvent::Ack { wa_id, error: None } => {
                 self.confirmed.insert(wa_id.0.clone());
+                self.note_reached(std::slice::from_ref(wa_id));
             }
             SessionEvent::Receipt { wa_ids, .. } => {
                 self.confirmed.extend(wa_ids.iter().map(|id| id.0.clone()));
+                self.note_reached(wa_ids);
             }
             SessionEvent::Connected { .. } => self.run = Run::Connected,
             SessionEvent::Ended { .. } => {
@@ -181,6 +196,12 @@ impl World {
             _ => {}
         }
         self.input(Input::Session(event));
+    }
+
+    fn note_reached(&mut self, wa_ids: &[WaMessageId]) {
+        let of = |m: &&Message| wa_ids.contains(&m.wa_id);
+        let chats = self.store.messages.values().filter(of).map(|m| m.to.as_str().to_owned());
+        self.reached.extend(chats);
     }
 
     fn nothing_leaves_any_more(&mut self) {
@@ -379,6 +400,7 @@ impl Store {
             slots: self.slots.clone(),
             numbers: self.numbers.values().cloned().collect(),
             facts: self.facts.clone(),
+            known: self.known.values().cloned().collect(),
             store: api::StoreStatus::default(),
         }
     }

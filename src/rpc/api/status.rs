@@ -150,6 +150,10 @@ pub struct SessionStatus {
     /// When the session is taken back by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub takeover_at: Option<Time>,
+    /// Until when messages to new contacts wait because the server refuses them;
+    /// existing chats and groups go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timelock_until: Option<Time>,
 }
 
 /// The queue's part of `status`.
@@ -194,6 +198,9 @@ pub struct PacingStatus {
     /// When the oldest spent slot becomes free, if all are spent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_slot_at: Option<Time>,
+    /// Until when nothing leaves because the server asked to slow down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slowed_until: Option<Time>,
 }
 
 /// The store's part of `status`.

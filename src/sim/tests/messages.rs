@@ -142,7 +142,7 @@ async fn a_copy_of_what_the_phone_wrote_reaches_its_clients() {
 async fn a_refused_message_shows_its_error_and_reaches_nobody() {
     let sim = sim_with_people().await;
     let client = TestClient::paired(&sim, None).await;
-    let ack_error = AckError { code: 463, times: Times::Count(1) };
+    let ack_error = AckError { code: 463, times: Times::Count(1), ..AckError::default() };
     sim.server_set(SettingsChange { ack_error: Some(ack_error), ..SettingsChange::default() })
         .await;
     let refused = client.client.send_text(jid(CAROL), "no").await.unwrap().message_id;
@@ -241,7 +241,10 @@ async fn settings_read_as_they_are_documented() {
     let mut settings = Settings::default();
     settings.apply(change);
     assert_eq!(settings.ack_drop, Times::Count(2));
-    assert_eq!(settings.ack_error, AckError { code: 479, times: Times::Always });
+    assert_eq!(
+        settings.ack_error,
+        AckError { code: 479, times: Times::Always, ..AckError::default() }
+    );
     assert_eq!(settings.receipts, Receipts::None);
     let off = r#"{"ack_drop": false, "ack_error": false, "receipts": "all"}"#;
     settings.apply(serde_json::from_str(off).unwrap());

@@ -33,6 +33,7 @@ fn message(id: u64) -> Message {
         attempts: 0,
         streak: 0,
         maybe_out: false,
+        limited: 0,
         accepted_at: 1_700_000_000_000,
         changed_at: 1_700_000_000_000,
         changed_lived_ms: 7,

@@ -149,7 +149,7 @@ async fn a_message_to_nobody_is_not_sent() {
 async fn a_refused_message_is_written_and_refused_and_never_acked() {
     let mut world = World::connected().await;
     world.sim.recipient_add(FRIEND, true, 0).await.unwrap();
-    let ack_error = Some(AckError { code: 463, times: Times::Always });
+    let ack_error = Some(AckError { code: 463, times: Times::Always, ..AckError::default() });
     world.sim.server_set(SettingsChange { ack_error, ..Default::default() }).await;
     world.bench.order(message(1, FRIEND, "hello"));
     let others = world.until(&[Fact::Written(1), Fact::Refused(1, 463)]).await;

@@ -6,16 +6,16 @@ use whatsapp_rust::Jid;
 use whatsapp_rust::NodeBuilder;
 use whatsapp_rust::types::events::{
     ClientOutdated, ConnectFailure, ConnectFailureReason, Connected, Disconnected, Event,
-    LoggedOut, PairSuccess, PairingCode, PairingCodeError, PairingCodeRefresh, PairingQrCode,
-    PairingQrCodesExhausted, Receipt, ServerAck, StreamError, StreamReplaced, TempBanReason,
-    TemporaryBan,
+    LoggedOut, MexNotification, PairSuccess, PairingCode, PairingCodeError, PairingCodeRefresh,
+    PairingQrCode, PairingQrCodesExhausted, Receipt, ServerAck, StreamError, StreamReplaced,
+    TempBanReason, TemporaryBan,
 };
 use whatsapp_rust::wacore::chrono;
 use whatsapp_rust::wacore::net::DisconnectReason;
 use whatsapp_rust::wacore::types::message::MessageSource;
 use whatsapp_rust::wacore::types::presence::ReceiptType;
 
-use crate::core::io::{EndReason, Offer, ReceiptKind};
+use crate::core::io::{EndReason, Offer, ReceiptKind, TimelockNotice};
 use crate::core::message::WaMessageId;
 use crate::whatsapp::translate::{Me, Report, Seen, translate};
 
@@ -292,4 +292,44 @@ fn a_refused_code_ends_the_pairing_without_quoting_the_server() {
 #[test]
 fn a_login_is_ready_when_the_library_says_connected() {
     assert_eq!(meaning(Event::Connected(Connected::builder().build())), Some(Seen::Ready));
+}
+
+fn told(op_name: &str, payload: serde_json::Value) -> Option<Seen> {
+    meaning(Event::MexNotification(
+        MexNotification::builder().op_name(op_name.to_owned()).payload(payload).build(),
+    ))
+}
+
+#[test]
+fn a_timelock_is_read_with_its_end_and_without() {
+    let lock = |lock: serde_json::Value| {
+        let payload =
+            serde_json::json!({ "data": { "xwa2_notify_account_reachout_timelock": lock } });
+        told("NotificationUserReachoutTimelockUpdate", payload)
+    };
+    let seen = |notice| Some(Seen::Report(Report::Timelock(notice)));
+    let until = Some(1_770_000_000_000);
+    for ends in [serde_json::json!("1770000000"), serde_json::json!(1_770_000_000)] {
+        let got = lock(serde_json::json!({ "is_active": true, "time_enforcement_ends": ends }));
+        assert_eq!(got, seen(TimelockNotice::Active { until }));
+    }
+    for without in [
+        serde_json::json!({ "is_active": true }),
+        serde_json::json!({ "is_active": true, "time_enforcement_ends": "0" }),
+        serde_json::json!({ "is_active": true, "time_enforcement_ends": "soon" }),
+    ] {
+        assert_eq!(lock(without), seen(TimelockNotice::Active { until: None }));
+    }
+    assert_eq!(lock(serde_json::json!({ "is_active": false })), seen(TimelockNotice::Lifted));
+    assert_eq!(lock(serde_json::json!({})), None);
+    assert_eq!(lock(serde_json::json!([1])), None);
+    assert_eq!(told("NotificationOfSomethingElse", serde_json::json!({})), None);
+}
+
+#[test]
+fn the_debug_output_of_reports_and_of_ourselves_names_no_account() {
+    let account = FRIEND.to_owned();
+    let me = Me { pn: FRIEND.parse().ok(), lid: None };
+    let said = format!("{:?} {me:?}", Report::Paired { account });
+    assert!(!said.contains("15550101"), "{said}");
 }

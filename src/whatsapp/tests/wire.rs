@@ -24,15 +24,15 @@ use crate::whatsapp::tls::Trust;
 use crate::whatsapp::transport::{Factory, Progress, Trace};
 
 /// A listener with a certificate for 127.0.0.1, and the trust in it.
-struct Host {
+pub(super) struct Host {
     listener: TcpListener,
     acceptor: TlsAcceptor,
     trust: Arc<Trust>,
-    _ca: tempfile::NamedTempFile,
+    ca: tempfile::NamedTempFile,
 }
 
 impl Host {
-    async fn new() -> Host {
+    pub(super) async fn new() -> Host {
         let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
         let mut ca = tempfile::NamedTempFile::new().unwrap();
         ca.write_all(made.cert.pem().as_bytes()).unwrap();
@@ -48,15 +48,19 @@ impl Host {
             listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
             acceptor: TlsAcceptor::from(Arc::new(config)),
             trust: Arc::new(Trust::new(Some(ca.path().to_owned())).unwrap()),
-            _ca: ca,
+            ca,
         }
     }
 
-    fn url(&self, scheme: &str) -> String {
+    pub(super) fn url(&self, scheme: &str) -> String {
         format!("{scheme}://{}/ws/chat", self.listener.local_addr().unwrap())
     }
 
-    async fn accept(&self) -> TlsStream<TcpStream> {
+    pub(super) fn ca_file(&self) -> std::path::PathBuf {
+        self.ca.path().to_owned()
+    }
+
+    pub(super) async fn accept(&self) -> TlsStream<TcpStream> {
         let (tcp, _) = self.listener.accept().await.unwrap();
         self.acceptor.accept(tcp).await.unwrap()
     }

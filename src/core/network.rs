@@ -1,0 +1,173 @@
+//! What the network has answered beyond single messages, and what of it outlives a
+//! restart. Owns the records and the counts of refusals; [`crate::core::conflict`],
+//! [`crate::core::timelock`] and [`crate::core::slowdown`] decide what follows.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::Core;
+use crate::core::io::Now;
+use crate::core::known::Known;
+use crate::core::situation::{self, Situation};
+
+/// Codes whose counts are kept; beyond it the one that was seen longest ago is forgotten.
+pub(crate) const REFUSAL_CODES_MAX: usize = 16;
+
+/// An hour, in milliseconds.
+pub(crate) const HOUR_MS: u64 = 60 * 60 * 1_000;
+
+/// What is kept over restarts. Spans are counted in lived milliseconds: neither a clock
+/// that is set nor a restart refills a budget.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NetworkFacts {
+    /// When another session took over, lived milliseconds, the oldest first.
+    pub replaced_lived_ms: Vec<u64>,
+    /// When the session was taken back by itself, lived milliseconds, the oldest first.
+    pub automatic_lived_ms: Vec<u64>,
+    /// When it was taken back by command, lived milliseconds, the oldest first.
+    pub manual_lived_ms: Vec<u64>,
+    /// When it is to be taken back by itself, lived milliseconds, if the budget allows.
+    pub takeover_due_lived_ms: Option<u64>,
+    /// Messages to new contacts wait.
+    pub timelock: Option<Timelock>,
+    /// Timelocks that had to be guessed, in a row, and when the last began (lived).
+    pub timelock_guesses: (u32, u64),
+    /// When the last timelock ended, lived milliseconds, while what it refused is still
+    /// to be put back.
+    pub timelock_ended_lived_ms: Option<u64>,
+    /// The server asked to slow down, now or some time ago.
+    pub slowdown: Option<Slowdown>,
+    /// Refusals of messages, by code.
+    pub refusals: Vec<Refusal>,
+}
+
+/// The server refuses messages to new contacts for a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timelock {
+    /// Since when, wall milliseconds.
+    pub since: i64,
+    /// Until when, wall milliseconds.
+    pub until: i64,
+    /// How that is known.
+    pub source: TimelockSource,
+    /// The code of the refusal that it was concluded from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u32>,
+}
+
+/// How a timelock is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimelockSource {
+    /// The server said when it ends.
+    Told,
+    /// A message was refused, and the end is a guess.
+    Guessed,
+}
+
+/// The server asked to slow down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slowdown {
+    /// When the pause that stands, or stood last, began, wall milliseconds.
+    pub since: i64,
+    /// When it ends, lived milliseconds.
+    pub until_lived_ms: u64,
+    /// How often the next pause is doubled.
+    pub step: u32,
+    /// The server's code.
+    pub code: u32,
+    /// Such answers in all.
+    pub count: u64,
+    /// The last one, wall milliseconds.
+    pub last: i64,
+    /// The last one, lived milliseconds.
+    pub last_lived_ms: u64,
+}
+
+/// How often the server refused messages with one code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The server's code.
+    pub code: u32,
+    /// How often.
+    pub count: u64,
+    /// When last, wall milliseconds.
+    pub last: i64,
+}
+
+/// What the core keeps in memory besides.
+#[derive(Debug, Default)]
+pub(crate) struct Network {
+    /// When the timelock ends, monotonic.
+    pub(crate) timelock_ends: Option<u64>,
+    /// The chats that are no new contacts.
+    pub(crate) known: Known,
+}
+
+impl Core {
+    /// For how long the daemon had lived at the last input.
+    pub(crate) fn lived_ms(&self) -> u64 {
+        self.queue.lived_ms()
+    }
+
+    /// For how long it has lived, for a reader who asks between two inputs.
+    pub(crate) fn lived_at(&self, now: Now) -> u64 {
+        let (began, before) = self.lived;
+        let lived_ms = before.saturating_add(now.mono_ms.saturating_sub(began));
+        lived_ms.max(self.queue.lived_ms())
+    }
+
+    /// A lived moment on the monotonic clock; one from before this life is its beginning.
+    pub(crate) fn mono_of_lived(&self, lived_ms: u64) -> u64 {
+        let (began, before) = self.lived;
+        began.saturating_add(lived_ms.saturating_sub(before))
+    }
+
+    /// Counts a refusal by its code.
+    pub(crate) fn note_refusal(&mut self, code: u32, now: Now) {
+        let refusals = &mut self.facts.network.refusals;
+        self.out.facts = true;
+        if let Some(known) = refusals.iter_mut().find(|refusal| refusal.code == code) {
+            known.count = known.count.saturating_add(1);
+            known.last = now.wall_ms;
+            return;
+        }
+        if refusals.len() >= REFUSAL_CODES_MAX {
+            let oldest = refusals.iter().enumerate().min_by_key(|(_, refusal)| refusal.last);
+            if let Some((index, _)) = oldest {
+                refusals.remove(index);
+            }
+        }
+        refusals.push(Refusal { code, count: 1, last: now.wall_ms });
+    }
+}
+
+impl Core {
+    /// What `explain` goes by.
+    pub(crate) fn network_situation(&self, situation: &mut Situation, now: Now) {
+        let network = &self.facts.network;
+        let wall = |at: u64| self.wall_of(at, now).0;
+        situation.timelock =
+            network.timelock.zip(self.timelock_ends()).map(|(lock, ends)| situation::Timelock {
+                since: lock.since,
+                until: wall(ends),
+                told: lock.source == TimelockSource::Told,
+                ids: self.timelocked(),
+            });
+        situation.slowdown = self.slowed(now).zip(self.slowed_until(now)).map(|(slowed, until)| {
+            let (since, code) = slowed;
+            situation::Slowdown { since, until: wall(until), code: Some(code) }
+        });
+        let refusals = network.refusals.iter();
+        situation.refusals =
+            refusals.map(|refusal| (refusal.code, (refusal.count, refusal.last))).collect();
+    }
+}
+
+/// Notes a moment in a bounded list of them, the oldest first.
+pub(crate) fn note(moments: &mut Vec<u64>, at: u64, max: usize) {
+    if moments.len() >= max {
+        moments.drain(..=moments.len() - max);
+    }
+    moments.push(at);
+}

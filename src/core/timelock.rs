@@ -1,0 +1,182 @@
+//! The reachout timelock: the server refuses messages to new contacts for a time.
+//! Those wait behind their gate; chats that exist, and groups, go on.
+//!
+//! The end is the server's word where it gives one. A refusal (463) alone names none:
+//! then it is a guess, twice as long each time it proves too short.
+
+use crate::core::Core;
+use crate::core::io::{Now, TimelockNotice};
+use crate::core::link::doubled;
+use crate::core::message::{ChatId, Message};
+use crate::core::network::{Timelock, TimelockSource};
+use crate::rpc::api::{MessageId, ReasonKind, State};
+
+/// The server's refusal of messages to new contacts.
+pub(crate) const REACHOUT_TIMELOCK: u32 = 463;
+
+/// The first guess, in milliseconds: people report locks of hours to days; a try every
+/// six hours costs one refused message each.
+pub(crate) const GUESS_FIRST_MS: u64 = 6 * 60 * 60 * 1_000;
+/// The longest guess, in milliseconds: two days.
+pub(crate) const GUESS_CAP_MS: u64 = 48 * 60 * 60 * 1_000;
+/// After so long without a refusal the next guess is the first again: a week.
+const GUESS_FORGET_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// The longest lock that is believed, in milliseconds: sixty days. One that seems longer
+/// says that a clock is wrong.
+const LOCK_MS_MAX: i64 = 60 * 24 * 60 * 60 * 1_000;
+
+impl Core {
+    /// Takes over a lock from before the start. The wall clock may have been set
+    /// meanwhile: never wait longer than the lock was.
+    pub(crate) fn restore_timelock(&mut self, now: Now) {
+        self.network.timelock_ends = self.facts.network.timelock.map(|lock| {
+            let left = lock.until.saturating_sub(now.wall_ms);
+            let left = left.min(lock.until.saturating_sub(lock.since));
+            now.mono_ms.saturating_add(u64::try_from(left).unwrap_or(0))
+        });
+    }
+
+    /// When a message passes the lock, monotonic; 0: it does.
+    pub(crate) fn timelock_gate(&self, message: &Message) -> u64 {
+        match self.timelock_ends() {
+            Some(ends) if self.is_new_contact(&message.to) => ends,
+            Some(_) | None => 0,
+        }
+    }
+
+    /// When the lock ends, monotonic.
+    pub(crate) fn timelock_ends(&self) -> Option<u64> {
+        self.facts.network.timelock.and(self.network.timelock_ends)
+    }
+
+    fn is_new_contact(&self, chat: &ChatId) -> bool {
+        !chat.is_group() && !self.is_known(chat)
+    }
+
+    /// Messages that the lock keeps back: those that wait, and those that were refused.
+    pub(crate) fn timelocked(&self) -> Vec<MessageId> {
+        let locked = self.timelock_ends().is_some();
+        let waits = |m: &&Message| match m.state {
+            State::Queued | State::Unknown => locked && self.is_new_contact(&m.to),
+            State::Parked => is_reachout(m),
+            State::Preparing
+            | State::Sending
+            | State::Sent
+            | State::Delivered
+            | State::Read
+            | State::Failed
+            | State::Expired
+            | State::Cancelled => false,
+        };
+        self.queue.iter().filter(waits).map(|message| message.id).collect()
+    }
+
+    /// That messages wait for the lock's end, if some do.
+    pub(crate) fn timelock_sentence(&self, now: Now) -> Option<String> {
+        let ends = self.wall_of(self.timelock_ends()?, now);
+        let end = match self.facts.network.timelock?.source {
+            TimelockSource::Told => format!("until {ends}"),
+            TimelockSource::Guessed => format!("for now; they are tried again at {ends}"),
+        };
+        let kept = match self.timelocked().len() {
+            0 => return None,
+            1 => "1 message to a new contact waits".to_owned(),
+            kept => format!("{kept} messages to new contacts wait"),
+        };
+        Some(format!("{kept} because the server refuses such messages {end}."))
+    }
+
+    /// The server says how it stands.
+    pub(crate) fn timelock_told(&mut self, notice: TimelockNotice, now: Now) {
+        match notice {
+            TimelockNotice::Lifted => {
+                if self.facts.network.timelock.is_some() {
+                    self.end_timelock();
+                }
+            }
+            TimelockNotice::Active { until } => match until.filter(|at| *at > now.wall_ms) {
+                Some(until) => {
+                    let until = until.min(now.wall_ms.saturating_add(LOCK_MS_MAX));
+                    self.lock(until, TimelockSource::Told, None, now);
+                }
+                // It names no end, or one that is over: as after a refusal.
+                None if self.facts.network.timelock.is_none() => self.guess(None, now),
+                None => {}
+            },
+        }
+    }
+
+    /// A message was refused with 463. In a chat that exists it says nothing about new
+    /// contacts: the server misses a token of this one.
+    pub(crate) fn reachout_refused(&mut self, id: MessageId, now: Now) {
+        let Some(chat) = self.queue.get(id).map(|message| message.to.clone()) else { return };
+        if self.is_new_contact(&chat) && self.facts.network.timelock.is_none() {
+            self.guess(Some(REACHOUT_TIMELOCK), now);
+        }
+    }
+
+    fn guess(&mut self, code: Option<u32>, now: Now) {
+        let lived_ms = self.lived_ms();
+        let (guesses, last) = self.facts.network.timelock_guesses;
+        let forgotten = lived_ms.saturating_sub(last) > GUESS_FORGET_MS;
+        let guesses = if forgotten { 0 } else { guesses };
+        let (first, cap) = (self.config.timelock_first_ms, self.config.timelock_cap_ms);
+        let lasts = i64::try_from(doubled(first, guesses, cap)).unwrap_or(LOCK_MS_MAX);
+        self.facts.network.timelock_guesses = (guesses.saturating_add(1), lived_ms);
+        self.lock(now.wall_ms.saturating_add(lasts), TimelockSource::Guessed, code, now);
+    }
+
+    fn lock(&mut self, until: i64, source: TimelockSource, code: Option<u32>, now: Now) {
+        let before = self.facts.network.timelock;
+        let since = before.map_or(now.wall_ms, |lock| lock.since);
+        let code = code.or(before.and_then(|lock| lock.code));
+        let lock = Timelock { since, until, source, code };
+        if before == Some(lock) {
+            return;
+        }
+        self.facts.network.timelock = Some(lock);
+        self.facts.network.timelock_ended_lived_ms = None;
+        self.out.facts = true;
+        let left = u64::try_from(until.saturating_sub(now.wall_ms)).unwrap_or(0);
+        self.network.timelock_ends = Some(now.mono_ms.saturating_add(left));
+    }
+
+    fn end_timelock(&mut self) {
+        self.facts.network.timelock = None;
+        self.facts.network.timelock_ended_lived_ms = Some(self.lived_ms());
+        self.network.timelock_ends = None;
+        self.out.facts = true;
+    }
+
+    /// Ends the lock when it is time, and puts back what it had refused, where it was:
+    /// as far as there are places, the rest as places become free.
+    pub(crate) fn pass_timelock(&mut self, now: Now) {
+        if self.timelock_ends().is_some_and(|at| at <= now.mono_ms) {
+            self.end_timelock();
+        }
+        let Some(ended) = self.facts.network.timelock_ended_lived_ms else { return };
+        if self.draining {
+            return;
+        }
+        let refused = |m: &&Message| m.state == State::Parked && is_reachout(m);
+        // What was refused after the end had its chance, and waits for a command.
+        let before = |m: &&Message| m.changed_lived_ms <= ended;
+        let mut due: Vec<(u64, MessageId)> =
+            self.queue.iter().filter(refused).filter(before).map(|m| (m.order, m.id)).collect();
+        due.sort_unstable();
+        for (order, id) in due {
+            if self.queue.taken() >= self.config.capacity {
+                return;
+            }
+            if let Some(Ok(())) = self.queue.change(id, |m| m.requeue(order, now.wall_ms)) {
+                self.settle_message(id, now);
+            }
+        }
+        self.facts.network.timelock_ended_lived_ms = None;
+        self.out.facts = true;
+    }
+}
+
+fn is_reachout(message: &Message) -> bool {
+    message.reason.as_ref().is_some_and(|reason| reason.kind == ReasonKind::ReachoutTimelock)
+}
