@@ -34,7 +34,7 @@ fn while_the_phone_is_off_messages_wait_and_then_leave_at_the_pace() {
     let first = daemon.send("+15550111", "first");
     events.wait("the phone to be missed", |event| phone_is(event, "offline"));
     daemon.wait_log("phone offline");
-    assert_eq!(daemon.message(&first)["state"], "read", "the copy alone is missing");
+    assert_eq!(daemon.message(&first)["state"], "read", "its copy alone is missing");
     assert_eq!(holds(&daemon), ["phone_offline"]);
 
     daemon.kill9();
