@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tetherd::rpc::api::Time;
 
-use crate::support::{Daemon, Lab, has_left, message_is};
+use crate::support::{Daemon, Lab, message_is};
 
 const TO: &str = "+15550111";
 const OTHER: &str = "+15550112";
@@ -161,24 +161,6 @@ fn high_goes_first_and_a_priority_keeps_its_order() {
     let mut events = daemon.events();
     events.wait_until_left(&daemon, &ids);
     assert_eq!(lab.sim.texts(TO), ["1", "2", "3", "4", "5"]);
-}
-
-#[test]
-fn a_cleared_message_that_left_after_all_reads_sent_and_cannot_be_restored() {
-    let lab = Lab::new();
-    lab.people(&[TO]);
-    let daemon = lab.paired();
-    lab.sim.call("server.set", json!({ "ack_error": 479, "receipts": "none" }));
-    let mut events = daemon.events();
-    let id = daemon.send(TO, "refused, says the server");
-    events.wait("the refusal", |event| message_is(event, &id, "parked"));
-    daemon.call("queue.clear", json!({})).unwrap();
-    lab.sim.call(
-        "recipient.read",
-        json!({ "number": TO, "message_id": daemon.message(&id)["wa_id"] }),
-    );
-    events.wait("the receipt", |event| has_left(event, &id));
-    assert_eq!(daemon.call("queue.restore", json!({})).unwrap()["restored"], json!([]));
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod crash;
 mod idle;
 mod invariants;
 mod lifecycle;
+mod numbers;
 mod pairing;
 mod phone;
 mod queue;

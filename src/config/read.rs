@@ -146,9 +146,8 @@ fn unknown_key(section: &str, name: &str) -> (String, String) {
     if section == "log" {
         own.push("modules");
     }
-    if did_you_mean(name, own.iter().copied()).is_none()
-        && let Some(key) = KEYS.iter().find(|key| key.name() == name)
-    {
+    // A key that is spelt right is in the wrong place, whatever else is like it.
+    if let Some(key) = KEYS.iter().find(|key| key.name() == name) {
         return (what, format!("It belongs under [{}].", key.section()));
     }
     (what, suggest(name, &own))

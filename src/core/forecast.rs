@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::core::Core;
 use crate::core::io::Now;
 use crate::core::queue::Place;
-use crate::rpc::api::MessageId;
+use crate::rpc::api::{MessageId, State};
 
 /// Worked out once for a whole list.
 #[derive(Debug)]
@@ -55,11 +55,21 @@ impl Core {
     /// Where one message stands.
     pub(crate) fn outlook(&self, id: MessageId, now: Now) -> Outlook {
         let Some(message) = self.queue.get(id) else { return Outlook::default() };
-        if self.queue.promises().scheduled_len() > 0 {
-            return Forecast::new(self, now).outlook(self, id, now);
+        if message.state != State::Queued {
+            return Outlook::default();
         }
         let before = self.queue.queued_before(message);
-        Outlook { before, leaves: before.map(|before| self.leaves_after(before, now)) }
+        let leaves = before.map(|before| self.leaves_after(before, now));
+        // One that leaves before any other becomes due is passed by none.
+        let undisturbed = match (leaves, self.queue.promises().scheduled().next()) {
+            (Some(leaves), Some((due, _))) => self.wall_of(leaves, now).0 < due,
+            (leaves, None) => leaves.is_some(),
+            (None, Some(_)) => false,
+        };
+        if undisturbed {
+            return Outlook { before, leaves };
+        }
+        Forecast::new(self, now).outlook(self, id, now)
     }
 
     /// When the next and the last waiting message leave, monotonic.

@@ -7,7 +7,7 @@ use crate::core::message::Message;
 impl Core {
     /// When all gates of this message are open, monotonic; 0: they are. None: an input
     /// has to come first.
-    pub(crate) fn gates(&self, _message: &Message) -> Option<u64> {
-        Some(0)
+    pub(crate) fn gates(&self, message: &Message) -> Option<u64> {
+        self.number_gate(message)
     }
 }

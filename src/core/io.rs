@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::backlog::Backlog;
 use crate::core::message::{ChatId, Digest, Message, StoredFile, WaMessageId};
+use crate::core::number::{KnownNumber, Number};
 use crate::core::pacer::Slot;
 pub use crate::core::phone::Sign;
 use crate::core::phone::{Heartbeat, PhoneFacts};
@@ -98,6 +99,13 @@ pub enum Request {
         filter: Selection,
         /// Say only.
         dry_run: bool,
+    },
+    /// `phone.check`; replied to when every number has an answer, or waited for long enough.
+    Check {
+        /// In the order of the answer.
+        numbers: Vec<Number>,
+        /// Ask the network even where an answer is remembered.
+        fresh: bool,
     },
     /// `queue.pause`.
     Pause,
@@ -215,6 +223,13 @@ pub enum Change {
         /// Which.
         id: MessageId,
     },
+    /// Write what is known about a number.
+    PutNumber(KnownNumber),
+    /// Forget a number.
+    RemoveNumber {
+        /// Which.
+        number: Number,
+    },
     /// Write the pacer's spent slots (all of them, few).
     PutSlots(Vec<Slot>),
     /// Write the small facts.
@@ -263,6 +278,8 @@ pub struct Restored {
     pub messages: Vec<Message>,
     /// The pacer's spent slots.
     pub slots: Vec<Slot>,
+    /// What is known about numbers, in any order.
+    pub numbers: Vec<KnownNumber>,
     /// The small facts.
     pub facts: Facts,
     /// How the store was found.
@@ -296,6 +313,8 @@ pub enum Answer {
     Cleared(api::ClearResult),
     /// To [`Request::Retry`].
     Retried(api::RetryResult),
+    /// To [`Request::Check`].
+    Checked(api::CheckResult),
     /// To [`Request::Restore`].
     Restored(api::RestoreResult),
     /// To [`Request::Pair`].
@@ -323,6 +342,8 @@ pub enum Wake {
     AckTimeout,
     /// A message without an answer has waited long enough on a live connection.
     Resolve,
+    /// Numbers are to be asked about, or an answer about them is overdue.
+    Check,
     /// A ban ends.
     BanEnds,
     /// The phone is to be asked, or counts as something else.

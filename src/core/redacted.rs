@@ -45,6 +45,11 @@ impl fmt::Debug for Request {
             Request::Restore { filter, dry_run } => {
                 f.debug_struct("Restore").field("filter", filter).field("dry_run", dry_run).finish()
             }
+            Request::Check { numbers, fresh } => f
+                .debug_struct("Check")
+                .field("count", &numbers.len())
+                .field("fresh", fresh)
+                .finish(),
             Request::Pause => f.write_str("Pause"),
             Request::Resume => f.write_str("Resume"),
             Request::Pair { phone: Some(_) } => f.write_str("Pair(by code)"),
@@ -80,6 +85,9 @@ impl fmt::Debug for SessionEvent {
             SessionEvent::Receipt { wa_ids, kind } => {
                 f.debug_tuple("Receipt").field(wa_ids).field(kind).finish()
             }
+            SessionEvent::Checked { ticket, outcome } => {
+                f.debug_tuple("Checked").field(ticket).field(outcome).finish()
+            }
             SessionEvent::PhoneSeen { sign, at_ms } => {
                 f.debug_struct("PhoneSeen").field("sign", sign).field("at_ms", at_ms).finish()
             }
@@ -100,6 +108,9 @@ impl fmt::Debug for SessionCommand {
             SessionCommand::Close => f.write_str("Close"),
             SessionCommand::Logout => f.write_str("Logout"),
             SessionCommand::Forget => f.write_str("Forget"),
+            SessionCommand::CheckNumbers { ticket, numbers } => {
+                f.debug_tuple("CheckNumbers").field(ticket).field(&numbers.len()).finish()
+            }
             SessionCommand::Probe => f.write_str("Probe"),
             SessionCommand::Send(outgoing) => f.debug_tuple("Send").field(outgoing).finish(),
         }

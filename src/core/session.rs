@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::core::message::{Attempt, ChatId, WaMessageId};
+use crate::core::number::{CheckOutcome, CheckTicket, Number};
 use crate::core::phone::Sign;
 use crate::rpc::api::MessageId;
 
@@ -58,6 +59,13 @@ pub enum SessionEvent {
         wa_ids: Vec<WaMessageId>,
         /// What.
         kind: ReceiptKind,
+    },
+    /// What a question about numbers came to.
+    Checked {
+        /// Which question.
+        ticket: CheckTicket,
+        /// What.
+        outcome: CheckOutcome,
     },
     /// The account's phone gave a sign of life.
     PhoneSeen {
@@ -203,6 +211,14 @@ pub enum SessionCommand {
     Forget,
     /// Send one message. Answered by `Written`, `NotSent` or `CutOff`, in bounded time.
     Send(Outgoing),
+    /// Ask who of these is on the network. Answered by `Checked`, in bounded time, unless
+    /// the run ends first.
+    CheckNumbers {
+        /// Names the question.
+        ticket: CheckTicket,
+        /// At most `CHECK_BATCH_MAX`.
+        numbers: Vec<Number>,
+    },
     /// Ask the phone something that only a phone answers and nobody sees. Answered by
     /// `Probed` unless the run ends before; the phone's answer is a `PhoneSeen`.
     Probe,

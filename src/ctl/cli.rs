@@ -3,13 +3,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::TypedValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::value::parse_duration;
+pub use crate::ctl::filters::{
+    CancelArgs, ClearArgs, FilterArgs, QueueArgs, RestoreArgs, RetryArgs, States,
+};
+use crate::ctl::filters::{message_id, one_of};
 use crate::ctl::time::Moment;
 use crate::exit::{ExitCode, help_table};
-use crate::rpc::api::{Filter, MessageId, Priority, ReasonKind, State, Time};
+use crate::rpc::api::{MessageId, Priority, Time};
 
 const JSON_HELP: &str = "\
 With --json, stdout carries the daemon's own JSON, one object a line. An error is one \
@@ -61,6 +65,10 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Put parked messages back into the queue; without ids and filters, all of them.
     Retry(RetryArgs),
+    /// Ask which numbers are on the network; nothing is sent to them.
+    ///
+    /// Ends with 0 if all are, with 1 if any is not, with 75 if some are unknown.
+    Check(CheckArgs),
     /// Let nothing leave until `resume`. Messages are still accepted.
     Pause,
     /// Let messages leave again.
@@ -186,147 +194,16 @@ pub struct ShowArgs {
     pub wa_id: Option<String>,
 }
 
-/// What selects messages. Given conditions must all hold.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub struct FilterArgs {
-    /// To this number or JID.
-    #[arg(long, value_name = "TO")]
-    pub to: Option<String>,
-    /// With this reason, such as not_on_network.
-    #[arg(long, value_name = "REASON", value_parser = reason())]
-    pub reason: Option<ReasonKind>,
-    /// With a key that begins so.
-    #[arg(long, value_name = "PREFIX")]
-    pub key_prefix: Option<String>,
-    /// Accepted at least this long ago (90s, 2h, 3d).
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    pub older_than: Option<Duration>,
-}
-
-/// `queue`.
+/// `check`.
 #[derive(Debug, clap::Args)]
-pub struct QueueArgs {
-    /// In this state; can be given more than once. `all` lists finished ones too.
-    #[arg(long, short, value_name = "STATE", value_parser = states())]
-    pub state: Vec<States>,
-    /// Conditions.
-    #[command(flatten)]
-    pub filter: FilterArgs,
-    /// At most this many.
-    #[arg(long, short = 'n', value_name = "COUNT")]
-    pub limit: Option<usize>,
-}
-
-/// `clear`.
-#[derive(Debug, clap::Args)]
-pub struct ClearArgs {
-    /// In this state; can be given more than once. Without it: queued and parked.
-    #[arg(long, short, value_name = "STATE", value_parser = states())]
-    pub state: Vec<States>,
-    /// Conditions.
-    #[command(flatten)]
-    pub filter: FilterArgs,
-    /// One of these; can be given more than once.
-    #[arg(long, value_name = "ID", value_parser = message_id)]
-    pub id: Vec<MessageId>,
-    /// Say what would be withdrawn, and change nothing.
+pub struct CheckArgs {
+    /// Numbers (+ and digits). Without any, or with -: one on each line of stdin; empty
+    /// lines and those that begin with # are skipped.
+    #[arg(value_name = "NUMBER")]
+    pub numbers: Vec<String>,
+    /// Ask the network even where an answer is remembered.
     #[arg(long)]
-    pub dry_run: bool,
-    /// Do not ask. Needed where no terminal is there to ask on.
-    #[arg(long, short)]
-    pub yes: bool,
-}
-
-/// `cancel`.
-#[derive(Debug, clap::Args)]
-pub struct CancelArgs {
-    /// Their ids, such as m42; with conditions, those of them that match.
-    #[arg(
-        value_name = "ID", value_parser = message_id,
-        required_unless_present_any = ["to", "reason", "key_prefix", "older_than", "state"]
-    )]
-    pub ids: Vec<MessageId>,
-    /// In this state; can be given more than once.
-    #[arg(long, short, value_name = "STATE", value_parser = states())]
-    pub state: Vec<States>,
-    /// Conditions.
-    #[command(flatten)]
-    pub filter: FilterArgs,
-    /// Say what would be withdrawn, and change nothing.
-    #[arg(long)]
-    pub dry_run: bool,
-}
-
-/// `restore`.
-#[derive(Debug, clap::Args)]
-pub struct RestoreArgs {
-    /// Only these, such as m42; without ids and conditions, all that can be brought back.
-    #[arg(value_name = "ID", value_parser = message_id)]
-    pub ids: Vec<MessageId>,
-    /// Withdrawn in this state; can be given more than once.
-    #[arg(long, short, value_name = "STATE", value_parser = states())]
-    pub state: Vec<States>,
-    /// Conditions.
-    #[command(flatten)]
-    pub filter: FilterArgs,
-    /// Say what would come back, and change nothing.
-    #[arg(long)]
-    pub dry_run: bool,
-}
-
-/// `retry`.
-#[derive(Debug, clap::Args)]
-pub struct RetryArgs {
-    /// Only these, such as m42.
-    #[arg(value_name = "ID", value_parser = message_id)]
-    pub ids: Vec<MessageId>,
-    /// Conditions.
-    #[command(flatten)]
-    pub filter: FilterArgs,
-    /// Say what would be put back, and change nothing.
-    #[arg(long)]
-    pub dry_run: bool,
-}
-
-/// One value of `--state`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum States {
-    /// Every state.
-    All,
-    /// This one.
-    One(State),
-}
-
-impl FilterArgs {
-    /// As the wire wants it.
-    pub fn to_filter(&self, states: &[States], ids: &[MessageId]) -> Filter {
-        let mut wanted: Vec<State> = Vec::new();
-        for states in states {
-            match states {
-                States::All => wanted.extend(State::ALL),
-                States::One(state) => wanted.push(*state),
-            }
-        }
-        wanted.sort_unstable();
-        wanted.dedup();
-        Filter {
-            states: wanted,
-            to: self.to.clone(),
-            reason: self.reason,
-            older_than_s: self.older_than.map(whole_seconds),
-            key_prefix: self.key_prefix.clone(),
-            ids: ids.to_vec(),
-        }
-    }
-}
-
-/// Rounded up: a filter must not catch younger messages than asked for.
-fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
-}
-
-fn message_id(text: &str) -> Result<MessageId, String> {
-    text.parse().map_err(|error: crate::rpc::api::NotAMessageId| error.to_string())
+    pub fresh: bool,
 }
 
 fn report_time(text: &str) -> Result<Time, String> {
@@ -338,34 +215,12 @@ fn report_time(text: &str) -> Result<Time, String> {
         .ok_or_else(|| "neither seconds since 1970 nor like 2026-01-02T03:04:05Z".to_owned())
 }
 
-/// Reads one of these names. Listed in the help, completed by shells, and suggested
-/// after a slip.
-fn one_of<T>(values: Vec<(&'static str, T)>) -> impl TypedValueParser<Value = T>
-where
-    T: Copy + Send + Sync + 'static,
-{
-    let names: Vec<&'static str> = values.iter().map(|(name, _)| *name).collect();
-    PossibleValuesParser::new(names).try_map(move |given| {
-        let found = values.iter().find(|(name, _)| *name == given);
-        found.map(|(_, value)| *value).ok_or_else(|| format!("{given:?} is not one of them"))
-    })
-}
-
 fn moment(text: &str) -> Result<Moment, String> {
     text.parse().map_err(|error: crate::ctl::time::NotAMoment| error.to_string())
 }
 
 fn priority() -> impl TypedValueParser<Value = Priority> {
     one_of(Priority::ALL.map(|priority| (priority.name(), priority)).into())
-}
-
-fn states() -> impl TypedValueParser<Value = States> {
-    let each = State::ALL.map(|state| (state.name(), States::One(state)));
-    one_of(each.into_iter().chain([("all", States::All)]).collect())
-}
-
-fn reason() -> impl TypedValueParser<Value = ReasonKind> {
-    one_of(ReasonKind::ALL.map(|reason| (reason.name(), reason)).into())
 }
 
 #[cfg(test)]
@@ -393,51 +248,6 @@ mod tests {
     }
 
     #[test]
-    fn filters_become_the_wire_s() {
-        let Command::Clear(clear) =
-            parse("tetherctl clear --state parked --state queued --to +15550100 --older-than 1500ms --id m2 --key-prefix inv-")
-                .unwrap()
-                .command
-        else {
-            panic!("not clear")
-        };
-        let filter = clear.filter.to_filter(&clear.state, &clear.id);
-        assert_eq!(
-            filter,
-            Filter {
-                states: vec![State::Queued, State::Parked],
-                to: Some("+15550100".into()),
-                reason: None,
-                older_than_s: Some(2),
-                key_prefix: Some("inv-".into()),
-                ids: vec![MessageId(2)],
-            }
-        );
-    }
-
-    #[test]
-    fn a_heartbeat_says_something_and_nothing_twice() {
-        assert!(parse("tetherctl heartbeat").is_err());
-        assert!(parse("tetherctl heartbeat --source adb").is_err());
-        assert!(parse("tetherctl heartbeat --battery 101").is_err());
-        assert!(parse("tetherctl heartbeat --charging --not-charging").is_err());
-        assert!(parse("tetherctl heartbeat --battery 42 --at yesterday").is_err());
-        for at in ["1767323045", "2026-01-02T03:04:05Z"] {
-            let line = format!("tetherctl heartbeat --battery 42 --not-charging --at {at}");
-            let Command::Heartbeat(args) = parse(&line).unwrap().command else { panic!("{line}") };
-            assert_eq!((args.battery, args.at), (Some(42), Some(Time(1_767_323_045_000))));
-        }
-    }
-
-    #[test]
-    fn a_misspelt_state_or_reason_is_refused_with_a_suggestion() {
-        let said = parse("tetherctl queue --state prked").unwrap_err().to_string();
-        assert!(said.contains("a similar value exists: 'parked'"), "{said}");
-        let said = parse("tetherctl clear --reason not_on_netwrok").unwrap_err().to_string();
-        assert!(said.contains("a similar value exists: 'not_on_network'"), "{said}");
-    }
-
-    #[test]
     fn a_text_may_begin_with_a_hyphen_or_be_stdin() {
         for text in ["-", "-x", "--"] {
             let line = ["tetherctl", "send", "+15550100", "--", text];
@@ -446,15 +256,6 @@ mod tests {
         assert!(parse("tetherctl send +15550100 -").is_ok());
         assert!(parse("tetherctl send +15550100 hi --wait sent --timeout 2m").is_ok());
         assert!(parse("tetherctl send +15550100 hi --timeout 2m").is_err());
-    }
-
-    #[test]
-    fn cancel_wants_ids_or_conditions() {
-        assert!(parse("tetherctl cancel m1 m2").is_ok());
-        assert!(parse("tetherctl cancel --key-prefix bulk- --dry-run").is_ok());
-        assert!(parse("tetherctl cancel").is_err());
-        assert!(parse("tetherctl cancel --dry-run").is_err());
-        assert!(parse("tetherctl restore").is_ok());
     }
 
     #[test]

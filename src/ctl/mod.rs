@@ -11,6 +11,7 @@ pub mod explain;
 pub mod failure;
 #[cfg(test)]
 mod fake;
+pub mod filters;
 pub mod out;
 pub mod phone;
 pub mod qr;

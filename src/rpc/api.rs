@@ -97,13 +97,16 @@ pub struct SendParams {
     /// With a text: what is shown for a link in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<LinkPreview>,
-    /// Never sent after this; `expired` instead.
+    /// Never sent after this, by the daemon's wall clock; `expired` instead, with the reason
+    /// `no_answer` if an attempt before may have reached the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
-    /// Not sent before this. It takes a place, and holds nothing else back.
+    /// Not sent before this, by the daemon's wall clock. It takes a place, and holds nothing
+    /// else back; when it is due, it goes by the order in which it was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Time>,
-    /// Which of those that wait goes first.
+    /// Which of those that wait goes first: all `high` ones before any `normal` one, those
+    /// before any `low` one, over all chats. None passes one of its chat that is under way.
     #[serde(default, skip_serializing_if = "Priority::is_normal")]
     pub priority: Priority,
     /// Idempotency key: the same key with the same content answers the same message,
@@ -231,7 +234,8 @@ pub struct ClearResult {
     pub examples: Vec<ClearExample>,
     /// Whether nothing was changed.
     pub dry_run: bool,
-    /// Until when `queue.restore` brings them back; absent if nothing was cleared.
+    /// Until when `queue.restore` brings them back; absent if nothing was cleared, or
+    /// nothing can be brought back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo_until: Option<Time>,
 }
@@ -274,7 +278,8 @@ pub struct CancelResult {
     /// Whether nothing was changed.
     #[serde(default)]
     pub dry_run: bool,
-    /// Until when `queue.restore` brings them back; absent if nothing was cancelled.
+    /// Until when `queue.restore` brings them back; absent if nothing was cancelled, or
+    /// nothing can be brought back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo_until: Option<Time>,
 }
@@ -308,7 +313,7 @@ pub struct RetryResult {
 #[serde(deny_unknown_fields)]
 pub struct RestoreParams {
     /// Which messages, of those whose time to be restored has not run out; without a
-    /// filter, all of them.
+    /// filter, all of them. `states` and `reason` are those that they were withdrawn in.
     #[serde(default)]
     pub filter: Filter,
     /// Say what would be, change nothing.

@@ -17,6 +17,7 @@ mod accounts;
 mod adv;
 mod api;
 mod cert;
+mod checks;
 pub mod cli;
 mod compose;
 mod control;

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::core::io::{NotSent, SessionEvent};
 use crate::pulse::Pulse;
+use crate::whatsapp::check;
 use crate::whatsapp::endpoint::Endpoint;
 use crate::whatsapp::pairing::Kind;
 use crate::whatsapp::run::{self, Ending};
@@ -64,6 +65,10 @@ impl Session {
                     self.forget().await;
                     None
                 }
+                Order::Check { ticket, .. } => {
+                    let _ = self.events.send(check::not_connected(ticket)).await;
+                    None
+                }
                 Order::Probe => {
                     let _ = self.events.send(SessionEvent::Probed { left: false }).await;
                     None
@@ -92,7 +97,12 @@ impl Session {
                 None
             }
             next @ (Some(
-                Order::Connect | Order::Pair { .. } | Order::Close | Order::Send(..) | Order::Probe,
+                Order::Connect
+                | Order::Pair { .. }
+                | Order::Close
+                | Order::Send(..)
+                | Order::Check { .. }
+                | Order::Probe,
             )
             | None) => next,
         };

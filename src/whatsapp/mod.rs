@@ -6,6 +6,7 @@
 //! connection is in the key store.
 
 mod build;
+mod check;
 mod client;
 mod endpoint;
 mod flights;
@@ -38,6 +39,7 @@ pub use crate::whatsapp::keys::StoredKeys;
 pub use crate::whatsapp::tls::TlsError;
 
 use crate::core::io::{Body, Outgoing, SessionCommand, SessionEvent};
+use crate::core::number::{CheckTicket, Number};
 use crate::pulse::Pulse;
 use crate::whatsapp::client::Means;
 
@@ -158,6 +160,14 @@ pub enum Order {
     Forget,
     /// Send one message. Answered by `Written`, `NotSent` or `CutOff`, in bounded time.
     Send(Outgoing, Body),
+    /// Ask who of these is on the network. Answered by `Checked`, in bounded time, unless
+    /// the connection ends first.
+    Check {
+        /// Names the question.
+        ticket: CheckTicket,
+        /// Whom it is about.
+        numbers: Vec<Number>,
+    },
     /// Ask the phone for a sign of life. Answered by `Probed` unless the connection ends.
     Probe,
 }
@@ -171,6 +181,9 @@ impl std::fmt::Debug for Order {
             Order::Close => f.write_str("Close"),
             Order::Logout => f.write_str("Logout"),
             Order::Forget => f.write_str("Forget"),
+            Order::Check { ticket, numbers } => {
+                f.debug_tuple("Check").field(ticket).field(&numbers.len()).finish()
+            }
             Order::Probe => f.write_str("Probe"),
             Order::Send(outgoing, body) => {
                 f.debug_tuple("Send").field(outgoing).field(body).finish()
@@ -189,6 +202,9 @@ impl Order {
             SessionCommand::Close => Some(Order::Close),
             SessionCommand::Logout => Some(Order::Logout),
             SessionCommand::Forget => Some(Order::Forget),
+            SessionCommand::CheckNumbers { ticket, numbers } => {
+                Some(Order::Check { ticket, numbers })
+            }
             SessionCommand::Probe => Some(Order::Probe),
             SessionCommand::Send(_) => None,
         }

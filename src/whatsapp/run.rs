@@ -17,6 +17,7 @@ use whatsapp_rust::{Client, NodeFilter, OwnedNodeRef, PresenceError};
 use crate::core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent};
 use crate::whatsapp::Order;
 use crate::whatsapp::build::{self, Built};
+use crate::whatsapp::check::{self, Checks};
 use crate::whatsapp::client::Means;
 use crate::whatsapp::flights::Flights;
 use crate::whatsapp::pairing::{Kind, Step};
@@ -70,6 +71,7 @@ struct Run<'a> {
     paired: bool,
     deadline: Option<Instant>,
     flights: Flights,
+    checks: Checks,
     helpers: Vec<AbortHandle>,
     /// What the server said about the end.
     verdict: Option<EndReason>,
@@ -106,6 +108,7 @@ impl<'a> Run<'a> {
             paired: false,
             deadline: Some(Instant::now() + means.config.login_time_max()),
             flights: Flights::new(manager, means.config.sends_at_once),
+            checks: Checks::default(),
             helpers: Vec::new(),
             verdict: None,
             gone: None,
@@ -143,6 +146,7 @@ impl<'a> Run<'a> {
             let leave = tokio::select! {
                 seen = tap.next() => self.seen(seen).await,
                 Some(report) = self.flights.landed() => self.tell(report).await,
+                Some(report) = self.checks.next() => self.tell(report).await,
                 node = &mut *stream_error => {
                     *stream_error = self.watch_stream_errors();
                     node.ok().and_then(|node| self.stream_error(&node))
@@ -301,6 +305,13 @@ impl<'a> Run<'a> {
     async fn order(&mut self, order: Option<Order>) -> Option<Leave> {
         match order {
             Some(Order::Send(out, body)) => self.send(out, body).await,
+            Some(Order::Check { ticket, .. }) if !self.ready => {
+                self.tell(check::not_connected(ticket)).await
+            }
+            Some(Order::Check { ticket, numbers }) => {
+                self.checks.start(&self.client, ticket, numbers);
+                None
+            }
             Some(Order::Probe) => self.probe().await,
             // A second connection would fight the first: it takes the first one's place.
             order @ (Some(Order::Connect | Order::Pair { .. } | Order::Logout | Order::Forget)

@@ -2,10 +2,13 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "tests look for one variant")]
 
+mod asking;
+mod belief;
 mod cleaning;
 mod laws;
 mod link;
 mod model;
+mod numbers;
 mod pacing;
 mod phone;
 mod promises;

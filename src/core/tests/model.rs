@@ -1,9 +1,8 @@
 //! Any operations, any crash, against a model that knows only what may be believed.
 
-use std::collections::{BTreeMap, HashMap};
-
 use proptest::prelude::*;
 
+use super::belief::Model;
 use super::world::{ACCOUNT, Run, World};
 use crate::core::CoreConfig;
 use crate::core::io::{
@@ -11,6 +10,7 @@ use crate::core::io::{
     Token,
 };
 use crate::core::message::Message;
+use crate::core::number::Number;
 use crate::core::phone::{Heartbeat, PhoneConfig};
 use crate::rpc::api::{ErrorKind, MessageId, Priority, State};
 
@@ -43,6 +43,8 @@ enum Op {
     CutOff(usize),
     Ack(usize, Option<u32>),
     Receipt(usize, u8),
+    Check { number: u8, fresh: bool },
+    Checked(u8, u64),
     Pass(u64),
     WallJump(i64),
     Suspend(u64),
@@ -94,6 +96,9 @@ fn op() -> impl Strategy<Value = Op> {
         8 => (pick(), proptest::option::weighted(0.3, prop_oneof![Just(463), Just(479)]))
             .prop_map(|(which, error)| Op::Ack(which, error)),
         4 => (pick(), any::<u8>()).prop_map(|(which, kind)| Op::Receipt(which, kind)),
+        2 => (any::<u8>(), any::<bool>())
+            .prop_map(|(number, fresh)| Op::Check { number, fresh }),
+        10 => (any::<u8>(), any::<u64>()).prop_map(|(how, answers)| Op::Checked(how, answers)),
         12 => (0_u64..1_500).prop_map(Op::Pass),
         1 => Just(Op::Pass(40_000)),
         1 => (-100_000_000_i64..100_000_000).prop_map(Op::WallJump),
@@ -108,7 +113,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn config() -> CoreConfig {
+fn config(checked: bool) -> CoreConfig {
     CoreConfig {
         capacity: 6,
         parked_max: 3,
@@ -126,6 +131,12 @@ fn config() -> CoreConfig {
         stable_ms: 300,
         connect_timeout_ms: 2_000,
         pairing_timeout_ms: 3_000,
+        check_numbers: checked,
+        yes_for_ms: 5_000,
+        no_for_ms: 2_000,
+        check_every_ms: 100,
+        check_backoff_first_ms: 50,
+        check_backoff_cap_ms: 800,
         confirm_after_ms: Some(900),
         phone: PhoneConfig {
             silent_after_ms: 700,
@@ -134,61 +145,6 @@ fn config() -> CoreConfig {
             battery_stale_after_ms: 5_000,
             ..PhoneConfig::default()
         },
-    }
-}
-
-/// What may be believed about messages, from inputs alone.
-#[derive(Default)]
-struct Model {
-    /// How far each message is known to have come.
-    reached: HashMap<MessageId, u8>,
-    /// Withdrawn by command, and what they were.
-    cancelled: HashMap<MessageId, Message>,
-    /// The content and id that each key stands for.
-    keys: HashMap<u8, (u32, u8, MessageId)>,
-}
-
-impl Model {
-    fn hear(&mut self, world: &World, id: MessageId, rank: u8) {
-        if world.store.messages.get(&id).is_some_and(|m| m.attempts > 0) {
-            let known = self.reached.entry(id).or_default();
-            *known = rank.max(*known);
-        }
-    }
-
-    /// These were withdrawn just now.
-    fn withdrawn(&mut self, before: &BTreeMap<MessageId, Message>, ids: &[MessageId]) {
-        self.cancelled.extend(ids.iter().map(|id| (*id, before[id].clone())));
-    }
-
-    /// These were brought back just now: they are what they were, or have gone on since.
-    fn brought_back(&mut self, world: &World, ids: &[MessageId]) {
-        for id in ids {
-            let before = self.cancelled.remove(id).expect("it was not withdrawn");
-            let now = &world.store.messages[id];
-            assert_eq!(
-                (now.order, now.attempts == before.attempts),
-                (before.order, now.state != State::Sending,)
-            );
-            let left = before.state == State::Queued && now.state == State::Sending;
-            let as_before = now.state == before.state && now.reason == before.reason;
-            assert!(left || as_before || now.state == State::Expired, "{id} {now:?}");
-        }
-    }
-
-    fn check(&self, world: &World) {
-        for (id, message) in &world.store.messages {
-            let rank = match message.state {
-                State::Sent => 1,
-                State::Delivered => 2,
-                State::Read => 3,
-                _ => 0,
-            };
-            assert_eq!(rank, self.reached.get(id).copied().unwrap_or(0), "{id} {message:?}");
-            if rank == 0 && self.cancelled.contains_key(id) {
-                assert_eq!(message.state, State::Cancelled);
-            }
-        }
     }
 }
 
@@ -392,6 +348,12 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
                 world.receipt(id, kind);
             }
         }
+        Op::Check { number, fresh } => {
+            let number = Number::parse(&format!("+1555{:04}", 100 + u32::from(number % 8)));
+            let numbers = vec![number.unwrap()];
+            world.request(Request::Check { numbers, fresh });
+        }
+        Op::Checked(how, answers) => world.answer_check(how, answers),
         Op::Pass(ms) => world.pass(ms),
         Op::WallJump(ms) => world.now.wall_ms += ms,
         Op::Suspend(ms) => world.suspend(ms),
@@ -420,9 +382,10 @@ proptest! {
 
     #[test]
     fn no_run_of_operations_and_crashes_breaks_the_rules(
+        checked in any::<bool>(),
         ops in proptest::collection::vec(op(), 1..160)
     ) {
-        let mut world = World::paired(config());
+        let mut world = World::paired(config(checked));
         let mut model = Model::default();
         for op in ops {
             act(&mut world, &mut model, op);
@@ -464,6 +427,7 @@ fn comes_to_rest(world: &mut World) {
         for id in flying {
             world.ack(id);
         }
+        world.answer_check(0, u64::MAX);
         world.pass(100);
         if world.core.queue.taken() == 0 {
             return;

@@ -2,7 +2,7 @@ use super::virtual_time::run_until_empty;
 use super::world::World;
 use crate::core::CoreConfig;
 use crate::core::io::{Input, ReceiptKind, Request, Wake};
-use crate::rpc::api::{ErrorKind, Priority, ReasonKind, State};
+use crate::rpc::api::{CauseKind, ErrorKind, Priority, ReasonKind, State};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -239,4 +239,7 @@ fn only_scheduled_messages_are_no_pacing_backlog() {
     world.send_in(0, HOUR_MS);
     world.input(Input::Tick);
     assert!(world.holds().is_empty());
+    let causes = world.core.explain(world.now).causes;
+    let early = causes.iter().find(|cause| cause.kind == CauseKind::NotBefore).unwrap();
+    assert!(early.active, "{early:?}");
 }

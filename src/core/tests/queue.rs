@@ -347,6 +347,7 @@ fn acceptance_is_one_batch_of_record_body_and_id() {
             Change::PutMessage(_) => "record",
             Change::PutBody { .. } => "body",
             Change::RemoveMessage { .. } => "removed",
+            Change::PutNumber(_) | Change::RemoveNumber { .. } => "number",
             Change::PutSlots(_) => "slots",
             Change::PutFacts(_) => "facts",
         })

@@ -8,6 +8,7 @@ use crate::core::io::{
     Request, Restored, Selection, SessionEvent, Sign, Submission, Token,
 };
 use crate::core::message::{Attempt, Digest, Message, WaMessageId};
+use crate::core::number::{CheckTicket, KnownNumber, Number};
 use crate::core::pacer::Slot;
 use crate::core::{Core, CoreConfig};
 use crate::rpc::api::{self, MessageId, State};
@@ -19,6 +20,7 @@ pub(super) struct Store {
     pub(super) messages: BTreeMap<MessageId, Message>,
     pub(super) bodies: HashSet<MessageId>,
     pub(super) slots: Vec<Slot>,
+    pub(super) numbers: BTreeMap<Number, KnownNumber>,
     pub(super) facts: Facts,
 }
 
@@ -65,8 +67,10 @@ pub(super) struct World {
     pub(super) probes: Vec<u64>,
     /// How many of them it has answered.
     pub(super) answered: usize,
+    /// Every question about numbers, and when it was asked, monotonic.
+    pub(super) questions: Vec<(u64, CheckTicket, Vec<Number>)>,
     next_token: u64,
-    next_wa: u64,
+    pub(super) next_wa: u64,
 }
 
 impl World {
@@ -118,6 +122,7 @@ impl World {
             probes: Vec::new(),
             answered: 0,
             first_sends: HashMap::new(),
+            questions: Vec::new(),
             next_token: 0,
             next_wa: 0,
         };
@@ -221,69 +226,6 @@ impl World {
         }
     }
 
-    /// Accepts one message to this chat that is more than a text.
-    pub(super) fn submit_as(
-        &mut self,
-        chat: u32,
-        edit: impl FnOnce(&mut Submission, Now),
-    ) -> Result<MessageId, api::Error> {
-        let text = format!("text {}", self.next_wa);
-        let mut submission = self.submission(chat, &text, None);
-        edit(&mut submission, self.now);
-        match self.ask(Request::Submit(Box::new(submission)))? {
-            Answer::Sent(result) => Ok(result.message.id),
-            other => panic!("{other:?} is no answer to a submission"),
-        }
-    }
-
-    pub(super) fn send_with(&mut self, chat: u32, priority: api::Priority) -> MessageId {
-        self.submit_as(chat, |submission, _| submission.priority = priority).unwrap()
-    }
-
-    /// Not to be sent for so long.
-    pub(super) fn send_in(&mut self, chat: u32, ms: i64) -> MessageId {
-        self.submit_as(chat, |s, now| s.not_before = Some(now.wall_ms + ms)).unwrap()
-    }
-
-    /// Not to be sent after so long.
-    pub(super) fn send_until(&mut self, chat: u32, ms: i64) -> MessageId {
-        self.submit_as(chat, |s, now| s.expires_at = Some(now.wall_ms + ms)).unwrap()
-    }
-
-    pub(super) fn cancel(&mut self, ids: &[MessageId]) -> api::CancelResult {
-        self.cancel_by(ids, Selection::default(), false)
-    }
-
-    pub(super) fn cancel_by(
-        &mut self,
-        ids: &[MessageId],
-        filter: Selection,
-        dry_run: bool,
-    ) -> api::CancelResult {
-        match self.ask(Request::Cancel { ids: ids.to_vec(), filter, dry_run }) {
-            Ok(Answer::Cancelled(result)) => result,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    pub(super) fn clear(&mut self) -> api::ClearResult {
-        match self.ask(Request::Clear { filter: self.all(), dry_run: false }) {
-            Ok(Answer::Cleared(result)) => result,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    pub(super) fn restore(&mut self) -> api::RestoreResult {
-        self.restore_by(Selection::default(), false)
-    }
-
-    pub(super) fn restore_by(&mut self, filter: Selection, dry_run: bool) -> api::RestoreResult {
-        match self.ask(Request::Restore { filter, dry_run }) {
-            Ok(Answer::Restored(result)) => result,
-            other => panic!("{other:?}"),
-        }
-    }
-
     /// Accepts one message to this chat.
     pub(super) fn send(&mut self, chat: u32) -> MessageId {
         let text = format!("text {}", self.next_wa);
@@ -383,6 +325,7 @@ impl World {
         }
         self.run = Run::None;
         self.closing = false;
+        self.questions.clear();
         self.nothing_leaves_any_more();
         let (core, actions) =
             Core::new(self.config.clone(), self.boot, self.store.restored(), self.now);
@@ -434,6 +377,7 @@ impl Store {
         Restored {
             messages: self.messages.values().cloned().collect(),
             slots: self.slots.clone(),
+            numbers: self.numbers.values().cloned().collect(),
             facts: self.facts.clone(),
             store: api::StoreStatus::default(),
         }

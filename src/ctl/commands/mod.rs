@@ -1,6 +1,7 @@
 //! One file for each command: the call, and what is told of its answer.
 
 pub(crate) mod cancel;
+pub(crate) mod check;
 pub(crate) mod clear;
 pub(crate) mod completions;
 pub(crate) mod events;
@@ -49,6 +50,7 @@ pub(crate) async fn dispatch(
         Command::Cancel(args) => cancel::run(args, client, out).await,
         Command::Restore(args) => restore::run(args, client, out).await,
         Command::Retry(args) => retry::run(args, client, out).await,
+        Command::Check(args) => check::run(args, client, out).await,
         Command::Pause => pause::run(client, out).await,
         Command::Resume => resume::run(client, out).await,
         Command::Release => release::run(client, out).await,

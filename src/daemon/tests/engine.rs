@@ -178,7 +178,9 @@ async fn play(
                     return;
                 }
             }
-            Some(order @ (Order::Pair { .. } | Order::Logout | Order::Forget)) => {
+            Some(
+                order @ (Order::Pair { .. } | Order::Logout | Order::Forget | Order::Check { .. }),
+            ) => {
                 panic!("{order:?}")
             }
         }

@@ -1,0 +1,59 @@
+//! What the property test believes.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::world::World;
+use crate::core::message::Message;
+use crate::rpc::api::{MessageId, State};
+
+/// What may be believed about messages, from inputs alone.
+#[derive(Default)]
+pub(super) struct Model {
+    /// How far each message is known to have come.
+    pub(super) reached: HashMap<MessageId, u8>,
+    /// Withdrawn by command, and what they were.
+    pub(super) cancelled: HashMap<MessageId, Message>,
+    /// The content and id that each key stands for.
+    pub(super) keys: HashMap<u8, (u32, u8, MessageId)>,
+}
+
+impl Model {
+    pub(super) fn hear(&mut self, world: &World, id: MessageId, rank: u8) {
+        if world.store.messages.get(&id).is_some_and(|m| m.attempts > 0) {
+            let known = self.reached.entry(id).or_default();
+            *known = rank.max(*known);
+        }
+    }
+
+    /// These were withdrawn just now.
+    pub(super) fn withdrawn(&mut self, before: &BTreeMap<MessageId, Message>, ids: &[MessageId]) {
+        self.cancelled.extend(ids.iter().map(|id| (*id, before[id].clone())));
+    }
+
+    /// These were brought back just now: they are what they were, or have gone on since.
+    pub(super) fn brought_back(&mut self, world: &World, ids: &[MessageId]) {
+        for id in ids {
+            let before = self.cancelled.remove(id).expect("it was not withdrawn");
+            let now = &world.store.messages[id];
+            assert_eq!(now.order, before.order);
+            let left = before.state == State::Queued && now.state == State::Sending;
+            let as_before = now.state == before.state && now.reason == before.reason;
+            assert!(left || as_before || now.state == State::Expired, "{id} {now:?}");
+        }
+    }
+
+    pub(super) fn check(&self, world: &World) {
+        for (id, message) in &world.store.messages {
+            let rank = match message.state {
+                State::Sent => 1,
+                State::Delivered => 2,
+                State::Read => 3,
+                _ => 0,
+            };
+            assert_eq!(rank, self.reached.get(id).copied().unwrap_or(0), "{id} {message:?}");
+            if rank == 0 && self.cancelled.contains_key(id) {
+                assert_eq!(message.state, State::Cancelled);
+            }
+        }
+    }
+}
