@@ -233,7 +233,7 @@ pub enum Change {
     /// Write the pacer's spent slots (all of them, few).
     PutSlots(Vec<Slot>),
     /// Write the small facts.
-    PutFacts(Facts),
+    PutFacts(Box<Facts>),
 }
 
 /// Small facts that outlive a restart.

@@ -46,7 +46,7 @@ impl World {
                     self.store.numbers.remove(number);
                 }
                 Change::PutSlots(slots) => self.store.slots = slots.clone(),
-                Change::PutFacts(facts) => self.store.facts = facts.clone(),
+                Change::PutFacts(facts) => self.store.facts = (**facts).clone(),
             }
         }
     }
