@@ -34,7 +34,7 @@ fn while_the_phone_is_off_messages_wait_and_then_leave_at_the_pace() {
     let first = daemon.send("+15550111", "first");
     events.wait("the phone to be missed", |event| phone_is(event, "offline"));
     daemon.wait_log("phone offline");
-    assert_eq!(daemon.message(&first)["state"], "read", "the copy alone is missing");
+    assert_eq!(daemon.message(&first)["state"], "read", "its copy alone is missing");
     assert_eq!(holds(&daemon), ["phone_offline"]);
 
     daemon.kill9();
@@ -49,7 +49,8 @@ fn while_the_phone_is_off_messages_wait_and_then_leave_at_the_pace() {
     events.wait("the connection", |event| crate::support::session_is(event, "connected"));
     assert_eq!(holds(&daemon), ["phone_offline"]);
     assert_eq!(daemon.status()["queue"]["queued"], 400);
-    assert!(daemon.ctl().args(&["status"]).ok().contains("phone    offline for "));
+    let said = daemon.ctl().args(&["status"]).ok();
+    assert!(said.contains("phone    offline for "), "{said}");
     let before = lab.sim.call("server.stats", json!({}))["attempts"].as_array().unwrap().len();
 
     lab.sim.call("phone.set", json!({ "online": true }));

@@ -235,7 +235,7 @@ pub enum Change {
     /// Write the pacer's spent slots (all of them, few).
     PutSlots(Vec<Slot>),
     /// Write the small facts.
-    PutFacts(Facts),
+    PutFacts(Box<Facts>),
     /// Write a page of known chats, new or over its older self.
     PutKnown(KnownPage),
     /// Remove a page of known chats.

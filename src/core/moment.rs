@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::io::{BootId, Now};
 
+/// A wall clock that moved less than this against the monotonic one was not set.
+const CLOCK_SET_MS_MIN: u64 = 2_000;
+
 /// When something happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
@@ -60,9 +63,12 @@ impl Moment {
         self.mono_ms > other.mono_ms
     }
 
-    /// What the wall clock would have said then if it had always stood as it does now.
+    /// What the wall clock said then; if it was set since, what it would have said if it
+    /// had always stood as it does now.
     pub(crate) fn wall(self, now: Now) -> i64 {
-        now.wall_ms.saturating_sub(signed(self.age_ms(now)))
+        let by_age = now.wall_ms.saturating_sub(signed(self.age_ms(now)));
+        let moved = by_age.saturating_sub(self.wall_ms).unsigned_abs();
+        if moved < CLOCK_SET_MS_MIN { self.wall_ms } else { by_age }
     }
 }
 

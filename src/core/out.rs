@@ -56,7 +56,7 @@ impl Out {
             changes.push(Change::PutSlots(pacer.stored()));
         }
         if self.facts {
-            changes.push(Change::PutFacts(facts.clone()));
+            changes.push(Change::PutFacts(Box::new(facts.clone())));
         }
         let mut effects = self.replies;
         effects.extend(self.events);

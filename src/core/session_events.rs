@@ -38,7 +38,11 @@ impl Core {
                     ReceiptKind::Read => Reached::Eyes,
                 };
                 for wa_id in &wa_ids {
-                    self.confirm(wa_id, reached, now);
+                    // A receipt may overtake the ack.
+                    let first = self.confirm(wa_id, reached, now);
+                    if first && kind != ReceiptKind::OwnPhone {
+                        self.copy_is_out(now);
+                    }
                 }
             }
             event @ SessionEvent::Checked { .. } => self.check_event(event, now),
@@ -70,9 +74,12 @@ impl Core {
         self.out.slots |= closed;
     }
 
-    /// Whether that was news.
+    /// Whether that was the first word that the server has it.
     fn confirm(&mut self, wa_id: &WaMessageId, reached: Reached, now: Now) -> bool {
         let Some(id) = self.queue.find_wa_id(&wa_id.0) else { return false };
+        let first = self.queue.get(id).is_some_and(|message| {
+            !matches!(message.state, State::Sent | State::Delivered | State::Read)
+        });
         let news = self.queue.change(id, |m| m.confirm(reached, now.wall_ms)) == Some(true);
         if news {
             if let Some(chat) = self.queue.get(id).map(|m| m.to.clone())
@@ -85,7 +92,7 @@ impl Core {
             }
             self.settle_message(id, now);
         }
-        news
+        news && first
     }
 
     fn refused(&mut self, wa_id: &WaMessageId, code: u32, now: Now) {

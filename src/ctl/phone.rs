@@ -24,7 +24,8 @@ fn state(phone: &PhoneStatus, clock: &Clock) -> String {
         (_, Some(seen)) => {
             format!("{name} for {}, seen {} ago", clock.since(phone.since), clock.since(seen))
         }
-        (_, None) => name.to_owned(),
+        (PhoneState::Unknown, None) => name.to_owned(),
+        (_, None) => format!("{name} for {}", clock.since(phone.since)),
     }
 }
 

@@ -47,7 +47,7 @@ impl World {
                     self.store.numbers.remove(number);
                 }
                 Change::PutSlots(slots) => self.store.slots = slots.clone(),
-                Change::PutFacts(facts) => self.store.facts = facts.clone(),
+                Change::PutFacts(facts) => self.store.facts = (**facts).clone(),
                 Change::PutKnown(page) => {
                     self.store.known.insert(page.number, page.clone());
                 }

@@ -68,7 +68,7 @@ async fn what_the_core_stores_is_what_it_starts_from() {
     let mut changes = accepted(1, &longest);
     changes.extend(accepted(2, "short"));
     changes.push(Change::PutSlots(vec![slot(1), slot(2)]));
-    changes.push(Change::PutFacts(facts.clone()));
+    changes.push(Change::PutFacts(Box::new(facts.clone())));
     store.commit(batch(&changes)).await.unwrap();
     store.commit(batch(&[Change::RemoveMessage { id: MessageId(2) }])).await.unwrap();
     store.close();
@@ -122,7 +122,7 @@ async fn one_damaged_copy_of_slots_or_facts_loses_nothing() {
     for copy in ["a", "b"] {
         let (_dir, store) = fresh();
         let facts = Facts { last_id: 4, paused_since: Some(1), ..Facts::default() };
-        let changes = [Change::PutSlots(vec![slot(3)]), Change::PutFacts(facts.clone())];
+        let changes = [Change::PutSlots(vec![slot(3)]), Change::PutFacts(Box::new(facts.clone()))];
         store.commit(batch(&changes)).await.unwrap();
         store.commit(put(&format!("queue/slots/{copy}"), "?")).await.unwrap();
         store.commit(put(&format!("queue/facts/{copy}"), "?")).await.unwrap();

@@ -65,9 +65,9 @@ impl Bench {
     /// The next report that is not about the phone: that one speaks when it likes.
     pub(super) async fn next(&mut self) -> SessionEvent {
         loop {
-            match self.next_of_all().await {
-                SessionEvent::PhoneSeen { .. } => {}
-                event => return event,
+            let event = self.next_of_all().await;
+            if !matches!(event, SessionEvent::PhoneSeen { .. }) {
+                return event;
             }
         }
     }
