@@ -14,7 +14,7 @@ use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::types::events::Subscription;
 use whatsapp_rust::{Client, NodeFilter, OwnedNodeRef, PresenceError};
 
-use crate::core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent};
+use crate::core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent, Upload, UploadFault};
 use crate::whatsapp::Order;
 use crate::whatsapp::build::{self, Built};
 use crate::whatsapp::client::Means;
@@ -24,6 +24,7 @@ use crate::whatsapp::send::Outcome;
 use crate::whatsapp::tap::{Overflow, Tap};
 use crate::whatsapp::translate::{Report, Seen};
 use crate::whatsapp::transport::{Progress, Trace};
+use crate::whatsapp::uploads::{self, Uploads};
 
 /// The presence after login.
 const PRESENCE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -69,6 +70,7 @@ struct Run<'a> {
     paired: bool,
     deadline: Option<Instant>,
     flights: Flights,
+    uploads: Uploads,
     helpers: Vec<AbortHandle>,
     /// What the server said about the end.
     verdict: Option<EndReason>,
@@ -91,7 +93,8 @@ impl<'a> Run<'a> {
         events: &'a mpsc::Sender<SessionEvent>,
         built: Built,
     ) -> Run<'a> {
-        let Built { client, manager, tap, trace, subscription } = built;
+        let Built { client, manager, tap, trace, subscription, halt } = built;
+        let spool = means.config.spool.clone();
         Run {
             means,
             kind,
@@ -104,7 +107,8 @@ impl<'a> Run<'a> {
             offered: false,
             paired: false,
             deadline: Some(Instant::now() + means.config.login_time_max()),
-            flights: Flights::new(manager, means.config.sends_at_once),
+            flights: Flights::new(Arc::clone(&manager), means.config.sends_at_once),
+            uploads: Uploads::new(manager, spool, halt),
             helpers: Vec::new(),
             verdict: None,
             gone: None,
@@ -124,7 +128,9 @@ impl<'a> Run<'a> {
         while let Some(Ok(seen)) = self.tap.try_next() {
             self.seen_late(seen).await;
         }
-        for report in self.flights.land_all().await {
+        let mut reports = self.flights.land_all().await;
+        reports.extend(self.uploads.land_all().await);
+        for report in reports {
             self.tell(report).await;
         }
         self.ending(leave)
@@ -142,6 +148,7 @@ impl<'a> Run<'a> {
             let leave = tokio::select! {
                 seen = tap.next() => self.seen(seen).await,
                 Some(report) = self.flights.landed() => self.tell(report).await,
+                Some(report) = self.uploads.landed() => self.tell(report).await,
                 node = &mut *stream_error => {
                     *stream_error = self.watch_stream_errors();
                     node.ok().and_then(|node| self.stream_error(&node))
@@ -300,6 +307,7 @@ impl<'a> Run<'a> {
     async fn order(&mut self, order: Option<Order>) -> Option<Leave> {
         match order {
             Some(Order::Send(out, body)) => self.send(out, body).await,
+            Some(Order::Upload(upload)) => self.upload(upload).await,
             // A second connection would fight the first: it takes the first one's place.
             order @ (Some(Order::Connect | Order::Pair { .. } | Order::Logout | Order::Forget)
             | Some(Order::Close)
@@ -318,6 +326,18 @@ impl<'a> Run<'a> {
         }
     }
 
+    async fn upload(&mut self, upload: Upload) -> Option<Leave> {
+        let report = if self.ready {
+            self.uploads.start(&self.client, upload)
+        } else {
+            Some(uploads::failed(&upload, UploadFault::NotConnected))
+        };
+        match report {
+            Some(report) => self.tell(report).await,
+            None => None,
+        }
+    }
+
     async fn tell(&self, event: SessionEvent) -> Option<Leave> {
         match self.events.send(event).await {
             Ok(()) => None,
@@ -328,6 +348,7 @@ impl<'a> Run<'a> {
     /// Ends the library's client for good: it flushes its state to the key store.
     async fn tear_down(&mut self, leave: &Leave, mut runner: JoinHandle<()>) {
         self.flights.ground();
+        self.uploads.halt();
         for helper in self.helpers.drain(..) {
             helper.abort();
         }

@@ -9,6 +9,7 @@ mod pacing;
 mod queue;
 mod redaction;
 mod resolving;
+mod uploads;
 mod virtual_time;
 mod words;
 mod world;

@@ -9,6 +9,7 @@ use futures_util::{SinkExt, StreamExt};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -64,6 +65,13 @@ impl Host {
     fn factory(&self, trace: &Arc<Trace>) -> Factory {
         let endpoint = self.url("wss").parse().unwrap();
         Factory::new(endpoint, self.trust.clone(), Duration::from_secs(10), trace.clone())
+    }
+
+    fn https(&self) -> Https {
+        // Never halted: its sender lives on.
+        let (halt, halted) = watch::channel(false);
+        std::mem::forget(halt);
+        Https::new(self.trust.clone(), halted)
     }
 
     async fn answer_http(&self, answer: String) {
@@ -162,7 +170,7 @@ async fn what_is_no_websocket_and_whom_nobody_vouches_for_is_told_apart() {
 #[tokio::test]
 async fn any_status_is_an_answer() {
     let host = Host::new().await;
-    let https = Https::new(host.trust.clone());
+    let https = host.https();
     for status in [200, 404, 500] {
         let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\n\r\nhi");
         let request = HttpRequest::get(host.url("https"));
@@ -175,7 +183,7 @@ async fn any_status_is_an_answer() {
 #[tokio::test]
 async fn a_body_beyond_the_bound_is_an_error() {
     let host = Host::new().await;
-    let https = Https::bounded(host.trust.clone(), 1000);
+    let https = host.https().bounded(1000);
     let body = "x".repeat(1001);
     let answer = format!("HTTP/1.1 200 X\r\ncontent-length: 1001\r\n\r\n{body}");
     let request = HttpRequest::post(host.url("https")).with_body("ask");
@@ -186,7 +194,7 @@ async fn a_body_beyond_the_bound_is_an_error() {
 #[tokio::test]
 async fn http_without_encryption_is_refused() {
     let host = Host::new().await;
-    let https = Https::new(host.trust.clone());
+    let https = host.https();
     assert!(https.execute(HttpRequest::get(host.url("http"))).await.is_err());
 }
 
@@ -194,7 +202,7 @@ async fn http_without_encryption_is_refused() {
 #[tokio::test]
 async fn a_media_host_elsewhere_is_refused_by_a_simulator_build() {
     let host = Host::new().await;
-    let https = Https::new(host.trust.clone());
+    let https = host.https();
     let request = HttpRequest::get("https://mmg.whatsapp.net/file");
     let error = https.execute(request).await.unwrap_err().to_string();
     assert!(error.contains("this machine only"), "{error}");
