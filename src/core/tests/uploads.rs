@@ -50,6 +50,8 @@ fn no_more_than_two_files_are_uploaded_at_a_time_and_three_wait_there() {
     assert_eq!(uploading(&world), vec![1, 2]);
     world.uploaded(ids[0]);
     assert_eq!((world.sent_ids(), uploading(&world)), (vec![1], vec![2, 3]));
+    world.written(ids[0]);
+    world.ack(ids[0]);
     world.uploaded(ids[1]);
     world.uploaded(ids[2]);
     // Two wait there for the pacer, a third is on its way.
@@ -143,6 +145,7 @@ fn a_host_that_fails_is_tried_again_with_longer_pauses_and_then_the_message_is_p
     assert!(world.now.mono_ms - started < 10 * 60_000);
     assert_eq!(world.reason(id), (ReasonKind::UploadFailed, Some(503)));
     assert_eq!(world.sent_ids(), vec![behind.0], "the chat goes on");
+    world.ack(behind);
     drop(world.ask(Request::Retry { filter: world.all() }));
     assert_eq!(uploading(&world), vec![id.0], "counted afresh");
     world.upload_failed(id, passing(503));
