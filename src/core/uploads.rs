@@ -205,15 +205,22 @@ impl Core {
         self.uploads.troubles.retain(|id, _| waits(id));
     }
 
-    /// The files that are on their way to the media host.
-    #[cfg_attr(not(test), expect(dead_code, reason = "told by the causes"))]
-    pub(crate) fn uploads_under_way(&self) -> impl Iterator<Item = MessageId> {
-        self.uploads.under_way.keys().copied()
+    /// Messages that wait for their file's upload: since when, and the host's last word.
+    pub(crate) fn waiting_for_uploads(
+        &self,
+    ) -> impl Iterator<Item = (MessageId, i64, Option<u32>)> {
+        let troubles = &self.uploads.troubles;
+        let fresh = self.uploads.under_way.keys().filter(|id| !troubles.contains_key(id));
+        let fresh = fresh.filter_map(|id| self.queue.get(*id));
+        let fresh = fresh.filter(|message| message.state.takes_a_place());
+        fresh
+            .map(|message| (message.id, message.changed_at, None))
+            .chain(troubles.iter().map(|(id, trouble)| (*id, trouble.since, trouble.code)))
     }
 
-    /// Messages whose upload failed and is tried again, and what is known about it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "told by the causes"))]
-    pub(crate) fn upload_troubles(&self) -> impl Iterator<Item = (MessageId, UploadTrouble)> {
-        self.uploads.troubles.iter().map(|(id, trouble)| (*id, *trouble))
+    /// What is known about an upload that failed and is tried again.
+    #[cfg_attr(not(test), expect(dead_code, reason = "when it is tried again, for whoever asks"))]
+    pub(crate) fn upload_trouble(&self, id: MessageId) -> Option<UploadTrouble> {
+        self.uploads.troubles.get(&id).copied()
     }
 }

@@ -4,6 +4,7 @@
 use getrandom::rand_core::Rng;
 use serde::{Deserialize, Serialize};
 use whatsapp_rust::wacore::messages::wrap_device_sent;
+use whatsapp_rust::wacore::send::stanza_type_from_message;
 use whatsapp_rust::wacore::time::now_secs;
 use whatsapp_rust::wacore_binary::{Jid, JidExt as _, Node};
 use whatsapp_rust::waproto::codec;
@@ -186,7 +187,7 @@ impl People {
                 nodes.push(if sent.peer {
                     head.peer(&sent.id, sealed)
                 } else {
-                    head.text(&sent.id, vec![sealed])
+                    head.typed(&sent.id, stanza_type_from_message(&message), vec![sealed])
                 });
             }
         }
@@ -214,7 +215,7 @@ impl People {
         for (client, mut encs) in letters {
             encs.push(sealed.clone());
             if let Some(head) = self.group_letter(&sent.from, &sent.account, client, group, by) {
-                nodes.push(head.text(&sent.id, encs));
+                nodes.push(head.typed(&sent.id, stanza_type_from_message(&message), encs));
             }
         }
         nodes

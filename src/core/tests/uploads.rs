@@ -3,7 +3,7 @@
 use super::world::{World, media};
 use crate::core::CoreConfig;
 use crate::core::io::{Request, SessionEvent, Ticket, UploadFault};
-use crate::rpc::api::{MessageId, ReasonKind, State};
+use crate::rpc::api::{CauseKind, MessageId, ReasonKind, State};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
@@ -131,10 +131,8 @@ fn a_host_that_fails_is_tried_again_with_longer_pauses_and_then_the_message_is_p
     while world.state(id) == State::Queued {
         let failed_at = world.now.mono_ms;
         world.upload_failed(id, passing(503));
-        assert_eq!(
-            world.core.upload_troubles().count(),
-            usize::from(world.state(id) == State::Queued)
-        );
+        let trouble = world.core.upload_trouble(id);
+        assert_eq!(trouble.is_some(), world.state(id) == State::Queued);
         while world.uploads.is_empty() && world.state(id) == State::Queued {
             world.pass(100);
         }
@@ -146,7 +144,7 @@ fn a_host_that_fails_is_tried_again_with_longer_pauses_and_then_the_message_is_p
     assert_eq!(world.reason(id), (ReasonKind::UploadFailed, Some(503)));
     assert_eq!(world.sent_ids(), vec![behind.0], "the chat goes on");
     world.ack(behind);
-    drop(world.ask(Request::Retry { filter: world.all() }));
+    drop(world.ask(Request::Retry { filter: world.all(), dry_run: false }));
     assert_eq!(uploading(&world), vec![id.0], "counted afresh");
     world.upload_failed(id, passing(503));
     assert_eq!(world.state(id), State::Queued);
@@ -192,7 +190,7 @@ fn a_file_that_rests_lets_others_be_uploaded() {
 fn a_cancelled_message_is_not_sent_when_its_file_arrives_and_its_place_is_kept_so_long() {
     let mut world = World::connected();
     let ids: Vec<MessageId> = (1..=3).map(|chat| world.send_file(chat)).collect();
-    drop(world.ask(Request::Cancel { ids: vec![ids[0]] }));
+    world.cancel(&ids[..1]);
     assert_eq!(uploading(&world), vec![1, 2]);
     world.uploaded(ids[0]);
     assert_eq!((world.state(ids[0]), uploading(&world)), (State::Cancelled, vec![2, 3]));
@@ -206,12 +204,12 @@ fn a_refused_message_with_a_file_is_uploaded_afresh_when_it_is_retried() {
     world.uploaded(id);
     world.ack_with(id, Some(479));
     assert_eq!(world.state(id), State::Parked);
-    drop(world.ask(Request::Retry { filter: world.all() }));
+    drop(world.ask(Request::Retry { filter: world.all(), dry_run: false }));
     assert_eq!(uploading(&world), vec![id.0]);
     // Refused because of the recipient: the file is as good as before.
     world.uploaded(id);
     world.ack_with(id, Some(463));
-    drop(world.ask(Request::Retry { filter: world.all() }));
+    drop(world.ask(Request::Retry { filter: world.all(), dry_run: false }));
     assert!(uploading(&world).is_empty());
 }
 
@@ -226,6 +224,17 @@ fn a_file_sent_again_without_an_answer_is_not_uploaded_again() {
     world.connect();
     assert!(uploading(&world).is_empty());
     assert_eq!(world.sent_ids(), vec![id.0, id.0]);
+}
+
+#[test]
+fn explain_names_the_messages_that_wait_for_an_upload() {
+    let mut world = World::connected();
+    let ids: Vec<MessageId> = (1..=2).map(|chat| world.send_file(chat)).collect();
+    world.upload_failed(ids[1], passing(503));
+    let explained = world.core.explain(world.now);
+    let cause = explained.causes.iter().find(|cause| cause.kind == CauseKind::FileUnderway);
+    let cause = cause.unwrap();
+    assert!(cause.active && cause.why.contains("2 messages wait for the upload"), "{cause:?}");
 }
 
 #[test]

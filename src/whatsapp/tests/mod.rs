@@ -1,5 +1,7 @@
 //! Tests of the session: each translation by itself, the rest against the simulator.
 
+#[cfg(feature = "sim")]
+mod media;
 mod offline;
 #[cfg(feature = "sim")]
 mod sends;
