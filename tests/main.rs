@@ -14,6 +14,7 @@ mod crash;
 mod idle;
 mod invariants;
 mod lifecycle;
+mod media;
 mod pairing;
 mod queue;
 mod readme;

@@ -23,6 +23,8 @@ pub use paths::Environment;
 pub use problem::{ConfigError, Problem};
 pub use value::{ClientVersion, Level};
 
+pub use crate::core::phone::HoldBattery;
+
 /// Longest configuration file, in bytes.
 pub const FILE_BYTES_MAX: u64 = 256 * 1024;
 
@@ -40,6 +42,8 @@ pub struct Config {
     pub pacing: PacingConfig,
     /// `[session]`: the connection to the network.
     pub session: SessionConfig,
+    /// `[phone]`: what is done while the phone is not well.
+    pub phone: PhoneConfig,
     /// `[log]`: what is told on stderr.
     pub log: LogConfig,
 }
@@ -79,6 +83,9 @@ pub struct QueueConfig {
     pub history_age: Duration,
     /// `undo`: how long withdrawn messages can be brought back; nothing: not at all.
     pub undo: Duration,
+    /// `confirm_after`: a backlog that was held for so long leaves after a word only.
+    /// None: without one.
+    pub confirm_after: Option<Duration>,
 }
 
 /// `[pacing]`: at most `messages` attempts in any `window`.
@@ -112,6 +119,27 @@ pub struct SessionConfig {
     pub backoff_first: Duration,
     /// `backoff_cap`: the longest wait between two tries.
     pub backoff_cap: Duration,
+}
+
+/// `[phone]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhoneConfig {
+    /// `hold_when_offline`: whether messages wait while the phone is offline.
+    pub hold_when_offline: bool,
+    /// `hold_when_battery`: at which battery they wait.
+    pub hold_when_battery: HoldBattery,
+    /// `silent_after`: how old the last sign of life may be.
+    pub silent_after: Duration,
+    /// `ask_after`: how long a message's copy may stay unconfirmed by the phone.
+    pub ask_after: Duration,
+    /// `offline_after`: how long the phone may leave a question unanswered.
+    pub offline_after: Duration,
+    /// `battery_low`: low at or below so many percent.
+    pub battery_low: usize,
+    /// `battery_critical`: critical at or below so many percent.
+    pub battery_critical: usize,
+    /// `battery_stale_after`: how old a report may be to go by.
+    pub battery_stale_after: Duration,
 }
 
 /// `[log]`.
@@ -172,6 +200,7 @@ impl Config {
                 history_max: 2_000,
                 history_age: Duration::from_secs(7 * 24 * 3_600),
                 undo: Duration::from_secs(10 * 60),
+                confirm_after: None,
             },
             pacing: PacingConfig {
                 messages: keys::TOLERATED_MESSAGES,
@@ -188,6 +217,16 @@ impl Config {
                 ack_timeout: Duration::from_secs(20),
                 backoff_first: Duration::from_secs(1),
                 backoff_cap: Duration::from_secs(5 * 60),
+            },
+            phone: PhoneConfig {
+                hold_when_offline: true,
+                hold_when_battery: HoldBattery::Critical,
+                silent_after: Duration::from_secs(30 * 60),
+                ask_after: Duration::from_secs(120),
+                offline_after: Duration::from_secs(180),
+                battery_low: 15,
+                battery_critical: 5,
+                battery_stale_after: Duration::from_secs(30 * 60),
             },
             log: LogConfig { level: Level::Info, library: Level::Off, modules: BTreeMap::new() },
         }
@@ -256,6 +295,7 @@ impl Config {
                 backoff_cap: new.session.backoff_cap,
                 ..old.session.clone()
             },
+            phone: new.phone.clone(),
             log: new.log.clone(),
             ..old.clone()
         }

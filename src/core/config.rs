@@ -1,5 +1,7 @@
 //! What the core can be told to do otherwise. Checked for sense by the config room.
 
+use crate::core::phone::PhoneConfig;
+
 /// Places in the queue, and on the shelf of parked messages, unless configured otherwise.
 const CAPACITY_DEFAULT: usize = 400;
 /// Finished messages that stay readable unless configured otherwise.
@@ -47,6 +49,10 @@ pub struct CoreConfig {
     pub connect_timeout_ms: u64,
     /// How long one pairing may take.
     pub pairing_timeout_ms: u64,
+    /// How long a backlog may be held before it wants a confirmation; none: however long.
+    pub confirm_after_ms: Option<u64>,
+    /// What is done about the phone.
+    pub phone: PhoneConfig,
 }
 
 impl Default for CoreConfig {
@@ -68,6 +74,8 @@ impl Default for CoreConfig {
             stable_ms: 30_000,
             connect_timeout_ms: 120_000,
             pairing_timeout_ms: 300_000,
+            confirm_after_ms: None,
+            phone: PhoneConfig::default(),
         }
     }
 }

@@ -48,6 +48,7 @@ impl Core {
         };
         consider(self.link.run.as_ref().and_then(|run| run.deadline), Wake::RunTimeout);
         consider(self.link.ban_ends, Wake::BanEnds);
+        consider(self.phone_wake(), Wake::Phone);
         if !self.draining {
             consider(self.link.next_try(&self.facts), Wake::Connect);
         }
@@ -78,7 +79,11 @@ impl Core {
 
     /// Whether anything but the pacer and the messages themselves forbids an attempt.
     pub(crate) fn may_dispatch(&self) -> bool {
-        self.link.can_send() && self.facts.paused_since.is_none() && !self.draining
+        self.link.can_send()
+            && self.facts.paused_since.is_none()
+            && !self.draining
+            && !self.phone_holds()
+            && self.backlog.stale.is_none()
     }
 
     /// When the first message of a chat may be attempted, as far as it alone matters.
@@ -168,6 +173,8 @@ impl Core {
                 self.out.facts = true;
             }
         }
+        self.judge_phone(now);
+        self.judge_backlog(now);
     }
 
     fn flying(&self) -> impl Iterator<Item = (MessageId, u64)> {

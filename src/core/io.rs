@@ -9,9 +9,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::backlog::Backlog;
 pub use crate::core::media::{MediaRef, Seen, SentFile, Ticket, Upload, UploadFault};
 use crate::core::message::{ChatId, Digest, Message, StoredFile, WaMessageId};
 use crate::core::pacer::Slot;
+pub use crate::core::phone::Sign;
+use crate::core::phone::{Heartbeat, PhoneFacts};
 pub use crate::core::session::{
     EndReason, NotSent, Offer, Outgoing, ReceiptKind, SessionCommand, SessionEvent,
 };
@@ -112,6 +115,10 @@ pub enum Request {
     Takeover,
     /// `session.logout`: unlink this device.
     Logout,
+    /// `phone.heartbeat`.
+    Heartbeat(Box<Heartbeat>),
+    /// `queue.release`: a stale backlog may leave.
+    Release,
     /// The daemon is going down: start nothing new. Replied to when no attempt is in
     /// flight any more; the run is told to close in the same breath.
     Drain,
@@ -236,13 +243,17 @@ pub struct Facts {
     pub keys_void: bool,
     /// For how long the daemon had lived, over all its lives, when this was written.
     pub lived_ms: u64,
+    /// What is known about the phone.
+    pub phone: PhoneFacts,
+    /// What waited for long.
+    pub backlog: Backlog,
 }
 
 impl Facts {
     /// What stays when the account goes.
     pub(crate) fn without_account(&self) -> Facts {
-        let Facts { last_id, paused_since, lived_ms, .. } = *self;
-        Facts { last_id, paused_since, lived_ms, keys_void: true, ..Facts::default() }
+        let Facts { last_id, paused_since, lived_ms, backlog, .. } = *self;
+        Facts { last_id, paused_since, lived_ms, backlog, keys_void: true, ..Facts::default() }
     }
 }
 
@@ -290,8 +301,10 @@ pub enum Answer {
     Restored(api::RestoreResult),
     /// To [`Request::Pair`].
     Pairing(api::PairResult),
-    /// To [`Request::Pause`], [`Request::Resume`] and the session's requests.
+    /// To [`Request::Pause`], [`Request::Resume`], [`Request::Release`] and the session's requests.
     Status(Box<api::Status>),
+    /// To [`Request::Heartbeat`].
+    Phone(Box<api::PhoneStatus>),
     /// To [`Request::Drain`].
     Draining,
 }
@@ -315,6 +328,8 @@ pub enum Wake {
     Resolve,
     /// A ban ends.
     BanEnds,
+    /// The phone is to be asked, or counts as something else.
+    Phone,
     /// History is due to be trimmed.
     Trim,
     /// A message that was not to be sent before a time may be sent by now.

@@ -10,6 +10,8 @@
 //! - `requests`, `cleaning`, `session_requests`, `session_events`: one method for each
 //!   input.
 //! - `promises`, `overdue`: what a message was promised by a clock, and what comes of it.
+//! - [`phone`], `phone_words`: whether the phone is there, and what is told of it.
+//! - [`backlog`]: what waited so long that it wants a word before it leaves.
 //! - `gates`: what keeps one message back. `uploads`: its file, on its way before it.
 //! - `dispatch`: what time alone brings about, and the next attempt.
 //! - `explaining` takes a `situation`, of which `causes` makes what `explain` answers.
@@ -17,6 +19,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::core::backlog::Backlog;
 use crate::core::clockwork::Clockwork;
 use crate::core::io::{
     Actions, Answer, BootId, Effect, Facts, Input, Now, Request, Restored, SessionCommand, Token,
@@ -24,10 +27,12 @@ use crate::core::io::{
 use crate::core::link::Link;
 use crate::core::out::Out;
 use crate::core::pacer::Pacer;
+use crate::core::phone::Phone;
 use crate::core::query::StatusKey;
 use crate::core::queue::Queue;
 use crate::rpc::api::{self, MessageId};
 
+pub mod backlog;
 pub(crate) mod causes;
 pub(crate) mod cleaning;
 pub(crate) mod clockwork;
@@ -42,9 +47,12 @@ pub mod life;
 pub(crate) mod link;
 pub mod media;
 pub mod message;
+pub mod moment;
 pub(crate) mod out;
 pub(crate) mod overdue;
 pub mod pacer;
+pub mod phone;
+mod phone_words;
 pub(crate) mod promises;
 pub(crate) mod query;
 pub(crate) mod queue;
@@ -81,6 +89,8 @@ pub struct Core {
     pacer: Pacer,
     uploads: uploads::Uploads,
     link: Link,
+    phone: Phone,
+    backlog: Backlog,
     draining: bool,
     /// Callers that wait for the drain to end.
     drainers: Vec<Token>,
@@ -100,6 +110,8 @@ impl Core {
         facts.last_id = facts.last_id.max(queue.last_id());
         let lived = (now.mono_ms, facts.lived_ms.max(queue.lived_ms()));
         let link = Link::new(&facts, now);
+        let phone = Phone::new(boot, facts.account.as_ref(), &facts.phone, now);
+        let backlog = Backlog::new(facts.backlog, boot, now);
         let mut core = Core {
             config,
             started_at: now.wall_ms,
@@ -113,6 +125,8 @@ impl Core {
             pacer,
             uploads: uploads::Uploads::default(),
             link,
+            phone,
+            backlog,
             draining: false,
             drainers: Vec::new(),
             told: None,
@@ -177,6 +191,8 @@ impl Core {
         }
         if self.out.facts {
             self.facts.lived_ms = self.queue.lived_ms();
+            self.facts.phone = self.phone_facts();
+            self.facts.backlog = self.backlog;
         }
         std::mem::take(&mut self.out).into_actions(&self.queue, &self.pacer, &self.facts)
     }
@@ -223,6 +239,14 @@ impl Core {
             Request::Logout => {
                 let result = self.logout();
                 self.reply_session(token, result, now);
+            }
+            Request::Heartbeat(report) => {
+                let result = self.heartbeat(*report, now);
+                self.reply(token, result.map(|status| Answer::Phone(Box::new(status))));
+            }
+            Request::Release => {
+                self.release(now);
+                self.reply_status(token, now);
             }
             Request::Drain => self.drain(token),
         }

@@ -4,6 +4,7 @@ use crate::core::Core;
 use crate::core::forecast::{Forecast, Outlook};
 use crate::core::io::{Now, Selection};
 use crate::core::message::Message;
+use crate::core::phone_words::PhoneKey;
 use crate::rpc::api::{self, HoldKind, MessageId, SessionState, State, Time};
 
 /// What makes a status worth telling. Counts and slots are not in it: they follow from
@@ -20,6 +21,7 @@ pub(crate) struct StatusKey {
     idle: bool,
     full: bool,
     limits: (usize, usize, u64),
+    phone: PhoneKey,
 }
 
 impl Core {
@@ -47,7 +49,7 @@ impl Core {
             queue: self.queue_status(now),
             pacing: self.pacing_status(now),
             store: self.store,
-            phone: api::PhoneStatus::unknown(Time(self.started_at)),
+            phone: self.phone_status(now),
             holds: self.holds(now),
         }
     }
@@ -196,6 +198,7 @@ impl Core {
             idle: self.queue.taken() == 0,
             full: self.queue.taken() >= self.config.capacity,
             limits: (self.config.capacity, self.config.pace_limit, self.config.window_ms),
+            phone: self.phone_key(),
         }
     }
 }

@@ -52,6 +52,8 @@ impl fmt::Debug for Request {
             Request::Reconnect => f.write_str("Reconnect"),
             Request::Takeover => f.write_str("Takeover"),
             Request::Logout => f.write_str("Logout"),
+            Request::Heartbeat(_) => f.write_str("Heartbeat(..)"),
+            Request::Release => f.write_str("Release"),
             Request::Drain => f.write_str("Drain"),
         }
     }
@@ -84,6 +86,10 @@ impl fmt::Debug for SessionEvent {
             SessionEvent::UploadFailed { id, ticket, why } => {
                 f.debug_tuple("UploadFailed").field(id).field(ticket).field(why).finish()
             }
+            SessionEvent::PhoneSeen { sign, at_ms } => {
+                f.debug_struct("PhoneSeen").field("sign", sign).field("at_ms", at_ms).finish()
+            }
+            SessionEvent::Probed { left } => f.debug_tuple("Probed").field(left).finish(),
             SessionEvent::Ended { reason, roll } => {
                 f.debug_tuple("Ended").field(reason).field(roll).finish()
             }
@@ -100,6 +106,7 @@ impl fmt::Debug for SessionCommand {
             SessionCommand::Close => f.write_str("Close"),
             SessionCommand::Logout => f.write_str("Logout"),
             SessionCommand::Forget => f.write_str("Forget"),
+            SessionCommand::Probe => f.write_str("Probe"),
             SessionCommand::Send(outgoing) => f.debug_tuple("Send").field(outgoing).finish(),
             SessionCommand::Upload(upload) => f.debug_tuple("Upload").field(upload).finish(),
         }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::core::media::{MediaRef, SentFile, Ticket, Upload, UploadFault};
 use crate::core::message::{Attempt, ChatId, WaMessageId};
+use crate::core::phone::Sign;
 use crate::rpc::api::{Kind, LinkPreview, MessageId};
 
 /// What the session (`whatsapp::client`) reports.
@@ -76,6 +77,19 @@ pub enum SessionEvent {
         ticket: Ticket,
         /// Why.
         why: UploadFault,
+    },
+    /// The account's phone gave a sign of life.
+    PhoneSeen {
+        /// What it was.
+        sign: Sign,
+        /// When the server took it, wall milliseconds, if it came from what the server
+        /// had kept for us; none: just now.
+        at_ms: Option<i64>,
+    },
+    /// [`SessionCommand::Probe`] was carried out: the question left, or it did not.
+    Probed {
+        /// Whether its frame was flushed to the socket.
+        left: bool,
     },
     /// The run is over: exactly one for each [`SessionCommand::Connect`] and
     /// [`SessionCommand::Pair`].
@@ -211,6 +225,9 @@ pub enum SessionCommand {
     /// Bring a message's file to the media host. Answered by `Uploaded` or `UploadFailed`,
     /// before the end of the run at the latest.
     Upload(Upload),
+    /// Ask the phone something that only a phone answers and nobody sees. Answered by
+    /// `Probed` unless the run ends before; the phone's answer is a `PhoneSeen`.
+    Probe,
 }
 
 /// One attempt at one message. The shell adds the body.

@@ -11,12 +11,13 @@ use crate::daemon::engine_handle::{EngineHandle, MessageName, Query, QueryAnswer
 use crate::rpc::api::{
     CancelResult, ClearParams, ClearResult, Error, ErrorKind, Explanation, Filter, GetParams,
     IDS_MAX, KEY_BYTES_MAX, Kind, LIST_ENTRIES_MAX, ListParams, ListResult, Message, Method,
-    NoParams, PROTOCOL_VERSION, PairParams, PairResult, RestoreResult, RetryResult, SendParams,
-    SendResult, State, Status, SubscribeParams, TEXT_CHARS_MAX, Version,
+    NoParams, PROTOCOL_VERSION, PairParams, PairResult, PhoneStatus, RestoreResult, RetryResult,
+    SendParams, SendResult, State, Status, SubscribeParams, TEXT_CHARS_MAX, Version,
 };
 use crate::rpc::call::decode_params;
 
 mod cleaning;
+mod heartbeat;
 
 /// Random bytes of a network id, after its prefix.
 const WA_ID_RANDOM_BYTES: usize = 9;
@@ -47,6 +48,7 @@ pub(crate) enum Reply {
     Retried(RetryResult),
     Restored(RestoreResult),
     Pairing(PairResult),
+    Phone(Box<PhoneStatus>),
 }
 
 /// Carries out one request.
@@ -67,11 +69,9 @@ pub(crate) async fn handle(
         Method::Status | Method::Explain | Method::MessageGet | Method::QueueList => {
             ask(engine, query(method, params)?).await?
         }
-        Method::PhoneCheck
-        | Method::PhoneHeartbeat
-        | Method::QueueRelease
-        | Method::InboxList
-        | Method::InboxFile => return Err(not_built_in(method)),
+        Method::PhoneCheck | Method::InboxList | Method::InboxFile => {
+            return Err(not_built_in(method));
+        }
         Method::MessageSend
         | Method::QueueClear
         | Method::QueueCancel
@@ -82,7 +82,9 @@ pub(crate) async fn handle(
         | Method::SessionPair
         | Method::SessionReconnect
         | Method::SessionTakeover
-        | Method::SessionLogout => change(engine, command(method, params)?).await?,
+        | Method::SessionLogout
+        | Method::PhoneHeartbeat
+        | Method::QueueRelease => change(engine, command(method, params)?).await?,
     };
     Ok(Handled::Reply(reply))
 }
@@ -114,6 +116,7 @@ async fn change(engine: &EngineHandle, request: Request) -> Result<Reply, Error>
         Answer::Restored(restored) => Reply::Restored(restored),
         Answer::Pairing(pairing) => Reply::Pairing(pairing),
         Answer::Status(status) => Reply::Status(status),
+        Answer::Phone(phone) => Reply::Phone(phone),
         Answer::Draining => {
             tracing::error!("the engine answered a caller as if it was told to drain");
             return Err(not_ours(Method::Status));
@@ -168,14 +171,14 @@ fn command(method: Method, params: Map<String, Value>) -> Result<Request, Error>
         Method::SessionReconnect => no_params(params).map(|()| Request::Reconnect),
         Method::SessionTakeover => no_params(params).map(|()| Request::Takeover),
         Method::SessionLogout => no_params(params).map(|()| Request::Logout),
+        Method::PhoneHeartbeat => heartbeat::heartbeat(decode_params(params)?),
+        Method::QueueRelease => no_params(params).map(|()| Request::Release),
         Method::Version
         | Method::Status
         | Method::Explain
         | Method::MessageGet
         | Method::QueueList
         | Method::PhoneCheck
-        | Method::PhoneHeartbeat
-        | Method::QueueRelease
         | Method::InboxList
         | Method::InboxFile
         | Method::EventsSubscribe => Err(not_ours(method)),

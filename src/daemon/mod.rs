@@ -16,6 +16,7 @@ mod events;
 mod handlers;
 mod journal;
 pub mod log;
+mod phone_news;
 pub mod process;
 pub mod server;
 mod settings;

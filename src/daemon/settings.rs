@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::{ClientVersion, Config};
 use crate::core::CoreConfig;
+use crate::core::phone::PhoneConfig;
 use crate::daemon::auth::AccessGroups;
 use crate::whatsapp;
 
@@ -35,7 +36,24 @@ pub(super) fn core_config(config: &Config) -> CoreConfig {
         connect_timeout_ms: millis(session.login_time_max() + MARGIN),
         pairing_timeout_ms: millis(session.pairing_time_max() + MARGIN),
         write_timeout_ms: millis(session.send_time_max() + MARGIN),
+        confirm_after_ms: config.queue.confirm_after.map(millis),
+        phone: phone_config(config),
         ..CoreConfig::default()
+    }
+}
+
+fn phone_config(config: &Config) -> PhoneConfig {
+    let phone = &config.phone;
+    let percent = |percent: usize| u8::try_from(percent).unwrap_or(u8::MAX);
+    PhoneConfig {
+        hold_when_offline: phone.hold_when_offline,
+        hold_when_battery: phone.hold_when_battery,
+        silent_after_ms: millis(phone.silent_after),
+        ask_after_ms: millis(phone.ask_after),
+        offline_after_ms: millis(phone.offline_after),
+        battery_low: percent(phone.battery_low),
+        battery_critical: percent(phone.battery_critical),
+        battery_stale_after_ms: millis(phone.battery_stale_after),
     }
 }
 

@@ -64,6 +64,10 @@ impl Session {
                     self.forget().await;
                     None
                 }
+                Order::Probe => {
+                    let _ = self.events.send(SessionEvent::Probed { left: false }).await;
+                    None
+                }
                 Order::Send(out, _) => {
                     let report = Outcome::NotSent(NotSent::NotConnected).report(&out);
                     // A closed channel ends the loop.
@@ -97,7 +101,8 @@ impl Session {
                 | Order::Pair { .. }
                 | Order::Close
                 | Order::Send(..)
-                | Order::Upload(_),
+                | Order::Upload(_)
+                | Order::Probe,
             )
             | None) => next,
         };

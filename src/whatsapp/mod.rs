@@ -15,6 +15,8 @@ mod http_body;
 mod keys;
 mod look;
 mod pairing;
+mod phone_sign;
+mod probe;
 mod run;
 mod sealed;
 mod send;
@@ -166,6 +168,8 @@ pub enum Order {
     Send(Outgoing, Body),
     /// Bring a file to the media host. Answered by `Uploaded` or `UploadFailed`.
     Upload(Upload),
+    /// Ask the phone for a sign of life. Answered by `Probed` unless the connection ends.
+    Probe,
 }
 
 impl std::fmt::Debug for Order {
@@ -177,6 +181,7 @@ impl std::fmt::Debug for Order {
             Order::Close => f.write_str("Close"),
             Order::Logout => f.write_str("Logout"),
             Order::Forget => f.write_str("Forget"),
+            Order::Probe => f.write_str("Probe"),
             Order::Send(outgoing, body) => {
                 f.debug_tuple("Send").field(outgoing).field(body).finish()
             }
@@ -196,6 +201,7 @@ impl Order {
             SessionCommand::Logout => Some(Order::Logout),
             SessionCommand::Forget => Some(Order::Forget),
             SessionCommand::Upload(upload) => Some(Order::Upload(upload)),
+            SessionCommand::Probe => Some(Order::Probe),
             SessionCommand::Send(_) => None,
         }
     }

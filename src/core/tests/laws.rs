@@ -62,6 +62,10 @@ impl World {
     }
 
     fn obey(&mut self, command: SessionCommand) {
+        if let SessionCommand::Probe = command {
+            assert_eq!(self.run, Run::Connected, "asked without a connection");
+            return self.probes.push(self.true_ms);
+        }
         self.commands.push(match &command {
             SessionCommand::Connect => "connect",
             SessionCommand::Pair { .. } => "pair",
@@ -70,6 +74,7 @@ impl World {
             SessionCommand::Forget => "forget",
             SessionCommand::Send(_) => "send",
             SessionCommand::Upload(_) => "upload",
+            SessionCommand::Probe => "probe",
         });
         match command {
             SessionCommand::Connect | SessionCommand::Pair { .. } => {
@@ -91,6 +96,7 @@ impl World {
             SessionCommand::Forget => assert_eq!(self.run, Run::None, "forgot under a run"),
             SessionCommand::Send(outgoing) => self.leave(outgoing),
             SessionCommand::Upload(upload) => self.carry(upload),
+            SessionCommand::Probe => {}
         }
     }
 

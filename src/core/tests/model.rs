@@ -7,10 +7,11 @@ use proptest::prelude::*;
 use super::world::{ACCOUNT, Run, World};
 use crate::core::CoreConfig;
 use crate::core::io::{
-    Answer, EndReason, Input, NotSent, Offer, ReceiptKind, Request, Selection, SessionEvent, Token,
-    UploadFault,
+    Answer, EndReason, Input, NotSent, Offer, ReceiptKind, Request, Selection, SessionEvent, Sign,
+    Token, UploadFault,
 };
 use crate::core::message::Message;
+use crate::core::phone::{Heartbeat, PhoneConfig};
 use crate::rpc::api::{ErrorKind, MessageId, Priority, State};
 
 #[derive(Clone, Debug)]
@@ -31,6 +32,11 @@ enum Op {
     Takeover,
     Logout,
     Drain,
+    Phone(bool),
+    PhoneSeen(Option<i64>),
+    Probed(bool),
+    Heartbeat(u8, Option<bool>, i64),
+    Release,
     Connected,
     Paired,
     Offer,
@@ -78,6 +84,12 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(Op::Takeover),
         1 => Just(Op::Logout),
         1 => Just(Op::Drain),
+        3 => any::<bool>().prop_map(Op::Phone),
+        2 => proptest::option::of(-3_000_i64..1_000).prop_map(Op::PhoneSeen),
+        1 => any::<bool>().prop_map(Op::Probed),
+        2 => (0_u8..=100, any::<Option<bool>>(), -9_000_i64..400_000)
+            .prop_map(|(percent, charging, at)| Op::Heartbeat(percent, charging, at)),
+        1 => Just(Op::Release),
         8 => Just(Op::Connected),
         3 => Just(Op::Paired),
         2 => Just(Op::Offer),
@@ -120,6 +132,14 @@ fn config() -> CoreConfig {
         stable_ms: 300,
         connect_timeout_ms: 2_000,
         pairing_timeout_ms: 3_000,
+        confirm_after_ms: Some(900),
+        phone: PhoneConfig {
+            silent_after_ms: 700,
+            ask_after_ms: 200,
+            offline_after_ms: 300,
+            battery_stale_after_ms: 5_000,
+            ..PhoneConfig::default()
+        },
     }
 }
 
@@ -332,6 +352,21 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
         Op::Drain => {
             world.request(Request::Drain);
         }
+        Op::Phone(on) => {
+            world.phone_on = on;
+            world.phone_answers();
+        }
+        Op::PhoneSeen(ago) => {
+            let at_ms = ago.map(|ago| world.now.wall_ms + ago);
+            world.session(SessionEvent::PhoneSeen { sign: Sign::Receipt, at_ms });
+        }
+        Op::Probed(left) => world.session(SessionEvent::Probed { left }),
+        Op::Heartbeat(percent, charging, at) => {
+            let at = Some(world.now.wall_ms + at);
+            let report = Heartbeat { percent: Some(percent), charging, at, ..Heartbeat::default() };
+            drop(world.ask(Request::Heartbeat(Box::new(report))));
+        }
+        Op::Release => drop(world.ask(Request::Release)),
         Op::Connected if world.run == Run::Connecting => {
             world.session(SessionEvent::Connected { account: ACCOUNT.to_owned() });
         }
@@ -439,6 +474,7 @@ fn comes_to_rest(world: &mut World) {
         }
     }
     drop(world.ask(Request::Resume));
+    world.phone_on = true;
     if world.run == Run::None {
         world.request(Request::Pair { phone: None });
         world.session(SessionEvent::Paired { account: ACCOUNT.to_owned() });
@@ -451,6 +487,10 @@ fn comes_to_rest(world: &mut World) {
     let last = world.store.messages.values().filter_map(|m| m.not_before).max();
     world.now.wall_ms = world.now.wall_ms.max(last.unwrap_or(0));
     world.input(Input::Tick);
+    world.phone_seen();
+    let report = Heartbeat { percent: Some(80), ..Heartbeat::default() };
+    drop(world.ask(Request::Heartbeat(Box::new(report))));
+    drop(world.ask(Request::Release));
     for _ in 0..64 {
         for id in world.uploads.keys().copied().collect::<Vec<_>>() {
             world.uploaded(id);

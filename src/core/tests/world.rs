@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::core::io::{
     Answer, Body, BootId, EndReason, Facts, Input, MediaRef, NotSent, Now, Offer, Outgoing,
-    ReceiptKind, Request, Restored, Seen, Selection, SessionEvent, Submission, Token, Upload,
+    ReceiptKind, Request, Restored, Seen, Selection, SessionEvent, Sign, Submission, Token, Upload,
     UploadFault,
 };
 use crate::core::message::{Attempt, Digest, Message, SpoolId, StoredFile, WaMessageId};
@@ -62,6 +62,12 @@ pub(super) struct World {
     /// Uploads under way.
     pub(super) uploads: BTreeMap<MessageId, Upload>,
     pub(super) first_sends: HashMap<(String, api::Priority), Vec<MessageId>>,
+    /// Whether the phone answers what it is asked.
+    pub(super) phone_on: bool,
+    /// Questions to the phone, with their true times.
+    pub(super) probes: Vec<u64>,
+    /// How many of them it has answered.
+    pub(super) answered: usize,
     next_token: u64,
     next_wa: u64,
 }
@@ -111,6 +117,9 @@ impl World {
             retried: HashSet::new(),
             restored: HashSet::new(),
             came_from: HashMap::new(),
+            phone_on: true,
+            probes: Vec::new(),
+            answered: 0,
             first_sends: HashMap::new(),
             uploads: BTreeMap::new(),
             next_token: 0,
@@ -129,6 +138,21 @@ impl World {
         self.apply(&actions.changes);
         self.carry_out(actions);
         self.check();
+        self.phone_answers();
+    }
+
+    /// The phone answers every question that waits, if it is on.
+    pub(super) fn phone_answers(&mut self) {
+        if self.phone_on && self.run == Run::Connected && self.answered < self.probes.len() {
+            self.answered = self.probes.len();
+            self.session(SessionEvent::Probed { left: true });
+            self.phone_seen();
+        }
+    }
+
+    /// It gives a sign of life.
+    pub(super) fn phone_seen(&mut self) {
+        self.session(SessionEvent::PhoneSeen { sign: Sign::Peer, at_ms: None });
     }
 
     pub(super) fn session(&mut self, event: SessionEvent) {

@@ -219,7 +219,9 @@ fn answer_to(request: &Request) -> Answer {
         | Request::Resume
         | Request::Reconnect
         | Request::Takeover
+        | Request::Release
         | Request::Logout => Answer::Status(Box::new(status())),
+        Request::Heartbeat(_) => Answer::Phone(Box::new(api::PhoneStatus::unknown(AT))),
         Request::Drain => Answer::Draining,
     }
 }

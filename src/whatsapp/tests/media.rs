@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tokio::time::timeout;
 
 use crate::core::io::{
     Body, EndReason, MediaRef, Outgoing, SentFile, SessionEvent, Ticket, Upload, UploadFault,
 };
 use crate::core::message::{Attempt, SpoolId, StoredFile};
 use crate::rpc::api::{FileInfo, Kind, LinkPreview, MessageId};
-use crate::sim::{MediaChange, Times};
+use crate::sim::{MediaChange, SimError, Times};
 use crate::whatsapp::Order;
 use crate::whatsapp::tests::offline::{PATIENCE, wa_id};
 use crate::whatsapp::tests::sends::whole_life;
@@ -56,16 +57,20 @@ impl Lab {
     }
 
     async fn outcome(&mut self, number: u64) -> Result<MediaRef, UploadFault> {
-        match self.world.bench.next().await {
-            SessionEvent::Uploaded { id, ticket, media } => {
-                assert_eq!((id.0, ticket.0), (number, number));
-                Ok(*media)
+        loop {
+            match self.world.bench.next().await {
+                SessionEvent::Uploaded { id, ticket, media } => {
+                    assert_eq!((id.0, ticket.0), (number, number));
+                    return Ok(*media);
+                }
+                SessionEvent::UploadFailed { id, ticket, why } => {
+                    assert_eq!((id.0, ticket.0), (number, number));
+                    return Err(why);
+                }
+                // What is still said of the message before.
+                SessionEvent::Receipt { .. } | SessionEvent::Ack { .. } => {}
+                other => panic!("unexpected: {other:?}"),
             }
-            SessionEvent::UploadFailed { id, ticket, why } => {
-                assert_eq!((id.0, ticket.0), (number, number));
-                Err(why)
-            }
-            other => panic!("unexpected: {other:?}"),
         }
     }
 
@@ -273,8 +278,16 @@ async fn people_send_files_that_lie_on_the_host() {
         bytes: 1000,
         ..Default::default()
     };
-    let sent = lab.world.sim.recipient_send_file(FRIEND, None, &file).await.unwrap();
-    assert_eq!(sent.clients, 1);
+    let sent = async {
+        loop {
+            // The client's keys come up while it logs in.
+            match lab.world.sim.recipient_send_file(FRIEND, None, &file).await {
+                Err(SimError::NoClient) => tokio::task::yield_now().await,
+                sent => return sent.unwrap(),
+            }
+        }
+    };
+    assert_eq!(timeout(PATIENCE, sent).await.unwrap().clients, 1);
     lab.world.sim.phone_send_file(None, FRIEND, &file).await.unwrap();
     let inbox = lab
         .world
