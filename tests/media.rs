@@ -152,12 +152,13 @@ fn a_file_that_is_on_the_host_is_not_uploaded_again_after_kill_9() {
     let lab = Lab::new();
     let daemon = lab.paired();
     lab.people(&["+15550101"]);
-    lab.sim.call("server.set", json!({ "lose_messages": 1 }));
+    lab.sim.call("server.set", json!({ "lose_messages": true }));
     let files = [File::document("+15550101", 50_000)];
     let mut daemon = send_files(&lab, daemon, &files);
     lab.sim.call("media.wait", json!({ "uploads": 1 }));
-    daemon.wait_log("sending");
+    daemon.wait_log("message sending");
     daemon.kill9();
+    lab.sim.call("server.set", json!({ "lose_messages": false }));
     let _daemon = lab.daemon(PACE);
     assert_eq!(arrives(&lab, 1, "+15550101")["sha256"], files[0].sha256());
     assert_eq!((&stats(&lab)["uploads"], &stats(&lab)["begun"]), (&json!(1), &json!(1)));
@@ -183,11 +184,10 @@ fn a_host_that_fails_for_a_while_and_an_expired_authorisation_are_overcome() {
 }
 
 #[test]
-fn a_file_that_is_gone_parks_its_message_and_the_chat_goes_on() {
+fn a_file_that_is_too_large_or_gone_parks_its_message_and_the_chat_goes_on() {
     let lab = Lab::new();
     let daemon = lab.paired();
     lab.people(&["+15550101"]);
-    // Held back until its file is gone.
     lab.sim.call("media.set", json!({ "fail_status": 413, "fail_times": 1 }));
     let files = [File::document("+15550101", 10), File::document("+15550101", 20)];
     let daemon = send_files(&lab, daemon, &files);
