@@ -27,6 +27,8 @@ pub const HISTORY_MAX: usize = 100_000;
 pub const PACING_MESSAGES_MAX: usize = 60;
 /// Shortest window: below it, pacing is no pacing.
 pub const PACING_WINDOW_MIN: Duration = Duration::from_secs(1);
+/// Shortest time between two questions about numbers: for tests.
+pub const CHECK_EVERY_MIN: Duration = Duration::from_millis(10);
 /// Longest `connect_timeout`: with the login after it, a try must end before the core
 /// gives it up.
 pub const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(25);
@@ -118,6 +120,10 @@ pub static KEYS: &[Key] = &[
     key!(queue.confirm_after, true, |v| or_off(v, SECOND, 30 * DAY), write_or_off),
     key!(pacing.messages, true, |v| count(v, 1, PACING_MESSAGES_MAX), write_count),
     key!(pacing.window, true, |v| duration(v, PACING_WINDOW_MIN, DAY), write_duration),
+    key!(preflight.numbers, true, switch, write_switch),
+    key!(preflight.yes_for, true, |v| duration(v, SECOND, 365 * DAY), write_duration),
+    key!(preflight.no_for, true, |v| duration(v, SECOND, 365 * DAY), write_duration),
+    key!(preflight.check_every, true, |v| duration(v, CHECK_EVERY_MIN, HOUR), write_duration),
     key!(session.endpoint, false, endpoint, write_text),
     key!(session.ca_file, false, optional_path, write_optional_path),
     key!(session.client_version, false, client_version, |v: &ClientVersion| quoted(v)),
@@ -145,7 +151,8 @@ pub static KEYS: &[Key] = &[
 ];
 
 /// The sections, in the order of the example.
-pub const SECTIONS: [&str; 7] = ["state", "socket", "queue", "pacing", "session", "phone", "log"];
+pub const SECTIONS: [&str; 8] =
+    ["state", "socket", "queue", "pacing", "preflight", "session", "phone", "log"];
 
 fn quoted(value: impl std::fmt::Display) -> String {
     toml::Value::String(value.to_string()).to_string()

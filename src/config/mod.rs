@@ -40,6 +40,8 @@ pub struct Config {
     pub queue: QueueConfig,
     /// `[pacing]`: how fast messages leave.
     pub pacing: PacingConfig,
+    /// `[preflight]`: what is looked at before a message leaves.
+    pub preflight: PreflightConfig,
     /// `[session]`: the connection to the network.
     pub session: SessionConfig,
     /// `[phone]`: what is done while the phone is not well.
@@ -95,6 +97,20 @@ pub struct PacingConfig {
     pub messages: usize,
     /// `window`: the window's length.
     pub window: Duration,
+}
+
+/// `[preflight]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreflightConfig {
+    /// `numbers`: whether a message waits until the network has said that its recipient is
+    /// there.
+    pub numbers: bool,
+    /// `yes_for`: how long a yes of the network counts.
+    pub yes_for: Duration,
+    /// `no_for`: how long a no does.
+    pub no_for: Duration,
+    /// `check_every`: the least time between two questions, but for a few at once.
+    pub check_every: Duration,
 }
 
 /// `[session]`.
@@ -206,6 +222,12 @@ impl Config {
                 messages: keys::TOLERATED_MESSAGES,
                 window: keys::TOLERATED_WINDOW,
             },
+            preflight: PreflightConfig {
+                numbers: true,
+                yes_for: Duration::from_secs(30 * 24 * 3_600),
+                no_for: Duration::from_secs(24 * 3_600),
+                check_every: Duration::from_secs(2),
+            },
             session: SessionConfig {
                 endpoint: String::from("wss://web.whatsapp.com/ws/chat"),
                 ca_file: None,
@@ -289,6 +311,7 @@ impl Config {
         Config {
             queue: new.queue.clone(),
             pacing: new.pacing.clone(),
+            preflight: new.preflight.clone(),
             session: SessionConfig {
                 ack_timeout: new.session.ack_timeout,
                 backoff_first: new.session.backoff_first,

@@ -85,7 +85,7 @@ fn an_unknown_key_is_an_error_with_its_line_and_a_suggestion() {
     assert_eq!(
         said("[queue]\nzzz = 3\n"),
         "t.toml:2:1: [queue] has no key \"zzz\". There are capacity, parked_max, history_max, \
-         history_age, undo."
+         history_age, undo, confirm_after."
     );
     assert_eq!(
         said("[queue]\nwindow = \"120s\"\n"),
@@ -300,6 +300,9 @@ fn the_defaults_are_the_core_s_own_and_every_limit_is_below_the_core_s() {
     assert_eq!(ms(config.queue.undo), core.undo_ms);
     assert_eq!(config.pacing.messages, core.pace_limit);
     assert_eq!(ms(config.pacing.window), core.window_ms);
+    assert_eq!(ms(config.preflight.yes_for), core.yes_for_ms);
+    assert_eq!(ms(config.preflight.no_for), core.no_for_ms);
+    assert_eq!(ms(config.preflight.check_every), core.check_every_ms);
     assert_eq!(ms(config.session.ack_timeout), core.ack_timeout_ms);
     assert_eq!(ms(config.session.backoff_first), core.backoff_first_ms);
     assert_eq!(ms(config.session.backoff_cap), core.backoff_cap_ms);

@@ -58,6 +58,8 @@ impl Core {
         consider(self.resolve_at(), Wake::Resolve);
         consider(self.trim_at(), Wake::Trim);
         consider(self.upload_at(), Wake::Upload);
+        consider(self.next_check(), Wake::Check);
+        consider(self.caller_timeout(), Wake::Check);
         consider(self.due_at(), Wake::Due);
         consider(self.expiry_at(), Wake::Expiry);
         consider(self.undo_ends_at(), Wake::UndoEnds);
@@ -92,6 +94,11 @@ impl Core {
             return None;
         }
         Some(self.rested_at(head)?.max(self.gates(head)?))
+    }
+
+    /// Whether nothing but its turn and the pacer keep a message from leaving now.
+    pub(crate) fn could_leave(&self, head: &Message) -> bool {
+        self.ready_at(head).is_some_and(|at| at <= self.now.mono_ms)
     }
 
     /// When its last attempt, if it had one, allows another.

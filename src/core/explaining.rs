@@ -100,7 +100,13 @@ impl Core {
                     situation.waiting.push(message.id);
                     situation.preparing.add(message.id, message.changed_at);
                 }
-                State::Queued => situation.waiting.push(message.id),
+                State::Queued => {
+                    situation.waiting.push(message.id);
+                    if self.number_gate(message).is_none() {
+                        situation.unchecked.add(message.id, message.changed_at);
+                        situation.unchecked.details.extend(self.why_unchecked());
+                    }
+                }
                 State::Unknown => {
                     situation.waiting.push(message.id);
                     situation.unanswered.add(message.id, message.changed_at);

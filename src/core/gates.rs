@@ -13,7 +13,7 @@ impl Core {
 
     /// The same without its file's upload, which is worth its while only once all other
     /// gates are open.
-    pub(crate) fn gates_but_upload(&self, _message: &Message) -> Option<u64> {
-        Some(0)
+    pub(crate) fn gates_but_upload(&self, message: &Message) -> Option<u64> {
+        self.number_gate(message)
     }
 }

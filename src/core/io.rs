@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::backlog::Backlog;
 pub use crate::core::media::{MediaRef, Seen, SentFile, Ticket, Upload, UploadFault};
 use crate::core::message::{ChatId, Digest, Message, StoredFile, WaMessageId};
+use crate::core::number::{KnownNumber, Number};
 use crate::core::pacer::Slot;
 pub use crate::core::phone::Sign;
 use crate::core::phone::{Heartbeat, PhoneFacts};
@@ -99,6 +100,13 @@ pub enum Request {
         filter: Selection,
         /// Say only.
         dry_run: bool,
+    },
+    /// `phone.check`; replied to when every number has an answer, or waited for long enough.
+    Check {
+        /// In the order of the answer.
+        numbers: Vec<Number>,
+        /// Ask the network even where an answer is remembered.
+        fresh: bool,
     },
     /// `queue.pause`.
     Pause,
@@ -216,6 +224,13 @@ pub enum Change {
         /// Which.
         id: MessageId,
     },
+    /// Write what is known about a number.
+    PutNumber(KnownNumber),
+    /// Forget a number.
+    RemoveNumber {
+        /// Which.
+        number: Number,
+    },
     /// Write the pacer's spent slots (all of them, few).
     PutSlots(Vec<Slot>),
     /// Write the small facts.
@@ -264,6 +279,8 @@ pub struct Restored {
     pub messages: Vec<Message>,
     /// The pacer's spent slots.
     pub slots: Vec<Slot>,
+    /// What is known about numbers, in any order.
+    pub numbers: Vec<KnownNumber>,
     /// The small facts.
     pub facts: Facts,
     /// How the store was found.
@@ -297,6 +314,8 @@ pub enum Answer {
     Cleared(api::ClearResult),
     /// To [`Request::Retry`].
     Retried(api::RetryResult),
+    /// To [`Request::Check`].
+    Checked(api::CheckResult),
     /// To [`Request::Restore`].
     Restored(api::RestoreResult),
     /// To [`Request::Pair`].
@@ -326,6 +345,8 @@ pub enum Wake {
     AckTimeout,
     /// A message without an answer has waited long enough on a live connection.
     Resolve,
+    /// Numbers are to be asked about, or an answer about them is overdue.
+    Check,
     /// A ban ends.
     BanEnds,
     /// The phone is to be asked, or counts as something else.

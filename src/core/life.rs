@@ -108,6 +108,21 @@ impl Message {
         Ok(())
     }
 
+    /// queued -> parked, because it is known to lead nowhere before anything was tried.
+    pub fn set_aside(&mut self, reason: Reason, wall_ms: i64) -> Result<(), IllegalStep> {
+        if self.state != State::Queued {
+            return Err(self.illegal("set aside"));
+        }
+        self.enter(State::Parked, Some(reason), wall_ms);
+        Ok(())
+    }
+
+    /// Whether it waits because its recipient is not on the network.
+    pub fn is_parked_as_absent(&self) -> bool {
+        let absent = |reason: &Reason| reason.kind == ReasonKind::NotOnNetwork;
+        self.state == State::Parked && self.reason.as_ref().is_some_and(absent)
+    }
+
     /// The server refused an attempt: sending, unknown -> parked; a message parked for want
     /// of an answer now has one. False if that changes nothing: it was sent after all, or
     /// waits for another attempt.

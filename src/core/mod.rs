@@ -10,6 +10,7 @@
 //! - `requests`, `cleaning`, `session_requests`, `session_events`: one method for each
 //!   input.
 //! - `promises`, `overdue`: what a message was promised by a clock, and what comes of it.
+//! - [`number`], [`numbers`], `checks`: who is on the network, and asking for it.
 //! - [`phone`], `phone_words`: whether the phone is there, and what is told of it.
 //! - [`backlog`]: what waited so long that it wants a word before it leaves.
 //! - `gates`: what keeps one message back. `uploads`: its file, on its way before it.
@@ -17,7 +18,7 @@
 //! - `explaining` takes a `situation`, of which `causes` makes what `explain` answers.
 //! - `query`, `forecast`, `diagnosis`: answers for readers, in the wire's types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::core::backlog::Backlog;
 use crate::core::clockwork::Clockwork;
@@ -25,6 +26,7 @@ use crate::core::io::{
     Actions, Answer, BootId, Effect, Facts, Input, Now, Request, Restored, SessionCommand, Token,
 };
 use crate::core::link::Link;
+use crate::core::numbers::Numbers;
 use crate::core::out::Out;
 use crate::core::pacer::Pacer;
 use crate::core::phone::Phone;
@@ -34,6 +36,7 @@ use crate::rpc::api::{self, MessageId};
 
 pub mod backlog;
 pub(crate) mod causes;
+pub mod checks;
 pub(crate) mod cleaning;
 pub(crate) mod clockwork;
 pub mod config;
@@ -48,6 +51,8 @@ pub(crate) mod link;
 pub mod media;
 pub mod message;
 pub mod moment;
+pub mod number;
+pub mod numbers;
 pub(crate) mod out;
 pub(crate) mod overdue;
 pub mod pacer;
@@ -87,6 +92,9 @@ pub struct Core {
     /// What is known about attempts beyond what is stored.
     flights: BTreeMap<MessageId, dispatch::Flight>,
     pacer: Pacer,
+    numbers: Numbers,
+    /// Callers that wait for answers about numbers.
+    callers: VecDeque<checks::Caller>,
     uploads: uploads::Uploads,
     link: Link,
     phone: Phone,
@@ -103,12 +111,14 @@ impl Core {
     /// Takes over what the store gave back. The actions hold what the restart itself
     /// changes, and the first connection if there is an account and nothing forbids it.
     pub fn new(config: CoreConfig, boot: BootId, restored: Restored, now: Now) -> (Core, Actions) {
-        let Restored { messages, slots, mut facts, store } = restored;
+        let Restored { messages, slots, numbers, mut facts, store } = restored;
         let (pacer, slots_changed) =
             Pacer::new(boot, config.pace_limit, config.window_ms, &slots, now.mono_ms);
         let queue = Queue::new(messages);
         facts.last_id = facts.last_id.max(queue.last_id());
-        let lived = (now.mono_ms, facts.lived_ms.max(queue.lived_ms()));
+        let numbers = Numbers::new(numbers);
+        let lived_ms = facts.lived_ms.max(queue.lived_ms()).max(numbers.lived_ms());
+        let lived = (now.mono_ms, lived_ms);
         let link = Link::new(&facts, now);
         let phone = Phone::new(boot, facts.account.as_ref(), &facts.phone, now);
         let backlog = Backlog::new(facts.backlog, boot, now);
@@ -123,6 +133,8 @@ impl Core {
             queue,
             flights: BTreeMap::new(),
             pacer,
+            numbers,
+            callers: VecDeque::new(),
             uploads: uploads::Uploads::default(),
             link,
             phone,
@@ -178,9 +190,15 @@ impl Core {
     /// What follows from the state as it is now; then hands out what has gathered.
     fn settle(&mut self, now: Now) -> Actions {
         self.pass_time(now);
+        self.pass_check_time(now);
         self.trim(now);
         self.drive_link(now);
+        self.phone_of_account(now);
+        // Before anything leaves without an answer: only a question finds out that the
+        // network answers again. And after: what has left makes room for others.
+        self.ask_about_numbers(now);
         self.dispatch(now);
+        self.ask_about_numbers(now);
         self.drive_uploads(now);
         self.finish_drain();
         let key = self.status_key();
@@ -194,7 +212,8 @@ impl Core {
             self.facts.phone = self.phone_facts();
             self.facts.backlog = self.backlog;
         }
-        std::mem::take(&mut self.out).into_actions(&self.queue, &self.pacer, &self.facts)
+        let out = std::mem::take(&mut self.out);
+        out.into_actions(&self.queue, &self.numbers, &self.pacer, &self.facts)
     }
 
     fn request(&mut self, token: Token, request: Request, now: Now) {
@@ -215,6 +234,7 @@ impl Core {
                 let result = self.retry(&filter, dry_run, now);
                 self.reply(token, Ok(Answer::Retried(result)));
             }
+            Request::Check { numbers, fresh } => self.check(token, numbers, fresh, now),
             Request::Restore { filter, dry_run } => {
                 let result = self.restore(&filter, dry_run, now);
                 self.reply(token, Ok(Answer::Restored(result)));

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::core::checks;
 use crate::core::io::{Actions, Body, Change, Effect, Facts, SessionCommand};
+use crate::core::number::Number;
+use crate::core::numbers::Numbers;
 use crate::core::pacer::Pacer;
 use crate::core::queue::Queue;
 use crate::rpc::api::{Event, MessageId};
@@ -16,6 +19,8 @@ pub(crate) struct Out {
     pub(crate) bodies: Vec<(MessageId, Body)>,
     /// Messages that are gone.
     pub(crate) removed: Vec<MessageId>,
+    /// Numbers about which something else is known.
+    pub(crate) numbers: BTreeSet<Number>,
     /// Whether the pacer's slots changed.
     pub(crate) slots: bool,
     /// Whether the facts changed.
@@ -31,12 +36,19 @@ impl Out {
     }
 
     /// A record that changed twice is written once, as it stands in the end.
-    pub(crate) fn into_actions(self, queue: &Queue, pacer: &Pacer, facts: &Facts) -> Actions {
+    pub(crate) fn into_actions(
+        self,
+        queue: &Queue,
+        numbers: &Numbers,
+        pacer: &Pacer,
+        facts: &Facts,
+    ) -> Actions {
         let mut changes = Vec::new();
         let records = self.put.iter().filter_map(|id| queue.get(*id));
         changes.extend(records.map(|message| Change::PutMessage(Box::new(message.clone()))));
         changes.extend(self.bodies.into_iter().map(|(id, body)| Change::PutBody { id, body }));
         changes.extend(self.removed.into_iter().map(|id| Change::RemoveMessage { id }));
+        changes.extend(checks::changes(self.numbers, numbers));
         if self.slots {
             changes.push(Change::PutSlots(pacer.stored()));
         }

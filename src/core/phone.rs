@@ -8,13 +8,13 @@
 //!   connection that stood all that time. The question (a probe) waits on the server, so
 //!   that a phone that comes back answers it at once, hours later if need be.
 //! - A question is asked when a copy of a message of ours stays unconfirmed, when the
-//!   evidence is old and something waits, and once a day.
+//!   evidence is old and something waits, and once a day after it was last heard of.
 
 use serde::{Deserialize, Serialize};
 
 use crate::core::Core;
 use crate::core::io::{BootId, Now, SessionCommand};
-use crate::core::link::{Phase, Run, doubled};
+use crate::core::link::doubled;
 use crate::core::moment::Moment;
 use crate::rpc::api::{self, BatteryLevel, PhoneState};
 
@@ -104,9 +104,9 @@ impl Default for PhoneConfig {
 pub enum Sign {
     /// It confirmed a message.
     Receipt,
-    /// It answered a question, or another message between the account's own devices.
+    /// It answered a question, or another message that this device sent to it alone.
     Peer,
-    /// Somebody wrote on it.
+    /// It sent a message: somebody wrote on it, or it has something for this device.
     Message,
     /// It asked for something again.
     Retry,
@@ -334,11 +334,7 @@ impl Core {
 
     /// Deals with whatever follows from time, the link and what was heard.
     pub(crate) fn judge_phone(&mut self, now: Now) {
-        if self.phone.account != self.facts.account {
-            let account = self.facts.account.as_ref();
-            self.phone = Phone::new(self.phone.boot, account, &PhoneFacts::default(), now);
-            self.out.facts = true;
-        }
+        self.phone_of_account(now);
         let state = self.phone_state(now);
         if self.phone.known.state.is_none_or(|(known, _)| known != state) {
             self.phone.known.state = Some((state, now.wall_ms));
@@ -351,6 +347,15 @@ impl Core {
         }
         if self.probe_at().is_some_and(|at| at <= now.mono_ms) {
             self.probe(now);
+        }
+    }
+
+    /// What is known of one account's phone says nothing about another's.
+    pub(crate) fn phone_of_account(&mut self, now: Now) {
+        if self.phone.account != self.facts.account {
+            let account = self.facts.account.as_ref();
+            self.phone = Phone::new(self.phone.boot, account, &PhoneFacts::default(), now);
+            self.out.facts = true;
         }
     }
 
@@ -384,13 +389,7 @@ impl Core {
 
     /// When the phone is to be asked, monotonic.
     fn probe_at(&self) -> Option<u64> {
-        let connected = match &self.link.run {
-            Some(Run { phase: Phase::Connected { since, .. }, .. }) if self.link.can_send() => {
-                since
-            }
-            Some(_) | None => return None,
-        };
-        if self.draining || self.facts.account.is_none() {
+        if !self.link.can_send() || self.draining || self.facts.account.is_none() {
             return None;
         }
         let config = &self.config.phone;
@@ -408,11 +407,8 @@ impl Core {
                 let waits = self.queue.to_leave() > 0;
                 let copy = self.phone.owed.map(|owed| owed.after(config.ask_after_ms));
                 let old = seen.filter(|_| waits).map(|seen| seen.after(config.silent_after_ms));
-                let daily = match seen {
-                    Some(seen) => seen.after(DAY_MS),
-                    None => connected.saturating_add(DAY_MS),
-                };
-                let due = [copy, old, Some(daily)].into_iter().flatten().min()?;
+                let daily = seen.map(|seen| seen.after(DAY_MS));
+                let due = [copy, old, daily].into_iter().flatten().min()?;
                 (due, config.ask_after_ms)
             }
         };

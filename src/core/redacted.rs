@@ -45,6 +45,11 @@ impl fmt::Debug for Request {
             Request::Restore { filter, dry_run } => {
                 f.debug_struct("Restore").field("filter", filter).field("dry_run", dry_run).finish()
             }
+            Request::Check { numbers, fresh } => f
+                .debug_struct("Check")
+                .field("count", &numbers.len())
+                .field("fresh", fresh)
+                .finish(),
             Request::Pause => f.write_str("Pause"),
             Request::Resume => f.write_str("Resume"),
             Request::Pair { phone: Some(_) } => f.write_str("Pair(by code)"),
@@ -86,6 +91,9 @@ impl fmt::Debug for SessionEvent {
             SessionEvent::UploadFailed { id, ticket, why } => {
                 f.debug_tuple("UploadFailed").field(id).field(ticket).field(why).finish()
             }
+            SessionEvent::Checked { ticket, outcome } => {
+                f.debug_tuple("Checked").field(ticket).field(outcome).finish()
+            }
             SessionEvent::PhoneSeen { sign, at_ms } => {
                 f.debug_struct("PhoneSeen").field("sign", sign).field("at_ms", at_ms).finish()
             }
@@ -106,6 +114,9 @@ impl fmt::Debug for SessionCommand {
             SessionCommand::Close => f.write_str("Close"),
             SessionCommand::Logout => f.write_str("Logout"),
             SessionCommand::Forget => f.write_str("Forget"),
+            SessionCommand::CheckNumbers { ticket, numbers } => {
+                f.debug_tuple("CheckNumbers").field(ticket).field(&numbers.len()).finish()
+            }
             SessionCommand::Probe => f.write_str("Probe"),
             SessionCommand::Send(outgoing) => f.debug_tuple("Send").field(outgoing).finish(),
             SessionCommand::Upload(upload) => f.debug_tuple("Upload").field(upload).finish(),

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::core::media::{MediaRef, SentFile, Ticket, Upload, UploadFault};
 use crate::core::message::{Attempt, ChatId, WaMessageId};
+use crate::core::number::{CheckOutcome, CheckTicket, Number};
 use crate::core::phone::Sign;
 use crate::rpc::api::{Kind, LinkPreview, MessageId};
 
@@ -77,6 +78,13 @@ pub enum SessionEvent {
         ticket: Ticket,
         /// Why.
         why: UploadFault,
+    },
+    /// What a question about numbers came to.
+    Checked {
+        /// Which question.
+        ticket: CheckTicket,
+        /// What.
+        outcome: CheckOutcome,
     },
     /// The account's phone gave a sign of life.
     PhoneSeen {
@@ -225,6 +233,14 @@ pub enum SessionCommand {
     /// Bring a message's file to the media host. Answered by `Uploaded` or `UploadFailed`,
     /// before the end of the run at the latest.
     Upload(Upload),
+    /// Ask who of these is on the network. Answered by `Checked`, in bounded time, unless
+    /// the run ends first.
+    CheckNumbers {
+        /// Names the question.
+        ticket: CheckTicket,
+        /// At most `CHECK_BATCH_MAX`.
+        numbers: Vec<Number>,
+    },
     /// Ask the phone something that only a phone answers and nobody sees. Answered by
     /// `Probed` unless the run ends before; the phone's answer is a `PhoneSeen`.
     Probe,

@@ -43,6 +43,7 @@ impl Core {
             SessionEvent::UploadFailed { id, ticket, why } => {
                 self.upload_failed(id, ticket, why, now);
             }
+            event @ SessionEvent::Checked { .. } => self.check_event(event, now),
             SessionEvent::PhoneSeen { sign, at_ms } => self.phone_seen(sign, at_ms, now),
             SessionEvent::Probed { left } => self.probed(left, now),
             SessionEvent::Ended { reason, roll } => self.ended(&reason, roll, now),
@@ -65,7 +66,8 @@ impl Core {
             | SessionEvent::Uploaded { .. }
             | SessionEvent::UploadFailed { .. }
             | SessionEvent::PhoneSeen { .. }
-            | SessionEvent::Probed { .. } => false,
+            | SessionEvent::Probed { .. }
+            | SessionEvent::Checked { .. } => false,
         };
         self.out.slots |= closed;
     }
@@ -75,6 +77,11 @@ impl Core {
         let Some(id) = self.queue.find_wa_id(&wa_id.0) else { return false };
         let news = self.queue.change(id, |m| m.confirm(reached, now.wall_ms)) == Some(true);
         if news {
+            if let Some(chat) = self.queue.get(id).map(|m| m.to.clone())
+                && reached != Reached::Server
+            {
+                self.number_answered(&chat, now);
+            }
             self.settle_message(id, now);
         }
         news
@@ -115,6 +122,11 @@ impl Core {
         };
         let parked = self.queue.change(id, |m| m.park(Reason::new(kind), now.wall_ms));
         if matches!(parked, Some(Ok(()))) {
+            if let Some(chat) = self.queue.get(id).map(|m| m.to.clone())
+                && why == NotSent::NoDevice
+            {
+                self.doubt_number(&chat);
+            }
             self.settle_message(id, now);
         }
     }

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::config::value::parse_duration;
 use crate::ctl::time::Moment;
 use crate::exit::{ExitCode, help_table};
-use crate::rpc::api::{Filter, MessageId, Priority, ReasonKind, State};
+use crate::rpc::api::{Filter, MessageId, Priority, ReasonKind, State, Time};
 
 const JSON_HELP: &str = "\
 With --json, stdout carries the daemon's own JSON, one object a line. An error is one \
@@ -61,10 +61,18 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Put parked messages back into the queue; without ids and filters, all of them.
     Retry(RetryArgs),
+    /// Ask which numbers are on the network; nothing is sent to them.
+    ///
+    /// Ends with 0 if all are, with 1 if any is not, with 75 if some are unknown.
+    Check(CheckArgs),
     /// Let nothing leave until `resume`. Messages are still accepted.
     Pause,
     /// Let messages leave again.
     Resume,
+    /// Let a backlog leave that was held for so long that it wants a confirmation.
+    Release,
+    /// Report how the phone's battery stands: the protocol does not tell.
+    Heartbeat(HeartbeatArgs),
     /// Link a phone: shows a QR code, or with --code what to type on the phone.
     Pair {
         /// Pair by a code typed on the phone with this number (+ and digits).
@@ -138,6 +146,33 @@ pub enum Until {
     Sent,
     /// A device of the recipient has it.
     Delivered,
+}
+
+/// `heartbeat`.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("report").required(true).multiple(true)
+    .args(["battery", "charging", "not_charging", "network"]))]
+pub struct HeartbeatArgs {
+    /// Its battery in percent, 0 to 100.
+    #[arg(long, value_name = "PERCENT",
+        value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub battery: Option<u8>,
+    /// It is being charged.
+    #[arg(long, conflicts_with = "not_charging")]
+    pub charging: bool,
+    /// It is not being charged.
+    #[arg(long)]
+    pub not_charging: bool,
+    /// What it is connected to: wifi, cellular, none, ..
+    #[arg(long, value_name = "NAME")]
+    pub network: Option<String>,
+    /// When that was measured: seconds since 1970, or as in 2026-01-02T03:04:05Z.
+    /// Without it: now. A report that is older than the last one changes nothing.
+    #[arg(long, value_name = "TIME", value_parser = report_time)]
+    pub at: Option<Time>,
+    /// Who reports, such as termux.
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
 }
 
 /// `show`.
@@ -257,6 +292,18 @@ pub struct RetryArgs {
     pub dry_run: bool,
 }
 
+/// `check`.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// Numbers (+ and digits). Without any, or with -: one on each line of stdin; empty
+    /// lines and those that begin with # are skipped.
+    #[arg(value_name = "NUMBER")]
+    pub numbers: Vec<String>,
+    /// Ask the network even where an answer is remembered.
+    #[arg(long)]
+    pub fresh: bool,
+}
+
 /// One value of `--state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum States {
@@ -296,6 +343,15 @@ fn whole_seconds(duration: Duration) -> u64 {
 
 fn message_id(text: &str) -> Result<MessageId, String> {
     text.parse().map_err(|error: crate::rpc::api::NotAMessageId| error.to_string())
+}
+
+fn report_time(text: &str) -> Result<Time, String> {
+    let ms = match text.parse::<i64>() {
+        Ok(seconds) => seconds.checked_mul(1_000),
+        Err(_) => text.parse::<jiff::Timestamp>().ok().map(|at| at.as_millisecond()),
+    };
+    ms.map(Time)
+        .ok_or_else(|| "neither seconds since 1970 nor like 2026-01-02T03:04:05Z".to_owned())
 }
 
 /// Reads one of these names. Listed in the help, completed by shells, and suggested
@@ -373,6 +429,20 @@ mod tests {
                 ids: vec![MessageId(2)],
             }
         );
+    }
+
+    #[test]
+    fn a_heartbeat_says_something_and_nothing_twice() {
+        assert!(parse("tetherctl heartbeat").is_err());
+        assert!(parse("tetherctl heartbeat --source adb").is_err());
+        assert!(parse("tetherctl heartbeat --battery 101").is_err());
+        assert!(parse("tetherctl heartbeat --charging --not-charging").is_err());
+        assert!(parse("tetherctl heartbeat --battery 42 --at yesterday").is_err());
+        for at in ["1767323045", "2026-01-02T03:04:05Z"] {
+            let line = format!("tetherctl heartbeat --battery 42 --not-charging --at {at}");
+            let Command::Heartbeat(args) = parse(&line).unwrap().command else { panic!("{line}") };
+            assert_eq!((args.battery, args.at), (Some(42), Some(Time(1_767_323_045_000))));
+        }
     }
 
     #[test]

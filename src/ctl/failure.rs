@@ -32,6 +32,8 @@ pub enum Failure {
     BadInput(String),
     /// The command would ask, and nobody can be asked; the sentence says what to do.
     NeedsYes(&'static str),
+    /// Nothing was given to work on; the sentence says what is wanted.
+    NeedsInput(&'static str),
     /// The answer was no; the sentence says to what.
     No(String),
     /// Something named is not there; the sentence says what.
@@ -97,6 +99,7 @@ impl Failure {
             Failure::NeedsYes(remedy) => {
                 format!("nobody can be asked here (no terminal, or --json); {remedy}")
             }
+            Failure::NeedsInput(wanted) => (*wanted).to_owned(),
             Failure::BadInput(sentence)
             | Failure::No(sentence)
             | Failure::NotFound(sentence)
@@ -115,7 +118,7 @@ impl Failure {
             Failure::Client(error) => client_code(error),
             Failure::Lagged | Failure::NotNow(_) => ExitCode::TempFail,
             Failure::BadInput(_) => ExitCode::DataErr,
-            Failure::NeedsYes(_) => ExitCode::Usage,
+            Failure::NeedsYes(_) | Failure::NeedsInput(_) => ExitCode::Usage,
             Failure::No(_) => ExitCode::No,
             Failure::NotFound(_) => ExitCode::NoInput,
             Failure::TimedOut(_) => ExitCode::TimedOut,
@@ -146,6 +149,7 @@ impl Failure {
             Failure::Lagged => "lagged",
             Failure::BadInput(_) => "bad_input",
             Failure::NeedsYes(_) => "needs_yes",
+            Failure::NeedsInput(_) => "needs_input",
             Failure::No(_) => "no",
             Failure::NotFound(_) => "not_found",
             Failure::NotNow(_) => "not_now",

@@ -12,6 +12,7 @@ pub mod failure;
 #[cfg(test)]
 mod fake;
 pub mod out;
+pub mod phone;
 pub mod qr;
 pub mod render;
 #[cfg(test)]

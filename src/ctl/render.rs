@@ -72,6 +72,7 @@ pub fn status(status: &Status, clock: &Clock) -> String {
     let pacing = &status.pacing;
     let taken = queue.capacity.saturating_sub(queue.free);
     let mut text = format!("session  {}\n", session(status, clock));
+    text.push_str(&super::phone::lines(&status.phone, clock));
     text.push_str(&format!(
         "queue    {taken} of {} places taken: {} queued, {} sending, {} unknown\n",
         queue.capacity, queue.queued, queue.sending, queue.unknown

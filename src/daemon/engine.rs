@@ -328,6 +328,7 @@ impl Engine {
             | SessionCommand::Close
             | SessionCommand::Logout
             | SessionCommand::Forget
+            | SessionCommand::CheckNumbers { .. }
             | SessionCommand::Probe) => Order::from_command(other),
         };
         let Some(order) = order else { return };

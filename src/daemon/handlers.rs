@@ -9,13 +9,14 @@ use crate::core::io::{Answer, Body, Request, Selection, Submission};
 use crate::core::message::{ChatId, Digest, WaMessageId, number_digits};
 use crate::daemon::engine_handle::{EngineHandle, MessageName, Query, QueryAnswer, Subscription};
 use crate::rpc::api::{
-    CancelResult, ClearParams, ClearResult, Error, ErrorKind, Explanation, Filter, GetParams,
-    IDS_MAX, KEY_BYTES_MAX, Kind, LIST_ENTRIES_MAX, ListParams, ListResult, Message, Method,
-    NoParams, PROTOCOL_VERSION, PairParams, PairResult, PhoneStatus, RestoreResult, RetryResult,
-    SendParams, SendResult, State, Status, SubscribeParams, TEXT_CHARS_MAX, Version,
+    CancelResult, CheckResult, ClearParams, ClearResult, Error, ErrorKind, Explanation, Filter,
+    GetParams, IDS_MAX, KEY_BYTES_MAX, Kind, LIST_ENTRIES_MAX, ListParams, ListResult, Message,
+    Method, NoParams, PROTOCOL_VERSION, PairParams, PairResult, PhoneStatus, RestoreResult,
+    RetryResult, SendParams, SendResult, State, Status, SubscribeParams, TEXT_CHARS_MAX, Version,
 };
 use crate::rpc::call::decode_params;
 
+mod check;
 mod cleaning;
 mod heartbeat;
 
@@ -48,6 +49,7 @@ pub(crate) enum Reply {
     Retried(RetryResult),
     Restored(RestoreResult),
     Pairing(PairResult),
+    Checked(CheckResult),
     Phone(Box<PhoneStatus>),
 }
 
@@ -69,9 +71,8 @@ pub(crate) async fn handle(
         Method::Status | Method::Explain | Method::MessageGet | Method::QueueList => {
             ask(engine, query(method, params)?).await?
         }
-        Method::PhoneCheck | Method::InboxList | Method::InboxFile => {
-            return Err(not_built_in(method));
-        }
+        Method::PhoneCheck => change(engine, check::request(params)?).await?,
+        Method::InboxList | Method::InboxFile => return Err(not_built_in(method)),
         Method::MessageSend
         | Method::QueueClear
         | Method::QueueCancel
@@ -113,6 +114,7 @@ async fn change(engine: &EngineHandle, request: Request) -> Result<Reply, Error>
         Answer::Cancelled(cancelled) => Reply::Cancelled(cancelled),
         Answer::Cleared(cleared) => Reply::Cleared(cleared),
         Answer::Retried(retried) => Reply::Retried(retried),
+        Answer::Checked(checked) => Reply::Checked(checked),
         Answer::Restored(restored) => Reply::Restored(restored),
         Answer::Pairing(pairing) => Reply::Pairing(pairing),
         Answer::Status(status) => Reply::Status(status),

@@ -36,6 +36,12 @@ pub(super) fn core_config(config: &Config) -> CoreConfig {
         connect_timeout_ms: millis(session.login_time_max() + MARGIN),
         pairing_timeout_ms: millis(session.pairing_time_max() + MARGIN),
         write_timeout_ms: millis(session.send_time_max() + MARGIN),
+        check_numbers: config.preflight.numbers,
+        yes_for_ms: millis(config.preflight.yes_for),
+        no_for_ms: millis(config.preflight.no_for),
+        check_every_ms: millis(config.preflight.check_every),
+        check_backoff_first_ms: millis(config.session.backoff_first),
+        check_backoff_cap_ms: millis(config.session.backoff_cap),
         confirm_after_ms: config.queue.confirm_after.map(millis),
         phone: phone_config(config),
         ..CoreConfig::default()

@@ -6,6 +6,7 @@ use whatsapp_rust::wacore::time::now_secs;
 use whatsapp_rust::wacore_binary::{Jid, Node};
 
 use super::accounts::DeviceId;
+use super::checks;
 use super::nodes::{attr, conflict, first_child_tag, refusal, result, result_with};
 use super::pair_code;
 use super::people::People;
@@ -25,6 +26,7 @@ pub(super) async fn request(world: &mut World, link: LinkId, iq: &Node) {
             world.activate(link);
         }
         ("encrypt", true, _) => upload(world, link, iq).await,
+        ("usync", _, _) if checks::goes_wrong(world, link, iq) => {}
         ("usync", _, _) => about_people(world, link, iq, People::usync),
         ("encrypt", false, _) => about_people(world, link, iq, People::prekeys),
         ("w:g2", false, _) => about_people(world, link, iq, People::group_info),

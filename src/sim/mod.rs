@@ -18,6 +18,7 @@ mod accounts;
 mod adv;
 mod api;
 mod cert;
+mod checks;
 pub mod cli;
 mod compose;
 mod content;

@@ -109,6 +109,47 @@ pub enum Receipts {
     None,
 }
 
+/// What a question about who is on the network comes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckAnswer {
+    /// The truth.
+    #[default]
+    Ok,
+    /// An error (500).
+    Error,
+    /// Too many requests (429).
+    RateLimit,
+    /// No answer at all.
+    Silent,
+    /// An answer without a word about any number.
+    Empty,
+}
+
+/// What questions about who is on the network come to, and how often.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CheckAnswers {
+    /// What.
+    pub answer: CheckAnswer,
+    /// How often.
+    pub times: Times,
+}
+
+impl<'de> Deserialize<'de> for CheckAnswers {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Wire {
+            Answer(CheckAnswer),
+            Whole { answer: CheckAnswer, times: Times },
+        }
+        Ok(match Wire::deserialize(deserializer)? {
+            Wire::Answer(answer) => CheckAnswers { answer, times: Times::Always },
+            Wire::Whole { answer, times } => CheckAnswers { answer, times },
+        })
+    }
+}
+
 /// How the server behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Settings {
@@ -126,6 +167,8 @@ pub struct Settings {
     pub stall: bool,
     /// IK hellos are answered with XXfallback.
     pub refuse_ik: bool,
+    /// What questions about who is on the network come to.
+    pub check: CheckAnswers,
 }
 
 /// A change of [`Settings`]: what is absent stays.
@@ -146,6 +189,8 @@ pub struct SettingsChange {
     pub stall: Option<bool>,
     /// See [`Settings::refuse_ik`].
     pub refuse_ik: Option<bool>,
+    /// `ok`, `error`, `rate_limit`, `silent`, `empty`, or `{answer, times}`.
+    pub check: Option<CheckAnswers>,
 }
 
 impl Settings {
@@ -158,6 +203,7 @@ impl Settings {
         self.receipts = change.receipts.unwrap_or(self.receipts);
         self.stall = change.stall.unwrap_or(self.stall);
         self.refuse_ik = change.refuse_ik.unwrap_or(self.refuse_ik);
+        self.check = change.check.unwrap_or(self.check);
     }
 }
 
@@ -227,6 +273,10 @@ pub struct Stats {
     pub acks: u64,
     /// Keepalives that were answered.
     pub keepalives: u64,
+    /// Questions about who is on the network.
+    pub checks: u64,
+    /// Numbers in these questions.
+    pub checked_numbers: u64,
     /// Stanzas that the server did not understand.
     pub not_understood: u64,
     /// Every message stanza in order of arrival, the first [`ATTEMPTS_MAX`].

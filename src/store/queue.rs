@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `queue/message/` id | a message's record, JSON |
 //! | `queue/body/` id | its text |
+//! | `queue/number/` digits | what the network said about a number, JSON |
 //! | `queue/slots/a`, `.../b` | the pacer's slots, JSON, twice |
 //! | `queue/facts/a`, `.../b` | the small facts, JSON, twice |
 //!
@@ -21,10 +22,12 @@ use super::record::Damage;
 use super::{Batch, Quarantined, ReadError, Store};
 use crate::core::io::{Body, Change, Restored};
 use crate::core::message::Message;
+use crate::core::number::{KnownNumber, Number};
 use crate::rpc::api::MessageId;
 
 const MESSAGE: &[u8] = b"queue/message/";
 const BODY: &[u8] = b"queue/body/";
+const NUMBER: &[u8] = b"queue/number/";
 const SLOTS: [&[u8]; 2] = [b"queue/slots/a", b"queue/slots/b"];
 const FACTS: [&[u8]; 2] = [b"queue/facts/a", b"queue/facts/b"];
 
@@ -41,6 +44,12 @@ pub fn batch(changes: &[Change]) -> Batch {
             }
             Change::RemoveMessage { id } => {
                 batch.remove(id_key(MESSAGE, *id)).remove(id_key(BODY, *id));
+            }
+            Change::PutNumber(known) => {
+                batch.put(number_key(&known.number), json(known));
+            }
+            Change::RemoveNumber { number } => {
+                batch.remove(number_key(number));
             }
             Change::PutSlots(slots) => put_twice(&mut batch, SLOTS, &json(slots)),
             Change::PutFacts(facts) => put_twice(&mut batch, FACTS, &json(facts)),
@@ -80,6 +89,13 @@ pub fn restore(store: &Store) -> Result<(Restored, Vec<Quarantined>), ReadError>
         // Both are always written and removed together: its message was set aside.
         if id.is_none_or(|id| !known.contains(&id)) {
             set_aside(&mut repairs, &mut quarantined, key, Damage::Part);
+        }
+    }
+    for record in store.scan(NUMBER) {
+        let (key, value) = record?;
+        match serde_json::from_slice::<KnownNumber>(&value) {
+            Ok(known) if number_key(&known.number) == key => restored.numbers.push(known),
+            Ok(_) | Err(_) => set_aside(&mut repairs, &mut quarantined, key, Damage::Content),
         }
     }
     restored.slots = read_twice(store, SLOTS, &mut repairs, &mut quarantined)?;
@@ -137,6 +153,12 @@ fn set_aside(
 fn id_key(area: &[u8], id: MessageId) -> Vec<u8> {
     let mut key = area.to_vec();
     key.extend_from_slice(&id.0.to_be_bytes());
+    key
+}
+
+fn number_key(number: &Number) -> Vec<u8> {
+    let mut key = NUMBER.to_vec();
+    key.extend_from_slice(number.digits().as_bytes());
     key
 }
 

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::core::io::{NotSent, SessionEvent, UploadFault};
 use crate::pulse::Pulse;
+use crate::whatsapp::check;
 use crate::whatsapp::endpoint::Endpoint;
 use crate::whatsapp::pairing::Kind;
 use crate::whatsapp::run::{self, Ending};
@@ -64,6 +65,10 @@ impl Session {
                     self.forget().await;
                     None
                 }
+                Order::Check { ticket, .. } => {
+                    let _ = self.events.send(check::not_connected(ticket)).await;
+                    None
+                }
                 Order::Probe => {
                     let _ = self.events.send(SessionEvent::Probed { left: false }).await;
                     None
@@ -102,6 +107,7 @@ impl Session {
                 | Order::Close
                 | Order::Send(..)
                 | Order::Upload(_)
+                | Order::Check { .. }
                 | Order::Probe,
             )
             | None) => next,

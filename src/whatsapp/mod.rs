@@ -6,6 +6,7 @@
 //! connection is in the key store.
 
 mod build;
+mod check;
 mod client;
 mod content;
 mod endpoint;
@@ -43,6 +44,7 @@ pub use crate::whatsapp::keys::StoredKeys;
 pub use crate::whatsapp::tls::TlsError;
 
 use crate::core::io::{Body, Outgoing, SessionCommand, SessionEvent, Upload};
+use crate::core::number::{CheckTicket, Number};
 use crate::pulse::Pulse;
 use crate::whatsapp::client::Means;
 
@@ -168,6 +170,14 @@ pub enum Order {
     Send(Outgoing, Body),
     /// Bring a file to the media host. Answered by `Uploaded` or `UploadFailed`.
     Upload(Upload),
+    /// Ask who of these is on the network. Answered by `Checked`, in bounded time, unless
+    /// the connection ends first.
+    Check {
+        /// Names the question.
+        ticket: CheckTicket,
+        /// Whom it is about.
+        numbers: Vec<Number>,
+    },
     /// Ask the phone for a sign of life. Answered by `Probed` unless the connection ends.
     Probe,
 }
@@ -181,6 +191,9 @@ impl std::fmt::Debug for Order {
             Order::Close => f.write_str("Close"),
             Order::Logout => f.write_str("Logout"),
             Order::Forget => f.write_str("Forget"),
+            Order::Check { ticket, numbers } => {
+                f.debug_tuple("Check").field(ticket).field(&numbers.len()).finish()
+            }
             Order::Probe => f.write_str("Probe"),
             Order::Send(outgoing, body) => {
                 f.debug_tuple("Send").field(outgoing).field(body).finish()
@@ -201,6 +214,9 @@ impl Order {
             SessionCommand::Logout => Some(Order::Logout),
             SessionCommand::Forget => Some(Order::Forget),
             SessionCommand::Upload(upload) => Some(Order::Upload(upload)),
+            SessionCommand::CheckNumbers { ticket, numbers } => {
+                Some(Order::Check { ticket, numbers })
+            }
             SessionCommand::Probe => Some(Order::Probe),
             SessionCommand::Send(_) => None,
         }

@@ -2,7 +2,7 @@
 //! about what else the event means: that is `translate`'s.
 
 use whatsapp_rust::types::events::{Event, Receipt};
-use whatsapp_rust::wacore::types::message::{MessageCategory, MessageInfo, MessageSource};
+use whatsapp_rust::wacore::types::message::{MessageInfo, MessageSource};
 use whatsapp_rust::wacore::types::presence::ReceiptType;
 
 use crate::core::io::Sign;
@@ -55,8 +55,7 @@ fn from_message(info: &MessageInfo, me: &Me) -> Option<(Sign, Option<i64>)> {
     if !is_phone(&info.source, me) {
         return None;
     }
-    let sign = if info.category == MessageCategory::Peer { Sign::Peer } else { Sign::Message };
-    Some((sign, info.is_offline.then(|| by_end_of(info.timestamp.timestamp()))))
+    Some((Sign::Message, info.is_offline.then(|| by_end_of(info.timestamp.timestamp()))))
 }
 
 /// The server tells whole seconds.

@@ -17,6 +17,7 @@ use whatsapp_rust::{Client, NodeFilter, OwnedNodeRef, PresenceError};
 use crate::core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent, Upload, UploadFault};
 use crate::whatsapp::Order;
 use crate::whatsapp::build::{self, Built};
+use crate::whatsapp::check::{self, Checks};
 use crate::whatsapp::client::Means;
 use crate::whatsapp::flights::Flights;
 use crate::whatsapp::pairing::{Kind, Step};
@@ -72,6 +73,7 @@ struct Run<'a> {
     deadline: Option<Instant>,
     flights: Flights,
     uploads: Uploads,
+    checks: Checks,
     helpers: Vec<AbortHandle>,
     /// What the server said about the end.
     verdict: Option<EndReason>,
@@ -110,6 +112,7 @@ impl<'a> Run<'a> {
             deadline: Some(Instant::now() + means.config.login_time_max()),
             flights: Flights::new(Arc::clone(&manager), means.config.sends_at_once),
             uploads: Uploads::new(manager, spool, halt),
+            checks: Checks::default(),
             helpers: Vec::new(),
             verdict: None,
             gone: None,
@@ -150,6 +153,7 @@ impl<'a> Run<'a> {
                 seen = tap.next() => self.seen(seen).await,
                 Some(report) = self.flights.landed() => self.tell(report).await,
                 Some(report) = self.uploads.landed() => self.tell(report).await,
+                Some(report) = self.checks.next() => self.tell(report).await,
                 node = &mut *stream_error => {
                     *stream_error = self.watch_stream_errors();
                     node.ok().and_then(|node| self.stream_error(&node))
@@ -309,6 +313,13 @@ impl<'a> Run<'a> {
         match order {
             Some(Order::Send(out, body)) => self.send(out, body).await,
             Some(Order::Upload(upload)) => self.upload(upload).await,
+            Some(Order::Check { ticket, .. }) if !self.ready => {
+                self.tell(check::not_connected(ticket)).await
+            }
+            Some(Order::Check { ticket, numbers }) => {
+                self.checks.start(&self.client, ticket, numbers);
+                None
+            }
             Some(Order::Probe) => self.probe().await,
             // A second connection would fight the first: it takes the first one's place.
             order @ (Some(Order::Connect | Order::Pair { .. } | Order::Logout | Order::Forget)

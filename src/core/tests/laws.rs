@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::world::{Run, World};
+use super::world::{ACCOUNT, Run, World};
 use crate::core::UPLOADS_AT_ONCE;
 use crate::core::io::{Actions, Answer, Change, Effect, Outgoing, SessionCommand, Upload};
 use crate::core::message::Message;
+use crate::core::number::{CHECK_BATCH_MAX, CheckTicket, Number};
 use crate::rpc::api::{MessageId, State};
 
 impl World {
@@ -38,6 +39,12 @@ impl World {
                     let kept = old.undo.is_some_and(|undo| undo.until_lived_ms > lived_ms);
                     assert!(!kept || self.undo_is_full(), "{id} could be brought back");
                     self.store.bodies.remove(id);
+                }
+                Change::PutNumber(known) => {
+                    self.store.numbers.insert(known.number.clone(), known.clone());
+                }
+                Change::RemoveNumber { number } => {
+                    self.store.numbers.remove(number);
                 }
                 Change::PutSlots(slots) => self.store.slots = slots.clone(),
                 Change::PutFacts(facts) => self.store.facts = facts.clone(),
@@ -74,6 +81,7 @@ impl World {
             SessionCommand::Forget => "forget",
             SessionCommand::Send(_) => "send",
             SessionCommand::Upload(_) => "upload",
+            SessionCommand::CheckNumbers { .. } => "check",
             SessionCommand::Probe => "probe",
         });
         match command {
@@ -96,6 +104,7 @@ impl World {
             SessionCommand::Forget => assert_eq!(self.run, Run::None, "forgot under a run"),
             SessionCommand::Send(outgoing) => self.leave(outgoing),
             SessionCommand::Upload(upload) => self.carry(upload),
+            SessionCommand::CheckNumbers { ticket, numbers } => self.asked(ticket, numbers),
             SessionCommand::Probe => {}
         }
     }
@@ -113,10 +122,29 @@ impl World {
         assert!(self.uploads.len() <= UPLOADS_AT_ONCE, "too many uploads at a time");
     }
 
+    /// The network is asked: one question at a time, on a connection, about few numbers.
+    fn asked(&mut self, ticket: CheckTicket, numbers: Vec<Number>) {
+        assert_eq!(self.run, Run::Connected, "asked without a connection");
+        assert!(!numbers.is_empty() && numbers.len() <= CHECK_BATCH_MAX);
+        if let Some((at, _, _)) = self.questions.len().checked_sub(3).map(|n| &self.questions[n]) {
+            let every = self.config.check_every_ms;
+            assert!(self.now.mono_ms >= at + every, "asked too often");
+        }
+        self.questions.push((self.now.mono_ms, ticket, numbers));
+    }
+
     /// An attempt leaves: the rules about attempts.
     fn leave(&mut self, outgoing: Outgoing) {
         assert_eq!(self.run, Run::Connected, "sent without a connection");
         assert!(!self.closing, "sent on a connection that is being closed");
+        let known = Number::of(&outgoing.to).and_then(|number| self.store.numbers.get(&number));
+        let no_counts = known.is_some_and(|known| {
+            let age_ms = self.core.queue.lived_ms() - known.asked_lived_ms;
+            let by_wall = u64::try_from(self.now.wall_ms - known.asked_at).unwrap_or(0);
+            !known.on_network && age_ms.max(by_wall) < self.config.no_for_ms
+        });
+        let checked = self.config.check_numbers && outgoing.to.as_str() != ACCOUNT;
+        assert!(!(checked && no_counts) || outgoing.attempt.0 > 1, "sent to nobody");
         let stored = &self.store.messages[&outgoing.id];
         assert_eq!((stored.state, stored.attempts), (State::Sending, outgoing.attempt.0));
         assert_eq!(stored.wa_id, outgoing.wa_id);
@@ -203,6 +231,9 @@ impl World {
         assert_eq!(core, self.store.messages, "memory and store differ");
         assert_eq!(self.core.pacer.stored(), self.store.slots);
         assert_eq!(self.core.facts, self.store.facts);
+        let known: BTreeMap<_, _> =
+            self.core.numbers.records().map(|k| (k.number.clone(), k.clone())).collect();
+        assert_eq!(known, self.store.numbers, "numbers in memory and store differ");
         let in_state = |state| core.values().filter(move |m| m.state == state).count();
         let taken = core.values().filter(|m| m.state.takes_a_place()).count();
         assert_eq!(taken, self.core.queue.taken());

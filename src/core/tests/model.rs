@@ -11,6 +11,7 @@ use crate::core::io::{
     Token, UploadFault,
 };
 use crate::core::message::Message;
+use crate::core::number::Number;
 use crate::core::phone::{Heartbeat, PhoneConfig};
 use crate::rpc::api::{ErrorKind, MessageId, Priority, State};
 
@@ -46,6 +47,8 @@ enum Op {
     CutOff(usize),
     Ack(usize, Option<u32>),
     Receipt(usize, u8),
+    Check { number: u8, fresh: bool },
+    Checked(u8, u64),
     Pass(u64),
     WallJump(i64),
     Suspend(u64),
@@ -100,6 +103,9 @@ fn op() -> impl Strategy<Value = Op> {
         8 => (pick(), proptest::option::weighted(0.3, prop_oneof![Just(463), Just(479)]))
             .prop_map(|(which, error)| Op::Ack(which, error)),
         4 => (pick(), any::<u8>()).prop_map(|(which, kind)| Op::Receipt(which, kind)),
+        2 => (any::<u8>(), any::<bool>())
+            .prop_map(|(number, fresh)| Op::Check { number, fresh }),
+        10 => (any::<u8>(), any::<u64>()).prop_map(|(how, answers)| Op::Checked(how, answers)),
         12 => (0_u64..1_500).prop_map(Op::Pass),
         1 => Just(Op::Pass(40_000)),
         1 => (-100_000_000_i64..100_000_000).prop_map(Op::WallJump),
@@ -114,7 +120,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn config() -> CoreConfig {
+fn config(checked: bool) -> CoreConfig {
     CoreConfig {
         capacity: 6,
         parked_max: 3,
@@ -132,6 +138,12 @@ fn config() -> CoreConfig {
         stable_ms: 300,
         connect_timeout_ms: 2_000,
         pairing_timeout_ms: 3_000,
+        check_numbers: checked,
+        yes_for_ms: 5_000,
+        no_for_ms: 2_000,
+        check_every_ms: 100,
+        check_backoff_first_ms: 50,
+        check_backoff_cap_ms: 800,
         confirm_after_ms: Some(900),
         phone: PhoneConfig {
             silent_after_ms: 700,
@@ -424,6 +436,12 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
                 world.receipt(id, kind);
             }
         }
+        Op::Check { number, fresh } => {
+            let number = Number::parse(&format!("+1555{:04}", 100 + u32::from(number % 8)));
+            let numbers = vec![number.unwrap()];
+            world.request(Request::Check { numbers, fresh });
+        }
+        Op::Checked(how, answers) => world.answer_check(how, answers),
         Op::Pass(ms) => world.pass(ms),
         Op::WallJump(ms) => world.now.wall_ms += ms,
         Op::Suspend(ms) => world.suspend(ms),
@@ -452,9 +470,10 @@ proptest! {
 
     #[test]
     fn no_run_of_operations_and_crashes_breaks_the_rules(
+        checked in any::<bool>(),
         ops in proptest::collection::vec(op(), 1..160)
     ) {
-        let mut world = World::paired(config());
+        let mut world = World::paired(config(checked));
         let mut model = Model::default();
         for op in ops {
             act(&mut world, &mut model, op);
@@ -499,6 +518,7 @@ fn comes_to_rest(world: &mut World) {
         for id in flying {
             world.ack(id);
         }
+        world.answer_check(0, u64::MAX);
         world.pass(100);
         if world.core.queue.taken() == 0 {
             return;

@@ -190,7 +190,7 @@ fn invariant_10_history_is_trimmed_by_count_and_by_age() {
     let mut world = World::connected_with(small());
     for _ in 0..5 {
         let id = world.send(0);
-        world.ack(id);
+        world.receipt(id, ReceiptKind::OwnPhone);
         world.pass(120_000);
     }
     assert_eq!(world.status().queue.history, 3);
@@ -228,9 +228,9 @@ fn one_wake_trims_what_has_aged_within_the_hour() {
     let (first, second) = (world.send(0), world.send(1));
     world.written(first);
     world.written(second);
-    world.ack(first);
+    world.receipt(first, ReceiptKind::OwnPhone);
     world.idle(60_000);
-    world.ack(second);
+    world.receipt(second, ReceiptKind::OwnPhone);
     let (at, wake) = world.core.poll_timeout().unwrap();
     assert_eq!(wake, crate::core::io::Wake::Trim);
     world.idle(at - world.now.mono_ms - 1_000);
@@ -347,6 +347,7 @@ fn acceptance_is_one_batch_of_record_body_and_id() {
             Change::PutMessage(_) => "record",
             Change::PutBody { .. } => "body",
             Change::RemoveMessage { .. } => "removed",
+            Change::PutNumber(_) | Change::RemoveNumber { .. } => "number",
             Change::PutSlots(_) => "slots",
             Change::PutFacts(_) => "facts",
         })

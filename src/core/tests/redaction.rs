@@ -1,5 +1,6 @@
 use super::world::World;
 use crate::core::io::{Facts, Request, SessionCommand, SessionEvent};
+use crate::core::number::{CheckOutcome, CheckTicket, Number};
 
 #[test]
 fn invariant_9_debug_of_the_core_shows_no_number_account_or_key() {
@@ -7,13 +8,18 @@ fn invariant_9_debug_of_the_core_shows_no_number_account_or_key() {
     let phone = || Some("15550100".to_owned());
     let mut world = World::connected();
     let id = world.submit(0, "zanzibar", Some("order-of-mine")).unwrap().message.id;
+    let numbers = || vec![Number::parse("+15550111").unwrap()];
+    let known = CheckOutcome::Answered(vec![(numbers().remove(0), true)]);
     let shown = format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         Facts { account: Some(account()), ..Facts::default() },
         SessionEvent::Paired { account: account() },
         SessionEvent::Connected { account: account() },
         Request::Pair { phone: phone() },
         SessionCommand::Pair { phone: phone() },
+        SessionCommand::CheckNumbers { ticket: CheckTicket(1), numbers: numbers() },
+        Request::Check { numbers: numbers(), fresh: true },
+        known,
         Request::Submit(Box::new(world.submission(0, "zanzibar", Some("order-of-mine")))),
         world.store.messages[&id],
     );

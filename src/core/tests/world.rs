@@ -9,6 +9,7 @@ use crate::core::io::{
     UploadFault,
 };
 use crate::core::message::{Attempt, Digest, Message, SpoolId, StoredFile, WaMessageId};
+use crate::core::number::{CheckTicket, KnownNumber, Number};
 use crate::core::pacer::Slot;
 use crate::core::{Core, CoreConfig};
 use crate::rpc::api::{self, MessageId, State};
@@ -20,6 +21,7 @@ pub(super) struct Store {
     pub(super) messages: BTreeMap<MessageId, Message>,
     pub(super) bodies: HashSet<MessageId>,
     pub(super) slots: Vec<Slot>,
+    pub(super) numbers: BTreeMap<Number, KnownNumber>,
     pub(super) facts: Facts,
 }
 
@@ -68,6 +70,8 @@ pub(super) struct World {
     pub(super) probes: Vec<u64>,
     /// How many of them it has answered.
     pub(super) answered: usize,
+    /// Every question about numbers, and when it was asked, monotonic.
+    pub(super) questions: Vec<(u64, CheckTicket, Vec<Number>)>,
     next_token: u64,
     next_wa: u64,
 }
@@ -122,6 +126,7 @@ impl World {
             answered: 0,
             first_sends: HashMap::new(),
             uploads: BTreeMap::new(),
+            questions: Vec::new(),
             next_token: 0,
             next_wa: 0,
         };
@@ -429,6 +434,7 @@ impl World {
         self.run = Run::None;
         self.closing = false;
         self.uploads.clear();
+        self.questions.clear();
         self.nothing_leaves_any_more();
         let (core, actions) =
             Core::new(self.config.clone(), self.boot, self.store.restored(), self.now);
@@ -480,6 +486,7 @@ impl Store {
         Restored {
             messages: self.messages.values().cloned().collect(),
             slots: self.slots.clone(),
+            numbers: self.numbers.values().cloned().collect(),
             facts: self.facts.clone(),
             store: api::StoreStatus::default(),
         }

@@ -1,14 +1,17 @@
 //! One file for each command: the call, and what is told of its answer.
 
 pub(crate) mod cancel;
+pub(crate) mod check;
 pub(crate) mod clear;
 pub(crate) mod completions;
 pub(crate) mod events;
+pub(crate) mod heartbeat;
 pub(crate) mod logout;
 pub(crate) mod pair;
 pub(crate) mod pause;
 pub(crate) mod queue;
 pub(crate) mod reconnect;
+pub(crate) mod release;
 pub(crate) mod restore;
 pub(crate) mod resume;
 pub(crate) mod retry;
@@ -47,8 +50,11 @@ pub(crate) async fn dispatch(
         Command::Cancel(args) => cancel::run(args, client, out).await,
         Command::Restore(args) => restore::run(args, client, out).await,
         Command::Retry(args) => retry::run(args, client, out).await,
+        Command::Check(args) => check::run(args, client, out).await,
         Command::Pause => pause::run(client, out).await,
         Command::Resume => resume::run(client, out).await,
+        Command::Release => release::run(client, out).await,
+        Command::Heartbeat(args) => heartbeat::run(args, client, out).await,
         Command::Pair { code } => pair::run(code, client, out).await,
         Command::Reconnect => reconnect::run(client, out).await,
         Command::Takeover => takeover::run(client, out).await,

@@ -7,9 +7,9 @@ use crate::core::io::{Request, Selection};
 use crate::core::message::WaMessageId;
 use crate::daemon::engine_handle::{EngineCall, MessageName, Query};
 use crate::rpc::api::{
-    CancelParams, ClearParams, ErrorKind, Filter, GetParams, HeartbeatParams, KEY_BYTES_MAX,
-    ListParams, MessageId, Method, NoParams, PairParams, RetryParams, SendParams, State,
-    TEXT_CHARS_MAX,
+    CHECK_NUMBERS_MAX, CancelParams, CheckParams, ClearParams, ErrorKind, Filter, GetParams,
+    HeartbeatParams, KEY_BYTES_MAX, ListParams, MessageId, Method, NoParams, PairParams,
+    RetryParams, SendParams, State, TEXT_CHARS_MAX,
 };
 use crate::rpc::call;
 use crate::rpc::client::{Client, ClientError};
@@ -45,6 +45,14 @@ async fn every_method_reaches_the_engine_and_its_answer_comes_back() {
     assert_eq!(cancelled.cancelled, [MessageId(3)]);
     let retried = client.call(call::QueueRetry, &RetryParams::default()).await.unwrap();
     assert_eq!(retried.requeued, [MessageId(2)]);
+
+    let numbers = vec!["+1 (555) 0111".to_owned(), "+15550112".to_owned()];
+    let check = CheckParams { numbers, fresh: true };
+    let checked = client.call(call::PhoneCheck, &check).await.unwrap();
+    assert_eq!(checked.numbers[0].number, "+15550111");
+    assert!(
+        matches!(requests.last_change(), Request::Check { numbers, fresh: true } if numbers.len() == 2)
+    );
 
     client.call(call::QueuePause, &NONE).await.unwrap();
     assert!(matches!(requests.last_change(), Request::Pause));
@@ -253,4 +261,25 @@ async fn a_change_whose_engine_dies_is_unknown_and_a_question_is_not() {
     assert_eq!(kind(sent), ErrorKind::OutcomeUnknown);
     let later = client.call(call::QueuePause, &NONE).await.unwrap_err();
     assert_eq!(kind(later), ErrorKind::ShuttingDown, "it never reached the engine");
+}
+
+#[tokio::test]
+async fn a_check_names_the_place_of_what_is_no_number_and_has_a_bound() {
+    let (fixture, requests) = Fixture::new();
+    let client = Client::connect(&fixture.path).await.unwrap();
+    let refused = async |numbers: Vec<String>| {
+        let params = CheckParams { numbers, fresh: false };
+        match client.call(call::PhoneCheck, &params).await {
+            Err(ClientError::Rpc(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    };
+    let error = refused(vec!["+15550111".into(), "15550112".into()]).await;
+    assert_eq!(error.data.kind, ErrorKind::BadRecipient);
+    assert_eq!(error.message, "`numbers` has no number in place 2");
+    for count in [0, CHECK_NUMBERS_MAX + 1] {
+        let error = refused(vec!["+15550111".into(); count]).await;
+        assert_eq!(error.data.kind, ErrorKind::InvalidParams);
+    }
+    assert_eq!(requests.changes(), 0);
 }

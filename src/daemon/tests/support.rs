@@ -207,6 +207,18 @@ fn answer_to(request: &Request) -> Answer {
             no_place: vec![],
             dry_run: false,
         }),
+        Request::Check { numbers, .. } => Answer::Checked(api::CheckResult {
+            numbers: numbers
+                .iter()
+                .map(|number| api::CheckedNumber {
+                    number: format!("+{}", number.digits()),
+                    answer: api::Presence::OnNetwork,
+                    checked_at: Some(AT),
+                    cached: true,
+                    why: None,
+                })
+                .collect(),
+        }),
         Request::Restore { dry_run, .. } => Answer::Restored(api::RestoreResult {
             restored: vec![MessageId(2)],
             no_place: vec![],

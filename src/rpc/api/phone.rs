@@ -81,8 +81,8 @@ pub struct HeartbeatParams {
     /// What it is connected to: `wifi`, `cellular`, `none`, ...
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
-    /// When that was measured; without it: now. Not in the future, not before an
-    /// earlier report.
+    /// When that was measured; without it: now. At most five minutes in the future. A
+    /// report that is older than the last one changes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Time>,
     /// Who says so, such as `termux`.
@@ -179,7 +179,7 @@ pub struct PhoneStatus {
     /// When it last gave a sign of life.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen_at: Option<Time>,
-    /// What that was: `receipt`, `peer`, `heartbeat`, ...
+    /// What that was: `receipt`, `peer` (it answered a question), `message`, `retry`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_sign: Option<String>,
     /// Since when a probe waits for the phone's answer.

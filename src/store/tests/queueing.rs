@@ -7,6 +7,7 @@ use super::super::{Damage, Store};
 use super::{fresh, put};
 use crate::core::io::{Body, BootId, Change, Facts};
 use crate::core::message::{Digest, Message, Preview, WaMessageId};
+use crate::core::number::{KnownBy, KnownNumber, Number};
 use crate::core::pacer::Slot;
 use crate::rpc::api::{Kind, MessageId, Priority, State};
 
@@ -129,4 +130,25 @@ async fn one_damaged_copy_of_slots_or_facts_loses_nothing() {
         assert_eq!((restored.slots, restored.facts), (vec![slot(3)], facts));
         assert_eq!(aside.len(), 2);
     }
+}
+
+#[tokio::test]
+async fn what_is_known_about_numbers_is_kept_and_a_record_that_does_not_read_is_set_aside() {
+    let (_dir, store) = fresh();
+    let known = |digits: &str| KnownNumber {
+        number: Number::parse(&format!("+{digits}")).unwrap(),
+        on_network: false,
+        asked_at: 5,
+        asked_lived_ms: 6,
+        source: KnownBy::Check,
+    };
+    let changes = ["15550111", "15550112", "15550113"].map(|n| Change::PutNumber(known(n)));
+    store.commit(batch(&changes)).await.unwrap();
+    let number = known("15550112").number;
+    store.commit(batch(&[Change::RemoveNumber { number }])).await.unwrap();
+    store.commit(put("queue/number/15550113", "{}")).await.unwrap();
+    let (restored, aside) = restore(&store).unwrap();
+    assert_eq!(restored.numbers, [known("15550111")]);
+    assert_eq!(aside.len(), 1);
+    assert_eq!(format!("{:?}", aside[0]), "Quarantined(queue/number/.., Content)");
 }

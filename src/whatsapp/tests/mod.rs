@@ -4,6 +4,8 @@
 mod media;
 mod offline;
 #[cfg(feature = "sim")]
+mod phone;
+#[cfg(feature = "sim")]
 mod sends;
 #[cfg(feature = "sim")]
 mod simulated;

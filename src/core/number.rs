@@ -1,0 +1,140 @@
+//! A person's number, what the network said about it, and what a check of numbers is.
+//! Plain data.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::message::{BadRecipient, ChatId, number_digits};
+
+/// Most numbers in one question to the network.
+pub const CHECK_BATCH_MAX: usize = 50;
+
+/// The digits of a person's number. `Debug` redacts them.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Number(String);
+
+impl Number {
+    /// From what people write: with a plus sign, or as a person's JID.
+    pub fn parse(text: &str) -> Result<Number, BadRecipient> {
+        let text = text.trim();
+        let number = text.strip_prefix('+').ok_or(BadRecipient::NeitherNumberNorJid)?;
+        number_digits(number).map(Number)
+    }
+
+    /// The number of a person's chat; none: a group's, or a hidden identity's.
+    pub fn of(chat: &ChatId) -> Option<Number> {
+        Number::of_jid(chat.as_str())
+    }
+
+    /// The number in a person's JID without a device.
+    pub fn of_jid(jid: &str) -> Option<Number> {
+        let digits = jid.strip_suffix("@s.whatsapp.net")?;
+        let only_digits = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        only_digits.then(|| Number(digits.to_owned()))
+    }
+
+    /// The digits, without a plus sign.
+    pub fn digits(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Number(..{})", self.0.len())
+    }
+}
+
+/// What is remembered about a number: a yes or a no of the network, never a failure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownNumber {
+    /// Which.
+    pub number: Number,
+    /// Whether it is on the network.
+    pub on_network: bool,
+    /// When the network said so, wall milliseconds.
+    pub asked_at: i64,
+    /// When that was, in the daemon's lived milliseconds.
+    pub asked_lived_ms: u64,
+    /// How that is known.
+    pub source: KnownBy,
+}
+
+/// How an answer is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KnownBy {
+    /// The network was asked.
+    Check,
+    /// A device with this number confirmed a message.
+    Receipt,
+}
+
+/// Names one question to the network, so that a late answer is not taken for another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CheckTicket(pub u64);
+
+/// What a question came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckOutcome {
+    /// For each number that the network said yes or no about: which. One that is not
+    /// among them stays unknown.
+    Answered(Vec<(Number, bool)>),
+    /// Nothing is known about any of them.
+    Failed(CheckFailure),
+}
+
+/// Why a question has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckFailure {
+    /// What went wrong.
+    pub kind: CheckFailureKind,
+    /// How long the network wants to be left alone, in milliseconds.
+    pub retry_after_ms: Option<u64>,
+}
+
+/// What went wrong with a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckFailureKind {
+    /// The network answered with an error; its code, if it had one.
+    Refused(Option<u16>),
+    /// The network wants fewer questions (429).
+    RateLimited,
+    /// No answer in time.
+    TimedOut,
+    /// The connection ended, or is not there.
+    NotConnected,
+    /// The answer is none that we understand.
+    NotUnderstood,
+}
+
+impl From<CheckFailureKind> for CheckFailure {
+    fn from(kind: CheckFailureKind) -> CheckFailure {
+        CheckFailure { kind, retry_after_ms: None }
+    }
+}
+
+impl CheckFailureKind {
+    /// For people.
+    pub fn sentence(self) -> String {
+        match self {
+            CheckFailureKind::Refused(Some(code)) => {
+                format!("The network answered the check with an error (code {code}).")
+            }
+            CheckFailureKind::Refused(None) => {
+                "The network answered the check with an error.".to_owned()
+            }
+            CheckFailureKind::RateLimited => {
+                "The network wants fewer checks for now (code 429).".to_owned()
+            }
+            CheckFailureKind::TimedOut => {
+                "The network did not answer the check in time.".to_owned()
+            }
+            CheckFailureKind::NotConnected => "There is no connection to WhatsApp.".to_owned(),
+            CheckFailureKind::NotUnderstood => {
+                "The network's answer to the check is not understood.".to_owned()
+            }
+        }
+    }
+}

@@ -1,0 +1,463 @@
+//! Who is checked when, what an answer brings about, and that a failure is never a no.
+
+use std::collections::BTreeSet;
+
+use super::world::World;
+use crate::core::CoreConfig;
+use crate::core::io::{
+    Answer, EndReason, NotSent, ReceiptKind, Request, SessionEvent, Token, Wake,
+};
+use crate::core::number::{CHECK_BATCH_MAX, CheckFailure, CheckFailureKind, CheckOutcome, Number};
+use crate::rpc::api::{CheckResult, MessageId, Presence, ReasonKind, State};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
+fn config() -> CoreConfig {
+    CoreConfig { check_numbers: true, ..CoreConfig::default() }
+}
+
+fn world() -> World {
+    World::connected_with(config())
+}
+
+fn number(chat: u32) -> Number {
+    Number::parse(&format!("+1555{:04}", 100 + chat)).unwrap()
+}
+
+impl World {
+    /// Answers the last question as a property test wants it: how, and about each number
+    /// one bit of `answers`.
+    pub(super) fn answer_check(&mut self, how: u8, answers: u64) {
+        let Some((_, ticket, numbers)) = self.questions.last().cloned() else { return };
+        let failed = |kind| CheckOutcome::Failed(CheckFailure { kind, retry_after_ms: None });
+        let outcome = match how % 8 {
+            5 => failed(CheckFailureKind::TimedOut),
+            6 => failed(CheckFailureKind::RateLimited),
+            7 => CheckOutcome::Answered(Vec::new()),
+            _ => CheckOutcome::Answered(
+                numbers
+                    .iter()
+                    .enumerate()
+                    .map(|(n, of)| (of.clone(), answers >> (n % 64) & 1 == 1))
+                    .collect(),
+            ),
+        };
+        self.say(ticket, outcome);
+    }
+
+    fn say(&mut self, ticket: crate::core::number::CheckTicket, outcome: CheckOutcome) {
+        self.session(SessionEvent::Checked { ticket, outcome });
+    }
+
+    /// Answers the last question: those in `absent` are not there, all others are.
+    fn all_but(&mut self, absent: &[u32]) {
+        let (_, ticket, numbers) = self.questions.last().cloned().expect("nothing was asked");
+        let absent: Vec<Number> = absent.iter().map(|chat| number(*chat)).collect();
+        let answers = numbers.into_iter().map(|n| (n.clone(), !absent.contains(&n))).collect();
+        self.say(ticket, CheckOutcome::Answered(answers));
+    }
+
+    fn fail(&mut self, kind: CheckFailureKind) {
+        let (_, ticket, _) = self.questions.last().cloned().expect("nothing was asked");
+        self.say(ticket, CheckOutcome::Failed(kind.into()));
+    }
+
+    fn check_request(&mut self, chats: &[u32], fresh: bool) -> Token {
+        let numbers = chats.iter().map(|chat| number(*chat)).collect();
+        self.request(Request::Check { numbers, fresh })
+    }
+
+    fn answered(&self, token: Token) -> Option<CheckResult> {
+        match self.replies.get(&token)? {
+            Ok(Answer::Checked(result)) => Some(result.clone()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn answers(&self, token: Token) -> Vec<Presence> {
+        self.answered(token).expect("no reply yet").numbers.iter().map(|n| n.answer).collect()
+    }
+}
+
+#[test]
+fn a_message_waits_for_the_answer_and_then_leaves() {
+    let mut world = world();
+    let id = world.send(1);
+    assert_eq!((world.questions.len(), world.sends.len()), (1, 0));
+    assert_eq!(world.core.checks().waiting, [id]);
+    world.all_but(&[]);
+    assert_eq!(world.sent_ids(), [id.0]);
+    // The answer is remembered: the next one to them does not wait.
+    world.ack(id);
+    world.send(1);
+    assert_eq!((world.questions.len(), world.sends.len()), (1, 2));
+}
+
+#[test]
+fn an_absent_number_parks_all_its_messages_without_an_attempt_and_without_a_slot() {
+    let mut world = world();
+    let lost = [world.send(1), world.send(1), world.send(1)];
+    let well = world.send(2);
+    world.all_but(&[1]);
+    world.pass(10_000);
+    world.all_but(&[1]);
+    assert_eq!(world.sent_ids(), [well.0]);
+    for id in lost {
+        assert_eq!(world.reason(id), (ReasonKind::NotOnNetwork, None));
+        assert_eq!(world.core.message(id, world.now).unwrap().attempts, 0);
+    }
+    assert_eq!(world.status().pacing.spent, 1);
+    // One more to them is parked at once, from memory.
+    let late = world.send(1);
+    assert_eq!(world.state(late), State::Parked);
+    assert_eq!(world.questions.len(), 2);
+}
+
+#[test]
+fn groups_hidden_identities_and_our_own_number_are_not_asked_about() {
+    let mut world = world();
+    for to in ["1203630001@g.us", "100000000000001@lid", "+15550100"] {
+        let mut submission = world.submission(0, to, None);
+        submission.to = to.parse().unwrap();
+        world.ask(Request::Submit(Box::new(submission))).unwrap();
+    }
+    assert_eq!((world.questions.len(), world.sends.len()), (0, 3));
+}
+
+#[test]
+fn four_hundred_messages_cost_eight_questions_at_most() {
+    let mut world = World::paired(CoreConfig { window_ms: 1_000, ..config() });
+    for chat in 1..=400 {
+        world.send(chat);
+    }
+    world.connect();
+    let mut answered = 0;
+    for _ in 0..100 {
+        while answered < world.questions.len() {
+            answered = world.questions.len();
+            world.all_but(&[]);
+        }
+        for id in world.core.queue.sending().collect::<Vec<MessageId>>() {
+            world.written(id);
+            world.ack(id);
+        }
+        world.pass(1_000);
+    }
+    assert_eq!(world.sends.len(), 400);
+    assert!(world.questions.len() <= 8, "{}", world.questions.len());
+    assert!(world.questions.iter().all(|(_, _, numbers)| numbers.len() <= CHECK_BATCH_MAX));
+}
+
+#[test]
+fn a_thousand_messages_that_arrive_one_by_one_cost_few_questions() {
+    let mut world = World::connected_with(CoreConfig { capacity: 1_000, ..config() });
+    for chat in 1..=1_000 {
+        world.send(chat);
+        world.idle(1);
+        if world.core.numbers.query().is_some() {
+            world.all_but(&[]);
+        }
+    }
+    assert!(world.questions.len() <= 4, "{}", world.questions.len());
+}
+
+#[test]
+fn a_failure_is_never_a_no_and_is_asked_again_with_a_pause_that_doubles() {
+    let mut world = world();
+    let id = world.send(1);
+    world.fail(CheckFailureKind::Refused(Some(500)));
+    assert_eq!((world.state(id), world.questions.len()), (State::Queued, 1));
+    assert_eq!(world.core.checks().last, Some(CheckFailureKind::Refused(Some(500))));
+    world.pass(999);
+    assert_eq!(world.questions.len(), 1);
+    world.pass(1);
+    assert_eq!(world.questions.len(), 2);
+    world.fail(CheckFailureKind::TimedOut);
+    world.pass(1_999);
+    assert_eq!(world.questions.len(), 2);
+    world.pass(1);
+    assert_eq!(world.questions.len(), 3);
+    world.all_but(&[1]);
+    assert_eq!((world.state(id), world.sends.len()), (State::Parked, 0));
+    assert_eq!(world.core.checks().failing_since, None);
+}
+
+#[test]
+fn a_check_that_is_broken_does_not_stop_the_queue() {
+    let mut world = world();
+    let ids = [world.send(1), world.send(2)];
+    for _ in 0..3 {
+        world.fail(CheckFailureKind::Refused(None));
+        world.pass(8_000);
+    }
+    assert_eq!(world.sent_ids(), [ids[0].0, ids[1].0]);
+    assert!(world.core.checks().waived);
+    // What the send finds out is believed.
+    world.not_sent(ids[0], NotSent::NoDevice);
+    assert_eq!(world.reason(ids[0]), (ReasonKind::NotOnNetwork, None));
+    // Once the check works again, messages wait for it again.
+    let left = world.send(3);
+    assert_eq!(world.state(left), State::Sending);
+    world.all_but(&[]);
+    let late = world.send(4);
+    assert_eq!(world.state(late), State::Queued);
+    assert_eq!(world.core.checks().waiting, [late]);
+}
+
+#[test]
+fn a_rate_limit_is_left_alone_for_longer_and_for_as_long_as_the_network_says() {
+    let mut world = world();
+    world.send(1);
+    world.fail(CheckFailureKind::RateLimited);
+    world.pass(15_999);
+    assert_eq!(world.questions.len(), 1);
+    world.pass(1);
+    assert_eq!(world.questions.len(), 2);
+    let (_, ticket, _) = world.questions[1].clone();
+    let kind = CheckFailureKind::RateLimited;
+    let retry_after_ms = Some(120_000);
+    world.say(ticket, CheckOutcome::Failed(CheckFailure { kind, retry_after_ms }));
+    world.pass(119_999);
+    assert_eq!(world.questions.len(), 2);
+    world.pass(1);
+    assert_eq!(world.questions.len(), 3);
+}
+
+#[test]
+fn a_number_that_the_network_passes_over_is_asked_for_again_and_let_go_after_three_times() {
+    let mut world = world();
+    let id = world.send(1);
+    for _ in 0..3 {
+        assert_eq!(world.sends.len(), 0);
+        let (_, ticket, _) = world.questions.last().cloned().unwrap();
+        world.say(ticket, CheckOutcome::Answered(Vec::new()));
+        world.pass(4_000);
+    }
+    assert_eq!(world.sent_ids(), [id.0]);
+    // The others are not let go with it.
+    let other = world.send(2);
+    world.pass(4_000);
+    assert_eq!(world.state(other), State::Queued);
+}
+
+#[test]
+fn a_question_ends_with_its_connection_and_is_asked_again_on_the_next() {
+    let mut world = world();
+    let id = world.send(1);
+    world.lose();
+    assert_eq!(world.state(id), State::Queued);
+    world.connect();
+    world.pass(2_000);
+    assert_eq!(world.questions.len(), 2);
+    // The old one's answer comes too late to count.
+    let (_, old, _) = world.questions[0].clone();
+    world.say(old, CheckOutcome::Answered(vec![(number(1), false)]));
+    assert_eq!(world.state(id), State::Queued);
+    world.all_but(&[]);
+    assert_eq!(world.sent_ids(), [id.0]);
+}
+
+#[test]
+fn a_session_that_says_nothing_is_not_waited_for_for_ever() {
+    let mut world = world();
+    world.send(1);
+    assert_eq!(world.core.poll_timeout().map(|(_, wake)| wake), Some(Wake::Check));
+    world.pass(15_000);
+    assert_eq!(world.core.checks().last, Some(CheckFailureKind::TimedOut));
+}
+
+#[test]
+fn after_a_retry_the_number_is_checked_afresh_also_over_a_crash() {
+    for crash in [false, true] {
+        let mut world = world();
+        let id = world.send(1);
+        world.all_but(&[1]);
+        world.ask(Request::Retry { filter: world.all(), dry_run: false }).unwrap();
+        if crash {
+            world.crash(false);
+            world.connect();
+        }
+        world.pass(2_000);
+        assert_eq!((world.state(id), world.sends.len()), (State::Queued, 0));
+        world.all_but(&[]);
+        assert_eq!(world.sent_ids(), [id.0]);
+    }
+}
+
+#[test]
+fn answers_outlive_a_restart_and_count_for_as_long_as_configured() {
+    let mut world = world();
+    let first = world.send(1);
+    let lost = world.send(2);
+    world.pass(4_000);
+    world.all_but(&[]);
+    world.pass(4_000);
+    world.all_but(&[2]);
+    world.ack(first);
+    assert_eq!(world.state(lost), State::Parked);
+    let asked = world.questions.len();
+    world.crash(true);
+    world.connect();
+    let again = world.send(1);
+    let lost = world.send(2);
+    assert_eq!((world.questions.len(), world.state(lost)), (0, State::Parked), "{asked}");
+    assert_eq!(world.sends.last().unwrap().1.id, again);
+    world.ack(again);
+    // A day later the no has to be asked again, the yes has not.
+    world.pass(DAY_MS);
+    let late = [world.send(1), world.send(2)];
+    assert_eq!((world.state(late[0]), world.state(late[1])), (State::Sending, State::Queued));
+    assert_eq!(world.questions.len(), 1);
+    assert_eq!(world.questions[0].2, [number(2)]);
+}
+
+#[test]
+fn neither_clock_alone_keeps_an_answer_alive() {
+    let mut world = world();
+    let id = world.send(1);
+    world.all_but(&[]);
+    world.ack(id);
+    // A clock set back: the answer ages by the time that the daemon lives.
+    world.now.wall_ms -= 1_000_000_000_000;
+    world.pass(30 * DAY_MS);
+    let id = world.send(1);
+    assert_eq!(world.questions.len(), 2);
+    world.all_but(&[]);
+    world.ack(id);
+    // A daemon that did not run: it ages by the wall clock.
+    world.suspend(30 * DAY_MS);
+    world.crash(true);
+    world.connect();
+    world.send(1);
+    assert_eq!(world.questions.len(), 1);
+}
+
+#[test]
+fn a_receipt_shows_that_a_number_is_there_and_costs_no_write_of_its_own() {
+    let mut world = world();
+    let id = world.send(1);
+    for _ in 0..3 {
+        world.fail(CheckFailureKind::Refused(None));
+        world.pass(8_000);
+    }
+    world.ack(id);
+    let before = world.changes;
+    world.receipt(id, ReceiptKind::Delivered);
+    assert_eq!(world.changes - before, 2, "the message and the number");
+    assert!(world.store.numbers[&number(1)].on_network);
+    world.receipt(id, ReceiptKind::Read);
+    assert_eq!(world.changes - before, 3);
+}
+
+#[test]
+fn nothing_is_asked_while_nothing_may_leave() {
+    let mut world = World::paired(config());
+    world.send(1);
+    assert_eq!(world.questions.len(), 0);
+    world.ask(Request::Pause).unwrap();
+    world.connect();
+    assert_eq!(world.questions.len(), 0);
+    world.ask(Request::Resume).unwrap();
+    assert_eq!(world.questions.len(), 1);
+}
+
+#[test]
+fn what_is_not_checked_leaves_at_once() {
+    let mut world = World::connected();
+    let id = world.send(1);
+    assert_eq!((world.questions.len(), world.sent_ids()), (0, vec![id.0]));
+}
+
+#[test]
+fn a_caller_is_answered_in_the_order_of_the_question_from_memory_and_from_the_network() {
+    let mut world = world();
+    let first = world.check_request(&[1], false);
+    world.all_but(&[1]);
+    assert_eq!(world.answers(first), [Presence::NotOnNetwork]);
+    let second = world.check_request(&[2, 1, 2], false);
+    assert_eq!(world.questions[1].2, [number(2)], "only what is not known is asked for");
+    world.all_but(&[]);
+    let result = world.answered(second).unwrap();
+    let told: Vec<_> = result.numbers.iter().map(|n| (n.number.as_str(), n.cached)).collect();
+    assert_eq!(told, [("+15550102", false), ("+15550101", true), ("+15550102", false)]);
+    assert!(result.numbers.iter().all(|n| n.checked_at.is_some() && n.why.is_none()));
+    // Fresh means that the network says it now.
+    let third = world.check_request(&[1], true);
+    world.all_but(&[]);
+    assert_eq!(world.answers(third), [Presence::OnNetwork]);
+}
+
+#[test]
+fn without_a_connection_a_caller_is_told_at_once_what_is_remembered_and_that_the_rest_is_not_known()
+{
+    let mut world = world();
+    world.check_request(&[1], false);
+    world.all_but(&[]);
+    let waiting = world.check_request(&[2], false);
+    world.lose();
+    assert_eq!(world.answers(waiting), [Presence::Unknown]);
+    let later = world.check_request(&[1, 2], false);
+    assert_eq!(world.answers(later), [Presence::OnNetwork, Presence::Unknown]);
+    let why = world.answered(later).unwrap().numbers[1].why.clone().unwrap();
+    assert_eq!(why, "There is no connection to WhatsApp.");
+}
+
+#[test]
+fn a_caller_waits_twenty_seconds_at_most_and_less_where_waiting_is_pointless() {
+    let mut world = world();
+    let token = world.check_request(&[1], false);
+    world.fail(CheckFailureKind::Refused(Some(500)));
+    assert!(world.answered(token).is_none(), "it is asked again");
+    world.pass(19_999);
+    assert!(world.answered(token).is_none());
+    world.pass(1);
+    assert_eq!(world.answers(token), [Presence::Unknown]);
+
+    let mut world = super::numbers::world();
+    let token = world.check_request(&[1], false);
+    let (_, ticket, _) = world.questions[0].clone();
+    let kind = CheckFailureKind::RateLimited;
+    let retry_after_ms = Some(60_000);
+    world.say(ticket, CheckOutcome::Failed(CheckFailure { kind, retry_after_ms }));
+    let why = world.answered(token).unwrap().numbers[0].why.clone().unwrap();
+    assert!(why.contains("429"), "{why}");
+}
+
+#[test]
+fn messages_come_first_and_neither_they_nor_callers_starve() {
+    let mut world = World::paired(config());
+    for chat in 1..=200 {
+        world.send(chat);
+    }
+    world.connect();
+    let chats: Vec<u32> = (1_000..1_100).collect();
+    let token = world.check_request(&chats, false);
+    world.all_but(&[]);
+    world.pass(1);
+    let (_, _, asked) = world.questions[1].clone();
+    let callers: BTreeSet<Number> = chats.iter().map(|chat| number(*chat)).collect();
+    let of_callers = asked.iter().filter(|n| callers.contains(n)).count();
+    assert!(of_callers >= 10, "{of_callers}");
+    assert!(asked.len() - of_callers >= 10);
+    for _ in 0..8 {
+        if world.core.numbers.query().is_some() {
+            world.all_but(&[]);
+        }
+        world.pass(2_000);
+    }
+    assert_eq!(world.answers(token).len(), 100);
+}
+
+#[test]
+fn callers_and_their_numbers_are_bounded_and_answered_when_the_daemon_goes() {
+    let mut world = world();
+    let tokens: Vec<Token> = (0..64).map(|chat| world.check_request(&[chat], true)).collect();
+    let over = world.check_request(&[99], true);
+    assert_eq!(world.answers(over), [Presence::Unknown]);
+    assert!(world.answered(tokens[0]).is_none());
+    world.request(Request::Drain);
+    for token in tokens {
+        assert_eq!(world.answers(token), [Presence::Unknown]);
+    }
+    world.end(EndReason::Closed);
+}

@@ -1,0 +1,16 @@
+//! `release`.
+
+use crate::ctl::failure::Failure;
+use crate::ctl::out::Out;
+use crate::rpc::call;
+use crate::rpc::client::Client;
+
+pub(crate) async fn run(client: &Client, out: &mut Out) -> Result<(), Failure> {
+    super::command(
+        call::QueueRelease,
+        "released: what waited leaves as pace and connection allow",
+        client,
+        out,
+    )
+    .await
+}

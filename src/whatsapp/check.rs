@@ -1,0 +1,268 @@
+//! Asking who is on the network: one question at a time, bounded in time. Says yes or no
+//! about a number only where the server said so in words that we know; whatever else comes
+//! back is no answer about it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use whatsapp_rust::wacore::iq::usync::{
+    UsyncAddressingMode, UsyncContext, UsyncMode, UsyncOutcome, UsyncProtocol, UsyncProtocolKind,
+    UsyncProtocolResult, UsyncQuery, UsyncResponse, UsyncUser, UsyncUserResult,
+};
+use whatsapp_rust::{Client, IqError};
+
+use crate::core::io::SessionEvent;
+use crate::core::number::{CheckFailure, CheckFailureKind, CheckOutcome, CheckTicket, Number};
+
+/// How long an answer may take. The core's limit is behind it.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
+/// The server's code for too many requests.
+const RATE_OVERLIMIT: u16 = 429;
+
+/// The questions of one connection. The core asks one at a time; an end of the connection
+/// ends them without a word, which the core knows.
+#[derive(Default)]
+pub(crate) struct Checks {
+    tasks: JoinSet<SessionEvent>,
+}
+
+impl Checks {
+    pub(crate) fn start(
+        &mut self,
+        client: &Arc<Client>,
+        ticket: CheckTicket,
+        numbers: Vec<Number>,
+    ) {
+        let client = Arc::clone(client);
+        self.tasks.spawn(async move {
+            let outcome = timeout(CHECK_TIMEOUT, ask(&client, &numbers)).await;
+            let outcome = outcome.unwrap_or_else(|_| failed(CheckFailureKind::TimedOut));
+            SessionEvent::Checked { ticket, outcome }
+        });
+    }
+
+    /// The next report; none: nothing is asked. Cancelling the wait loses nothing.
+    pub(crate) async fn next(&mut self) -> Option<SessionEvent> {
+        loop {
+            // A panic has been reported by its hook, and the core has a limit of its own.
+            if let Ok(event) = self.tasks.join_next().await? {
+                return Some(event);
+            }
+        }
+    }
+}
+
+/// The report where there is no connection to ask on.
+pub(crate) fn not_connected(ticket: CheckTicket) -> SessionEvent {
+    SessionEvent::Checked { ticket, outcome: failed(CheckFailureKind::NotConnected) }
+}
+
+fn failed(kind: CheckFailureKind) -> CheckOutcome {
+    CheckOutcome::Failed(kind.into())
+}
+
+async fn ask(client: &Client, numbers: &[Number]) -> CheckOutcome {
+    // No country code begins with 0: the library refuses a whole question over one such.
+    let users: Vec<UsyncUser> = numbers
+        .iter()
+        .filter(|number| !number.digits().starts_with('0'))
+        .map(|number| UsyncUser::from_phone(format!("+{}", number.digits())))
+        .collect();
+    if users.is_empty() {
+        return CheckOutcome::Answered(Vec::new());
+    }
+    let protocols = vec![
+        UsyncProtocol::Contact { addressing_mode: UsyncAddressingMode::Pn },
+        UsyncProtocol::Lid,
+    ];
+    let Ok(query) = UsyncQuery::new(UsyncMode::Query, UsyncContext::Interactive, protocols, users)
+    else {
+        tracing::error!("a question about numbers cannot be put");
+        return failed(CheckFailureKind::NotUnderstood);
+    };
+    match client.query_usync(query).await {
+        Ok(response) => read(&response, numbers),
+        Err(error) => CheckOutcome::Failed(failure(&error)),
+    }
+}
+
+fn failure(error: &IqError) -> CheckFailure {
+    match error {
+        IqError::Timeout => CheckFailureKind::TimedOut.into(),
+        IqError::ServerError { code, backoff, .. } => refused(Some(*code), *backoff),
+        IqError::NotConnected
+        | IqError::Socket(_)
+        | IqError::EncryptSend(_)
+        | IqError::ClientState(_)
+        | IqError::Disconnected(_)
+        | IqError::InternalChannelClosed => CheckFailureKind::NotConnected.into(),
+        _ => CheckFailureKind::NotUnderstood.into(),
+    }
+}
+
+fn refused(code: Option<u16>, backoff_s: Option<u32>) -> CheckFailure {
+    let kind = match code {
+        Some(RATE_OVERLIMIT) => CheckFailureKind::RateLimited,
+        code => CheckFailureKind::Refused(code),
+    };
+    let retry_after_ms = backoff_s.map(|seconds| u64::from(seconds).saturating_mul(1_000));
+    CheckFailure { kind, retry_after_ms }
+}
+
+/// What the response says about the numbers that were asked about.
+fn read(response: &UsyncResponse, asked: &[Number]) -> CheckOutcome {
+    let state = response.protocol_state(UsyncProtocolKind::Contact);
+    if let Some(error) = state.and_then(|state| state.error.as_ref()) {
+        return CheckOutcome::Failed(refused(error.code, error.backoff));
+    }
+    // None: it was said both ways.
+    let mut said: BTreeMap<&Number, Option<bool>> = BTreeMap::new();
+    for user in &response.users {
+        if let Some((number, on_network)) = one(user, asked) {
+            let before = said.entry(number).or_insert(Some(on_network));
+            if *before != Some(on_network) {
+                *before = None;
+            }
+        }
+    }
+    let clear = said.into_iter().filter_map(|(number, yes)| Some((number.clone(), yes?)));
+    CheckOutcome::Answered(clear.collect())
+}
+
+/// The server repeats the number that was asked for; where it does not, its address has to
+/// be it. Some countries' numbers have an address that is written otherwise.
+fn one<'n>(user: &UsyncUserResult, asked: &'n [Number]) -> Option<(&'n Number, bool)> {
+    let Some(UsyncProtocolResult::Contact(UsyncOutcome::Value(contact))) =
+        user.protocol(UsyncProtocolKind::Contact)
+    else {
+        return None;
+    };
+    let on_network = match contact.contact_type.as_str() {
+        "in" => true,
+        "out" => false,
+        _ => return None,
+    };
+    let find = |digits: &str| asked.iter().find(|number| number.digits() == digits);
+    let repeated = contact
+        .content
+        .as_ref()
+        .and_then(|text| find(text.as_str().trim().trim_start_matches('+')));
+    let by_address = || {
+        let addresses = [user.id.as_ref(), user.pn_jid.as_ref()];
+        addresses.into_iter().flatten().filter(|jid| jid.is_pn()).find_map(|jid| find(&jid.user))
+    };
+    Some((repeated.or_else(by_address)?, on_network))
+}
+
+#[cfg(test)]
+mod tests {
+    use whatsapp_rust::wacore::iq::spec::IqSpec;
+    use whatsapp_rust::wacore::iq::usync::UsyncQuerySpec;
+    use whatsapp_rust::wacore_binary::Node;
+    use whatsapp_rust::{Jid, NodeBuilder};
+
+    use super::*;
+
+    fn number(digits: &str) -> Number {
+        Number::parse(&format!("+{digits}")).unwrap()
+    }
+
+    fn asked() -> Vec<Number> {
+        ["15550111", "15550112", "15550113"].map(number).to_vec()
+    }
+
+    fn user(digits: &str, contact: Option<Node>) -> Node {
+        NodeBuilder::new("user").attr("jid", Jid::pn(digits)).children(contact).build()
+    }
+
+    fn contact(kind: &'static str) -> NodeBuilder {
+        NodeBuilder::new("contact").attr("type", kind)
+    }
+
+    fn error(code: u16) -> Node {
+        NodeBuilder::new("error").attr("code", code.to_string()).attr("text", "no").build()
+    }
+
+    fn said(users: Vec<Node>, states: Vec<Node>) -> CheckOutcome {
+        let usync = NodeBuilder::new("usync").children([
+            NodeBuilder::new("result").children(states).build(),
+            NodeBuilder::new("list").children(users).build(),
+        ]);
+        let response = NodeBuilder::new("iq").attr("type", "result").children([usync.build()]);
+        let users = vec![UsyncUser::from_phone("+15550111")];
+        let protocols = vec![UsyncProtocol::Contact { addressing_mode: UsyncAddressingMode::Pn }];
+        let query =
+            UsyncQuery::new(UsyncMode::Query, UsyncContext::Interactive, protocols, users).unwrap();
+        let spec = UsyncQuerySpec::new(query, "1").unwrap();
+        let response = response.build();
+        read(&spec.parse_response(&response.as_node_ref()).unwrap(), &asked())
+    }
+
+    #[test]
+    fn only_in_and_out_are_answers() {
+        let users = vec![
+            user("15550111", Some(contact("in").build())),
+            user("15550112", Some(contact("out").build())),
+            user("15550113", Some(contact("invalid").build())),
+        ];
+        let answers = vec![(number("15550111"), true), (number("15550112"), false)];
+        assert_eq!(said(users, vec![]), CheckOutcome::Answered(answers));
+    }
+
+    #[test]
+    fn a_number_without_a_word_or_with_an_error_of_its_own_is_no_no() {
+        let users = vec![
+            user("15550111", None),
+            user("15550112", Some(NodeBuilder::new("contact").children([error(500)]).build())),
+        ];
+        assert_eq!(said(users, vec![]), CheckOutcome::Answered(vec![]));
+    }
+
+    #[test]
+    fn a_number_that_was_not_asked_for_or_is_said_both_ways_is_no_answer() {
+        let users = vec![
+            user("15550119", Some(contact("out").build())),
+            user("15550111", Some(contact("in").build())),
+            user("15550111", Some(contact("out").build())),
+        ];
+        assert_eq!(said(users, vec![]), CheckOutcome::Answered(vec![]));
+    }
+
+    #[test]
+    fn the_repeated_number_counts_before_the_address() {
+        let repeated = contact("in").bytes(b"+15550112".as_slice()).build();
+        let answers = vec![(number("15550112"), true)];
+        assert_eq!(
+            said(vec![user("155501", Some(repeated))], vec![]),
+            CheckOutcome::Answered(answers)
+        );
+    }
+
+    #[test]
+    fn an_error_about_all_of_them_is_a_failure_and_429_a_limit() {
+        for (code, kind) in
+            [(500, CheckFailureKind::Refused(Some(500))), (429, CheckFailureKind::RateLimited)]
+        {
+            let state = NodeBuilder::new("contact").children([error(code)]).build();
+            let users = vec![user("15550111", Some(contact("out").build()))];
+            assert_eq!(said(users, vec![state]), CheckOutcome::Failed(kind.into()));
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_how_long_to_wait_and_a_lost_line_is_none() {
+        let limit = IqError::ServerError {
+            code: 429,
+            text: String::new(),
+            error_type: None,
+            backoff: Some(7),
+        };
+        let kind = CheckFailureKind::RateLimited;
+        assert_eq!(failure(&limit), CheckFailure { kind, retry_after_ms: Some(7_000) });
+        assert_eq!(failure(&IqError::NotConnected), CheckFailureKind::NotConnected.into());
+        assert_eq!(failure(&IqError::Timeout), CheckFailureKind::TimedOut.into());
+    }
+}

@@ -1,0 +1,72 @@
+//! The phone's signs of life, through the simulator.
+
+#![expect(clippy::wildcard_enum_match_arm, reason = "whatever else happens is not asked about")]
+
+use crate::core::io::{SessionEvent, Sign};
+use crate::whatsapp::Order;
+use crate::whatsapp::tests::offline::{Bench, message};
+use crate::whatsapp::tests::simulated::World;
+
+const FRIEND: &str = "+15550101";
+
+async fn sign(bench: &mut Bench) -> (Sign, bool) {
+    loop {
+        if let SessionEvent::PhoneSeen { sign, at_ms } = bench.next_of_all().await {
+            return (sign, at_ms.is_some());
+        }
+    }
+}
+
+async fn probed(bench: &mut Bench) -> bool {
+    loop {
+        match bench.next_of_all().await {
+            SessionEvent::Probed { left } => return left,
+            SessionEvent::PhoneSeen { sign: Sign::Peer, .. } => panic!("it is off and answers"),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_phone_that_was_off_answers_the_question_when_it_is_back() {
+    let mut world = World::connected().await;
+    // What the pairing and the login brought about.
+    world.bench.order(Order::Probe);
+    while sign(&mut world.bench).await != (Sign::Peer, false) {}
+    world.sim.phone_set(None, false).await.unwrap();
+    world.bench.order(Order::Probe);
+    assert!(probed(&mut world.bench).await);
+    let before = world.sim.server_stats().await;
+    assert!(before.peer_messages >= 1, "{before:?}");
+    assert!(before.attempts.is_empty(), "a question is no attempt");
+    world.sim.phone_set(None, true).await.unwrap();
+    assert_eq!(sign(&mut world.bench).await, (Sign::Peer, false));
+    world.bench.handle.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_came_while_nobody_was_there_has_its_age() {
+    let mut world = World::connected().await;
+    world.sim.recipient_add(FRIEND, true, 0).await.unwrap();
+    world.sim.phone_set(None, false).await.unwrap();
+    world.bench.order(message(1, FRIEND, "hello"));
+    loop {
+        if let SessionEvent::Ack { .. } = world.bench.next().await {
+            break;
+        }
+    }
+    world.bench.order(Order::Close);
+    world.bench.ended().await;
+    world.sim.phone_set(None, true).await.unwrap();
+    world.bench.order(Order::Connect);
+    assert_eq!(sign(&mut world.bench).await, (Sign::Receipt, true));
+    world.bench.handle.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_connection_nothing_is_asked() {
+    let mut world = World::new().await;
+    world.bench.order(Order::Probe);
+    assert!(!probed(&mut world.bench).await);
+    world.bench.handle.stop().await;
+}
