@@ -350,7 +350,7 @@ impl Engine {
 
     fn upload(&mut self, upload: Upload) {
         let (id, ticket) = (upload.id, upload.ticket);
-        if self.session.order(Order::Upload(upload)).is_err() {
+        if self.session.order(Order::Upload(Box::new(upload))).is_err() {
             let why = UploadFault::NotConnected;
             let failed = SessionEvent::UploadFailed { id, ticket, why };
             self.echoes.push(Input::Session(failed));

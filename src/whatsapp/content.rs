@@ -142,8 +142,7 @@ fn document(file: &SentFile, body: &Body) -> wa::Message {
     if !captioned {
         return bare;
     }
-    let wrapper =
-        kinds::FutureProofMessage { message: MessageField::some(bare), ..Default::default() };
+    let wrapper = kinds::FutureProofMessage { message: MessageField::some(bare) };
     wa::Message { document_with_caption_message: MessageField::some(wrapper), ..Default::default() }
 }
 

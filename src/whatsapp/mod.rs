@@ -169,7 +169,7 @@ pub enum Order {
     /// Send one message. Answered by `Written`, `NotSent` or `CutOff`, in bounded time.
     Send(Outgoing, Body),
     /// Bring a file to the media host. Answered by `Uploaded` or `UploadFailed`.
-    Upload(Upload),
+    Upload(Box<Upload>),
     /// Ask who of these is on the network. Answered by `Checked`, in bounded time, unless
     /// the connection ends first.
     Check {
@@ -213,7 +213,7 @@ impl Order {
             SessionCommand::Close => Some(Order::Close),
             SessionCommand::Logout => Some(Order::Logout),
             SessionCommand::Forget => Some(Order::Forget),
-            SessionCommand::Upload(upload) => Some(Order::Upload(upload)),
+            SessionCommand::Upload(upload) => Some(Order::Upload(Box::new(upload))),
             SessionCommand::CheckNumbers { ticket, numbers } => {
                 Some(Order::Check { ticket, numbers })
             }

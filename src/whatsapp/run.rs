@@ -312,7 +312,7 @@ impl<'a> Run<'a> {
     async fn order(&mut self, order: Option<Order>) -> Option<Leave> {
         match order {
             Some(Order::Send(out, body)) => self.send(out, body).await,
-            Some(Order::Upload(upload)) => self.upload(upload).await,
+            Some(Order::Upload(upload)) => self.upload(*upload).await,
             Some(Order::Check { ticket, .. }) if !self.ready => {
                 self.tell(check::not_connected(ticket)).await
             }

@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn what_is_read_from_any_offset_opens_to_the_file() {
         for length in [0, 1, 15, 16, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 300_000] {
-            let content: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
+            let content: Vec<u8> = (0..length).map(|i| u8::try_from(i % 251).unwrap()).collect();
             let (file, stored) = spooled(&content);
             let (source, info) = sealed(file.path(), &stored).unwrap();
             let mut whole = Vec::new();

@@ -177,9 +177,7 @@ impl World {
             }
             SessionEvent::Uploaded { id, ticket, .. }
             | SessionEvent::UploadFailed { id, ticket, .. } => {
-                if self.uploads.get(id).is_some_and(|upload| upload.ticket == *ticket) {
-                    self.uploads.remove(id);
-                }
+                self.uploads.retain(|known, upload| known != id || upload.ticket != *ticket);
             }
             SessionEvent::Written { id, attempt }
             | SessionEvent::NotSent { id, attempt, .. }

@@ -53,7 +53,12 @@ impl Lab {
 
     fn upload(&self, number: u64, kind: Kind, file: &StoredFile) {
         let (id, ticket) = (MessageId(number), Ticket(number));
-        self.world.bench.order(Order::Upload(Upload { id, ticket, kind, file: file.clone() }));
+        self.world.bench.order(Order::Upload(Box::new(Upload {
+            id,
+            ticket,
+            kind,
+            file: file.clone(),
+        })));
     }
 
     async fn outcome(&mut self, number: u64) -> Result<MediaRef, UploadFault> {
@@ -95,7 +100,7 @@ fn hex(content: &[u8]) -> String {
 }
 
 fn content(bytes: usize) -> Vec<u8> {
-    (0..bytes).map(|at| (at % 253) as u8).collect()
+    (0..bytes).map(|at| u8::try_from(at % 253).unwrap()).collect()
 }
 
 fn out(number: u64, kind: Kind, file: Option<(StoredFile, MediaRef)>) -> Outgoing {
