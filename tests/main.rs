@@ -14,6 +14,7 @@ mod crash;
 mod idle;
 mod invariants;
 mod lifecycle;
+mod media;
 mod network;
 mod numbers;
 mod pairing;

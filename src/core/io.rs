@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::backlog::Backlog;
 use crate::core::known::KnownPage;
+pub use crate::core::media::{MediaRef, Seen, SentFile, Ticket, Upload, UploadFault};
 use crate::core::message::{ChatId, Digest, Message, StoredFile, WaMessageId};
 use crate::core::network::NetworkFacts;
 use crate::core::number::{KnownNumber, Number};
@@ -357,6 +358,8 @@ pub enum Wake {
     Slot,
     /// A message that failed in passing has rested long enough.
     Retry,
+    /// A file is due to be uploaded, or to be tried again.
+    Upload,
     /// The next connection try is due.
     Connect,
     /// A connection or a pairing takes too long.

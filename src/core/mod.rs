@@ -13,7 +13,7 @@
 //! - [`number`], [`numbers`], `checks`: who is on the network, and asking for it.
 //! - [`phone`], `phone_words`: whether the phone is there, and what is told of it.
 //! - [`backlog`]: what waited so long that it wants a word before it leaves.
-//! - `gates`: what keeps one message back.
+//! - `gates`: what keeps one message back. `uploads`: its file, on its way before it.
 //! - `conflict`, `timelock`, `slowdown`: what the network's answers bring about; [`network`]
 //!   and [`known`]: what of them is kept.
 //! - `dispatch`: what time alone brings about, and the next attempt.
@@ -54,6 +54,7 @@ pub mod io;
 pub mod known;
 pub mod life;
 pub(crate) mod link;
+pub mod media;
 pub mod message;
 pub mod moment;
 pub mod network;
@@ -77,10 +78,12 @@ pub(crate) mod slowdown;
 #[cfg(test)]
 mod tests;
 pub(crate) mod timelock;
+pub(crate) mod uploads;
 
 pub use config::{CoreConfig, OnConflict, OnRateLimit};
 pub use conflict::TAKEOVERS_PER_HOUR_MAX;
 pub(crate) use dispatch::SENDING_MAX;
+pub(crate) use uploads::UPLOADS_AT_ONCE;
 
 /// The decisions. Give it every [`Input`] in order, make the [`Actions`]' changes
 /// durable, carry out their effects, and wake it at [`Core::poll_timeout`].
@@ -102,6 +105,7 @@ pub struct Core {
     numbers: Numbers,
     /// Callers that wait for answers about numbers.
     callers: VecDeque<checks::Caller>,
+    uploads: uploads::Uploads,
     link: Link,
     network: Network,
     phone: Phone,
@@ -143,6 +147,7 @@ impl Core {
             pacer,
             numbers,
             callers: VecDeque::new(),
+            uploads: uploads::Uploads::default(),
             link,
             network,
             phone,
@@ -210,6 +215,7 @@ impl Core {
         self.ask_about_numbers(now);
         self.dispatch(now);
         self.ask_about_numbers(now);
+        self.drive_uploads(now);
         self.finish_drain();
         let key = self.status_key();
         if self.told.as_ref() != Some(&key) {

@@ -85,6 +85,12 @@ impl fmt::Debug for SessionEvent {
             SessionEvent::Receipt { wa_ids, kind } => {
                 f.debug_tuple("Receipt").field(wa_ids).field(kind).finish()
             }
+            SessionEvent::Uploaded { id, ticket, media } => {
+                f.debug_tuple("Uploaded").field(id).field(ticket).field(media).finish()
+            }
+            SessionEvent::UploadFailed { id, ticket, why } => {
+                f.debug_tuple("UploadFailed").field(id).field(ticket).field(why).finish()
+            }
             SessionEvent::Checked { ticket, outcome } => {
                 f.debug_tuple("Checked").field(ticket).field(outcome).finish()
             }
@@ -114,6 +120,7 @@ impl fmt::Debug for SessionCommand {
             }
             SessionCommand::Probe => f.write_str("Probe"),
             SessionCommand::Send(outgoing) => f.debug_tuple("Send").field(outgoing).finish(),
+            SessionCommand::Upload(upload) => f.debug_tuple("Upload").field(upload).finish(),
         }
     }
 }

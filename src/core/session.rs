@@ -3,10 +3,11 @@
 
 use std::fmt;
 
+use crate::core::media::{MediaRef, SentFile, Ticket, Upload, UploadFault};
 use crate::core::message::{Attempt, ChatId, WaMessageId};
 use crate::core::number::{CheckOutcome, CheckTicket, Number};
 use crate::core::phone::Sign;
-use crate::rpc::api::MessageId;
+use crate::rpc::api::{Kind, LinkPreview, MessageId};
 
 /// What the session (`whatsapp::client`) reports.
 #[derive(Clone)]
@@ -59,6 +60,24 @@ pub enum SessionEvent {
         wa_ids: Vec<WaMessageId>,
         /// What.
         kind: ReceiptKind,
+    },
+    /// A message's file is on the media host.
+    Uploaded {
+        /// Whose.
+        id: MessageId,
+        /// Which try.
+        ticket: Ticket,
+        /// Where it lies.
+        media: Box<MediaRef>,
+    },
+    /// This try at an upload failed.
+    UploadFailed {
+        /// Whose.
+        id: MessageId,
+        /// Which try.
+        ticket: Ticket,
+        /// Why.
+        why: UploadFault,
     },
     /// What a question about numbers came to.
     Checked {
@@ -227,6 +246,9 @@ pub enum SessionCommand {
     Forget,
     /// Send one message. Answered by `Written`, `NotSent` or `CutOff`, in bounded time.
     Send(Outgoing),
+    /// Bring a message's file to the media host. Answered by `Uploaded` or `UploadFailed`,
+    /// before the end of the run at the latest.
+    Upload(Upload),
     /// Ask who of these is on the network. Answered by `Checked`, in bounded time, unless
     /// the run ends first.
     CheckNumbers {
@@ -251,4 +273,10 @@ pub struct Outgoing {
     pub wa_id: WaMessageId,
     /// Where to.
     pub to: ChatId,
+    /// What it carries.
+    pub kind: Kind,
+    /// Its file, which is on the media host.
+    pub file: Option<Box<SentFile>>,
+    /// What is shown for a link in its text.
+    pub link: Option<Box<LinkPreview>>,
 }

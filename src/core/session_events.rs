@@ -45,6 +45,10 @@ impl Core {
                     }
                 }
             }
+            SessionEvent::Uploaded { id, ticket, media } => self.uploaded(id, ticket, *media, now),
+            SessionEvent::UploadFailed { id, ticket, why } => {
+                self.upload_failed(id, ticket, why, now);
+            }
             event @ SessionEvent::Checked { .. } => self.check_event(event, now),
             SessionEvent::Timelock(notice) => self.timelock_told(notice, now),
             SessionEvent::PhoneSeen { sign, at_ms } => self.phone_seen(sign, at_ms, now),
@@ -66,6 +70,8 @@ impl Core {
             | SessionEvent::Connected { .. }
             | SessionEvent::Ack { .. }
             | SessionEvent::Receipt { .. }
+            | SessionEvent::Uploaded { .. }
+            | SessionEvent::UploadFailed { .. }
             | SessionEvent::PhoneSeen { .. }
             | SessionEvent::Probed { .. }
             | SessionEvent::Checked { .. }
@@ -246,6 +252,7 @@ impl Core {
     fn ended(&mut self, reason: &EndReason, roll: u64, now: Now) {
         let Some(run) = self.link.run.take() else { return };
         self.all_unanswered(now);
+        self.all_uploads_ended();
         self.link.note_held(&run, &self.config, now);
         if matches!(run.phase, Phase::Connected { broken: false, .. }) && run.closing.is_none() {
             self.link.down_since = now.wall_ms;

@@ -14,7 +14,7 @@ use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::types::events::Subscription;
 use whatsapp_rust::{Client, NodeFilter, OwnedNodeRef, PresenceError};
 
-use crate::core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent};
+use crate::core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent, Upload, UploadFault};
 use crate::core::timelock::REACHOUT_TIMELOCK;
 use crate::whatsapp::Order;
 use crate::whatsapp::build::{self, Built};
@@ -27,6 +27,7 @@ use crate::whatsapp::send::Outcome;
 use crate::whatsapp::tap::{Overflow, Tap};
 use crate::whatsapp::translate::{self, Report, Seen};
 use crate::whatsapp::transport::{Progress, Trace};
+use crate::whatsapp::uploads::{self, Uploads};
 
 /// The presence after login.
 const PRESENCE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -75,6 +76,7 @@ struct Run<'a> {
     paired: bool,
     deadline: Option<Instant>,
     flights: Flights,
+    uploads: Uploads,
     checks: Checks,
     helpers: Vec<AbortHandle>,
     /// When the server was last asked about messages to new contacts.
@@ -100,7 +102,8 @@ impl<'a> Run<'a> {
         events: &'a mpsc::Sender<SessionEvent>,
         built: Built,
     ) -> Run<'a> {
-        let Built { client, manager, tap, trace, subscription } = built;
+        let Built { client, manager, tap, trace, subscription, halt } = built;
+        let spool = means.config.spool.clone();
         Run {
             means,
             kind,
@@ -113,7 +116,8 @@ impl<'a> Run<'a> {
             offered: false,
             paired: false,
             deadline: Some(Instant::now() + means.config.login_time_max()),
-            flights: Flights::new(manager, means.config.sends_at_once),
+            flights: Flights::new(Arc::clone(&manager), means.config.sends_at_once),
+            uploads: Uploads::new(manager, spool, halt),
             checks: Checks::default(),
             helpers: Vec::new(),
             asked_timelock: None,
@@ -135,7 +139,9 @@ impl<'a> Run<'a> {
         while let Some(Ok(seen)) = self.tap.try_next() {
             self.seen_late(seen).await;
         }
-        for report in self.flights.land_all().await {
+        let mut reports = self.flights.land_all().await;
+        reports.extend(self.uploads.land_all().await);
+        for report in reports {
             self.tell(report).await;
         }
         self.ending(leave)
@@ -153,6 +159,7 @@ impl<'a> Run<'a> {
             let leave = tokio::select! {
                 seen = tap.next() => self.seen(seen).await,
                 Some(report) = self.flights.landed() => self.tell(report).await,
+                Some(report) = self.uploads.landed() => self.tell(report).await,
                 Some(report) = self.checks.next() => self.tell(report).await,
                 node = &mut *stream_error => {
                     *stream_error = self.watch_stream_errors();
@@ -336,6 +343,7 @@ impl<'a> Run<'a> {
     async fn order(&mut self, order: Option<Order>) -> Option<Leave> {
         match order {
             Some(Order::Send(out, body)) => self.send(out, body).await,
+            Some(Order::Upload(upload)) => self.upload(*upload).await,
             Some(Order::Check { ticket, .. }) if !self.ready => {
                 self.tell(check::not_connected(ticket)).await
             }
@@ -357,6 +365,18 @@ impl<'a> Run<'a> {
         }
         let limit = self.means.config.send_timeout;
         match self.flights.start(&self.client, out, body, limit) {
+            Some(report) => self.tell(report).await,
+            None => None,
+        }
+    }
+
+    async fn upload(&mut self, upload: Upload) -> Option<Leave> {
+        let report = if self.ready {
+            self.uploads.start(&self.client, upload)
+        } else {
+            Some(uploads::failed(&upload, UploadFault::NotConnected))
+        };
+        match report {
             Some(report) => self.tell(report).await,
             None => None,
         }
@@ -387,6 +407,7 @@ impl<'a> Run<'a> {
     /// Ends the library's client for good: it flushes its state to the key store.
     async fn tear_down(&mut self, leave: &Leave, mut runner: JoinHandle<()>) {
         self.flights.ground();
+        self.uploads.halt();
         for helper in self.helpers.drain(..) {
             helper.abort();
         }

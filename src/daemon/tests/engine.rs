@@ -179,7 +179,11 @@ async fn play(
                 }
             }
             Some(
-                order @ (Order::Pair { .. } | Order::Logout | Order::Forget | Order::Check { .. }),
+                order @ (Order::Pair { .. }
+                | Order::Logout
+                | Order::Forget
+                | Order::Upload(_)
+                | Order::Check { .. }),
             ) => {
                 panic!("{order:?}")
             }
