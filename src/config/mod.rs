@@ -10,6 +10,7 @@ pub mod keys;
 pub mod paths;
 pub mod problem;
 mod read;
+pub mod size;
 #[cfg(test)]
 mod tests;
 pub mod value;
@@ -40,6 +41,8 @@ pub struct Config {
     pub pacing: PacingConfig,
     /// `[session]`: the connection to the network.
     pub session: SessionConfig,
+    /// `[inbox]`: messages that come in.
+    pub inbox: InboxConfig,
     /// `[log]`: what is told on stderr.
     pub log: LogConfig,
 }
@@ -108,6 +111,17 @@ pub struct SessionConfig {
     pub backoff_first: Duration,
     /// `backoff_cap`: the longest wait between two tries.
     pub backoff_cap: Duration,
+}
+
+/// `[inbox]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboxConfig {
+    /// `max`: incoming messages that are kept; 0: none are taken.
+    pub max: usize,
+    /// `max_age`: how long they are kept.
+    pub max_age: Duration,
+    /// `file_max`: the largest file that is fetched for a caller, in bytes.
+    pub file_max: u64,
 }
 
 /// `[log]`.
@@ -181,6 +195,11 @@ impl Config {
                 backoff_first: Duration::from_secs(1),
                 backoff_cap: Duration::from_secs(5 * 60),
             },
+            inbox: InboxConfig {
+                max: 2_000,
+                max_age: Duration::from_secs(30 * 24 * 3_600),
+                file_max: 100 * 1024 * 1024,
+            },
             log: LogConfig { level: Level::Info, library: Level::Off, modules: BTreeMap::new() },
         }
     }
@@ -242,6 +261,7 @@ impl Config {
         Config {
             queue: new.queue.clone(),
             pacing: new.pacing.clone(),
+            inbox: new.inbox.clone(),
             session: SessionConfig {
                 ack_timeout: new.session.ack_timeout,
                 backoff_first: new.session.backoff_first,

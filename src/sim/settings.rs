@@ -126,6 +126,10 @@ pub struct Settings {
     pub stall: bool,
     /// IK hellos are answered with XXfallback.
     pub refuse_ik: bool,
+    /// Messages to clients that are delivered twice.
+    pub deliver_twice: Times,
+    /// Receipts of clients that the server does not take note of.
+    pub ignore_receipts: Times,
 }
 
 /// A change of [`Settings`]: what is absent stays.
@@ -146,6 +150,10 @@ pub struct SettingsChange {
     pub stall: Option<bool>,
     /// See [`Settings::refuse_ik`].
     pub refuse_ik: Option<bool>,
+    /// `true`, `false`, or how often.
+    pub deliver_twice: Option<Times>,
+    /// `true`, `false`, or how often.
+    pub ignore_receipts: Option<Times>,
 }
 
 impl Settings {
@@ -157,6 +165,8 @@ impl Settings {
         self.ack_error = change.ack_error.unwrap_or(self.ack_error);
         self.receipts = change.receipts.unwrap_or(self.receipts);
         self.stall = change.stall.unwrap_or(self.stall);
+        self.deliver_twice = change.deliver_twice.unwrap_or(self.deliver_twice);
+        self.ignore_receipts = change.ignore_receipts.unwrap_or(self.ignore_receipts);
         self.refuse_ik = change.refuse_ik.unwrap_or(self.refuse_ik);
     }
 }
@@ -225,6 +235,8 @@ pub struct Stats {
     pub acks: u64,
     /// Keepalives that were answered.
     pub keepalives: u64,
+    /// Messages that clients have said to have received.
+    pub received: u64,
     /// Stanzas that the server did not understand.
     pub not_understood: u64,
     /// Every message stanza in order of arrival, the first [`ATTEMPTS_MAX`].

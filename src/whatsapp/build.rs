@@ -15,6 +15,7 @@ use whatsapp_rust::{Client, TokioRuntime};
 use crate::core::io::EndReason;
 use crate::whatsapp::client::Means;
 use crate::whatsapp::http::Https;
+use crate::whatsapp::inbound::ToInbox;
 use crate::whatsapp::pairing::Kind;
 use crate::whatsapp::tap::Tap;
 use crate::whatsapp::translate::Me;
@@ -64,7 +65,7 @@ pub(crate) async fn client(means: &Means, kind: &Kind) -> Result<Built, EndReaso
         means.config.connect_timeout,
         Arc::clone(&trace),
     );
-    let built = Client::builder()
+    let builder = Client::builder()
         .with_runtime(TokioRuntime)
         .with_persistence_manager(Arc::clone(&manager))
         .with_transport_factory(factory)
@@ -73,13 +74,17 @@ pub(crate) async fn client(means: &Means, kind: &Kind) -> Result<Built, EndReaso
         .with_cache_config(small_caches())
         .with_skip_history_sync(true)
         .with_wanted_pre_key_count(PRE_KEYS)
-        .with_background_saver_interval(SAVER_INTERVAL)
-        .build()
-        .await
-        .map_err(|error| {
-            tracing::error!(%error, "the client cannot be built");
-            store_failed()
-        })?;
+        .with_background_saver_interval(SAVER_INTERVAL);
+    let builder = match &means.inbound.inbox {
+        Some(inbox) if inbox.is_on() => {
+            builder.with_inbound_durability_hook(ToInbox(inbox.clone()))
+        }
+        Some(_) | None => builder,
+    };
+    let built = builder.build().await.map_err(|error| {
+        tracing::error!(%error, "the client cannot be built");
+        store_failed()
+    })?;
     let client = built.into_client();
     client.enable_auto_reconnect.store(false, Ordering::Relaxed);
     let known = Arc::clone(&manager);

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use crate::core::io::{NotSent, SessionEvent};
 use crate::pulse::Pulse;
 use crate::whatsapp::endpoint::Endpoint;
+use crate::whatsapp::inbound::Inbound;
 use crate::whatsapp::pairing::Kind;
 use crate::whatsapp::run::{self, Ending};
 use crate::whatsapp::send::Outcome;
@@ -20,6 +21,7 @@ pub(crate) struct Means {
     pub(crate) endpoint: Endpoint,
     pub(crate) trust: Arc<Trust>,
     pub(crate) keys: Arc<dyn KeyStore>,
+    pub(crate) inbound: Inbound,
     pub(crate) pulse: Pulse,
 }
 

@@ -19,6 +19,7 @@ use crate::whatsapp::Order;
 use crate::whatsapp::build::{self, Built};
 use crate::whatsapp::client::Means;
 use crate::whatsapp::flights::Flights;
+use crate::whatsapp::http::Https;
 use crate::whatsapp::pairing::{Kind, Step};
 use crate::whatsapp::send::Outcome;
 use crate::whatsapp::tap::{Overflow, Tap};
@@ -263,6 +264,8 @@ impl<'a> Run<'a> {
         };
         tracing::info!("connected");
         self.ready = true;
+        let https = Arc::new(Https::new(Arc::clone(&self.means.trust)));
+        self.means.inbound.line.up(&self.client, https);
         self.deadline = None;
         self.set_unavailable();
         self.tell(SessionEvent::Connected { account: account.to_non_ad().to_string() }).await
@@ -327,6 +330,7 @@ impl<'a> Run<'a> {
 
     /// Ends the library's client for good: it flushes its state to the key store.
     async fn tear_down(&mut self, leave: &Leave, mut runner: JoinHandle<()>) {
+        self.means.inbound.line.down();
         self.flights.ground();
         for helper in self.helpers.drain(..) {
             helper.abort();
