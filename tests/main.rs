@@ -11,6 +11,7 @@
 mod chaos;
 mod crash;
 mod idle;
+mod inbound;
 mod invariants;
 mod lifecycle;
 mod pairing;

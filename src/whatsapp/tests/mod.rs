@@ -1,5 +1,6 @@
 //! Tests of the session: each translation by itself, the rest against the simulator.
 
+mod letters;
 mod offline;
 #[cfg(feature = "sim")]
 mod sends;
