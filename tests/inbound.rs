@@ -2,6 +2,7 @@
 //! kills, redeliveries and slow readers.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -188,19 +189,23 @@ fn killed_before_the_write_or_before_the_ack_it_comes_again_and_is_told_once() {
     writes(&lab, "before");
     wait_cursor(&lab, 1);
     daemon.kill9();
-    // The write of the message fails after any number of good ones: of the library's
-    // own copy, of ours, of the cleaning up after it.
-    for good in 0..6 {
-        let text = format!("text {good}");
-        writes(&lab, &text);
-        let fault = format!("fail_sync:{good}");
+    // Killed at some moment of taking it in; or a sync fails there, which ends the daemon:
+    // that of the library's own copy, of ours, or of the cleaning up after it.
+    for round in 0..3 {
+        writes(&lab, &format!("text {}", 2 * round));
+        let mut killed = lab.daemon("");
+        killed.wait_log("connected");
+        killed.kill9();
+        writes(&lab, &format!("text {}", 2 * round + 1));
+        let fault = format!("sync-fails-after:{}", 4 + 3 * round);
         let mut broken = Daemon::with_fault(&lab.config(""), &lab.socket(), &fault);
-        broken.wait();
+        broken.log_within("remedy: ", Duration::from_secs(10));
+        broken.kill9();
     }
     let daemon = lab.daemon("");
     let (mut events, _) = subscribe(&lab, 1);
-    for good in 0..6 {
-        assert_eq!(message(&next(&mut events)), (good + 2, format!("text {good}").as_str()));
+    for n in 0..6 {
+        assert_eq!(message(&next(&mut events)), (n + 2, format!("text {n}").as_str()));
     }
     writes(&lab, "after");
     assert_eq!(message(&next(&mut events)), (8, "after"));
