@@ -40,6 +40,9 @@ pub const SEND_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 /// Longest name of a device or group, in characters.
 pub const NAME_CHARS_MAX: usize = 64;
 
+/// What stands for no duration at all.
+const OFF: &str = "off";
+
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -105,6 +108,7 @@ macro_rules! key {
 /// Every key, in the order of the example.
 pub static KEYS: &[Key] = &[
     key!(state.dir, false, absolute_path, write_path),
+    key!(state.key_file, false, optional_path, write_optional_path),
     key!(socket.path, false, socket_path, write_path),
     key!(socket.group_read, false, group, write_group),
     key!(socket.group_send, false, group, write_group),
@@ -113,6 +117,7 @@ pub static KEYS: &[Key] = &[
     key!(queue.parked_max, true, |v| count(v, 1, PARKED_MAX), write_count),
     key!(queue.history_max, true, |v| count(v, 0, HISTORY_MAX), write_count),
     key!(queue.history_age, true, |v| duration(v, HOUR, 365 * DAY), write_duration),
+    key!(queue.undo, true, |v| duration_or_off(v, DAY), write_duration_or_off),
     key!(pacing.messages, true, |v| count(v, 1, PACING_MESSAGES_MAX), write_count),
     key!(pacing.window, true, |v| duration(v, PACING_WINDOW_MIN, DAY), write_duration),
     key!(session.endpoint, false, endpoint, write_text),
@@ -165,6 +170,10 @@ fn write_count(count: &usize) -> String {
 
 fn write_duration(duration: &Duration) -> String {
     quoted(format_duration(*duration))
+}
+
+fn write_duration_or_off(duration: &Duration) -> String {
+    if duration.is_zero() { quoted(OFF) } else { write_duration(duration) }
 }
 
 fn type_name(value: &DeValue<'_>) -> &'static str {
@@ -237,6 +246,15 @@ fn size(value: &DeValue<'_>, max: u64) -> Result<u64, Wrong> {
 
 fn write_size(bytes: &u64) -> String {
     quoted(format_size(*bytes))
+}
+
+/// A duration, none of which is written as a word.
+fn duration_or_off(value: &DeValue<'_>, max: Duration) -> Result<Duration, Wrong> {
+    if value.as_str() == Some(OFF) {
+        Ok(Duration::ZERO)
+    } else {
+        duration(value, Duration::ZERO, max)
+    }
 }
 
 fn absolute_path(value: &DeValue<'_>) -> Result<PathBuf, Wrong> {

@@ -52,6 +52,8 @@ pub struct Config {
 pub struct StateConfig {
     /// `dir`: the state directory. One account, one daemon, one directory.
     pub dir: PathBuf,
+    /// `key_file`: what the session's secrets are encrypted with. None: they lie plain.
+    pub key_file: Option<PathBuf>,
 }
 
 /// `[socket]`.
@@ -78,6 +80,8 @@ pub struct QueueConfig {
     pub history_max: usize,
     /// `history_age`: how long finished messages stay readable.
     pub history_age: Duration,
+    /// `undo`: how long withdrawn messages can be brought back; nothing: not at all.
+    pub undo: Duration,
 }
 
 /// `[pacing]`: at most `messages` attempts in any `window`.
@@ -166,7 +170,10 @@ impl Config {
     /// empty; [`Config::load`] refuses those.
     pub fn defaults(env: &Environment) -> Self {
         Config {
-            state: StateConfig { dir: env.state_dir().unwrap_or_default() },
+            state: StateConfig {
+                dir: env.state_dir().unwrap_or_default(),
+                key_file: env.key_credential.clone(),
+            },
             socket: SocketConfig {
                 path: env.socket_path().unwrap_or_default(),
                 group_read: None,
@@ -178,6 +185,7 @@ impl Config {
                 parked_max: 400,
                 history_max: 2_000,
                 history_age: Duration::from_secs(7 * 24 * 3_600),
+                undo: Duration::from_secs(10 * 60),
             },
             pacing: PacingConfig {
                 messages: keys::TOLERATED_MESSAGES,

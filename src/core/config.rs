@@ -6,6 +6,8 @@ const CAPACITY_DEFAULT: usize = 400;
 const HISTORY_DEFAULT: usize = 2_000;
 /// For how long they do: seven days.
 const HISTORY_MS_DEFAULT: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// For how long a cancelled message can be brought back: ten minutes.
+const UNDO_MS_DEFAULT: u64 = 10 * 60 * 1_000;
 
 /// Limits and times. All durations in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct CoreConfig {
     pub history_max: usize,
     /// How long a finished message stays readable.
     pub history_ms: u64,
+    /// For how long a cancelled message can be brought back; 0: not at all.
+    pub undo_ms: u64,
     /// Attempts in any window, at most.
     pub pace_limit: usize,
     /// The window's length.
@@ -52,6 +56,7 @@ impl Default for CoreConfig {
             parked_max: CAPACITY_DEFAULT,
             history_max: HISTORY_DEFAULT,
             history_ms: HISTORY_MS_DEFAULT,
+            undo_ms: UNDO_MS_DEFAULT,
             pace_limit: 5,
             window_ms: 120_000,
             ack_timeout_ms: 20_000,

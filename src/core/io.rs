@@ -68,8 +68,12 @@ pub enum Request {
     Submit(Box<Submission>),
     /// `queue.cancel`.
     Cancel {
-        /// Which.
+        /// Which; empty: all that match.
         ids: Vec<MessageId>,
+        /// Of those, the ones that match; `to` is already normalised.
+        filter: Selection,
+        /// Say only.
+        dry_run: bool,
     },
     /// `queue.clear`.
     Clear {
@@ -82,6 +86,15 @@ pub enum Request {
     Retry {
         /// Which; `to` is already normalised.
         filter: Selection,
+        /// Say only.
+        dry_run: bool,
+    },
+    /// `queue.restore`: cancelled messages come back.
+    Restore {
+        /// Which; `to` is already normalised.
+        filter: Selection,
+        /// Say only.
+        dry_run: bool,
     },
     /// `queue.pause`.
     Pause,
@@ -241,6 +254,8 @@ pub struct Restored {
     pub slots: Vec<Slot>,
     /// The small facts.
     pub facts: Facts,
+    /// How the store was found.
+    pub store: api::StoreStatus,
 }
 
 /// Something the shell does after the changes are durable.
@@ -270,6 +285,8 @@ pub enum Answer {
     Cleared(api::ClearResult),
     /// To [`Request::Retry`].
     Retried(api::RetryResult),
+    /// To [`Request::Restore`].
+    Restored(api::RestoreResult),
     /// To [`Request::Pair`].
     Pairing(api::PairResult),
     /// To [`Request::Pause`], [`Request::Resume`] and the session's requests.
@@ -297,4 +314,10 @@ pub enum Wake {
     BanEnds,
     /// History is due to be trimmed.
     Trim,
+    /// A message that was not to be sent before a time may be sent by now.
+    Due,
+    /// A message is not to be sent any more.
+    Expiry,
+    /// A cancelled message can be brought back no more.
+    UndoEnds,
 }

@@ -7,13 +7,17 @@
 //! - [`message`], [`life`]: a message, and which state follows which.
 //! - `queue`: all messages and their order. [`pacer`]: when an attempt may leave.
 //! - `link`: the one connection, and when to try it again.
-//! - `requests`, `session_requests`, `session_events`: one method for each input.
+//! - `requests`, `cleaning`, `session_requests`, `session_events`: one method for each
+//!   input.
+//! - `promises`, `overdue`: what a message was promised by a clock, and what comes of it.
 //! - `gates`: what keeps one message back.
 //! - `dispatch`: what time alone brings about, and the next attempt.
-//! - `query`, `diagnosis`: answers for readers, in the wire's types.
+//! - `explaining` takes a `situation`, of which `causes` makes what `explain` answers.
+//! - `query`, `forecast`, `diagnosis`: answers for readers, in the wire's types.
 
 use std::collections::BTreeMap;
 
+use crate::core::clockwork::Clockwork;
 use crate::core::io::{
     Actions, Answer, BootId, Effect, Facts, Input, Now, Request, Restored, SessionCommand, Token,
 };
@@ -24,16 +28,23 @@ use crate::core::query::StatusKey;
 use crate::core::queue::Queue;
 use crate::rpc::api::{self, MessageId};
 
+pub(crate) mod causes;
+pub(crate) mod cleaning;
+pub(crate) mod clockwork;
 pub mod config;
 pub(crate) mod diagnosis;
 pub(crate) mod dispatch;
+pub(crate) mod explaining;
+pub(crate) mod forecast;
 pub(crate) mod gates;
 pub mod io;
 pub mod life;
 pub(crate) mod link;
 pub mod message;
 pub(crate) mod out;
+pub(crate) mod overdue;
 pub mod pacer;
+pub(crate) mod promises;
 pub(crate) mod query;
 pub(crate) mod queue;
 mod redacted;
@@ -41,6 +52,7 @@ pub(crate) mod requests;
 pub mod session;
 pub(crate) mod session_events;
 pub(crate) mod session_requests;
+pub(crate) mod situation;
 #[cfg(test)]
 mod tests;
 
@@ -57,6 +69,8 @@ pub struct Core {
     now: Now,
     /// When this life began, monotonic, and how long those before it lasted.
     lived: (u64, u64),
+    store: api::StoreStatus,
+    clockwork: Clockwork,
     facts: Facts,
     queue: Queue,
     /// What is known about attempts beyond what is stored.
@@ -75,7 +89,7 @@ impl Core {
     /// Takes over what the store gave back. The actions hold what the restart itself
     /// changes, and the first connection if there is an account and nothing forbids it.
     pub fn new(config: CoreConfig, boot: BootId, restored: Restored, now: Now) -> (Core, Actions) {
-        let Restored { messages, slots, mut facts } = restored;
+        let Restored { messages, slots, mut facts, store } = restored;
         let (pacer, slots_changed) =
             Pacer::new(boot, config.pace_limit, config.window_ms, &slots, now.mono_ms);
         let queue = Queue::new(messages);
@@ -87,6 +101,8 @@ impl Core {
             started_at: now.wall_ms,
             now,
             lived,
+            store,
+            clockwork: Clockwork::new(now),
             facts,
             queue,
             flights: BTreeMap::new(),
@@ -132,9 +148,11 @@ impl Core {
     }
 
     fn advance(&mut self, now: Now) -> Now {
+        self.clockwork.note(now);
         self.now = Now { mono_ms: now.mono_ms.max(self.now.mono_ms), ..now };
         let (began, before) = self.lived;
         self.queue.live_to(before.saturating_add(self.now.mono_ms.saturating_sub(began)));
+        self.queue.turn_to(self.now.wall_ms);
         self.now
     }
 
@@ -163,17 +181,21 @@ impl Core {
                 let result = self.submit(*submission, now).map(|sent| Answer::Sent(Box::new(sent)));
                 self.reply(token, result);
             }
-            Request::Cancel { ids } => {
-                let result = self.cancel(ids, now);
+            Request::Cancel { ids, filter, dry_run } => {
+                let result = self.cancel(ids, &filter, dry_run, now);
                 self.reply(token, Ok(Answer::Cancelled(result)));
             }
             Request::Clear { filter, dry_run } => {
                 let result = self.clear(&filter, dry_run, now);
                 self.reply(token, Ok(Answer::Cleared(result)));
             }
-            Request::Retry { filter } => {
-                let result = self.retry(&filter, now);
+            Request::Retry { filter, dry_run } => {
+                let result = self.retry(&filter, dry_run, now);
                 self.reply(token, Ok(Answer::Retried(result)));
+            }
+            Request::Restore { filter, dry_run } => {
+                let result = self.restore(&filter, dry_run, now);
+                self.reply(token, Ok(Answer::Restored(result)));
             }
             Request::Pause => {
                 self.set_paused(true, now);

@@ -13,12 +13,14 @@ use crate::daemon::engine_handle::{EngineHandle, MessageName, Query, QueryAnswer
 use crate::daemon::mail::Follow;
 use crate::daemon::server::Service;
 use crate::rpc::api::{
-    CancelParams, CancelResult, ClearParams, ClearResult, Error, ErrorKind, Explanation, Filter,
-    GetParams, IDS_MAX, InboxFileResult, InboxListResult, KEY_BYTES_MAX, Kind, LIST_ENTRIES_MAX,
-    ListParams, ListResult, Message, Method, NoParams, PROTOCOL_VERSION, PairParams, PairResult,
-    RetryParams, RetryResult, SendParams, SendResult, State, Status, TEXT_CHARS_MAX, Version,
+    CancelResult, ClearParams, ClearResult, Error, ErrorKind, Explanation, Filter, GetParams,
+    IDS_MAX, InboxFileResult, InboxListResult, KEY_BYTES_MAX, Kind, LIST_ENTRIES_MAX, ListParams,
+    ListResult, Message, Method, NoParams, PROTOCOL_VERSION, PairParams, PairResult, RestoreResult,
+    RetryResult, SendParams, SendResult, State, Status, TEXT_CHARS_MAX, Version,
 };
 use crate::rpc::call::decode_params;
+
+mod cleaning;
 
 /// Random bytes of a network id, after its prefix.
 const WA_ID_RANDOM_BYTES: usize = 9;
@@ -47,6 +49,7 @@ pub(crate) enum Reply {
     Cleared(ClearResult),
     Cancelled(CancelResult),
     Retried(RetryResult),
+    Restored(RestoreResult),
     Pairing(PairResult),
     Inbox(InboxListResult),
     File(InboxFileResult),
@@ -70,14 +73,14 @@ pub(crate) async fn handle(
         Method::Status | Method::Explain | Method::MessageGet | Method::QueueList => {
             ask(engine, query(method, params)?).await?
         }
-        Method::PhoneCheck
-        | Method::PhoneHeartbeat
-        | Method::QueueRestore
-        | Method::QueueRelease => return Err(not_built_in(method)),
+        Method::PhoneCheck | Method::PhoneHeartbeat | Method::QueueRelease => {
+            return Err(not_built_in(method));
+        }
         Method::MessageSend
         | Method::QueueClear
         | Method::QueueCancel
         | Method::QueueRetry
+        | Method::QueueRestore
         | Method::QueuePause
         | Method::QueueResume
         | Method::SessionPair
@@ -112,6 +115,7 @@ async fn change(engine: &EngineHandle, request: Request) -> Result<Reply, Error>
         Answer::Cancelled(cancelled) => Reply::Cancelled(cancelled),
         Answer::Cleared(cleared) => Reply::Cleared(cleared),
         Answer::Retried(retried) => Reply::Retried(retried),
+        Answer::Restored(restored) => Reply::Restored(restored),
         Answer::Pairing(pairing) => Reply::Pairing(pairing),
         Answer::Status(status) => Reply::Status(status),
         Answer::Draining => {
@@ -159,18 +163,9 @@ fn command(method: Method, params: Map<String, Value>) -> Result<Request, Error>
             let ClearParams { filter, dry_run } = decode_params(params)?;
             Ok(Request::Clear { filter: selection(filter)?, dry_run })
         }
-        Method::QueueCancel => {
-            let CancelParams { ids, .. } = decode_params(params)?;
-            if ids.is_empty() {
-                return Err(invalid("`ids` names no message"));
-            }
-            selection(Filter { ids, ..Filter::default() })
-                .map(|selection| Request::Cancel { ids: selection.ids })
-        }
-        Method::QueueRetry => {
-            let RetryParams { filter, .. } = decode_params(params)?;
-            Ok(Request::Retry { filter: selection(filter)? })
-        }
+        Method::QueueCancel => cleaning::cancel(decode_params(params)?),
+        Method::QueueRetry => cleaning::retry(decode_params(params)?),
+        Method::QueueRestore => cleaning::restore(decode_params(params)?),
         Method::QueuePause => no_params(params).map(|()| Request::Pause),
         Method::QueueResume => no_params(params).map(|()| Request::Resume),
         Method::SessionPair => pair(decode_params(params)?),
@@ -184,7 +179,6 @@ fn command(method: Method, params: Map<String, Value>) -> Result<Request, Error>
         | Method::QueueList
         | Method::PhoneCheck
         | Method::PhoneHeartbeat
-        | Method::QueueRestore
         | Method::QueueRelease
         | Method::InboxList
         | Method::InboxFile

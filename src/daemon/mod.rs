@@ -29,7 +29,6 @@ pub mod systemd;
 mod tests;
 
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,7 +49,8 @@ use crate::daemon::supervision::Supervision;
 use crate::daemon::systemd::{ActivationError, Manager, Notify};
 use crate::exit::ExitCode;
 use crate::inbox::Inbox;
-use crate::store::{self, OpenError, ReadError, Store, UpdateError};
+use crate::rpc::api;
+use crate::store::{self, KeyFileError, OpenError, ReadError, SealKey, Store, UpdateError};
 use crate::whatsapp::{
     self, Inbound, KeyStore as _, KeyStoreError, Line, SessionError, StoredKeys,
 };
@@ -78,6 +78,9 @@ pub enum StartError {
     /// The store.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The key for the session's secrets.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
     /// A record that was verified at opening does not read.
     #[error("the store cannot be read: {0}")]
     Read(#[from] ReadError),
@@ -112,6 +115,11 @@ impl StartError {
     pub fn remedy(&self) -> Option<String> {
         match self {
             StartError::Store(error) => Some(error.remedy()),
+            StartError::KeyFile(_) => Some(
+                "put the key there (head -c 32 /dev/urandom makes one), readable by the daemon, or \
+                 correct state.key_file"
+                    .to_owned(),
+            ),
             StartError::Access(_) => {
                 Some("create the group, or correct the [socket] section".to_owned())
             }
@@ -138,9 +146,10 @@ impl StartError {
                 UpdateError::Read(_) => ExitCode::DataErr,
                 UpdateError::Commit(_) => ExitCode::IoErr,
             },
-            StartError::Access(_) | StartError::Session(_) | StartError::Activation(_) => {
-                ExitCode::Config
-            }
+            StartError::KeyFile(_)
+            | StartError::Access(_)
+            | StartError::Session(_)
+            | StartError::Activation(_) => ExitCode::Config,
             StartError::Socket(_) | StartError::Listen(_) => ExitCode::CantCreate,
             StartError::Broken(_) => ExitCode::Software,
         }
@@ -204,8 +213,12 @@ impl Daemon {
     pub async fn start_under(config: &Config, manager: Manager) -> Result<Daemon, StartError> {
         manager.notify().status("Verifying the store");
         manager.notify().extend(VERIFY_TIME_MAX);
-        let store = open(config.state.dir.clone()).await?;
+        let store = open(config).await?;
         let (mut restored, damaged) = store::queue::restore(&store)?;
+        restored.store = api::StoreStatus {
+            sealed: store.is_sealed(),
+            set_aside: store.quarantined().len() + damaged.len(),
+        };
         for record in &damaged {
             tracing::warn!(area = record.area(), damage = %record.damage, "a record is set aside");
         }
@@ -371,8 +384,10 @@ fn flatten(joined: Result<Result<(), EngineError>, JoinError>) -> Result<(), End
     }
 }
 
-async fn open(dir: PathBuf) -> Result<Store, StartError> {
-    let opened = tokio::task::spawn_blocking(move || Store::open(&dir)).await;
+async fn open(config: &Config) -> Result<Store, StartError> {
+    let key = config.state.key_file.as_deref().map(SealKey::read).transpose()?;
+    let dir = config.state.dir.clone();
+    let opened = tokio::task::spawn_blocking(move || Store::open_with(&dir, key)).await;
     Ok(opened.map_err(StartError::Broken)??)
 }
 

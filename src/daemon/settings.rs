@@ -24,6 +24,7 @@ pub(super) fn core_config(config: &Config) -> CoreConfig {
         parked_max: config.queue.parked_max,
         history_max: config.queue.history_max,
         history_ms: millis(config.queue.history_age),
+        undo_ms: millis(config.queue.undo),
         pace_limit: config.pacing.messages,
         window_ms: millis(config.pacing.window),
         ack_timeout_ms: millis(config.session.ack_timeout),
