@@ -11,6 +11,13 @@ use crate::support::{ACCOUNT, Daemon, Events, Lab, session_is};
 const FRIEND: &str = "+15550111";
 const FRIEND_JID: &str = "15550111@s.whatsapp.net";
 
+/// A daemon that people can write to: the server has its keys.
+fn paired(lab: &Lab, extra: &str) -> Daemon {
+    let daemon = lab.paired_with(extra);
+    lab.sim.call("server.wait", json!({ "key_uploads": 1 }));
+    daemon
+}
+
 /// Somebody writes to the account.
 fn writes(lab: &Lab, text: &str) -> String {
     let sent = lab.sim.call("recipient.reply", json!({ "number": FRIEND, "text": text }));
@@ -73,7 +80,7 @@ fn wait_cursor(lab: &Lab, cursor: u64) {
 fn a_text_comes_in_with_its_sender_and_stays_over_a_restart() {
     let lab = Lab::new();
     lab.people(&[FRIEND]);
-    let mut daemon = lab.paired();
+    let mut daemon = paired(&lab, "");
     let (mut events, newest) = subscribe(&lab, 0);
     assert_eq!(newest, 0);
     let id = writes(&lab, "hello there");
@@ -99,7 +106,7 @@ fn a_text_comes_in_with_its_sender_and_stays_over_a_restart() {
 fn what_our_own_phone_writes_comes_in_as_from_me() {
     let lab = Lab::new();
     lab.people(&[FRIEND]);
-    let daemon = lab.paired();
+    let daemon = paired(&lab, "");
     let members = ["+15550100", FRIEND];
     let group = lab.sim.call("group.add", json!({ "subject": "all", "members": members }));
     let group = group["jid"].as_str().unwrap();
@@ -126,7 +133,7 @@ fn what_our_own_phone_writes_comes_in_as_from_me() {
 fn away_for_a_thousand_and_a_restart_each_comes_exactly_once_and_in_order() {
     let lab = Lab::new();
     lab.people(&[FRIEND]);
-    let mut daemon = lab.paired();
+    let mut daemon = paired(&lab, "");
     write_many(&lab, 1, 3);
     wait_cursor(&lab, 3);
     // Some come while the daemon runs, most while it is gone.
@@ -160,7 +167,7 @@ fn with_less_room_than_came_the_gap_is_said_and_then_the_rest() {
     let lab = Lab::new();
     lab.people(&[FRIEND]);
     let small = "[inbox]\nmax = 20\n";
-    let mut daemon = lab.paired_with(small);
+    let mut daemon = paired(&lab, small);
     write_many(&lab, 1, 5);
     wait_cursor(&lab, 5);
     assert!(daemon.stop().success());
@@ -185,7 +192,7 @@ fn with_less_room_than_came_the_gap_is_said_and_then_the_rest() {
 fn killed_before_the_write_or_before_the_ack_it_comes_again_and_is_told_once() {
     let lab = Lab::new();
     lab.people(&[FRIEND]);
-    let mut daemon = lab.paired();
+    let mut daemon = paired(&lab, "");
     writes(&lab, "before");
     wait_cursor(&lab, 1);
     daemon.kill9();
@@ -216,7 +223,7 @@ fn killed_before_the_write_or_before_the_ack_it_comes_again_and_is_told_once() {
 fn what_the_server_delivers_twice_is_told_once() {
     let lab = Lab::new();
     lab.people(&[FRIEND]);
-    let daemon = lab.paired();
+    let daemon = paired(&lab, "");
     let (mut events, _) = subscribe(&lab, 0);
     // Twice on the same connection, and again at the next login because the server took
     // no note of the receipt.
@@ -238,7 +245,7 @@ fn what_the_server_delivers_twice_is_told_once() {
 fn a_reader_that_stops_reading_misses_nothing() {
     let lab = Lab::new();
     lab.people(&[FRIEND]);
-    let _daemon = lab.paired();
+    let _daemon = paired(&lab, "");
     let (mut slow, _) = subscribe(&lab, 0);
     // More than the backlog of a subscriber, and more than a socket's buffer takes.
     let long = "x".repeat(8_000);
@@ -258,7 +265,7 @@ fn a_reader_that_stops_reading_misses_nothing() {
 fn a_cursor_from_elsewhere_is_refused_and_without_one_only_the_new_is_told() {
     let lab = Lab::new();
     lab.people(&[FRIEND]);
-    let daemon = lab.paired();
+    let daemon = paired(&lab, "");
     write_many(&lab, 1, 2);
     wait_cursor(&lab, 2);
     for method in ["events.subscribe", "inbox.list"] {
@@ -276,7 +283,7 @@ fn a_cursor_from_elsewhere_is_refused_and_without_one_only_the_new_is_told() {
 fn an_inbox_that_is_switched_off_keeps_nothing_and_the_server_is_told_all_the_same() {
     let lab = Lab::new();
     lab.people(&[FRIEND]);
-    let daemon = lab.paired_with("[inbox]\nmax = 0\n");
+    let daemon = paired(&lab, "[inbox]\nmax = 0\n");
     writes(&lab, "into nothing");
     lab.sim.call("server.wait", json!({ "received": 1 }));
     let list = daemon.call("inbox.list", json!({})).unwrap();

@@ -235,6 +235,8 @@ pub struct Stats {
     pub acks: u64,
     /// Keepalives that were answered.
     pub keepalives: u64,
+    /// Keys that clients have uploaded: from the first on, people can write to them.
+    pub key_uploads: u64,
     /// Messages that clients have said to have received.
     pub received: u64,
     /// Stanzas that the server did not understand.
