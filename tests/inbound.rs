@@ -289,3 +289,44 @@ fn an_inbox_that_is_switched_off_keeps_nothing_and_the_server_is_told_all_the_sa
     let list = daemon.call("inbox.list", json!({})).unwrap();
     assert_eq!(list, json!({ "messages": [], "newest": 0 }));
 }
+
+#[test]
+fn a_file_is_fetched_on_request_within_its_bound_and_while_connected() {
+    let lab = Lab::new();
+    lab.people(&[FRIEND]);
+    let daemon = paired(&lab, "[inbox]\nfile_max = \"1KiB\"\n");
+    let (mut events, _) = subscribe(&lab, 0);
+    for (bytes, name) in [(5, "small.bin"), (2_000, "large.bin")] {
+        let file = json!({
+            "kind": "document", "mime": "application/x-test", "name": name,
+            "caption": "see this", "bytes": bytes,
+        });
+        lab.sim.call("media.send", json!({ "number": FRIEND, "file": file }));
+        let event = next(&mut events);
+        let told = &event["message"];
+        assert_eq!((&told["kind"], &told["text"]), (&json!("document"), &json!("see this")));
+        assert_eq!(told["file"]["bytes"], bytes, "{event}");
+        assert_eq!(told["file"]["name"], name);
+    }
+    let fetched = daemon.call("inbox.file", json!({ "cursor": 1, "inline": true })).unwrap();
+    assert_eq!(fetched["base64"], "AAECAwQ=");
+    let got = daemon.ctl().args(&["inbox", "file", "1"]).ok();
+    assert_eq!(got.as_bytes(), [0, 1, 2, 3, 4]);
+    let error = daemon.call("inbox.file", json!({ "cursor": 2, "inline": true })).unwrap_err();
+    assert_eq!(error["data"]["kind"], "file_too_large", "{error}");
+    let error = daemon.call("inbox.file", json!({ "cursor": 3, "inline": true })).unwrap_err();
+    assert_eq!(error["data"]["kind"], "not_found", "{error}");
+    // The state directory holds no trace of it.
+    let names: Vec<String> = std::fs::read_dir(lab.path().join("state"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(names.iter().all(|name| !name.contains("bin")), "{names:?}");
+
+    // Without a connection it cannot be had now, and says when to ask again.
+    lab.sim.call("server.replace_session", json!({}));
+    events.wait("the end of the session", |event| session_is(event, "replaced"));
+    let error = daemon.call("inbox.file", json!({ "cursor": 1, "inline": true })).unwrap_err();
+    assert_eq!(error["data"]["kind"], "file_gone", "{error}");
+    assert!(error["data"]["retry_after_ms"].is_u64(), "{error}");
+}

@@ -2,7 +2,7 @@
 //! when and why to come back.
 
 use crate::core::Core;
-use crate::core::io::{Now, Outgoing, SessionCommand, Wake};
+use crate::core::io::{Now, Outgoing, SentFile, SessionCommand, Wake};
 use crate::core::link::{Closing, Link, Phase, Run, doubled};
 use crate::core::message::{Attempt, Message};
 use crate::rpc::api::{self, MessageId, PairEnd, State};
@@ -56,6 +56,7 @@ impl Core {
         consider(open.map(|at| at.saturating_add(self.config.write_timeout_ms)), Wake::Slot);
         consider(self.resolve_at(), Wake::Resolve);
         consider(self.trim_at(), Wake::Trim);
+        consider(self.upload_at(), Wake::Upload);
         consider(self.due_at(), Wake::Due);
         consider(self.expiry_at(), Wake::Expiry);
         consider(self.undo_ends_at(), Wake::UndoEnds);
@@ -89,7 +90,7 @@ impl Core {
     }
 
     /// When its last attempt, if it had one, allows another.
-    fn rested_at(&self, head: &Message) -> Option<u64> {
+    pub(crate) fn rested_at(&self, head: &Message) -> Option<u64> {
         let flight = self.flights.get(&head.id);
         match head.state {
             State::Queued | State::Unknown => match flight {
@@ -130,7 +131,7 @@ impl Core {
     fn attempt(&mut self, id: MessageId, now: Now) -> bool {
         let started = self.queue.change(id, |message| {
             let attempt = message.attempt(now.wall_ms).ok()?;
-            Some(Outgoing { id, attempt, wa_id: message.wa_id.clone(), to: message.to.clone() })
+            Some(outgoing(message, attempt))
         });
         let Some(Some(outgoing)) = started else { return false };
         self.pacer.spend(id, outgoing.attempt, now.mono_ms);
@@ -314,5 +315,20 @@ impl Core {
             matches!(message.state, State::Sending | State::Unknown)
                 && message.attempts == attempt.0
         })
+    }
+}
+
+fn outgoing(message: &Message, attempt: Attempt) -> Outgoing {
+    let file = message.file.as_ref().zip(message.media.as_ref());
+    Outgoing {
+        id: message.id,
+        attempt,
+        wa_id: message.wa_id.clone(),
+        to: message.to.clone(),
+        kind: message.kind,
+        file: file.map(|(file, media)| {
+            Box::new(SentFile { info: file.info.clone(), media: media.clone() })
+        }),
+        link: message.link.clone().map(Box::new),
     }
 }

@@ -109,6 +109,10 @@ impl Core {
                 | State::Cancelled => {}
             }
         }
+        for (id, since, code) in self.waiting_for_uploads() {
+            situation.uploading.add(id, since);
+            situation.uploading.details.extend(code.map(|code| format!("code {code}")));
+        }
         situation.parked = parked;
     }
 }

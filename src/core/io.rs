@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::core::media::{MediaRef, Seen, SentFile, Ticket, Upload, UploadFault};
 use crate::core::message::{ChatId, Digest, Message, StoredFile, WaMessageId};
 use crate::core::pacer::Slot;
 pub use crate::core::session::{
@@ -302,6 +303,8 @@ pub enum Wake {
     Slot,
     /// A message that failed in passing has rested long enough.
     Retry,
+    /// A file is due to be uploaded, or to be tried again.
+    Upload,
     /// The next connection try is due.
     Connect,
     /// A connection or a pairing takes too long.

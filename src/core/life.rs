@@ -99,6 +99,15 @@ impl Message {
         Ok(())
     }
 
+    /// queued, unknown -> parked, for something that was found out before an attempt.
+    pub fn turn_away(&mut self, reason: Reason, wall_ms: i64) -> Result<(), IllegalStep> {
+        if !matches!(self.state, State::Queued | State::Unknown) {
+            return Err(self.illegal("turned away"));
+        }
+        self.enter(State::Parked, Some(reason), wall_ms);
+        Ok(())
+    }
+
     /// The server refused an attempt: sending, unknown -> parked; a message parked for want
     /// of an answer now has one. False if that changes nothing: it was sent after all, or
     /// waits for another attempt.
@@ -110,7 +119,13 @@ impl Message {
         };
         let unanswered = self.reason.as_ref().is_some_and(|r| r.kind == ReasonKind::NoAnswer);
         match self.state {
-            State::Sending | State::Unknown => self.enter(State::Parked, Some(reason), wall_ms),
+            State::Sending | State::Unknown => {
+                // It may have been the file: whoever tries again uploads it afresh.
+                if reason.kind == ReasonKind::Refused {
+                    self.media = None;
+                }
+                self.enter(State::Parked, Some(reason), wall_ms);
+            }
             State::Parked if unanswered => self.reason = Some(reason),
             // It would come back as if no answer had come.
             State::Cancelled if self.undo.as_ref().is_some_and(Undo::is_unanswered) => {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::media::MediaRef;
 use crate::rpc::api::{
     FileInfo, Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, State,
 };
@@ -130,6 +131,9 @@ pub struct Message {
     /// Its file in the spool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<StoredFile>,
+    /// Its file on the network's media host, once it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media: Option<MediaRef>,
     /// What is shown for a link in its text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<LinkPreview>,

@@ -10,7 +10,7 @@
 //! - `requests`, `cleaning`, `session_requests`, `session_events`: one method for each
 //!   input.
 //! - `promises`, `overdue`: what a message was promised by a clock, and what comes of it.
-//! - `gates`: what keeps one message back.
+//! - `gates`: what keeps one message back. `uploads`: its file, on its way before it.
 //! - `dispatch`: what time alone brings about, and the next attempt.
 //! - `explaining` takes a `situation`, of which `causes` makes what `explain` answers.
 //! - `query`, `forecast`, `diagnosis`: answers for readers, in the wire's types.
@@ -40,6 +40,7 @@ pub(crate) mod gates;
 pub mod io;
 pub mod life;
 pub(crate) mod link;
+pub mod media;
 pub mod message;
 pub(crate) mod out;
 pub(crate) mod overdue;
@@ -55,9 +56,11 @@ pub(crate) mod session_requests;
 pub(crate) mod situation;
 #[cfg(test)]
 mod tests;
+pub(crate) mod uploads;
 
 pub use config::CoreConfig;
 pub(crate) use dispatch::SENDING_MAX;
+pub(crate) use uploads::UPLOADS_AT_ONCE;
 
 /// The decisions. Give it every [`Input`] in order, make the [`Actions`]' changes
 /// durable, carry out their effects, and wake it at [`Core::poll_timeout`].
@@ -76,6 +79,7 @@ pub struct Core {
     /// What is known about attempts beyond what is stored.
     flights: BTreeMap<MessageId, dispatch::Flight>,
     pacer: Pacer,
+    uploads: uploads::Uploads,
     link: Link,
     draining: bool,
     /// Callers that wait for the drain to end.
@@ -107,6 +111,7 @@ impl Core {
             queue,
             flights: BTreeMap::new(),
             pacer,
+            uploads: uploads::Uploads::default(),
             link,
             draining: false,
             drainers: Vec::new(),
@@ -162,6 +167,7 @@ impl Core {
         self.trim(now);
         self.drive_link(now);
         self.dispatch(now);
+        self.drive_uploads(now);
         self.finish_drain();
         let key = self.status_key();
         if self.told.as_ref() != Some(&key) {

@@ -78,6 +78,12 @@ impl fmt::Debug for SessionEvent {
             SessionEvent::Receipt { wa_ids, kind } => {
                 f.debug_tuple("Receipt").field(wa_ids).field(kind).finish()
             }
+            SessionEvent::Uploaded { id, ticket, media } => {
+                f.debug_tuple("Uploaded").field(id).field(ticket).field(media).finish()
+            }
+            SessionEvent::UploadFailed { id, ticket, why } => {
+                f.debug_tuple("UploadFailed").field(id).field(ticket).field(why).finish()
+            }
             SessionEvent::Ended { reason, roll } => {
                 f.debug_tuple("Ended").field(reason).field(roll).finish()
             }
@@ -95,6 +101,7 @@ impl fmt::Debug for SessionCommand {
             SessionCommand::Logout => f.write_str("Logout"),
             SessionCommand::Forget => f.write_str("Forget"),
             SessionCommand::Send(outgoing) => f.debug_tuple("Send").field(outgoing).finish(),
+            SessionCommand::Upload(upload) => f.debug_tuple("Upload").field(upload).finish(),
         }
     }
 }

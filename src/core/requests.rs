@@ -117,6 +117,7 @@ fn accepted(id: MessageId, order: u64, submission: Submission, now: Now) -> Mess
         to,
         kind,
         file,
+        media: None,
         link: preview,
         priority: submission.priority,
         not_before: submission.not_before,

@@ -3,8 +3,9 @@
 
 use std::fmt;
 
+use crate::core::media::{MediaRef, SentFile, Ticket, Upload, UploadFault};
 use crate::core::message::{Attempt, ChatId, WaMessageId};
-use crate::rpc::api::MessageId;
+use crate::rpc::api::{Kind, LinkPreview, MessageId};
 
 /// What the session (`whatsapp::client`) reports.
 #[derive(Clone)]
@@ -57,6 +58,24 @@ pub enum SessionEvent {
         wa_ids: Vec<WaMessageId>,
         /// What.
         kind: ReceiptKind,
+    },
+    /// A message's file is on the media host.
+    Uploaded {
+        /// Whose.
+        id: MessageId,
+        /// Which try.
+        ticket: Ticket,
+        /// Where it lies.
+        media: Box<MediaRef>,
+    },
+    /// This try at an upload failed.
+    UploadFailed {
+        /// Whose.
+        id: MessageId,
+        /// Which try.
+        ticket: Ticket,
+        /// Why.
+        why: UploadFault,
     },
     /// The run is over: exactly one for each [`SessionCommand::Connect`] and
     /// [`SessionCommand::Pair`].
@@ -189,6 +208,9 @@ pub enum SessionCommand {
     Forget,
     /// Send one message. Answered by `Written`, `NotSent` or `CutOff`, in bounded time.
     Send(Outgoing),
+    /// Bring a message's file to the media host. Answered by `Uploaded` or `UploadFailed`,
+    /// before the end of the run at the latest.
+    Upload(Upload),
 }
 
 /// One attempt at one message. The shell adds the body.
@@ -202,4 +224,10 @@ pub struct Outgoing {
     pub wa_id: WaMessageId,
     /// Where to.
     pub to: ChatId,
+    /// What it carries.
+    pub kind: Kind,
+    /// Its file, which is on the media host.
+    pub file: Option<Box<SentFile>>,
+    /// What is shown for a link in its text.
+    pub link: Option<Box<LinkPreview>>,
 }

@@ -37,6 +37,10 @@ impl Core {
                     self.confirm(wa_id, reached, now);
                 }
             }
+            SessionEvent::Uploaded { id, ticket, media } => self.uploaded(id, ticket, *media, now),
+            SessionEvent::UploadFailed { id, ticket, why } => {
+                self.upload_failed(id, ticket, why, now);
+            }
             SessionEvent::Ended { reason, roll } => self.ended(&reason, roll, now),
         }
     }
@@ -53,7 +57,9 @@ impl Core {
             | SessionEvent::Paired { .. }
             | SessionEvent::Connected { .. }
             | SessionEvent::Ack { .. }
-            | SessionEvent::Receipt { .. } => false,
+            | SessionEvent::Receipt { .. }
+            | SessionEvent::Uploaded { .. }
+            | SessionEvent::UploadFailed { .. } => false,
         };
         self.out.slots |= closed;
     }
@@ -203,6 +209,7 @@ impl Core {
     fn ended(&mut self, reason: &EndReason, roll: u64, now: Now) {
         let Some(run) = self.link.run.take() else { return };
         self.all_unanswered(now);
+        self.all_uploads_ended();
         self.link.note_held(&run, &self.config, now);
         if matches!(run.phase, Phase::Connected { broken: false, .. }) && run.closing.is_none() {
             self.link.down_since = now.wall_ms;

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::core::io::{Actions, Answer, Change, Effect, Input, Request, SessionCommand};
-use crate::core::io::{EndReason, NotSent, Outgoing, SessionEvent, Token};
+use crate::core::io::{EndReason, NotSent, Outgoing, SessionEvent, Token, Upload, UploadFault};
 use crate::core::{Core, CoreConfig};
 use crate::daemon::clock::{self, Clock};
 use crate::daemon::engine_handle::{
@@ -322,6 +322,7 @@ impl Engine {
     fn order(&mut self, command: SessionCommand) {
         let order = match command {
             SessionCommand::Send(outgoing) => return self.send(outgoing),
+            SessionCommand::Upload(upload) => return self.upload(upload),
             other @ (SessionCommand::Connect
             | SessionCommand::Pair { .. }
             | SessionCommand::Close
@@ -338,6 +339,15 @@ impl Engine {
                 let ended = SessionEvent::Ended { reason, roll: u64::MAX };
                 self.echoes.push(Input::Session(ended));
             }
+        }
+    }
+
+    fn upload(&mut self, upload: Upload) {
+        let (id, ticket) = (upload.id, upload.ticket);
+        if self.session.order(Order::Upload(upload)).is_err() {
+            let why = UploadFault::NotConnected;
+            let failed = SessionEvent::UploadFailed { id, ticket, why };
+            self.echoes.push(Input::Session(failed));
         }
     }
 

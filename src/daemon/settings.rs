@@ -13,6 +13,9 @@ use crate::whatsapp;
 /// the session's fail, and never cut in before it has said what happened.
 const MARGIN: Duration = Duration::from_secs(20);
 
+/// The folder of messages' files in the state directory.
+const SPOOL: &str = "spool";
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -42,6 +45,7 @@ pub(super) fn session_config(config: &Config) -> whatsapp::SessionConfig {
     whatsapp::SessionConfig {
         endpoint: session.endpoint.clone(),
         ca_file: session.ca_file.clone(),
+        spool: config.state.dir.join(SPOOL),
         version: {
             let ClientVersion(major, minor, build) = session.client_version;
             (major, minor, build)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
 use tokio::time::{Instant, timeout, timeout_at};
 use whatsapp_rust::wacore_binary::{Jid, JidExt as _, Node};
 
@@ -40,6 +41,9 @@ pub struct InboxMessage {
     pub failed: u32,
     /// Copies by device.
     pub devices: BTreeMap<u16, u32>,
+    /// What it shows beside a text: its file, opened and checked, its place, contact or
+    /// link. Null for a plain text.
+    pub content: Value,
 }
 
 impl std::fmt::Debug for InboxMessage {
@@ -63,6 +67,7 @@ impl From<InboxEntry> for InboxMessage {
             chat: if entry.chat.contains('@') { entry.chat } else { format!("+{}", entry.chat) },
             failed: entry.failed,
             devices: entry.arrivals,
+            content: entry.content,
         }
     }
 }
@@ -303,7 +308,7 @@ impl Sim {
 }
 
 /// A number or a JID as an address.
-fn address(text: &str) -> Result<Jid, SimError> {
+pub(super) fn address(text: &str) -> Result<Jid, SimError> {
     if text.contains('@') {
         return text.parse().map_err(|_| SimError::BadAddress);
     }
@@ -311,7 +316,7 @@ fn address(text: &str) -> Result<Jid, SimError> {
 }
 
 /// Puts composed stanzas on their way.
-fn send_out(world: &mut World, nodes: Vec<Node>) -> Result<Composed, SimError> {
+pub(super) fn send_out(world: &mut World, nodes: Vec<Node>) -> Result<Composed, SimError> {
     let mut composed = Composed { ids: Vec::new(), clients: 0 };
     for node in nodes {
         let to = jid_attr(&node, "to").and_then(|to| world.companion_at(&to));

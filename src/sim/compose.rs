@@ -4,12 +4,14 @@
 use getrandom::rand_core::Rng;
 use serde::{Deserialize, Serialize};
 use whatsapp_rust::wacore::messages::wrap_device_sent;
+use whatsapp_rust::wacore::send::stanza_type_from_message;
 use whatsapp_rust::wacore::time::now_secs;
 use whatsapp_rust::wacore_binary::{Jid, JidExt as _, Node};
 use whatsapp_rust::waproto::codec;
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type as ProtocolType;
 
+use super::content;
 use super::device::EncType;
 use super::groups::Addressing;
 use super::hex;
@@ -17,6 +19,7 @@ use super::inbox::Slip;
 use super::keys::rng;
 use super::people::{People, digits};
 use super::person::{Person, StateKey};
+use super::receive;
 use super::stanza::message::{Head, enc};
 use super::stanza::text_attr;
 
@@ -71,10 +74,21 @@ impl People {
         group: Option<&Jid>,
         text: &str,
     ) -> Vec<Node> {
+        self.compose_message(from_number, account, group, &text_message(text)).await
+    }
+
+    /// The same with any content.
+    pub(super) async fn compose_message(
+        &mut self,
+        from_number: &str,
+        account: &str,
+        group: Option<&Jid>,
+        message: &wa::Message,
+    ) -> Vec<Node> {
         let (Ok(from), Ok(account)) = (digits(from_number), digits(account)) else {
             return Vec::new();
         };
-        let mut sent = Sent::new(&from, &account, &text_message(text));
+        let mut sent = Sent::new(&from, &account, message);
         sent.group = group.map(Jid::to_string);
         self.post(sent).await
     }
@@ -82,19 +96,32 @@ impl People {
     /// Lets the account's phone write to somebody: the copies for the account's
     /// clients. A recipient that is played here finds the message in its inbox.
     pub async fn compose_from_phone(&mut self, account: &str, to: &Jid, text: &str) -> Vec<Node> {
+        self.compose_message_from_phone(account, to, text_message(text)).await
+    }
+
+    /// The same with any content.
+    pub(super) async fn compose_message_from_phone(
+        &mut self,
+        account: &str,
+        to: &Jid,
+        message: wa::Message,
+    ) -> Vec<Node> {
         let Ok(account) = digits(account) else {
             return Vec::new();
         };
         if to.is_group() {
-            return self.compose(&account, &account, Some(to), text).await;
+            return self.compose_message(&account, &account, Some(to), &message).await;
         }
         let recipient = to.to_non_ad_string();
-        let copy = wrap_device_sent(text_message(text), recipient.clone());
+        let text = receive::text_of(&message).unwrap_or_default();
+        let shown = content::shown(&message, Some(&self.files));
+        let copy = wrap_device_sent(message, recipient.clone());
         let mut sent = Sent::new(&account, &account, &copy);
         sent.recipient = Some(recipient);
         let slip = Slip { id: &sent.id, chat: &account, from: &account, at_s: now_secs() };
         if let Some(person) = self.find_mut(to).filter(|person| person.on_network) {
-            person.inbox.arrived(&slip, 0, Some(text));
+            person.inbox.arrived(&slip, 0, Some(&text));
+            person.inbox.show(&slip, shown);
         }
         self.post(sent).await
     }
@@ -160,7 +187,7 @@ impl People {
                 nodes.push(if sent.peer {
                     head.peer(&sent.id, sealed)
                 } else {
-                    head.text(&sent.id, vec![sealed])
+                    head.typed(&sent.id, stanza_type_from_message(&message), vec![sealed])
                 });
             }
         }
@@ -188,7 +215,7 @@ impl People {
         for (client, mut encs) in letters {
             encs.push(sealed.clone());
             if let Some(head) = self.group_letter(&sent.from, &sent.account, client, group, by) {
-                nodes.push(head.text(&sent.id, encs));
+                nodes.push(head.typed(&sent.id, stanza_type_from_message(&message), encs));
             }
         }
         nodes

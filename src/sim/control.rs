@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::Sim;
 use super::error::SimError;
+use super::media_api;
 use super::settings::{LoginFailure, SettingsChange};
 
 /// Longest line, in bytes.
@@ -23,7 +24,7 @@ const LINE_BYTES_MAX: u64 = 1024 * 1024;
 const CONNECTIONS_MAX: usize = 64;
 
 /// Why a call got no result.
-enum Failure {
+pub(super) enum Failure {
     /// The line is not JSON.
     NotJson,
     /// The JSON is not a request.
@@ -148,7 +149,7 @@ fn reply(id: Value, result: Result<Value, Failure>) -> String {
     .to_string()
 }
 
-fn params<T: DeserializeOwned>(value: Value) -> Result<T, Failure> {
+pub(super) fn params<T: DeserializeOwned>(value: Value) -> Result<T, Failure> {
     let value = if value.is_null() { json!({}) } else { value };
     serde_json::from_value(value).map_err(|error| Failure::BadParams(error.to_string()))
 }
@@ -257,6 +258,7 @@ async fn call(sim: &Sim, method: &str, given: Value) -> Result<Value, Failure> {
     let (room, _) = method.split_once('.').unwrap_or_default();
     match room {
         "phone" => call_phone(sim, method, given).await,
+        "media" => media_api::call(sim, method, given).await,
         "server" => call_server(sim, method, given).await,
         _ => call_people(sim, method, given).await,
     }

@@ -45,6 +45,9 @@ pub enum SimError {
     /// An address is neither a number nor a JID.
     #[error("an address is a number or a JID")]
     BadAddress,
+    /// A file that somebody is to send has no such kind, or no content.
+    #[error("a file has a kind, and base64 or a number of bytes")]
+    BadFile,
     /// A key operation failed.
     #[error("a key is unusable")]
     Key(#[from] whatsapp_rust::wacore::libsignal::protocol::CurveError),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Messages that one person's inbox holds; the oldest go first.
 const INBOX_ENTRIES_MAX: usize = 20_000;
@@ -24,6 +25,9 @@ pub struct InboxEntry {
     pub arrivals: BTreeMap<u16, u32>,
     /// Copies that could not be decrypted.
     pub failed: u32,
+    /// What it shows beside a text; null for a plain one.
+    #[serde(default)]
+    pub content: Value,
 }
 
 impl InboxEntry {
@@ -92,6 +96,13 @@ impl Inbox {
             if let Some(text) = text {
                 text.clone_into(&mut entry.text);
             }
+        }
+    }
+
+    /// What a message shows beside its text. What a device could open stays.
+    pub(super) fn show(&mut self, slip: &Slip<'_>, content: Value) {
+        if let Some(entry) = self.entry(slip).filter(|entry| entry.content["sha256"].is_null()) {
+            entry.content = content;
         }
     }
 

@@ -34,6 +34,10 @@ pub(super) async fn request(world: &mut World, link: LinkId, iq: &Node) {
             let sync = app_state(iq);
             world.say(link, result_with(iq, [sync]));
         }
+        ("w:m", true, "media_conn") => {
+            let conn = world.media.conn();
+            world.say(link, result_with(iq, [conn]));
+        }
         ("w:p", ..) => {
             world.stats.keepalives += 1;
             world.say(link, result(iq));

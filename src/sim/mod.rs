@@ -4,6 +4,7 @@
 //! that trusts its keys. One process holds many accounts. The rooms:
 //! - `listener`, `frames`, `noise`, `session`: a connection, from TCP to stanzas.
 //! - `dispatch`, `login`, `pairing`, `pair_code`, `iq`, `route`: what the server does.
+//! - `media`, `media_host`, `content`: the media host, and who opens its files.
 //! - `world`, `accounts`, `settings`, `shared`, `disk`: what it knows, behind one lock.
 //! - [`people`] and below it [`device`], [`groups`], [`inbox`], `stanza`: everybody's
 //!   Signal devices, and what they answer.
@@ -19,6 +20,7 @@ mod api;
 mod cert;
 pub mod cli;
 mod compose;
+mod content;
 mod control;
 pub mod device;
 mod disk;
@@ -32,6 +34,9 @@ mod iq;
 mod keys;
 mod listener;
 mod login;
+mod media;
+mod media_api;
+mod media_host;
 mod nodes;
 mod noise;
 mod pair_code;
@@ -56,7 +61,9 @@ use tokio::task::JoinHandle;
 
 pub use api::{Composed, DEFAULT_ACCOUNT, InboxMessage};
 pub use cert::CertError;
+pub use content::SentFile;
 pub use error::{PairingError, SimError};
+pub use media::{MediaChange, MediaSettings, MediaStats};
 pub use settings::{
     ATTEMPTS_MAX, AckError, Attempt, LoginFailure, REACHOUT_CODE, Receipts, Settings,
     SettingsChange, Stats, Times,
@@ -107,10 +114,13 @@ impl Sim {
         let state = folder.load()?;
         let root_key = state.noise.root_public()?;
         let tls = state.tls;
-        let world = World::new(state.noise, state.accounts, state.people);
+        let mut world = World::new(state.noise, state.accounts, state.people);
+        let files = listener::bind((address.ip(), 0).into()).await?;
+        world.media.port = files.local_addr().map_err(SimError::io("cannot listen"))?.port();
         let shared = Arc::new(Shared::new(world));
         let server = listener::run(listener, tls.server_config()?, Arc::clone(&shared));
-        let mut tasks = vec![tokio::spawn(server)];
+        let host = media_host::run(files, tls.server_config()?, Arc::clone(&shared));
+        let mut tasks = vec![tokio::spawn(server), tokio::spawn(host)];
         if folder.is_kept() {
             tasks.push(tokio::spawn(disk::keep(folder.path(), tls.clone(), Arc::clone(&shared))));
         }

@@ -14,6 +14,7 @@ use super::compose::Sent;
 use super::device::DeviceError;
 use super::groups::{Addressing, GROUP_MEMBERS_MAX, Group};
 use super::inbox::InboxEntry;
+use super::media::Files;
 pub use super::person::AccountPhone;
 use super::person::{Endpoint, Person, Player, StateKey, UploadedKeys};
 use super::stanza;
@@ -68,6 +69,9 @@ pub struct People {
     pub(super) groups: BTreeMap<String, Group>,
     /// What was written to accounts lately, for clients that could not read it.
     pub(super) sent: VecDeque<Sent>,
+    /// The files on the media host.
+    #[serde(skip)]
+    pub(super) files: Files,
 }
 
 impl People {

@@ -1,13 +1,16 @@
 //! A client's message arrives: every addressed device that is played here opens
 //! its copy, and the person's inbox keeps the books.
 
+use serde_json::Value;
 use whatsapp_rust::wacore::time::now_secs;
 use whatsapp_rust::wacore_binary::{Jid, JidExt as _, Node};
 use whatsapp_rust::waproto::whatsapp as wa;
 
+use super::content;
 use super::device::{DeviceError, EncType};
 use super::groups::Addressing;
 use super::inbox::Slip;
+use super::media::Files;
 use super::people::People;
 use super::person::Person;
 use super::stanza::message::{Head, Outgoing, Retry, envelope};
@@ -168,7 +171,8 @@ impl People {
             return Some(delivered);
         };
         let chat = out.to.to_string();
-        let opened = open(device, &sender.address, &chat, &target.encs).await;
+        let files = (!is_own).then_some(&self.files);
+        let opened = open(device, &sender.address, &chat, &target.encs, files).await;
         let destination = opened.as_ref().ok().and_then(|content| content.destination.clone());
         let about = if out.to.is_group() {
             chat
@@ -185,6 +189,7 @@ impl People {
                 delivered.key_request = delivered.is_own_phone && content.key_request;
                 if let Some(text) = content.text.filter(|_| !out.peer) {
                     person.inbox.arrived(&slip, target.device, Some(&text));
+                    person.inbox.show(&slip, content.shown);
                 }
             }
             // Only a repetition if this message was read before: otherwise the
@@ -251,6 +256,8 @@ struct Content {
     text: Option<String>,
     destination: Option<String>,
     key_request: bool,
+    /// See [`InboxEntry::content`](super::inbox::InboxEntry::content).
+    shown: Value,
 }
 
 async fn open(
@@ -258,8 +265,10 @@ async fn open(
     sender: &str,
     chat: &str,
     encs: &[&Node],
+    files: Option<&Files>,
 ) -> Result<Content, DeviceError> {
-    let mut content = Content { text: None, destination: None, key_request: false };
+    let mut content =
+        Content { text: None, destination: None, key_request: false, shown: Value::Null };
     let mut failed = None;
     // A sender key travels in a pairwise envelope, and must be there first.
     let mut envelopes: Vec<_> = encs.iter().map(|enc| envelope(enc)).collect();
@@ -278,6 +287,7 @@ async fn open(
                     protocol.is_some_and(|p| p.app_state_sync_key_request.is_set());
                 if let Some(text) = text_of(&opened.message) {
                     content.text = Some(text);
+                    content.shown = content::shown(&opened.message, files);
                     content.destination = opened.destination;
                 }
             }
@@ -292,13 +302,16 @@ async fn open(
 
 /// The text of a message: empty for one without text, `None` if it is only a
 /// sender key.
-fn text_of(message: &wa::Message) -> Option<String> {
+pub(super) fn text_of(message: &wa::Message) -> Option<String> {
     if let Some(text) = &message.conversation {
         return Some(text.clone());
     }
     let extended = message.extended_text_message.as_option();
     if let Some(text) = extended.and_then(|extended| extended.text.clone()) {
         return Some(text);
+    }
+    if let Some(caption) = content::caption(message) {
+        return Some(caption);
     }
     let only_key = message.sender_key_distribution_message.is_set();
     (!only_key).then(String::new)

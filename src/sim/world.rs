@@ -12,6 +12,7 @@ use whatsapp_rust::wacore_binary::{Jid, Node};
 
 use super::accounts::{Account, Accounts, DeviceId};
 use super::cert::NoiseKeys;
+use super::media::Media;
 use super::nodes::{attr, conflict, server};
 use super::pair_code::CodeOffer;
 use super::pairing::{Pending, Registration};
@@ -77,6 +78,8 @@ pub(super) struct World {
     pub(super) people: People,
     /// The Noise keys.
     pub(super) noise: NoiseKeys,
+    /// The media host.
+    pub(super) media: Media,
     /// How the server behaves.
     pub(super) settings: Settings,
     /// What happened.
@@ -94,6 +97,7 @@ impl World {
     pub(super) fn new(noise: NoiseKeys, accounts: Accounts, people: People) -> Self {
         World {
             accounts,
+            media: Media::new(people.files.clone()),
             people,
             noise,
             settings: Settings::default(),

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use whatsapp_rust::cache_config::{CacheConfig, CacheEntryConfig, MsgSecretPolicy};
 use whatsapp_rust::store::commands::DeviceCommand;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::types::events::Subscription;
+use whatsapp_rust::wacore::net::HttpClient;
 use whatsapp_rust::wacore::store::device::DevicePropsOverride;
 use whatsapp_rust::{Client, TokioRuntime};
 
@@ -39,6 +41,10 @@ pub(crate) struct Built {
     pub(crate) tap: Arc<Tap>,
     pub(crate) trace: Arc<Trace>,
     pub(crate) subscription: Subscription,
+    /// Ends every exchange with a media host.
+    pub(crate) halt: watch::Sender<bool>,
+    /// Fetches files from the media hosts, piece by piece.
+    pub(crate) files: Arc<dyn HttpClient>,
 }
 
 /// Builds it, or says how the connection ends before it began.
@@ -65,11 +71,13 @@ pub(crate) async fn client(means: &Means, kind: &Kind) -> Result<Built, EndReaso
         means.config.connect_timeout,
         Arc::clone(&trace),
     );
+    let (halt, halted) = watch::channel(false);
+    let files = Https::new(Arc::clone(&means.trust), halted.clone()).streaming();
     let builder = Client::builder()
         .with_runtime(TokioRuntime)
         .with_persistence_manager(Arc::clone(&manager))
         .with_transport_factory(factory)
-        .with_http_client(Https::new(Arc::clone(&means.trust)))
+        .with_http_client(Https::new(Arc::clone(&means.trust), halted))
         .with_version_override(means.config.version)
         .with_cache_config(small_caches())
         .with_skip_history_sync(true)
@@ -93,7 +101,7 @@ pub(crate) async fn client(means: &Means, kind: &Kind) -> Result<Built, EndReaso
         Me { pn: device.pn.clone(), lid: device.lid.clone() }
     });
     let subscription = client.subscribe_handler(tap.clone());
-    Ok(Built { client, manager, tap, trace, subscription })
+    Ok(Built { client, manager, tap, trace, subscription, halt, files: Arc::new(files) })
 }
 
 /// How the phone lists this device is fixed when it pairs.

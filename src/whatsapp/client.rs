@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::core::io::{NotSent, SessionEvent};
+use crate::core::io::{NotSent, SessionEvent, UploadFault};
 use crate::pulse::Pulse;
 use crate::whatsapp::endpoint::Endpoint;
 use crate::whatsapp::inbound::Inbound;
@@ -13,7 +13,7 @@ use crate::whatsapp::pairing::Kind;
 use crate::whatsapp::run::{self, Ending};
 use crate::whatsapp::send::Outcome;
 use crate::whatsapp::tls::Trust;
-use crate::whatsapp::{KeyStore, Order, SessionConfig};
+use crate::whatsapp::{KeyStore, Order, SessionConfig, uploads};
 
 /// What every connection of the session needs.
 pub(crate) struct Means {
@@ -72,6 +72,11 @@ impl Session {
                     let _ = self.events.send(report).await;
                     None
                 }
+                Order::Upload(upload) => {
+                    let report = uploads::failed(&upload, UploadFault::NotConnected);
+                    let _ = self.events.send(report).await;
+                    None
+                }
             };
         }
     }
@@ -89,7 +94,13 @@ impl Session {
                 self.forget().await;
                 None
             }
-            next @ (Some(Order::Connect | Order::Pair { .. } | Order::Close | Order::Send(..))
+            next @ (Some(
+                Order::Connect
+                | Order::Pair { .. }
+                | Order::Close
+                | Order::Send(..)
+                | Order::Upload(_),
+            )
             | None) => next,
         };
         let ended = SessionEvent::Ended { reason, roll: roll() };

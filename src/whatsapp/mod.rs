@@ -7,15 +7,19 @@
 
 mod build;
 mod client;
+mod content;
 mod endpoint;
 mod fetch;
 mod flights;
 mod http;
+mod http_body;
 mod inbound;
 mod keys;
 mod letters;
+mod look;
 mod pairing;
 mod run;
+mod sealed;
 mod send;
 pub mod storage;
 mod tap;
@@ -24,6 +28,7 @@ mod tests;
 mod tls;
 mod translate;
 mod transport;
+mod uploads;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,7 +45,7 @@ pub use crate::whatsapp::inbound::{Inbound, Line};
 pub use crate::whatsapp::keys::StoredKeys;
 pub use crate::whatsapp::tls::TlsError;
 
-use crate::core::io::{Body, Outgoing, SessionCommand, SessionEvent};
+use crate::core::io::{Body, Outgoing, SessionCommand, SessionEvent, Upload};
 use crate::pulse::Pulse;
 use crate::whatsapp::client::Means;
 
@@ -61,6 +66,8 @@ pub struct SessionConfig {
     pub endpoint: String,
     /// PEM file with the only certificates to trust; none: the system's.
     pub ca_file: Option<PathBuf>,
+    /// The folder with the files of messages.
+    pub spool: PathBuf,
     /// The client version to announce. Nothing is fetched to find out a newer one.
     pub version: (u32, u32, u32),
     /// The name under which the phone lists this device.
@@ -103,6 +110,7 @@ impl Default for SessionConfig {
         SessionConfig {
             endpoint: ENDPOINT_DEFAULT.to_owned(),
             ca_file: None,
+            spool: PathBuf::new(),
             version: VERSION_DEFAULT,
             device_name: "tetherd".to_owned(),
             push_name: None,
@@ -161,6 +169,8 @@ pub enum Order {
     Forget,
     /// Send one message. Answered by `Written`, `NotSent` or `CutOff`, in bounded time.
     Send(Outgoing, Body),
+    /// Bring a file to the media host. Answered by `Uploaded` or `UploadFailed`.
+    Upload(Upload),
 }
 
 impl std::fmt::Debug for Order {
@@ -175,6 +185,7 @@ impl std::fmt::Debug for Order {
             Order::Send(outgoing, body) => {
                 f.debug_tuple("Send").field(outgoing).field(body).finish()
             }
+            Order::Upload(upload) => f.debug_tuple("Upload").field(upload).finish(),
         }
     }
 }
@@ -189,6 +200,7 @@ impl Order {
             SessionCommand::Close => Some(Order::Close),
             SessionCommand::Logout => Some(Order::Logout),
             SessionCommand::Forget => Some(Order::Forget),
+            SessionCommand::Upload(upload) => Some(Order::Upload(upload)),
             SessionCommand::Send(_) => None,
         }
     }

@@ -12,19 +12,20 @@ use tokio::time::{Instant, sleep_until, timeout};
 use whatsapp_rust::futures::channel::oneshot;
 use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::types::events::Subscription;
+use whatsapp_rust::wacore::net::HttpClient;
 use whatsapp_rust::{Client, NodeFilter, OwnedNodeRef, PresenceError};
 
-use crate::core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent};
+use crate::core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent, Upload, UploadFault};
 use crate::whatsapp::Order;
 use crate::whatsapp::build::{self, Built};
 use crate::whatsapp::client::Means;
 use crate::whatsapp::flights::Flights;
-use crate::whatsapp::http::Https;
 use crate::whatsapp::pairing::{Kind, Step};
 use crate::whatsapp::send::Outcome;
 use crate::whatsapp::tap::{Overflow, Tap};
 use crate::whatsapp::translate::{Report, Seen};
 use crate::whatsapp::transport::{Progress, Trace};
+use crate::whatsapp::uploads::{self, Uploads};
 
 /// The presence after login.
 const PRESENCE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -65,11 +66,13 @@ struct Run<'a> {
     trace: Arc<Trace>,
     // Dropping it ends the reports.
     _subscription: Subscription,
+    files: Arc<dyn HttpClient>,
     ready: bool,
     offered: bool,
     paired: bool,
     deadline: Option<Instant>,
     flights: Flights,
+    uploads: Uploads,
     helpers: Vec<AbortHandle>,
     /// What the server said about the end.
     verdict: Option<EndReason>,
@@ -92,7 +95,8 @@ impl<'a> Run<'a> {
         events: &'a mpsc::Sender<SessionEvent>,
         built: Built,
     ) -> Run<'a> {
-        let Built { client, manager, tap, trace, subscription } = built;
+        let Built { client, manager, tap, trace, subscription, halt, files } = built;
+        let spool = means.config.spool.clone();
         Run {
             means,
             kind,
@@ -101,11 +105,13 @@ impl<'a> Run<'a> {
             tap,
             trace,
             _subscription: subscription,
+            files,
             ready: false,
             offered: false,
             paired: false,
             deadline: Some(Instant::now() + means.config.login_time_max()),
-            flights: Flights::new(manager, means.config.sends_at_once),
+            flights: Flights::new(Arc::clone(&manager), means.config.sends_at_once),
+            uploads: Uploads::new(manager, spool, halt),
             helpers: Vec::new(),
             verdict: None,
             gone: None,
@@ -125,7 +131,9 @@ impl<'a> Run<'a> {
         while let Some(Ok(seen)) = self.tap.try_next() {
             self.seen_late(seen).await;
         }
-        for report in self.flights.land_all().await {
+        let mut reports = self.flights.land_all().await;
+        reports.extend(self.uploads.land_all().await);
+        for report in reports {
             self.tell(report).await;
         }
         self.ending(leave)
@@ -143,6 +151,7 @@ impl<'a> Run<'a> {
             let leave = tokio::select! {
                 seen = tap.next() => self.seen(seen).await,
                 Some(report) = self.flights.landed() => self.tell(report).await,
+                Some(report) = self.uploads.landed() => self.tell(report).await,
                 node = &mut *stream_error => {
                     *stream_error = self.watch_stream_errors();
                     node.ok().and_then(|node| self.stream_error(&node))
@@ -264,8 +273,7 @@ impl<'a> Run<'a> {
         };
         tracing::info!("connected");
         self.ready = true;
-        let https = Arc::new(Https::new(Arc::clone(&self.means.trust)));
-        self.means.inbound.line.up(&self.client, https);
+        self.means.inbound.line.up(&self.client, Arc::clone(&self.files));
         self.deadline = None;
         self.set_unavailable();
         self.tell(SessionEvent::Connected { account: account.to_non_ad().to_string() }).await
@@ -303,6 +311,7 @@ impl<'a> Run<'a> {
     async fn order(&mut self, order: Option<Order>) -> Option<Leave> {
         match order {
             Some(Order::Send(out, body)) => self.send(out, body).await,
+            Some(Order::Upload(upload)) => self.upload(upload).await,
             // A second connection would fight the first: it takes the first one's place.
             order @ (Some(Order::Connect | Order::Pair { .. } | Order::Logout | Order::Forget)
             | Some(Order::Close)
@@ -321,6 +330,18 @@ impl<'a> Run<'a> {
         }
     }
 
+    async fn upload(&mut self, upload: Upload) -> Option<Leave> {
+        let report = if self.ready {
+            self.uploads.start(&self.client, upload)
+        } else {
+            Some(uploads::failed(&upload, UploadFault::NotConnected))
+        };
+        match report {
+            Some(report) => self.tell(report).await,
+            None => None,
+        }
+    }
+
     async fn tell(&self, event: SessionEvent) -> Option<Leave> {
         match self.events.send(event).await {
             Ok(()) => None,
@@ -332,6 +353,7 @@ impl<'a> Run<'a> {
     async fn tear_down(&mut self, leave: &Leave, mut runner: JoinHandle<()>) {
         self.means.inbound.line.down();
         self.flights.ground();
+        self.uploads.halt();
         for helper in self.helpers.drain(..) {
             helper.abort();
         }

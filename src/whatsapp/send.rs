@@ -16,10 +16,10 @@ use whatsapp_rust::socket::error::{EncryptSendError, EncryptSendErrorKind, Socke
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::wacore::store::error::StoreError;
 use whatsapp_rust::wacore_binary::JidExt;
-use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::{Client, ErrorChainExt, Jid, SendError, SendOptions};
 
 use crate::core::io::{Body, NotSent, Outgoing, SessionEvent};
+use crate::whatsapp::content;
 
 /// How one attempt came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,9 @@ async fn send(line: &Line, out: &Outgoing, body: &Body, limit: Duration) -> Outc
     let Ok(to) = out.to.as_str().parse::<Jid>() else {
         return Outcome::NotSent(NotSent::Unsendable);
     };
+    let Some(message) = content::message(out, body) else {
+        return Outcome::NotSent(NotSent::Unsendable);
+    };
     let deadline = Instant::now() + limit;
     if !to.is_group() {
         match timeout_at(deadline, check_device(client, &to)).await {
@@ -65,7 +68,7 @@ async fn send(line: &Line, out: &Outgoing, body: &Body, limit: Duration) -> Outc
         return Outcome::NotSent(NotSent::Passing);
     }
     let options = SendOptions::default().with_message_id(&out.wa_id.0);
-    let sending = client.send_message_with_options(to, text(body), options);
+    let sending = client.send_message_with_options(to, message, options);
     match timeout_at(deadline, sending).await {
         Ok(Ok(_)) => Outcome::Written,
         Ok(Err(error)) => classify(&error),
@@ -91,12 +94,6 @@ async fn check_device(client: &Client, to: &Jid) -> Result<(), NotSent> {
 /// what it carried: everybody is given the key anew.
 async fn give_keys_again(line: &Line, group: &Jid) -> Result<(), StoreError> {
     line.manager.clear_sender_key_devices(&group.to_string()).await
-}
-
-/// Plain text, as the apps send it to people and groups alike: they use the extended
-/// form only for a quote, a mention, a link's preview or disappearing messages.
-fn text(body: &Body) -> wa::Message {
-    wa::Message { conversation: Some(body.0.to_string()), ..Default::default() }
 }
 
 /// What a failure says about the frame. The library hands the frame over as the last

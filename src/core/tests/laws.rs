@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::world::{Run, World};
-use crate::core::io::{Actions, Answer, Change, Effect, Outgoing, SessionCommand};
+use crate::core::UPLOADS_AT_ONCE;
+use crate::core::io::{Actions, Answer, Change, Effect, Outgoing, SessionCommand, Upload};
 use crate::core::message::Message;
 use crate::rpc::api::{MessageId, State};
 
@@ -68,6 +69,7 @@ impl World {
             SessionCommand::Logout => "logout",
             SessionCommand::Forget => "forget",
             SessionCommand::Send(_) => "send",
+            SessionCommand::Upload(_) => "upload",
         });
         match command {
             SessionCommand::Connect | SessionCommand::Pair { .. } => {
@@ -88,7 +90,21 @@ impl World {
             }
             SessionCommand::Forget => assert_eq!(self.run, Run::None, "forgot under a run"),
             SessionCommand::Send(outgoing) => self.leave(outgoing),
+            SessionCommand::Upload(upload) => self.carry(upload),
         }
+    }
+
+    /// A file leaves for the media host: the rules about uploads.
+    fn carry(&mut self, upload: Upload) {
+        assert_eq!(self.run, Run::Connected, "uploaded without a connection");
+        assert!(!self.closing, "uploaded on a connection that is being closed");
+        let stored = &self.store.messages[&upload.id];
+        assert_eq!(stored.file.as_ref(), Some(&upload.file));
+        assert!(matches!(stored.state, State::Queued | State::Unknown), "{:?}", stored.state);
+        assert!(!stored.media_is_ready(self.now.wall_ms), "uploaded what is there");
+        let twice = self.uploads.insert(upload.id, upload);
+        assert!(twice.is_none(), "one file twice at a time");
+        assert!(self.uploads.len() <= UPLOADS_AT_ONCE, "too many uploads at a time");
     }
 
     /// An attempt leaves: the rules about attempts.
@@ -99,6 +115,8 @@ impl World {
         assert_eq!((stored.state, stored.attempts), (State::Sending, outgoing.attempt.0));
         assert_eq!(stored.wa_id, outgoing.wa_id);
         assert!(self.store.bodies.contains(&outgoing.id));
+        assert_eq!(stored.file.is_some(), outgoing.file.is_some());
+        assert!(stored.media_is_ready(self.now.wall_ms), "sent before its file was there");
         let newest = self.store.slots.iter().map(|slot| (slot.boot, slot.mono_ms)).next_back();
         assert_eq!(newest, Some((self.boot, self.now.mono_ms)), "a slot is stored first");
         let window = self.config.window_ms;

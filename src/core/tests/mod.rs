@@ -11,6 +11,7 @@ mod promises;
 mod queue;
 mod redaction;
 mod resolving;
+mod uploads;
 mod virtual_time;
 mod words;
 mod world;

@@ -8,6 +8,7 @@ use super::world::{ACCOUNT, Run, World};
 use crate::core::CoreConfig;
 use crate::core::io::{
     Answer, EndReason, Input, NotSent, Offer, ReceiptKind, Request, Selection, SessionEvent, Token,
+    UploadFault,
 };
 use crate::core::message::Message;
 use crate::rpc::api::{ErrorKind, MessageId, Priority, State};
@@ -15,6 +16,9 @@ use crate::rpc::api::{ErrorKind, MessageId, Priority, State};
 #[derive(Clone, Debug)]
 enum Op {
     Submit { chat: u32, key: Option<u8>, text: u8 },
+    SubmitFile { chat: u32 },
+    Uploaded(usize),
+    UploadFailed(usize, u8),
     SubmitTimed { chat: u32, priority: usize, not_before: Option<i64>, expires: Option<i64> },
     Cancel(usize),
     CancelChat { chat: u32, dry_run: bool },
@@ -50,6 +54,9 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         12 => (0_u32..4, proptest::option::of(0_u8..4), 0_u8..3)
             .prop_map(|(chat, key, text)| Op::Submit { chat, key, text }),
+        4 => (0_u32..4).prop_map(|chat| Op::SubmitFile { chat }),
+        5 => pick().prop_map(Op::Uploaded),
+        3 => (pick(), any::<u8>()).prop_map(|(which, why)| Op::UploadFailed(which, why)),
         8 => (
             0_u32..4,
             0_usize..3,
@@ -194,6 +201,10 @@ fn sent(world: &World, which: usize) -> Option<MessageId> {
     (!recent.is_empty()).then(|| recent[which % recent.len()].1.id)
 }
 
+fn uploading(world: &World, which: usize) -> Option<MessageId> {
+    world.uploads.keys().nth(which % world.uploads.len().max(1)).copied()
+}
+
 /// A key is remembered as long as its message.
 fn submit(world: &mut World, model: &mut Model, chat: u32, key: Option<u8>, text: u8) {
     let known = key.and_then(|key| model.keys.get(&key).copied());
@@ -227,6 +238,28 @@ fn submit(world: &mut World, model: &mut Model, chat: u32, key: Option<u8>, text
 fn act(world: &mut World, model: &mut Model, op: Op) {
     match op {
         Op::Submit { chat, key, text } => submit(world, model, chat, key, text),
+        Op::SubmitFile { chat } => {
+            let submission = world.file_submission(chat, "a file");
+            drop(world.ask(Request::Submit(Box::new(submission))));
+        }
+        Op::Uploaded(which) => {
+            if let Some(id) = uploading(world, which) {
+                world.uploaded(id);
+            }
+        }
+        Op::UploadFailed(which, why) => {
+            if let Some(id) = uploading(world, which) {
+                let whys = [
+                    UploadFault::NotConnected,
+                    UploadFault::Passing { code: Some(503) },
+                    UploadFault::Passing { code: None },
+                    UploadFault::Passing { code: Some(507) },
+                    UploadFault::TooLarge,
+                    UploadFault::Unreadable,
+                ];
+                world.upload_failed(id, whys[usize::from(why) % whys.len()]);
+            }
+        }
         Op::Cancel(which) => {
             let ids: Vec<MessageId> = world.store.messages.keys().copied().collect();
             if !ids.is_empty() {
@@ -419,6 +452,9 @@ fn comes_to_rest(world: &mut World) {
     world.now.wall_ms = world.now.wall_ms.max(last.unwrap_or(0));
     world.input(Input::Tick);
     for _ in 0..64 {
+        for id in world.uploads.keys().copied().collect::<Vec<_>>() {
+            world.uploaded(id);
+        }
         let flying: Vec<MessageId> = world.core.queue.sending().collect();
         for id in flying {
             world.ack(id);

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::core::io::{
-    Answer, Body, BootId, EndReason, Facts, Input, NotSent, Now, Offer, Outgoing, ReceiptKind,
-    Request, Restored, Selection, SessionEvent, Submission, Token,
+    Answer, Body, BootId, EndReason, Facts, Input, MediaRef, NotSent, Now, Offer, Outgoing,
+    ReceiptKind, Request, Restored, Seen, Selection, SessionEvent, Submission, Token, Upload,
+    UploadFault,
 };
-use crate::core::message::{Attempt, Digest, Message, WaMessageId};
+use crate::core::message::{Attempt, Digest, Message, SpoolId, StoredFile, WaMessageId};
 use crate::core::pacer::Slot;
 use crate::core::{Core, CoreConfig};
 use crate::rpc::api::{self, MessageId, State};
@@ -58,6 +59,8 @@ pub(super) struct World {
     pub(super) restored: HashSet<MessageId>,
     /// Where each message stood before its attempt.
     pub(super) came_from: HashMap<MessageId, State>,
+    /// Uploads under way.
+    pub(super) uploads: BTreeMap<MessageId, Upload>,
     pub(super) first_sends: HashMap<(String, api::Priority), Vec<MessageId>>,
     next_token: u64,
     next_wa: u64,
@@ -109,6 +112,7 @@ impl World {
             restored: HashSet::new(),
             came_from: HashMap::new(),
             first_sends: HashMap::new(),
+            uploads: BTreeMap::new(),
             next_token: 0,
             next_wa: 0,
         };
@@ -139,7 +143,14 @@ impl World {
             SessionEvent::Ended { .. } => {
                 self.run = Run::None;
                 self.closing = false;
+                self.uploads.clear();
                 self.nothing_leaves_any_more();
+            }
+            SessionEvent::Uploaded { id, ticket, .. }
+            | SessionEvent::UploadFailed { id, ticket, .. } => {
+                if self.uploads.get(id).is_some_and(|upload| upload.ticket == *ticket) {
+                    self.uploads.remove(id);
+                }
             }
             SessionEvent::Written { id, attempt }
             | SessionEvent::NotSent { id, attempt, .. }
@@ -260,6 +271,40 @@ impl World {
         }
     }
 
+    /// Accepts a document to this chat.
+    pub(super) fn send_file(&mut self, chat: u32) -> MessageId {
+        let caption = format!("caption {}", self.next_wa);
+        let submission = self.file_submission(chat, &caption);
+        match self.ask(Request::Submit(Box::new(submission))) {
+            Ok(Answer::Sent(result)) => result.message.id,
+            other => panic!("{other:?} is no answer to a submission"),
+        }
+    }
+
+    pub(super) fn file_submission(&mut self, chat: u32, caption: &str) -> Submission {
+        let info = api::FileInfo {
+            bytes: 3,
+            mime: "application/pdf".to_owned(),
+            sha256: "00".repeat(32),
+            name: Some("a.pdf".to_owned()),
+        };
+        let spool = SpoolId(format!("{:032x}", self.next_wa));
+        let file = Some(StoredFile { spool, info });
+        let kind = api::Kind::Document;
+        Submission { kind, file, ..self.submission(chat, caption, None) }
+    }
+
+    /// The upload under way arrives.
+    pub(super) fn uploaded(&mut self, id: MessageId) {
+        let ticket = self.uploads[&id].ticket;
+        self.session(SessionEvent::Uploaded { id, ticket, media: Box::new(media()) });
+    }
+
+    pub(super) fn upload_failed(&mut self, id: MessageId, why: UploadFault) {
+        let ticket = self.uploads[&id].ticket;
+        self.session(SessionEvent::UploadFailed { id, ticket, why });
+    }
+
     /// Accepts one message to this chat.
     pub(super) fn send(&mut self, chat: u32) -> MessageId {
         let text = format!("text {}", self.next_wa);
@@ -359,6 +404,7 @@ impl World {
         }
         self.run = Run::None;
         self.closing = false;
+        self.uploads.clear();
         self.nothing_leaves_any_more();
         let (core, actions) =
             Core::new(self.config.clone(), self.boot, self.store.restored(), self.now);
@@ -413,6 +459,21 @@ impl Store {
             facts: self.facts.clone(),
             store: api::StoreStatus::default(),
         }
+    }
+}
+
+/// What the session tells of an upload.
+pub(super) fn media() -> MediaRef {
+    MediaRef {
+        url: "https://localhost/f".to_owned(),
+        direct_path: "/f".to_owned(),
+        media_key: [1; 32],
+        key_made_s: 1_800_000_000,
+        sha256: [2; 32],
+        enc_sha256: [3; 32],
+        bytes: 3,
+        seen: Seen::default(),
+        uploaded_at: 0,
     }
 }
 

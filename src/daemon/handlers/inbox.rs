@@ -1,7 +1,7 @@
 //! Incoming messages: subscribing to them, listing them, fetching their files.
 
 use super::{Handled, Reply};
-use crate::daemon::mail::{Follow, Mail};
+use crate::daemon::mail::{Fetched, Follow, Mail};
 use crate::daemon::server::Service;
 use crate::rpc::api::{Error, ErrorKind, InboxFileParams, InboxListParams, SubscribeParams};
 
@@ -23,8 +23,12 @@ pub(super) fn list(service: &Service, params: InboxListParams) -> Result<Reply, 
 }
 
 pub(super) async fn file(service: &Service, params: InboxFileParams) -> Result<Reply, Error> {
-    let fetched = mail(service)?.file(params).await?;
-    Ok(Reply::File(fetched.result))
+    if !params.inline {
+        let sentence = "this daemon does not pass descriptors yet: ask with `inline`";
+        return Err(Error::new(ErrorKind::WrongState, sentence));
+    }
+    let Fetched { result, file: _ } = mail(service)?.file(params).await?;
+    Ok(Reply::File(result))
 }
 
 fn mail(service: &Service) -> Result<&Mail, Error> {

@@ -173,7 +173,9 @@ async fn play(
                     return;
                 }
             }
-            Some(order @ (Order::Pair { .. } | Order::Logout | Order::Forget)) => {
+            Some(
+                order @ (Order::Pair { .. } | Order::Logout | Order::Forget | Order::Upload(_)),
+            ) => {
                 panic!("{order:?}")
             }
         }

@@ -119,9 +119,9 @@ impl Head<'_> {
         node
     }
 
-    /// A text message.
-    pub(in crate::sim) fn text(&self, id: &str, encs: Vec<Node>) -> Node {
-        self.start(id, "text").children(encs).build()
+    /// A message of this type: `text` or `media`.
+    pub(in crate::sim) fn typed(&self, id: &str, kind: &'static str, encs: Vec<Node>) -> Node {
+        self.start(id, kind).children(encs).build()
     }
 
     /// A message of the account's phone to its companion, about the account.

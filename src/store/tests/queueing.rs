@@ -17,6 +17,7 @@ fn message(id: u64) -> Message {
         to: "+15550100".parse().unwrap(),
         kind: Kind::Text,
         file: None,
+        media: None,
         link: None,
         priority: Priority::Normal,
         not_before: None,

@@ -1,6 +1,8 @@
 //! Tests of the session: each translation by itself, the rest against the simulator.
 
 mod letters;
+#[cfg(feature = "sim")]
+mod media;
 mod offline;
 #[cfg(feature = "sim")]
 mod sends;

@@ -13,7 +13,7 @@ use whatsapp_rust::wacore::store::InMemoryBackend;
 use crate::core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent};
 use crate::core::message::{Attempt, WaMessageId};
 use crate::pulse::Pulse;
-use crate::rpc::api::MessageId;
+use crate::rpc::api::{Kind, MessageId};
 use crate::whatsapp::{
     Inbound, KeyStore, KeyStoreError, Order, SessionConfig, SessionHandle, spawn,
 };
@@ -87,6 +87,9 @@ pub(super) fn message(number: u64, to: &str, text: &str) -> Order {
         attempt: Attempt(1),
         wa_id: wa_id(number),
         to: to.parse().unwrap(),
+        kind: Kind::Text,
+        file: None,
+        link: None,
     };
     Order::Send(out, Body(text.into()))
 }

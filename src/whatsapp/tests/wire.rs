@@ -1,6 +1,6 @@
 //! The transport and the HTTP client against small servers on loopback.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,16 +9,19 @@ use futures_util::{SinkExt, StreamExt};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use whatsapp_rust::anyhow;
 use whatsapp_rust::wacore::net::{
     DisconnectReason, HttpClient, HttpRequest, Transport, TransportEvent, TransportFactory,
 };
 
 use crate::whatsapp::http::Https;
+use crate::whatsapp::http_body::Pace;
 use crate::whatsapp::tests::offline::PATIENCE;
 use crate::whatsapp::tls::Trust;
 use crate::whatsapp::transport::{Factory, Progress, Trace};
@@ -64,6 +67,13 @@ impl Host {
     fn factory(&self, trace: &Arc<Trace>) -> Factory {
         let endpoint = self.url("wss").parse().unwrap();
         Factory::new(endpoint, self.trust.clone(), Duration::from_secs(10), trace.clone())
+    }
+
+    fn https(&self) -> Https {
+        // Never halted: its sender lives on.
+        let (halt, halted) = watch::channel(false);
+        std::mem::forget(halt);
+        Https::new(self.trust.clone(), halted)
     }
 
     async fn answer_http(&self, answer: String) {
@@ -162,7 +172,7 @@ async fn what_is_no_websocket_and_whom_nobody_vouches_for_is_told_apart() {
 #[tokio::test]
 async fn any_status_is_an_answer() {
     let host = Host::new().await;
-    let https = Https::new(host.trust.clone());
+    let https = host.https();
     for status in [200, 404, 500] {
         let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\n\r\nhi");
         let request = HttpRequest::get(host.url("https"));
@@ -175,7 +185,7 @@ async fn any_status_is_an_answer() {
 #[tokio::test]
 async fn a_body_beyond_the_bound_is_an_error() {
     let host = Host::new().await;
-    let https = Https::bounded(host.trust.clone(), 1000);
+    let https = host.https().bounded(1000);
     let body = "x".repeat(1001);
     let answer = format!("HTTP/1.1 200 X\r\ncontent-length: 1001\r\n\r\n{body}");
     let request = HttpRequest::post(host.url("https")).with_body("ask");
@@ -183,10 +193,99 @@ async fn a_body_beyond_the_bound_is_an_error() {
     assert!(got.unwrap_err().to_string().contains("1000 bytes"));
 }
 
+/// Answers one request after its whole head, and reads the body piece by piece.
+async fn take_upload(host: &Host, pause: impl Future<Output = ()>) -> usize {
+    let mut stream = host.accept().await;
+    let mut read = Vec::new();
+    while !read.windows(4).any(|window| window == b"\r\n\r\n") {
+        stream.read_buf(&mut read).await.unwrap();
+    }
+    let head = String::from_utf8_lossy(&read).to_lowercase();
+    assert!(head.contains("content-length: 3000000"), "{head}");
+    pause.await;
+    let end = read.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+    let mut bytes = read.len() - end;
+    let mut chunk = vec![0; 64 * 1024];
+    while bytes < 3_000_000 {
+        bytes += stream.read(&mut chunk).await.unwrap();
+    }
+    stream.write_all(b"HTTP/1.1 200 X\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+    let _ = stream.shutdown().await;
+    bytes
+}
+
+fn upload(https: Https, url: String) -> tokio::task::JoinHandle<anyhow::Result<u16>> {
+    let body = std::io::repeat(7).take(3_000_000);
+    tokio::task::spawn_blocking(move || {
+        let answer = https.execute_upload(HttpRequest::post(url), Box::new(body), 3_000_000)?;
+        Ok(answer.status_code)
+    })
+}
+
+#[tokio::test]
+async fn an_upload_streams_from_its_reader_with_its_length() {
+    let host = Host::new().await;
+    let sending = upload(host.https(), host.url("https"));
+    let (sent, taken) = tokio::join!(sending, take_upload(&host, async {}));
+    assert_eq!((sent.unwrap().unwrap(), taken), (200, 3_000_000));
+}
+
+#[tokio::test]
+async fn an_upload_that_stalls_ends_and_one_whose_session_ends_breaks_off() {
+    let host = Host::new().await;
+    let pace = Pace { stall: Duration::from_millis(300), ..Pace::default() };
+    let sending = upload(host.https().paced(pace), host.url("https"));
+    let stuck = take_upload(&host, std::future::pending());
+    let error = tokio::select! {
+        sent = sending => sent.unwrap().unwrap_err().to_string(),
+        _ = stuck => panic!("nothing was to be taken"),
+    };
+    assert!(error.contains("no byte moved"), "{error}");
+
+    let (halt, halted) = watch::channel(false);
+    let sending = upload(Https::new(host.trust.clone(), halted), host.url("https"));
+    let stuck = take_upload(&host, async {
+        halt.send_replace(true);
+        std::future::pending().await
+    });
+    let error = tokio::select! {
+        sent = sending => sent.unwrap().unwrap_err().to_string(),
+        _ = stuck => panic!("nothing was to be taken"),
+    };
+    assert!(error.contains("connection has ended"), "{error}");
+}
+
+#[tokio::test]
+async fn a_download_streams_to_its_reader() {
+    let host = Host::new().await;
+    let body = "x".repeat(200_000);
+    let answer = format!("HTTP/1.1 200 X\r\ncontent-length: 200000\r\n\r\n{body}");
+    let (https, url) = (host.https().streaming(), host.url("https"));
+    assert!(https.supports_streaming());
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut answer = https.execute_streaming(HttpRequest::get(url)).unwrap();
+        let mut got = String::new();
+        answer.body.read_to_string(&mut got).unwrap();
+        (answer.status_code, got)
+    });
+    let (got, ()) = tokio::join!(reading, host.answer_http(answer));
+    assert!(got.unwrap() == (200, body));
+
+    // A body that ends early is no whole body.
+    let answer = "HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\nhi".to_owned();
+    let (https, url) = (host.https().streaming(), host.url("https"));
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut answer = https.execute_streaming(HttpRequest::get(url)).unwrap();
+        answer.body.read_to_end(&mut Vec::new()).is_err()
+    });
+    let (failed, ()) = tokio::join!(reading, host.answer_http(answer));
+    assert!(failed.unwrap());
+}
+
 #[tokio::test]
 async fn http_without_encryption_is_refused() {
     let host = Host::new().await;
-    let https = Https::new(host.trust.clone());
+    let https = host.https();
     assert!(https.execute(HttpRequest::get(host.url("http"))).await.is_err());
 }
 
@@ -194,7 +293,7 @@ async fn http_without_encryption_is_refused() {
 #[tokio::test]
 async fn a_media_host_elsewhere_is_refused_by_a_simulator_build() {
     let host = Host::new().await;
-    let https = Https::new(host.trust.clone());
+    let https = host.https();
     let request = HttpRequest::get("https://mmg.whatsapp.net/file");
     let error = https.execute(request).await.unwrap_err().to_string();
     assert!(error.contains("this machine only"), "{error}");

@@ -1,0 +1,200 @@
+//! A message of each kind as the network has it. Builds, and reads nothing but what it
+//! is given: a file is on the media host before.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use whatsapp_rust::buffa::MessageField;
+use whatsapp_rust::waproto::whatsapp as wa;
+use whatsapp_rust::waproto::whatsapp::message as kinds;
+
+use crate::core::io::{Body, Outgoing, SentFile};
+use crate::core::media::MediaRef;
+use crate::rpc::api::{ContactCard, Kind, LinkPreview, Location};
+
+/// The largest thumbnail of a link that goes into a message, in bytes.
+const THUMBNAIL_BYTES_MAX: usize = 64 * 1024;
+/// The name of a document that has none.
+const NAMELESS: &str = "file";
+
+/// The message; none: it cannot be built, however often it is tried.
+pub(crate) fn message(out: &Outgoing, body: &Body) -> Option<wa::Message> {
+    let file = || out.file.as_deref();
+    let message = match out.kind {
+        Kind::Text => text(body, out.link.as_deref()),
+        Kind::Image => image(file()?, body),
+        Kind::Video => video(file()?, body),
+        Kind::Audio => audio(file()?, false),
+        Kind::Voice => audio(file()?, true),
+        Kind::Document => document(file()?, body),
+        Kind::Location => location(&serde_json::from_str(&body.0).ok()?),
+        Kind::Contact => contact(serde_json::from_str(&body.0).ok()?),
+    };
+    Some(message)
+}
+
+/// Plain text, as the apps send it to people and groups alike: they use the extended
+/// form only for a quote, a mention, a link's preview or disappearing messages.
+fn text(body: &Body, link: Option<&LinkPreview>) -> wa::Message {
+    let Some(link) = link else {
+        return wa::Message { conversation: Some(body.0.to_string()), ..Default::default() };
+    };
+    let thumbnail = link.thumbnail.as_ref().and_then(|text| STANDARD.decode(text).ok());
+    let extended = kinds::ExtendedTextMessage {
+        text: Some(body.0.to_string()),
+        matched_text: Some(link.url.clone()),
+        title: Some(link.title.clone()),
+        description: link.description.clone(),
+        jpeg_thumbnail: thumbnail.filter(|jpeg| jpeg.len() <= THUMBNAIL_BYTES_MAX),
+        ..Default::default()
+    };
+    wa::Message { extended_text_message: MessageField::some(extended), ..Default::default() }
+}
+
+fn caption(body: &Body) -> Option<String> {
+    (!body.0.is_empty()).then(|| body.0.to_string())
+}
+
+fn image(file: &SentFile, body: &Body) -> wa::Message {
+    let media = &file.media;
+    let image = kinds::ImageMessage {
+        url: Some(media.url.clone()),
+        direct_path: Some(media.direct_path.clone()),
+        media_key: Some(media.media_key.to_vec()),
+        media_key_timestamp: Some(media.key_made_s),
+        file_sha256: Some(media.sha256.to_vec()),
+        file_enc_sha256: Some(media.enc_sha256.to_vec()),
+        file_length: Some(media.bytes),
+        mimetype: Some(file.info.mime.clone()),
+        caption: caption(body),
+        width: media.seen.pixels.map(|(width, _)| width),
+        height: media.seen.pixels.map(|(_, height)| height),
+        ..Default::default()
+    };
+    wa::Message { image_message: MessageField::some(image), ..Default::default() }
+}
+
+fn video(file: &SentFile, body: &Body) -> wa::Message {
+    let media = &file.media;
+    let video = kinds::VideoMessage {
+        url: Some(media.url.clone()),
+        direct_path: Some(media.direct_path.clone()),
+        media_key: Some(media.media_key.to_vec()),
+        media_key_timestamp: Some(media.key_made_s),
+        file_sha256: Some(media.sha256.to_vec()),
+        file_enc_sha256: Some(media.enc_sha256.to_vec()),
+        file_length: Some(media.bytes),
+        mimetype: Some(file.info.mime.clone()),
+        caption: caption(body),
+        seconds: media.seen.seconds,
+        ..Default::default()
+    };
+    wa::Message { video_message: MessageField::some(video), ..Default::default() }
+}
+
+fn audio(file: &SentFile, voice: bool) -> wa::Message {
+    let MediaRef { url, direct_path, media_key, key_made_s, .. } = file.media.clone();
+    let audio = kinds::AudioMessage {
+        url: Some(url),
+        direct_path: Some(direct_path),
+        media_key: Some(media_key.to_vec()),
+        media_key_timestamp: Some(key_made_s),
+        file_sha256: Some(file.media.sha256.to_vec()),
+        file_enc_sha256: Some(file.media.enc_sha256.to_vec()),
+        file_length: Some(file.media.bytes),
+        mimetype: Some(sound_type(&file.info.mime, voice)),
+        seconds: file.media.seen.seconds,
+        ptt: Some(voice),
+        ..Default::default()
+    };
+    wa::Message { audio_message: MessageField::some(audio), ..Default::default() }
+}
+
+/// Phones play a voice message only if its type names the codec.
+fn sound_type(mime: &str, voice: bool) -> String {
+    if voice && matches!(mime, "audio/ogg" | "application/ogg" | "audio/opus") {
+        "audio/ogg; codecs=opus".to_owned()
+    } else {
+        mime.to_owned()
+    }
+}
+
+/// With a caption the apps wrap a document once more; older ones then show that they
+/// cannot show it, instead of showing it without its caption.
+fn document(file: &SentFile, body: &Body) -> wa::Message {
+    let media = &file.media;
+    let name = file.info.name.as_deref().unwrap_or(NAMELESS);
+    let document = kinds::DocumentMessage {
+        url: Some(media.url.clone()),
+        direct_path: Some(media.direct_path.clone()),
+        media_key: Some(media.media_key.to_vec()),
+        media_key_timestamp: Some(media.key_made_s),
+        file_sha256: Some(media.sha256.to_vec()),
+        file_enc_sha256: Some(media.enc_sha256.to_vec()),
+        file_length: Some(media.bytes),
+        mimetype: Some(file.info.mime.clone()),
+        file_name: Some(name.to_owned()),
+        title: Some(name.to_owned()),
+        caption: caption(body),
+        ..Default::default()
+    };
+    let captioned = document.caption.is_some();
+    let bare = wa::Message { document_message: MessageField::some(document), ..Default::default() };
+    if !captioned {
+        return bare;
+    }
+    let wrapper =
+        kinds::FutureProofMessage { message: MessageField::some(bare), ..Default::default() };
+    wa::Message { document_with_caption_message: MessageField::some(wrapper), ..Default::default() }
+}
+
+fn location(place: &Location) -> wa::Message {
+    let location = kinds::LocationMessage {
+        degrees_latitude: Some(place.latitude),
+        degrees_longitude: Some(place.longitude),
+        name: place.name.clone(),
+        address: place.address.clone(),
+        ..Default::default()
+    };
+    wa::Message { location_message: MessageField::some(location), ..Default::default() }
+}
+
+fn contact(card: ContactCard) -> wa::Message {
+    let vcard = card.vcard.clone().unwrap_or_else(|| vcard(&card));
+    let contact = kinds::ContactMessage {
+        display_name: Some(card.name),
+        vcard: Some(vcard),
+        ..Default::default()
+    };
+    wa::Message { contact_message: MessageField::some(contact), ..Default::default() }
+}
+
+/// A vCard 3.0 with a name and numbers. `waid` is what makes a phone offer a chat.
+fn vcard(card: &ContactCard) -> String {
+    let name = escaped(&card.name);
+    let mut text = format!("BEGIN:VCARD\nVERSION:3.0\nN:;{name};;;\nFN:{name}\n");
+    for phone in &card.phones {
+        let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
+        text.push_str(&format!("TEL;type=CELL;waid={digits}:+{digits}\n"));
+    }
+    text.push_str("END:VCARD");
+    text
+}
+
+/// A value may hold no bare line end, comma, semicolon or backslash.
+fn escaped(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    let mut chars = value.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' | ',' | ';' => text.extend(['\\', c]),
+            '\r' if chars.peek() == Some(&'\n') => {}
+            '\n' | '\r' => text.push_str("\\n"),
+            _ => text.push(c),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "tests/content.rs"]
+mod tests;

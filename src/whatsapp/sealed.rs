@@ -1,0 +1,311 @@
+//! A file of the spool, encrypted for the media host as it is read. Nothing encrypted is
+//! kept: the key is the message's own, so that every try gives the same bytes, and an
+//! upload goes on where the last one broke off.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use whatsapp_rust::anyhow;
+use whatsapp_rust::wacore::crypto::hkdf_sha256_into;
+use whatsapp_rust::wacore::download::MediaType;
+use whatsapp_rust::wacore::upload::{
+    EncryptedMediaInfo, MediaEncryptor, UploadSource, encrypted_len,
+};
+
+use crate::core::io::Seen;
+use crate::core::message::StoredFile;
+use crate::rpc::api::Kind;
+use crate::whatsapp::look;
+
+/// Read and encrypted at a time, in bytes.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// The end of a sound's file that names its length lies in this many last bytes.
+const TAIL_BYTES: u64 = 64 * 1024;
+/// What the media keys are derived for.
+const KEY_PURPOSE: &[u8] = b"tetherd media key 1";
+
+/// Why a file cannot be sealed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SealFault {
+    #[error("the file cannot be read ({0})")]
+    Unreadable(io::ErrorKind),
+    #[error("the file is not what it was")]
+    Changed,
+    #[error("no more files can be opened now")]
+    Busy,
+    #[error("the connection has ended")]
+    Halted,
+    #[error("the file cannot be encrypted")]
+    Crypto,
+}
+
+impl From<io::Error> for SealFault {
+    fn from(error: io::Error) -> SealFault {
+        // EMFILE, ENFILE, ENOMEM: it is not about this file.
+        match error.raw_os_error() {
+            Some(12 | 23 | 24) => SealFault::Busy,
+            _ => SealFault::Unreadable(error.kind()),
+        }
+    }
+}
+
+/// A file, its key, and what it is encrypted.
+pub(crate) struct Sealed {
+    path: PathBuf,
+    key: [u8; 32],
+    media: MediaType,
+    length: u64,
+    enc_sha256: [u8; 32],
+}
+
+impl Sealed {
+    /// Reads the file once: whether it is what it was when it was accepted, and what its
+    /// encrypted form is. Blocks; `halted` ends it early.
+    pub(crate) fn new(
+        path: &Path,
+        file: &StoredFile,
+        kind: Kind,
+        secret: &[u8],
+        halted: impl Fn() -> bool,
+    ) -> Result<(Sealed, EncryptedMediaInfo, Seen), SealFault> {
+        let media = media_type(kind).ok_or(SealFault::Crypto)?;
+        let key = media_key(secret, file)?;
+        let crypto = |_: anyhow::Error| SealFault::Crypto;
+        let mut source = File::open(path)?;
+        let mut encryptor = MediaEncryptor::with_key(key, media).map_err(crypto)?;
+        let (mut chunk, mut head, mut sink) = (vec![0; CHUNK_BYTES], Vec::new(), io::sink());
+        loop {
+            if halted() {
+                return Err(SealFault::Halted);
+            }
+            let bytes = fill(&mut source, &mut chunk)?;
+            if head.is_empty() {
+                head = chunk[..bytes].to_vec();
+            }
+            encryptor.update_to_writer(&chunk[..bytes], &mut sink)?;
+            if bytes < chunk.len() {
+                break;
+            }
+        }
+        let info = encryptor.finalize_to_writer(&mut sink).map_err(crypto)?;
+        if info.file_length != file.info.bytes || hex(&info.file_sha256) != file.info.sha256 {
+            return Err(SealFault::Changed);
+        }
+        let seen = look::at(kind, &head, &tail(&mut source, info.file_length)?);
+        let plain = usize::try_from(info.file_length).map_err(|_| SealFault::Crypto)?;
+        let length = encrypted_len(plain) as u64;
+        let enc_sha256 = info.file_enc_sha256;
+        Ok((Sealed { path: path.to_owned(), key, media, length, enc_sha256 }, info, seen))
+    }
+
+    /// How the media host calls what it is.
+    pub(crate) fn media_type(&self) -> MediaType {
+        self.media
+    }
+}
+
+/// How the media host calls a kind.
+fn media_type(kind: Kind) -> Option<MediaType> {
+    match kind {
+        Kind::Image => Some(MediaType::Image),
+        Kind::Video => Some(MediaType::Video),
+        Kind::Audio | Kind::Voice => Some(MediaType::Audio),
+        Kind::Document => Some(MediaType::Document),
+        Kind::Text | Kind::Location | Kind::Contact => None,
+    }
+}
+
+/// The same for every try at the same file of the same message, and for nothing else: the
+/// spool's name is drawn once, and the content's hash stands for the content.
+fn media_key(secret: &[u8], file: &StoredFile) -> Result<[u8; 32], SealFault> {
+    let purpose =
+        [KEY_PURPOSE, file.spool.0.as_bytes(), b"/", file.info.sha256.as_bytes()].concat();
+    let mut key = [0; 32];
+    hkdf_sha256_into(secret, None, &purpose, &mut key).map_err(|_| SealFault::Crypto)?;
+    Ok(key)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn tail(file: &mut File, length: u64) -> io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+    let mut tail = Vec::new();
+    file.take(TAIL_BYTES).read_to_end(&mut tail)?;
+    Ok(tail)
+}
+
+/// Reads until the buffer is full or the source ends.
+fn fill(source: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match source.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(bytes) => filled += bytes,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+impl UploadSource for Sealed {
+    fn len(&self) -> u64 {
+        self.length
+    }
+
+    fn reader_from(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        let encryptor = MediaEncryptor::with_key(self.key, self.media).map_err(io::Error::other)?;
+        let mut reader = Sealing {
+            file: File::open(&self.path)?,
+            encryptor: Some(encryptor),
+            chunk: vec![0; CHUNK_BYTES],
+            ready: Vec::new(),
+            taken: 0,
+            enc_sha256: self.enc_sha256,
+        };
+        // Each block depends on the one before: what was sent is encrypted again.
+        io::copy(&mut (&mut reader).take(offset), &mut io::sink())?;
+        Ok(Box::new(reader))
+    }
+}
+
+/// One pass over the file.
+struct Sealing {
+    file: File,
+    encryptor: Option<MediaEncryptor>,
+    chunk: Vec<u8>,
+    ready: Vec<u8>,
+    taken: usize,
+    enc_sha256: [u8; 32],
+}
+
+impl Sealing {
+    fn refill(&mut self) -> io::Result<()> {
+        self.ready.clear();
+        self.taken = 0;
+        while self.ready.is_empty() {
+            let Some(mut encryptor) = self.encryptor.take() else { return Ok(()) };
+            let bytes = fill(&mut self.file, &mut self.chunk)?;
+            encryptor.update(&self.chunk[..bytes], &mut self.ready);
+            if bytes == self.chunk.len() {
+                self.encryptor = Some(encryptor);
+                continue;
+            }
+            let info = encryptor.finalize(&mut self.ready).map_err(io::Error::other)?;
+            // The host must not have under this name what nobody could open.
+            if info.file_enc_sha256 != self.enc_sha256 {
+                self.ready.clear();
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Read for Sealing {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.taken == self.ready.len() {
+            self.refill()?;
+        }
+        let ready = &self.ready[self.taken..];
+        let bytes = ready.len().min(buf.len());
+        buf[..bytes].copy_from_slice(&ready[..bytes]);
+        self.taken += bytes;
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use sha2::{Digest as _, Sha256};
+    use whatsapp_rust::wacore::download::DownloadUtils;
+
+    use super::*;
+    use crate::core::message::SpoolId;
+    use crate::rpc::api::FileInfo;
+
+    fn spooled(content: &[u8]) -> (tempfile::NamedTempFile, StoredFile) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(content).unwrap();
+        let info = FileInfo {
+            bytes: content.len() as u64,
+            mime: "x/y".to_owned(),
+            sha256: hex(&Sha256::digest(content)),
+            name: None,
+        };
+        (file, StoredFile { spool: SpoolId("5".repeat(32)), info })
+    }
+
+    fn sealed(path: &Path, file: &StoredFile) -> Result<(Sealed, EncryptedMediaInfo), SealFault> {
+        Sealed::new(path, file, Kind::Document, &[7; 32], || false)
+            .map(|(sealed, info, _)| (sealed, info))
+    }
+
+    #[test]
+    fn what_is_read_from_any_offset_opens_to_the_file() {
+        for length in [0, 1, 15, 16, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 300_000] {
+            let content: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
+            let (file, stored) = spooled(&content);
+            let (source, info) = sealed(file.path(), &stored).unwrap();
+            let mut whole = Vec::new();
+            source.reader_from(0).unwrap().read_to_end(&mut whole).unwrap();
+            assert_eq!(whole.len() as u64, source.len());
+            assert_eq!(Sha256::digest(&whole)[..], info.file_enc_sha256);
+            let opened =
+                DownloadUtils::verify_and_decrypt(&whole, &info.media_key, MediaType::Document);
+            assert!(opened.unwrap() == content);
+            for offset in [1, 17, CHUNK_BYTES, whole.len()] {
+                let mut rest = Vec::new();
+                let offset = offset.min(whole.len());
+                source.reader_from(offset as u64).unwrap().read_to_end(&mut rest).unwrap();
+                assert!(rest == whole[offset..], "{length} from {offset}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_try_has_the_same_key_and_every_file_another() {
+        let (file, stored) = spooled(b"content");
+        let (_, first) = sealed(file.path(), &stored).unwrap();
+        let (_, again) = sealed(file.path(), &stored).unwrap();
+        assert_eq!(first.file_enc_sha256, again.file_enc_sha256);
+        let other = StoredFile { spool: SpoolId("6".repeat(32)), ..stored.clone() };
+        let (_, other) = sealed(file.path(), &other).unwrap();
+        assert_ne!(first.media_key, other.media_key);
+    }
+
+    #[test]
+    fn a_file_that_is_not_what_it_was_is_not_sealed() {
+        let (mut file, stored) = spooled(b"content");
+        file.write_all(b"more").unwrap();
+        assert!(matches!(sealed(file.path(), &stored), Err(SealFault::Changed)));
+        let gone = Path::new("/nonexistent/file");
+        assert!(matches!(
+            sealed(gone, &stored),
+            Err(SealFault::Unreadable(io::ErrorKind::NotFound))
+        ));
+        assert!(matches!(sealed(Path::new("/"), &stored), Err(SealFault::Unreadable(_))));
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_sent_breaks_the_upload() {
+        let (mut file, stored) = spooled(&[1; 1000]);
+        let (source, _) = sealed(file.path(), &stored).unwrap();
+        file.write_all(b"more").unwrap();
+        let mut sent = Vec::new();
+        assert!(source.reader_from(0).unwrap().read_to_end(&mut sent).is_err());
+        assert!((sent.len() as u64) < source.len());
+    }
+
+    #[test]
+    fn sealing_ends_with_the_connection() {
+        let (file, stored) = spooled(b"content");
+        let halted = Sealed::new(file.path(), &stored, Kind::Image, &[7; 32], || true);
+        assert!(matches!(halted, Err(SealFault::Halted)));
+    }
+}

@@ -1,0 +1,132 @@
+use super::*;
+use crate::core::io::Seen;
+use crate::core::message::{Attempt, WaMessageId};
+use crate::rpc::api::{FileInfo, MessageId};
+
+fn out(kind: Kind, name: Option<&str>, mime: &str) -> Outgoing {
+    let info = FileInfo {
+        bytes: 3,
+        mime: mime.to_owned(),
+        sha256: "00".repeat(32),
+        name: name.map(str::to_owned),
+    };
+    let media = MediaRef {
+        url: "https://localhost/f".to_owned(),
+        direct_path: "/f".to_owned(),
+        media_key: [1; 32],
+        key_made_s: 1_800_000_000,
+        sha256: [2; 32],
+        enc_sha256: [3; 32],
+        bytes: 3,
+        seen: Seen { pixels: Some((640, 480)), seconds: Some(7) },
+        uploaded_at: 0,
+    };
+    Outgoing {
+        id: MessageId(1),
+        attempt: Attempt(1),
+        wa_id: WaMessageId("3EB0".to_owned()),
+        to: "+15550101".parse().unwrap(),
+        kind,
+        file: kind.has_file().then(|| Box::new(SentFile { info, media })),
+        link: None,
+    }
+}
+
+fn built(kind: Kind, body: &str) -> wa::Message {
+    message(&out(kind, None, "x/y"), &Body(body.into())).unwrap()
+}
+
+#[test]
+fn a_text_is_plain_unless_it_shows_a_link() {
+    let plain = built(Kind::Text, "hello");
+    assert_eq!(plain.conversation.as_deref(), Some("hello"));
+    let preview = LinkPreview {
+        url: "https://example.com".to_owned(),
+        title: "Example".to_owned(),
+        description: Some("A page".to_owned()),
+        thumbnail: Some("/9j/".to_owned()),
+    };
+    let out = Outgoing { link: Some(Box::new(preview)), ..out(Kind::Text, None, "") };
+    let shown = message(&out, &Body("see https://example.com".into())).unwrap();
+    assert!(shown.conversation.is_none());
+    let extended = shown.extended_text_message.as_option().unwrap();
+    assert_eq!(extended.text.as_deref(), Some("see https://example.com"));
+    assert_eq!(extended.matched_text.as_deref(), Some("https://example.com"));
+    assert_eq!(extended.title.as_deref(), Some("Example"));
+    assert_eq!(extended.description.as_deref(), Some("A page"));
+    assert_eq!(extended.jpeg_thumbnail.as_deref(), Some([0xff, 0xd8, 0xff].as_slice()));
+}
+
+#[test]
+fn a_file_of_each_kind_says_what_opens_it() {
+    let image = built(Kind::Image, "look").image_message.into_option().unwrap();
+    assert_eq!(image.caption.as_deref(), Some("look"));
+    assert_eq!((image.width, image.height), (Some(640), Some(480)));
+    assert_eq!(image.media_key.as_deref(), Some([1; 32].as_slice()));
+    assert_eq!(image.file_sha256.as_deref(), Some([2; 32].as_slice()));
+    assert_eq!(image.file_enc_sha256.as_deref(), Some([3; 32].as_slice()));
+    let video = built(Kind::Video, "").video_message.into_option().unwrap();
+    assert_eq!((video.caption, video.file_length), (None, Some(3)));
+    let audio = built(Kind::Audio, "").audio_message.into_option().unwrap();
+    assert_eq!((audio.ptt, audio.seconds), (Some(false), Some(7)));
+}
+
+#[test]
+fn a_voice_message_names_its_codec() {
+    let voice = message(&out(Kind::Voice, None, "audio/ogg"), &Body("".into())).unwrap();
+    let voice = voice.audio_message.into_option().unwrap();
+    assert_eq!(voice.ptt, Some(true));
+    assert_eq!(voice.mimetype.as_deref(), Some("audio/ogg; codecs=opus"));
+}
+
+#[test]
+fn a_document_with_a_caption_is_wrapped_as_the_apps_do() {
+    let bare = message(&out(Kind::Document, Some("a.pdf"), "application/pdf"), &Body("".into()));
+    let bare = bare.unwrap().document_message.into_option().unwrap();
+    assert_eq!(bare.file_name.as_deref(), Some("a.pdf"));
+    let wrapped = built(Kind::Document, "read this");
+    assert!(!wrapped.document_message.is_set());
+    let wrapper = wrapped.document_with_caption_message.into_option().unwrap();
+    let inner = wrapper.message.into_option().unwrap().document_message.into_option().unwrap();
+    assert_eq!(inner.caption.as_deref(), Some("read this"));
+    assert_eq!(inner.file_name.as_deref(), Some("file"));
+}
+
+#[test]
+fn a_place_and_a_contact_come_from_their_json() {
+    let place = built(Kind::Location, r#"{"latitude":45.5,"longitude":-7.25,"name":"Here"}"#);
+    let place = place.location_message.into_option().unwrap();
+    assert_eq!(place.degrees_latitude, Some(45.5));
+    assert_eq!(place.degrees_longitude, Some(-7.25));
+    assert_eq!(place.name.as_deref(), Some("Here"));
+    let whole = built(Kind::Contact, r#"{"name":"Ann","vcard":"BEGIN:VCARD\nEND:VCARD"}"#);
+    let whole = whole.contact_message.into_option().unwrap();
+    assert_eq!(whole.vcard.as_deref(), Some("BEGIN:VCARD\nEND:VCARD"));
+    assert!(message(&out(Kind::Contact, None, ""), &Body("no json".into())).is_none());
+}
+
+#[test]
+fn a_made_vcard_escapes_its_name_and_names_the_account() {
+    let card = ContactCard {
+        name: "Doe, Jane; \\ Ltd\r\nEND:VCARD\rx".to_owned(),
+        phones: vec!["+1 555 0101".to_owned(), "+15550102".to_owned()],
+        vcard: None,
+    };
+    assert_eq!(
+        vcard(&card),
+        "BEGIN:VCARD\nVERSION:3.0\n\
+         N:;Doe\\, Jane\\; \\\\ Ltd\\nEND:VCARD\\nx;;;\n\
+         FN:Doe\\, Jane\\; \\\\ Ltd\\nEND:VCARD\\nx\n\
+         TEL;type=CELL;waid=15550101:+15550101\n\
+         TEL;type=CELL;waid=15550102:+15550102\n\
+         END:VCARD"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_on_the_host_makes_no_message() {
+    for kind in [Kind::Image, Kind::Video, Kind::Audio, Kind::Voice, Kind::Document] {
+        let out = Outgoing { file: None, ..out(kind, None, "x/y") };
+        assert!(message(&out, &Body("".into())).is_none(), "{kind:?}");
+    }
+}
