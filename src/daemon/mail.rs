@@ -45,7 +45,7 @@ pub(crate) struct Fetched {
     /// The reply.
     pub(crate) result: InboxFileResult,
     /// Open for reading, at its beginning.
-    #[cfg_attr(not(test), expect(dead_code, reason = "replies carry no descriptors yet"))]
+    #[expect(dead_code, reason = "replies carry no descriptors yet")]
     pub(crate) file: Option<File>,
 }
 
