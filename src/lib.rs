@@ -6,6 +6,7 @@
 //! - [`core`]: every decision about messages, pacing and the link. Pure: no clock,
 //!   no disk, no network, no randomness.
 //! - [`store`]: sled behind one committer thread: what has been answered is on disk.
+//! - [`inbox`]: messages that others sent, kept before the server hears that they came.
 //! - [`whatsapp`]: the session: transport, the library's client, its storage.
 //! - [`config`]: the configuration file, checked; `tetherd`'s arguments.
 //! - [`daemon`]: the shell around the core: start-up, engine, socket, signals, log.
@@ -27,6 +28,7 @@ pub mod daemon;
 #[cfg(feature = "sim")]
 pub mod demo;
 pub mod exit;
+pub mod inbox;
 pub mod pulse;
 pub mod rpc;
 #[cfg(any(feature = "sim", test))]

@@ -12,6 +12,7 @@ mod chaos;
 mod cleaning;
 mod crash;
 mod idle;
+mod inbound;
 mod invariants;
 mod lifecycle;
 mod media;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::size::{SIZE_REMEDY, format_size, parse_size};
 use super::value::{ClientVersion, DURATION_REMEDY, Level, OnConflict, OnRateLimit, did_you_mean};
 use super::value::{format_duration, parse_duration};
 use super::{Config, HoldBattery};
@@ -23,6 +24,10 @@ pub const CAPACITY_MAX: usize = 4_000;
 pub const PARKED_MAX: usize = 10_000;
 /// Most finished messages kept.
 pub const HISTORY_MAX: usize = 100_000;
+/// Most incoming messages kept.
+pub const INBOX_MAX: usize = 100_000;
+/// The largest file that may be fetched, in bytes.
+pub const INBOX_FILE_MAX: u64 = 2 << 30;
 /// Most slots in a window: each is kept on disk.
 pub const PACING_MESSAGES_MAX: usize = 60;
 /// Shortest window: below it, pacing is no pacing.
@@ -51,8 +56,8 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// The modules that `[log.modules]` can name; `store::commit` names a part of one.
-pub const LOG_MODULES: [&str; 8] =
-    ["config", "core", "ctl", "daemon", "rpc", "sim", "store", "whatsapp"];
+pub const LOG_MODULES: [&str; 9] =
+    ["config", "core", "ctl", "daemon", "inbox", "rpc", "sim", "store", "whatsapp"];
 
 /// A value that does not fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,13 +166,16 @@ pub static KEYS: &[Key] = &[
     key!(phone.battery_low, true, |v| count(v, 0, PERCENT_MAX), write_count),
     key!(phone.battery_critical, true, |v| count(v, 0, PERCENT_MAX), write_count),
     key!(phone.battery_stale_after, true, |v| duration(v, SECOND, DAY), write_duration),
+    key!(inbox.max, true, |v| count(v, 0, INBOX_MAX), write_count),
+    key!(inbox.max_age, true, |v| duration(v, HOUR, 365 * DAY), write_duration),
+    key!(inbox.file_max, true, |v| size(v, INBOX_FILE_MAX), write_size),
     key!(log.level, true, level, |v: &Level| quoted(v)),
     key!(log.library, true, level, |v: &Level| quoted(v)),
 ];
 
 /// The sections, in the order of the example.
-pub const SECTIONS: [&str; 8] =
-    ["state", "socket", "queue", "pacing", "preflight", "session", "phone", "log"];
+pub const SECTIONS: [&str; 9] =
+    ["state", "socket", "queue", "pacing", "preflight", "session", "phone", "inbox", "log"];
 
 fn quoted(value: impl std::fmt::Display) -> String {
     toml::Value::String(value.to_string()).to_string()
@@ -252,6 +260,25 @@ fn duration(value: &DeValue<'_>, min: Duration, max: Duration) -> Result<Duratio
         ));
     }
     Ok(read)
+}
+
+fn size(value: &DeValue<'_>, max: u64) -> Result<u64, Wrong> {
+    let Some(text) = value.as_str() else {
+        let what = format!("must be an amount of bytes, not {}.", type_name(value));
+        return Err(Wrong::new(what, SIZE_REMEDY));
+    };
+    let read = parse_size(text).map_err(|_| {
+        Wrong::new(format!("is {text:?}, which is no amount of bytes."), SIZE_REMEDY)
+    })?;
+    if read == 0 || read > max {
+        let remedy = format!("Write at most {:?}, and more than nothing.", format_size(max));
+        return Err(Wrong::new(format!("is {text:?}, which is out of range."), remedy));
+    }
+    Ok(read)
+}
+
+fn write_size(bytes: &u64) -> String {
+    quoted(format_size(*bytes))
 }
 
 /// A duration, none of which is written as a word.

@@ -10,6 +10,7 @@ pub mod keys;
 pub mod paths;
 pub mod problem;
 mod read;
+pub mod size;
 #[cfg(test)]
 mod tests;
 pub mod value;
@@ -46,6 +47,8 @@ pub struct Config {
     pub session: SessionConfig,
     /// `[phone]`: what is done while the phone is not well.
     pub phone: PhoneConfig,
+    /// `[inbox]`: messages that come in.
+    pub inbox: InboxConfig,
     /// `[log]`: what is told on stderr.
     pub log: LogConfig,
 }
@@ -170,6 +173,17 @@ pub struct PhoneConfig {
     pub battery_stale_after: Duration,
 }
 
+/// `[inbox]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboxConfig {
+    /// `max`: incoming messages that are kept; 0: none are taken.
+    pub max: usize,
+    /// `max_age`: how long they are kept.
+    pub max_age: Duration,
+    /// `file_max`: the largest file that is fetched for a caller, in bytes.
+    pub file_max: u64,
+}
+
 /// `[log]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogConfig {
@@ -268,6 +282,11 @@ impl Config {
                 battery_critical: 5,
                 battery_stale_after: Duration::from_secs(30 * 60),
             },
+            inbox: InboxConfig {
+                max: 2_000,
+                max_age: Duration::from_secs(30 * 24 * 3_600),
+                file_max: 100 * 1024 * 1024,
+            },
             log: LogConfig { level: Level::Info, library: Level::Off, modules: BTreeMap::new() },
         }
     }
@@ -330,6 +349,7 @@ impl Config {
             queue: new.queue.clone(),
             pacing: new.pacing.clone(),
             preflight: new.preflight.clone(),
+            inbox: new.inbox.clone(),
             session: SessionConfig {
                 ack_timeout: new.session.ack_timeout,
                 backoff_first: new.session.backoff_first,

@@ -94,7 +94,14 @@ pub enum Command {
         yes: bool,
     },
     /// Print what happens as it happens, after the state as it is now.
-    Events,
+    Events {
+        /// Also the incoming messages after this cursor; 0: all that are kept.
+        #[arg(long, value_name = "CURSOR")]
+        after: Option<u64>,
+    },
+    /// List the messages that came in; `inbox file` fetches the file of one.
+    #[command(args_conflicts_with_subcommands = true)]
+    Inbox(InboxArgs),
     /// The versions of this program and of the daemon.
     Version,
     /// Print a completion script for a shell.
@@ -204,6 +211,34 @@ pub struct CheckArgs {
     /// Ask the network even where an answer is remembered.
     #[arg(long)]
     pub fresh: bool,
+}
+
+/// `inbox`.
+#[derive(Debug, clap::Args)]
+pub struct InboxArgs {
+    /// Those after this cursor, the oldest first. Without it: the newest.
+    #[arg(long, value_name = "CURSOR")]
+    pub after: Option<u64>,
+    /// At most this many. Without it: all after the cursor, or the newest 20.
+    #[arg(long, short = 'n', value_name = "COUNT")]
+    pub limit: Option<usize>,
+    /// What else.
+    #[command(subcommand)]
+    pub command: Option<InboxCommand>,
+}
+
+/// What else can be done with the inbox.
+#[derive(Debug, Subcommand)]
+pub enum InboxCommand {
+    /// Fetch the file of a message: to stdout, or to a new file.
+    File {
+        /// The message's cursor, as `inbox` lists it.
+        #[arg(value_name = "CURSOR")]
+        cursor: u64,
+        /// Write it here, where nothing may be yet.
+        #[arg(long, short, value_name = "PATH")]
+        output: Option<PathBuf>,
+    },
 }
 
 fn report_time(text: &str) -> Result<Time, String> {

@@ -75,6 +75,11 @@ impl Out {
         Ok(self.sink.write_all(text.as_bytes())?)
     }
 
+    /// Writes content as it is.
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        Ok(self.sink.write_all(bytes)?)
+    }
+
     /// Writes a line for people.
     pub fn line(&mut self, line: &str) -> Result<(), Failure> {
         self.text(line)?;

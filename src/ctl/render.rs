@@ -2,7 +2,8 @@
 //! somebody's text through to the terminal.
 
 use crate::rpc::api::{
-    Event, EventFrame, Hold, Incoming, Message, PairEnd, Reason, SessionState, State, Status, Time,
+    Event, EventFrame, Hold, Incoming, IncomingKind, Message, PairEnd, Reason, SessionState, State,
+    Status, Time,
 };
 
 pub use super::time::{Clock, span};
@@ -307,9 +308,27 @@ fn message_line(message: &Message) -> String {
     format!("{} {} {} {preview}", message.id, state(message), chat(&message.to))
 }
 
-fn incoming_line(message: &Incoming) -> String {
+/// One incoming message on a line.
+pub fn incoming_line(message: &Incoming) -> String {
+    let Incoming { cursor, kind, .. } = message;
+    let from = if message.from_me {
+        String::from("me")
+    } else {
+        let name = clean(message.name.as_deref().unwrap_or_default(), false);
+        let number = chat(&message.sender);
+        if name.is_empty() { number } else { format!("{name} ({number})") }
+    };
+    let place = if message.chat == message.sender && !message.from_me {
+        String::new()
+    } else {
+        format!(" in {}", chat(&message.chat))
+    };
     let text = clean(message.text.as_deref().unwrap_or_default(), false);
-    format!("{} {} {text}", message.cursor, chat(&message.chat)).trim_end().to_owned()
+    let what = match kind {
+        IncomingKind::Text => String::new(),
+        other => format!("[{}] ", other.name()),
+    };
+    format!("{cursor} {from}{place}: {what}{text}").trim_end().to_owned()
 }
 
 /// How a pairing ended.

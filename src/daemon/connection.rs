@@ -192,14 +192,14 @@ async fn answer(
     shared: Shared,
     permit: Option<OwnedSemaphorePermit>,
 ) -> Ended {
-    let handled = handlers::handle(&shared.service.engine, method, request.params).await;
+    let handled = handlers::handle(&shared.service, method, request.params).await;
     tracing::debug!(method = method.name(), ok = handled.is_ok(), "a request was answered");
     let mut ended = Ended::Answered;
     let (line, subscription) = match handled {
         Ok(Handled::Reply(reply)) => (reply_line(request.id.as_ref(), Ok(&reply)), None),
-        Ok(Handled::Subscription(subscription)) => {
-            let reply = SubscribeResult::default();
-            (reply_line(request.id.as_ref(), Ok(&reply)), Some(subscription))
+        Ok(Handled::Subscription(subscription, follow)) => {
+            let reply = SubscribeResult { cursor: follow.newest() };
+            (reply_line(request.id.as_ref(), Ok(&reply)), Some((subscription, follow)))
         }
         Err(error) => {
             if method == Method::EventsSubscribe {
@@ -211,8 +211,8 @@ async fn answer(
     if let Some(line) = line {
         let _ = shared.outgoing.send(Outgoing { line, _permit: permit }).await;
     }
-    if let Some(subscription) = subscription {
-        events::forward(subscription, shared.tier, &shared.outgoing, shared.ending).await;
+    if let Some((subscription, follow)) = subscription {
+        events::forward(subscription, follow, shared.tier, &shared.outgoing, shared.ending).await;
         ended = Ended::SubscriptionOver;
     }
     ended

@@ -1,5 +1,9 @@
-//! A subscription's way to its subscriber. Owns what a tier may see of an event and
-//! what one who lags is told. Keeps no events: the engine's bounded channel does.
+//! A subscription's way to its subscriber. Owns what a tier may see of an event, what
+//! one who lags is told, and the order: the snapshot, then changes from the engine and
+//! incoming messages from the store, each in their own order. Keeps no events: the
+//! engine's bounded channel does, and the store.
+//!
+//! Incoming messages are no changes of the view: they carry the number of the last one.
 
 use std::sync::atomic::Ordering;
 
@@ -7,14 +11,16 @@ use tokio::sync::{mpsc, watch};
 
 use crate::daemon::connection::Outgoing;
 use crate::daemon::engine_handle::Subscription;
+use crate::daemon::mail::Follow;
 use crate::daemon::server::stopped;
-use crate::rpc::api::{Event, EventFrame, Tier, Time};
+use crate::rpc::api::{Event, EventFrame, Gap, Incoming, Tier, Time};
 use crate::rpc::frame::encode_event;
 
 /// Writes the snapshot and what follows, until the subscriber lags (then it is told),
 /// or the engine or the connection ends.
 pub(crate) async fn forward(
     subscription: Subscription,
+    mut follow: Follow,
     tier: Option<Tier>,
     outgoing: &mpsc::Sender<Outgoing>,
     mut ending: watch::Receiver<bool>,
@@ -26,9 +32,23 @@ pub(crate) async fn forward(
             last = (frame.seq, frame.at);
             write(frame, tier, outgoing).await?;
         }
-        while let Some(frame) = events.recv().await {
-            last = (frame.seq, frame.at);
-            write(frame, tier, outgoing).await?;
+        loop {
+            tokio::select! {
+                // Changes first: they wait in a bounded channel, the others on the disk.
+                biased;
+                frame = events.recv() => {
+                    let Some(frame) = frame else { break };
+                    last = (frame.seq, frame.at);
+                    write(frame, tier, outgoing).await?;
+                }
+                told = follow.next() => {
+                    let (gap, messages) = told.map_err(|error| {
+                        tracing::error!(%error, "the inbox cannot be read: a subscription ends");
+                        Gone
+                    })?;
+                    tell(gap, messages, last, tier, outgoing).await?;
+                }
+            }
         }
         // The engine's end ends the events as well.
         if !lagged.load(Ordering::Acquire) {
@@ -46,6 +66,24 @@ pub(crate) async fn forward(
 
 /// The connection is gone.
 struct Gone;
+
+async fn tell(
+    gap: Option<Gap>,
+    messages: Vec<Incoming>,
+    (seq, at): (u64, Time),
+    tier: Option<Tier>,
+    outgoing: &mpsc::Sender<Outgoing>,
+) -> Result<(), Gone> {
+    if let Some(gap) = gap {
+        write(EventFrame { seq, at, event: Event::Gap { gap } }, tier, outgoing).await?;
+    }
+    for message in messages {
+        let at = message.received_at;
+        let event = Event::Incoming { message: Box::new(message) };
+        write(EventFrame { seq, at, event }, tier, outgoing).await?;
+    }
+    Ok(())
+}
 
 async fn write(
     frame: EventFrame,

@@ -1,6 +1,8 @@
 //! Typed dispatch: a method and its parameters to an engine command, and its answer
 //! to a result. Owns the checking of parameters. Decides nothing about the queue.
 
+mod inbox;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -8,11 +10,14 @@ use sha2::{Digest as _, Sha256};
 use crate::core::io::{Answer, Body, Request, Selection, Submission};
 use crate::core::message::{ChatId, Digest, WaMessageId, number_digits};
 use crate::daemon::engine_handle::{EngineHandle, MessageName, Query, QueryAnswer, Subscription};
+use crate::daemon::mail::Follow;
+use crate::daemon::server::Service;
 use crate::rpc::api::{
     CancelResult, CheckResult, ClearParams, ClearResult, Error, ErrorKind, Explanation, Filter,
-    GetParams, IDS_MAX, KEY_BYTES_MAX, Kind, LIST_ENTRIES_MAX, ListParams, ListResult, Message,
-    Method, NoParams, PROTOCOL_VERSION, PairParams, PairResult, PhoneStatus, RestoreResult,
-    RetryResult, SendParams, SendResult, State, Status, SubscribeParams, TEXT_CHARS_MAX, Version,
+    GetParams, IDS_MAX, InboxFileResult, InboxListResult, KEY_BYTES_MAX, Kind, LIST_ENTRIES_MAX,
+    ListParams, ListResult, Message, Method, NoParams, PROTOCOL_VERSION, PairParams, PairResult,
+    PhoneStatus, RestoreResult, RetryResult, SendParams, SendResult, State, Status, TEXT_CHARS_MAX,
+    Version,
 };
 use crate::rpc::call::decode_params;
 
@@ -31,7 +36,7 @@ pub(crate) enum Handled {
     /// Something to answer.
     Reply(Reply),
     /// Something to forward.
-    Subscription(Subscription),
+    Subscription(Subscription, Follow),
 }
 
 /// A method's result.
@@ -51,19 +56,21 @@ pub(crate) enum Reply {
     Pairing(PairResult),
     Checked(CheckResult),
     Phone(Box<PhoneStatus>),
+    Inbox(InboxListResult),
+    File(InboxFileResult),
 }
 
 /// Carries out one request.
 pub(crate) async fn handle(
-    engine: &EngineHandle,
+    service: &Service,
     method: Method,
     params: Map<String, Value>,
 ) -> Result<Handled, Error> {
+    let engine = &service.engine;
     let reply = match method {
-        Method::EventsSubscribe => {
-            let SubscribeParams { after: _ } = decode_params(params)?;
-            return engine.subscribe().await.map(Handled::Subscription);
-        }
+        Method::EventsSubscribe => return inbox::subscribe(service, decode_params(params)?).await,
+        Method::InboxList => inbox::list(service, decode_params(params)?)?,
+        Method::InboxFile => inbox::file(service, decode_params(params)?).await?,
         Method::Version => {
             let NoParams {} = decode_params(params)?;
             Reply::Version(version())
@@ -72,7 +79,6 @@ pub(crate) async fn handle(
             ask(engine, query(method, params)?).await?
         }
         Method::PhoneCheck => change(engine, check::request(params)?).await?,
-        Method::InboxList | Method::InboxFile => return Err(not_built_in(method)),
         Method::MessageSend
         | Method::QueueClear
         | Method::QueueCancel
@@ -323,11 +329,6 @@ fn pair(params: PairParams) -> Result<Request, Error> {
 
 fn invalid(sentence: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidParams, sentence)
-}
-
-fn not_built_in(method: Method) -> Error {
-    let sentence = format!("this daemon does not offer `{}` yet", method.name());
-    Error::new(ErrorKind::WrongState, sentence)
 }
 
 /// Our bug: the dispatch sent a method to the wrong place.

@@ -16,6 +16,7 @@ mod events;
 mod handlers;
 mod journal;
 pub mod log;
+pub mod mail;
 mod phone_news;
 pub mod process;
 pub mod server;
@@ -41,15 +42,19 @@ use crate::core::io::Facts;
 use crate::daemon::auth::{Access, AccessError};
 use crate::daemon::engine::{Control, Engine, EngineError, Parts};
 use crate::daemon::engine_handle::EngineHandle;
+use crate::daemon::mail::Mail;
 use crate::daemon::server::{STOP_TIME_MAX, Server};
-use crate::daemon::settings::{access_groups, core_config, session_config};
+use crate::daemon::settings::{access_groups, core_config, inbox_bounds, session_config};
 use crate::daemon::socket::{BoundSocket, SocketError, SocketPath};
 use crate::daemon::supervision::Supervision;
 use crate::daemon::systemd::{ActivationError, Manager, Notify};
 use crate::exit::ExitCode;
+use crate::inbox::Inbox;
 use crate::rpc::api;
-use crate::store::{self, KeyFileError, OpenError, ReadError, SealKey, Store};
-use crate::whatsapp::{self, KeyStore as _, KeyStoreError, SessionError, StoredKeys};
+use crate::store::{self, KeyFileError, OpenError, ReadError, SealKey, Store, UpdateError};
+use crate::whatsapp::{
+    self, Inbound, KeyStore as _, KeyStoreError, Line, SessionError, StoredKeys,
+};
 
 /// Events of the session that wait for the engine.
 const SESSION_EVENTS_MAX: usize = 1_024;
@@ -80,6 +85,9 @@ pub enum StartError {
     /// A record that was verified at opening does not read.
     #[error("the store cannot be read: {0}")]
     Read(#[from] ReadError),
+    /// The inbox.
+    #[error("the inbox cannot be opened: {0}")]
+    Inbox(#[from] UpdateError),
     /// The stored session.
     #[error("the stored session cannot be read: {0}")]
     Keys(#[from] KeyStoreError),
@@ -117,7 +125,7 @@ impl StartError {
                 Some("create the group, or correct the [socket] section".to_owned())
             }
             StartError::Session(_) => Some("correct the [session] section".to_owned()),
-            StartError::Read(_) | StartError::Keys(_) => Some(
+            StartError::Read(_) | StartError::Inbox(_) | StartError::Keys(_) => Some(
                 "look at the disk first (the kernel's log names its errors), then start again; \
                  if it stays, restore a backup of the state directory"
                     .to_owned(),
@@ -135,6 +143,10 @@ impl StartError {
         match self {
             StartError::Store(error) => error.exit(),
             StartError::Read(_) | StartError::Keys(_) => ExitCode::DataErr,
+            StartError::Inbox(error) => match error {
+                UpdateError::Read(_) => ExitCode::DataErr,
+                UpdateError::Commit(_) => ExitCode::IoErr,
+            },
             StartError::KeyFile(_)
             | StartError::Access(_)
             | StartError::Session(_)
@@ -187,6 +199,7 @@ pub struct Daemon {
     /// None: the socket is the service manager's, and outlives us.
     socket: Option<SocketPath>,
     store: Store,
+    mail: Mail,
     notify: Notify,
 }
 
@@ -216,9 +229,15 @@ impl Daemon {
         let waiting = restored.messages.iter().filter(|m| m.state.takes_a_place()).count();
         let (core, first) = Core::new(core_config(config), clock::boot_id(), restored, now);
         let access = Access::resolve(&access_groups(config))?;
+        let line = Line::default();
+        let inbox = Inbox::open(store.clone(), inbox_bounds(config), now.wall_ms).await?;
+        let mail =
+            Mail::new(inbox.clone(), line.clone(), config.state.dir.clone(), config.inbox.file_max);
+        let inbound = Inbound { inbox: Some(inbox), line };
         let (events, session_events) = mpsc::channel(SESSION_EVENTS_MAX);
         let (supervision, pulses) = Supervision::new(&manager);
-        let session = whatsapp::spawn(session_config(config), keys, events, pulses.session)?;
+        let session =
+            whatsapp::spawn(session_config(config), keys, inbound, events, pulses.session)?;
 
         let notify = manager.notify();
         let (listener, socket) = match manager.listener {
@@ -232,6 +251,7 @@ impl Daemon {
         let (handle, calls) = EngineHandle::channel();
         let server = Server::new(listener, handle, access)
             .map_err(StartError::Listen)?
+            .with_mail(mail.clone())
             .with_pulse(pulses.accept);
         let (stop_server, stop) = watch::channel(false);
         let (control, orders) = mpsc::channel(CONTROL_MAX);
@@ -257,6 +277,7 @@ impl Daemon {
             stop_server,
             socket,
             store,
+            mail,
             notify,
         };
         tracing::info!(
@@ -271,6 +292,7 @@ impl Daemon {
 
     /// Takes what the engine can take of this configuration. Returns once it is in force.
     pub async fn reconfigure(&self, config: &Config) {
+        self.mail.set_limits(inbox_bounds(config), config.inbox.file_max);
         let (done, is_done) = oneshot::channel();
         let config = Box::new(core_config(config));
         // An engine that is gone ends the daemon anyway.

@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use crate::daemon::auth::{Access, KernelPeers, Peer, Peers};
 use crate::daemon::connection;
 use crate::daemon::engine_handle::EngineHandle;
+use crate::daemon::mail::Mail;
 use crate::pulse::Pulse;
 use crate::rpc::api::{Error, ErrorKind};
 use crate::rpc::frame::{Id, encode_error};
@@ -36,6 +37,8 @@ const _: () = assert!(CONNECTIONS_PER_USER_MAX <= CONNECTIONS_MAX);
 pub(crate) struct Service {
     pub(crate) engine: EngineHandle,
     pub(crate) access: Access,
+    /// None: this server has no inbox.
+    pub(crate) mail: Option<Mail>,
 }
 
 /// Serves the control socket.
@@ -57,10 +60,20 @@ impl Server {
         listener.set_nonblocking(true)?;
         Ok(Server {
             listener: UnixListener::from_std(listener)?,
-            service: Arc::new(Service { engine, access }),
+            service: Arc::new(Service { engine, access, mail: None }),
             peers: Box::new(KernelPeers),
             pulse: Pulse::unwatched(),
         })
+    }
+
+    /// Serves incoming messages, too.
+    #[must_use]
+    pub fn with_mail(mut self, mail: Mail) -> Self {
+        // Nobody shares it before the server runs.
+        if let Some(service) = Arc::get_mut(&mut self.service) {
+            service.mail = Some(mail);
+        }
+        self
     }
 
     /// Asks somebody else than the kernel who calls.

@@ -7,6 +7,7 @@ use crate::config::{self, ClientVersion, Config};
 use crate::core::phone::PhoneConfig;
 use crate::core::{self, CoreConfig};
 use crate::daemon::auth::AccessGroups;
+use crate::inbox::Bounds;
 use crate::whatsapp;
 
 /// The session has limits of its own. The core's are behind them by this: they hold if
@@ -92,6 +93,10 @@ pub(super) fn session_config(config: &Config) -> whatsapp::SessionConfig {
         send_timeout: session.send_timeout,
         ..whatsapp::SessionConfig::default()
     }
+}
+
+pub(super) fn inbox_bounds(config: &Config) -> Bounds {
+    Bounds { max: config.inbox.max, max_age_ms: millis(config.inbox.max_age) }
 }
 
 pub(super) fn access_groups(config: &Config) -> AccessGroups {

@@ -176,12 +176,18 @@ impl Client {
     /// Subscribes. Read the events steadily: while more than a thousand of them wait,
     /// replies on this connection wait too.
     pub async fn subscribe(&self) -> Result<Events, ClientError> {
+        Ok(self.subscribe_after(None).await?.0)
+    }
+
+    /// Subscribes, also to the incoming messages after a cursor; answers the newest
+    /// cursor as well.
+    pub async fn subscribe_after(&self, after: Option<u64>) -> Result<(Events, u64), ClientError> {
         let (sender, receiver) = mpsc::channel(EVENTS_MAX);
         // Before the call: the first events follow the reply at once.
         locked(&self.pending).expect_events(sender);
-        let SubscribeResult { .. } =
-            self.call(EventsSubscribe, &SubscribeParams::default()).await?;
-        Ok(Events { receiver, pending: Arc::clone(&self.pending) })
+        let SubscribeResult { cursor } =
+            self.call(EventsSubscribe, &SubscribeParams { after }).await?;
+        Ok((Events { receiver, pending: Arc::clone(&self.pending) }, cursor))
     }
 
     fn register(&self, reply: oneshot::Sender<Outcome>) -> Result<u64, ClientError> {

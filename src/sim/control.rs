@@ -255,6 +255,10 @@ struct Wait {
     messages: u64,
     #[serde(default)]
     keepalives: u64,
+    #[serde(default)]
+    received: u64,
+    #[serde(default)]
+    key_uploads: u64,
     #[serde(default = "a_minute")]
     within_s: u64,
 }
@@ -326,10 +330,14 @@ async fn call_people(sim: &Sim, method: &str, given: Value) -> Result<Value, Fai
 async fn call_server(sim: &Sim, method: &str, given: Value) -> Result<Value, Failure> {
     match method {
         "server.wait" => {
-            let Wait { messages, keepalives, within_s } = params(given)?;
+            let Wait { messages, keepalives, received, key_uploads, within_s } = params(given)?;
             let within = std::time::Duration::from_secs(within_s);
-            let enough =
-                |stats: &super::Stats| stats.messages >= messages && stats.keepalives >= keepalives;
+            let enough = |stats: &super::Stats| {
+                stats.messages >= messages
+                    && stats.keepalives >= keepalives
+                    && stats.received >= received
+                    && stats.key_uploads >= key_uploads
+            };
             Ok(json!(sim.wait_for(enough, within).await?))
         }
         "server.replace_session" => {

@@ -129,6 +129,7 @@ async fn upload(world: &mut World, link: LinkId, iq: &Node) {
     if world.people.set_companion_keys(&device.user, device.device, iq).is_err() {
         return world.say(link, refusal(iq, 406, "not-acceptable"));
     }
+    world.stats.key_uploads += 1;
     world.say(link, result(iq));
     share_key(world, &device).await;
 }

@@ -182,10 +182,16 @@ fn receipts(after: &mut Aftermath, delivered: &Delivered, wanted: Receipts) {
 /// server acknowledges it, and brings it to the sender where that is a client, too.
 pub(super) async fn client_receipt(world: &mut World, link: LinkId, node: &Node) {
     world.say(link, ack(node, "receipt"));
+    if world.settings.ignore_receipts.take() {
+        return;
+    }
     let Some(device) = world.device(link).cloned() else { return };
-    let id = attr(node, "id").unwrap_or_default();
+    let ids = named(node);
+    world.stats.received += u64::try_from(ids.len()).unwrap_or(u64::MAX);
     if let Some(companion) = world.accounts.companion_mut(&device) {
-        companion.received(&id);
+        for id in &ids {
+            companion.received(id);
+        }
     }
     let resent = match attr(node, "type").as_deref() {
         Some("retry") => world.people.resend(node, &device.jid()).await,
@@ -200,6 +206,14 @@ pub(super) async fn client_receipt(world: &mut World, link: LinkId, node: &Node)
         let passed = pass_on(world, &device, node, &author);
         world.deliver(&author, passed);
     }
+}
+
+/// The messages that a receipt is about: after a client was away, one receipt may name
+/// many.
+fn named(receipt: &Node) -> Vec<String> {
+    let list = receipt.get_optional_child("list");
+    let items = list.into_iter().flat_map(|list| list.get_children_by_tag("item"));
+    attr(receipt, "id").into_iter().chain(items.filter_map(|item| attr(item, "id"))).collect()
 }
 
 /// A receipt as the author of the message gets it.

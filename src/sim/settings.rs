@@ -185,6 +185,10 @@ pub struct Settings {
     pub refuse_ik: bool,
     /// What questions about who is on the network come to.
     pub check: CheckAnswers,
+    /// Messages to clients that are delivered twice.
+    pub deliver_twice: Times,
+    /// Receipts of clients that the server does not take note of.
+    pub ignore_receipts: Times,
 }
 
 /// A change of [`Settings`]: what is absent stays.
@@ -209,6 +213,10 @@ pub struct SettingsChange {
     pub refuse_ik: Option<bool>,
     /// `ok`, `error`, `rate_limit`, `silent`, `empty`, or `{answer, times}`.
     pub check: Option<CheckAnswers>,
+    /// `true`, `false`, or how often.
+    pub deliver_twice: Option<Times>,
+    /// `true`, `false`, or how often.
+    pub ignore_receipts: Option<Times>,
 }
 
 impl Settings {
@@ -221,6 +229,8 @@ impl Settings {
         self.limit_requests = change.limit_requests.unwrap_or(self.limit_requests);
         self.receipts = change.receipts.unwrap_or(self.receipts);
         self.stall = change.stall.unwrap_or(self.stall);
+        self.deliver_twice = change.deliver_twice.unwrap_or(self.deliver_twice);
+        self.ignore_receipts = change.ignore_receipts.unwrap_or(self.ignore_receipts);
         self.refuse_ik = change.refuse_ik.unwrap_or(self.refuse_ik);
         self.check = change.check.unwrap_or(self.check);
     }
@@ -313,6 +323,10 @@ pub struct Stats {
     pub checks: u64,
     /// Numbers in these questions.
     pub checked_numbers: u64,
+    /// Keys that clients have uploaded: from the first on, people can write to them.
+    pub key_uploads: u64,
+    /// Messages that clients have said to have received.
+    pub received: u64,
     /// Stanzas that the server did not understand.
     pub not_understood: u64,
     /// Every message stanza in order of arrival, the first [`ATTEMPTS_MAX`].

@@ -225,6 +225,9 @@ impl World {
         let Some(companion) = self.accounts.companion_mut(to) else { return };
         companion.keep(&node);
         if let Some((link, true)) = self.link_of(to) {
+            if node.tag == "message" && self.settings.deliver_twice.take() {
+                self.say(link, node.clone());
+            }
             self.say(link, node);
         }
     }

@@ -10,12 +10,14 @@ use whatsapp_rust::cache_config::{CacheConfig, CacheEntryConfig, MsgSecretPolicy
 use whatsapp_rust::store::commands::DeviceCommand;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::types::events::Subscription;
+use whatsapp_rust::wacore::net::HttpClient;
 use whatsapp_rust::wacore::store::device::DevicePropsOverride;
 use whatsapp_rust::{Client, TokioRuntime};
 
 use crate::core::io::EndReason;
 use crate::whatsapp::client::Means;
 use crate::whatsapp::http::Https;
+use crate::whatsapp::inbound::ToInbox;
 use crate::whatsapp::pairing::Kind;
 use crate::whatsapp::tap::Tap;
 use crate::whatsapp::translate::Me;
@@ -41,6 +43,8 @@ pub(crate) struct Built {
     pub(crate) subscription: Subscription,
     /// Ends every exchange with a media host.
     pub(crate) halt: watch::Sender<bool>,
+    /// Fetches files from the media hosts, piece by piece.
+    pub(crate) files: Arc<dyn HttpClient>,
 }
 
 /// Builds it, or says how the connection ends before it began.
@@ -68,7 +72,8 @@ pub(crate) async fn client(means: &Means, kind: &Kind) -> Result<Built, EndReaso
         Arc::clone(&trace),
     );
     let (halt, halted) = watch::channel(false);
-    let built = Client::builder()
+    let files = Https::new(Arc::clone(&means.trust), halted.clone()).streaming();
+    let builder = Client::builder()
         .with_runtime(TokioRuntime)
         .with_persistence_manager(Arc::clone(&manager))
         .with_transport_factory(factory)
@@ -77,13 +82,17 @@ pub(crate) async fn client(means: &Means, kind: &Kind) -> Result<Built, EndReaso
         .with_cache_config(small_caches())
         .with_skip_history_sync(true)
         .with_wanted_pre_key_count(PRE_KEYS)
-        .with_background_saver_interval(SAVER_INTERVAL)
-        .build()
-        .await
-        .map_err(|error| {
-            tracing::error!(%error, "the client cannot be built");
-            store_failed()
-        })?;
+        .with_background_saver_interval(SAVER_INTERVAL);
+    let builder = match &means.inbound.inbox {
+        Some(inbox) if inbox.is_on() => {
+            builder.with_inbound_durability_hook(ToInbox(inbox.clone()))
+        }
+        Some(_) | None => builder,
+    };
+    let built = builder.build().await.map_err(|error| {
+        tracing::error!(%error, "the client cannot be built");
+        store_failed()
+    })?;
     let client = built.into_client();
     client.enable_auto_reconnect.store(false, Ordering::Relaxed);
     let known = Arc::clone(&manager);
@@ -92,7 +101,7 @@ pub(crate) async fn client(means: &Means, kind: &Kind) -> Result<Built, EndReaso
         Me { pn: device.pn.clone(), lid: device.lid.clone() }
     });
     let subscription = client.subscribe_handler(tap.clone());
-    Ok(Built { client, manager, tap, trace, subscription, halt })
+    Ok(Built { client, manager, tap, trace, subscription, halt, files: Arc::new(files) })
 }
 
 /// How the phone lists this device is fixed when it pairs.

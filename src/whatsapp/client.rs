@@ -9,6 +9,7 @@ use crate::core::io::{NotSent, SessionEvent, UploadFault};
 use crate::pulse::Pulse;
 use crate::whatsapp::check;
 use crate::whatsapp::endpoint::Endpoint;
+use crate::whatsapp::inbound::Inbound;
 use crate::whatsapp::pairing::Kind;
 use crate::whatsapp::run::{self, Ending};
 use crate::whatsapp::send::Outcome;
@@ -21,6 +22,7 @@ pub(crate) struct Means {
     pub(crate) endpoint: Endpoint,
     pub(crate) trust: Arc<Trust>,
     pub(crate) keys: Arc<dyn KeyStore>,
+    pub(crate) inbound: Inbound,
     pub(crate) pulse: Pulse,
 }
 

@@ -88,7 +88,6 @@ impl Https {
     /// Downloads stream to whoever reads them, who has to bound them: only for what goes
     /// to a file. Without this the library takes downloads into memory, bounded here.
     #[must_use]
-    #[cfg_attr(not(test), expect(dead_code, reason = "for files that come in"))]
     pub(crate) fn streaming(mut self) -> Https {
         self.streams_downloads = true;
         self

@@ -10,10 +10,13 @@ mod check;
 mod client;
 mod content;
 mod endpoint;
+mod fetch;
 mod flights;
 mod http;
 mod http_body;
+mod inbound;
 mod keys;
+mod letters;
 mod look;
 mod pairing;
 mod phone_sign;
@@ -40,6 +43,8 @@ use tokio::task::JoinHandle;
 use whatsapp_rust::traits::Backend;
 
 pub use crate::whatsapp::endpoint::{Endpoint, EndpointError};
+pub use crate::whatsapp::fetch::FetchError;
+pub use crate::whatsapp::inbound::{Inbound, Line};
 pub use crate::whatsapp::keys::StoredKeys;
 pub use crate::whatsapp::tls::TlsError;
 
@@ -271,6 +276,7 @@ impl SessionHandle {
 pub fn spawn(
     config: SessionConfig,
     keys: Arc<dyn KeyStore>,
+    inbound: Inbound,
     events: mpsc::Sender<SessionEvent>,
     pulse: Pulse,
 ) -> Result<SessionHandle, SessionError> {
@@ -280,8 +286,11 @@ pub fn spawn(
     }
     let trust = Arc::new(tls::Trust::new(config.ca_file.clone())?);
     let (orders, inbox) = mpsc::channel(ORDERS_MAX);
-    let session =
-        client::Session::new(Means { config, endpoint, trust, keys, pulse }, events, inbox);
+    let session = client::Session::new(
+        Means { config, endpoint, trust, keys, inbound, pulse },
+        events,
+        inbox,
+    );
     let task = tokio::spawn(session.run());
     Ok(SessionHandle { orders, task })
 }

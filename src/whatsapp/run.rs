@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use whatsapp_rust::futures::channel::oneshot;
 use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::types::events::Subscription;
+use whatsapp_rust::wacore::net::HttpClient;
 use whatsapp_rust::{Client, NodeFilter, OwnedNodeRef, PresenceError};
 
 use crate::core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent, Upload, UploadFault};
@@ -71,6 +72,7 @@ struct Run<'a> {
     trace: Arc<Trace>,
     // Dropping it ends the reports.
     _subscription: Subscription,
+    files: Arc<dyn HttpClient>,
     ready: bool,
     offered: bool,
     paired: bool,
@@ -102,7 +104,7 @@ impl<'a> Run<'a> {
         events: &'a mpsc::Sender<SessionEvent>,
         built: Built,
     ) -> Run<'a> {
-        let Built { client, manager, tap, trace, subscription, halt } = built;
+        let Built { client, manager, tap, trace, subscription, halt, files } = built;
         let spool = means.config.spool.clone();
         Run {
             means,
@@ -112,6 +114,7 @@ impl<'a> Run<'a> {
             tap,
             trace,
             _subscription: subscription,
+            files,
             ready: false,
             offered: false,
             paired: false,
@@ -306,6 +309,7 @@ impl<'a> Run<'a> {
         };
         tracing::info!("connected");
         self.ready = true;
+        self.means.inbound.line.up(&self.client, Arc::clone(&self.files));
         self.deadline = None;
         self.set_unavailable();
         self.tell(SessionEvent::Connected { account: account.to_non_ad().to_string() }).await
@@ -406,6 +410,7 @@ impl<'a> Run<'a> {
 
     /// Ends the library's client for good: it flushes its state to the key store.
     async fn tear_down(&mut self, leave: &Leave, mut runner: JoinHandle<()>) {
+        self.means.inbound.line.down();
         self.flights.ground();
         self.uploads.halt();
         for helper in self.helpers.drain(..) {

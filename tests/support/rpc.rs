@@ -65,9 +65,14 @@ pub(crate) struct Events {
 
 impl Events {
     pub(crate) fn subscribe(path: &Path) -> Events {
+        Events::subscribe_with(path, json!({})).0
+    }
+
+    /// With these parameters; answers the result as well.
+    pub(crate) fn subscribe_with(path: &Path, params: Value) -> (Events, Value) {
         let mut rpc = Rpc::connect(path);
-        rpc.call("events.subscribe", json!({})).unwrap();
-        Events { rpc }
+        let result = rpc.call("events.subscribe", params).unwrap();
+        (Events { rpc }, result)
     }
 
     /// The next event; none when the daemon closed.

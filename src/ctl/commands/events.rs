@@ -6,8 +6,8 @@ use crate::ctl::render;
 use crate::rpc::api::Event;
 use crate::rpc::client::Client;
 
-pub(crate) async fn run(client: &Client, out: &mut Out) -> Result<(), Failure> {
-    let mut events = client.subscribe().await?;
+pub(crate) async fn run(after: Option<u64>, client: &Client, out: &mut Out) -> Result<(), Failure> {
+    let (mut events, _) = client.subscribe_after(after).await?;
     loop {
         let frame = events.next().await?;
         if out.json() {

@@ -6,6 +6,7 @@ pub(crate) mod clear;
 pub(crate) mod completions;
 pub(crate) mod events;
 pub(crate) mod heartbeat;
+pub(crate) mod inbox;
 pub(crate) mod logout;
 pub(crate) mod pair;
 pub(crate) mod pause;
@@ -59,7 +60,8 @@ pub(crate) async fn dispatch(
         Command::Reconnect => reconnect::run(client, out).await,
         Command::Takeover => takeover::run(client, out).await,
         Command::Logout { yes } => logout::run(yes, client, out).await,
-        Command::Events => events::run(client, out).await,
+        Command::Events { after } => events::run(after, client, out).await,
+        Command::Inbox(args) => inbox::run(args, client, out).await,
         // Carried out before there is a connection.
         Command::Version => Ok(()),
         Command::Completions { shell } => completions::run(shell, out),

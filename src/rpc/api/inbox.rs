@@ -29,7 +29,8 @@ pub struct InboxListParams {
     pub limit: Option<usize>,
 }
 
-/// Answer of `inbox.list`, the oldest first.
+/// Answer of `inbox.list`, the oldest first. It may hold fewer than were asked for: go on
+/// after the last one (or after the gap, if there is none) until that is `newest`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InboxListResult {
     /// The messages.
@@ -96,8 +97,27 @@ pub enum IncomingKind {
     Contact,
     /// An emoji to another message.
     Reaction,
-    /// Something else; its content is not told.
+    /// Something else, an edit or a taking back among them; its content is not told.
     Other,
+}
+
+impl IncomingKind {
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            IncomingKind::Text => "text",
+            IncomingKind::Image => "image",
+            IncomingKind::Video => "video",
+            IncomingKind::Audio => "audio",
+            IncomingKind::Voice => "voice",
+            IncomingKind::Document => "document",
+            IncomingKind::Sticker => "sticker",
+            IncomingKind::Location => "location",
+            IncomingKind::Contact => "contact",
+            IncomingKind::Reaction => "reaction",
+            IncomingKind::Other => "other",
+        }
+    }
 }
 
 /// A message that somebody sent to the account.
@@ -122,13 +142,23 @@ pub struct Incoming {
     pub received_at: Time,
     /// What it carries.
     pub kind: IncomingKind,
-    /// Its text, or a file's caption, a place's name, a reaction's emoji.
+    /// Its text, or a file's caption, a place's or contact's name, a reaction's emoji
+    /// (empty: taken back).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// Whether the text was longer than [`super::TEXT_CHARS_MAX`] and was cut there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
+    /// A place, as `geo:LATITUDE,LONGITUDE` (RFC 5870).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geo: Option<String>,
+    /// The contact's vCard, or those of several, one after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vcard: Option<String>,
     /// Its file, which `inbox.file` fetches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<FileInfo>,
-    /// The id of the message that it answers or reacts to.
+    /// The id of the message that it answers, reacts to, edits or takes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! Tests of the session: each translation by itself, the rest against the simulator.
 
 mod hostile;
+mod letters;
 #[cfg(feature = "sim")]
 mod media;
 mod offline;

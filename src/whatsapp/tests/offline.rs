@@ -14,7 +14,9 @@ use crate::core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent};
 use crate::core::message::{Attempt, WaMessageId};
 use crate::pulse::Pulse;
 use crate::rpc::api::{Kind, MessageId};
-use crate::whatsapp::{KeyStore, KeyStoreError, Order, SessionConfig, SessionHandle, spawn};
+use crate::whatsapp::{
+    Inbound, KeyStore, KeyStoreError, Order, SessionConfig, SessionHandle, spawn,
+};
 
 /// How long a test waits for anything.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -55,7 +57,10 @@ pub(super) struct Bench {
 impl Bench {
     pub(super) fn new(config: SessionConfig, keys: Arc<dyn KeyStore>) -> Bench {
         let (sender, events) = mpsc::channel(64);
-        Bench { handle: spawn(config, keys, sender, Pulse::unwatched()).unwrap(), events }
+        Bench {
+            handle: spawn(config, keys, Inbound::default(), sender, Pulse::unwatched()).unwrap(),
+            events,
+        }
     }
 
     pub(super) fn order(&self, order: Order) {
@@ -158,7 +163,7 @@ async fn an_end_that_was_ordered_is_reported_while_the_connection_is_still_being
 fn the_session_must_be_able_to_send() {
     let config = SessionConfig { sends_at_once: 0, ..nowhere() };
     let (sender, _events) = mpsc::channel(1);
-    assert!(spawn(config, Keys::new(), sender, Pulse::unwatched()).is_err());
+    assert!(spawn(config, Keys::new(), Inbound::default(), sender, Pulse::unwatched()).is_err());
 }
 
 /// A port that nobody listens on: it was free a moment ago and is in the range that

@@ -1,0 +1,289 @@
+//! The inbox as callers see it: pages, files on request, and the part of a subscription
+//! that tells incoming messages. Owns how many files are fetched at a time and where
+//! they lie meanwhile: in an unnamed file of the state directory, which goes with its
+//! last descriptor. Decides nothing about the queue.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::fcntl::OFlag;
+use tokio::sync::Semaphore;
+
+use crate::inbox::{Bounds, Inbox, Kept, Page};
+use crate::rpc::api::{
+    Error, ErrorKind, Gap, INBOX_LIST_MAX, INLINE_FILE_BYTES_MAX, InboxFileParams, InboxFileResult,
+    InboxListParams, InboxListResult, Incoming, SubscribeParams,
+};
+use crate::store::ReadError;
+use crate::whatsapp::{FetchError, Line};
+
+/// Files that are fetched at a time; further callers wait.
+const FETCHES_MAX: usize = 2;
+/// Messages that one turn of a subscription takes from the store.
+const TURN_MESSAGES_MAX: usize = 16;
+/// When to ask again for a file while there is no connection.
+const RETRY_MS: u64 = 5_000;
+
+/// The inbox and the way to its files. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    inbox: Inbox,
+    line: Line,
+    /// Where files lie while somebody holds them.
+    dir: Arc<PathBuf>,
+    file_bytes_max: Arc<AtomicU64>,
+    fetches: Arc<Semaphore>,
+}
+
+/// A file for a caller, with a descriptor of it unless its content is inline.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    /// The reply.
+    pub(crate) result: InboxFileResult,
+    /// Open for reading, at its beginning.
+    #[expect(dead_code, reason = "replies carry no descriptors yet")]
+    pub(crate) file: Option<File>,
+}
+
+impl Mail {
+    /// Serves this inbox, with files of at most so many bytes kept in this folder.
+    pub fn new(inbox: Inbox, line: Line, dir: PathBuf, file_bytes_max: u64) -> Mail {
+        Mail {
+            inbox,
+            line,
+            dir: Arc::new(dir),
+            file_bytes_max: Arc::new(AtomicU64::new(file_bytes_max)),
+            fetches: Arc::new(Semaphore::new(FETCHES_MAX)),
+        }
+    }
+
+    /// Takes other limits.
+    pub fn set_limits(&self, bounds: Bounds, file_bytes_max: u64) {
+        self.inbox.set_bounds(bounds);
+        self.file_bytes_max.store(file_bytes_max, Ordering::Relaxed);
+    }
+
+    /// `inbox.list`.
+    pub(crate) fn list(&self, params: InboxListParams) -> Result<InboxListResult, Error> {
+        let limit = params.limit.unwrap_or(INBOX_LIST_MAX);
+        if limit == 0 || limit > INBOX_LIST_MAX {
+            return Err(invalid(format!("`limit` is 1 to {INBOX_LIST_MAX}; page with `after`")));
+        }
+        // Without a cursor nothing is missing: it begins where there is something.
+        let oldest = self.inbox.extent().borrow().oldest;
+        let after = match params.after {
+            Some(after) => self.known(after)?,
+            None => oldest.saturating_sub(1),
+        };
+        let Page { gap, messages, newest, .. } =
+            self.inbox.page(after, limit).map_err(|error| unreadable(&error))?;
+        Ok(InboxListResult { messages, gap, newest })
+    }
+
+    /// Where a subscription's incoming messages begin, and the newest cursor now.
+    pub(crate) fn follow(&self, params: SubscribeParams) -> Result<Follow, Error> {
+        let newest = self.inbox.newest();
+        let after = params.after.map_or(Ok(newest), |after| self.known(after))?;
+        Ok(Follow { inbox: Some(self.inbox.clone()), after, newest })
+    }
+
+    /// A cursor that was given away, or 0.
+    fn known(&self, after: u64) -> Result<u64, Error> {
+        let newest = self.inbox.newest();
+        if after <= newest {
+            return Ok(after);
+        }
+        let sentence = format!("`after` is {after}, but the newest cursor is {newest}");
+        Err(invalid(sentence).remedy(
+            "it is another daemon's cursor, or the state directory was renewed: begin with 0",
+        ))
+    }
+
+    /// `inbox.file`.
+    pub(crate) async fn file(&self, params: InboxFileParams) -> Result<Fetched, Error> {
+        let InboxFileParams { cursor, inline } = params;
+        let kept = self.inbox.get(cursor).map_err(|error| unreadable(&error))?;
+        let Kept { incoming, remote } = kept.ok_or_else(|| not_kept(cursor))?;
+        let Incoming { file: Some(info), wa_id, from_me, .. } = incoming else {
+            let sentence = format!("message {cursor} has no file");
+            return Err(Error::new(ErrorKind::NotFound, sentence));
+        };
+        let remote = remote.ok_or_else(|| {
+            let sentence = "the message does not say where its file is; only the phone has it";
+            Error::new(ErrorKind::FileGone, sentence)
+        })?;
+        let limit = self.limit(inline);
+        if info.bytes > limit {
+            return Err(too_large(limit, inline));
+        }
+        // Never closed.
+        let _permit = self.fetches.acquire().await;
+        let file = self.unnamed().map_err(|error| disk(&error))?;
+        let file = self.line.fetch(&remote, &wa_id, from_me, limit, file).await;
+        let file = file.map_err(|error| not_fetched(&error, limit, inline))?;
+        let (base64, file) = if inline {
+            let read = tokio::task::spawn_blocking(move || read_all(file)).await;
+            let content = read.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
+            (Some(base64(&content.map_err(|error| disk(&error))?)), None)
+        } else {
+            (None, Some(read_only(file).map_err(|error| disk(&error))?))
+        };
+        Ok(Fetched { result: InboxFileResult { file: info, base64 }, file })
+    }
+
+    fn limit(&self, inline: bool) -> u64 {
+        let limit = self.file_bytes_max.load(Ordering::Relaxed);
+        let inline_max = u64::try_from(INLINE_FILE_BYTES_MAX).unwrap_or(u64::MAX);
+        if inline { limit.min(inline_max) } else { limit }
+    }
+
+    /// A file that has no name and goes with its last descriptor.
+    fn unnamed(&self) -> io::Result<File> {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .custom_flags(OFlag::O_TMPFILE.bits())
+            .open(self.dir.as_path())
+    }
+}
+
+/// The same file, through a descriptor that cannot write.
+fn read_only(file: File) -> io::Result<File> {
+    use std::os::fd::AsRawFd as _;
+    File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+fn read_all(mut file: File) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    file.read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// With padding.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * place)) as usize & 0x3f];
+            text.push(if place > group.len() { '=' } else { char::from(digit) });
+        }
+    }
+    text
+}
+
+/// The incoming messages of one subscription: what is in the store, at the reader's
+/// pace, then what comes. Holds a cursor and nothing else, so no reader is too slow.
+#[derive(Debug)]
+pub(crate) struct Follow {
+    /// None: there is no inbox.
+    inbox: Option<Inbox>,
+    after: u64,
+    newest: u64,
+}
+
+impl Follow {
+    /// Of a daemon without an inbox.
+    pub(crate) fn nothing() -> Follow {
+        Follow { inbox: None, after: 0, newest: 0 }
+    }
+
+    /// The newest cursor when the subscription was made.
+    pub(crate) fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// What comes next, once there is something. Can be cancelled without loss.
+    pub(crate) async fn next(&mut self) -> Result<(Option<Gap>, Vec<Incoming>), ReadError> {
+        let Some(inbox) = &self.inbox else { return std::future::pending().await };
+        let mut extent = inbox.extent();
+        let after = self.after;
+        if extent.wait_for(|extent| extent.newest > after).await.is_err() {
+            return std::future::pending().await;
+        }
+        let page = inbox.page(self.after, TURN_MESSAGES_MAX)?;
+        self.after = page.next;
+        Ok((page.gap, page.messages))
+    }
+}
+
+fn invalid(sentence: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidParams, sentence)
+}
+
+fn not_kept(cursor: u64) -> Error {
+    let sentence = format!("there is no incoming message {cursor}, or it is kept no more");
+    Error::new(ErrorKind::NotFound, sentence).remedy("`tetherctl inbox` lists what is kept")
+}
+
+fn unreadable(error: &ReadError) -> Error {
+    tracing::error!(%error, "the inbox cannot be read");
+    Error::new(ErrorKind::InternalError, "the inbox cannot be read")
+}
+
+fn disk(error: &io::Error) -> Error {
+    tracing::warn!(%error, "a file could not be kept for a caller");
+    Error::new(ErrorKind::SpoolFull, format!("the file could not be kept: {error}"))
+        .remedy("look at the disk of the state directory")
+}
+
+fn too_large(limit: u64, inline: bool) -> Error {
+    let error =
+        Error::new(ErrorKind::FileTooLarge, format!("the file is larger than {limit} bytes"));
+    if inline {
+        return error.remedy("ask without `inline`: a descriptor comes with the reply");
+    }
+    error.remedy("raise `inbox.file_max` in the configuration")
+}
+
+fn not_fetched(error: &FetchError, limit: u64, inline: bool) -> Error {
+    let gone = |sentence: &str| Error::new(ErrorKind::FileGone, sentence);
+    match error {
+        FetchError::NotConnected => {
+            gone("the session is not connected: the file cannot be had now")
+                .retry_after_ms(RETRY_MS)
+        }
+        FetchError::Broken => {
+            gone("the file could not be fetched from the network").retry_after_ms(RETRY_MS)
+        }
+        FetchError::Gone => gone(
+            "the network has the file no more, and the phone did not upload it again: open it on \
+             the phone",
+        ),
+        FetchError::Altered => gone("what the network has is not the file that was sent"),
+        FetchError::TooLarge => too_large(limit, inline),
+        FetchError::Disk(error) => disk(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_has_its_padding() {
+        for (bytes, text) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
+        {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+        assert_eq!(base64(&[0xff, 0xfe, 0xfd]), "//79");
+    }
+
+    #[test]
+    fn a_callers_descriptor_cannot_write() {
+        use std::io::Write as _;
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"content").unwrap();
+        let mut only = read_only(file).unwrap();
+        assert!(only.write_all(b"x").is_err());
+        assert_eq!(read_all(only).unwrap(), b"content");
+    }
+}

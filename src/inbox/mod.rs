@@ -1,0 +1,181 @@
+//! Messages that others sent to the account, on disk before the server hears that they
+//! came. Owns their cursors, their bounds and what is told twice.
+//!
+//! Cursors count up by one and are never given away again. A message is here once,
+//! however often the server delivers it. The oldest give way; who asks for what is no
+//! longer here is told which cursors are missing. Nothing is kept in memory but two
+//! numbers. Never fetches a file, never tells anybody but through [`Inbox::extent`].
+//!
+//! | key | what |
+//! |---|---|
+//! | `inbox/message/` cursor | a message with what its file is fetched by, JSON |
+//! | `inbox/seen/` digest | the cursor of the message with this chat, sender and id |
+//! | `inbox/digest/` cursor | that digest, so that it goes in time |
+//! | `inbox/ledger/a`, `.../b` | the counts, JSON, twice |
+//!
+//! The counts are kept twice so that one damaged record never gives a cursor away again.
+
+mod change;
+mod record;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::watch;
+
+pub use record::{Kept, Letter, RemoteFile, RemoteKind, Seen, hex};
+
+use crate::rpc::api::{Gap, Incoming};
+use crate::store::{ReadError, Store, UpdateError};
+use change::Ledger;
+
+/// Most bytes of records in one page, so that it fits into a line. One message always
+/// does.
+pub const PAGE_BYTES_MAX: usize = 512 * 1024;
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// At most this many messages; 0: none are taken.
+    pub max: usize,
+    /// None that came longer ago, in milliseconds. Looked at when one comes in and at
+    /// the start.
+    pub max_age_ms: u64,
+}
+
+/// Which cursors there are, as far as they are on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The newest given away; 0: none ever was.
+    pub newest: u64,
+    /// None before this is kept.
+    pub oldest: u64,
+}
+
+/// A part of the inbox, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// What is missing before the first message; with no message, all that was asked for.
+    pub gap: Option<Gap>,
+    /// The messages.
+    pub messages: Vec<Incoming>,
+    /// The cursor to go on after.
+    pub next: u64,
+    /// The newest cursor at that time.
+    pub newest: u64,
+}
+
+/// The inbox. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Inbox {
+    store: Store,
+    bounds: Arc<RwLock<Bounds>>,
+    extent: Arc<watch::Sender<Extent>>,
+}
+
+impl std::fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Inbox({:?})", *self.extent.borrow())
+    }
+}
+
+impl Inbox {
+    /// Opens what lies in the store, and drops what is too old or too much by now.
+    pub async fn open(store: Store, bounds: Bounds, now_ms: i64) -> Result<Inbox, UpdateError> {
+        let ledger = store.update(move |view| change::start(view, bounds, now_ms)).await?;
+        let (extent, _) = watch::channel(ledger.extent());
+        Ok(Inbox { store, bounds: Arc::new(RwLock::new(bounds)), extent: Arc::new(extent) })
+    }
+
+    /// Takes other bounds. What is too much goes when the next message comes in.
+    pub fn set_bounds(&self, bounds: Bounds) {
+        *self.bounds.write().unwrap_or_else(PoisonError::into_inner) = bounds;
+    }
+
+    fn bounds(&self) -> Bounds {
+        *self.bounds.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether messages are taken.
+    pub fn is_on(&self) -> bool {
+        self.bounds().max > 0
+    }
+
+    /// Keeps messages, in this order, all or none; those that are here already stay as
+    /// they are. Returns once they are on disk, and how many were new.
+    pub async fn put(&self, letters: Vec<Letter>, now_ms: i64) -> Result<usize, UpdateError> {
+        let bounds = self.bounds();
+        let putting = self.store.update(move |view| change::put(view, bounds, letters, now_ms));
+        let (ledger, new) = putting.await?;
+        self.note(ledger);
+        Ok(new)
+    }
+
+    /// Answers may overtake one another; the disk is as far as the furthest.
+    fn note(&self, ledger: Ledger) {
+        let Extent { newest, oldest } = ledger.extent();
+        self.extent.send_if_modified(|extent| {
+            let before = *extent;
+            extent.newest = extent.newest.max(newest);
+            extent.oldest = extent.oldest.max(oldest);
+            *extent != before
+        });
+    }
+
+    /// Which cursors there are, now and whenever that changes.
+    pub fn extent(&self) -> watch::Receiver<Extent> {
+        self.extent.subscribe()
+    }
+
+    /// The newest cursor given away; 0: none ever was.
+    pub fn newest(&self) -> u64 {
+        self.extent.borrow().newest
+    }
+
+    /// The messages after a cursor, at most so many and at most [`PAGE_BYTES_MAX`].
+    pub fn page(&self, after: u64, count_max: usize) -> Result<Page, ReadError> {
+        let Extent { newest, oldest } = *self.extent.borrow();
+        let mut page = Page { gap: None, messages: Vec::new(), next: after, newest };
+        let mut bytes = 0;
+        while page.next < newest && page.messages.len() < count_max {
+            let cursor = page.next + 1;
+            let found = self.record(cursor)?;
+            let Some((kept, length)) = found else {
+                if !page.messages.is_empty() {
+                    break;
+                }
+                // Nothing is before the oldest, so nothing is looked for there.
+                page.next = cursor.max(oldest.saturating_sub(1)).min(newest);
+                page.gap = Some(Gap { from: after + 1, to: page.next });
+                continue;
+            };
+            bytes += length;
+            if bytes > PAGE_BYTES_MAX && !page.messages.is_empty() {
+                break;
+            }
+            page.messages.push(kept.incoming);
+            page.next = cursor;
+        }
+        Ok(page)
+    }
+
+    /// One message with what its file is fetched by; none if it is kept no more.
+    pub fn get(&self, cursor: u64) -> Result<Option<Kept>, ReadError> {
+        if cursor > self.newest() {
+            return Ok(None);
+        }
+        Ok(self.record(cursor)?.map(|(kept, _)| kept))
+    }
+
+    /// A record that does not read is one that is kept no more.
+    fn record(&self, cursor: u64) -> Result<Option<(Kept, usize)>, ReadError> {
+        match self.store.get(&record::message_key(cursor)) {
+            Ok(Some(bytes)) => {
+                Ok(serde_json::from_slice(&bytes).ok().map(|kept| (kept, bytes.len())))
+            }
+            Ok(None) | Err(ReadError::Damaged) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

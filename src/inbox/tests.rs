@@ -1,0 +1,258 @@
+//! The inbox on a real store.
+
+use super::change::SEEN_BEYOND;
+use super::*;
+use crate::rpc::api::{IncomingKind, Time};
+use crate::store::Batch;
+
+const NOW_MS: i64 = 1_700_000_000_000;
+const BOUNDS: Bounds = Bounds { max: 100, max_age_ms: 10_000 };
+
+fn letter(n: u64) -> Letter {
+    let id = format!("3EB0{n:06}");
+    let chat = "15550111@s.whatsapp.net";
+    Letter {
+        seen: Seen::new(chat, chat, &id),
+        incoming: Incoming {
+            cursor: 0,
+            wa_id: id,
+            chat: chat.into(),
+            sender: chat.into(),
+            from_me: false,
+            name: None,
+            sent_at: Time(NOW_MS),
+            received_at: Time(0),
+            kind: IncomingKind::Text,
+            text: Some(format!("text {n}")),
+            cut: false,
+            geo: None,
+            vcard: None,
+            file: None,
+            reply_to: None,
+        },
+        remote: None,
+    }
+}
+
+fn letters(from: u64, to: u64) -> Vec<Letter> {
+    (from..=to).map(letter).collect()
+}
+
+fn cursors(page: &Page) -> Vec<u64> {
+    page.messages.iter().map(|message| message.cursor).collect()
+}
+
+struct Bench {
+    dir: tempfile::TempDir,
+    store: Option<Store>,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        use std::os::unix::fs::PermissionsExt as _;
+        let owner_only = std::fs::Permissions::from_mode(0o700);
+        let dir = tempfile::Builder::new().permissions(owner_only).tempdir().unwrap();
+        Bench { dir, store: None }
+    }
+
+    /// Opens the inbox, on the store that is open or on a fresh start.
+    async fn open(&mut self, bounds: Bounds, now_ms: i64) -> Inbox {
+        if let Some(store) = self.store.take() {
+            store.close();
+        }
+        let store = Store::open(self.dir.path()).unwrap();
+        self.store = Some(store.clone());
+        Inbox::open(store, bounds, now_ms).await.unwrap()
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if let Some(store) = self.store.take() {
+            store.close();
+        }
+    }
+}
+
+#[tokio::test]
+async fn cursors_count_up_by_one_over_restarts_and_what_comes_twice_is_kept_once() {
+    let mut bench = Bench::new();
+    let inbox = bench.open(BOUNDS, NOW_MS).await;
+    assert_eq!(inbox.newest(), 0);
+    assert_eq!(inbox.put(letters(1, 3), NOW_MS).await.unwrap(), 3);
+    let mut again = letters(2, 5);
+    again.push(letter(5));
+    assert_eq!(inbox.put(again, NOW_MS).await.unwrap(), 2);
+
+    let inbox = bench.open(BOUNDS, NOW_MS).await;
+    assert_eq!(inbox.newest(), 5);
+    assert_eq!(inbox.put(letters(4, 6), NOW_MS + 1).await.unwrap(), 1);
+    let page = inbox.page(0, 10).unwrap();
+    assert_eq!(cursors(&page), [1, 2, 3, 4, 5, 6]);
+    assert_eq!((page.gap, page.next, page.newest), (None, 6, 6));
+    assert_eq!(page.messages[5].text.as_deref(), Some("text 6"));
+    assert_eq!(page.messages[5].received_at, Time(NOW_MS + 1));
+}
+
+#[tokio::test]
+async fn the_same_id_in_another_chat_or_of_another_sender_is_another_message() {
+    let mut bench = Bench::new();
+    let inbox = bench.open(BOUNDS, NOW_MS).await;
+    let mut three = letters(1, 1);
+    for (chat, sender) in [("a", "bc"), ("ab", "c")] {
+        three.push(Letter { seen: Seen::new(chat, sender, "3EB0000001"), ..letter(1) });
+    }
+    assert_eq!(inbox.put(three, NOW_MS).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn many_at_once_have_no_hole_and_no_double() {
+    let mut bench = Bench::new();
+    let inbox = bench.open(Bounds { max: 1_000, ..BOUNDS }, NOW_MS).await;
+    let puts = (0..20).map(|n| {
+        let inbox = inbox.clone();
+        // Half of each is its neighbour's too.
+        tokio::spawn(async move { inbox.put(letters(n * 5 + 1, n * 5 + 10), NOW_MS).await })
+    });
+    let mut new = 0;
+    for put in puts.collect::<Vec<_>>() {
+        new += put.await.unwrap().unwrap();
+    }
+    assert_eq!(new, 105);
+    assert_eq!(inbox.newest(), 105);
+    let page = inbox.page(0, 1_000).unwrap();
+    assert_eq!(cursors(&page), (1..=105).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_oldest_give_way_and_are_said_to_be_missing() {
+    let mut bench = Bench::new();
+    let bounds = Bounds { max: 10, ..BOUNDS };
+    let inbox = bench.open(bounds, NOW_MS).await;
+    inbox.put(letters(1, 25), NOW_MS).await.unwrap();
+    assert_eq!(*inbox.extent().borrow(), Extent { newest: 25, oldest: 16 });
+    let page = inbox.page(4, 3).unwrap();
+    assert_eq!((page.gap, page.next), (Some(Gap { from: 5, to: 15 }), 18));
+    assert_eq!(cursors(&page), [16, 17, 18]);
+    assert_eq!(inbox.page(18, 100).unwrap().gap, None);
+    assert_eq!(inbox.get(15).unwrap(), None);
+    assert!(inbox.get(16).unwrap().is_some());
+    assert_eq!(inbox.get(26).unwrap(), None);
+    // What was dropped is still known when it comes again.
+    assert_eq!(inbox.put(letters(1, 25), NOW_MS).await.unwrap(), 0);
+    // A smaller bound takes effect at the next start as well.
+    let inbox = bench.open(Bounds { max: 2, ..BOUNDS }, NOW_MS).await;
+    assert_eq!(*inbox.extent().borrow(), Extent { newest: 25, oldest: 24 });
+}
+
+#[tokio::test]
+async fn what_is_too_old_goes_and_cursors_go_on() {
+    let mut bench = Bench::new();
+    let inbox = bench.open(BOUNDS, NOW_MS).await;
+    inbox.put(letters(1, 2), NOW_MS).await.unwrap();
+    inbox.put(letters(3, 3), NOW_MS + 5_000).await.unwrap();
+    inbox.put(letters(4, 4), NOW_MS + 10_001).await.unwrap();
+    assert_eq!(*inbox.extent().borrow(), Extent { newest: 4, oldest: 3 });
+    let inbox = bench.open(BOUNDS, NOW_MS + 60_000).await;
+    assert_eq!(*inbox.extent().borrow(), Extent { newest: 4, oldest: 5 });
+    let page = inbox.page(1, 10).unwrap();
+    assert_eq!((page.gap, page.messages.len()), (Some(Gap { from: 2, to: 4 }), 0));
+    assert_eq!(inbox.put(letters(5, 5), NOW_MS + 60_000).await.unwrap(), 1);
+    assert_eq!(cursors(&inbox.page(4, 10).unwrap()), [5]);
+}
+
+#[tokio::test]
+async fn names_of_dropped_messages_are_bounded_too() {
+    let mut bench = Bench::new();
+    let inbox = bench.open(Bounds { max: 5, ..BOUNDS }, NOW_MS).await;
+    let many = SEEN_BEYOND + 500;
+    for from in (1..=many).step_by(250) {
+        inbox.put(letters(from, from + 249), NOW_MS).await.unwrap();
+    }
+    for area in [&b"inbox/seen/"[..], b"inbox/digest/"] {
+        let count = bench.store.as_ref().unwrap().scan(area).count();
+        assert!(count <= usize::try_from(SEEN_BEYOND).unwrap() + 6, "{count}");
+    }
+}
+
+#[tokio::test]
+async fn an_inbox_that_is_off_takes_nothing() {
+    let mut bench = Bench::new();
+    let inbox = bench.open(Bounds { max: 0, ..BOUNDS }, NOW_MS).await;
+    assert!(!inbox.is_on());
+    assert_eq!(inbox.put(letters(1, 2), NOW_MS).await.unwrap(), 0);
+    assert_eq!(inbox.newest(), 0);
+    assert_eq!(bench.store.as_ref().unwrap().scan(b"inbox/").count(), 0);
+}
+
+#[tokio::test]
+async fn no_damage_to_the_counts_gives_a_cursor_away_again() {
+    for copies in
+        [&["inbox/ledger/a"][..], &["inbox/ledger/b"], &["inbox/ledger/a", "inbox/ledger/b"]]
+    {
+        let mut bench = Bench::new();
+        let inbox = bench.open(Bounds { max: 3, ..BOUNDS }, NOW_MS).await;
+        inbox.put(letters(1, 7), NOW_MS).await.unwrap();
+        let mut damage = Batch::new();
+        for copy in copies {
+            damage.put(*copy, "not json");
+        }
+        bench.store.as_ref().unwrap().commit(damage).await.unwrap();
+        let inbox = bench.open(Bounds { max: 3, ..BOUNDS }, NOW_MS).await;
+        assert_eq!(*inbox.extent().borrow(), Extent { newest: 7, oldest: 5 });
+        assert_eq!(inbox.put(letters(5, 8), NOW_MS).await.unwrap(), 1);
+        assert_eq!(inbox.newest(), 8);
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_is_lost_in_the_middle_is_a_gap() {
+    let mut bench = Bench::new();
+    let inbox = bench.open(BOUNDS, NOW_MS).await;
+    inbox.put(letters(1, 6), NOW_MS).await.unwrap();
+    let mut loss = Batch::new();
+    loss.remove(record::message_key(3));
+    loss.put(record::message_key(4), "not json");
+    bench.store.as_ref().unwrap().commit(loss).await.unwrap();
+    let first = inbox.page(0, 10).unwrap();
+    assert_eq!((cursors(&first), first.gap, first.next), (vec![1, 2], None, 2));
+    let second = inbox.page(first.next, 10).unwrap();
+    assert_eq!((cursors(&second), second.gap), (vec![5, 6], Some(Gap { from: 3, to: 4 })));
+}
+
+#[tokio::test]
+async fn a_page_of_long_texts_is_short() {
+    let mut bench = Bench::new();
+    let inbox = bench.open(BOUNDS, NOW_MS).await;
+    let long = |n| {
+        let mut letter = letter(n);
+        letter.incoming.text = Some("x".repeat(200 * 1024));
+        letter
+    };
+    inbox.put((1..=5).map(long).collect(), NOW_MS).await.unwrap();
+    let page = inbox.page(0, 10).unwrap();
+    assert_eq!((cursors(&page), page.next), (vec![1, 2], 2));
+    assert_eq!(cursors(&inbox.page(4, 10).unwrap()), [5]);
+}
+
+#[test]
+fn debug_shows_no_text_and_no_key() {
+    let mut letter = letter(1);
+    letter.remote = Some(RemoteFile {
+        kind: RemoteKind::Image,
+        path: "/secret-path".into(),
+        key: vec![0xab; 32],
+        sha256: vec![0; 32],
+        sealed_sha256: vec![0; 32],
+        bytes: 7,
+        chat: "15550111@s.whatsapp.net".into(),
+        sender: "15550111@s.whatsapp.net".into(),
+    });
+    let said = format!("{letter:?}");
+    for secret in ["text 1", "15550111", "secret-path", "171"] {
+        assert!(!said.contains(secret), "{said}");
+    }
+    let kept = Kept { incoming: letter.incoming, remote: letter.remote };
+    let json = serde_json::to_string(&kept).unwrap();
+    assert_eq!(serde_json::from_str::<Kept>(&json).unwrap(), kept);
+}
