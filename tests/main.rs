@@ -10,6 +10,7 @@
 
 mod chaos;
 mod crash;
+mod files;
 mod idle;
 mod invariants;
 mod lifecycle;

@@ -9,7 +9,7 @@ use toml::de::DeValue;
 
 use super::Config;
 use super::value::{ClientVersion, DURATION_REMEDY, Level, did_you_mean};
-use super::value::{format_duration, parse_duration};
+use super::value::{SIZE_REMEDY, format_duration, format_size, parse_duration, parse_size};
 
 /// What the network is known to tolerate: this many messages ...
 pub const TOLERATED_MESSAGES: usize = 5;
@@ -32,6 +32,10 @@ pub const PACING_WINDOW_MIN: Duration = Duration::from_secs(1);
 pub const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(25);
 /// Longest `send_timeout`: the session must give up before the core does.
 pub const SEND_TIMEOUT_MAX: Duration = Duration::from_secs(60);
+/// Largest quota of all files that wait: 1 TiB.
+pub const FILES_QUOTA_MAX: u64 = 1 << 40;
+/// Largest file: the network takes no larger ones.
+pub const FILE_BYTES_MAX: u64 = 2 << 30;
 /// Longest name of a device or group, in characters.
 pub const NAME_CHARS_MAX: usize = 64;
 
@@ -124,12 +128,17 @@ pub static KEYS: &[Key] = &[
     key!(session.ack_timeout, true, |v| duration(v, SECOND, HOUR), write_duration),
     key!(session.backoff_first, true, |v| duration(v, SECOND / 10, HOUR), write_duration),
     key!(session.backoff_cap, true, |v| duration(v, SECOND, DAY), write_duration),
+    key!(files.quota, false, |v| size(v, FILES_QUOTA_MAX), write_size),
+    key!(files.image_max, false, |v| size(v, FILE_BYTES_MAX), write_size),
+    key!(files.video_max, false, |v| size(v, FILE_BYTES_MAX), write_size),
+    key!(files.audio_max, false, |v| size(v, FILE_BYTES_MAX), write_size),
+    key!(files.document_max, false, |v| size(v, FILE_BYTES_MAX), write_size),
     key!(log.level, true, level, |v: &Level| quoted(v)),
     key!(log.library, true, level, |v: &Level| quoted(v)),
 ];
 
 /// The sections, in the order of the example.
-pub const SECTIONS: [&str; 6] = ["state", "socket", "queue", "pacing", "session", "log"];
+pub const SECTIONS: [&str; 7] = ["state", "socket", "queue", "pacing", "session", "files", "log"];
 
 fn quoted(value: impl std::fmt::Display) -> String {
     toml::Value::String(value.to_string()).to_string()
@@ -153,6 +162,10 @@ fn write_group(group: &Option<String>) -> String {
 
 fn write_count(count: &usize) -> String {
     count.to_string()
+}
+
+fn write_size(bytes: &u64) -> String {
+    quoted(format_size(*bytes))
 }
 
 fn write_duration(duration: &Duration) -> String {
@@ -208,6 +221,20 @@ fn duration(value: &DeValue<'_>, min: Duration, max: Duration) -> Result<Duratio
             format!("is {text:?}, which is out of range."),
             format!("Write a duration from {:?} to {:?}.", limits.0, limits.1),
         ));
+    }
+    Ok(read)
+}
+
+fn size(value: &DeValue<'_>, max: u64) -> Result<u64, Wrong> {
+    let Some(text) = value.as_str() else {
+        let what = format!("must be a size, not {}.", type_name(value));
+        return Err(Wrong::new(what, SIZE_REMEDY));
+    };
+    let read = parse_size(text)
+        .map_err(|_| Wrong::new(format!("is {text:?}, which is no size."), SIZE_REMEDY))?;
+    if read > max {
+        let remedy = format!("Write a size up to {:?}; \"0B\" takes none.", format_size(max));
+        return Err(Wrong::new(format!("is {text:?}, which is out of range."), remedy));
     }
     Ok(read)
 }

@@ -40,6 +40,8 @@ pub struct Config {
     pub pacing: PacingConfig,
     /// `[session]`: the connection to the network.
     pub session: SessionConfig,
+    /// `[files]`: how much of callers' files is kept until they are sent.
+    pub files: FilesConfig,
     /// `[log]`: what is told on stderr.
     pub log: LogConfig,
 }
@@ -108,6 +110,21 @@ pub struct SessionConfig {
     pub backoff_first: Duration,
     /// `backoff_cap`: the longest wait between two tries.
     pub backoff_cap: Duration,
+}
+
+/// `[files]`. All in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilesConfig {
+    /// `quota`: all files of messages that wait, together.
+    pub quota: u64,
+    /// `image_max`: the largest image.
+    pub image_max: u64,
+    /// `video_max`: the largest video.
+    pub video_max: u64,
+    /// `audio_max`: the largest audio file or voice message.
+    pub audio_max: u64,
+    /// `document_max`: the largest document.
+    pub document_max: u64,
 }
 
 /// `[log]`.
@@ -180,6 +197,14 @@ impl Config {
                 ack_timeout: Duration::from_secs(20),
                 backoff_first: Duration::from_secs(1),
                 backoff_cap: Duration::from_secs(5 * 60),
+            },
+            // What the network's own clients allow, as far as is known.
+            files: FilesConfig {
+                quota: 2 << 30,
+                image_max: 16 << 20,
+                video_max: 100 << 20,
+                audio_max: 100 << 20,
+                document_max: 2_000 << 20,
             },
             log: LogConfig { level: Level::Info, library: Level::Off, modules: BTreeMap::new() },
         }

@@ -8,6 +8,7 @@
 //! - `queue`: all messages and their order. [`pacer`]: when an attempt may leave.
 //! - `link`: the one connection, and when to try it again.
 //! - `requests`, `session_requests`, `session_events`: one method for each input.
+//! - [`files`]: how long a message needs its file.
 //! - `gates`: what keeps one message back.
 //! - `dispatch`: what time alone brings about, and the next attempt.
 //! - `query`, `diagnosis`: answers for readers, in the wire's types.
@@ -18,6 +19,7 @@ use crate::core::io::{
     Actions, Answer, BootId, Effect, Facts, Input, Now, Request, Restored, SessionCommand, Token,
 };
 use crate::core::link::Link;
+use crate::core::message::SpoolId;
 use crate::core::out::Out;
 use crate::core::pacer::Pacer;
 use crate::core::query::StatusKey;
@@ -27,6 +29,7 @@ use crate::rpc::api::{self, MessageId};
 pub mod config;
 pub(crate) mod diagnosis;
 pub(crate) mod dispatch;
+pub mod files;
 pub(crate) mod gates;
 pub mod io;
 pub mod life;
@@ -61,6 +64,8 @@ pub struct Core {
     queue: Queue,
     /// What is known about attempts beyond what is stored.
     flights: BTreeMap<MessageId, dispatch::Flight>,
+    /// Files in the spool, each with the message that needs it.
+    spooled: BTreeMap<MessageId, SpoolId>,
     pacer: Pacer,
     link: Link,
     draining: bool,
@@ -79,6 +84,9 @@ impl Core {
         let (pacer, slots_changed) =
             Pacer::new(boot, config.pace_limit, config.window_ms, &slots, now.mono_ms);
         let queue = Queue::new(messages);
+        let spooled = queue.iter().filter(|message| files::needs_file(message));
+        let spooled = spooled.filter_map(|m| Some((m.id, m.file.as_ref()?.spool.clone())));
+        let spooled = spooled.collect();
         facts.last_id = facts.last_id.max(queue.last_id());
         let lived = (now.mono_ms, facts.lived_ms.max(queue.lived_ms()));
         let link = Link::new(&facts, now);
@@ -90,6 +98,7 @@ impl Core {
             facts,
             queue,
             flights: BTreeMap::new(),
+            spooled,
             pacer,
             link,
             draining: false,
@@ -160,8 +169,13 @@ impl Core {
     fn request(&mut self, token: Token, request: Request, now: Now) {
         match request {
             Request::Submit(submission) => {
-                let result = self.submit(*submission, now).map(|sent| Answer::Sent(Box::new(sent)));
-                self.reply(token, result);
+                let file = submission.file.as_ref().map(|file| file.spool.clone());
+                let result = self.submit(*submission, now);
+                // What is not accepted, or was there already, leaves no file behind.
+                if !result.as_ref().is_ok_and(|sent| !sent.duplicate) {
+                    self.out.unspool.extend(file);
+                }
+                self.reply(token, result.map(|sent| Answer::Sent(Box::new(sent))));
             }
             Request::Cancel { ids } => {
                 let result = self.cancel(ids, now);
@@ -245,6 +259,7 @@ impl Core {
     /// Notes that a message changed: its record is written, its subscribers are told.
     fn touch(&mut self, id: MessageId, now: Now) {
         self.out.put.insert(id);
+        self.track_file(id);
         if let Some(message) = self.message(id, now) {
             self.out.event(api::Event::Message { message: Box::new(message) });
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::core::Core;
+use crate::core::files;
 use crate::core::io::{Now, Selection, Submission};
 use crate::core::message::{Message, Preview};
 use crate::rpc::api::{self, Error, ErrorKind, MessageId, State};
@@ -57,7 +58,7 @@ impl Core {
         Ok(self.message(id, now))
     }
 
-    fn queue_full(&self, now: Now) -> Error {
+    pub(crate) fn queue_full(&self, now: Now) -> Error {
         let taken = format!("The queue is full: all {} places are taken", self.config.capacity);
         let holds = self.holds(now);
         if let Some(hold) = holds.iter().find(|h| h.kind != api::HoldKind::Pacing) {
@@ -186,6 +187,7 @@ pub(crate) fn shutting_down() -> Error {
 
 fn accepted(id: MessageId, order: u64, submission: Submission, now: Now) -> Message {
     let Submission { to, kind, body, file, preview, digest, key, wa_id, .. } = submission;
+    let (chars, shown) = files::shown(kind, &body);
     Message {
         id,
         wa_id,
@@ -198,8 +200,8 @@ fn accepted(id: MessageId, order: u64, submission: Submission, now: Now) -> Mess
         expires_at: submission.expires_at,
         key,
         digest,
-        chars: body.0.chars().count(),
-        preview: Preview(body.0.chars().take(api::PREVIEW_CHARS_MAX).collect()),
+        chars,
+        preview: Preview(shown),
         state: State::Queued,
         reason: None,
         order,

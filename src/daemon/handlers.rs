@@ -1,18 +1,25 @@
 //! Typed dispatch: a method and its parameters to an engine command, and its answer
 //! to a result. Owns the checking of parameters. Decides nothing about the queue.
 
+mod content;
+mod send;
+
+use std::os::fd::OwnedFd;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::core::io::{Answer, Body, Request, Selection, Submission};
+use crate::core::io::{Answer, Request, Selection};
 use crate::core::message::{ChatId, Digest, WaMessageId, number_digits};
+use crate::daemon::descriptors::Descriptors;
 use crate::daemon::engine_handle::{EngineHandle, MessageName, Query, QueryAnswer, Subscription};
+use crate::daemon::server::Service;
 use crate::rpc::api::{
     CancelParams, CancelResult, ClearParams, ClearResult, Error, ErrorKind, Explanation, Filter,
-    GetParams, IDS_MAX, KEY_BYTES_MAX, Kind, LIST_ENTRIES_MAX, ListParams, ListResult, Message,
-    Method, NoParams, PROTOCOL_VERSION, PairParams, PairResult, RetryParams, RetryResult,
-    SendParams, SendResult, State, Status, SubscribeParams, TEXT_CHARS_MAX, Version,
+    GetParams, IDS_MAX, KEY_BYTES_MAX, LIST_ENTRIES_MAX, ListParams, ListResult, Message, Method,
+    NoParams, PROTOCOL_VERSION, PairParams, PairResult, RetryParams, RetryResult, SendResult,
+    State, Status, SubscribeParams, TEXT_CHARS_MAX, Version,
 };
 use crate::rpc::call::decode_params;
 
@@ -26,6 +33,9 @@ const WA_ID_BYTES_MAX: usize = 64;
 pub(crate) enum Handled {
     /// Something to answer.
     Reply(Reply),
+    /// Something to answer, and an open file that goes with it.
+    #[expect(dead_code, reason = "the inbox answers with files")]
+    WithFile(Reply, OwnedFd),
     /// Something to forward.
     Subscription(Subscription),
 }
@@ -48,10 +58,12 @@ pub(crate) enum Reply {
 
 /// Carries out one request.
 pub(crate) async fn handle(
-    engine: &EngineHandle,
+    service: &Service,
     method: Method,
     params: Map<String, Value>,
+    descriptors: Descriptors,
 ) -> Result<Handled, Error> {
+    let engine = &service.engine;
     let reply = match method {
         Method::EventsSubscribe => {
             let SubscribeParams { after: _ } = decode_params(params)?;
@@ -70,8 +82,8 @@ pub(crate) async fn handle(
         | Method::QueueRelease
         | Method::InboxList
         | Method::InboxFile => return Err(not_built_in(method)),
-        Method::MessageSend
-        | Method::QueueClear
+        Method::MessageSend => send::send(service, params, descriptors).await?,
+        Method::QueueClear
         | Method::QueueCancel
         | Method::QueueRetry
         | Method::QueuePause
@@ -99,6 +111,7 @@ async fn ask(engine: &EngineHandle, query: Query) -> Result<Reply, Error> {
         QueryAnswer::Explanation(explanation) => Reply::Explanation(explanation),
         QueryAnswer::Message(message) => Reply::Message(message),
         QueryAnswer::List(list) => Reply::List(list),
+        QueryAnswer::Room => return Err(not_ours(Method::QueueList)),
     })
 }
 
@@ -148,9 +161,6 @@ fn query(method: Method, params: Map<String, Value>) -> Result<Query, Error> {
 /// What a changing method asks of the engine.
 fn command(method: Method, params: Map<String, Value>) -> Result<Request, Error> {
     match method {
-        Method::MessageSend => {
-            submission(decode_params(params)?).map(|s| Request::Submit(Box::new(s)))
-        }
         Method::QueueClear => {
             let ClearParams { filter, dry_run } = decode_params(params)?;
             Ok(Request::Clear { filter: selection(filter)?, dry_run })
@@ -176,6 +186,7 @@ fn command(method: Method, params: Map<String, Value>) -> Result<Request, Error>
         Method::Version
         | Method::Status
         | Method::Explain
+        | Method::MessageSend
         | Method::MessageGet
         | Method::QueueList
         | Method::PhoneCheck
@@ -190,29 +201,6 @@ fn command(method: Method, params: Map<String, Value>) -> Result<Request, Error>
 
 fn no_params(params: Map<String, Value>) -> Result<(), Error> {
     decode_params(params).map(|NoParams {}| ())
-}
-
-fn submission(params: SendParams) -> Result<Submission, Error> {
-    let SendParams { to, text, preview, expires_at, not_before, priority, key, .. } = params;
-    let to = recipient(&to)?;
-    let text = text.ok_or_else(|| invalid("give `text`, `file`, `location` or `contact`"))?;
-    check_text(&text)?;
-    if let Some(key) = &key {
-        check_key(key)?;
-    }
-    Ok(Submission {
-        digest: digest(&to, &text),
-        to,
-        kind: Kind::Text,
-        body: Body(text.into()),
-        file: None,
-        preview,
-        priority,
-        not_before: not_before.map(|time| time.0),
-        expires_at: expires_at.map(|time| time.0),
-        key,
-        wa_id: new_wa_id()?,
-    })
 }
 
 fn recipient(text: &str) -> Result<ChatId, Error> {
@@ -244,9 +232,9 @@ fn check_key(key: &str) -> Result<(), Error> {
 }
 
 /// Each part is preceded by its length, so that no two contents read the same.
-fn digest(to: &ChatId, text: &str) -> Digest {
+fn digest(parts: &[&str]) -> Digest {
     let mut hasher = Sha256::new();
-    for part in ["text", to.as_str(), text] {
+    for part in parts {
         let bytes = u64::try_from(part.len()).unwrap_or(u64::MAX);
         hasher.update(bytes.to_be_bytes());
         hasher.update(part.as_bytes());

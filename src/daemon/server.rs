@@ -19,6 +19,7 @@ use crate::daemon::engine_handle::EngineHandle;
 use crate::pulse::Pulse;
 use crate::rpc::api::{Error, ErrorKind};
 use crate::rpc::frame::{Id, encode_error};
+use crate::spool::Spool;
 
 /// Connections in all.
 pub const CONNECTIONS_MAX: usize = 64;
@@ -36,6 +37,8 @@ const _: () = assert!(CONNECTIONS_PER_USER_MAX <= CONNECTIONS_MAX);
 pub(crate) struct Service {
     pub(crate) engine: EngineHandle,
     pub(crate) access: Access,
+    /// None: this server takes no files.
+    pub(crate) spool: Option<Spool>,
 }
 
 /// Serves the control socket.
@@ -57,7 +60,7 @@ impl Server {
         listener.set_nonblocking(true)?;
         Ok(Server {
             listener: UnixListener::from_std(listener)?,
-            service: Arc::new(Service { engine, access }),
+            service: Arc::new(Service { engine, access, spool: None }),
             peers: Box::new(KernelPeers),
             pulse: Pulse::unwatched(),
         })
@@ -67,6 +70,15 @@ impl Server {
     #[must_use]
     pub fn with_peers(mut self, peers: impl Peers + 'static) -> Self {
         self.peers = Box::new(peers);
+        self
+    }
+
+    /// Takes files of messages into this spool.
+    #[must_use]
+    pub fn with_spool(mut self, spool: Spool) -> Self {
+        let Service { engine, access, .. } = &*self.service;
+        let (engine, access) = (engine.clone(), access.clone());
+        self.service = Arc::new(Service { engine, access, spool: Some(spool) });
         self
     }
 

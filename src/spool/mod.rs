@@ -30,7 +30,7 @@ mod intake;
 pub mod kind;
 pub mod source;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use error::{OpenError, TakeError};
 use intake::{Intake, Rule};

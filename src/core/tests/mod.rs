@@ -2,6 +2,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "tests look for one variant")]
 
+mod files;
 mod laws;
 mod link;
 mod model;

@@ -7,7 +7,7 @@ use crate::core::io::{
     Answer, Body, BootId, EndReason, Facts, Input, NotSent, Now, Offer, Outgoing, ReceiptKind,
     Request, Restored, Selection, SessionEvent, Submission, Token,
 };
-use crate::core::message::{Attempt, Digest, Message, WaMessageId};
+use crate::core::message::{Attempt, Digest, Message, SpoolId, StoredFile, WaMessageId};
 use crate::core::pacer::Slot;
 use crate::core::{Core, CoreConfig};
 use crate::rpc::api::{self, MessageId, State};
@@ -54,6 +54,8 @@ pub(super) struct World {
     /// Network ids that the server or a device has confirmed.
     pub(super) confirmed: HashSet<String>,
     pub(super) retried: HashSet<MessageId>,
+    /// Files that were let go of.
+    pub(super) unspooled: HashSet<SpoolId>,
     pub(super) first_sends: HashMap<String, Vec<MessageId>>,
     next_token: u64,
     next_wa: u64,
@@ -102,6 +104,7 @@ impl World {
             accepted: BTreeMap::new(),
             confirmed: HashSet::new(),
             retried: HashSet::new(),
+            unspooled: HashSet::new(),
             first_sends: HashMap::new(),
             next_token: 0,
             next_wa: 0,
@@ -175,7 +178,15 @@ impl World {
         let to = format!("+1555{:04}", 100 + chat).parse().unwrap();
         let wa_id = WaMessageId(format!("3EB0{:018X}", self.next_wa));
         let key = key.map(str::to_owned);
-        Submission { key, ..Submission::text(to, Body(text.into()), Digest(digest), wa_id) }
+        let info = api::FileInfo {
+            bytes: 3,
+            mime: "text/plain".into(),
+            sha256: "00".repeat(32),
+            name: None,
+        };
+        let spool = SpoolId(format!("{:032x}", self.next_wa));
+        let file = Some(StoredFile { spool, info });
+        Submission { key, file, ..Submission::text(to, Body(text.into()), Digest(digest), wa_id) }
     }
 
     pub(super) fn submit(
