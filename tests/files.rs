@@ -97,12 +97,17 @@ fn a_file_is_copied_in_before_the_reply_and_stays_over_a_kill() {
     let folder = lab.path().join("state/spool");
     std::fs::write(folder.join(format!("new-{}", "a".repeat(32))), b"half").unwrap();
     std::fs::write(folder.join("b".repeat(32)), b"whole").unwrap();
-    let daemon = lab.daemon("");
+    let mut daemon = lab.daemon("");
     assert_eq!(spool(&lab), names);
     let id = told["id"].as_str().unwrap();
     assert_eq!(daemon.message(id)["file"], told["file"]);
     assert!(daemon.message(id)["text"].is_null());
 
+    daemon.call("queue.cancel", json!({ "ids": [id] })).unwrap();
+    daemon.call("queue.restore", json!({})).unwrap();
+    assert_eq!(spool(&lab), names);
+    daemon.stop();
+    let daemon = lab.daemon("[queue]\nundo = \"off\"\n");
     daemon.call("queue.cancel", json!({ "ids": [id] })).unwrap();
     wait_for_files(&lab, 0);
     assert_eq!(daemon.message(id)["file"], told["file"]);

@@ -23,6 +23,8 @@ pub use paths::Environment;
 pub use problem::{ConfigError, Problem};
 pub use value::{ClientVersion, Level};
 
+pub use crate::core::phone::HoldBattery;
+
 /// Longest configuration file, in bytes.
 pub const FILE_BYTES_MAX: u64 = 256 * 1024;
 
@@ -42,6 +44,8 @@ pub struct Config {
     pub session: SessionConfig,
     /// `[files]`: how much of callers' files is kept until they are sent.
     pub files: FilesConfig,
+    /// `[phone]`: what is done while the phone is not well.
+    pub phone: PhoneConfig,
     /// `[log]`: what is told on stderr.
     pub log: LogConfig,
 }
@@ -51,6 +55,8 @@ pub struct Config {
 pub struct StateConfig {
     /// `dir`: the state directory. One account, one daemon, one directory.
     pub dir: PathBuf,
+    /// `key_file`: what the session's secrets are encrypted with. None: they lie plain.
+    pub key_file: Option<PathBuf>,
 }
 
 /// `[socket]`.
@@ -77,6 +83,11 @@ pub struct QueueConfig {
     pub history_max: usize,
     /// `history_age`: how long finished messages stay readable.
     pub history_age: Duration,
+    /// `undo`: how long withdrawn messages can be brought back; nothing: not at all.
+    pub undo: Duration,
+    /// `confirm_after`: a backlog that was held for so long leaves after a word only.
+    /// None: without one.
+    pub confirm_after: Option<Duration>,
 }
 
 /// `[pacing]`: at most `messages` attempts in any `window`.
@@ -127,6 +138,27 @@ pub struct FilesConfig {
     pub document_max: u64,
 }
 
+/// `[phone]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhoneConfig {
+    /// `hold_when_offline`: whether messages wait while the phone is offline.
+    pub hold_when_offline: bool,
+    /// `hold_when_battery`: at which battery they wait.
+    pub hold_when_battery: HoldBattery,
+    /// `silent_after`: how old the last sign of life may be.
+    pub silent_after: Duration,
+    /// `ask_after`: how long a message's copy may stay unconfirmed by the phone.
+    pub ask_after: Duration,
+    /// `offline_after`: how long the phone may leave a question unanswered.
+    pub offline_after: Duration,
+    /// `battery_low`: low at or below so many percent.
+    pub battery_low: usize,
+    /// `battery_critical`: critical at or below so many percent.
+    pub battery_critical: usize,
+    /// `battery_stale_after`: how old a report may be to go by.
+    pub battery_stale_after: Duration,
+}
+
 /// `[log]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogConfig {
@@ -169,7 +201,10 @@ impl Config {
     /// empty; [`Config::load`] refuses those.
     pub fn defaults(env: &Environment) -> Self {
         Config {
-            state: StateConfig { dir: env.state_dir().unwrap_or_default() },
+            state: StateConfig {
+                dir: env.state_dir().unwrap_or_default(),
+                key_file: env.key_credential.clone(),
+            },
             socket: SocketConfig {
                 path: env.socket_path().unwrap_or_default(),
                 group_read: None,
@@ -181,6 +216,8 @@ impl Config {
                 parked_max: 400,
                 history_max: 2_000,
                 history_age: Duration::from_secs(7 * 24 * 3_600),
+                undo: Duration::from_secs(10 * 60),
+                confirm_after: None,
             },
             pacing: PacingConfig {
                 messages: keys::TOLERATED_MESSAGES,
@@ -205,6 +242,16 @@ impl Config {
                 video_max: 100 << 20,
                 audio_max: 100 << 20,
                 document_max: 2_000 << 20,
+            },
+            phone: PhoneConfig {
+                hold_when_offline: true,
+                hold_when_battery: HoldBattery::Critical,
+                silent_after: Duration::from_secs(30 * 60),
+                ask_after: Duration::from_secs(120),
+                offline_after: Duration::from_secs(180),
+                battery_low: 15,
+                battery_critical: 5,
+                battery_stale_after: Duration::from_secs(30 * 60),
             },
             log: LogConfig { level: Level::Info, library: Level::Off, modules: BTreeMap::new() },
         }
@@ -273,6 +320,7 @@ impl Config {
                 backoff_cap: new.session.backoff_cap,
                 ..old.session.clone()
             },
+            phone: new.phone.clone(),
             log: new.log.clone(),
             ..old.clone()
         }

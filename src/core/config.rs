@@ -1,11 +1,15 @@
 //! What the core can be told to do otherwise. Checked for sense by the config room.
 
+use crate::core::phone::PhoneConfig;
+
 /// Places in the queue, and on the shelf of parked messages, unless configured otherwise.
 const CAPACITY_DEFAULT: usize = 400;
 /// Finished messages that stay readable unless configured otherwise.
 const HISTORY_DEFAULT: usize = 2_000;
 /// For how long they do: seven days.
 const HISTORY_MS_DEFAULT: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// For how long a cancelled message can be brought back: ten minutes.
+const UNDO_MS_DEFAULT: u64 = 10 * 60 * 1_000;
 
 /// Limits and times. All durations in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub struct CoreConfig {
     pub history_max: usize,
     /// How long a finished message stays readable.
     pub history_ms: u64,
+    /// For how long a cancelled message can be brought back; 0: not at all.
+    pub undo_ms: u64,
     /// Attempts in any window, at most.
     pub pace_limit: usize,
     /// The window's length.
@@ -43,6 +49,10 @@ pub struct CoreConfig {
     pub connect_timeout_ms: u64,
     /// How long one pairing may take.
     pub pairing_timeout_ms: u64,
+    /// How long a backlog may be held before it wants a confirmation; none: however long.
+    pub confirm_after_ms: Option<u64>,
+    /// What is done about the phone.
+    pub phone: PhoneConfig,
 }
 
 impl Default for CoreConfig {
@@ -52,6 +62,7 @@ impl Default for CoreConfig {
             parked_max: CAPACITY_DEFAULT,
             history_max: HISTORY_DEFAULT,
             history_ms: HISTORY_MS_DEFAULT,
+            undo_ms: UNDO_MS_DEFAULT,
             pace_limit: 5,
             window_ms: 120_000,
             ack_timeout_ms: 20_000,
@@ -63,6 +74,8 @@ impl Default for CoreConfig {
             stable_ms: 30_000,
             connect_timeout_ms: 120_000,
             pairing_timeout_ms: 300_000,
+            confirm_after_ms: None,
+            phone: PhoneConfig::default(),
         }
     }
 }

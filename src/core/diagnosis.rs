@@ -2,13 +2,14 @@
 
 use crate::core::Core;
 use crate::core::io::Now;
-use crate::rpc::api::{self, Hold, HoldKind, SessionState, Time};
+use crate::rpc::api::{Hold, HoldKind, SessionState, Time};
 
 impl Core {
     /// What holds the queue, the weightiest first.
     pub(crate) fn holds(&self, now: Now) -> Vec<Hold> {
         let mut holds = Vec::new();
         self.session_holds(now, &mut holds);
+        self.offline_and_battery_holds(now, &mut holds);
         if let Some(since) = self.facts.paused_since {
             holds.push(hold(
                 HoldKind::Paused,
@@ -18,8 +19,9 @@ impl Core {
                 "tetherctl resume",
             ));
         }
+        self.stale_hold(&mut holds);
         let free_at = self.pacer.free_at(now.mono_ms);
-        if self.queue.to_leave() > 0 && free_at > now.mono_ms {
+        if self.queue.to_leave_now() > 0 && free_at > now.mono_ms {
             let until = self.wall_of(free_at, now);
             let since = self.wall_of(self.pacer.last().unwrap_or(now.mono_ms), now);
             let why = format!(
@@ -83,18 +85,17 @@ impl Core {
     }
 
     /// Since when the session is in its state, wall.
-    fn session_since(&self, now: Now) -> i64 {
+    pub(crate) fn session_since(&self, now: Now) -> i64 {
         match self.link.state_since {
             Some((state, since)) if state == self.link.state(&self.facts) => since,
             Some(_) | None => now.wall_ms,
         }
     }
 
-    /// Why messages wait, as `explain` answers it.
-    pub fn explain(&self, now: Now) -> api::Explanation {
+    /// Why messages wait, in one sentence.
+    pub(crate) fn summary(&self, next: Option<Time>, last: Option<Time>, now: Now) -> String {
         let holds = self.holds(now);
         let waiting = self.queue.taken();
-        let (next_send_at, last_send_at) = self.sends(now);
         let causes: Vec<String> = holds
             .iter()
             .filter(|hold| hold.kind != HoldKind::Pacing)
@@ -110,9 +111,13 @@ impl Core {
         } else if self.draining {
             "The daemon is going down; what waits is sent after its next start.".to_owned()
         } else {
-            self.fair_weather(next_send_at, last_send_at, now)
+            self.fair_weather(next, last, now)
         };
-        api::Explanation { summary, holds, waiting, next_send_at, last_send_at, causes: Vec::new() }
+        match self.queue.parked_len() {
+            0 => summary,
+            1 => format!("{summary} 1 message is set aside."),
+            parked => format!("{summary} {parked} messages are set aside."),
+        }
     }
 
     /// The summary when nothing but the pacer holds the queue.
@@ -154,7 +159,13 @@ impl Core {
 }
 
 /// `cause` is a clause, so that it fits into longer sentences too.
-fn hold(kind: HoldKind, since: i64, until: Option<Time>, cause: &str, remedy: &str) -> Hold {
+pub(crate) fn hold(
+    kind: HoldKind,
+    since: i64,
+    until: Option<Time>,
+    cause: &str,
+    remedy: &str,
+) -> Hold {
     let mut letters = cause.chars();
     let why = letters
         .next()
@@ -163,7 +174,7 @@ fn hold(kind: HoldKind, since: i64, until: Option<Time>, cause: &str, remedy: &s
 }
 
 /// The clause that a hold's sentence was made from.
-fn clause(sentence: &str) -> String {
+pub(crate) fn clause(sentence: &str) -> String {
     let mut letters = sentence.chars();
     letters.next().map_or_else(String::new, |first| {
         format!("{}{}", first.to_lowercase(), letters.as_str().trim_end_matches('.'))

@@ -3,20 +3,17 @@
 
 use crate::core::Core;
 use crate::core::io::Body;
-use crate::core::message::Message;
+use crate::core::message::{Message, is_restorable};
 use crate::core::requests::shutting_down;
 use crate::rpc::api::{ContactCard, Error, Kind, Location, MessageId, PREVIEW_CHARS_MAX, State};
 
-/// Whether a message still needs its file: until it is sent, or will never be.
+/// Whether a message still needs its file: until it is sent, or will never be. One that
+/// was cancelled needs it as long as it can be brought back.
 pub fn needs_file(message: &Message) -> bool {
     match message.state {
         State::Preparing | State::Queued | State::Sending | State::Unknown | State::Parked => true,
-        State::Sent
-        | State::Delivered
-        | State::Read
-        | State::Failed
-        | State::Expired
-        | State::Cancelled => false,
+        State::Cancelled => is_restorable(message),
+        State::Sent | State::Delivered | State::Read | State::Failed | State::Expired => false,
     }
 }
 

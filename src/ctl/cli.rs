@@ -7,8 +7,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 
 use crate::config::value::parse_duration;
+use crate::ctl::time::Moment;
 use crate::exit::{ExitCode, help_table};
-use crate::rpc::api::{Filter, MessageId, ReasonKind, State};
+use crate::rpc::api::{Filter, MessageId, Priority, ReasonKind, State};
 
 mod send;
 
@@ -45,21 +46,23 @@ pub enum Command {
     /// The session, the queue and the pace at a glance.
     Status,
     /// Why messages wait, what to do about it, and when the next one leaves.
-    Why,
+    Why {
+        /// Also name every cause that does not hold, with what that is known from.
+        #[arg(long, short)]
+        all: bool,
+    },
     /// Put a message into the queue; answers when it is on disk.
     Send(SendArgs),
     /// One message, with its whole text.
     Show(ShowArgs),
     /// List the messages that wait, are on their way, or are parked.
     Queue(QueueArgs),
-    /// Withdraw waiting and parked messages in bulk.
+    /// Withdraw waiting and parked messages in bulk; `restore` brings them back.
     Clear(ClearArgs),
-    /// Withdraw single messages.
-    Cancel {
-        /// Their ids, such as m42.
-        #[arg(required = true, value_name = "ID", value_parser = message_id)]
-        ids: Vec<MessageId>,
-    },
+    /// Withdraw messages by their ids or by conditions; `restore` brings them back.
+    Cancel(CancelArgs),
+    /// Bring back what `clear` and `cancel` withdrew lately, each to its old place.
+    Restore(RestoreArgs),
     /// Put parked messages back into the queue; without ids and filters, all of them.
     Retry(RetryArgs),
     /// Let nothing leave until `resume`. Messages are still accepted.
@@ -117,6 +120,9 @@ pub struct FilterArgs {
     /// With this reason, such as not_on_network.
     #[arg(long, value_name = "REASON", value_parser = reason())]
     pub reason: Option<ReasonKind>,
+    /// With a key that begins so.
+    #[arg(long, value_name = "PREFIX")]
+    pub key_prefix: Option<String>,
     /// Accepted at least this long ago (90s, 2h, 3d).
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub older_than: Option<Duration>,
@@ -156,6 +162,43 @@ pub struct ClearArgs {
     pub yes: bool,
 }
 
+/// `cancel`.
+#[derive(Debug, clap::Args)]
+pub struct CancelArgs {
+    /// Their ids, such as m42; with conditions, those of them that match.
+    #[arg(
+        value_name = "ID", value_parser = message_id,
+        required_unless_present_any = ["to", "reason", "key_prefix", "older_than", "state"]
+    )]
+    pub ids: Vec<MessageId>,
+    /// In this state; can be given more than once.
+    #[arg(long, short, value_name = "STATE", value_parser = states())]
+    pub state: Vec<States>,
+    /// Conditions.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// Say what would be withdrawn, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `restore`.
+#[derive(Debug, clap::Args)]
+pub struct RestoreArgs {
+    /// Only these, such as m42; without ids and conditions, all that can be brought back.
+    #[arg(value_name = "ID", value_parser = message_id)]
+    pub ids: Vec<MessageId>,
+    /// Withdrawn in this state; can be given more than once.
+    #[arg(long, short, value_name = "STATE", value_parser = states())]
+    pub state: Vec<States>,
+    /// Conditions.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// Say what would come back, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// `retry`.
 #[derive(Debug, clap::Args)]
 pub struct RetryArgs {
@@ -165,6 +208,9 @@ pub struct RetryArgs {
     /// Conditions.
     #[command(flatten)]
     pub filter: FilterArgs,
+    /// Say what would be put back, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// One value of `--state`.
@@ -193,7 +239,7 @@ impl FilterArgs {
             to: self.to.clone(),
             reason: self.reason,
             older_than_s: self.older_than.map(whole_seconds),
-            key_prefix: None,
+            key_prefix: self.key_prefix.clone(),
             ids: ids.to_vec(),
         }
     }
@@ -219,6 +265,14 @@ where
         let found = values.iter().find(|(name, _)| *name == given);
         found.map(|(_, value)| *value).ok_or_else(|| format!("{given:?} is not one of them"))
     })
+}
+
+fn moment(text: &str) -> Result<Moment, String> {
+    text.parse().map_err(|error: crate::ctl::time::NotAMoment| error.to_string())
+}
+
+fn priority() -> impl TypedValueParser<Value = Priority> {
+    one_of(Priority::ALL.map(|priority| (priority.name(), priority)).into())
 }
 
 fn states() -> impl TypedValueParser<Value = States> {
@@ -257,7 +311,7 @@ mod tests {
     #[test]
     fn filters_become_the_wire_s() {
         let Command::Clear(clear) =
-            parse("tetherctl clear --state parked --state queued --to +15550100 --older-than 1500ms --id m2")
+            parse("tetherctl clear --state parked --state queued --to +15550100 --older-than 1500ms --id m2 --key-prefix inv-")
                 .unwrap()
                 .command
         else {
@@ -271,7 +325,7 @@ mod tests {
                 to: Some("+15550100".into()),
                 reason: None,
                 older_than_s: Some(2),
-                key_prefix: None,
+                key_prefix: Some("inv-".into()),
                 ids: vec![MessageId(2)],
             }
         );
@@ -320,6 +374,24 @@ mod tests {
         ] {
             assert!(parse(format!("tetherctl send +15550100 {line}").trim()).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn cancel_wants_ids_or_conditions() {
+        assert!(parse("tetherctl cancel m1 m2").is_ok());
+        assert!(parse("tetherctl cancel --key-prefix bulk- --dry-run").is_ok());
+        assert!(parse("tetherctl cancel").is_err());
+        assert!(parse("tetherctl cancel --dry-run").is_err());
+        assert!(parse("tetherctl restore").is_ok());
+    }
+
+    #[test]
+    fn a_message_is_put_off_by_a_time_or_for_a_time() {
+        assert!(parse("tetherctl send +15550100 hi --expires 2h --at 14:30").is_ok());
+        assert!(parse("tetherctl send +15550100 hi --in 10m --priority high").is_ok());
+        assert!(parse("tetherctl send +15550100 hi --in 10m --at 14:30").is_err());
+        assert!(parse("tetherctl send +15550100 hi --priority urgent").is_err());
+        assert!(parse("tetherctl send +15550100 hi --expires soon").is_err());
     }
 
     #[test]

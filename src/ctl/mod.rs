@@ -7,6 +7,7 @@
 
 pub mod cli;
 pub(crate) mod commands;
+pub mod explain;
 pub mod failure;
 #[cfg(test)]
 mod fake;

@@ -2,8 +2,8 @@
 //! somebody's text through to the terminal.
 
 use crate::rpc::api::{
-    ContactCard, Event, EventFrame, Explanation, FileInfo, Hold, Incoming, Kind, Location, Message,
-    PairEnd, Reason, SessionState, State, Status, Time,
+    ContactCard, Event, EventFrame, FileInfo, Hold, Incoming, Kind, Location, Message, PairEnd,
+    Reason, SessionState, State, Status, Time,
 };
 
 pub use super::time::{Clock, span};
@@ -53,7 +53,7 @@ pub fn local_times(sentence: &str, clock: &Clock) -> String {
 }
 
 /// A hold's sentence or remedy, safe for a terminal.
-fn said(sentence: &str, clock: &Clock) -> String {
+pub(crate) fn said(sentence: &str, clock: &Clock) -> String {
     local_times(&clean(sentence, false), clock)
 }
 
@@ -92,6 +92,12 @@ pub fn status(status: &Status, clock: &Clock) -> String {
         let lead = if index == 0 { "holds" } else { "" };
         text.push_str(&format!("{lead:<9}{}\n", one_hold(hold, clock)));
     }
+    let secrets = if status.store.sealed { "encrypted" } else { "plain" };
+    text.push_str(&format!("store    the session's secrets lie {secrets}"));
+    if status.store.set_aside > 0 {
+        text.push_str(&format!("; {} damaged records set aside", status.store.set_aside));
+    }
+    text.push('\n');
     text.push_str(&format!("daemon   up for {}\n", clock.since(status.started_at)));
     text
 }
@@ -145,28 +151,6 @@ fn one_hold(hold: &Hold, clock: &Clock) -> String {
     format!("{text}: {}", said(&hold.why, clock))
 }
 
-/// `why`.
-pub fn explanation(explanation: &Explanation, clock: &Clock) -> String {
-    let mut text = format!("{}\n", said(&explanation.summary, clock));
-    for hold in &explanation.holds {
-        let remedy = said(&hold.remedy, clock);
-        let remedy =
-            if remedy.starts_with("tetherctl ") { format!("Run: {remedy}") } else { remedy };
-        text.push_str(&format!("\n  {}\n    {remedy}\n", one_hold(hold, clock)));
-    }
-    if explanation.waiting > 0 {
-        text.push_str(&format!("\nwaiting  {}\n", messages(explanation.waiting)));
-        match explanation.next_send_at {
-            Some(_) => {
-                let (first, last) = (explanation.next_send_at, explanation.last_send_at);
-                text.push_str(&next(first, last, clock));
-            }
-            None => text.push_str("next     once what holds the queue is resolved\n"),
-        }
-    }
-    text
-}
-
 /// `show`: everything about one message.
 pub fn message(message: &Message, clock: &Clock) -> String {
     let ago = |at: Time| format!("{} ({} ago)", clock.local(at), clock.since(at));
@@ -180,6 +164,10 @@ pub fn message(message: &Message, clock: &Clock) -> String {
         ("key", message.key.as_deref().map(|key| clean(key, false))),
         ("place", message.position.map(|position| position.to_string())),
         ("leaves", message.expected_at.map(|at| clock.until(at))),
+        ("priority", (!message.priority.is_normal()).then(|| message.priority.name().to_owned())),
+        ("not before", message.not_before.map(|at| clock.local(at))),
+        ("expires", message.expires_at.map(|at| clock.local(at))),
+        ("restorable", message.undo_until.map(|at| format!("until {}", clock.local(at)))),
         ("attempts", Some(message.attempts.to_string())),
         ("accepted", Some(ago(message.accepted_at))),
         ("sent", message.sent_at.map(ago)),

@@ -24,6 +24,7 @@ async fn status_is_told_in_aligned_lines() {
          next     in 40 s (00:00:40), the last one in 4 min 40 s (00:04:40)\n\
          holds    pacing for 10 s, ends in 40 s (00:00:40): 5 messages left in the last 2 \
          minutes.\n\
+         store    the session's secrets lie plain\n\
          daemon   up for 3 h 05 min\n"
     );
     assert_eq!(told.code, ExitCode::Ok);
@@ -49,6 +50,31 @@ async fn why_tells_each_hold_with_its_remedy() {
          left in the last 2 minutes.\n    Nothing to do.\n\nwaiting  12 messages\nnext     in 40 s \
          (00:00:40)\n"
     );
+}
+
+#[tokio::test]
+async fn why_tells_each_cause_that_holds_with_its_evidence_what_it_touches_and_what_to_type() {
+    let cause = |kind: &str, active: bool| {
+        json!({ "kind": kind, "active": active, "since": "2025-12-31T23:59:50Z",
+            "why": "The phone does not answer.",
+            "evidence": [{ "what": "last sign of life: receipt", "at": "2025-12-31T23:00:00Z" },
+                { "what": "it was asked" }],
+            "affected": { "count": 12, "ids": (1..=12).map(|n| format!("m{n}")).collect::<Vec<_>>() },
+            "by_itself": "The daemon keeps asking.", "by_itself_at": "2026-01-01T00:00:40Z",
+            "remedy": "tetherctl status" })
+    };
+    let answer = json!({ "summary": "12 messages wait.", "holds": [], "waiting": 0,
+        "causes": [cause("phone_offline", true), cause("battery_low", false)] });
+    let told = ctl(&["why"], &Daemon::new("explain", answer.clone())).await;
+    let held = "12 messages wait.\n\n  phone_offline, for 10 s: The phone does not answer.\n    - \
+         last sign of life: receipt (1 h 00 min ago)\n    - it was asked\n    touches 12 messages: m1, m2, \
+         m3, m4, m5, m6, m7, m8 and 4 more\n    The daemon keeps asking. That is in 40 s (00:00:40).\n    \
+         Run: tetherctl status\n";
+    assert_eq!(told.stdout, held);
+    let told = ctl(&["why", "--all"], &Daemon::new("explain", answer)).await;
+    let rest = told.stdout.strip_prefix(held).unwrap();
+    assert!(rest.contains("\nWhat does not hold:\n  battery_low        The phone"), "{rest}");
+    assert!(rest.contains("- it was asked\n"), "{rest}");
 }
 
 #[tokio::test]
@@ -214,6 +240,49 @@ async fn cancel_tells_what_could_not_be_withdrawn() {
     let answer = json!({ "cancelled": [], "not_found": ["m9"], "not_cancelled": [] });
     let told = ctl(&["cancel", "m9"], &Daemon::new("queue.cancel", answer)).await;
     assert_eq!(told.code, ExitCode::NoInput);
+}
+
+#[tokio::test]
+async fn cancel_by_conditions_names_what_is_on_its_way_and_the_way_back() {
+    let answer = json!({ "cancelled": ["m1"], "not_found": [], "undo_until": "2026-01-01T00:10:00Z",
+        "not_cancelled": [{ "id": "m2", "state": "sending" }] });
+    let daemon = Daemon::new("queue.cancel", answer);
+    let told = ctl(&["cancel", "--key-prefix", "bulk-", "--state", "queued"], &daemon).await;
+    assert_eq!(
+        told.stdout,
+        "withdrawn: m1\nalready on their way, and left alone: m2\n`tetherctl restore` brings back \
+         what was withdrawn, until 00:10:00\n"
+    );
+    assert_eq!(told.code, ExitCode::Ok);
+    let filter = json!({ "key_prefix": "bulk-", "states": ["queued"] });
+    assert_eq!(daemon.asked()[0].1, json!({ "filter": filter }));
+}
+
+#[tokio::test]
+async fn restore_tells_what_is_back_and_what_found_no_place() {
+    let answer = json!({ "restored": ["m1"], "no_place": ["m2"] });
+    let daemon = Daemon::new("queue.restore", answer);
+    let told = ctl(&["restore", "m1", "m2", "--to", "+15550100"], &daemon).await;
+    assert_eq!(told.stdout, "back where they were: m1\n");
+    assert!(told.stderr.ends_with(": m2"), "{}", told.stderr);
+    assert_eq!(told.code, ExitCode::TempFail);
+    let filter = json!({ "to": "+15550100", "ids": ["m1", "m2"] });
+    assert_eq!(daemon.asked()[0].1, json!({ "filter": filter }));
+    let daemon = Daemon::new("queue.restore", json!({ "restored": [], "no_place": [] }));
+    let told = ctl(&["restore", "--dry-run"], &daemon).await;
+    assert_eq!(told.stdout, "nothing that matches can be brought back\n");
+    assert_eq!(daemon.asked()[0].1, json!({ "filter": {}, "dry_run": true }));
+}
+
+#[tokio::test]
+async fn send_says_when_and_how_urgent() {
+    let answer = json!({ "message": message(7, "queued"), "duplicate": false });
+    let daemon = Daemon::new("message.send", answer);
+    let line = ["send", "+15550100", "x", "--expires", "2h", "--in", "10m", "--priority", "high"];
+    ctl(&line, &daemon).await;
+    let params = json!({ "to": "+15550100", "text": "x", "priority": "high",
+        "not_before": "2026-01-01T00:10:00Z", "expires_at": "2026-01-01T02:00:00Z" });
+    assert_eq!(daemon.asked()[0].1, params);
 }
 
 #[tokio::test]

@@ -16,12 +16,15 @@ use crate::daemon::descriptors::Descriptors;
 use crate::daemon::engine_handle::{EngineHandle, MessageName, Query, QueryAnswer, Subscription};
 use crate::daemon::server::Service;
 use crate::rpc::api::{
-    CancelParams, CancelResult, ClearParams, ClearResult, Error, ErrorKind, Explanation, Filter,
-    GetParams, IDS_MAX, KEY_BYTES_MAX, LIST_ENTRIES_MAX, ListParams, ListResult, Message, Method,
-    NoParams, PROTOCOL_VERSION, PairParams, PairResult, RetryParams, RetryResult, SendResult,
+    CancelResult, ClearParams, ClearResult, Error, ErrorKind, Explanation, Filter, GetParams,
+    IDS_MAX, KEY_BYTES_MAX, LIST_ENTRIES_MAX, ListParams, ListResult, Message, Method, NoParams,
+    PROTOCOL_VERSION, PairParams, PairResult, PhoneStatus, RestoreResult, RetryResult, SendResult,
     State, Status, SubscribeParams, TEXT_CHARS_MAX, Version,
 };
 use crate::rpc::call::decode_params;
+
+mod cleaning;
+mod heartbeat;
 
 /// Random bytes of a network id, after its prefix.
 const WA_ID_RANDOM_BYTES: usize = 9;
@@ -53,7 +56,9 @@ pub(crate) enum Reply {
     Cleared(ClearResult),
     Cancelled(CancelResult),
     Retried(RetryResult),
+    Restored(RestoreResult),
     Pairing(PairResult),
+    Phone(Box<PhoneStatus>),
 }
 
 /// Carries out one request.
@@ -76,22 +81,22 @@ pub(crate) async fn handle(
         Method::Status | Method::Explain | Method::MessageGet | Method::QueueList => {
             ask(engine, query(method, params)?).await?
         }
-        Method::PhoneCheck
-        | Method::PhoneHeartbeat
-        | Method::QueueRestore
-        | Method::QueueRelease
-        | Method::InboxList
-        | Method::InboxFile => return Err(not_built_in(method)),
+        Method::PhoneCheck | Method::InboxList | Method::InboxFile => {
+            return Err(not_built_in(method));
+        }
         Method::MessageSend => send::send(service, params, descriptors).await?,
         Method::QueueClear
         | Method::QueueCancel
         | Method::QueueRetry
+        | Method::QueueRestore
         | Method::QueuePause
         | Method::QueueResume
         | Method::SessionPair
         | Method::SessionReconnect
         | Method::SessionTakeover
-        | Method::SessionLogout => change(engine, command(method, params)?).await?,
+        | Method::SessionLogout
+        | Method::PhoneHeartbeat
+        | Method::QueueRelease => change(engine, command(method, params)?).await?,
     };
     Ok(Handled::Reply(reply))
 }
@@ -116,13 +121,19 @@ async fn ask(engine: &EngineHandle, query: Query) -> Result<Reply, Error> {
 }
 
 async fn change(engine: &EngineHandle, request: Request) -> Result<Reply, Error> {
-    Ok(match engine.change(request).await? {
+    reply(engine.change(request).await?)
+}
+
+fn reply(answer: Answer) -> Result<Reply, Error> {
+    Ok(match answer {
         Answer::Sent(sent) => Reply::Sent(sent),
         Answer::Cancelled(cancelled) => Reply::Cancelled(cancelled),
         Answer::Cleared(cleared) => Reply::Cleared(cleared),
         Answer::Retried(retried) => Reply::Retried(retried),
+        Answer::Restored(restored) => Reply::Restored(restored),
         Answer::Pairing(pairing) => Reply::Pairing(pairing),
         Answer::Status(status) => Reply::Status(status),
+        Answer::Phone(phone) => Reply::Phone(phone),
         Answer::Draining => {
             tracing::error!("the engine answered a caller as if it was told to drain");
             return Err(not_ours(Method::Status));
@@ -165,24 +176,17 @@ fn command(method: Method, params: Map<String, Value>) -> Result<Request, Error>
             let ClearParams { filter, dry_run } = decode_params(params)?;
             Ok(Request::Clear { filter: selection(filter)?, dry_run })
         }
-        Method::QueueCancel => {
-            let CancelParams { ids, .. } = decode_params(params)?;
-            if ids.is_empty() {
-                return Err(invalid("`ids` names no message"));
-            }
-            selection(Filter { ids, ..Filter::default() })
-                .map(|selection| Request::Cancel { ids: selection.ids })
-        }
-        Method::QueueRetry => {
-            let RetryParams { filter, .. } = decode_params(params)?;
-            Ok(Request::Retry { filter: selection(filter)? })
-        }
+        Method::QueueCancel => cleaning::cancel(decode_params(params)?),
+        Method::QueueRetry => cleaning::retry(decode_params(params)?),
+        Method::QueueRestore => cleaning::restore(decode_params(params)?),
         Method::QueuePause => no_params(params).map(|()| Request::Pause),
         Method::QueueResume => no_params(params).map(|()| Request::Resume),
         Method::SessionPair => pair(decode_params(params)?),
         Method::SessionReconnect => no_params(params).map(|()| Request::Reconnect),
         Method::SessionTakeover => no_params(params).map(|()| Request::Takeover),
         Method::SessionLogout => no_params(params).map(|()| Request::Logout),
+        Method::PhoneHeartbeat => heartbeat::heartbeat(decode_params(params)?),
+        Method::QueueRelease => no_params(params).map(|()| Request::Release),
         Method::Version
         | Method::Status
         | Method::Explain
@@ -190,9 +194,6 @@ fn command(method: Method, params: Map<String, Value>) -> Result<Request, Error>
         | Method::MessageGet
         | Method::QueueList
         | Method::PhoneCheck
-        | Method::PhoneHeartbeat
-        | Method::QueueRestore
-        | Method::QueueRelease
         | Method::InboxList
         | Method::InboxFile
         | Method::EventsSubscribe => Err(not_ours(method)),

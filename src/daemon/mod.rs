@@ -18,6 +18,7 @@ mod files;
 mod handlers;
 mod journal;
 pub mod log;
+mod phone_news;
 pub mod process;
 pub mod server;
 mod settings;
@@ -30,7 +31,6 @@ pub mod systemd;
 mod tests;
 
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,8 +49,9 @@ use crate::daemon::socket::{BoundSocket, SocketError, SocketPath};
 use crate::daemon::supervision::Supervision;
 use crate::daemon::systemd::{ActivationError, Manager, Notify};
 use crate::exit::ExitCode;
+use crate::rpc::api;
 use crate::spool;
-use crate::store::{self, OpenError, ReadError, Store};
+use crate::store::{self, KeyFileError, OpenError, ReadError, SealKey, Store};
 use crate::whatsapp::{self, KeyStore as _, KeyStoreError, SessionError, StoredKeys};
 
 /// Events of the session that wait for the engine.
@@ -76,6 +77,9 @@ pub enum StartError {
     /// The store.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The key for the session's secrets.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
     /// A record that was verified at opening does not read.
     #[error("the store cannot be read: {0}")]
     Read(#[from] ReadError),
@@ -110,6 +114,11 @@ impl StartError {
     pub fn remedy(&self) -> Option<String> {
         match self {
             StartError::Store(error) => Some(error.remedy()),
+            StartError::KeyFile(_) => Some(
+                "put the key there (head -c 32 /dev/urandom makes one), readable by the daemon, or \
+                 correct state.key_file"
+                    .to_owned(),
+            ),
             StartError::Access(_) => {
                 Some("create the group, or correct the [socket] section".to_owned())
             }
@@ -132,9 +141,10 @@ impl StartError {
         match self {
             StartError::Store(error) => error.exit(),
             StartError::Read(_) | StartError::Keys(_) => ExitCode::DataErr,
-            StartError::Access(_) | StartError::Session(_) | StartError::Activation(_) => {
-                ExitCode::Config
-            }
+            StartError::KeyFile(_)
+            | StartError::Access(_)
+            | StartError::Session(_)
+            | StartError::Activation(_) => ExitCode::Config,
             StartError::Spool(_) | StartError::Socket(_) | StartError::Listen(_) => {
                 ExitCode::CantCreate
             }
@@ -199,8 +209,12 @@ impl Daemon {
     pub async fn start_under(config: &Config, manager: Manager) -> Result<Daemon, StartError> {
         manager.notify().status("Verifying the store");
         manager.notify().extend(VERIFY_TIME_MAX);
-        let store = open(config.state.dir.clone()).await?;
+        let store = open(config).await?;
         let (mut restored, damaged) = store::queue::restore(&store)?;
+        restored.store = api::StoreStatus {
+            sealed: store.is_sealed(),
+            set_aside: store.quarantined().len() + damaged.len(),
+        };
         for record in &damaged {
             tracing::warn!(area = record.area(), damage = %record.damage, "a record is set aside");
         }
@@ -361,8 +375,10 @@ fn flatten(joined: Result<Result<(), EngineError>, JoinError>) -> Result<(), End
     }
 }
 
-async fn open(dir: PathBuf) -> Result<Store, StartError> {
-    let opened = tokio::task::spawn_blocking(move || Store::open(&dir)).await;
+async fn open(config: &Config) -> Result<Store, StartError> {
+    let key = config.state.key_file.as_deref().map(SealKey::read).transpose()?;
+    let dir = config.state.dir.clone();
+    let opened = tokio::task::spawn_blocking(move || Store::open_with(&dir, key)).await;
     Ok(opened.map_err(StartError::Broken)??)
 }
 

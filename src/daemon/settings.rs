@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::{ClientVersion, Config};
 use crate::core::CoreConfig;
+use crate::core::phone::PhoneConfig;
 use crate::daemon::auth::AccessGroups;
 use crate::whatsapp;
 
@@ -23,6 +24,7 @@ pub(super) fn core_config(config: &Config) -> CoreConfig {
         parked_max: config.queue.parked_max,
         history_max: config.queue.history_max,
         history_ms: millis(config.queue.history_age),
+        undo_ms: millis(config.queue.undo),
         pace_limit: config.pacing.messages,
         window_ms: millis(config.pacing.window),
         ack_timeout_ms: millis(config.session.ack_timeout),
@@ -31,7 +33,24 @@ pub(super) fn core_config(config: &Config) -> CoreConfig {
         connect_timeout_ms: millis(session.login_time_max() + MARGIN),
         pairing_timeout_ms: millis(session.pairing_time_max() + MARGIN),
         write_timeout_ms: millis(session.send_time_max() + MARGIN),
+        confirm_after_ms: config.queue.confirm_after.map(millis),
+        phone: phone_config(config),
         ..CoreConfig::default()
+    }
+}
+
+fn phone_config(config: &Config) -> PhoneConfig {
+    let phone = &config.phone;
+    let percent = |percent: usize| u8::try_from(percent).unwrap_or(u8::MAX);
+    PhoneConfig {
+        hold_when_offline: phone.hold_when_offline,
+        hold_when_battery: phone.hold_when_battery,
+        silent_after_ms: millis(phone.silent_after),
+        ask_after_ms: millis(phone.ask_after),
+        offline_after_ms: millis(phone.offline_after),
+        battery_low: percent(phone.battery_low),
+        battery_critical: percent(phone.battery_critical),
+        battery_stale_after_ms: millis(phone.battery_stale_after),
     }
 }
 

@@ -24,16 +24,25 @@ fn a_file_is_let_go_of_when_its_message_is_sent_and_not_before() {
 }
 
 #[test]
-fn a_cancelled_message_lets_go_of_its_file() {
+fn a_cancelled_message_lets_go_of_its_file_once_it_cannot_be_brought_back() {
     let mut world = World::paired(CoreConfig::default());
     let (first, second) = (world.send(1), world.send(2));
     let files = [spool(&world, first), spool(&world, second)];
-    world.ask(Request::Cancel { ids: vec![first] }).unwrap();
-    assert!(world.unspooled.contains(&files[0]) && !world.unspooled.contains(&files[1]));
     let filter = Selection::default();
-    world.ask(Request::Clear { filter: filter.clone(), dry_run: true }).unwrap();
+    for dry_run in [true, false] {
+        let (ids, filter) = (vec![first], filter.clone());
+        world.ask(Request::Cancel { ids, filter, dry_run }).unwrap();
+        // As long as it can be brought back, all of it stays.
+        assert!(world.unspooled.is_empty());
+    }
+    world.pass(world.config.undo_ms);
+    assert!(world.unspooled.contains(&files[0]) && !world.unspooled.contains(&files[1]));
+    world.ask(Request::Clear { filter: filter.clone(), dry_run: false }).unwrap();
+    world.ask(Request::Restore { filter: filter.clone(), dry_run: false }).unwrap();
+    world.pass(world.config.undo_ms);
     assert!(!world.unspooled.contains(&files[1]));
     world.ask(Request::Clear { filter, dry_run: false }).unwrap();
+    world.pass(world.config.undo_ms);
     assert!(world.unspooled.contains(&files[1]));
 }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::{ArgGroup, ValueEnum};
 
-use super::one_of;
+use super::{moment, one_of, priority};
 use crate::config::value::parse_duration;
-use crate::rpc::api::{Kind, Location};
+use crate::ctl::time::Moment;
+use crate::rpc::api::{Kind, Location, Priority};
 
 /// `send`.
 #[derive(Debug, clap::Args)]
@@ -46,6 +47,21 @@ pub struct SendArgs {
     /// Idempotency key: the same key with the same content is the same message.
     #[arg(long, short, value_name = "KEY")]
     pub key: Option<String>,
+    /// Never send it after this: 2h, 14:30, "2026-01-31 14:30", or RFC 3339.
+    ///
+    /// It reads `expired` then. A time without a date is the next such time, on this
+    /// machine's clock and in its time zone.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub expires: Option<Moment>,
+    /// Do not send it before this; holds no other message back. As for --expires.
+    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "after")]
+    pub at: Option<Moment>,
+    /// Do not send it for so long (90s, 10m, 2h).
+    #[arg(long = "in", id = "after", value_name = "TIME", value_parser = parse_duration)]
+    pub after: Option<Duration>,
+    /// Which of those that wait goes first; within a chat and a priority the order is kept.
+    #[arg(long, short, value_name = "PRIORITY", value_parser = priority(), default_value = "normal")]
+    pub priority: Priority,
     /// Wait until the message is sent, or delivered.
     ///
     /// Ends with 0 once it is, with 1 if it is parked, fails, expires or is withdrawn.

@@ -7,12 +7,27 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::send::read_text;
 use crate::ctl::cli::SendArgs;
 use crate::ctl::failure::Failure;
+use crate::ctl::time::{Clock, Moment};
 use crate::rpc::api::{ContactCard, FileParams, SendParams};
 
 /// The parameters, and the file that goes with them.
-pub(super) fn content(args: SendArgs) -> Result<(SendParams, Option<OwnedFd>), Failure> {
+pub(super) fn content(
+    args: SendArgs,
+    clock: &Clock,
+) -> Result<(SendParams, Option<OwnedFd>), Failure> {
     let SendArgs { to, text, file, location, contact, key, .. } = args;
-    let mut params = SendParams { to, key, ..SendParams::default() };
+    let moment = |moment: Option<Moment>| {
+        let no_time = || Failure::BadInput(String::from("there is no such time"));
+        moment.map(|moment| moment.on(clock).ok_or_else(no_time)).transpose()
+    };
+    let mut params = SendParams {
+        to,
+        key,
+        expires_at: moment(args.expires)?,
+        not_before: moment(args.at.or(args.after.map(Moment::In)))?,
+        priority: args.priority,
+        ..SendParams::default()
+    };
     let mut fd = None;
     if let Some(path) = file {
         let opened = if path.as_os_str() == "-" {

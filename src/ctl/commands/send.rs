@@ -21,7 +21,7 @@ const STDIN_BYTES_MAX: usize = TEXT_CHARS_MAX * 4 + 2;
 
 pub(crate) async fn run(args: SendArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
     let (wait, timeout) = (args.wait, args.timeout);
-    let (params, file) = content(args)?;
+    let (params, file) = content(args, &out.clock())?;
     let fds: Vec<BorrowedFd<'_>> = file.iter().map(AsFd::as_fd).collect();
     let sending = super::ask_with(client, call::MessageSend, &params, &fds);
     let Some(until) = wait else {

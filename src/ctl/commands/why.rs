@@ -1,17 +1,17 @@
 //! `why`: the socket's `explain`.
 
+use crate::ctl::explain;
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
-use crate::ctl::render;
 use crate::rpc::api::NoParams;
 use crate::rpc::call;
 use crate::rpc::client::Client;
 
-pub(crate) async fn run(client: &Client, out: &mut Out) -> Result<(), Failure> {
+pub(crate) async fn run(all: bool, client: &Client, out: &mut Out) -> Result<(), Failure> {
     let (explanation, wire) = super::ask(client, call::Explain, &NoParams {}).await?;
     if out.json() {
         return out.json_line(&wire);
     }
     let clock = out.clock();
-    out.text(&render::explanation(&explanation, &clock))
+    out.text(&explain::explanation(&explanation, all, &clock))
 }

@@ -4,8 +4,8 @@
 use serde_json::{Map, Value};
 
 use super::content::{self, Content};
-use super::{Reply, check_key, digest, invalid, new_wa_id, recipient};
-use crate::core::io::{Answer, Body, Request, Submission};
+use super::{Reply, check_key, digest, invalid, new_wa_id, recipient, reply};
+use crate::core::io::{Body, Request, Submission};
 use crate::daemon::descriptors::Descriptors;
 use crate::daemon::engine_handle::Query;
 use crate::daemon::server::Service;
@@ -63,15 +63,7 @@ pub(super) async fn send(
             service.engine.change_with(request).await?
         }
     };
-    match answer {
-        Answer::Sent(sent) => Ok(Reply::Sent(sent)),
-        Answer::Cancelled(_)
-        | Answer::Cleared(_)
-        | Answer::Retried(_)
-        | Answer::Pairing(_)
-        | Answer::Status(_)
-        | Answer::Draining => Err(super::not_ours(crate::rpc::api::Method::MessageSend)),
-    }
+    reply(answer)
 }
 
 /// Everything but the content.

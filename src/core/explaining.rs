@@ -1,0 +1,124 @@
+//! Takes the [`Situation`] from the core, and answers `explain` with it.
+
+use std::collections::BTreeMap;
+
+use crate::core::Core;
+use crate::core::causes::causes;
+use crate::core::io::Now;
+use crate::core::situation::{Down, Group, Pacing, Phone, Session, Situation};
+use crate::rpc::api::{self, Reason, ReasonKind, SessionState, State};
+
+impl Core {
+    /// Why messages wait, as `explain` answers it.
+    pub fn explain(&self, now: Now) -> api::Explanation {
+        let (next_send_at, last_send_at) = self.sends(now);
+        api::Explanation {
+            summary: self.summary(next_send_at, last_send_at, now),
+            holds: self.holds(now),
+            waiting: self.queue.taken(),
+            next_send_at,
+            last_send_at,
+            causes: causes(&self.situation(now)),
+        }
+    }
+
+    /// Everything that the causes go by.
+    pub(crate) fn situation(&self, now: Now) -> Situation {
+        let mut situation = Situation {
+            now: now.wall_ms,
+            draining: self.draining,
+            started_at: self.started_at,
+            set_aside: self.store.set_aside,
+            session: self.session_situation(now),
+            phone: Phone { status: self.status(now).phone, ..Phone::default() },
+            paused_since: self.facts.paused_since,
+            clock_jump: self.clockwork.jump(),
+            pacing: self.pacing_situation(now),
+            ..Situation::default()
+        };
+        self.sort_messages(&mut situation);
+        situation
+    }
+
+    fn session_situation(&self, now: Now) -> Session {
+        let facts = &self.facts;
+        let state = self.link.state(facts);
+        let since = self.session_since(now);
+        let expected = self.link.wants_connection(facts) && facts.banned.is_none();
+        let wall = |at: u64| self.wall_of(at, now).0;
+        let next_try = self.link.next_try(facts).filter(|_| !self.draining).map(wall);
+        Session {
+            not_paired: (facts.account.is_none() && facts.logged_out.is_none())
+                .then_some((since, state == SessionState::Pairing)),
+            logged_out: facts.logged_out,
+            banned: facts.banned,
+            outdated: self.link.outdated_since,
+            replaced: facts.replaced_since,
+            replaced_last_hour: 0,
+            takeover_at: None,
+            takeovers_used_up_until: None,
+            down: (expected && !self.link.can_send()).then(|| Down {
+                since: self.link.down_since,
+                detail: self.link.detail.as_deref().map(super::diagnosis::clause),
+                next_try,
+                tries: self.link.tries,
+            }),
+            connected_since: (state == SessionState::Connected).then_some(since),
+        }
+    }
+
+    fn pacing_situation(&self, now: Now) -> Pacing {
+        let free_at = self.pacer.free_at(now.mono_ms);
+        let (_, last) = self.sends(now);
+        Pacing {
+            limit: self.config.pace_limit,
+            window_ms: self.config.window_ms,
+            spent: self.pacer.spent(now.mono_ms),
+            last_attempt: self.pacer.last().map(|at| self.wall_of(at, now).0),
+            next_slot: (free_at > now.mono_ms).then(|| self.wall_of(free_at, now).0),
+            last_send: last.map(|at| at.0),
+        }
+    }
+
+    /// Puts each live message into the groups that it belongs to.
+    fn sort_messages(&self, situation: &mut Situation) {
+        let mut parked: BTreeMap<ReasonKind, Group> = BTreeMap::new();
+        for message in self.queue.iter() {
+            match message.state {
+                State::Preparing => {
+                    situation.waiting.push(message.id);
+                    situation.preparing.add(message.id, message.changed_at);
+                }
+                State::Queued => situation.waiting.push(message.id),
+                State::Unknown => {
+                    situation.waiting.push(message.id);
+                    situation.unanswered.add(message.id, message.changed_at);
+                }
+                State::Parked => {
+                    let Some(reason) = &message.reason else { continue };
+                    let group = parked.entry(reason.kind).or_default();
+                    group.add(message.id, message.changed_at);
+                    group.details.extend(detail(reason));
+                }
+                State::Sending
+                | State::Sent
+                | State::Delivered
+                | State::Read
+                | State::Failed
+                | State::Expired
+                | State::Cancelled => {}
+            }
+        }
+        situation.parked = parked;
+    }
+}
+
+/// What a reason says beyond its name.
+fn detail(reason: &Reason) -> Option<String> {
+    match (reason.code, &reason.detail) {
+        (Some(code), Some(detail)) => Some(format!("code {code}, {detail}")),
+        (Some(code), None) => Some(format!("code {code}")),
+        (None, Some(detail)) => Some(detail.clone()),
+        (None, None) => None,
+    }
+}
