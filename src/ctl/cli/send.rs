@@ -24,25 +24,25 @@ pub struct SendArgs {
     #[arg(long, short, value_name = "PATH|-")]
     pub file: Option<PathBuf>,
     /// With --file: a text under the image, video or document.
-    #[arg(long, value_name = "TEXT", requires = "file")]
+    #[arg(long, value_name = "TEXT", requires = "file", conflicts_with_all = ["text", "location", "contact"])]
     pub caption: Option<String>,
     /// With --file: what to send it as. Without it the content decides.
-    #[arg(long = "as", value_name = "KIND", requires = "file", value_parser = one_of(file_kinds()))]
+    #[arg(long = "as", value_name = "KIND", requires = "file", conflicts_with_all = ["text", "location", "contact"], value_parser = one_of(file_kinds()))]
     pub kind: Option<Kind>,
     /// With --file: the name that it is shown under. Without it: the file's own.
-    #[arg(long, value_name = "NAME", requires = "file")]
+    #[arg(long, value_name = "NAME", requires = "file", conflicts_with_all = ["text", "location", "contact"])]
     pub name: Option<String>,
     /// A place: degrees north and east, such as 48.8584,2.2945.
     #[arg(long, value_name = "LAT,LON", allow_hyphen_values = true, value_parser = location)]
     pub location: Option<Location>,
     /// With --location: what is there.
-    #[arg(long, value_name = "NAME", requires = "location")]
+    #[arg(long, value_name = "NAME", requires = "location", conflicts_with_all = ["text", "file", "contact"])]
     pub place: Option<String>,
     /// A contact's card, by the name that is shown.
     #[arg(long, value_name = "NAME", requires = "phone")]
     pub contact: Option<String>,
     /// With --contact: a number (+ and digits); can be given more than once.
-    #[arg(long, value_name = "NUMBER", requires = "contact")]
+    #[arg(long, value_name = "NUMBER", requires = "contact", conflicts_with_all = ["text", "file", "location"])]
     pub phone: Vec<String>,
     /// Idempotency key: the same key with the same content is the same message.
     #[arg(long, short, value_name = "KEY")]
