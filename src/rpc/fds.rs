@@ -20,8 +20,10 @@ use tokio::io::{AsyncRead, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
-/// Descriptors with one line. The kernel closes those beyond at once.
+/// Descriptors with one line. If there are more, all are closed at once.
 pub const FDS_PER_LINE_MAX: usize = 4;
+/// Descriptors with one call of the sender's: the kernel's own limit (SCM_MAX_FD).
+const FDS_PER_CALL_MAX: usize = 253;
 
 /// The descriptors that came with a line.
 #[derive(Debug, Default)]
@@ -93,7 +95,9 @@ fn receive(fd: RawFd, into: &mut [u8], passed: &mut Passed) -> io::Result<usize>
     }
     let line_end = ahead.iter().position(|byte| *byte == b'\n').map_or(ahead.len(), |at| at + 1);
     let line = ahead.get_mut(..line_end).unwrap_or_default();
-    let mut control = cmsg_space!([RawFd; FDS_PER_LINE_MAX]);
+    // Room for all that one call can send: what is cut short is not told by its number, and
+    // those of its descriptors that were opened could never be closed.
+    let mut control = cmsg_space!([RawFd; FDS_PER_CALL_MAX]);
     let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
     let mut slices = [IoSliceMut::new(line)];
     let received = recvmsg::<()>(fd, &mut slices, Some(&mut control), flags)?;
