@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::size::{SIZE_REMEDY, format_size, parse_size};
 use super::value::{ClientVersion, DURATION_REMEDY, Level, OnConflict, OnRateLimit, did_you_mean};
-use super::value::{format_duration, parse_duration};
+use super::value::{SIZE_REMEDY, format_duration, format_size, parse_duration, parse_size};
 use super::{Config, HoldBattery};
 
 /// What the network is known to tolerate: this many messages ...
@@ -43,6 +42,10 @@ pub const SEND_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 /// simulator, which is all that such a build connects to, it may be a second.
 pub const TAKEOVER_AFTER_MIN: Duration =
     if cfg!(feature = "sim") { Duration::from_secs(1) } else { Duration::from_secs(60) };
+/// Largest quota of all files that wait: 1 TiB.
+pub const FILES_QUOTA_MAX: u64 = 1 << 40;
+/// Largest file: the network takes no larger ones.
+pub const FILE_BYTES_MAX: u64 = 2 << 30;
 /// Longest name of a device or group, in characters.
 pub const NAME_CHARS_MAX: usize = 64;
 
@@ -158,6 +161,11 @@ pub static KEYS: &[Key] = &[
         |v| count(v, 0, crate::core::TAKEOVERS_PER_HOUR_MAX),
         write_count
     ),
+    key!(files.quota, false, |v| size(v, FILES_QUOTA_MAX), write_size),
+    key!(files.image_max, false, |v| size(v, FILE_BYTES_MAX), write_size),
+    key!(files.video_max, false, |v| size(v, FILE_BYTES_MAX), write_size),
+    key!(files.audio_max, false, |v| size(v, FILE_BYTES_MAX), write_size),
+    key!(files.document_max, false, |v| size(v, FILE_BYTES_MAX), write_size),
     key!(phone.hold_when_offline, true, switch, write_switch),
     key!(phone.hold_when_battery, true, hold_battery, |v: &HoldBattery| quoted(v.name())),
     key!(phone.silent_after, true, |v| duration(v, SECOND, DAY), write_duration),
@@ -174,8 +182,18 @@ pub static KEYS: &[Key] = &[
 ];
 
 /// The sections, in the order of the example.
-pub const SECTIONS: [&str; 9] =
-    ["state", "socket", "queue", "pacing", "preflight", "session", "phone", "inbox", "log"];
+pub const SECTIONS: [&str; 10] = [
+    "state",
+    "socket",
+    "queue",
+    "pacing",
+    "preflight",
+    "session",
+    "files",
+    "phone",
+    "inbox",
+    "log",
+];
 
 fn quoted(value: impl std::fmt::Display) -> String {
     toml::Value::String(value.to_string()).to_string()
@@ -199,6 +217,10 @@ fn write_group(group: &Option<String>) -> String {
 
 fn write_count(count: &usize) -> String {
     count.to_string()
+}
+
+fn write_size(bytes: &u64) -> String {
+    quoted(format_size(*bytes))
 }
 
 fn write_duration(duration: &Duration) -> String {
@@ -264,21 +286,16 @@ fn duration(value: &DeValue<'_>, min: Duration, max: Duration) -> Result<Duratio
 
 fn size(value: &DeValue<'_>, max: u64) -> Result<u64, Wrong> {
     let Some(text) = value.as_str() else {
-        let what = format!("must be an amount of bytes, not {}.", type_name(value));
+        let what = format!("must be a size, not {}.", type_name(value));
         return Err(Wrong::new(what, SIZE_REMEDY));
     };
-    let read = parse_size(text).map_err(|_| {
-        Wrong::new(format!("is {text:?}, which is no amount of bytes."), SIZE_REMEDY)
-    })?;
-    if read == 0 || read > max {
-        let remedy = format!("Write at most {:?}, and more than nothing.", format_size(max));
+    let read = parse_size(text)
+        .map_err(|_| Wrong::new(format!("is {text:?}, which is no size."), SIZE_REMEDY))?;
+    if read > max {
+        let remedy = format!("Write a size up to {:?}; \"0B\" takes none.", format_size(max));
         return Err(Wrong::new(format!("is {text:?}, which is out of range."), remedy));
     }
     Ok(read)
-}
-
-fn write_size(bytes: &u64) -> String {
-    quoted(format_size(*bytes))
 }
 
 /// A duration, none of which is written as a word.

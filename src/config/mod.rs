@@ -10,7 +10,6 @@ pub mod keys;
 pub mod paths;
 pub mod problem;
 mod read;
-pub mod size;
 #[cfg(test)]
 mod tests;
 pub mod value;
@@ -45,6 +44,8 @@ pub struct Config {
     pub preflight: PreflightConfig,
     /// `[session]`: the connection to the network.
     pub session: SessionConfig,
+    /// `[files]`: how much of callers' files is kept until they are sent.
+    pub files: FilesConfig,
     /// `[phone]`: what is done while the phone is not well.
     pub phone: PhoneConfig,
     /// `[inbox]`: messages that come in.
@@ -150,6 +151,21 @@ pub struct SessionConfig {
     pub takeover_after: Duration,
     /// `takeovers_per_hour`: how often at most.
     pub takeovers_per_hour: usize,
+}
+
+/// `[files]`. All in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilesConfig {
+    /// `quota`: all files of messages that wait, together.
+    pub quota: u64,
+    /// `image_max`: the largest image.
+    pub image_max: u64,
+    /// `video_max`: the largest video.
+    pub video_max: u64,
+    /// `audio_max`: the largest audio file or voice message.
+    pub audio_max: u64,
+    /// `document_max`: the largest document.
+    pub document_max: u64,
 }
 
 /// `[phone]`.
@@ -271,6 +287,14 @@ impl Config {
                 on_conflict: OnConflict::Hold,
                 takeover_after: Duration::from_secs(10 * 60),
                 takeovers_per_hour: 3,
+            },
+            // What the network's own clients allow, as far as is known.
+            files: FilesConfig {
+                quota: 2 << 30,
+                image_max: 16 << 20,
+                video_max: 100 << 20,
+                audio_max: 100 << 20,
+                document_max: 2_000 << 20,
             },
             phone: PhoneConfig {
                 hold_when_offline: true,

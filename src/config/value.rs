@@ -55,6 +55,45 @@ pub fn format_duration(duration: Duration) -> String {
     format!("{}{unit}", ms / unit_ms)
 }
 
+/// What a size looks like, for error sentences.
+pub const SIZE_REMEDY: &str =
+    "Write a number and a unit (B, KiB, MiB, GiB, or kB, MB, GB) in quotes, such as \"16MiB\".";
+
+/// The units that sizes are written in, the largest last; then those that are only read.
+const UNITS_BYTES: [(&str, u64); 7] = [
+    ("B", 1),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("kB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+];
+const UNITS_WRITTEN: usize = 4;
+
+/// A text that is not a size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a size is a number and a unit (B, KiB, MiB, GiB, or kB, MB, GB), such as 16MiB")]
+pub struct NotASize;
+
+/// Reads a size such as `16MiB` or `2GB`, in bytes.
+pub fn parse_size(text: &str) -> Result<u64, NotASize> {
+    let text = text.trim();
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| NotASize)?;
+    let known = UNITS_BYTES.iter().find(|(name, _)| *name == unit.trim_start());
+    known.and_then(|(_, bytes)| number.checked_mul(*bytes)).ok_or(NotASize)
+}
+
+/// Writes a size in its largest whole unit, as [`parse_size`] reads it.
+pub fn format_size(bytes: u64) -> String {
+    let whole = UNITS_BYTES.iter().take(UNITS_WRITTEN).rev();
+    let (unit, unit_bytes) =
+        whole.clone().find(|(_, unit)| bytes % unit == 0 && bytes > 0).unwrap_or(&UNITS_BYTES[0]);
+    format!("{}{unit}", bytes / unit_bytes)
+}
+
 /// The version of WhatsApp Web that the session claims to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientVersion(
@@ -226,6 +265,26 @@ mod tests {
             if text != "0s" {
                 assert_eq!(written, text);
             }
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_with_any_unit_and_written_in_the_largest_whole_one() {
+        for (text, bytes, written) in [
+            ("16MiB", 16 << 20, "16MiB"),
+            ("2 GiB", 2 << 30, "2GiB"),
+            ("1536KiB", 1536 << 10, "1536KiB"),
+            ("1024KiB", 1 << 20, "1MiB"),
+            ("2GB", 2_000_000_000, "1953125KiB"),
+            ("0B", 0, "0B"),
+            ("7B", 7, "7B"),
+        ] {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+            assert_eq!(format_size(bytes), written, "{text}");
+            assert_eq!(parse_size(written), Ok(bytes));
+        }
+        for text in ["", "16", "MiB", "1.5MiB", "-1B", "16mib", "99999999999GiB", "1MiB1B"] {
+            assert_eq!(parse_size(text), Err(NotASize), "{text}");
         }
     }
 

@@ -271,6 +271,7 @@ impl Core {
             }
             self.queue.remove(id);
             self.out.removed.push(id);
+            self.track_file(id);
         }
     }
 

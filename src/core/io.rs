@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::backlog::Backlog;
 use crate::core::known::KnownPage;
 pub use crate::core::media::{MediaRef, Seen, SentFile, Ticket, Upload, UploadFault};
-use crate::core::message::{ChatId, Digest, Message, StoredFile, WaMessageId};
+use crate::core::message::{ChatId, Digest, Message, SpoolId, StoredFile, WaMessageId};
 use crate::core::network::NetworkFacts;
 use crate::core::number::{KnownNumber, Number};
 use crate::core::pacer::Slot;
@@ -200,7 +200,7 @@ pub struct Selection {
 /// What comes out of one input, in two parts that the shell keeps in this order.
 ///
 /// Among the effects, replies come first, then events in the order in which things
-/// happened (a status last), then what the session is told.
+/// happened (a status last), then what the session is told, then files to remove.
 #[derive(Debug, Default)]
 pub struct Actions {
     /// To be made durable, as one atomic batch, in this order.
@@ -324,6 +324,8 @@ pub enum Effect {
     Event(api::Event),
     /// Tell the session.
     Session(SessionCommand),
+    /// Remove a file from the spool: nothing on disk refers to it any more.
+    Unspool(SpoolId),
 }
 
 /// The answers, in the wire's own types.

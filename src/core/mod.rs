@@ -9,6 +9,7 @@
 //! - `link`: the one connection, and when to try it again.
 //! - `requests`, `cleaning`, `session_requests`, `session_events`: one method for each
 //!   input.
+//! - [`files`]: how long a message needs its file.
 //! - `promises`, `overdue`: what a message was promised by a clock, and what comes of it.
 //! - [`number`], [`numbers`], `checks`: who is on the network, and asking for it.
 //! - [`phone`], `phone_words`: whether the phone is there, and what is told of it.
@@ -29,6 +30,7 @@ use crate::core::io::{
 };
 use crate::core::known::Known;
 use crate::core::link::Link;
+use crate::core::message::SpoolId;
 use crate::core::network::Network;
 use crate::core::numbers::Numbers;
 use crate::core::out::Out;
@@ -48,6 +50,7 @@ pub(crate) mod conflict;
 pub(crate) mod diagnosis;
 pub(crate) mod dispatch;
 pub(crate) mod explaining;
+pub mod files;
 pub(crate) mod forecast;
 pub(crate) mod gates;
 pub mod io;
@@ -101,6 +104,8 @@ pub struct Core {
     queue: Queue,
     /// What is known about attempts beyond what is stored.
     flights: BTreeMap<MessageId, dispatch::Flight>,
+    /// Files in the spool, each with the message that needs it.
+    spooled: BTreeMap<MessageId, SpoolId>,
     pacer: Pacer,
     numbers: Numbers,
     /// Callers that wait for answers about numbers.
@@ -126,6 +131,9 @@ impl Core {
         let (pacer, slots_changed) =
             Pacer::new(boot, config.pace_limit, config.window_ms, &slots, now.mono_ms);
         let queue = Queue::new(messages);
+        let spooled = queue.iter().filter(|message| files::needs_file(message));
+        let spooled = spooled.filter_map(|m| Some((m.id, m.file.as_ref()?.spool.clone())));
+        let spooled = spooled.collect();
         facts.last_id = facts.last_id.max(queue.last_id());
         let numbers = Numbers::new(numbers);
         let lived_ms = facts.lived_ms.max(queue.lived_ms()).max(numbers.lived_ms());
@@ -144,6 +152,7 @@ impl Core {
             facts,
             queue,
             flights: BTreeMap::new(),
+            spooled,
             pacer,
             numbers,
             callers: VecDeque::new(),
@@ -235,8 +244,13 @@ impl Core {
     fn request(&mut self, token: Token, request: Request, now: Now) {
         match request {
             Request::Submit(submission) => {
-                let result = self.submit(*submission, now).map(|sent| Answer::Sent(Box::new(sent)));
-                self.reply(token, result);
+                let file = submission.file.as_ref().map(|file| file.spool.clone());
+                let result = self.submit(*submission, now);
+                // What is not accepted, or was there already, leaves no file behind.
+                if !result.as_ref().is_ok_and(|sent| !sent.duplicate) {
+                    self.out.unspool.extend(file);
+                }
+                self.reply(token, result.map(|sent| Answer::Sent(Box::new(sent))));
             }
             Request::Cancel { ids, filter, dry_run } => {
                 let result = self.cancel(ids, &filter, dry_run, now);
@@ -333,6 +347,7 @@ impl Core {
     /// Notes that a message changed: its record is written, its subscribers are told.
     fn touch(&mut self, id: MessageId, now: Now) {
         self.out.put.insert(id);
+        self.track_file(id);
         if let Some(message) = self.message(id, now) {
             self.out.event(api::Event::Message { message: Box::new(message) });
         }

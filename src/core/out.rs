@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::core::checks;
 use crate::core::io::{Actions, Body, Change, Effect, Facts, SessionCommand};
+use crate::core::message::SpoolId;
 use crate::core::number::Number;
 use crate::core::numbers::Numbers;
 use crate::core::pacer::Pacer;
@@ -30,6 +31,8 @@ pub(crate) struct Out {
     pub(crate) replies: Vec<Effect>,
     pub(crate) events: Vec<Effect>,
     pub(crate) commands: Vec<SessionCommand>,
+    /// Files that no message needs any more.
+    pub(crate) unspool: Vec<SpoolId>,
 }
 
 impl Out {
@@ -61,6 +64,7 @@ impl Out {
         let mut effects = self.replies;
         effects.extend(self.events);
         effects.extend(self.commands.into_iter().map(Effect::Session));
+        effects.extend(self.unspool.into_iter().map(Effect::Unspool));
         Actions { changes, effects }
     }
 }

@@ -78,6 +78,7 @@ impl Core {
             self.queue.change(id, Message::end_undo);
             // Told already, with its time: no event.
             self.out.put.insert(id);
+            self.track_file(id);
         }
     }
 

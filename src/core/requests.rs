@@ -2,6 +2,7 @@
 //! [`crate::core::cleaning`].
 
 use crate::core::Core;
+use crate::core::files;
 use crate::core::io::{Now, Submission};
 use crate::core::message::{Message, Preview};
 use crate::rpc::api::{self, Error, ErrorKind, MessageId, State};
@@ -57,7 +58,7 @@ impl Core {
         Ok(self.message(id, now))
     }
 
-    fn queue_full(&self, now: Now) -> Error {
+    pub(crate) fn queue_full(&self, now: Now) -> Error {
         let taken = format!("The queue is full: all {} places are taken", self.config.capacity);
         let holds = self.holds(now);
         if let Some(hold) = holds.iter().find(|h| h.kind != api::HoldKind::Pacing) {
@@ -111,6 +112,7 @@ fn check_times(submission: &Submission, now: Now) -> Result<(), Error> {
 
 fn accepted(id: MessageId, order: u64, submission: Submission, now: Now) -> Message {
     let Submission { to, kind, body, file, preview, digest, key, wa_id, .. } = submission;
+    let (chars, shown) = files::shown(kind, &body);
     Message {
         id,
         wa_id,
@@ -124,8 +126,8 @@ fn accepted(id: MessageId, order: u64, submission: Submission, now: Now) -> Mess
         expires_at: submission.expires_at,
         key,
         digest,
-        chars: body.0.chars().count(),
-        preview: Preview(body.0.chars().take(api::PREVIEW_CHARS_MAX).collect()),
+        chars,
+        preview: Preview(shown),
         state: State::Queued,
         reason: None,
         undo: None,

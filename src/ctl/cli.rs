@@ -1,12 +1,10 @@
 //! The definition of the command line: help, completions and parsing come from here.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::builder::TypedValueParser;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
-use crate::config::value::parse_duration;
 pub use crate::ctl::filters::{
     CancelArgs, ClearArgs, FilterArgs, QueueArgs, RestoreArgs, RetryArgs, States,
 };
@@ -14,6 +12,10 @@ use crate::ctl::filters::{message_id, one_of};
 use crate::ctl::time::Moment;
 use crate::exit::{ExitCode, help_table};
 use crate::rpc::api::{MessageId, Priority, Time};
+
+mod send;
+
+pub use send::{SendArgs, Until};
 
 const JSON_HELP: &str = "\
 With --json, stdout carries the daemon's own JSON, one object a line. An error is one \
@@ -109,54 +111,6 @@ pub enum Command {
         /// Which shell.
         shell: clap_complete::Shell,
     },
-}
-
-/// `send`.
-#[derive(Debug, clap::Args)]
-pub struct SendArgs {
-    /// A number (+ and digits), or a JID of a person or group.
-    #[arg(value_name = "TO", allow_hyphen_values = false)]
-    pub to: String,
-    /// The text; - reads it from stdin, without its last newline.
-    #[arg(value_name = "TEXT|-", allow_hyphen_values = true)]
-    pub text: String,
-    /// Idempotency key: the same key with the same content is the same message.
-    #[arg(long, short, value_name = "KEY")]
-    pub key: Option<String>,
-    /// Never send it after this: 2h, 14:30, "2026-01-31 14:30", or RFC 3339.
-    ///
-    /// It reads `expired` then. A time without a date is the next such time, on this
-    /// machine's clock and in its time zone.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub expires: Option<Moment>,
-    /// Do not send it before this; holds no other message back. As for --expires.
-    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "after")]
-    pub at: Option<Moment>,
-    /// Do not send it for so long (90s, 10m, 2h).
-    #[arg(long = "in", id = "after", value_name = "TIME", value_parser = parse_duration)]
-    pub after: Option<Duration>,
-    /// Which of those that wait goes first; within a chat and a priority the order is kept.
-    #[arg(long, short, value_name = "PRIORITY", value_parser = priority(), default_value = "normal")]
-    pub priority: Priority,
-    /// Wait until the message is sent, or delivered.
-    ///
-    /// Ends with 0 once it is, with 1 if it is parked, fails, expires or is withdrawn.
-    /// With --json, a second line holds the message as it then stands.
-    #[arg(long, short, value_name = "UNTIL")]
-    pub wait: Option<Until>,
-    /// With --wait: give up after this time (120s, 10m) and end with 124; the message
-    /// stays in the queue.
-    #[arg(long, value_name = "TIME", requires = "wait", value_parser = parse_duration)]
-    pub timeout: Option<Duration>,
-}
-
-/// What `send --wait` waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Until {
-    /// The server has taken it.
-    Sent,
-    /// A device of the recipient has it.
-    Delivered,
 }
 
 /// `heartbeat`.
@@ -291,6 +245,32 @@ mod tests {
         assert!(parse("tetherctl send +15550100 -").is_ok());
         assert!(parse("tetherctl send +15550100 hi --wait sent --timeout 2m").is_ok());
         assert!(parse("tetherctl send +15550100 hi --timeout 2m").is_err());
+    }
+
+    #[test]
+    fn send_takes_exactly_one_content_and_what_goes_with_it() {
+        for line in [
+            "hi",
+            "--file a.jpg --caption c --as document --name b.jpg",
+            "--file -",
+            "--location 48.85,-2.35 --place home",
+            "--contact Ann --phone +15550111 --phone +15550112",
+        ] {
+            parse(&format!("tetherctl send +15550100 {line}")).unwrap();
+        }
+        for line in [
+            "",
+            "hi --file a.jpg",
+            "hi --caption c",
+            "--file a.jpg --location 1,2",
+            "--file a.jpg --as text",
+            "--location 48.85",
+            "--location 1,2 --name x",
+            "--contact Ann",
+            "--phone +15550111",
+        ] {
+            assert!(parse(format!("tetherctl send +15550100 {line}").trim()).is_err(), "{line}");
+        }
     }
 
     #[test]

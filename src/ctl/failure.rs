@@ -88,6 +88,9 @@ impl Failure {
                  look with `tetherctl status`, and send with --key so that repeating is safe",
             ),
             Failure::Client(ClientError::Encode(error)) => format!("the request {error}"),
+            Failure::Client(ClientError::Descriptor(error)) => {
+                format!("the file cannot be passed to the daemon: {error}")
+            }
             Failure::Client(ClientError::Decode(error)) => format!(
                 "the daemon's answer is not understood ({error}); compare the versions with \
                  `tetherctl version`"
@@ -145,6 +148,7 @@ impl Failure {
             Failure::Client(ClientError::Timeout(_)) => "no_answer",
             Failure::Client(ClientError::Closed) => "closed",
             Failure::Client(ClientError::Encode(_)) => "request_too_long",
+            Failure::Client(ClientError::Descriptor(_)) => "input_output",
             Failure::Client(ClientError::Decode(_)) => "not_understood",
             Failure::Lagged => "lagged",
             Failure::BadInput(_) => "bad_input",
@@ -193,7 +197,9 @@ fn within_a_sentence(remedy: &str) -> String {
 fn client_code(error: &ClientError) -> ExitCode {
     match error {
         ClientError::Rpc(error) => rpc_code(error.data.kind),
-        ClientError::Timeout(_) | ClientError::Closed => ExitCode::IoErr,
+        ClientError::Timeout(_) | ClientError::Closed | ClientError::Descriptor(_) => {
+            ExitCode::IoErr
+        }
         ClientError::Encode(_) => ExitCode::DataErr,
         ClientError::Decode(_) => ExitCode::Protocol,
     }

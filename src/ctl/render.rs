@@ -2,8 +2,8 @@
 //! somebody's text through to the terminal.
 
 use crate::rpc::api::{
-    Event, EventFrame, Hold, Incoming, IncomingKind, Message, PairEnd, Reason, SessionState, State,
-    Status, Time,
+    ContactCard, Event, EventFrame, FileInfo, Hold, Incoming, IncomingKind, Kind, Location,
+    Message, PairEnd, Reason, SessionState, State, Status, Time,
 };
 
 pub use super::time::{Clock, span};
@@ -184,6 +184,8 @@ pub fn message(message: &Message, clock: &Clock) -> String {
     let rows = [
         ("id", Some(message.id.to_string())),
         ("to", Some(chat(&message.to))),
+        ("kind", (message.kind != Kind::Text).then(|| message.kind.name().to_owned())),
+        ("file", message.file.as_ref().map(file)),
         ("state", Some(state(message))),
         ("network id", Some(clean(&message.wa_id, false))),
         ("key", message.key.as_deref().map(|key| clean(key, false))),
@@ -206,9 +208,71 @@ pub fn message(message: &Message, clock: &Clock) -> String {
             text.push_str(&format!("{name:<11} {value}\n"));
         }
     }
-    let body = message.text.as_deref().unwrap_or(&message.preview);
-    text.push_str(&format!("\n{}\n", clean(body, true)));
+    let body = content(message);
+    if !body.is_empty() {
+        text.push_str(&format!("\n{}\n", clean(&body, true)));
+    }
     text
+}
+
+/// A text, a caption, a place or a contact, whole.
+fn content(message: &Message) -> String {
+    let text = message.text.as_deref().unwrap_or(&message.preview);
+    match message.kind {
+        Kind::Text | Kind::Image | Kind::Video | Kind::Audio | Kind::Voice | Kind::Document => {
+            text.to_owned()
+        }
+        Kind::Location => serde_json::from_str(text).map_or_else(
+            |_| text.to_owned(),
+            |Location { latitude, longitude, name, address }| {
+                let words = [name, address].into_iter().flatten();
+                let lines = words.chain([format!("{latitude}, {longitude}")]);
+                lines.collect::<Vec<_>>().join("\n")
+            },
+        ),
+        Kind::Contact => serde_json::from_str(text).map_or_else(
+            |_| text.to_owned(),
+            |ContactCard { name, phones, vcard }| {
+                let lines = [name].into_iter().chain(phones).chain(vcard);
+                lines.collect::<Vec<_>>().join("\n")
+            },
+        ),
+    }
+}
+
+/// One line about what a message carries.
+fn brief(message: &Message) -> String {
+    let text = clean(&message.preview, false);
+    if message.kind == Kind::Text {
+        return text;
+    }
+    let what = match &message.file {
+        Some(file) => {
+            let name = file.name.as_deref().map(|name| format!(" {}", clean(name, false)));
+            let (size, name) = (size(file.bytes), name.unwrap_or_default());
+            format!("[{}{name}, {size}]", message.kind.name())
+        }
+        None => format!("[{}]", message.kind.name()),
+    };
+    format!("{what} {text}").trim_end().to_owned()
+}
+
+fn file(file: &FileInfo) -> String {
+    let name = file.name.as_deref().map(|name| format!("{}, ", clean(name, false)));
+    let (name, mime) = (name.unwrap_or_default(), clean(&file.mime, false));
+    format!("{name}{}, {mime}", size(file.bytes))
+}
+
+/// `512 B`, `1.5 MiB`.
+pub fn size(bytes: u64) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    match units.into_iter().find(|(_, power)| bytes >> power > 0) {
+        Some((unit, power)) => {
+            let tenths = u128::from(bytes) * 10 >> power;
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        }
+        None => format!("{bytes} B"),
+    }
 }
 
 /// One line after `send`.
@@ -246,7 +310,7 @@ pub fn queue(list: &[Message], clock: &Clock) -> String {
                 || String::from(if message.state == State::Queued { "held" } else { "-" }),
                 leaves,
             ),
-            clean(&message.preview, false),
+            brief(message),
         ]);
     }
     table(&rows)
@@ -304,8 +368,8 @@ fn status_line(status: &Status, clock: &Clock) -> String {
 }
 
 fn message_line(message: &Message) -> String {
-    let preview = clean(&message.preview, false);
-    format!("{} {} {} {preview}", message.id, state(message), chat(&message.to))
+    let what = brief(message);
+    format!("{} {} {} {what}", message.id, state(message), chat(&message.to))
 }
 
 /// One incoming message on a line.

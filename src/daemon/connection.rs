@@ -2,21 +2,23 @@
 //! to be written, the time a slow peer gets. Never looks into a request.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
+use crate::daemon::descriptors::{Descriptors, FDS_PENDING_MAX};
 use crate::daemon::events;
 use crate::daemon::handlers::{self, Handled};
 use crate::daemon::server::{Service, stopped};
 use crate::rpc::api::{Error, ErrorKind, FRAME_BYTES_MAX, Method, SubscribeResult, Tier};
 use crate::rpc::call::find_method;
+use crate::rpc::fds::{FDS_PER_LINE_MAX, FdReader, Passed, write_line};
 use crate::rpc::frame::{Id, Request, encode_error, encode_reply, parse_request};
 use crate::rpc::line::{LineReader, ReadLineError};
 
@@ -30,9 +32,16 @@ pub(crate) const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
 /// Lines waiting to be written.
 const OUTGOING_MAX: usize = IN_FLIGHT_MAX;
 
+/// [`FDS_PER_LINE_MAX`], as the semaphore counts.
+const LINE_FDS: u32 = 4;
+
+const _: () = assert!(LINE_FDS as usize == FDS_PER_LINE_MAX);
+
 /// A line to be written. A reply keeps its request's permit until it is.
 pub(crate) struct Outgoing {
     pub(crate) line: Vec<u8>,
+    /// Goes with the line.
+    pub(crate) fds: Vec<OwnedFd>,
     pub(crate) _permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -86,9 +95,10 @@ async fn converse(
         tasks: JoinSet::new(),
         subscribed: false,
     };
-    let mut lines = LineReader::new(from, FRAME_BYTES_MAX, Some(LINE_TIME_MAX));
+    let mut lines = LineReader::new(FdReader::new(from), FRAME_BYTES_MAX, Some(LINE_TIME_MAX));
     let permits = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
-    let mut permit = None;
+    let fd_room = Arc::new(Semaphore::new(FDS_PENDING_MAX));
+    let (mut permit, mut room) = (None, None);
     loop {
         tokio::select! {
             () = stopped(&mut stop) => break,
@@ -99,11 +109,19 @@ async fn converse(
             }
             free = Arc::clone(&permits).acquire_owned(), if permit.is_none() => {
                 permit = free.ok();
-                // The time spent waiting for the permit was ours, not the peer's.
                 lines.restart_clock();
             }
-            line = lines.next(), if permit.is_some() => match line {
-                Ok(Some(line)) => conversation.take(&line, permit.take()),
+            // For as many descriptors as the next line may have.
+            free = Arc::clone(&fd_room).acquire_many_owned(LINE_FDS), if room.is_none() => {
+                room = free.ok();
+                // The time spent waiting for either was ours, not the peer's.
+                lines.restart_clock();
+            }
+            line = lines.next(), if permit.is_some() && room.is_some() => match line {
+                Ok(Some(line)) => {
+                    let passed = lines.source_mut().take_passed();
+                    conversation.take(&line, passed, &mut room, permit.take());
+                }
                 Ok(None) | Err(ReadLineError::Io(_)) => break,
                 Err(ReadLineError::TooLong(error)) => {
                     conversation.say(&Id::Null, &frame_too_long(&error.to_string()), permit);
@@ -128,14 +146,23 @@ struct Conversation {
 }
 
 impl Conversation {
-    fn take(&mut self, line: &[u8], permit: Option<OwnedSemaphorePermit>) {
+    fn take(
+        &mut self,
+        line: &[u8],
+        passed: Passed,
+        room: &mut Option<OwnedSemaphorePermit>,
+        permit: Option<OwnedSemaphorePermit>,
+    ) {
         let request = match parse_request(line) {
             Ok(request) => request,
             Err(rejected) => return self.say(&rejected.id, &rejected.error, permit),
         };
-        match self.check(&request) {
-            Ok(method) => {
-                self.tasks.spawn(answer(request, method, self.shared.clone(), permit));
+        let checked = Descriptors::of(passed, room)
+            .and_then(|descriptors| Ok((self.check(&request)?, descriptors)));
+        match checked {
+            Ok((method, descriptors)) => {
+                let shared = self.shared.clone();
+                self.tasks.spawn(answer(request, method, descriptors, shared, permit));
             }
             Err(error) => {
                 // A notification is never answered.
@@ -164,7 +191,7 @@ impl Conversation {
         let line = encode_error(id, error);
         let outgoing = self.shared.outgoing.clone();
         self.tasks.spawn(async move {
-            let _ = outgoing.send(Outgoing { line, _permit: permit }).await;
+            let _ = outgoing.send(Outgoing { line, fds: Vec::new(), _permit: permit }).await;
             Ended::Answered
         });
     }
@@ -189,14 +216,20 @@ impl Conversation {
 async fn answer(
     request: Request,
     method: Method,
+    descriptors: Descriptors,
     shared: Shared,
     permit: Option<OwnedSemaphorePermit>,
 ) -> Ended {
-    let handled = handlers::handle(&shared.service, method, request.params).await;
+    let handled = handlers::handle(&shared.service, method, request.params, descriptors).await;
     tracing::debug!(method = method.name(), ok = handled.is_ok(), "a request was answered");
     let mut ended = Ended::Answered;
+    let mut fds = Vec::new();
     let (line, subscription) = match handled {
         Ok(Handled::Reply(reply)) => (reply_line(request.id.as_ref(), Ok(&reply)), None),
+        Ok(Handled::WithFile(reply, file)) => {
+            fds.push(file);
+            (reply_line(request.id.as_ref(), Ok(&reply)), None)
+        }
         Ok(Handled::Subscription(subscription, follow)) => {
             let reply = SubscribeResult { cursor: follow.newest() };
             (reply_line(request.id.as_ref(), Ok(&reply)), Some((subscription, follow)))
@@ -209,7 +242,7 @@ async fn answer(
         }
     };
     if let Some(line) = line {
-        let _ = shared.outgoing.send(Outgoing { line, _permit: permit }).await;
+        let _ = shared.outgoing.send(Outgoing { line, fds, _permit: permit }).await;
     }
     if let Some((subscription, follow)) = subscription {
         events::forward(subscription, follow, shared.tier, &shared.outgoing, shared.ending).await;
@@ -233,7 +266,8 @@ fn reply_line<R: serde::Serialize>(
 
 async fn write_all(mut to: OwnedWriteHalf, mut queued: mpsc::Receiver<Outgoing>) -> io::Result<()> {
     while let Some(outgoing) = queued.recv().await {
-        timeout(WRITE_TIME_MAX, to.write_all(&outgoing.line)).await??;
+        let writing = write_line(&mut to, &outgoing.line, &outgoing.fds);
+        timeout(WRITE_TIME_MAX, writing).await??;
     }
     Ok(())
 }

@@ -17,10 +17,12 @@ use crate::daemon::clock::{self, Clock};
 use crate::daemon::engine_handle::{
     EngineCall, MessageName, Query, QueryAnswer, Subscription, shutting_down,
 };
+use crate::daemon::files;
 use crate::daemon::journal::Journal;
 use crate::daemon::subscribers::Subscribers;
 use crate::daemon::supervision::Supervision;
 use crate::rpc::api;
+use crate::spool::Spool;
 use crate::store::{self, CommitError, Store};
 use crate::whatsapp::{Order, SessionHandle};
 
@@ -62,6 +64,8 @@ pub(super) struct Parts {
     pub first: Actions,
     /// The store.
     pub store: Store,
+    /// The files of messages that wait.
+    pub spool: Spool,
     /// Calls from the socket.
     pub calls: mpsc::Receiver<EngineCall>,
     /// What the session reports.
@@ -80,6 +84,7 @@ pub(super) struct Parts {
 pub(super) struct Engine {
     core: Core,
     store: Store,
+    spool: Spool,
     session: SessionHandle,
     waiting: HashMap<Token, oneshot::Sender<Result<Answer, api::Error>>>,
     queries: Vec<(Query, oneshot::Sender<Result<QueryAnswer, api::Error>>)>,
@@ -98,11 +103,12 @@ pub(super) struct Engine {
 impl Engine {
     /// Runs until drained, or until the store fails.
     pub(super) async fn run(parts: Parts) -> Result<(), EngineError> {
-        let Parts { core, first, store, session, clock, supervision, .. } = parts;
+        let Parts { core, first, store, spool, session, clock, supervision, .. } = parts;
         let Parts { mut calls, mut session_events, mut control, .. } = parts;
         let mut engine = Engine {
             core,
             store,
+            spool,
             session,
             waiting: HashMap::new(),
             queries: Vec::new(),
@@ -164,7 +170,8 @@ impl Engine {
         self,
         mut session_events: mpsc::Receiver<SessionEvent>,
     ) -> Result<(), EngineError> {
-        let Engine { mut core, store, session, mut subscribers, mut journal, clock, .. } = self;
+        let Engine { mut core, store, spool, session, .. } = self;
+        let (mut subscribers, mut journal, clock) = (self.subscribers, self.journal, self.clock);
         let mut stopping = std::pin::pin!(session.stop());
         let mut stopped = false;
         loop {
@@ -188,6 +195,7 @@ impl Engine {
                         journal.note(&event);
                         subscribers.tell(event, clock::time(clock));
                     }
+                    Effect::Unspool(id) => files::remove(&spool, id),
                     // Nobody waits any more, and the session takes no orders.
                     Effect::Reply { .. } | Effect::Session(_) => {}
                 }
@@ -316,6 +324,7 @@ impl Engine {
                 self.subscribers.tell(event, clock::time(self.clock));
             }
             Effect::Session(command) => self.order(command),
+            Effect::Unspool(id) => files::remove(&self.spool, id),
         }
     }
 
@@ -376,6 +385,7 @@ impl Engine {
         let now = (self.clock)();
         match query {
             Query::Status => Ok(QueryAnswer::Status(Box::new(self.core.status(now)))),
+            Query::Room { key } => self.core.room(key.as_deref()).map(|()| QueryAnswer::Room),
             Query::Explain => Ok(QueryAnswer::Explanation(Box::new(self.core.explain(now)))),
             Query::List { selection, after, limit } => {
                 Ok(QueryAnswer::List(self.core.list(&selection, after, Some(limit), now)))
@@ -391,7 +401,8 @@ impl Engine {
                 message.text = store::queue::body(&self.store, message.id)
                     .ok()
                     .flatten()
-                    .map(|body| body.0.to_string());
+                    .map(|body| body.0.to_string())
+                    .filter(|text| !text.is_empty());
                 Ok(QueryAnswer::Message(Box::new(message)))
             }
         }

@@ -47,6 +47,11 @@ pub enum Query {
     Status,
     /// `explain`.
     Explain,
+    /// Whether there is a place for one more message, before its file is copied.
+    Room {
+        /// Its key; one that is known already needs no place.
+        key: Option<String>,
+    },
     /// `message.get`.
     Get(MessageName),
     /// `queue.list`.
@@ -88,6 +93,8 @@ pub enum QueryAnswer {
     Status(Box<api::Status>),
     /// To [`Query::Explain`].
     Explanation(Box<api::Explanation>),
+    /// To [`Query::Room`]: there is. If not, the answer is the error.
+    Room,
     /// To [`Query::Get`].
     Message(Box<api::Message>),
     /// To [`Query::List`].
@@ -127,6 +134,18 @@ impl EngineHandle {
     pub async fn change(&self, request: Request) -> Result<Answer, api::Error> {
         let (reply, replied) = oneshot::channel();
         self.submit(EngineCall::Change { request, reply }).await?;
+        replied.await.unwrap_or_else(|_| Err(outcome_unknown()))
+    }
+
+    /// As [`EngineHandle::change`], but the request is made only once it is certain to
+    /// reach the engine: what it takes over has an owner at any time.
+    pub async fn change_with(
+        &self,
+        request: impl FnOnce() -> Request,
+    ) -> Result<Answer, api::Error> {
+        let (reply, replied) = oneshot::channel();
+        let place = self.tx.reserve().await.map_err(|_| shutting_down())?;
+        place.send(EngineCall::Change { request: request(), reply });
         replied.await.unwrap_or_else(|_| Err(outcome_unknown()))
     }
 

@@ -91,7 +91,9 @@ async fn write(
     outgoing: &mpsc::Sender<Outgoing>,
 ) -> Result<(), Gone> {
     match encode_event(&for_tier(frame, tier)) {
-        Ok(line) => outgoing.send(Outgoing { line, _permit: None }).await.map_err(|_| Gone),
+        Ok(line) => {
+            outgoing.send(Outgoing { line, fds: Vec::new(), _permit: None }).await.map_err(|_| Gone)
+        }
         // Without this event the subscriber's view would be wrong without their knowing.
         Err(error) => {
             tracing::error!(%error, "an event cannot be written");

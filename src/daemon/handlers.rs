@@ -1,23 +1,27 @@
 //! Typed dispatch: a method and its parameters to an engine command, and its answer
 //! to a result. Owns the checking of parameters. Decides nothing about the queue.
 
+mod content;
 mod inbox;
+mod send;
+
+use std::os::fd::OwnedFd;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::core::io::{Answer, Body, Request, Selection, Submission};
+use crate::core::io::{Answer, Request, Selection};
 use crate::core::message::{ChatId, Digest, WaMessageId, number_digits};
+use crate::daemon::descriptors::Descriptors;
 use crate::daemon::engine_handle::{EngineHandle, MessageName, Query, QueryAnswer, Subscription};
 use crate::daemon::mail::Follow;
 use crate::daemon::server::Service;
 use crate::rpc::api::{
     CancelResult, CheckResult, ClearParams, ClearResult, Error, ErrorKind, Explanation, Filter,
-    GetParams, IDS_MAX, InboxFileResult, InboxListResult, KEY_BYTES_MAX, Kind, LIST_ENTRIES_MAX,
+    GetParams, IDS_MAX, InboxFileResult, InboxListResult, KEY_BYTES_MAX, LIST_ENTRIES_MAX,
     ListParams, ListResult, Message, Method, NoParams, PROTOCOL_VERSION, PairParams, PairResult,
-    PhoneStatus, RestoreResult, RetryResult, SendParams, SendResult, State, Status, TEXT_CHARS_MAX,
-    Version,
+    PhoneStatus, RestoreResult, RetryResult, SendResult, State, Status, TEXT_CHARS_MAX, Version,
 };
 use crate::rpc::call::decode_params;
 
@@ -35,6 +39,8 @@ const WA_ID_BYTES_MAX: usize = 64;
 pub(crate) enum Handled {
     /// Something to answer.
     Reply(Reply),
+    /// Something to answer, and an open file that goes with it.
+    WithFile(Reply, OwnedFd),
     /// Something to forward.
     Subscription(Subscription, Follow),
 }
@@ -65,12 +71,13 @@ pub(crate) async fn handle(
     service: &Service,
     method: Method,
     params: Map<String, Value>,
+    descriptors: Descriptors,
 ) -> Result<Handled, Error> {
     let engine = &service.engine;
     let reply = match method {
         Method::EventsSubscribe => return inbox::subscribe(service, decode_params(params)?).await,
         Method::InboxList => inbox::list(service, decode_params(params)?)?,
-        Method::InboxFile => inbox::file(service, decode_params(params)?).await?,
+        Method::InboxFile => return inbox::file(service, decode_params(params)?).await,
         Method::Version => {
             let NoParams {} = decode_params(params)?;
             Reply::Version(version())
@@ -79,8 +86,8 @@ pub(crate) async fn handle(
             ask(engine, query(method, params)?).await?
         }
         Method::PhoneCheck => change(engine, check::request(params)?).await?,
-        Method::MessageSend
-        | Method::QueueClear
+        Method::MessageSend => send::send(service, params, descriptors).await?,
+        Method::QueueClear
         | Method::QueueCancel
         | Method::QueueRetry
         | Method::QueueRestore
@@ -111,11 +118,16 @@ async fn ask(engine: &EngineHandle, query: Query) -> Result<Reply, Error> {
         QueryAnswer::Explanation(explanation) => Reply::Explanation(explanation),
         QueryAnswer::Message(message) => Reply::Message(message),
         QueryAnswer::List(list) => Reply::List(list),
+        QueryAnswer::Room => return Err(not_ours(Method::QueueList)),
     })
 }
 
 async fn change(engine: &EngineHandle, request: Request) -> Result<Reply, Error> {
-    Ok(match engine.change(request).await? {
+    reply(engine.change(request).await?)
+}
+
+fn reply(answer: Answer) -> Result<Reply, Error> {
+    Ok(match answer {
         Answer::Sent(sent) => Reply::Sent(sent),
         Answer::Cancelled(cancelled) => Reply::Cancelled(cancelled),
         Answer::Cleared(cleared) => Reply::Cleared(cleared),
@@ -163,9 +175,6 @@ fn query(method: Method, params: Map<String, Value>) -> Result<Query, Error> {
 /// What a changing method asks of the engine.
 fn command(method: Method, params: Map<String, Value>) -> Result<Request, Error> {
     match method {
-        Method::MessageSend => {
-            submission(decode_params(params)?).map(|s| Request::Submit(Box::new(s)))
-        }
         Method::QueueClear => {
             let ClearParams { filter, dry_run } = decode_params(params)?;
             Ok(Request::Clear { filter: selection(filter)?, dry_run })
@@ -184,6 +193,7 @@ fn command(method: Method, params: Map<String, Value>) -> Result<Request, Error>
         Method::Version
         | Method::Status
         | Method::Explain
+        | Method::MessageSend
         | Method::MessageGet
         | Method::QueueList
         | Method::PhoneCheck
@@ -195,29 +205,6 @@ fn command(method: Method, params: Map<String, Value>) -> Result<Request, Error>
 
 fn no_params(params: Map<String, Value>) -> Result<(), Error> {
     decode_params(params).map(|NoParams {}| ())
-}
-
-fn submission(params: SendParams) -> Result<Submission, Error> {
-    let SendParams { to, text, preview, expires_at, not_before, priority, key, .. } = params;
-    let to = recipient(&to)?;
-    let text = text.ok_or_else(|| invalid("give `text`, `file`, `location` or `contact`"))?;
-    check_text(&text)?;
-    if let Some(key) = &key {
-        check_key(key)?;
-    }
-    Ok(Submission {
-        digest: digest(&to, &text),
-        to,
-        kind: Kind::Text,
-        body: Body(text.into()),
-        file: None,
-        preview,
-        priority,
-        not_before: not_before.map(|time| time.0),
-        expires_at: expires_at.map(|time| time.0),
-        key,
-        wa_id: new_wa_id()?,
-    })
 }
 
 fn recipient(text: &str) -> Result<ChatId, Error> {
@@ -249,9 +236,9 @@ fn check_key(key: &str) -> Result<(), Error> {
 }
 
 /// Each part is preceded by its length, so that no two contents read the same.
-fn digest(to: &ChatId, text: &str) -> Digest {
+fn digest(parts: &[&str]) -> Digest {
     let mut hasher = Sha256::new();
-    for part in ["text", to.as_str(), text] {
+    for part in parts {
         let bytes = u64::try_from(part.len()).unwrap_or(u64::MAX);
         hasher.update(bytes.to_be_bytes());
         hasher.update(part.as_bytes());

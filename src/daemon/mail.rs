@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use nix::fcntl::OFlag;
 use tokio::sync::Semaphore;
 
@@ -45,7 +47,6 @@ pub(crate) struct Fetched {
     /// The reply.
     pub(crate) result: InboxFileResult,
     /// Open for reading, at its beginning.
-    #[expect(dead_code, reason = "replies carry no descriptors yet")]
     pub(crate) file: Option<File>,
 }
 
@@ -128,7 +129,7 @@ impl Mail {
         let (base64, file) = if inline {
             let read = tokio::task::spawn_blocking(move || read_all(file)).await;
             let content = read.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
-            (Some(base64(&content.map_err(|error| disk(&error))?)), None)
+            (Some(STANDARD.encode(content.map_err(|error| disk(&error))?)), None)
         } else {
             (None, Some(read_only(file).map_err(|error| disk(&error))?))
         };
@@ -162,21 +163,6 @@ fn read_all(mut file: File) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     file.read_to_end(&mut content)?;
     Ok(content)
-}
-
-/// With padding.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * place)) as usize & 0x3f];
-            text.push(if place > group.len() { '=' } else { char::from(digit) });
-        }
-    }
-    text
 }
 
 /// The incoming messages of one subscription: what is in the store, at the reader's
@@ -266,16 +252,6 @@ fn not_fetched(error: &FetchError, limit: u64, inline: bool) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_has_its_padding() {
-        for (bytes, text) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
-        {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-        assert_eq!(base64(&[0xff, 0xfe, 0xfd]), "//79");
-    }
 
     #[test]
     fn a_callers_descriptor_cannot_write() {

@@ -1,7 +1,7 @@
 //! The shell around the core: start-up and shut-down order.
 //!
 //! Start: the store (its lock comes before anything else), the core restored from it,
-//! the session (idle), the socket (bound, or passed by the service manager), the engine, which makes the first connection. Each
+//! the spool (swept of what no message needs), the session (idle), the socket (bound, or passed by the service manager), the engine, which makes the first connection. Each
 //! step that fails ends the start with an error that says what to do.
 //!
 //! Stop: the engine lets what is in flight finish, then the session closes; the
@@ -10,9 +10,11 @@
 pub mod auth;
 pub mod clock;
 mod connection;
+mod descriptors;
 mod engine;
 pub mod engine_handle;
 mod events;
+mod files;
 mod handlers;
 mod journal;
 pub mod log;
@@ -51,6 +53,7 @@ use crate::daemon::systemd::{ActivationError, Manager, Notify};
 use crate::exit::ExitCode;
 use crate::inbox::Inbox;
 use crate::rpc::api;
+use crate::spool;
 use crate::store::{self, KeyFileError, OpenError, ReadError, SealKey, Store, UpdateError};
 use crate::whatsapp::{
     self, Inbound, KeyStore as _, KeyStoreError, Line, SessionError, StoredKeys,
@@ -91,6 +94,9 @@ pub enum StartError {
     /// The stored session.
     #[error("the stored session cannot be read: {0}")]
     Keys(#[from] KeyStoreError),
+    /// The folder of the messages' files.
+    #[error("the spool cannot be used: {0}")]
+    Spool(#[from] spool::OpenError),
     /// The configured groups.
     #[error(transparent)]
     Access(#[from] AccessError),
@@ -130,7 +136,7 @@ impl StartError {
                  if it stays, restore a backup of the state directory"
                     .to_owned(),
             ),
-            StartError::Listen(_) => {
+            StartError::Spool(_) | StartError::Listen(_) => {
                 Some("put right what the system names, then start again".to_owned())
             }
             // The sentences of the first two say it already; the last is our bug.
@@ -151,7 +157,9 @@ impl StartError {
             | StartError::Access(_)
             | StartError::Session(_)
             | StartError::Activation(_) => ExitCode::Config,
-            StartError::Socket(_) | StartError::Listen(_) => ExitCode::CantCreate,
+            StartError::Spool(_) | StartError::Socket(_) | StartError::Listen(_) => {
+                ExitCode::CantCreate
+            }
             StartError::Broken(_) => ExitCode::Software,
         }
     }
@@ -227,6 +235,8 @@ impl Daemon {
         agree(&keys, &mut restored.facts).await?;
         let now = clock::now();
         let waiting = restored.messages.iter().filter(|m| m.state.takes_a_place()).count();
+        let spool =
+            files::open(config.state.dir.clone(), &config.files, &restored.messages).await?;
         let (core, first) = Core::new(core_config(config), clock::boot_id(), restored, now);
         let access = Access::resolve(&access_groups(config))?;
         let line = Line::default();
@@ -252,13 +262,15 @@ impl Daemon {
         let server = Server::new(listener, handle, access)
             .map_err(StartError::Listen)?
             .with_mail(mail.clone())
-            .with_pulse(pulses.accept);
+            .with_pulse(pulses.accept)
+            .with_spool(spool.clone());
         let (stop_server, stop) = watch::channel(false);
         let (control, orders) = mpsc::channel(CONTROL_MAX);
         let parts = Parts {
             core,
             first,
             store: store.clone(),
+            spool,
             calls,
             session_events,
             session,

@@ -20,6 +20,7 @@ use crate::daemon::mail::Mail;
 use crate::pulse::Pulse;
 use crate::rpc::api::{Error, ErrorKind};
 use crate::rpc::frame::{Id, encode_error};
+use crate::spool::Spool;
 
 /// Connections in all.
 pub const CONNECTIONS_MAX: usize = 64;
@@ -39,6 +40,8 @@ pub(crate) struct Service {
     pub(crate) access: Access,
     /// None: this server has no inbox.
     pub(crate) mail: Option<Mail>,
+    /// None: this server takes no files.
+    pub(crate) spool: Option<Spool>,
 }
 
 /// Serves the control socket.
@@ -60,7 +63,7 @@ impl Server {
         listener.set_nonblocking(true)?;
         Ok(Server {
             listener: UnixListener::from_std(listener)?,
-            service: Arc::new(Service { engine, access, mail: None }),
+            service: Arc::new(Service { engine, access, mail: None, spool: None }),
             peers: Box::new(KernelPeers),
             pulse: Pulse::unwatched(),
         })
@@ -80,6 +83,16 @@ impl Server {
     #[must_use]
     pub fn with_peers(mut self, peers: impl Peers + 'static) -> Self {
         self.peers = Box::new(peers);
+        self
+    }
+
+    /// Takes files of messages into this spool.
+    #[must_use]
+    pub fn with_spool(mut self, spool: Spool) -> Self {
+        // Nobody shares it before the server runs.
+        if let Some(service) = Arc::get_mut(&mut self.service) {
+            service.spool = Some(spool);
+        }
         self
     }
 

@@ -4,25 +4,30 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::rpc::api::{Error, EventFrame, FRAME_BYTES_MAX, SubscribeParams, SubscribeResult};
+use crate::rpc::api::{
+    Error, EventFrame, FRAME_BYTES_MAX, Method, SubscribeParams, SubscribeResult,
+};
 use crate::rpc::call::{Call, EventsSubscribe};
+use crate::rpc::fds::{FdReader, write_line};
 use crate::rpc::frame::{EncodeError, FromDaemon, Id, encode_request, parse_from_daemon};
 use crate::rpc::line::LineReader;
 
 /// How long a call waits for its reply unless told otherwise.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a call waits that passes a file: the daemon copies it before it answers.
+pub const FILE_CALL_DEADLINE: Duration = Duration::from_secs(11 * 60);
 /// Requests that wait to be written.
 const OUTGOING_MAX: usize = 64;
 /// Events that wait to be read. Beyond it the connection is not read, replies included.
@@ -74,17 +79,24 @@ pub enum ClientError {
     /// The request does not fit into a line.
     #[error("the request {0}")]
     Encode(#[from] EncodeError),
+    /// A descriptor cannot be passed.
+    #[error("the descriptor cannot be passed: {0}")]
+    Descriptor(io::Error),
     /// The daemon's answer is not what the contract says.
     #[error("the daemon's answer is not understood: {0}")]
     Decode(serde_json::Error),
 }
 
 type Outcome = Result<Value, Error>;
+/// What came back, and the descriptors with it.
+type Reply = (Outcome, Vec<OwnedFd>);
+/// A line to be written, and the descriptors that go with it.
+type Outgoing = (Vec<u8>, Vec<OwnedFd>);
 
 #[derive(Default)]
 struct Pending {
     last_id: u64,
-    replies: HashMap<u64, oneshot::Sender<Outcome>>,
+    replies: HashMap<u64, oneshot::Sender<Reply>>,
     events: Option<mpsc::Sender<EventFrame>>,
     /// Set once nothing more will come, with what the daemon said about the whole connection.
     closed: Option<Option<Error>>,
@@ -94,7 +106,7 @@ struct Pending {
 /// callers by id. Dropping it ends the connection.
 pub struct Client {
     pending: Arc<Mutex<Pending>>,
-    outgoing: mpsc::Sender<Vec<u8>>,
+    outgoing: mpsc::Sender<Outgoing>,
     deadline: Duration,
     tasks: [JoinHandle<()>; 2],
 }
@@ -155,20 +167,49 @@ impl Client {
 
     /// Calls a method by its name and answers the wire's JSON.
     pub async fn call_raw(&self, method: &str, params: &Value) -> Result<Value, ClientError> {
+        self.exchange(method, params, &[]).await.map(|(value, _)| value)
+    }
+
+    /// As [`Client::call`], with descriptors that go with the request, and those that
+    /// come with the reply. The request's stay the caller's.
+    pub async fn call_with_fds<C: Call>(
+        &self,
+        _: C,
+        params: &C::Params,
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<(C::Result, Vec<OwnedFd>), ClientError> {
+        let params = serde_json::to_value(params).map_err(EncodeError::Json)?;
+        let (value, fds) = self.exchange(C::METHOD.name(), &params, fds).await?;
+        Ok((serde_json::from_value(value).map_err(ClientError::Decode)?, fds))
+    }
+
+    /// As [`Client::call_raw`], with descriptors in both directions.
+    pub async fn exchange(
+        &self,
+        method: &str,
+        params: &Value,
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<(Value, Vec<OwnedFd>), ClientError> {
+        let takes_long = !fds.is_empty() || method == Method::InboxFile.name();
+        let deadline =
+            if takes_long { self.deadline.max(FILE_CALL_DEADLINE) } else { self.deadline };
+        let fds: Result<Vec<OwnedFd>, io::Error> =
+            fds.iter().map(BorrowedFd::try_clone_to_owned).collect();
+        let fds = fds.map_err(ClientError::Descriptor)?;
         let (reply, replied) = oneshot::channel();
         let id = self.register(reply)?;
         let forget = Forget { pending: &self.pending, id };
         let line = encode_request(id, method, params)?;
         let exchange = async {
             // A writer that is gone leaves the reader to say why.
-            let _ = self.outgoing.send(line).await;
+            let _ = self.outgoing.send((line, fds)).await;
             replied.await
         };
-        let outcome = timeout(self.deadline, exchange).await;
+        let outcome = timeout(deadline, exchange).await;
         drop(forget);
         match outcome {
-            Err(_) => Err(ClientError::Timeout(self.deadline)),
-            Ok(Ok(outcome)) => Ok(outcome?),
+            Err(_) => Err(ClientError::Timeout(deadline)),
+            Ok(Ok((outcome, fds))) => Ok((outcome?, fds)),
             Ok(Err(_)) => Err(locked(&self.pending).why_closed()),
         }
     }
@@ -190,7 +231,7 @@ impl Client {
         Ok((Events { receiver, pending: Arc::clone(&self.pending) }, cursor))
     }
 
-    fn register(&self, reply: oneshot::Sender<Outcome>) -> Result<u64, ClientError> {
+    fn register(&self, reply: oneshot::Sender<Reply>) -> Result<u64, ClientError> {
         let mut pending = locked(&self.pending);
         if pending.closed.is_some() {
             return Err(pending.why_closed());
@@ -264,15 +305,17 @@ impl Events {
 }
 
 async fn read_all(from: OwnedReadHalf, pending: Arc<Mutex<Pending>>) {
-    let mut lines = LineReader::new(from, FRAME_BYTES_MAX, None);
+    let mut lines = LineReader::new(FdReader::new(from), FRAME_BYTES_MAX, None);
     let mut about_all = None;
     while let Ok(Some(line)) = lines.next().await {
+        // Those of a line that nobody waits for are closed.
+        let fds = lines.source_mut().take_passed().fds;
         match parse_from_daemon(&line) {
             Ok(FromDaemon::Reply { id, outcome }) => match (id, outcome) {
                 (Id::Number(id), outcome) => {
                     let id = id.as_u64().unwrap_or_default();
                     if let Some(reply) = locked(&pending).replies.remove(&id) {
-                        let _ = reply.send(outcome);
+                        let _ = reply.send((outcome, fds));
                     }
                 }
                 // Not about one request: the daemon closes after saying why.
@@ -295,9 +338,9 @@ async fn read_all(from: OwnedReadHalf, pending: Arc<Mutex<Pending>>) {
     pending.replies.clear();
 }
 
-async fn write_all(mut to: OwnedWriteHalf, mut queued: mpsc::Receiver<Vec<u8>>) {
-    while let Some(line) = queued.recv().await {
-        if to.write_all(&line).await.is_err() {
+async fn write_all(mut to: OwnedWriteHalf, mut queued: mpsc::Receiver<Outgoing>) {
+    while let Some((line, fds)) = queued.recv().await {
+        if write_line(&mut to, &line, &fds).await.is_err() {
             break;
         }
     }

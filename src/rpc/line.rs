@@ -165,6 +165,11 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         }
     }
 
+    /// What is read from.
+    pub fn source_mut(&mut self) -> &mut R {
+        &mut self.from
+    }
+
     /// Gives the line that is being read its whole time again.
     pub fn restart_clock(&mut self) {
         self.deadline = None;

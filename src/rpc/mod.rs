@@ -3,7 +3,7 @@
 //! - [`api`]: methods, parameters, results, events and error codes.
 //! - [`call`]: which method takes which parameters and answers what; the decoding
 //!   of parameters.
-//! - [`mod@line`]: bytes to lines, bounded.
+//! - [`mod@line`]: bytes to lines, bounded. [`fds`]: descriptors beside lines.
 //! - [`frame`]: lines to JSON-RPC 2.0 messages, and back.
 //! - [`client`]: the calling side.
 //! - [`view`]: snapshot and changes, folded into one picture.
@@ -11,6 +11,7 @@
 pub mod api;
 pub mod call;
 pub mod client;
+pub mod fds;
 pub mod frame;
 pub mod line;
 mod redacted;

@@ -90,6 +90,10 @@ impl Daemon {
         Daemon { child, log, seen: Vec::new(), socket: socket.to_owned() }
     }
 
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -1,6 +1,7 @@
 //! A JSON-RPC caller as a stranger would write it: a socket, lines, no types of ours.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -46,6 +47,10 @@ impl Rpc {
     /// A line as it is. The daemon may close before it has read all of it.
     pub(crate) fn write_line(&mut self, line: &str) {
         let _ = self.reader.get_mut().write_all(format!("{line}\n").as_bytes());
+    }
+
+    pub(crate) fn as_raw_fd(&self) -> RawFd {
+        self.reader.get_ref().as_raw_fd()
     }
 
     /// The next line; none when the other side closed.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::world::{ACCOUNT, Run, World};
 use crate::core::UPLOADS_AT_ONCE;
+use crate::core::files::needs_file;
 use crate::core::io::{Actions, Answer, Change, Effect, Outgoing, SessionCommand, Upload};
-use crate::core::message::Message;
+use crate::core::message::{Message, SpoolId};
 use crate::core::network::HOUR_MS;
 use crate::core::number::{CHECK_BATCH_MAX, CheckTicket, Number};
 use crate::rpc::api::{MessageId, State};
@@ -71,8 +72,17 @@ impl World {
                 }
                 Effect::Event(event) => self.events.push(event),
                 Effect::Session(command) => self.obey(command),
+                Effect::Unspool(spool) => self.unspool(spool),
             }
         }
+    }
+
+    /// A file goes once, and only when nothing on disk needs it.
+    fn unspool(&mut self, spool: SpoolId) {
+        let refers = |m: &Message| m.file.as_ref().is_some_and(|file| file.spool == spool);
+        let needed = self.store.messages.values().any(|m| refers(m) && needs_file(m));
+        assert!(!needed, "{spool:?} is needed");
+        assert!(self.unspooled.insert(spool), "removed twice");
     }
 
     fn obey(&mut self, command: SessionCommand) {

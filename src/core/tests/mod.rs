@@ -5,6 +5,7 @@
 mod asking;
 mod belief;
 mod cleaning;
+mod files;
 mod laws;
 mod link;
 mod model;

@@ -63,6 +63,8 @@ pub(super) struct World {
     /// When the session was taken back by itself, lived milliseconds.
     pub(super) taken_back: Vec<u64>,
     pub(super) retried: HashSet<MessageId>,
+    /// Files that were let go of.
+    pub(super) unspooled: HashSet<SpoolId>,
     /// Those that were brought back.
     pub(super) restored: HashSet<MessageId>,
     /// Where each message stood before its attempt.
@@ -127,6 +129,7 @@ impl World {
             reached: HashSet::new(),
             taken_back: Vec::new(),
             retried: HashSet::new(),
+            unspooled: HashSet::new(),
             restored: HashSet::new(),
             came_from: HashMap::new(),
             phone_on: true,
@@ -240,7 +243,15 @@ impl World {
         let to = format!("+1555{:04}", 100 + chat).parse().unwrap();
         let wa_id = WaMessageId(format!("3EB0{:018X}", self.next_wa));
         let key = key.map(str::to_owned);
-        Submission { key, ..Submission::text(to, Body(text.into()), Digest(digest), wa_id) }
+        let info = api::FileInfo {
+            bytes: 3,
+            mime: "text/plain".into(),
+            sha256: "00".repeat(32),
+            name: None,
+        };
+        let spool = SpoolId(format!("{:032x}", self.next_wa));
+        let file = Some(StoredFile { spool, info });
+        Submission { key, file, ..Submission::text(to, Body(text.into()), Digest(digest), wa_id) }
     }
 
     pub(super) fn submit(

@@ -1,7 +1,7 @@
 //! `inbox`: what came in, page by page, and the file of one message.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -18,6 +18,8 @@ use crate::rpc::client::Client;
 
 /// How many are listed unless told otherwise.
 const NEWEST: usize = 20;
+/// A file goes to stdout in pieces of so many bytes.
+const PIECE_BYTES: usize = 64 * 1024;
 
 pub(crate) async fn run(args: InboxArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
     match args.command {
@@ -104,60 +106,34 @@ impl Listed {
     }
 }
 
+/// The daemon hands over a descriptor of the file; it goes to stdout, or to a new file.
 async fn file(
     cursor: u64,
     output: Option<&Path>,
     client: &Client,
     out: &mut Out,
 ) -> Result<(), Failure> {
-    let params = InboxFileParams { cursor, inline: true };
-    let (result, _) = super::ask(client, call::InboxFile, &params).await?;
-    let content = result.base64.as_deref().and_then(from_base64).unwrap_or_default();
+    let params = InboxFileParams { cursor, inline: false };
+    let (_, fds) = client.call_with_fds(call::InboxFile, &params, &[]).await?;
+    let Some(fd) = fds.into_iter().next() else {
+        let sentence = "the daemon answered without the file";
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, sentence).into());
+    };
+    let mut from = File::from(fd);
     match output {
         Some(path) => {
             let mut file: File = OpenOptions::new().write(true).create_new(true).open(path)?;
-            Ok(file.write_all(&content)?)
+            std::io::copy(&mut from, &mut file)?;
+            Ok(file.sync_all()?)
         }
-        None => out.bytes(&content),
-    }
-}
-
-/// With padding; none for anything else.
-fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| match byte {
-        b'A'..=b'Z' => Some(byte - b'A'),
-        b'a'..=b'z' => Some(byte - b'a' + 26),
-        b'0'..=b'9' => Some(byte - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    };
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    for group in text.as_bytes().chunks(4) {
-        let padding = group.iter().rev().take_while(|byte| **byte == b'=').count();
-        if group.len() != 4 || padding > 2 {
-            return None;
+        None => {
+            let mut piece = vec![0; PIECE_BYTES];
+            loop {
+                match from.read(&mut piece)? {
+                    0 => return Ok(()),
+                    count => out.bytes(&piece[..count])?,
+                }
+            }
         }
-        let mut bits = 0_u32;
-        for byte in group {
-            bits = bits << 6 | u32::from(if *byte == b'=' { 0 } else { digit(*byte)? });
-        }
-        let three = bits.to_be_bytes();
-        bytes.extend_from_slice(three.get(1..4 - padding)?);
-    }
-    Some(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_reads_with_its_padding_only() {
-        for (text, bytes) in [("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo")] {
-            assert_eq!(from_base64(text).unwrap(), bytes.as_bytes());
-        }
-        assert_eq!(from_base64("Zg="), None);
-        assert_eq!(from_base64("Z!=="), None);
     }
 }

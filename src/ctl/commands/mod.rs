@@ -1,5 +1,6 @@
 //! One file for each command: the call, and what is told of its answer.
 
+mod attach;
 pub(crate) mod cancel;
 pub(crate) mod check;
 pub(crate) mod clear;
@@ -24,6 +25,7 @@ pub(crate) mod version;
 pub(crate) mod why;
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::os::fd::BorrowedFd;
 
 use serde_json::Value;
 
@@ -71,11 +73,21 @@ pub(crate) async fn dispatch(
 /// Calls a method; answers the typed result, and the wire's own JSON for `--json`.
 async fn ask<C: Call>(
     client: &Client,
-    _: C,
+    method: C,
     params: &C::Params,
 ) -> Result<(C::Result, Value), Failure> {
+    ask_with(client, method, params, &[]).await
+}
+
+/// As [`ask`], with descriptors.
+async fn ask_with<C: Call>(
+    client: &Client,
+    _: C,
+    params: &C::Params,
+    fds: &[BorrowedFd<'_>],
+) -> Result<(C::Result, Value), Failure> {
     let params = serde_json::to_value(params).map_err(ClientError::Decode)?;
-    let wire = client.call_raw(C::METHOD.name(), &params).await?;
+    let (wire, _none) = client.exchange(C::METHOD.name(), &params, fds).await?;
     let result = serde_json::from_value(wire.clone()).map_err(ClientError::Decode)?;
     Ok((result, wire))
 }
@@ -138,14 +150,11 @@ fn ids(ids: &[crate::rpc::api::MessageId]) -> String {
 /// The events that a command follows while its own call is under way.
 ///
 /// They are read during the call too: an unread subscription would hold the reply back.
-async fn call_while_reading<C: Call>(
-    client: &Client,
+async fn call_while_reading<T>(
+    call: impl Future<Output = Result<(T, Value), Failure>>,
     events: &mut crate::rpc::client::Events,
-    method: C,
-    params: &C::Params,
     mut seen: impl FnMut(crate::rpc::api::Event),
-) -> Result<(C::Result, Value), Failure> {
-    let call = ask(client, method, params);
+) -> Result<(T, Value), Failure> {
     tokio::pin!(call);
     loop {
         tokio::select! {

@@ -25,8 +25,8 @@ pub(crate) async fn run(
     let mut events = client.subscribe().await?;
     let params = PairParams { phone };
     // What came before the reply is of an earlier pairing, or is repeated in the reply.
-    let (pair, wire) =
-        super::call_while_reading(client, &mut events, call::SessionPair, &params, drop).await?;
+    let call = super::ask(client, call::SessionPair, &params);
+    let (pair, wire) = super::call_while_reading(call, &mut events, drop).await?;
     let mut screen = Screen::default();
     if out.json() {
         out.json_line(&wire)?;

@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use serde_json::json;
 
+use super::attach::content;
 use crate::ctl::cli::{SendArgs, Until};
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
 use crate::ctl::render;
-use crate::ctl::time::Moment;
-use crate::rpc::api::{Event, Message, MessageId, SendParams, SendResult, State, TEXT_CHARS_MAX};
+use crate::rpc::api::{Event, Message, MessageId, SendResult, State, TEXT_CHARS_MAX};
 use crate::rpc::call;
 use crate::rpc::client::{Client, Events};
 
@@ -19,21 +20,12 @@ use crate::rpc::client::{Client, Events};
 const STDIN_BYTES_MAX: usize = TEXT_CHARS_MAX * 4 + 2;
 
 pub(crate) async fn run(args: SendArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
-    let text = if args.text == "-" { read_text(std::io::stdin().lock())? } else { args.text };
-    let clock = out.clock();
-    let moment = |moment: Option<Moment>| {
-        let no_time = || Failure::BadInput(String::from("there is no such time"));
-        moment.map(|moment| moment.on(&clock).ok_or_else(no_time)).transpose()
-    };
-    let params = SendParams {
-        key: args.key,
-        expires_at: moment(args.expires)?,
-        not_before: moment(args.at.or(args.after.map(Moment::In)))?,
-        priority: args.priority,
-        ..SendParams::text(args.to, text)
-    };
-    let Some(until) = args.wait else {
-        let (sent, wire) = super::ask(client, call::MessageSend, &params).await?;
+    let (wait, timeout) = (args.wait, args.timeout);
+    let (params, file) = content(args, &out.clock())?;
+    let fds: Vec<BorrowedFd<'_>> = file.iter().map(AsFd::as_fd).collect();
+    let sending = super::ask_with(client, call::MessageSend, &params, &fds);
+    let Some(until) = wait else {
+        let (sent, wire) = sending.await?;
         return tell_accepted(&sent, &wire, out);
     };
     // Before sending: nothing that becomes of the message may be missed.
@@ -44,14 +36,13 @@ pub(crate) async fn run(args: SendArgs, client: &Client, out: &mut Out) -> Resul
             seen.insert(message.id, *message);
         }
     };
-    let (sent, wire) =
-        super::call_while_reading(client, &mut events, call::MessageSend, &params, note).await?;
+    let (sent, wire) = super::call_while_reading(sending, &mut events, note).await?;
     tell_accepted(&sent, &wire, out)?;
     out.flush()?;
     let id = sent.message.id;
     let latest = seen.remove(&id).into_iter().fold(sent.message, later);
-    let waiting = wait(latest, until, &mut events);
-    let message = match args.timeout {
+    let waiting = settled(latest, until, &mut events);
+    let message = match timeout {
         None => waiting.await?,
         Some(limit) => tokio::time::timeout(limit, waiting)
             .await
@@ -66,7 +57,7 @@ fn later(reply: Message, event: Message) -> Message {
 }
 
 /// Reads a text, without its last line end.
-fn read_text(from: impl Read) -> Result<String, Failure> {
+pub(super) fn read_text(from: impl Read) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     from.take(STDIN_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > STDIN_BYTES_MAX {
@@ -106,7 +97,11 @@ fn is_settled(state: State, until: Until) -> bool {
     }
 }
 
-async fn wait(mut message: Message, until: Until, events: &mut Events) -> Result<Message, Failure> {
+async fn settled(
+    mut message: Message,
+    until: Until,
+    events: &mut Events,
+) -> Result<Message, Failure> {
     while !is_settled(message.state, until) {
         match events.next().await?.event {
             Event::Message { message: changed } if changed.id == message.id => message = *changed,

@@ -22,13 +22,13 @@ pub(super) fn list(service: &Service, params: InboxListParams) -> Result<Reply, 
     mail(service)?.list(params).map(Reply::Inbox)
 }
 
-pub(super) async fn file(service: &Service, params: InboxFileParams) -> Result<Reply, Error> {
-    if !params.inline {
-        let sentence = "this daemon does not pass descriptors yet: ask with `inline`";
-        return Err(Error::new(ErrorKind::WrongState, sentence));
-    }
-    let Fetched { result, file: _ } = mail(service)?.file(params).await?;
-    Ok(Reply::File(result))
+pub(super) async fn file(service: &Service, params: InboxFileParams) -> Result<Handled, Error> {
+    let Fetched { result, file } = mail(service)?.file(params).await?;
+    let reply = Reply::File(result);
+    Ok(match file {
+        Some(file) => Handled::WithFile(reply, file.into()),
+        None => Handled::Reply(reply),
+    })
 }
 
 fn mail(service: &Service) -> Result<&Mail, Error> {

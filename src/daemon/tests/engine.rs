@@ -21,6 +21,8 @@ use crate::daemon::engine_handle::{
 use crate::daemon::supervision::Supervision;
 use crate::daemon::systemd::Manager;
 use crate::rpc::api::{ErrorKind, Event, MessageId, State};
+use crate::spool::Spool;
+use crate::spool::tests::LIMITS;
 use crate::store::{self, Store};
 use crate::whatsapp::{Order, SessionHandle};
 
@@ -85,6 +87,7 @@ impl Running {
             core,
             first,
             store: store.clone(),
+            spool: Spool::open(dir, LIMITS).unwrap(),
             calls,
             session_events,
             session,

@@ -147,6 +147,7 @@ impl Requests {
             EngineCall::Query { query, reply } => {
                 let answer = match &query {
                     Query::Status => QueryAnswer::Status(Box::new(status())),
+                    Query::Room { .. } => QueryAnswer::Room,
                     Query::Explain => QueryAnswer::Explanation(Box::new(explanation())),
                     Query::Get(_) => QueryAnswer::Message(Box::new(message(7, State::Queued))),
                     Query::List { .. } => QueryAnswer::List(api::ListResult {

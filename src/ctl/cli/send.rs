@@ -1,0 +1,100 @@
+//! `send`: what can be sent, and what goes with it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgGroup, ValueEnum};
+
+use super::{moment, one_of, priority};
+use crate::config::value::parse_duration;
+use crate::ctl::time::Moment;
+use crate::rpc::api::{Kind, Location, Priority};
+
+/// `send`.
+#[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("content").required(true).args(["text", "file", "location", "contact"]))]
+pub struct SendArgs {
+    /// A number (+ and digits), or a JID of a person or group.
+    #[arg(value_name = "TO", allow_hyphen_values = false)]
+    pub to: String,
+    /// The text; - reads it from stdin, without its last newline.
+    #[arg(value_name = "TEXT|-", allow_hyphen_values = true)]
+    pub text: Option<String>,
+    /// A file; - is stdin. The daemon copies it before it answers: it can go away then.
+    #[arg(long, short, value_name = "PATH|-")]
+    pub file: Option<PathBuf>,
+    /// With --file: a text under the image, video or document.
+    #[arg(long, value_name = "TEXT", requires = "file", conflicts_with_all = ["text", "location", "contact"])]
+    pub caption: Option<String>,
+    /// With --file: what to send it as. Without it the content decides.
+    #[arg(long = "as", value_name = "KIND", requires = "file", conflicts_with_all = ["text", "location", "contact"], value_parser = one_of(file_kinds()))]
+    pub kind: Option<Kind>,
+    /// With --file: the name that it is shown under. Without it: the file's own.
+    #[arg(long, value_name = "NAME", requires = "file", conflicts_with_all = ["text", "location", "contact"])]
+    pub name: Option<String>,
+    /// A place: degrees north and east, such as 48.8584,2.2945.
+    #[arg(long, value_name = "LAT,LON", allow_hyphen_values = true, value_parser = location)]
+    pub location: Option<Location>,
+    /// With --location: what is there.
+    #[arg(long, value_name = "NAME", requires = "location", conflicts_with_all = ["text", "file", "contact"])]
+    pub place: Option<String>,
+    /// A contact's card, by the name that is shown.
+    #[arg(long, value_name = "NAME", requires = "phone")]
+    pub contact: Option<String>,
+    /// With --contact: a number (+ and digits); can be given more than once.
+    #[arg(long, value_name = "NUMBER", requires = "contact", conflicts_with_all = ["text", "file", "location"])]
+    pub phone: Vec<String>,
+    /// Idempotency key: the same key with the same content is the same message.
+    #[arg(long, short, value_name = "KEY")]
+    pub key: Option<String>,
+    /// Never send it after this: 2h, 14:30, "2026-01-31 14:30", or RFC 3339.
+    ///
+    /// It reads `expired` then. A time without a date is the next such time, on this
+    /// machine's clock and in its time zone.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub expires: Option<Moment>,
+    /// Do not send it before this; holds no other message back. As for --expires.
+    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "after")]
+    pub at: Option<Moment>,
+    /// Do not send it for so long (90s, 10m, 2h).
+    #[arg(long = "in", id = "after", value_name = "TIME", value_parser = parse_duration)]
+    pub after: Option<Duration>,
+    /// Which of those that wait goes first; within a chat and a priority the order is kept.
+    #[arg(long, short, value_name = "PRIORITY", value_parser = priority(), default_value = "normal")]
+    pub priority: Priority,
+    /// Wait until the message is sent, or delivered.
+    ///
+    /// Ends with 0 once it is, with 1 if it is parked, fails, expires or is withdrawn.
+    /// With --json, a second line holds the message as it then stands.
+    #[arg(long, short, value_name = "UNTIL")]
+    pub wait: Option<Until>,
+    /// With --wait: give up after this time (120s, 10m) and end with 124; the message
+    /// stays in the queue.
+    #[arg(long, value_name = "TIME", requires = "wait", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+}
+
+/// What `send --wait` waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Until {
+    /// The server has taken it.
+    Sent,
+    /// A device of the recipient has it.
+    Delivered,
+}
+
+fn file_kinds() -> Vec<(&'static str, Kind)> {
+    let kinds = Kind::ALL.into_iter().filter(|kind| kind.has_file());
+    kinds.map(|kind| (kind.name(), kind)).collect()
+}
+
+fn location(text: &str) -> Result<Location, String> {
+    let parts =
+        text.split_once(',').map(|(north, east)| (north.trim().parse(), east.trim().parse()));
+    match parts {
+        Some((Ok(latitude), Ok(longitude))) => {
+            Ok(Location { latitude, longitude, ..Location::default() })
+        }
+        Some(_) | None => Err("two numbers with a comma between them, like 48.8584,2.2945".into()),
+    }
+}

@@ -1,0 +1,60 @@
+//! What `send` sends: a text, a file, a place or a contact. Opens the file as the caller,
+//! so that the daemon reads nothing that the caller may not.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+
+use super::send::read_text;
+use crate::ctl::cli::SendArgs;
+use crate::ctl::failure::Failure;
+use crate::ctl::time::{Clock, Moment};
+use crate::rpc::api::{ContactCard, FileParams, SendParams};
+
+/// The parameters, and the file that goes with them.
+pub(super) fn content(
+    args: SendArgs,
+    clock: &Clock,
+) -> Result<(SendParams, Option<OwnedFd>), Failure> {
+    let SendArgs { to, text, file, location, contact, key, .. } = args;
+    let moment = |moment: Option<Moment>| {
+        let no_time = || Failure::BadInput(String::from("there is no such time"));
+        moment.map(|moment| moment.on(clock).ok_or_else(no_time)).transpose()
+    };
+    let mut params = SendParams {
+        to,
+        key,
+        expires_at: moment(args.expires)?,
+        not_before: moment(args.at.or(args.after.map(Moment::In)))?,
+        priority: args.priority,
+        ..SendParams::default()
+    };
+    let mut fd = None;
+    if let Some(path) = file {
+        let opened = if path.as_os_str() == "-" {
+            std::io::stdin().as_fd().try_clone_to_owned()
+        } else {
+            File::open(&path).map(OwnedFd::from)
+        };
+        fd = Some(opened.map_err(|error| {
+            Failure::BadInput(format!("cannot open {}: {error}", path.display()))
+        })?);
+        let own = path.file_name().filter(|name| *name != "-");
+        let own = own.map(|name| name.to_string_lossy().into_owned());
+        params.file = Some(FileParams {
+            fd: Some(0),
+            kind: args.kind,
+            name: args.name.or(own),
+            caption: args.caption,
+            ..FileParams::default()
+        });
+    } else if let Some(mut place) = location {
+        place.name = args.place;
+        params.location = Some(place);
+    } else if let Some(name) = contact {
+        params.contact = Some(ContactCard { name, phones: args.phone, vcard: None });
+    } else {
+        let text = text.unwrap_or_default();
+        params.text = Some(if text == "-" { read_text(std::io::stdin().lock())? } else { text });
+    }
+    Ok((params, fd))
+}

@@ -1,0 +1,157 @@
+//! `message.send`: its parameters to a submission. A file is copied into the spool here,
+//! before the engine is asked; from then on the core says when it goes.
+
+use serde_json::{Map, Value};
+
+use super::content::{self, Content};
+use super::{Reply, check_key, digest, invalid, new_wa_id, recipient, reply};
+use crate::core::io::{Body, Request, Submission};
+use crate::daemon::descriptors::Descriptors;
+use crate::daemon::engine_handle::Query;
+use crate::daemon::server::Service;
+use crate::rpc::api::{Error, ErrorKind, FileParams, Kind, SendParams};
+use crate::rpc::call::decode_params;
+use crate::spool::kind::BadKind;
+use crate::spool::source::{Changed, Source};
+use crate::spool::{Accepted, Asked, TakeError};
+
+/// What an empty part of a digest stands for.
+const NONE: &str = "";
+
+/// Carries out `message.send`.
+pub(super) async fn send(
+    service: &Service,
+    params: Map<String, Value>,
+    descriptors: Descriptors,
+) -> Result<Reply, Error> {
+    let mut params: SendParams = decode_params(params)?;
+    let content = content::of(&mut params)?;
+    let mut draft = draft(params)?;
+    let answer = match content {
+        Content::Plain(kind, body) => {
+            draft.kind = kind;
+            draft.digest = match &draft.preview {
+                None => digest(&[kind.name(), draft.to.as_str(), &body]),
+                Some(preview) => {
+                    let preview = content::json(preview)?;
+                    digest(&[kind.name(), draft.to.as_str(), &body, &preview])
+                }
+            };
+            draft.body = Body(body.into());
+            service.engine.change(Request::Submit(Box::new(draft))).await?
+        }
+        Content::File(file, caption) => {
+            // Before anything large is copied for a queue that has no place.
+            service.engine.query(Query::Room { key: draft.key.clone() }).await?;
+            let accepted = take(service, file, descriptors).await?;
+            draft.kind = accepted.kind;
+            draft.digest = digest(&[
+                accepted.kind.name(),
+                draft.to.as_str(),
+                &accepted.info.sha256,
+                caption.as_deref().unwrap_or(NONE),
+                accepted.info.name.as_deref().unwrap_or(NONE),
+            ]);
+            if caption.is_some() && matches!(accepted.kind, Kind::Audio | Kind::Voice) {
+                return Err(invalid("an audio file or voice message has no caption"));
+            }
+            draft.body = Body(caption.unwrap_or_default().into());
+            let request = move || {
+                draft.file = Some(accepted.keep());
+                Request::Submit(Box::new(draft))
+            };
+            service.engine.change_with(request).await?
+        }
+    };
+    reply(answer)
+}
+
+/// Everything but the content.
+fn draft(params: SendParams) -> Result<Submission, Error> {
+    let SendParams { to, preview, expires_at, not_before, priority, key, .. } = params;
+    let to = recipient(&to)?;
+    if let Some(key) = &key {
+        check_key(key)?;
+    }
+    Ok(Submission {
+        preview,
+        priority,
+        not_before: not_before.map(|time| time.0),
+        expires_at: expires_at.map(|time| time.0),
+        key,
+        ..Submission::text(to, Body("".into()), digest(&[]), new_wa_id()?)
+    })
+}
+
+/// Copies the file in. Nobody has it yet: dropped, it is removed again.
+async fn take(
+    service: &Service,
+    file: FileParams,
+    mut descriptors: Descriptors,
+) -> Result<Accepted, Error> {
+    let spool = service.spool.as_ref().ok_or_else(|| {
+        let sentence = "this daemon takes no files";
+        Error::new(ErrorKind::WrongState, sentence)
+    })?;
+    let FileParams { fd, base64, url: _, kind, name, mime, caption: _ } = file;
+    let mut asked = Asked { kind, mime, name, bytes: None };
+    let taken = match (fd, base64) {
+        (Some(index), _) => {
+            let source = Source::new(descriptors.take(index)?)
+                .map_err(|error| bad_file(error.to_string()))?;
+            asked.bytes = source.length();
+            if asked.bytes == Some(0) {
+                return Err(bad_file(TakeError::Empty.to_string()));
+            }
+            spool.accept(source, asked).await
+        }
+        (None, Some(base64)) => {
+            let content = content::decoded(&base64)?;
+            spool.accept(std::io::Cursor::new(content), asked).await
+        }
+        (None, None) => {
+            let sentence = "this daemon does not fetch files yet";
+            return Err(Error::new(ErrorKind::BadUrl, sentence).remedy("pass a descriptor"));
+        }
+    };
+    taken.map_err(not_taken)
+}
+
+/// What a caller is told of a file that was not taken in.
+pub(super) fn not_taken(error: TakeError) -> Error {
+    let sentence = error.to_string();
+    match error {
+        TakeError::Empty | TakeError::TooSlow => bad_file(sentence),
+        TakeError::Kind(kind @ (BadKind::Mismatch { .. } | BadKind::NoFile(_))) => {
+            bad_file(sentence).remedy(kind.remedy())
+        }
+        TakeError::TooLarge { kind, .. } => {
+            let error = Error::new(ErrorKind::FileTooLarge, sentence);
+            match kind {
+                Some(Kind::Document) | None => error.remedy("see [files] in the configuration"),
+                Some(_) => error.remedy("make it smaller, or send it as a document"),
+            }
+        }
+        TakeError::QuotaSpent { .. } => Error::new(ErrorKind::SpoolFull, sentence)
+            .remedy("wait until some have left (tetherctl why), clear some, or raise files.quota"),
+        TakeError::DiskFull => Error::new(ErrorKind::SpoolFull, sentence)
+            .remedy("make room on the disk of the state directory"),
+        TakeError::Read(error) if error.get_ref().is_some_and(|error| error.is::<Changed>()) => {
+            bad_file(Changed.to_string()).remedy("send it once nothing writes to it any more")
+        }
+        TakeError::Read(_) => bad_file(sentence),
+        TakeError::Write(error) => {
+            tracing::warn!(%error, "a file cannot be written to the spool");
+            Error::new(ErrorKind::SpoolFull, "the file cannot be written to the spool")
+                .remedy("look at the disk of the state directory; the daemon's log says more")
+        }
+        TakeError::NoRandom | TakeError::Stopped | TakeError::Broken => {
+            tracing::error!(%error, "a file was not taken");
+            Error::new(ErrorKind::InternalError, sentence)
+        }
+    }
+}
+
+fn bad_file(sentence: impl Into<String>) -> Error {
+    Error::new(ErrorKind::BadFile, sentence)
+}
