@@ -6,6 +6,7 @@
 //! - [`core`]: every decision about messages, pacing and the link. Pure: no clock,
 //!   no disk, no network, no randomness.
 //! - [`store`]: sled behind one committer thread: what has been answered is on disk.
+//! - [`spool`]: the files of messages that wait, copied in whole before they are accepted.
 //! - [`whatsapp`]: the session: transport, the library's client, its storage.
 //! - [`config`]: the configuration file, checked; `tetherd`'s arguments.
 //! - [`daemon`]: the shell around the core: start-up, engine, socket, signals, log.
@@ -31,5 +32,6 @@ pub mod pulse;
 pub mod rpc;
 #[cfg(any(feature = "sim", test))]
 pub mod sim;
+pub mod spool;
 pub mod store;
 pub mod whatsapp;

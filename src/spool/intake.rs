@@ -1,0 +1,198 @@
+//! One file on its way into the spool: written under a temporary name, hashed, limited,
+//! synced, renamed. Dropped before its end, it leaves nothing.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sha2::{Digest as _, Sha256};
+
+use super::kind::{self, Asked, Found};
+use super::{COPY_BYTES, Spool, TakeError, Taken, hex};
+use crate::core::message::SpoolId;
+use crate::rpc::api::Kind;
+
+/// Before a file's name until it is whole.
+pub(super) const PREFIX: &str = "new-";
+const FILE_MODE: u32 = 0o600;
+const ID_BYTES: usize = 16;
+
+/// How large a file may be.
+#[derive(Debug)]
+pub(super) enum Rule {
+    /// So many bytes.
+    Bytes(u64),
+    /// As many as what it is sent as may have.
+    Asked(Asked),
+}
+
+/// A file that is being written.
+#[derive(Debug)]
+pub(super) struct Intake {
+    spool: Spool,
+    id: SpoolId,
+    path: PathBuf,
+    file: File,
+    hasher: Sha256,
+    /// The first bytes, by which the kind is told.
+    head: Vec<u8>,
+    rule: Rule,
+    /// The limit, once it is known.
+    limit: Option<(u64, Option<Kind>)>,
+    found: Option<Found>,
+    bytes: u64,
+    /// Bytes of the quota that are set aside.
+    reserved: u64,
+    done: bool,
+}
+
+/// Copies a source to its end.
+pub(super) fn copy(
+    spool: &Spool,
+    mut source: impl Read,
+    rule: Rule,
+    stopped: &AtomicBool,
+) -> Result<(Taken, Option<Found>), TakeError> {
+    let mut intake = Intake::begin(spool, rule)?;
+    let mut chunk = vec![0; COPY_BYTES];
+    loop {
+        if stopped.load(Ordering::Relaxed) {
+            return Err(TakeError::Stopped);
+        }
+        match source.read(&mut chunk) {
+            Ok(0) => return intake.finish(),
+            Ok(count) => intake.push(chunk.get(..count).unwrap_or_default())?,
+            // The source gives us the chance to see whether anybody still waits.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
+                ) => {}
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                return Err(TakeError::TooSlow);
+            }
+            Err(error) => return Err(TakeError::Read(error)),
+        }
+    }
+}
+
+impl Intake {
+    pub(super) fn begin(spool: &Spool, rule: Rule) -> Result<Intake, TakeError> {
+        let mut random = [0; ID_BYTES];
+        getrandom::fill(&mut random).map_err(|_| TakeError::NoRandom)?;
+        let id = SpoolId(hex(&random));
+        let path = spool.shared.folder.join(format!("{PREFIX}{}", id.0));
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(FILE_MODE)
+            .open(&path)
+            .map_err(TakeError::write)?;
+        let mut intake = Intake {
+            spool: spool.clone(),
+            id,
+            path,
+            file,
+            hasher: Sha256::new(),
+            head: Vec::new(),
+            limit: match &rule {
+                Rule::Bytes(max) => Some((*max, None)),
+                Rule::Asked(_) => None,
+            },
+            rule,
+            found: None,
+            bytes: 0,
+            reserved: 0,
+            done: false,
+        };
+        if let Rule::Asked(Asked { bytes: Some(bytes), .. }) = intake.rule {
+            intake.reserve_up_to(bytes.min(spool.largest()))?;
+        }
+        Ok(intake)
+    }
+
+    pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), TakeError> {
+        self.bytes = self.bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+        if self.head.len() < kind::HEAD_BYTES {
+            let missing = kind::HEAD_BYTES - self.head.len();
+            self.head.extend(chunk.iter().take(missing));
+        }
+        if self.limit.is_none() && self.head.len() >= kind::HEAD_BYTES {
+            self.decide()?;
+        }
+        self.check_length(self.bytes)?;
+        self.reserve_up_to(self.bytes)?;
+        self.file.write_all(chunk).map_err(TakeError::write)?;
+        self.hasher.update(chunk);
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) -> Result<(Taken, Option<Found>), TakeError> {
+        if self.bytes == 0 {
+            return Err(TakeError::Empty);
+        }
+        if self.limit.is_none() {
+            self.decide()?;
+        }
+        self.check_length(self.bytes)?;
+        self.file.sync_all().map_err(TakeError::write)?;
+        let path = self.spool.path(&self.id);
+        fs::rename(&self.path, &path).map_err(TakeError::write)?;
+        self.path = path;
+        self.spool.shared.handle.sync_all().map_err(TakeError::write)?;
+        self.done = true;
+        // A source that was announced longer than it is.
+        self.spool.release(self.reserved.saturating_sub(self.bytes));
+        let taken = Taken {
+            id: self.id.clone(),
+            bytes: self.bytes,
+            sha256: std::mem::take(&mut self.hasher).finalize().into(),
+            spool: self.spool.clone(),
+            kept: false,
+        };
+        Ok((taken, self.found.take()))
+    }
+
+    /// What the file is sent as, and so how large it may be.
+    fn decide(&mut self) -> Result<(), TakeError> {
+        if let Rule::Asked(asked) = &self.rule {
+            let found = kind::decide(&self.head, asked)?;
+            let limit = (self.spool.limits().of(found.kind), Some(found.kind));
+            let announced = asked.bytes.unwrap_or(0);
+            self.limit = Some(limit);
+            self.found = Some(found);
+            self.check_length(announced)?;
+        }
+        Ok(())
+    }
+
+    fn check_length(&self, bytes: u64) -> Result<(), TakeError> {
+        match self.limit {
+            Some((max, kind)) if bytes > max => Err(TakeError::TooLarge { max, kind }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn reserve_up_to(&mut self, bytes: u64) -> Result<(), TakeError> {
+        let more = bytes.saturating_sub(self.reserved);
+        if more > 0 {
+            self.spool.reserve(more)?;
+            self.reserved = self.reserved.saturating_add(more);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        if !self.done {
+            if let Err(error) = fs::remove_file(&self.path) {
+                tracing::warn!(%error, "a half-made copy stays in the spool until the next start");
+            }
+            self.spool.release(self.reserved);
+        }
+    }
+}
