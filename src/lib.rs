@@ -8,6 +8,7 @@
 //! - [`store`]: sled behind one committer thread: what has been answered is on disk.
 //! - [`spool`]: the files of messages that wait, copied in whole before they are accepted.
 //! - [`whatsapp`]: the session: transport, the library's client, its storage.
+//! - [`fetch`]: files by web address, and links in texts: a guarded HTTP client.
 //! - [`config`]: the configuration file, checked; `tetherd`'s arguments.
 //! - [`daemon`]: the shell around the core: start-up, engine, socket, signals, log.
 //! - [`pulse`]: how a loop shows that it still moves.
@@ -28,6 +29,7 @@ pub mod daemon;
 #[cfg(feature = "sim")]
 pub mod demo;
 pub mod exit;
+pub mod fetch;
 pub mod pulse;
 pub mod rpc;
 #[cfg(any(feature = "sim", test))]

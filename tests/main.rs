@@ -13,6 +13,7 @@ mod crash;
 mod idle;
 mod invariants;
 mod lifecycle;
+mod links;
 mod pairing;
 mod queue;
 mod readme;

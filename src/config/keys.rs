@@ -8,8 +8,10 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::Config;
-use super::value::{ClientVersion, DURATION_REMEDY, Level, did_you_mean};
+use super::fetching::{boolean, links, networks, write_networks};
+use super::value::{ClientVersion, DURATION_REMEDY, Level, Links, did_you_mean};
 use super::value::{format_duration, parse_duration};
+use crate::fetch::guard::Network;
 
 /// What the network is known to tolerate: this many messages ...
 pub const TOLERATED_MESSAGES: usize = 5;
@@ -35,13 +37,16 @@ pub const SEND_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 /// Longest name of a device or group, in characters.
 pub const NAME_CHARS_MAX: usize = 64;
 
+/// Longest `retry_pause`: the message's chat waits for it.
+pub const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
+
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// The modules that `[log.modules]` can name; `store::commit` names a part of one.
-pub const LOG_MODULES: [&str; 8] =
-    ["config", "core", "ctl", "daemon", "rpc", "sim", "store", "whatsapp"];
+pub const LOG_MODULES: [&str; 9] =
+    ["config", "core", "ctl", "daemon", "fetch", "rpc", "sim", "store", "whatsapp"];
 
 /// A value that does not fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +58,7 @@ pub struct Wrong {
 }
 
 impl Wrong {
-    fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(super) fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Wrong { what: what.into(), remedy: remedy.into() }
     }
 }
@@ -124,14 +129,20 @@ pub static KEYS: &[Key] = &[
     key!(session.ack_timeout, true, |v| duration(v, SECOND, HOUR), write_duration),
     key!(session.backoff_first, true, |v| duration(v, SECOND / 10, HOUR), write_duration),
     key!(session.backoff_cap, true, |v| duration(v, SECOND, DAY), write_duration),
+    key!(preflight.links, true, links, |v: &Links| quoted(v.name())),
+    key!(fetch.allow_http, false, boolean, |v: &bool| v.to_string()),
+    key!(fetch.allow_addresses, false, networks, |v: &Vec<Network>| write_networks(v)),
+    key!(fetch.ca_file, false, optional_path, write_optional_path),
+    key!(fetch.retry_pause, true, |v| duration(v, SECOND / 10, RETRY_PAUSE_MAX), write_duration),
     key!(log.level, true, level, |v: &Level| quoted(v)),
     key!(log.library, true, level, |v: &Level| quoted(v)),
 ];
 
 /// The sections, in the order of the example.
-pub const SECTIONS: [&str; 6] = ["state", "socket", "queue", "pacing", "session", "log"];
+pub const SECTIONS: [&str; 8] =
+    ["state", "socket", "queue", "pacing", "session", "preflight", "fetch", "log"];
 
-fn quoted(value: impl std::fmt::Display) -> String {
+pub(super) fn quoted(value: impl std::fmt::Display) -> String {
     toml::Value::String(value.to_string()).to_string()
 }
 
@@ -159,7 +170,7 @@ fn write_duration(duration: &Duration) -> String {
     quoted(format_duration(*duration))
 }
 
-fn type_name(value: &DeValue<'_>) -> &'static str {
+pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) => "a whole number",
@@ -171,7 +182,7 @@ fn type_name(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-fn text<'v>(value: &'v DeValue<'_>) -> Result<&'v str, Wrong> {
+pub(super) fn text<'v>(value: &'v DeValue<'_>) -> Result<&'v str, Wrong> {
     value.as_str().ok_or_else(|| {
         Wrong::new(format!("must be a text, not {}.", type_name(value)), "Put it in quotes.")
     })

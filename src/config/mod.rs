@@ -6,6 +6,7 @@
 
 pub mod args;
 mod check;
+mod fetching;
 pub mod keys;
 pub mod paths;
 pub mod problem;
@@ -21,7 +22,9 @@ use std::time::Duration;
 
 pub use paths::Environment;
 pub use problem::{ConfigError, Problem};
-pub use value::{ClientVersion, Level};
+pub use value::{ClientVersion, Level, Links};
+
+use crate::fetch::guard::Network;
 
 /// Longest configuration file, in bytes.
 pub const FILE_BYTES_MAX: u64 = 256 * 1024;
@@ -40,6 +43,10 @@ pub struct Config {
     pub pacing: PacingConfig,
     /// `[session]`: the connection to the network.
     pub session: SessionConfig,
+    /// `[preflight]`: what is looked at before a message leaves.
+    pub preflight: PreflightConfig,
+    /// `[fetch]`: files by web address.
+    pub fetch: FetchConfig,
     /// `[log]`: what is told on stderr.
     pub log: LogConfig,
 }
@@ -108,6 +115,26 @@ pub struct SessionConfig {
     pub backoff_first: Duration,
     /// `backoff_cap`: the longest wait between two tries.
     pub backoff_cap: Duration,
+}
+
+/// `[preflight]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreflightConfig {
+    /// `links`: what becomes of a text with a link that leads nowhere.
+    pub links: Links,
+}
+
+/// `[fetch]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchConfig {
+    /// `allow_http`: files may come unencrypted.
+    pub allow_http: bool,
+    /// `allow_addresses`: networks besides the public ones.
+    pub allow_addresses: Vec<Network>,
+    /// `ca_file`: a PEM file with the only authorities to trust. None: the system's.
+    pub ca_file: Option<PathBuf>,
+    /// `retry_pause`: before the second try; the one before the third is four times as long.
+    pub retry_pause: Duration,
 }
 
 /// `[log]`.
@@ -181,6 +208,13 @@ impl Config {
                 backoff_first: Duration::from_secs(1),
                 backoff_cap: Duration::from_secs(5 * 60),
             },
+            preflight: PreflightConfig { links: Links::Park },
+            fetch: FetchConfig {
+                allow_http: false,
+                allow_addresses: Vec::new(),
+                ca_file: None,
+                retry_pause: Duration::from_secs(5),
+            },
             log: LogConfig { level: Level::Info, library: Level::Off, modules: BTreeMap::new() },
         }
     }
@@ -248,6 +282,8 @@ impl Config {
                 backoff_cap: new.session.backoff_cap,
                 ..old.session.clone()
             },
+            preflight: new.preflight.clone(),
+            fetch: FetchConfig { retry_pause: new.fetch.retry_pause, ..old.fetch.clone() },
             log: new.log.clone(),
             ..old.clone()
         }

@@ -7,6 +7,18 @@ const HISTORY_DEFAULT: usize = 2_000;
 /// For how long they do: seven days.
 const HISTORY_MS_DEFAULT: u64 = 7 * 24 * 60 * 60 * 1_000;
 
+/// What becomes of a text with a link that leads nowhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkPolicy {
+    /// It is parked.
+    #[default]
+    Park,
+    /// It is sent, with a warning.
+    Warn,
+    /// Links are not looked at.
+    Off,
+}
+
 /// Limits and times. All durations in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CoreConfig {
@@ -43,6 +55,10 @@ pub struct CoreConfig {
     pub connect_timeout_ms: u64,
     /// How long one pairing may take.
     pub pairing_timeout_ms: u64,
+    /// What becomes of a text with a broken link.
+    pub links: LinkPolicy,
+    /// The pause before the second try at a file that could not be fetched.
+    pub prepare_pause_ms: u64,
 }
 
 impl Default for CoreConfig {
@@ -63,6 +79,8 @@ impl Default for CoreConfig {
             stable_ms: 30_000,
             connect_timeout_ms: 120_000,
             pairing_timeout_ms: 300_000,
+            links: LinkPolicy::Park,
+            prepare_pause_ms: 5_000,
         }
     }
 }

@@ -56,6 +56,7 @@ impl Core {
         consider(open.map(|at| at.saturating_add(self.config.write_timeout_ms)), Wake::Slot);
         consider(self.resolve_at(), Wake::Resolve);
         consider(self.trim_at(), Wake::Trim);
+        consider(self.preparation_at(), Wake::Prepare);
         if let Some((at, wake)) = self.next_attempt() {
             consider(Some(at), wake);
         }

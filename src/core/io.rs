@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::message::{ChatId, Digest, Message, StoredFile, WaMessageId};
 use crate::core::pacer::Slot;
+pub use crate::core::preparing::{
+    LinkFinding, LinkWarning, Outcome, Preparation, PrepareCommand, Prepared, Source, Trouble,
+};
 pub use crate::core::session::{
     EndReason, NotSent, Offer, Outgoing, ReceiptKind, SessionCommand, SessionEvent,
 };
@@ -57,6 +60,8 @@ pub enum Input {
     },
     /// The session reports.
     Session(SessionEvent),
+    /// A preparation is done, or failed.
+    Prepared(Prepared),
     /// The time that `Core::poll_timeout` named has come.
     Tick,
 }
@@ -114,6 +119,10 @@ pub struct Submission {
     pub body: Body,
     /// The file, which lies in the spool already.
     pub file: Option<StoredFile>,
+    /// Where the file is to be fetched, if it is not here.
+    pub source: Option<Source>,
+    /// Whether the text or caption has links.
+    pub has_links: bool,
     /// With a text: what is shown for a link in it.
     pub preview: Option<api::LinkPreview>,
     /// Which goes first.
@@ -138,6 +147,8 @@ impl Submission {
             kind: api::Kind::Text,
             body,
             file: None,
+            source: None,
+            has_links: false,
             preview: None,
             priority: api::Priority::Normal,
             not_before: None,
@@ -257,6 +268,8 @@ pub enum Effect {
     Event(api::Event),
     /// Tell the session.
     Session(SessionCommand),
+    /// Prepare a message, or stop it.
+    Prepare(PrepareCommand),
 }
 
 /// The answers, in the wire's own types.
@@ -293,6 +306,8 @@ pub enum Wake {
     AckTimeout,
     /// A message without an answer has waited long enough on a live connection.
     Resolve,
+    /// A file that could not be fetched is tried again.
+    Prepare,
     /// A ban ends.
     BanEnds,
     /// History is due to be trimmed.

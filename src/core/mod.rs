@@ -8,6 +8,7 @@
 //! - `queue`: all messages and their order. [`pacer`]: when an attempt may leave.
 //! - `link`: the one connection, and when to try it again.
 //! - `requests`, `session_requests`, `session_events`: one method for each input.
+//! - `preparing`: what has to be done before a message can be queued.
 //! - `gates`: what keeps one message back.
 //! - `dispatch`: what time alone brings about, and the next attempt.
 //! - `query`, `diagnosis`: answers for readers, in the wire's types.
@@ -39,6 +40,7 @@ pub(crate) mod link;
 pub mod message;
 pub(crate) mod out;
 pub mod pacer;
+pub mod preparing;
 pub(crate) mod query;
 pub(crate) mod queue;
 mod redacted;
@@ -68,6 +70,10 @@ pub struct Core {
     queue: Queue,
     /// What is known about attempts beyond what is stored.
     flights: BTreeMap<MessageId, dispatch::Flight>,
+    /// What is being prepared.
+    preparations: BTreeMap<MessageId, preparing::Under>,
+    /// Preparations started so far.
+    rounds: u64,
     pacer: Pacer,
     link: Link,
     draining: bool,
@@ -98,6 +104,8 @@ impl Core {
             facts,
             queue,
             flights: BTreeMap::new(),
+            preparations: BTreeMap::new(),
+            rounds: 0,
             pacer,
             link,
             draining: false,
@@ -120,6 +128,7 @@ impl Core {
         match input {
             Input::Request { token, request } => self.request(token, request, now),
             Input::Session(event) => self.session_event(event, now),
+            Input::Prepared(prepared) => self.prepared(prepared, now),
             Input::Tick => {}
         }
         self.settle(now)
@@ -152,6 +161,7 @@ impl Core {
         self.pass_time(now);
         self.trim(now);
         self.drive_link(now);
+        self.drive_preparations(now);
         self.dispatch(now);
         self.finish_drain();
         let key = self.status_key();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::io::{Actions, Body, Change, Effect, Facts, SessionCommand};
+use crate::core::io::{Actions, Body, Change, Effect, Facts, PrepareCommand, SessionCommand};
 use crate::core::pacer::Pacer;
 use crate::core::queue::Queue;
 use crate::rpc::api::{Event, MessageId};
@@ -23,6 +23,7 @@ pub(crate) struct Out {
     pub(crate) replies: Vec<Effect>,
     pub(crate) events: Vec<Effect>,
     pub(crate) commands: Vec<SessionCommand>,
+    pub(crate) prepare: Vec<PrepareCommand>,
 }
 
 impl Out {
@@ -46,6 +47,7 @@ impl Out {
         let mut effects = self.replies;
         effects.extend(self.events);
         effects.extend(self.commands.into_iter().map(Effect::Session));
+        effects.extend(self.prepare.into_iter().map(Effect::Prepare));
         Actions { changes, effects }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Queue {
     parked: BTreeSet<Aged>,
     history: BTreeSet<Aged>,
     sending: BTreeSet<MessageId>,
-    preparing: usize,
+    preparing: BTreeSet<Place>,
     unknown: usize,
     last_order: u64,
     /// For how long the daemon has lived, over all its lives. Ages are counted in it: a
@@ -104,7 +104,9 @@ impl Queue {
             }
         }
         match message.state {
-            State::Preparing => self.preparing += 1,
+            State::Preparing => {
+                self.preparing.insert(place);
+            }
             State::Queued => {
                 self.queued.insert(place);
             }
@@ -142,14 +144,15 @@ impl Queue {
                 }
             }
         }
+        self.preparing.remove(&place);
         self.queued.remove(&place);
         self.sending.remove(&message.id);
         self.parked.remove(&aged);
         self.history.remove(&aged);
         match message.state {
-            State::Preparing => self.preparing = self.preparing.saturating_sub(1),
             State::Unknown => self.unknown = self.unknown.saturating_sub(1),
-            State::Queued
+            State::Preparing
+            | State::Queued
             | State::Sending
             | State::Parked
             | State::Sent
@@ -181,6 +184,11 @@ impl Queue {
     /// The first message of each chat, in the order of sending.
     pub(crate) fn heads(&self) -> impl Iterator<Item = &Message> {
         self.heads.iter().filter_map(|(_, id)| self.messages.get(id))
+    }
+
+    /// Those that are being prepared, in the order of sending.
+    pub(crate) fn preparing(&self) -> impl Iterator<Item = &Message> {
+        self.preparing.iter().filter_map(|(_, id)| self.messages.get(id))
     }
 
     /// The queued ones, in the order of sending.
@@ -227,7 +235,7 @@ impl Queue {
     }
 
     pub(crate) fn preparing_len(&self) -> usize {
-        self.preparing
+        self.preparing.len()
     }
 
     pub(crate) fn queued_len(&self) -> usize {
@@ -252,11 +260,11 @@ impl Queue {
 
     /// Places taken.
     pub(crate) fn taken(&self) -> usize {
-        self.preparing + self.queued.len() + self.sending.len() + self.unknown
+        self.preparing.len() + self.queued.len() + self.sending.len() + self.unknown
     }
 
     /// Messages that still need an attempt.
     pub(crate) fn to_leave(&self) -> usize {
-        self.preparing + self.queued.len() + self.unknown
+        self.preparing.len() + self.queued.len() + self.unknown
     }
 }

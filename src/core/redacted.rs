@@ -21,9 +21,9 @@ macro_rules! redacted {
 
 redacted! {
     Facts { last_id, paused_since, replaced_since, logged_out, banned, keys_void, lived_ms }
-    Submission { to, kind, body, file, priority, not_before, expires_at, wa_id }
+    Submission { to, kind, body, file, source, has_links, priority, not_before, expires_at, wa_id }
     Message {
-        id, wa_id, to, kind, file, priority, not_before, expires_at, chars, state, reason, order, attempts, streak, maybe_out,
+        id, wa_id, to, kind, file, source, has_links, link_warning, priority, not_before, expires_at, chars, state, reason, order, attempts, streak, maybe_out,
         accepted_at, changed_at, changed_lived_ms, sent_at, delivered_at, read_at
     }
 }

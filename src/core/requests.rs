@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::core::Core;
-use crate::core::io::{Now, Selection, Submission};
+use crate::core::config::LinkPolicy;
+use crate::core::io::{Now, PrepareCommand, Selection, Submission};
 use crate::core::message::{Message, Preview};
-use crate::rpc::api::{self, Error, ErrorKind, MessageId, State};
+use crate::rpc::api::{self, Error, ErrorKind, MessageId, ReasonKind, State};
 
 /// A place is free when the server has answered, a moment after the attempt.
 const ANSWER_MS: u64 = 1_000;
@@ -33,7 +34,8 @@ impl Core {
         self.out.facts = true;
         let id = MessageId(self.facts.last_id);
         self.out.bodies.push((id, submission.body.clone()));
-        self.queue.insert(accepted(id, self.queue.next_order(), submission, now));
+        let order = self.queue.next_order();
+        self.queue.insert(accepted(id, order, submission, self.config.links, now));
         self.touch(id, now);
         let message = self
             .message(id, now)
@@ -164,7 +166,20 @@ impl Core {
                 continue;
             }
             let order = self.queue.next_order();
-            if let Some(Ok(())) = self.queue.change(id, |m| m.requeue(order, now.wall_ms)) {
+            let links = self.config.links;
+            let requeued = self.queue.change(id, |message| {
+                // What was fetched can be fetched again.
+                let unreadable =
+                    message.reason.as_ref().is_some_and(|r| r.kind == ReasonKind::FileUnreadable);
+                let old = message.file.take_if(|_| unreadable && message.source.is_some());
+                let prepare = message.needs_preparing(links);
+                message.requeue(order, prepare, now.wall_ms).map(|()| (prepare, old))
+            });
+            if let Some(Ok((prepare, old))) = requeued {
+                if prepare {
+                    self.prepare_afresh(id);
+                }
+                self.out.prepare.extend(old.map(|file| PrepareCommand::Discard(file.spool)));
                 self.settle_message(id, now);
                 result.requeued.push(id);
             }
@@ -184,14 +199,24 @@ pub(crate) fn shutting_down() -> Error {
     Error::new(ErrorKind::ShuttingDown, "The daemon is going down.").retry_after_ms(5_000)
 }
 
-fn accepted(id: MessageId, order: u64, submission: Submission, now: Now) -> Message {
-    let Submission { to, kind, body, file, preview, digest, key, wa_id, .. } = submission;
-    Message {
+fn accepted(
+    id: MessageId,
+    order: u64,
+    submission: Submission,
+    links: LinkPolicy,
+    now: Now,
+) -> Message {
+    let Submission { to, kind, body, file, source, has_links, preview, digest, key, wa_id, .. } =
+        submission;
+    let mut message = Message {
         id,
         wa_id,
         to,
         kind,
         file,
+        source,
+        has_links,
+        link_warning: None,
         link: preview,
         priority: submission.priority,
         not_before: submission.not_before,
@@ -212,7 +237,11 @@ fn accepted(id: MessageId, order: u64, submission: Submission, now: Now) -> Mess
         sent_at: None,
         delivered_at: None,
         read_at: None,
+    };
+    if message.needs_preparing(links) {
+        message.state = State::Preparing;
     }
+    message
 }
 
 impl Selection {

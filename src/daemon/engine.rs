@@ -12,12 +12,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::core::io::{Actions, Answer, Change, Effect, Input, Request, SessionCommand};
 use crate::core::io::{EndReason, NotSent, Outgoing, SessionEvent, Token};
+use crate::core::io::{Preparation, PrepareCommand, Prepared};
 use crate::core::{Core, CoreConfig};
 use crate::daemon::clock::{self, Clock};
 use crate::daemon::engine_handle::{
     EngineCall, MessageName, Query, QueryAnswer, Subscription, shutting_down,
 };
 use crate::daemon::journal::Journal;
+use crate::daemon::preparing::Preparer;
 use crate::daemon::subscribers::Subscribers;
 use crate::daemon::supervision::Supervision;
 use crate::rpc::api;
@@ -68,6 +70,8 @@ pub(super) struct Parts {
     pub session_events: mpsc::Receiver<SessionEvent>,
     /// What the session is told.
     pub session: SessionHandle,
+    /// What fetches files and looks at links, and its reports.
+    pub preparer: (Preparer, mpsc::Receiver<Prepared>),
     /// Orders from the main task.
     pub control: mpsc::Receiver<Control>,
     /// What the service manager wants.
@@ -81,6 +85,7 @@ pub(super) struct Engine {
     core: Core,
     store: Store,
     session: SessionHandle,
+    preparer: Preparer,
     waiting: HashMap<Token, oneshot::Sender<Result<Answer, api::Error>>>,
     queries: Vec<(Query, oneshot::Sender<Result<QueryAnswer, api::Error>>)>,
     subscribes: Vec<oneshot::Sender<Subscription>>,
@@ -100,10 +105,12 @@ impl Engine {
     pub(super) async fn run(parts: Parts) -> Result<(), EngineError> {
         let Parts { core, first, store, session, clock, supervision, .. } = parts;
         let Parts { mut calls, mut session_events, mut control, .. } = parts;
+        let (preparer, mut prepared) = parts.preparer;
         let mut engine = Engine {
             core,
             store,
             session,
+            preparer,
             waiting: HashMap::new(),
             queries: Vec::new(),
             subscribes: Vec::new(),
@@ -135,6 +142,7 @@ impl Engine {
                         let event = event.ok_or(EngineError::SessionGone)?;
                         engine.feed(Input::Session(event), &mut actions);
                     }
+                    Some(report) = prepared.recv() => engine.prepared(report, &mut actions),
                     Some(order) = control.recv() => engine.control(order, &mut actions),
                     Some(call) = calls.recv() => engine.call(call, &mut actions),
                     () = wake => engine.feed(Input::Tick, &mut actions),
@@ -188,8 +196,8 @@ impl Engine {
                         journal.note(&event);
                         subscribers.tell(event, clock::time(clock));
                     }
-                    // Nobody waits any more, and the session takes no orders.
-                    Effect::Reply { .. } | Effect::Session(_) => {}
+                    // Nobody waits any more, and neither session nor preparer takes orders.
+                    Effect::Reply { .. } | Effect::Session(_) | Effect::Prepare(_) => {}
                 }
             }
         }
@@ -316,7 +324,23 @@ impl Engine {
                 self.subscribers.tell(event, clock::time(self.clock));
             }
             Effect::Session(command) => self.order(command),
+            Effect::Prepare(command) => self.prepare(command),
         }
+    }
+
+    fn prepared(&mut self, report: Prepared, actions: &mut Actions) {
+        self.preparer.reported(&report);
+        self.feed(Input::Prepared(report), actions);
+    }
+
+    fn prepare(&mut self, command: PrepareCommand) {
+        let links = match &command {
+            PrepareCommand::Start(Preparation { id, links: true, .. }) => Some(*id),
+            PrepareCommand::Start(_) | PrepareCommand::Stop(_) | PrepareCommand::Discard(_) => None,
+        };
+        // A body that does not read is told when it is to be sent.
+        let body = links.and_then(|id| store::queue::body(&self.store, id).ok().flatten());
+        self.preparer.obey(command, body.as_ref().map(|body| &*body.0));
     }
 
     fn order(&mut self, command: SessionCommand) {

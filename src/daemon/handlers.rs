@@ -1,6 +1,8 @@
 //! Typed dispatch: a method and its parameters to an engine command, and its answer
 //! to a result. Owns the checking of parameters. Decides nothing about the queue.
 
+mod by_url;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -8,6 +10,8 @@ use sha2::{Digest as _, Sha256};
 use crate::core::io::{Answer, Body, Request, Selection, Submission};
 use crate::core::message::{ChatId, Digest, WaMessageId, number_digits};
 use crate::daemon::engine_handle::{EngineHandle, MessageName, Query, QueryAnswer, Subscription};
+use crate::fetch::address::Schemes;
+use crate::fetch::find_links;
 use crate::rpc::api::{
     CancelParams, CancelResult, ClearParams, ClearResult, Error, ErrorKind, Explanation, Filter,
     GetParams, IDS_MAX, KEY_BYTES_MAX, Kind, LIST_ENTRIES_MAX, ListParams, ListResult, Message,
@@ -79,7 +83,9 @@ pub(crate) async fn handle(
         | Method::SessionPair
         | Method::SessionReconnect
         | Method::SessionTakeover
-        | Method::SessionLogout => change(engine, command(method, params)?).await?,
+        | Method::SessionLogout => {
+            change(engine, command(method, params, engine.schemes())?).await?
+        }
     };
     Ok(Handled::Reply(reply))
 }
@@ -146,10 +152,10 @@ fn query(method: Method, params: Map<String, Value>) -> Result<Query, Error> {
 }
 
 /// What a changing method asks of the engine.
-fn command(method: Method, params: Map<String, Value>) -> Result<Request, Error> {
+fn command(method: Method, params: Map<String, Value>, schemes: Schemes) -> Result<Request, Error> {
     match method {
         Method::MessageSend => {
-            submission(decode_params(params)?).map(|s| Request::Submit(Box::new(s)))
+            submission(decode_params(params)?, schemes).map(|s| Request::Submit(Box::new(s)))
         }
         Method::QueueClear => {
             let ClearParams { filter, dry_run } = decode_params(params)?;
@@ -192,7 +198,10 @@ fn no_params(params: Map<String, Value>) -> Result<(), Error> {
     decode_params(params).map(|NoParams {}| ())
 }
 
-fn submission(params: SendParams) -> Result<Submission, Error> {
+fn submission(params: SendParams, schemes: Schemes) -> Result<Submission, Error> {
+    if by_url::is_asked(&params) {
+        return by_url::submission(params, schemes);
+    }
     let SendParams { to, text, preview, expires_at, not_before, priority, key, .. } = params;
     let to = recipient(&to)?;
     let text = text.ok_or_else(|| invalid("give `text`, `file`, `location` or `contact`"))?;
@@ -204,8 +213,10 @@ fn submission(params: SendParams) -> Result<Submission, Error> {
         digest: digest(&to, &text),
         to,
         kind: Kind::Text,
+        has_links: !find_links(&text).is_empty(),
         body: Body(text.into()),
         file: None,
+        source: None,
         preview,
         priority,
         not_before: not_before.map(|time| time.0),
@@ -243,10 +254,14 @@ fn check_key(key: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Each part is preceded by its length, so that no two contents read the same.
 fn digest(to: &ChatId, text: &str) -> Digest {
+    digest_of(&["text", to.as_str(), text])
+}
+
+/// Each part is preceded by its length, so that no two contents read the same.
+fn digest_of(parts: &[&str]) -> Digest {
     let mut hasher = Sha256::new();
-    for part in ["text", to.as_str(), text] {
+    for part in parts {
         let bytes = u64::try_from(part.len()).unwrap_or(u64::MAX);
         hasher.update(bytes.to_be_bytes());
         hasher.update(part.as_bytes());

@@ -16,6 +16,7 @@ mod events;
 mod handlers;
 mod journal;
 pub mod log;
+mod preparing;
 pub mod process;
 pub mod server;
 mod settings;
@@ -41,12 +42,17 @@ use crate::core::io::Facts;
 use crate::daemon::auth::{Access, AccessError};
 use crate::daemon::engine::{Control, Engine, EngineError, Parts};
 use crate::daemon::engine_handle::EngineHandle;
+use crate::daemon::preparing::Preparer;
 use crate::daemon::server::{STOP_TIME_MAX, Server};
-use crate::daemon::settings::{access_groups, core_config, session_config};
+use crate::daemon::settings::{
+    access_groups, core_config, fetch_settings, session_config, spool_limits,
+};
 use crate::daemon::socket::{BoundSocket, SocketError, SocketPath};
 use crate::daemon::supervision::Supervision;
 use crate::daemon::systemd::{ActivationError, Manager, Notify};
 use crate::exit::ExitCode;
+use crate::fetch::Fetcher;
+use crate::spool::{self, Spool};
 use crate::store::{self, OpenError, ReadError, Store};
 use crate::whatsapp::{self, KeyStore as _, KeyStoreError, SessionError, StoredKeys};
 
@@ -85,6 +91,12 @@ pub enum StartError {
     /// The session's configuration.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// The authorities that files by web address are trusted by.
+    #[error("[fetch] ca_file: {0}")]
+    Fetch(whatsapp::TlsError),
+    /// The files of messages that wait.
+    #[error(transparent)]
+    Spool(spool::OpenError),
     /// What the service manager passed.
     #[error(transparent)]
     Activation(#[from] ActivationError),
@@ -108,7 +120,8 @@ impl StartError {
                 Some("create the group, or correct the [socket] section".to_owned())
             }
             StartError::Session(_) => Some("correct the [session] section".to_owned()),
-            StartError::Read(_) | StartError::Keys(_) => Some(
+            StartError::Fetch(_) => Some("correct ca_file under [fetch]".to_owned()),
+            StartError::Read(_) | StartError::Keys(_) | StartError::Spool(_) => Some(
                 "look at the disk first (the kernel's log names its errors), then start again; \
                  if it stays, restore a backup of the state directory"
                     .to_owned(),
@@ -126,10 +139,13 @@ impl StartError {
         match self {
             StartError::Store(error) => error.exit(),
             StartError::Read(_) | StartError::Keys(_) => ExitCode::DataErr,
-            StartError::Access(_) | StartError::Session(_) | StartError::Activation(_) => {
-                ExitCode::Config
+            StartError::Access(_)
+            | StartError::Session(_)
+            | StartError::Fetch(_)
+            | StartError::Activation(_) => ExitCode::Config,
+            StartError::Socket(_) | StartError::Listen(_) | StartError::Spool(_) => {
+                ExitCode::CantCreate
             }
-            StartError::Socket(_) | StartError::Listen(_) => ExitCode::CantCreate,
             StartError::Broken(_) => ExitCode::Software,
         }
     }
@@ -198,6 +214,8 @@ impl Daemon {
         }
         let keys = Arc::new(StoredKeys::new(store.clone()));
         agree(&keys, &mut restored.facts).await?;
+        let fetcher = Fetcher::new(&fetch_settings(config)).map_err(StartError::Fetch)?;
+        let spool = Spool::open(&config.state.dir, spool_limits()).map_err(StartError::Spool)?;
         let now = clock::now();
         let waiting = restored.messages.iter().filter(|m| m.state.takes_a_place()).count();
         let (core, first) = Core::new(core_config(config), clock::boot_id(), restored, now);
@@ -216,7 +234,7 @@ impl Daemon {
         };
         let at = address(&listener);
         let (handle, calls) = EngineHandle::channel();
-        let server = Server::new(listener, handle, access)
+        let server = Server::new(listener, handle.fetching(fetcher.schemes()), access)
             .map_err(StartError::Listen)?
             .with_pulse(pulses.accept);
         let (stop_server, stop) = watch::channel(false);
@@ -228,6 +246,7 @@ impl Daemon {
             calls,
             session_events,
             session,
+            preparer: Preparer::new(Arc::new(fetcher), spool),
             control: orders,
             supervision,
             clock: clock::now,

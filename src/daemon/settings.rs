@@ -3,9 +3,12 @@
 
 use std::time::Duration;
 
-use crate::config::{ClientVersion, Config};
+use crate::config::{ClientVersion, Config, FetchConfig, Links};
 use crate::core::CoreConfig;
+use crate::core::config::LinkPolicy;
 use crate::daemon::auth::AccessGroups;
+use crate::fetch;
+use crate::spool;
 use crate::whatsapp;
 
 /// The session has limits of its own. The core's are behind them by this: they hold if
@@ -31,8 +34,30 @@ pub(super) fn core_config(config: &Config) -> CoreConfig {
         connect_timeout_ms: millis(session.login_time_max() + MARGIN),
         pairing_timeout_ms: millis(session.pairing_time_max() + MARGIN),
         write_timeout_ms: millis(session.send_time_max() + MARGIN),
+        links: match config.preflight.links {
+            Links::Park => LinkPolicy::Park,
+            Links::Warn => LinkPolicy::Warn,
+            Links::Off => LinkPolicy::Off,
+        },
+        prepare_pause_ms: millis(config.fetch.retry_pause),
         ..CoreConfig::default()
     }
+}
+
+pub(super) fn spool_limits() -> spool::Limits {
+    const MIB: u64 = 1024 * 1024;
+    spool::Limits {
+        quota: 1024 * MIB,
+        image_max: 16 * MIB,
+        video_max: 64 * MIB,
+        audio_max: 16 * MIB,
+        document_max: 100 * MIB,
+    }
+}
+
+pub(super) fn fetch_settings(config: &Config) -> fetch::Settings {
+    let FetchConfig { allow_http, allow_addresses, ca_file, .. } = config.fetch.clone();
+    fetch::Settings { allow_http, allow_addresses, ca_file }
 }
 
 pub(super) fn session_config(config: &Config) -> whatsapp::SessionConfig {

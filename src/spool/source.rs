@@ -96,7 +96,7 @@ impl Source {
     }
 
     /// Its length, if it has one already.
-    pub fn bytes(&self) -> Option<u64> {
+    pub fn length(&self) -> Option<u64> {
         match &self.0 {
             Inner::Regular { before, .. } => Some(before.bytes),
             Inner::Pipe { .. } | Inner::Socket { .. } => None,

@@ -94,20 +94,20 @@ async fn a_failure_leaves_nothing() {
 #[tokio::test]
 async fn files_that_are_copied_at_the_same_time_share_one_quota() {
     let (spool, _dir) = spool();
-    let many = (0..8).map(|_| spool.take(io::repeat(1).take(30_000), 30_000));
+    let many = (0..8).map(|_| spool.take(Read::take(io::repeat(1), 30_000), 30_000));
     let taken: Vec<Taken> =
         futures_util::future::join_all(many).await.into_iter().flatten().collect();
     assert!(taken.len() <= 3, "{}", taken.len());
     assert_eq!(spool.used(), 30_000 * taken.len() as u64);
     drop(taken);
     nothing_is_left(&spool);
-    assert!(spool.take(io::repeat(1).take(100_000), 100_000).await.is_ok());
+    assert!(spool.take(Read::take(io::repeat(1), 100_000), 100_000).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_kinds_limit_holds_whatever_the_length_that_was_announced() {
     let (spool, _dir) = spool();
-    let jpeg = |bytes: u64| b"\xff\xd8\xff\xe0".chain(io::repeat(1)).take(bytes);
+    let jpeg = |bytes: u64| Read::take(Read::chain(&b"\xff\xd8\xff\xe0"[..], io::repeat(1)), bytes);
     for announced in [None, Some(20_001)] {
         let asked = Asked { bytes: announced, ..Asked::default() };
         let refused = spool.accept(jpeg(20_001), asked).await.unwrap_err();
@@ -118,7 +118,7 @@ async fn a_kinds_limit_holds_whatever_the_length_that_was_announced() {
     }
     let asked = Asked { bytes: Some(90_001), ..Asked::default() };
     assert!(matches!(
-        spool.accept(io::repeat(1).take(90_001), asked).await,
+        spool.accept(Read::take(io::repeat(1), 90_001), asked).await,
         Err(TakeError::TooLarge { max: 90_000, kind: Some(Kind::Document) })
     ));
     nothing_is_left(&spool);
@@ -161,7 +161,7 @@ async fn a_regular_file_is_read_from_its_beginning_and_a_change_is_noticed() {
     file.write_all(b"whole").unwrap();
     let fd: OwnedFd = file.try_clone().unwrap().into();
     let mut source = Source::new(fd).unwrap();
-    assert_eq!(source.bytes(), Some(5));
+    assert_eq!(source.length(), Some(5));
     let mut text = String::new();
     source.read_to_string(&mut text).unwrap();
     assert_eq!(text, "whole");
@@ -180,11 +180,10 @@ async fn pipes_and_sockets_are_read_to_their_end() {
     let (spool, _dir) = spool();
     let (read, write) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
     let (near, far) = UnixStream::pair().unwrap();
-    for (mut to, from) in
-        [(fs::File::from(write), read), (fs::File::from(OwnedFd::from(near)), far.into())]
+    for (mut to, from) in [(File::from(write), read), (File::from(OwnedFd::from(near)), far.into())]
     {
-        let content = content.clone();
-        let writing = std::thread::spawn(move || to.write_all(&content));
+        let written = content.clone();
+        let writing = std::thread::spawn(move || to.write_all(&written));
         let taken = spool.take(Source::new(from).unwrap(), 50_000).await.unwrap();
         writing.join().unwrap().unwrap();
         assert_eq!(fs::read(spool.path(&taken.id)).unwrap(), content);
@@ -195,7 +194,7 @@ async fn pipes_and_sockets_are_read_to_their_end() {
 async fn a_pipe_that_gives_nothing_is_let_go_of_when_nobody_waits_for_it() {
     let (spool, _dir) = spool();
     let (read, write) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
-    let mut write = fs::File::from(write);
+    let mut write = File::from(write);
     write.write_all(b"a beginning").unwrap();
     {
         let taking = spool.take(Source::new(read).unwrap(), 100);

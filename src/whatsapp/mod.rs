@@ -34,6 +34,7 @@ use whatsapp_rust::traits::Backend;
 pub use crate::whatsapp::endpoint::{Endpoint, EndpointError};
 pub use crate::whatsapp::keys::StoredKeys;
 pub use crate::whatsapp::tls::TlsError;
+pub(crate) use crate::whatsapp::tls::Trust;
 
 use crate::core::io::{Body, Outgoing, SessionCommand, SessionEvent};
 use crate::pulse::Pulse;
@@ -244,7 +245,7 @@ pub fn spawn(
     if config.sends_at_once == 0 {
         return Err(SessionError::NoSends);
     }
-    let trust = Arc::new(tls::Trust::new(config.ca_file.clone())?);
+    let trust = Arc::new(Trust::new(config.ca_file.clone())?);
     let (orders, inbox) = mpsc::channel(ORDERS_MAX);
     let session =
         client::Session::new(Means { config, endpoint, trust, keys, pulse }, events, inbox);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::world::{Run, Store, World};
-use crate::core::io::{Actions, Answer, Change, Effect, Outgoing, SessionCommand};
+use crate::core::io::{Actions, Answer, Change, Effect, Outgoing, PrepareCommand, SessionCommand};
 use crate::core::message::Message;
 use crate::rpc::api::{MessageId, State};
 
@@ -50,6 +50,28 @@ impl World {
                 }
                 Effect::Event(event) => self.events.push(event),
                 Effect::Session(command) => self.obey(command),
+                Effect::Prepare(command) => self.prepare(command),
+            }
+        }
+    }
+
+    fn prepare(&mut self, command: PrepareCommand) {
+        match command {
+            PrepareCommand::Start(preparation) => {
+                let stored = &self.store.messages[&preparation.id];
+                assert_eq!(stored.state, State::Preparing);
+                assert!(preparation.source.is_some() || preparation.links, "nothing to do");
+                let twice = self.preparing.insert(preparation.id, preparation);
+                assert!(twice.is_none(), "prepared twice at once");
+            }
+            PrepareCommand::Stop(id) => {
+                let running = self.preparing.remove(&id);
+                assert!(running.is_some(), "stopped what does not run");
+            }
+            PrepareCommand::Discard(file) => {
+                let refers = |m: &Message| m.file.as_ref().is_some_and(|f| f.spool == file);
+                assert!(!self.store.messages.values().any(refers), "a file that is in use");
+                self.discarded.push(file);
             }
         }
     }
@@ -93,6 +115,7 @@ impl World {
         assert_eq!((stored.state, stored.attempts), (State::Sending, outgoing.attempt.0));
         assert_eq!(stored.wa_id, outgoing.wa_id);
         assert!(self.store.bodies.contains(&outgoing.id));
+        assert!(stored.source.is_none() || stored.file.is_some(), "sent without its file");
         let newest = self.store.slots.iter().map(|slot| (slot.boot, slot.mono_ms)).next_back();
         assert_eq!(newest, Some((self.boot, self.now.mono_ms)), "a slot is stored first");
         let window = self.config.window_ms;
@@ -134,7 +157,10 @@ impl World {
         assert_eq!(self.core.pacer.stored(), self.store.slots);
         assert_eq!(self.core.facts, self.store.facts);
         let in_state = |state| core.values().filter(move |m| m.state == state).count();
-        let taken = in_state(State::Queued) + in_state(State::Sending) + in_state(State::Unknown);
+        let taken = in_state(State::Preparing)
+            + in_state(State::Queued)
+            + in_state(State::Sending)
+            + in_state(State::Unknown);
         assert_eq!(taken, self.core.queue.taken());
         assert!(taken <= self.config.capacity, "{taken} places taken");
         assert!(in_state(State::Parked) <= self.config.parked_max);
@@ -143,6 +169,9 @@ impl World {
         for message in core.values() {
             let sent = matches!(message.state, State::Sent | State::Delivered | State::Read);
             assert!(!sent || self.confirmed.contains(&message.wa_id.0), "sent without a word");
+        }
+        for id in self.preparing.keys() {
+            assert_eq!(core[id].state, State::Preparing, "nobody wants {id} prepared");
         }
         if let Some((at, wake)) = self.core.poll_timeout() {
             assert!(at > self.now.mono_ms, "{wake:?} is due and was not dealt with");

@@ -6,6 +6,7 @@ mod laws;
 mod link;
 mod model;
 mod pacing;
+mod preparing;
 mod queue;
 mod redaction;
 mod resolving;

@@ -6,15 +6,20 @@ use proptest::prelude::*;
 
 use super::world::{ACCOUNT, Run, World};
 use crate::core::CoreConfig;
+use crate::core::config::LinkPolicy;
 use crate::core::io::{
-    Answer, EndReason, Input, NotSent, Offer, ReceiptKind, Request, Selection, SessionEvent, Token,
+    Answer, EndReason, Input, LinkFinding, NotSent, Offer, Outcome, ReceiptKind, Request,
+    Selection, SessionEvent, Token, Trouble,
 };
-use crate::rpc::api::{ErrorKind, MessageId, State};
+use crate::rpc::api::{ErrorKind, MessageId, Reason, ReasonKind, State};
 
 #[derive(Clone, Debug)]
 enum Op {
     Submit { chat: u32, key: Option<u8>, text: u8 },
     Cancel(usize),
+    SubmitUrl(u32),
+    SubmitLink(u32),
+    Prepared(usize, u8),
     Clear,
     Retry,
     Pause(bool),
@@ -46,6 +51,9 @@ fn op() -> impl Strategy<Value = Op> {
         12 => (0_u32..4, proptest::option::of(0_u8..4), 0_u8..3)
             .prop_map(|(chat, key, text)| Op::Submit { chat, key, text }),
         2 => pick().prop_map(Op::Cancel),
+        3 => (0_u32..4).prop_map(Op::SubmitUrl),
+        2 => (0_u32..4).prop_map(Op::SubmitLink),
+        6 => (pick(), any::<u8>()).prop_map(|(which, how)| Op::Prepared(which, how)),
         1 => Just(Op::Clear),
         2 => Just(Op::Retry),
         2 => any::<bool>().prop_map(Op::Pause),
@@ -93,6 +101,8 @@ fn config() -> CoreConfig {
         stable_ms: 300,
         connect_timeout_ms: 2_000,
         pairing_timeout_ms: 3_000,
+        links: LinkPolicy::Park,
+        prepare_pause_ms: 70,
     }
 }
 
@@ -183,6 +193,28 @@ fn submit(world: &mut World, model: &mut Model, chat: u32, key: Option<u8>, text
     }
 }
 
+fn prepared(world: &mut World, which: usize, how: u8) {
+    let running: Vec<MessageId> = world.preparing.keys().copied().collect();
+    if running.is_empty() {
+        return;
+    }
+    let id = running[which % running.len()];
+    let outcome = match how % 5 {
+        0 => Outcome::Failed(Trouble {
+            passes: how & 8 == 0,
+            reason: Reason::new(ReasonKind::LinkBroken),
+        }),
+        1 => {
+            let Outcome::Ready { file, .. } = world.all_well(id) else { return };
+            let detail = "status".to_owned();
+            let link = LinkFinding { broken: how & 8 == 0, code: Some(404), detail };
+            Outcome::Ready { file, link: Some(link) }
+        }
+        _ => world.all_well(id),
+    };
+    world.prepared(id, outcome);
+}
+
 #[expect(clippy::too_many_lines, reason = "one arm for each operation")]
 fn act(world: &mut World, model: &mut Model, op: Op) {
     match op {
@@ -204,11 +236,14 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
             else {
                 panic!("no answer")
             };
-            let waits = |s: State| matches!(s, State::Queued | State::Parked);
+            let waits = |s: State| matches!(s, State::Preparing | State::Queued | State::Parked);
             let cleared: Vec<_> = before.values().filter(|m| waits(m.state)).collect();
             assert_eq!(done.cleared, cleared.len());
             model.cancelled.extend(cleared.iter().map(|m| m.id));
         }
+        Op::SubmitUrl(chat) => world.try_send_url(chat),
+        Op::SubmitLink(chat) => world.try_send_link(chat),
+        Op::Prepared(which, how) => prepared(world, which, how),
         Op::Retry => drop(world.ask(Request::Retry { filter: Selection::default() })),
         Op::Pause(true) => drop(world.ask(Request::Pause)),
         Op::Pause(false) => drop(world.ask(Request::Resume)),
@@ -335,6 +370,10 @@ fn comes_to_rest(world: &mut World) {
         let flying: Vec<MessageId> = world.core.queue.sending().collect();
         for id in flying {
             world.ack(id);
+        }
+        for id in world.preparing.keys().copied().collect::<Vec<_>>() {
+            let outcome = world.all_well(id);
+            world.prepared(id, outcome);
         }
         world.pass(100);
         if world.core.queue.taken() == 0 {
