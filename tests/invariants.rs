@@ -355,7 +355,8 @@ fn invariant_9_no_number_text_key_or_code_reaches_the_log_or_an_error() {
 fn invariant_10_history_and_shelf_keep_as_many_as_configured() {
     let lab = Lab::new();
     lab.people(&[TO]);
-    let small = "[queue]\nhistory_max = 3\nparked_max = 2\n\n[pacing]\nwindow = \"1s\"\n";
+    let small = "[queue]\nhistory_max = 3\nparked_max = 2\nundo = \"off\"\n\n\
+                 [pacing]\nwindow = \"1s\"\n";
     let mut daemon = lab.paired_with(small);
     let mut events = daemon.events();
     lab.sim.call("server.set", json!({ "ack_error": 479 }));

@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 use crate::support::{Daemon, Lab, message_is};
 
 /// The smallest picture there is.
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89";
+const PNG: &[u8] =
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89";
 
 /// Answers by path; what it has no answer for is a 404.
 struct Web {
@@ -66,7 +67,9 @@ fn answer(stream: &TcpStream, table: &Mutex<Vec<(&'static str, Answer)>>) -> Opt
         Some(Answer::Bytes(bytes)) => {
             (format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", bytes.len()), bytes)
         }
-        Some(Answer::Status(code)) => (format!("HTTP/1.1 {code} X\r\ncontent-length: 0\r\n\r\n"), b""),
+        Some(Answer::Status(code)) => {
+            (format!("HTTP/1.1 {code} X\r\ncontent-length: 0\r\n\r\n"), b"")
+        }
         Some(Answer::Redirect(url)) => {
             (format!("HTTP/1.1 302 X\r\nlocation: {url}\r\ncontent-length: 0\r\n\r\n"), b"")
         }
@@ -279,7 +282,8 @@ fn tetherctl_sends_a_file_by_its_address() {
     web.set("/a.png", Answer::Bytes(PNG));
     let daemon = start(&lab, "");
     let url = web.url("/a.png");
-    let line = ["--json", "send", "+15550111", "--url", &url, "--caption", "see", "--as", "document"];
+    let line =
+        ["--json", "send", "+15550111", "--url", &url, "--caption", "see", "--as", "document"];
     let out: Value = serde_json::from_str(&daemon.ctl().args(&line).ok()).unwrap();
     let id = out["message"]["id"].as_str().unwrap().to_owned();
     let message = becomes(&daemon, &id, "queued");

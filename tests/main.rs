@@ -9,6 +9,7 @@
 )]
 
 mod chaos;
+mod cleaning;
 mod crash;
 mod idle;
 mod invariants;

@@ -45,6 +45,16 @@ pub(super) fn check(
             "The first wait must not exceed the longest.",
         ));
     }
+    if config.phone.battery_critical > config.phone.battery_low {
+        errors.push(checker.problem(
+            "phone.battery_critical",
+            format!(
+                "phone.battery_critical ({}) is above phone.battery_low ({}).",
+                config.phone.battery_critical, config.phone.battery_low
+            ),
+            "A critical battery is a low one too.",
+        ));
+    }
     let mut warnings = Vec::new();
     warnings.extend(pace(config, &checker));
     warnings.extend(capacity(config, &checker));

@@ -10,13 +10,6 @@ use crate::fetch::guard::Network;
 const NETWORKS_MAX: usize = 64;
 const NETWORKS_REMEDY: &str = "Write a list of networks, such as [\"10.0.0.0/8\", \"fd00::/8\"].";
 
-pub(super) fn boolean(value: &DeValue<'_>) -> Result<bool, Wrong> {
-    value.as_bool().ok_or_else(|| {
-        let what = format!("must be true or false, not {}.", type_name(value));
-        Wrong::new(what, "Write true or false, without quotes.")
-    })
-}
-
 pub(super) fn links(value: &DeValue<'_>) -> Result<Links, Wrong> {
     let text = text(value)?;
     let names = Links::ALL.map(Links::name);

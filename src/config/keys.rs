@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::Config;
-use super::fetching::{boolean, links, networks, write_networks};
+use super::fetching::{links, networks, write_networks};
 use super::value::{ClientVersion, DURATION_REMEDY, Level, Links, did_you_mean};
 use super::value::{format_duration, parse_duration};
+use super::{Config, HoldBattery};
 use crate::fetch::guard::Network;
 
 /// What the network is known to tolerate: this many messages ...
@@ -39,6 +39,10 @@ pub const NAME_CHARS_MAX: usize = 64;
 
 /// Longest `retry_pause`: the message's chat waits for it.
 pub const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// What stands for no duration at all.
+const OFF: &str = "off";
+/// A full battery.
+const PERCENT_MAX: usize = 100;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -105,6 +109,7 @@ macro_rules! key {
 /// Every key, in the order of the example.
 pub static KEYS: &[Key] = &[
     key!(state.dir, false, absolute_path, write_path),
+    key!(state.key_file, false, optional_path, write_optional_path),
     key!(socket.path, false, socket_path, write_path),
     key!(socket.group_read, false, group, write_group),
     key!(socket.group_send, false, group, write_group),
@@ -113,6 +118,8 @@ pub static KEYS: &[Key] = &[
     key!(queue.parked_max, true, |v| count(v, 1, PARKED_MAX), write_count),
     key!(queue.history_max, true, |v| count(v, 0, HISTORY_MAX), write_count),
     key!(queue.history_age, true, |v| duration(v, HOUR, 365 * DAY), write_duration),
+    key!(queue.undo, true, |v| duration_or_off(v, DAY), write_duration_or_off),
+    key!(queue.confirm_after, true, |v| or_off(v, SECOND, 30 * DAY), write_or_off),
     key!(pacing.messages, true, |v| count(v, 1, PACING_MESSAGES_MAX), write_count),
     key!(pacing.window, true, |v| duration(v, PACING_WINDOW_MIN, DAY), write_duration),
     key!(session.endpoint, false, endpoint, write_text),
@@ -130,17 +137,25 @@ pub static KEYS: &[Key] = &[
     key!(session.backoff_first, true, |v| duration(v, SECOND / 10, HOUR), write_duration),
     key!(session.backoff_cap, true, |v| duration(v, SECOND, DAY), write_duration),
     key!(preflight.links, true, links, |v: &Links| quoted(v.name())),
-    key!(fetch.allow_http, false, boolean, |v: &bool| v.to_string()),
+    key!(fetch.allow_http, false, switch, write_switch),
     key!(fetch.allow_addresses, false, networks, |v: &Vec<Network>| write_networks(v)),
     key!(fetch.ca_file, false, optional_path, write_optional_path),
     key!(fetch.retry_pause, true, |v| duration(v, SECOND / 10, RETRY_PAUSE_MAX), write_duration),
+    key!(phone.hold_when_offline, true, switch, write_switch),
+    key!(phone.hold_when_battery, true, hold_battery, |v: &HoldBattery| quoted(v.name())),
+    key!(phone.silent_after, true, |v| duration(v, SECOND, DAY), write_duration),
+    key!(phone.ask_after, true, |v| duration(v, SECOND, HOUR), write_duration),
+    key!(phone.offline_after, true, |v| duration(v, SECOND, DAY), write_duration),
+    key!(phone.battery_low, true, |v| count(v, 0, PERCENT_MAX), write_count),
+    key!(phone.battery_critical, true, |v| count(v, 0, PERCENT_MAX), write_count),
+    key!(phone.battery_stale_after, true, |v| duration(v, SECOND, DAY), write_duration),
     key!(log.level, true, level, |v: &Level| quoted(v)),
     key!(log.library, true, level, |v: &Level| quoted(v)),
 ];
 
 /// The sections, in the order of the example.
-pub const SECTIONS: [&str; 8] =
-    ["state", "socket", "queue", "pacing", "session", "preflight", "fetch", "log"];
+pub const SECTIONS: [&str; 9] =
+    ["state", "socket", "queue", "pacing", "session", "preflight", "fetch", "phone", "log"];
 
 pub(super) fn quoted(value: impl std::fmt::Display) -> String {
     toml::Value::String(value.to_string()).to_string()
@@ -168,6 +183,10 @@ fn write_count(count: &usize) -> String {
 
 fn write_duration(duration: &Duration) -> String {
     quoted(format_duration(*duration))
+}
+
+fn write_duration_or_off(duration: &Duration) -> String {
+    if duration.is_zero() { quoted(OFF) } else { write_duration(duration) }
 }
 
 pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
@@ -221,6 +240,44 @@ fn duration(value: &DeValue<'_>, min: Duration, max: Duration) -> Result<Duratio
         ));
     }
     Ok(read)
+}
+
+/// A duration, none of which is written as a word.
+fn duration_or_off(value: &DeValue<'_>, max: Duration) -> Result<Duration, Wrong> {
+    if value.as_str() == Some(OFF) {
+        Ok(Duration::ZERO)
+    } else {
+        duration(value, Duration::ZERO, max)
+    }
+}
+
+/// A duration, or "off".
+fn or_off(value: &DeValue<'_>, min: Duration, max: Duration) -> Result<Option<Duration>, Wrong> {
+    if value.as_str() == Some("off") { Ok(None) } else { duration(value, min, max).map(Some) }
+}
+
+fn write_or_off(duration: &Option<Duration>) -> String {
+    duration.as_ref().map_or_else(|| quoted("off"), write_duration)
+}
+
+fn switch(value: &DeValue<'_>) -> Result<bool, Wrong> {
+    value.as_bool().ok_or_else(|| {
+        let what = format!("must be true or false, not {}.", type_name(value));
+        Wrong::new(what, "Write true or false, without quotes.")
+    })
+}
+
+fn write_switch(switch: &bool) -> String {
+    switch.to_string()
+}
+
+fn hold_battery(value: &DeValue<'_>) -> Result<HoldBattery, Wrong> {
+    let name = text(value)?;
+    HoldBattery::ALL.into_iter().find(|level| level.name() == name).ok_or_else(|| {
+        let names = HoldBattery::ALL.map(|level| format!("{:?}", level.name()));
+        let what = format!("is {name:?}, which is none of them.");
+        Wrong::new(what, format!("Write one of {}.", names.join(", ")))
+    })
 }
 
 fn absolute_path(value: &DeValue<'_>) -> Result<PathBuf, Wrong> {

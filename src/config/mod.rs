@@ -26,6 +26,8 @@ pub use value::{ClientVersion, Level, Links};
 
 use crate::fetch::guard::Network;
 
+pub use crate::core::phone::HoldBattery;
+
 /// Longest configuration file, in bytes.
 pub const FILE_BYTES_MAX: u64 = 256 * 1024;
 
@@ -47,6 +49,8 @@ pub struct Config {
     pub preflight: PreflightConfig,
     /// `[fetch]`: files by web address.
     pub fetch: FetchConfig,
+    /// `[phone]`: what is done while the phone is not well.
+    pub phone: PhoneConfig,
     /// `[log]`: what is told on stderr.
     pub log: LogConfig,
 }
@@ -56,6 +60,8 @@ pub struct Config {
 pub struct StateConfig {
     /// `dir`: the state directory. One account, one daemon, one directory.
     pub dir: PathBuf,
+    /// `key_file`: what the session's secrets are encrypted with. None: they lie plain.
+    pub key_file: Option<PathBuf>,
 }
 
 /// `[socket]`.
@@ -82,6 +88,11 @@ pub struct QueueConfig {
     pub history_max: usize,
     /// `history_age`: how long finished messages stay readable.
     pub history_age: Duration,
+    /// `undo`: how long withdrawn messages can be brought back; nothing: not at all.
+    pub undo: Duration,
+    /// `confirm_after`: a backlog that was held for so long leaves after a word only.
+    /// None: without one.
+    pub confirm_after: Option<Duration>,
 }
 
 /// `[pacing]`: at most `messages` attempts in any `window`.
@@ -137,6 +148,27 @@ pub struct FetchConfig {
     pub retry_pause: Duration,
 }
 
+/// `[phone]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhoneConfig {
+    /// `hold_when_offline`: whether messages wait while the phone is offline.
+    pub hold_when_offline: bool,
+    /// `hold_when_battery`: at which battery they wait.
+    pub hold_when_battery: HoldBattery,
+    /// `silent_after`: how old the last sign of life may be.
+    pub silent_after: Duration,
+    /// `ask_after`: how long a message's copy may stay unconfirmed by the phone.
+    pub ask_after: Duration,
+    /// `offline_after`: how long the phone may leave a question unanswered.
+    pub offline_after: Duration,
+    /// `battery_low`: low at or below so many percent.
+    pub battery_low: usize,
+    /// `battery_critical`: critical at or below so many percent.
+    pub battery_critical: usize,
+    /// `battery_stale_after`: how old a report may be to go by.
+    pub battery_stale_after: Duration,
+}
+
 /// `[log]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogConfig {
@@ -179,7 +211,10 @@ impl Config {
     /// empty; [`Config::load`] refuses those.
     pub fn defaults(env: &Environment) -> Self {
         Config {
-            state: StateConfig { dir: env.state_dir().unwrap_or_default() },
+            state: StateConfig {
+                dir: env.state_dir().unwrap_or_default(),
+                key_file: env.key_credential.clone(),
+            },
             socket: SocketConfig {
                 path: env.socket_path().unwrap_or_default(),
                 group_read: None,
@@ -191,6 +226,8 @@ impl Config {
                 parked_max: 400,
                 history_max: 2_000,
                 history_age: Duration::from_secs(7 * 24 * 3_600),
+                undo: Duration::from_secs(10 * 60),
+                confirm_after: None,
             },
             pacing: PacingConfig {
                 messages: keys::TOLERATED_MESSAGES,
@@ -214,6 +251,16 @@ impl Config {
                 allow_addresses: Vec::new(),
                 ca_file: None,
                 retry_pause: Duration::from_secs(5),
+            },
+            phone: PhoneConfig {
+                hold_when_offline: true,
+                hold_when_battery: HoldBattery::Critical,
+                silent_after: Duration::from_secs(30 * 60),
+                ask_after: Duration::from_secs(120),
+                offline_after: Duration::from_secs(180),
+                battery_low: 15,
+                battery_critical: 5,
+                battery_stale_after: Duration::from_secs(30 * 60),
             },
             log: LogConfig { level: Level::Info, library: Level::Off, modules: BTreeMap::new() },
         }
@@ -284,6 +331,7 @@ impl Config {
             },
             preflight: new.preflight.clone(),
             fetch: FetchConfig { retry_pause: new.fetch.retry_pause, ..old.fetch.clone() },
+            phone: new.phone.clone(),
             log: new.log.clone(),
             ..old.clone()
         }

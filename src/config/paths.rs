@@ -9,6 +9,8 @@ pub const SYSTEM_CONFIG: &str = "/etc/tetherd/tetherd.toml";
 pub const SYSTEM_STATE_DIR: &str = "/var/lib/tetherd";
 /// Where a system service's socket is.
 pub const SYSTEM_SOCKET: &str = "/run/tetherd/control.sock";
+/// The credential that holds the key for the session's secrets.
+pub const KEY_CREDENTIAL: &str = "tetherd.key";
 /// The socket's name in its folder.
 const SOCKET_NAME: &str = "control.sock";
 
@@ -23,6 +25,9 @@ pub struct Environment {
     pub state_directory: Option<PathBuf>,
     /// `RUNTIME_DIRECTORY`, as systemd sets it; the first of several.
     pub runtime_directory: Option<PathBuf>,
+    /// The key for the session's secrets, if the service manager passes one:
+    /// [`KEY_CREDENTIAL`] in `CREDENTIALS_DIRECTORY`.
+    pub key_credential: Option<PathBuf>,
     /// `XDG_CONFIG_HOME`.
     pub xdg_config_home: Option<PathBuf>,
     /// `XDG_STATE_HOME`.
@@ -46,6 +51,9 @@ impl Environment {
             config: path("TETHERD_CONFIG"),
             state_directory: path("STATE_DIRECTORY").map(first_of_list),
             runtime_directory: path("RUNTIME_DIRECTORY").map(first_of_list),
+            key_credential: absolute("CREDENTIALS_DIRECTORY")
+                .map(|folder| folder.join(KEY_CREDENTIAL))
+                .filter(|file| file.exists()),
             xdg_config_home: absolute("XDG_CONFIG_HOME"),
             xdg_state_home: absolute("XDG_STATE_HOME"),
             xdg_runtime_dir: absolute("XDG_RUNTIME_DIR"),

@@ -85,7 +85,7 @@ fn an_unknown_key_is_an_error_with_its_line_and_a_suggestion() {
     assert_eq!(
         said("[queue]\nzzz = 3\n"),
         "t.toml:2:1: [queue] has no key \"zzz\". There are capacity, parked_max, history_max, \
-         history_age."
+         history_age, undo."
     );
     assert_eq!(
         said("[queue]\nwindow = \"120s\"\n"),
@@ -269,6 +269,18 @@ fn a_reload_tells_what_it_takes_over_and_what_it_cannot() {
 }
 
 #[test]
+fn undo_can_be_off_and_reads_back_so() {
+    for off in ["off", "0s"] {
+        let loaded = read(&format!("[queue]\nundo = \"{off}\"\n")).unwrap();
+        assert_eq!(loaded.config.queue.undo, Duration::ZERO);
+        let report = args::check_report(&loaded);
+        assert!(report.contains("undo = \"off\"\n"), "{report}");
+        assert_eq!(read(&report).unwrap().config, loaded.config);
+    }
+    assert!(said("[queue]\nundo = \"2d\"\n").contains("out of range"));
+}
+
+#[test]
 fn the_report_of_check_config_can_be_read_back() {
     let text = "[queue]\ncapacity = 10\n[log.modules]\n\"store::commit\" = \"trace\"\n";
     let loaded = read(text).unwrap();
@@ -285,6 +297,7 @@ fn the_defaults_are_the_core_s_own_and_every_limit_is_below_the_core_s() {
     assert_eq!(config.queue.parked_max, core.parked_max);
     assert_eq!(config.queue.history_max, core.history_max);
     assert_eq!(ms(config.queue.history_age), core.history_ms);
+    assert_eq!(ms(config.queue.undo), core.undo_ms);
     assert_eq!(config.pacing.messages, core.pace_limit);
     assert_eq!(ms(config.pacing.window), core.window_ms);
     assert_eq!(ms(config.session.ack_timeout), core.ack_timeout_ms);

@@ -1,11 +1,15 @@
 //! What the core can be told to do otherwise. Checked for sense by the config room.
 
+use crate::core::phone::PhoneConfig;
+
 /// Places in the queue, and on the shelf of parked messages, unless configured otherwise.
 const CAPACITY_DEFAULT: usize = 400;
 /// Finished messages that stay readable unless configured otherwise.
 const HISTORY_DEFAULT: usize = 2_000;
 /// For how long they do: seven days.
 const HISTORY_MS_DEFAULT: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// For how long a cancelled message can be brought back: ten minutes.
+const UNDO_MS_DEFAULT: u64 = 10 * 60 * 1_000;
 
 /// What becomes of a text with a link that leads nowhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub struct CoreConfig {
     pub history_max: usize,
     /// How long a finished message stays readable.
     pub history_ms: u64,
+    /// For how long a cancelled message can be brought back; 0: not at all.
+    pub undo_ms: u64,
     /// Attempts in any window, at most.
     pub pace_limit: usize,
     /// The window's length.
@@ -59,6 +65,10 @@ pub struct CoreConfig {
     pub links: LinkPolicy,
     /// The pause before the second try at a file that could not be fetched.
     pub prepare_pause_ms: u64,
+    /// How long a backlog may be held before it wants a confirmation; none: however long.
+    pub confirm_after_ms: Option<u64>,
+    /// What is done about the phone.
+    pub phone: PhoneConfig,
 }
 
 impl Default for CoreConfig {
@@ -68,6 +78,7 @@ impl Default for CoreConfig {
             parked_max: CAPACITY_DEFAULT,
             history_max: HISTORY_DEFAULT,
             history_ms: HISTORY_MS_DEFAULT,
+            undo_ms: UNDO_MS_DEFAULT,
             pace_limit: 5,
             window_ms: 120_000,
             ack_timeout_ms: 20_000,
@@ -81,6 +92,8 @@ impl Default for CoreConfig {
             pairing_timeout_ms: 300_000,
             links: LinkPolicy::Park,
             prepare_pause_ms: 5_000,
+            confirm_after_ms: None,
+            phone: PhoneConfig::default(),
         }
     }
 }

@@ -9,6 +9,7 @@ impl Core {
     pub(crate) fn holds(&self, now: Now) -> Vec<Hold> {
         let mut holds = Vec::new();
         self.session_holds(now, &mut holds);
+        self.offline_and_battery_holds(now, &mut holds);
         if let Some(since) = self.facts.paused_since {
             holds.push(hold(
                 HoldKind::Paused,
@@ -18,8 +19,9 @@ impl Core {
                 "tetherctl resume",
             ));
         }
+        self.stale_hold(&mut holds);
         let free_at = self.pacer.free_at(now.mono_ms);
-        if self.queue.to_leave() > 0 && free_at > now.mono_ms {
+        if self.queue.to_leave_now() > 0 && free_at > now.mono_ms {
             let until = self.wall_of(free_at, now);
             let since = self.wall_of(self.pacer.last().unwrap_or(now.mono_ms), now);
             let why = format!(
@@ -157,7 +159,13 @@ impl Core {
 }
 
 /// `cause` is a clause, so that it fits into longer sentences too.
-fn hold(kind: HoldKind, since: i64, until: Option<Time>, cause: &str, remedy: &str) -> Hold {
+pub(crate) fn hold(
+    kind: HoldKind,
+    since: i64,
+    until: Option<Time>,
+    cause: &str,
+    remedy: &str,
+) -> Hold {
     let mut letters = cause.chars();
     let why = letters
         .next()

@@ -48,6 +48,7 @@ impl Core {
         };
         consider(self.link.run.as_ref().and_then(|run| run.deadline), Wake::RunTimeout);
         consider(self.link.ban_ends, Wake::BanEnds);
+        consider(self.phone_wake(), Wake::Phone);
         if !self.draining {
             consider(self.link.next_try(&self.facts), Wake::Connect);
         }
@@ -57,6 +58,9 @@ impl Core {
         consider(self.resolve_at(), Wake::Resolve);
         consider(self.trim_at(), Wake::Trim);
         consider(self.preparation_at(), Wake::Prepare);
+        consider(self.due_at(), Wake::Due);
+        consider(self.expiry_at(), Wake::Expiry);
+        consider(self.undo_ends_at(), Wake::UndoEnds);
         if let Some((at, wake)) = self.next_attempt() {
             consider(Some(at), wake);
         }
@@ -75,11 +79,18 @@ impl Core {
 
     /// Whether anything but the pacer and the messages themselves forbids an attempt.
     pub(crate) fn may_dispatch(&self) -> bool {
-        self.link.can_send() && self.facts.paused_since.is_none() && !self.draining
+        self.link.can_send()
+            && self.facts.paused_since.is_none()
+            && !self.draining
+            && !self.phone_holds()
+            && self.backlog.stale.is_none()
     }
 
     /// When the first message of a chat may be attempted, as far as it alone matters.
     fn ready_at(&self, head: &Message) -> Option<u64> {
+        if head.is_overdue(self.now.wall_ms) {
+            return None;
+        }
         Some(self.rested_at(head)?.max(self.gates(head)?))
     }
 
@@ -104,8 +115,9 @@ impl Core {
         }
     }
 
-    /// Makes every attempt that may be made now: those without an answer first, then in
-    /// the order of acceptance, never past an unfinished one of the same chat.
+    /// Makes every attempt that may be made now: those without an answer first, then by
+    /// priority and in the order of acceptance, never past an unfinished one of the same
+    /// chat.
     pub(crate) fn dispatch(&mut self, now: Now) {
         while self.next_attempt().is_some_and(|(at, _)| at <= now.mono_ms) {
             let Some(id) = self.first_ready(now) else { return };
@@ -117,12 +129,7 @@ impl Core {
 
     fn first_ready(&self, now: Now) -> Option<MessageId> {
         let ready = |head: &&Message| self.ready_at(head).is_some_and(|at| at <= now.mono_ms);
-        let unknown = if self.queue.unknown_len() == 0 {
-            None
-        } else {
-            self.queue.heads().filter(|m| m.state == State::Unknown).find(ready)
-        };
-        unknown.or_else(|| self.queue.heads().find(ready)).map(|message| message.id)
+        self.queue.heads().find(ready).map(|message| message.id)
     }
 
     /// The slot is spent on the attempt, in the same batch: the server counts attempts.
@@ -150,6 +157,8 @@ impl Core {
         for id in late {
             self.unanswered(id, now);
         }
+        self.expire_overdue(now);
+        self.end_undo();
         if self.resolve_at().is_some_and(|at| at <= now.mono_ms) {
             self.close_run(Closing::Reconnect);
         }
@@ -164,6 +173,8 @@ impl Core {
                 self.out.facts = true;
             }
         }
+        self.judge_phone(now);
+        self.judge_backlog(now);
     }
 
     fn flying(&self) -> impl Iterator<Item = (MessageId, u64)> {
@@ -231,7 +242,7 @@ impl Core {
         self.touch(id, now);
     }
 
-    /// Keeps shelf and history within their bounds.
+    /// Keeps shelf and history within their bounds. What can be brought back is no history.
     pub(crate) fn trim(&mut self, now: Now) {
         while self.queue.parked_len() > self.config.parked_max {
             let Some(id) = self.queue.oldest_parked() else { break };

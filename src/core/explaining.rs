@@ -1,12 +1,13 @@
 //! Takes the [`Situation`] from the core, and answers `explain` with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::Core;
 use crate::core::causes::causes;
 use crate::core::io::Now;
+use crate::core::preparing::LinkWarning;
 use crate::core::situation::{Down, Group, Pacing, Phone, Session, Situation};
-use crate::rpc::api::{self, Reason, ReasonKind, SessionState, State};
+use crate::rpc::api::{self, MessageId, Reason, ReasonKind, SessionState, State};
 
 impl Core {
     /// Why messages wait, as `explain` answers it.
@@ -28,14 +29,26 @@ impl Core {
             now: now.wall_ms,
             draining: self.draining,
             started_at: self.started_at,
+            set_aside: self.store.set_aside,
             session: self.session_situation(now),
-            phone: Phone { status: self.status(now).phone, ..Phone::default() },
+            phone: Phone {
+                status: self.phone_status(now),
+                offline_holds: self.holds_offline(),
+                battery_holds: self.holds_battery(now),
+            },
+            backlog_since: self.backlog.stale.map(|stale| stale.since),
             paused_since: self.facts.paused_since,
             clock_jump: self.clockwork.jump(),
             pacing: self.pacing_situation(now),
             ..Situation::default()
         };
         self.sort_messages(&mut situation);
+        for (id, warning) in self.doubtful_links() {
+            let LinkWarning { detail, code, at } = warning;
+            situation.doubtful.add(id, *at);
+            let said = code.map_or_else(|| detail.clone(), |code| code.to_string());
+            situation.doubtful.details.insert(said);
+        }
         situation
     }
 
@@ -82,7 +95,13 @@ impl Core {
     /// Puts each live message into the groups that it belongs to.
     fn sort_messages(&self, situation: &mut Situation) {
         let mut parked: BTreeMap<ReasonKind, Group> = BTreeMap::new();
-        for message in self.queue.iter() {
+        for (due, id) in self.queue.promises().scheduled() {
+            let since = self.queue.get(id).map_or(due, |message| message.accepted_at);
+            situation.early.add(id, since);
+            situation.early_due.get_or_insert(due);
+        }
+        let early: BTreeSet<MessageId> = situation.early.ids.iter().copied().collect();
+        for message in self.queue.iter().filter(|message| !early.contains(&message.id)) {
             match message.state {
                 State::Preparing => {
                     situation.waiting.push(message.id);

@@ -9,8 +9,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::backlog::Backlog;
 use crate::core::message::{ChatId, Digest, Message, StoredFile, WaMessageId};
 use crate::core::pacer::Slot;
+pub use crate::core::phone::Sign;
+use crate::core::phone::{Heartbeat, PhoneFacts};
 pub use crate::core::preparing::{
     LinkFinding, LinkWarning, Outcome, Preparation, PrepareCommand, Prepared, Source, Trouble,
 };
@@ -73,8 +76,12 @@ pub enum Request {
     Submit(Box<Submission>),
     /// `queue.cancel`.
     Cancel {
-        /// Which.
+        /// Which; empty: all that match.
         ids: Vec<MessageId>,
+        /// Of those, the ones that match; `to` is already normalised.
+        filter: Selection,
+        /// Say only.
+        dry_run: bool,
     },
     /// `queue.clear`.
     Clear {
@@ -87,6 +94,15 @@ pub enum Request {
     Retry {
         /// Which; `to` is already normalised.
         filter: Selection,
+        /// Say only.
+        dry_run: bool,
+    },
+    /// `queue.restore`: cancelled messages come back.
+    Restore {
+        /// Which; `to` is already normalised.
+        filter: Selection,
+        /// Say only.
+        dry_run: bool,
     },
     /// `queue.pause`.
     Pause,
@@ -103,6 +119,10 @@ pub enum Request {
     Takeover,
     /// `session.logout`: unlink this device.
     Logout,
+    /// `phone.heartbeat`.
+    Heartbeat(Box<Heartbeat>),
+    /// `queue.release`: a stale backlog may leave.
+    Release,
     /// The daemon is going down: start nothing new. Replied to when no attempt is in
     /// flight any more; the run is told to close in the same breath.
     Drain,
@@ -233,13 +253,17 @@ pub struct Facts {
     pub keys_void: bool,
     /// For how long the daemon had lived, over all its lives, when this was written.
     pub lived_ms: u64,
+    /// What is known about the phone.
+    pub phone: PhoneFacts,
+    /// What waited for long.
+    pub backlog: Backlog,
 }
 
 impl Facts {
     /// What stays when the account goes.
     pub(crate) fn without_account(&self) -> Facts {
-        let Facts { last_id, paused_since, lived_ms, .. } = *self;
-        Facts { last_id, paused_since, lived_ms, keys_void: true, ..Facts::default() }
+        let Facts { last_id, paused_since, lived_ms, backlog, .. } = *self;
+        Facts { last_id, paused_since, lived_ms, backlog, keys_void: true, ..Facts::default() }
     }
 }
 
@@ -252,6 +276,8 @@ pub struct Restored {
     pub slots: Vec<Slot>,
     /// The small facts.
     pub facts: Facts,
+    /// How the store was found.
+    pub store: api::StoreStatus,
 }
 
 /// Something the shell does after the changes are durable.
@@ -283,10 +309,14 @@ pub enum Answer {
     Cleared(api::ClearResult),
     /// To [`Request::Retry`].
     Retried(api::RetryResult),
+    /// To [`Request::Restore`].
+    Restored(api::RestoreResult),
     /// To [`Request::Pair`].
     Pairing(api::PairResult),
-    /// To [`Request::Pause`], [`Request::Resume`] and the session's requests.
+    /// To [`Request::Pause`], [`Request::Resume`], [`Request::Release`] and the session's requests.
     Status(Box<api::Status>),
+    /// To [`Request::Heartbeat`].
+    Phone(Box<api::PhoneStatus>),
     /// To [`Request::Drain`].
     Draining,
 }
@@ -310,6 +340,14 @@ pub enum Wake {
     Prepare,
     /// A ban ends.
     BanEnds,
+    /// The phone is to be asked, or counts as something else.
+    Phone,
     /// History is due to be trimmed.
     Trim,
+    /// A message that was not to be sent before a time may be sent by now.
+    Due,
+    /// A message is not to be sent any more.
+    Expiry,
+    /// A cancelled message can be brought back no more.
+    UndoEnds,
 }

@@ -4,7 +4,7 @@
 //! missing and `parked` aside. Acks and receipts come in any order and more than once:
 //! they only ever lead forward, towards what is known to be true.
 
-use crate::core::message::{Attempt, Message};
+use crate::core::message::{Attempt, Message, Undo};
 use crate::rpc::api::{Reason, ReasonKind, State};
 
 /// The server's refusal of messages to new contacts.
@@ -112,6 +112,11 @@ impl Message {
         match self.state {
             State::Sending | State::Unknown => self.enter(State::Parked, Some(reason), wall_ms),
             State::Parked if unanswered => self.reason = Some(reason),
+            // It would come back as if no answer had come.
+            State::Cancelled if self.undo.as_ref().is_some_and(Undo::is_unanswered) => {
+                self.undo = self.undo.take().map(|undo| Undo { reason: Some(reason), ..undo });
+                return true;
+            }
             State::Preparing
             | State::Queued
             | State::Parked
@@ -163,13 +168,66 @@ impl Message {
         true
     }
 
-    /// preparing, queued, parked -> cancelled.
-    pub fn cancel(&mut self, wall_ms: i64) -> Result<(), IllegalStep> {
-        if !matches!(self.state, State::Preparing | State::Queued | State::Parked) {
+    /// preparing, queued, parked -> cancelled. Until `undo_until`, in lived milliseconds, it
+    /// can be brought back.
+    pub fn cancel(&mut self, undo_until: Option<u64>, wall_ms: i64) -> Result<(), IllegalStep> {
+        if !self.can_be_cancelled() {
             return Err(self.illegal("cancelled"));
         }
+        let (state, reason) = (self.state, self.reason.take());
         self.enter(State::Cancelled, None, wall_ms);
+        self.undo = undo_until.map(|until_lived_ms| Undo { until_lived_ms, state, reason });
         Ok(())
+    }
+
+    /// Whether nothing of it can be on its way.
+    pub fn can_be_cancelled(&self) -> bool {
+        matches!(self.state, State::Preparing | State::Queued | State::Parked)
+    }
+
+    /// cancelled -> what it was before, in its old place.
+    pub fn restore(&mut self, wall_ms: i64) -> Result<(), IllegalStep> {
+        match (self.state, self.undo.take()) {
+            (State::Cancelled, Some(undo)) => {
+                self.enter(undo.state, undo.reason, wall_ms);
+                Ok(())
+            }
+            (_, undo) => {
+                self.undo = undo;
+                Err(self.illegal("brought back"))
+            }
+        }
+    }
+
+    /// Its time to be brought back has run out. It stays cancelled.
+    pub fn end_undo(&mut self) {
+        self.undo = None;
+    }
+
+    /// preparing, queued, parked, unknown -> expired. With the reason why no attempt came to
+    /// an end, if there was one: it may have left then.
+    pub fn expire(&mut self, wall_ms: i64) -> Result<(), IllegalStep> {
+        match self.state {
+            State::Preparing | State::Queued | State::Parked | State::Unknown => {
+                let reason = self.reason.take();
+                let unanswered = || Reason::new(ReasonKind::NoAnswer);
+                let reason = reason.or_else(|| self.maybe_out.then(unanswered));
+                self.enter(State::Expired, reason, wall_ms);
+                Ok(())
+            }
+            State::Sending
+            | State::Sent
+            | State::Delivered
+            | State::Read
+            | State::Failed
+            | State::Expired
+            | State::Cancelled => Err(self.illegal("expired")),
+        }
+    }
+
+    /// Whether it must not be sent any more at this time.
+    pub fn is_overdue(&self, wall_ms: i64) -> bool {
+        self.expires_at.is_some_and(|at| at <= wall_ms)
     }
 
     /// parked -> queued, at the end; preparing, if something has to be done before.
@@ -198,6 +256,8 @@ impl Message {
     pub(crate) fn enter(&mut self, state: State, reason: Option<Reason>, wall_ms: i64) {
         self.state = state;
         self.reason = reason;
+        // A message that moves on by itself cannot be brought back.
+        self.undo = None;
         self.changed_at = wall_ms;
     }
 

@@ -7,7 +7,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::core::preparing::{LinkWarning, Source};
-use crate::rpc::api::{FileInfo, Kind, LinkPreview, MessageId, Priority, Reason, State};
+use crate::rpc::api::{
+    FileInfo, Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, State,
+};
 
 /// A message's id on the network: `3EB0` and 18 upper-case hex digits. Given once,
 /// kept for life.
@@ -164,6 +166,9 @@ pub struct Message {
     /// Why it is parked, failed or unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// While cancelled: how it is brought back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undo>,
     /// Its place in the order of sending; greater is later. A retried one gets a new place.
     pub order: u64,
     /// Attempts made so far.
@@ -188,6 +193,31 @@ pub struct Message {
     /// Wall milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_at: Option<i64>,
+}
+
+/// What a cancelled message was, so that it can be brought back. It keeps its order all
+/// the while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undo {
+    /// Until when, in the daemon's lived milliseconds.
+    pub until_lived_ms: u64,
+    /// Where it stood.
+    pub state: State,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
+
+impl Undo {
+    /// Whether it was set aside for want of an answer.
+    pub fn is_unanswered(&self) -> bool {
+        self.reason.as_ref().is_some_and(|reason| reason.kind == ReasonKind::NoAnswer)
+    }
+}
+
+/// Whether a cancelled message can be brought back, so that all of it has to stay.
+pub fn is_restorable(message: &Message) -> bool {
+    message.state == State::Cancelled && message.undo.is_some()
 }
 
 /// Names a file in the spool: 32 lower-case hex digits, random.

@@ -7,15 +7,20 @@
 //! - [`message`], [`life`]: a message, and which state follows which.
 //! - `queue`: all messages and their order. [`pacer`]: when an attempt may leave.
 //! - `link`: the one connection, and when to try it again.
-//! - `requests`, `session_requests`, `session_events`: one method for each input.
-//! - `preparing`: what has to be done before a message can be queued.
+//! - `requests`, `cleaning`, `session_requests`, `session_events`: one method for each
+//!   input.
+//! - `promises`, `overdue`: what a message was promised by a clock, and what comes of it.
+//! - [`phone`], `phone_words`: whether the phone is there, and what is told of it.
+//! - [`backlog`]: what waited so long that it wants a word before it leaves.
+//! - [`preparing`]: what has to be done before a message can be queued.
 //! - `gates`: what keeps one message back.
 //! - `dispatch`: what time alone brings about, and the next attempt.
-//! - `query`, `diagnosis`: answers for readers, in the wire's types.
 //! - `explaining` takes a `situation`, of which `causes` makes what `explain` answers.
+//! - `query`, `forecast`, `diagnosis`: answers for readers, in the wire's types.
 
 use std::collections::BTreeMap;
 
+use crate::core::backlog::Backlog;
 use crate::core::clockwork::Clockwork;
 use crate::core::io::{
     Actions, Answer, BootId, Effect, Facts, Input, Now, Request, Restored, SessionCommand, Token,
@@ -23,24 +28,33 @@ use crate::core::io::{
 use crate::core::link::Link;
 use crate::core::out::Out;
 use crate::core::pacer::Pacer;
+use crate::core::phone::Phone;
 use crate::core::query::StatusKey;
 use crate::core::queue::Queue;
 use crate::rpc::api::{self, MessageId};
 
+pub mod backlog;
 pub(crate) mod causes;
+pub(crate) mod cleaning;
 pub(crate) mod clockwork;
 pub mod config;
 pub(crate) mod diagnosis;
 pub(crate) mod dispatch;
 pub(crate) mod explaining;
+pub(crate) mod forecast;
 pub(crate) mod gates;
 pub mod io;
 pub mod life;
 pub(crate) mod link;
 pub mod message;
+pub mod moment;
 pub(crate) mod out;
+pub(crate) mod overdue;
 pub mod pacer;
+pub mod phone;
+mod phone_words;
 pub mod preparing;
+pub(crate) mod promises;
 pub(crate) mod query;
 pub(crate) mod queue;
 mod redacted;
@@ -65,6 +79,7 @@ pub struct Core {
     now: Now,
     /// When this life began, monotonic, and how long those before it lasted.
     lived: (u64, u64),
+    store: api::StoreStatus,
     clockwork: Clockwork,
     facts: Facts,
     queue: Queue,
@@ -76,6 +91,8 @@ pub struct Core {
     rounds: u64,
     pacer: Pacer,
     link: Link,
+    phone: Phone,
+    backlog: Backlog,
     draining: bool,
     /// Callers that wait for the drain to end.
     drainers: Vec<Token>,
@@ -88,18 +105,21 @@ impl Core {
     /// Takes over what the store gave back. The actions hold what the restart itself
     /// changes, and the first connection if there is an account and nothing forbids it.
     pub fn new(config: CoreConfig, boot: BootId, restored: Restored, now: Now) -> (Core, Actions) {
-        let Restored { messages, slots, mut facts } = restored;
+        let Restored { messages, slots, mut facts, store } = restored;
         let (pacer, slots_changed) =
             Pacer::new(boot, config.pace_limit, config.window_ms, &slots, now.mono_ms);
         let queue = Queue::new(messages);
         facts.last_id = facts.last_id.max(queue.last_id());
         let lived = (now.mono_ms, facts.lived_ms.max(queue.lived_ms()));
         let link = Link::new(&facts, now);
+        let phone = Phone::new(boot, facts.account.as_ref(), &facts.phone, now);
+        let backlog = Backlog::new(facts.backlog, boot, now);
         let mut core = Core {
             config,
             started_at: now.wall_ms,
             now,
             lived,
+            store,
             clockwork: Clockwork::new(now),
             facts,
             queue,
@@ -108,6 +128,8 @@ impl Core {
             rounds: 0,
             pacer,
             link,
+            phone,
+            backlog,
             draining: false,
             drainers: Vec::new(),
             told: None,
@@ -153,6 +175,7 @@ impl Core {
         self.now = Now { mono_ms: now.mono_ms.max(self.now.mono_ms), ..now };
         let (began, before) = self.lived;
         self.queue.live_to(before.saturating_add(self.now.mono_ms.saturating_sub(began)));
+        self.queue.turn_to(self.now.wall_ms);
         self.now
     }
 
@@ -172,6 +195,8 @@ impl Core {
         }
         if self.out.facts {
             self.facts.lived_ms = self.queue.lived_ms();
+            self.facts.phone = self.phone_facts();
+            self.facts.backlog = self.backlog;
         }
         std::mem::take(&mut self.out).into_actions(&self.queue, &self.pacer, &self.facts)
     }
@@ -182,17 +207,21 @@ impl Core {
                 let result = self.submit(*submission, now).map(|sent| Answer::Sent(Box::new(sent)));
                 self.reply(token, result);
             }
-            Request::Cancel { ids } => {
-                let result = self.cancel(ids, now);
+            Request::Cancel { ids, filter, dry_run } => {
+                let result = self.cancel(ids, &filter, dry_run, now);
                 self.reply(token, Ok(Answer::Cancelled(result)));
             }
             Request::Clear { filter, dry_run } => {
                 let result = self.clear(&filter, dry_run, now);
                 self.reply(token, Ok(Answer::Cleared(result)));
             }
-            Request::Retry { filter } => {
-                let result = self.retry(&filter, now);
+            Request::Retry { filter, dry_run } => {
+                let result = self.retry(&filter, dry_run, now);
                 self.reply(token, Ok(Answer::Retried(result)));
+            }
+            Request::Restore { filter, dry_run } => {
+                let result = self.restore(&filter, dry_run, now);
+                self.reply(token, Ok(Answer::Restored(result)));
             }
             Request::Pause => {
                 self.set_paused(true, now);
@@ -214,6 +243,14 @@ impl Core {
             Request::Logout => {
                 let result = self.logout();
                 self.reply_session(token, result, now);
+            }
+            Request::Heartbeat(report) => {
+                let result = self.heartbeat(*report, now);
+                self.reply(token, result.map(|status| Answer::Phone(Box::new(status))));
+            }
+            Request::Release => {
+                self.release(now);
+                self.reply_status(token, now);
             }
             Request::Drain => self.drain(token),
         }

@@ -45,6 +45,32 @@ pub(crate) struct Pacer {
     slots: Vec<Spent>,
 }
 
+/// A pacer played ahead of time: attempts leave as early as they may, or later.
+#[derive(Debug)]
+pub(crate) struct PaceRun {
+    limit: usize,
+    window_ms: u64,
+    /// From when each slot ages, the oldest first.
+    times: Vec<u64>,
+    at: u64,
+}
+
+impl PaceRun {
+    /// When the next attempt may leave.
+    pub(crate) fn next(&self) -> u64 {
+        let index = self.times.len().checked_sub(self.limit);
+        let oldest = index.and_then(|index| self.times.get(index));
+        oldest.map_or(self.at, |at| at.saturating_add(self.window_ms).max(self.at))
+    }
+
+    /// An attempt leaves then, or as soon as it may. Answers when.
+    pub(crate) fn spend(&mut self, at: u64) -> u64 {
+        self.at = self.next().max(at);
+        self.times.push(self.at);
+        self.at
+    }
+}
+
 impl Pacer {
     /// Takes over what was stored. True if that has to be stored anew.
     pub(crate) fn new(
@@ -97,6 +123,12 @@ impl Pacer {
         };
         let rounds = u64::try_from(rounds).unwrap_or(u64::MAX);
         first.saturating_add(rounds.saturating_mul(self.window_ms))
+    }
+
+    /// The slots as they will be spent from now on, to be played through.
+    pub(crate) fn run(&self, mono_ms: u64) -> PaceRun {
+        let times = self.times(mono_ms);
+        PaceRun { limit: self.limit, window_ms: self.window_ms, times, at: mono_ms }
     }
 
     /// Spends a slot on an attempt, which is open until [`Pacer::close`].

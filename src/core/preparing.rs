@@ -212,10 +212,25 @@ impl Core {
         self.preparations.values().filter_map(|under| under.rests_until).min()
     }
 
-    /// A preparation that somebody asked for: nothing that is remembered counts.
-    pub(crate) fn prepare_afresh(&mut self, id: MessageId) {
-        let under = Under { round: 0, tries: 0, afresh: true, rests_until: Some(0) };
-        self.preparations.insert(id, under);
+    /// Puts a parked message back into the queue. What has to be prepared for it is
+    /// prepared again, and nothing that is remembered counts.
+    pub(crate) fn put_in_again(&mut self, id: MessageId, order: u64, now: Now) {
+        let links = self.config.links;
+        let requeued = self.queue.change(id, |message| {
+            // What was fetched can be fetched again.
+            let unreadable =
+                message.reason.as_ref().is_some_and(|r| r.kind == ReasonKind::FileUnreadable);
+            let old = message.file.take_if(|_| unreadable && message.source.is_some());
+            let prepare = message.needs_preparing(links);
+            message.requeue(order, prepare, now.wall_ms).map(|()| (prepare, old))
+        });
+        let Some(Ok((prepare, old))) = requeued else { return };
+        if prepare {
+            let under = Under { round: 0, tries: 0, afresh: true, rests_until: Some(0) };
+            self.preparations.insert(id, under);
+        }
+        self.out.prepare.extend(old.map(|file| PrepareCommand::Discard(file.spool)));
+        self.settle_message(id, now);
     }
 
     /// The shell reports.
@@ -293,7 +308,6 @@ impl Core {
     }
 
     /// Messages that wait or are on their way although a link in them is doubtful.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for whoever tells the causes"))]
     pub(crate) fn doubtful_links(&self) -> impl Iterator<Item = (MessageId, &LinkWarning)> {
         self.queue
             .iter()

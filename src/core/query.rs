@@ -1,10 +1,10 @@
 //! Answers for readers, in the wire's own types. Changes nothing.
 
-use std::collections::HashMap;
-
 use crate::core::Core;
+use crate::core::forecast::{Forecast, Outlook};
 use crate::core::io::{Now, Selection};
 use crate::core::message::Message;
+use crate::core::phone_words::PhoneKey;
 use crate::rpc::api::{self, HoldKind, MessageId, SessionState, State, Time};
 
 /// What makes a status worth telling. Counts and slots are not in it: they follow from
@@ -21,13 +21,7 @@ pub(crate) struct StatusKey {
     idle: bool,
     full: bool,
     limits: (usize, usize, u64),
-}
-
-/// When waiting messages are expected to leave, worked out once for a whole list.
-struct Forecast<'a> {
-    core: &'a Core,
-    now: Now,
-    places: HashMap<MessageId, usize>,
+    phone: PhoneKey,
 }
 
 impl Core {
@@ -54,7 +48,8 @@ impl Core {
             },
             queue: self.queue_status(now),
             pacing: self.pacing_status(now),
-            phone: api::PhoneStatus::unknown(Time(self.started_at)),
+            store: self.store,
+            phone: self.phone_status(now),
             holds: self.holds(now),
         }
     }
@@ -69,7 +64,7 @@ impl Core {
             sending: self.queue.sending_len(),
             unknown: self.queue.unknown_len(),
             parked: self.queue.parked_len(),
-            history: self.queue.history_len(),
+            history: self.queue.history_len() + self.queue.promises().undoable_len(),
             paused: self.facts.paused_since.is_some(),
             next_send_at,
             last_send_at,
@@ -89,12 +84,12 @@ impl Core {
     /// When the next and the last waiting message leave; none while something other than
     /// the pacer holds the queue, or nothing waits.
     pub(crate) fn sends(&self, now: Now) -> (Option<Time>, Option<Time>) {
-        let Some(last) = self.queue.to_leave().checked_sub(1) else { return (None, None) };
-        if !self.may_dispatch() {
-            return (None, None);
+        match self.first_and_last(now) {
+            Some((first, last)) if self.may_dispatch() => {
+                (Some(self.wall_of(first, now)), Some(self.wall_of(last, now)))
+            }
+            Some(_) | None => (None, None),
         }
-        let at = |ahead| Some(self.wall_of(self.pacer.expected(now.mono_ms, ahead), now));
-        (at(0), at(last))
     }
 
     /// A monotonic moment on the wall clock as it stands now.
@@ -106,8 +101,7 @@ impl Core {
     /// One message, without its whole text.
     pub fn message(&self, id: MessageId, now: Now) -> Option<api::Message> {
         let message = self.queue.get(id)?;
-        let place = (message.state == State::Queued).then(|| self.queue.queued_before(message));
-        Some(self.wire(message, place, now))
+        Some(self.wire(message, self.outlook(id, now), now))
     }
 
     /// Finds a message by its id on the network.
@@ -129,18 +123,18 @@ impl Core {
         now: Now,
     ) -> api::ListResult {
         let live = [State::Preparing, State::Queued, State::Sending, State::Unknown, State::Parked];
-        let states: &[State] = if filter.states.is_empty() { &live } else { &filter.states };
         let limit = limit.unwrap_or(api::LIST_ENTRIES_MAX).clamp(1, api::LIST_ENTRIES_MAX);
         let forecast = Forecast::new(self, now);
         let mut result = api::ListResult { messages: Vec::new(), total: 0, next: None };
         let mut more = false;
-        for message in self.queue.iter().filter(|m| filter.matches(m, states, now)) {
+        for message in self.queue.iter().filter(|m| filter.matches(m, &live, now)) {
             result.total += 1;
             if after.is_some_and(|after| message.id <= after) {
                 continue;
             }
             if result.messages.len() < limit {
-                result.messages.push(forecast.wire(message));
+                let outlook = forecast.outlook(self, message.id, now);
+                result.messages.push(self.wire(message, outlook, now));
             } else {
                 more = true;
             }
@@ -155,16 +149,12 @@ impl Core {
     pub fn snapshot(&self, now: Now) -> (api::Status, Vec<api::Message>) {
         let forecast = Forecast::new(self, now);
         let live = self.queue.iter().filter(|message| message.state.is_live());
-        (self.status(now), live.map(|message| forecast.wire(message)).collect())
+        let wire = |m: &Message| self.wire(m, forecast.outlook(self, m.id, now), now);
+        (self.status(now), live.map(wire).collect())
     }
 
-    /// `place`: how many queued ones come before it, while it is queued.
-    fn wire(&self, message: &Message, place: Option<usize>, now: Now) -> api::Message {
-        let expected = place.filter(|_| self.may_dispatch()).map(|place| {
-            // Those without an answer go first, and each takes a slot.
-            let ahead = place.saturating_add(self.queue.unknown_len());
-            self.wall_of(self.pacer.expected(now.mono_ms, ahead), now)
-        });
+    fn wire(&self, message: &Message, outlook: Outlook, now: Now) -> api::Message {
+        let leaves = outlook.leaves.filter(|_| self.may_dispatch());
         api::Message {
             id: message.id,
             wa_id: message.wa_id.0.clone(),
@@ -177,7 +167,7 @@ impl Core {
             priority: message.priority,
             not_before: message.not_before.map(Time),
             expires_at: message.expires_at.map(Time),
-            undo_until: None,
+            undo_until: self.undo_until(message, now),
             text: None,
             preview: message.preview.0.clone(),
             chars: message.chars,
@@ -187,8 +177,8 @@ impl Core {
             sent_at: message.sent_at.map(Time),
             delivered_at: message.delivered_at.map(Time),
             read_at: message.read_at.map(Time),
-            position: place.map(|place| place.saturating_add(1)),
-            expected_at: expected,
+            position: outlook.before.map(|before| before.saturating_add(1)),
+            expected_at: leaves.map(|at| self.wall_of(at, now)),
         }
     }
 
@@ -208,17 +198,7 @@ impl Core {
             idle: self.queue.taken() == 0,
             full: self.queue.taken() >= self.config.capacity,
             limits: (self.config.capacity, self.config.pace_limit, self.config.window_ms),
+            phone: self.phone_key(),
         }
-    }
-}
-
-impl<'a> Forecast<'a> {
-    fn new(core: &'a Core, now: Now) -> Forecast<'a> {
-        let places = core.queue.queued().enumerate().map(|(place, id)| (id, place)).collect();
-        Forecast { core, now, places }
-    }
-
-    fn wire(&self, message: &Message) -> api::Message {
-        self.core.wire(message, self.places.get(&message.id).copied(), self.now)
     }
 }

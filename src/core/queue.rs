@@ -4,10 +4,21 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::core::message::{ChatId, Message};
-use crate::rpc::api::{MessageId, State};
+use crate::core::promises::Promises;
+use crate::rpc::api::{MessageId, Priority, State};
+
+/// What comes before the order in which messages were accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// Under way or without an answer: nothing of its chat passes it, whatever its
+    /// priority, and of those that wait it is dealt with first.
+    Out,
+    /// It waits.
+    Waits(Priority),
+}
 
 /// A place in the order of sending. The id keeps it unique whatever a record says.
-type Place = (u64, MessageId);
+pub(crate) type Place = (Rank, u64, MessageId);
 /// When a message last changed its state, in lived milliseconds, and which: what is
 /// trimmed first.
 type Aged = (u64, MessageId);
@@ -18,16 +29,20 @@ pub(crate) struct Queue {
     messages: BTreeMap<MessageId, Message>,
     by_wa: HashMap<String, MessageId>,
     by_key: HashMap<String, MessageId>,
-    /// Each chat's messages that take a place, in order.
+    /// Each chat's messages that take a place and may be sent by now, in order.
     lanes: HashMap<ChatId, BTreeSet<Place>>,
     /// The first of each lane.
     heads: BTreeSet<Place>,
-    /// Those that are queued, of all chats.
+    /// Those that are queued and may be sent by now, of all chats.
     queued: BTreeSet<Place>,
+    /// What was promised by the wall clock, and what can be brought back.
+    promises: Promises,
     parked: BTreeSet<Aged>,
     history: BTreeSet<Aged>,
     sending: BTreeSet<MessageId>,
     preparing: BTreeSet<Place>,
+    /// Those whose time has not come included.
+    queued_all: usize,
     unknown: usize,
     last_order: u64,
     /// For how long the daemon has lived, over all its lives. Ages are counted in it: a
@@ -91,9 +106,10 @@ impl Queue {
     }
 
     fn index(&mut self, message: &Message) {
-        let place = (message.order, message.id);
+        let place = place(message);
         let aged = (message.changed_lived_ms, message.id);
-        if message.state.takes_a_place() {
+        let due = self.promises.add(message);
+        if message.state.takes_a_place() && due {
             let lane = self.lanes.entry(message.to.clone()).or_default();
             if let Some(first) = lane.first() {
                 self.heads.remove(first);
@@ -108,7 +124,10 @@ impl Queue {
                 self.preparing.insert(place);
             }
             State::Queued => {
-                self.queued.insert(place);
+                self.queued_all += 1;
+                if due {
+                    self.queued.insert(place);
+                }
             }
             State::Sending => {
                 self.sending.insert(message.id);
@@ -117,6 +136,8 @@ impl Queue {
             State::Parked => {
                 self.parked.insert(aged);
             }
+            // It is kept for as long as it can be brought back, and is history then.
+            State::Cancelled if message.undo.is_some() => {}
             State::Sent
             | State::Delivered
             | State::Read
@@ -128,9 +149,12 @@ impl Queue {
         }
     }
 
+    /// Whether its time had come when it was indexed is not asked: it is taken from
+    /// wherever it may be.
     fn unindex(&mut self, message: &Message) {
-        let place = (message.order, message.id);
+        let place = place(message);
         let aged = (message.changed_lived_ms, message.id);
+        self.promises.remove(message);
         if let Some(lane) = self.lanes.get_mut(&message.to)
             && lane.remove(&place)
         {
@@ -150,9 +174,9 @@ impl Queue {
         self.parked.remove(&aged);
         self.history.remove(&aged);
         match message.state {
+            State::Queued => self.queued_all = self.queued_all.saturating_sub(1),
             State::Unknown => self.unknown = self.unknown.saturating_sub(1),
             State::Preparing
-            | State::Queued
             | State::Sending
             | State::Parked
             | State::Sent
@@ -162,6 +186,23 @@ impl Queue {
             | State::Expired
             | State::Cancelled => {}
         }
+    }
+
+    /// The wall clock reads this now. Those whose time has come enter their lanes; if the
+    /// clock was put back, those whose time has not come after all leave them.
+    pub(crate) fn turn_to(&mut self, wall_ms: i64) {
+        for id in self.promises.turn_to(wall_ms) {
+            if let Some(message) = self.messages.remove(&id) {
+                self.unindex(&message);
+                self.index(&message);
+                self.messages.insert(id, message);
+            }
+        }
+    }
+
+    /// What was promised by the wall clock, and what can be brought back.
+    pub(crate) fn promises(&self) -> &Promises {
+        &self.promises
     }
 
     pub(crate) fn get(&self, id: MessageId) -> Option<&Message> {
@@ -183,22 +224,28 @@ impl Queue {
 
     /// The first message of each chat, in the order of sending.
     pub(crate) fn heads(&self) -> impl Iterator<Item = &Message> {
-        self.heads.iter().filter_map(|(_, id)| self.messages.get(id))
+        self.heads.iter().filter_map(|(.., id)| self.messages.get(id))
     }
 
     /// Those that are being prepared, in the order of sending.
     pub(crate) fn preparing(&self) -> impl Iterator<Item = &Message> {
-        self.preparing.iter().filter_map(|(_, id)| self.messages.get(id))
+        self.preparing.iter().filter_map(|(.., id)| self.messages.get(id))
     }
 
-    /// The queued ones, in the order of sending.
+    /// The queued ones whose time has come, in the order of sending.
     pub(crate) fn queued(&self) -> impl Iterator<Item = MessageId> {
-        self.queued.iter().map(|(_, id)| *id)
+        self.queued.iter().map(|(.., id)| *id)
     }
 
-    /// How many queued ones come before this one.
-    pub(crate) fn queued_before(&self, message: &Message) -> usize {
-        self.queued.range(..(message.order, message.id)).count()
+    /// How many queued ones come before this one; none while its own time has not come.
+    pub(crate) fn queued_before(&self, message: &Message) -> Option<usize> {
+        let place = place(message);
+        self.queued.contains(&place).then(|| self.queued.range(..place).count())
+    }
+
+    /// A queued message's place, whether its time has come or not.
+    pub(crate) fn queued_place(&self, id: MessageId) -> Option<Place> {
+        self.messages.get(&id).filter(|m| m.state == State::Queued).map(place)
     }
 
     pub(crate) fn sending(&self) -> impl Iterator<Item = MessageId> {
@@ -238,8 +285,9 @@ impl Queue {
         self.preparing.len()
     }
 
+    /// Those whose time has not come included.
     pub(crate) fn queued_len(&self) -> usize {
-        self.queued.len()
+        self.queued_all
     }
 
     pub(crate) fn sending_len(&self) -> usize {
@@ -254,17 +302,39 @@ impl Queue {
         self.parked.len()
     }
 
+    /// Finished ones that cannot be brought back.
     pub(crate) fn history_len(&self) -> usize {
         self.history.len()
     }
 
     /// Places taken.
     pub(crate) fn taken(&self) -> usize {
-        self.preparing.len() + self.queued.len() + self.sending.len() + self.unknown
+        self.preparing.len() + self.queued_all + self.sending.len() + self.unknown
     }
 
     /// Messages that still need an attempt.
     pub(crate) fn to_leave(&self) -> usize {
-        self.preparing.len() + self.queued.len() + self.unknown
+        self.preparing.len() + self.queued_all + self.unknown
     }
+
+    /// Those of them whose time has come.
+    pub(crate) fn to_leave_now(&self) -> usize {
+        self.to_leave().saturating_sub(self.promises.scheduled_len())
+    }
+}
+
+fn place(message: &Message) -> Place {
+    let rank = match message.state {
+        State::Sending | State::Unknown => Rank::Out,
+        State::Preparing
+        | State::Queued
+        | State::Parked
+        | State::Sent
+        | State::Delivered
+        | State::Read
+        | State::Failed
+        | State::Expired
+        | State::Cancelled => Rank::Waits(message.priority),
+    };
+    (rank, message.order, message.id)
 }

@@ -23,7 +23,8 @@ redacted! {
     Facts { last_id, paused_since, replaced_since, logged_out, banned, keys_void, lived_ms }
     Submission { to, kind, body, file, source, has_links, priority, not_before, expires_at, wa_id }
     Message {
-        id, wa_id, to, kind, file, source, has_links, link_warning, priority, not_before, expires_at, chars, state, reason, order, attempts, streak, maybe_out,
+        id, wa_id, to, kind, file, source, has_links, link_warning, priority, not_before,
+        expires_at, chars, state, reason, undo, order, attempts, streak, maybe_out,
         accepted_at, changed_at, changed_lived_ms, sent_at, delivered_at, read_at
     }
 }
@@ -32,11 +33,18 @@ impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Request::Submit(submission) => f.debug_tuple("Submit").field(submission).finish(),
-            Request::Cancel { ids } => f.debug_struct("Cancel").field("ids", ids).finish(),
+            Request::Cancel { ids, .. } => {
+                f.debug_struct("Cancel").field("ids", ids).finish_non_exhaustive()
+            }
             Request::Clear { filter, dry_run } => {
                 f.debug_struct("Clear").field("filter", filter).field("dry_run", dry_run).finish()
             }
-            Request::Retry { filter } => f.debug_struct("Retry").field("filter", filter).finish(),
+            Request::Retry { filter, dry_run } => {
+                f.debug_struct("Retry").field("filter", filter).field("dry_run", dry_run).finish()
+            }
+            Request::Restore { filter, dry_run } => {
+                f.debug_struct("Restore").field("filter", filter).field("dry_run", dry_run).finish()
+            }
             Request::Pause => f.write_str("Pause"),
             Request::Resume => f.write_str("Resume"),
             Request::Pair { phone: Some(_) } => f.write_str("Pair(by code)"),
@@ -44,6 +52,8 @@ impl fmt::Debug for Request {
             Request::Reconnect => f.write_str("Reconnect"),
             Request::Takeover => f.write_str("Takeover"),
             Request::Logout => f.write_str("Logout"),
+            Request::Heartbeat(_) => f.write_str("Heartbeat(..)"),
+            Request::Release => f.write_str("Release"),
             Request::Drain => f.write_str("Drain"),
         }
     }
@@ -70,6 +80,10 @@ impl fmt::Debug for SessionEvent {
             SessionEvent::Receipt { wa_ids, kind } => {
                 f.debug_tuple("Receipt").field(wa_ids).field(kind).finish()
             }
+            SessionEvent::PhoneSeen { sign, at_ms } => {
+                f.debug_struct("PhoneSeen").field("sign", sign).field("at_ms", at_ms).finish()
+            }
+            SessionEvent::Probed { left } => f.debug_tuple("Probed").field(left).finish(),
             SessionEvent::Ended { reason, roll } => {
                 f.debug_tuple("Ended").field(reason).field(roll).finish()
             }
@@ -86,6 +100,7 @@ impl fmt::Debug for SessionCommand {
             SessionCommand::Close => f.write_str("Close"),
             SessionCommand::Logout => f.write_str("Logout"),
             SessionCommand::Forget => f.write_str("Forget"),
+            SessionCommand::Probe => f.write_str("Probe"),
             SessionCommand::Send(outgoing) => f.debug_tuple("Send").field(outgoing).finish(),
         }
     }

@@ -1,12 +1,11 @@
-//! Sending, cancelling, clearing, retrying, pausing: what callers ask of the queue.
-
-use std::collections::BTreeSet;
+//! Sending and pausing: what callers ask of the queue. Taking back is in
+//! [`crate::core::cleaning`].
 
 use crate::core::Core;
 use crate::core::config::LinkPolicy;
-use crate::core::io::{Now, PrepareCommand, Selection, Submission};
+use crate::core::io::{Now, Submission};
 use crate::core::message::{Message, Preview};
-use crate::rpc::api::{self, Error, ErrorKind, MessageId, ReasonKind, State};
+use crate::rpc::api::{self, Error, ErrorKind, MessageId, State};
 
 /// A place is free when the server has answered, a moment after the attempt.
 const ANSWER_MS: u64 = 1_000;
@@ -24,6 +23,7 @@ impl Core {
         if self.draining {
             return Err(shutting_down());
         }
+        check_times(&submission, now)?;
         if self.queue.taken() >= self.config.capacity {
             return Err(self.queue_full(now));
         }
@@ -85,108 +85,6 @@ impl Core {
             .retry_after_ms(after)
     }
 
-    /// Withdraws what has not left.
-    pub(crate) fn cancel(&mut self, ids: Vec<MessageId>, now: Now) -> api::CancelResult {
-        let mut result = api::CancelResult {
-            cancelled: Vec::new(),
-            not_cancelled: Vec::new(),
-            not_found: Vec::new(),
-            dry_run: false,
-            undo_until: None,
-        };
-        let mut seen = BTreeSet::new();
-        for id in ids.into_iter().filter(|id| seen.insert(*id)) {
-            match self.queue.change(id, |m| m.cancel(now.wall_ms).map_err(|e| e.from)) {
-                Some(Ok(())) => {
-                    self.settle_message(id, now);
-                    result.cancelled.push(id);
-                }
-                Some(Err(state)) => {
-                    result.not_cancelled.push(api::NotCancelled { id, state });
-                }
-                None => result.not_found.push(id),
-            }
-        }
-        result
-    }
-
-    /// Withdraws what matches; what is on its way is named and left.
-    pub(crate) fn clear(
-        &mut self,
-        filter: &Selection,
-        dry_run: bool,
-        now: Now,
-    ) -> api::ClearResult {
-        let defaults =
-            [State::Preparing, State::Queued, State::Parked, State::Sending, State::Unknown];
-        let states: &[State] = if filter.states.is_empty() { &defaults } else { &filter.states };
-        let (mut ids, mut in_flight, mut examples) = (Vec::new(), Vec::new(), Vec::new());
-        for message in self.queue.iter().filter(|m| filter.matches(m, states, now)) {
-            match message.state {
-                State::Preparing | State::Queued | State::Parked => {
-                    ids.push(message.id);
-                    if examples.len() < api::CLEAR_EXAMPLES_MAX {
-                        examples.push(api::ClearExample {
-                            id: message.id,
-                            to: message.to.as_str().to_owned(),
-                            preview: message.preview.0.clone(),
-                        });
-                    }
-                }
-                State::Sending | State::Unknown => in_flight.push(message.id),
-                State::Sent
-                | State::Delivered
-                | State::Read
-                | State::Failed
-                | State::Expired
-                | State::Cancelled => {}
-            }
-        }
-        let cleared = if dry_run { ids.len() } else { self.cancel(ids, now).cancelled.len() };
-        api::ClearResult { cleared, in_flight, examples, dry_run, undo_until: None }
-    }
-
-    /// Puts parked messages back, at the end, as long as there are places.
-    pub(crate) fn retry(&mut self, filter: &Selection, now: Now) -> api::RetryResult {
-        let mut result =
-            api::RetryResult { requeued: Vec::new(), no_place: Vec::new(), dry_run: false };
-        let states: &[State] =
-            if filter.states.is_empty() { &[State::Parked] } else { &filter.states };
-        let parked: Vec<(u64, MessageId)> = self
-            .queue
-            .iter()
-            .filter(|m| m.state == State::Parked && filter.matches(m, states, now))
-            .map(|m| (m.order, m.id))
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
-        for (_, id) in parked {
-            if self.draining || self.queue.taken() >= self.config.capacity {
-                result.no_place.push(id);
-                continue;
-            }
-            let order = self.queue.next_order();
-            let links = self.config.links;
-            let requeued = self.queue.change(id, |message| {
-                // What was fetched can be fetched again.
-                let unreadable =
-                    message.reason.as_ref().is_some_and(|r| r.kind == ReasonKind::FileUnreadable);
-                let old = message.file.take_if(|_| unreadable && message.source.is_some());
-                let prepare = message.needs_preparing(links);
-                message.requeue(order, prepare, now.wall_ms).map(|()| (prepare, old))
-            });
-            if let Some(Ok((prepare, old))) = requeued {
-                if prepare {
-                    self.prepare_afresh(id);
-                }
-                self.out.prepare.extend(old.map(|file| PrepareCommand::Discard(file.spool)));
-                self.settle_message(id, now);
-                result.requeued.push(id);
-            }
-        }
-        result
-    }
-
     pub(crate) fn set_paused(&mut self, paused: bool, now: Now) {
         if paused != self.facts.paused_since.is_some() {
             self.facts.paused_since = paused.then_some(now.wall_ms);
@@ -197,6 +95,20 @@ impl Core {
 
 pub(crate) fn shutting_down() -> Error {
     Error::new(ErrorKind::ShuttingDown, "The daemon is going down.").retry_after_ms(5_000)
+}
+
+/// A message that could never be sent is refused while its caller still listens.
+fn check_times(submission: &Submission, now: Now) -> Result<(), Error> {
+    let Some(expires_at) = submission.expires_at else { return Ok(()) };
+    let sentence = if expires_at <= now.wall_ms {
+        let (then, now) = (api::Time(expires_at), api::Time(now.wall_ms));
+        format!("`expires_at` is {then}, and it is {now} already: it would never be sent")
+    } else if submission.not_before.is_some_and(|at| at >= expires_at) {
+        "`not_before` is not before `expires_at`: it would never be sent".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(ErrorKind::InvalidParams, sentence))
 }
 
 fn accepted(
@@ -227,6 +139,7 @@ fn accepted(
         preview: Preview(body.0.chars().take(api::PREVIEW_CHARS_MAX).collect()),
         state: State::Queued,
         reason: None,
+        undo: None,
         order,
         attempts: 0,
         streak: 0,
@@ -242,24 +155,4 @@ fn accepted(
         message.state = State::Preparing;
     }
     message
-}
-
-impl Selection {
-    /// Whether a message in one of `states` fits the other conditions.
-    pub(crate) fn matches(&self, message: &Message, states: &[State], now: Now) -> bool {
-        let old_enough = |age_s: u64| {
-            let age_ms = i64::try_from(age_s.saturating_mul(1_000)).unwrap_or(i64::MAX);
-            message.accepted_at <= now.wall_ms.saturating_sub(age_ms)
-        };
-        states.contains(&message.state)
-            && self.to.as_ref().is_none_or(|to| *to == message.to)
-            && self.older_than_s.is_none_or(old_enough)
-            && self
-                .reason
-                .is_none_or(|kind| message.reason.as_ref().is_some_and(|r| r.kind == kind))
-            && self.key_prefix.as_ref().is_none_or(|prefix| {
-                message.key.as_ref().is_some_and(|key| key.starts_with(prefix.as_str()))
-            })
-            && (self.ids.is_empty() || self.ids.contains(&message.id))
-    }
 }

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::core::message::{Attempt, ChatId, WaMessageId};
+use crate::core::phone::Sign;
 use crate::rpc::api::MessageId;
 
 /// What the session (`whatsapp::client`) reports.
@@ -57,6 +58,19 @@ pub enum SessionEvent {
         wa_ids: Vec<WaMessageId>,
         /// What.
         kind: ReceiptKind,
+    },
+    /// The account's phone gave a sign of life.
+    PhoneSeen {
+        /// What it was.
+        sign: Sign,
+        /// When the server took it, wall milliseconds, if it came from what the server
+        /// had kept for us; none: just now.
+        at_ms: Option<i64>,
+    },
+    /// [`SessionCommand::Probe`] was carried out: the question left, or it did not.
+    Probed {
+        /// Whether its frame was flushed to the socket.
+        left: bool,
     },
     /// The run is over: exactly one for each [`SessionCommand::Connect`] and
     /// [`SessionCommand::Pair`].
@@ -189,6 +203,9 @@ pub enum SessionCommand {
     Forget,
     /// Send one message. Answered by `Written`, `NotSent` or `CutOff`, in bounded time.
     Send(Outgoing),
+    /// Ask the phone something that only a phone answers and nobody sees. Answered by
+    /// `Probed` unless the run ends before; the phone's answer is a `PhoneSeen`.
+    Probe,
 }
 
 /// One attempt at one message. The shell adds the body.

@@ -24,7 +24,9 @@ impl Core {
                 }
             }
             SessionEvent::Ack { wa_id, error: None } => {
-                self.confirm(&wa_id, Reached::Server, now);
+                if self.confirm(&wa_id, Reached::Server, now) {
+                    self.copy_is_out(now);
+                }
             }
             SessionEvent::Ack { wa_id, error: Some(code) } => self.refused(&wa_id, code, now),
             SessionEvent::Receipt { wa_ids, kind } => {
@@ -37,6 +39,8 @@ impl Core {
                     self.confirm(wa_id, reached, now);
                 }
             }
+            SessionEvent::PhoneSeen { sign, at_ms } => self.phone_seen(sign, at_ms, now),
+            SessionEvent::Probed { left } => self.probed(left, now),
             SessionEvent::Ended { reason, roll } => self.ended(&reason, roll, now),
         }
     }
@@ -53,16 +57,21 @@ impl Core {
             | SessionEvent::Paired { .. }
             | SessionEvent::Connected { .. }
             | SessionEvent::Ack { .. }
-            | SessionEvent::Receipt { .. } => false,
+            | SessionEvent::Receipt { .. }
+            | SessionEvent::PhoneSeen { .. }
+            | SessionEvent::Probed { .. } => false,
         };
         self.out.slots |= closed;
     }
 
-    fn confirm(&mut self, wa_id: &WaMessageId, reached: Reached, now: Now) {
-        let Some(id) = self.queue.find_wa_id(&wa_id.0) else { return };
-        if self.queue.change(id, |m| m.confirm(reached, now.wall_ms)) == Some(true) {
+    /// Whether that was news.
+    fn confirm(&mut self, wa_id: &WaMessageId, reached: Reached, now: Now) -> bool {
+        let Some(id) = self.queue.find_wa_id(&wa_id.0) else { return false };
+        let news = self.queue.change(id, |m| m.confirm(reached, now.wall_ms)) == Some(true);
+        if news {
             self.settle_message(id, now);
         }
+        news
     }
 
     fn refused(&mut self, wa_id: &WaMessageId, code: u32, now: Now) {

@@ -7,8 +7,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::value::parse_duration;
+use crate::ctl::time::Moment;
 use crate::exit::{ExitCode, help_table};
-use crate::rpc::api::{Filter, MessageId, ReasonKind, State};
+use crate::rpc::api::{Filter, Kind, MessageId, Priority, ReasonKind, State};
 
 const JSON_HELP: &str = "\
 With --json, stdout carries the daemon's own JSON, one object a line. An error is one \
@@ -52,14 +53,12 @@ pub enum Command {
     Show(ShowArgs),
     /// List the messages that wait, are on their way, or are parked.
     Queue(QueueArgs),
-    /// Withdraw waiting and parked messages in bulk.
+    /// Withdraw waiting and parked messages in bulk; `restore` brings them back.
     Clear(ClearArgs),
-    /// Withdraw single messages.
-    Cancel {
-        /// Their ids, such as m42.
-        #[arg(required = true, value_name = "ID", value_parser = message_id)]
-        ids: Vec<MessageId>,
-    },
+    /// Withdraw messages by their ids or by conditions; `restore` brings them back.
+    Cancel(CancelArgs),
+    /// Bring back what `clear` and `cancel` withdrew lately, each to its old place.
+    Restore(RestoreArgs),
     /// Put parked messages back into the queue; without ids and filters, all of them.
     Retry(RetryArgs),
     /// Let nothing leave until `resume`. Messages are still accepted.
@@ -100,11 +99,40 @@ pub struct SendArgs {
     #[arg(value_name = "TO", allow_hyphen_values = false)]
     pub to: String,
     /// The text; - reads it from stdin, without its last newline.
-    #[arg(value_name = "TEXT|-", allow_hyphen_values = true)]
-    pub text: String,
+    #[arg(
+        value_name = "TEXT|-",
+        allow_hyphen_values = true,
+        required_unless_present = "url",
+        conflicts_with = "url"
+    )]
+    pub text: Option<String>,
+    /// A file instead of a text, by its address: https://… It is fetched in the background.
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// With a file: the text under it.
+    #[arg(long, value_name = "TEXT", requires = "url")]
+    pub caption: Option<String>,
+    /// With a file: what to send it as; without it the content decides.
+    #[arg(long = "as", value_name = "KIND", requires = "url", value_parser = file_kind())]
+    pub kind: Option<Kind>,
     /// Idempotency key: the same key with the same content is the same message.
     #[arg(long, short, value_name = "KEY")]
     pub key: Option<String>,
+    /// Never send it after this: 2h, 14:30, "2026-01-31 14:30", or RFC 3339.
+    ///
+    /// It reads `expired` then. A time without a date is the next such time, on this
+    /// machine's clock and in its time zone.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub expires: Option<Moment>,
+    /// Do not send it before this; holds no other message back. As for --expires.
+    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "after")]
+    pub at: Option<Moment>,
+    /// Do not send it for so long (90s, 10m, 2h).
+    #[arg(long = "in", id = "after", value_name = "TIME", value_parser = parse_duration)]
+    pub after: Option<Duration>,
+    /// Which of those that wait goes first; within a chat and a priority the order is kept.
+    #[arg(long, short, value_name = "PRIORITY", value_parser = priority(), default_value = "normal")]
+    pub priority: Priority,
     /// Wait until the message is sent, or delivered.
     ///
     /// Ends with 0 once it is, with 1 if it is parked, fails, expires or is withdrawn.
@@ -150,6 +178,9 @@ pub struct FilterArgs {
     /// With this reason, such as not_on_network.
     #[arg(long, value_name = "REASON", value_parser = reason())]
     pub reason: Option<ReasonKind>,
+    /// With a key that begins so.
+    #[arg(long, value_name = "PREFIX")]
+    pub key_prefix: Option<String>,
     /// Accepted at least this long ago (90s, 2h, 3d).
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub older_than: Option<Duration>,
@@ -189,6 +220,43 @@ pub struct ClearArgs {
     pub yes: bool,
 }
 
+/// `cancel`.
+#[derive(Debug, clap::Args)]
+pub struct CancelArgs {
+    /// Their ids, such as m42; with conditions, those of them that match.
+    #[arg(
+        value_name = "ID", value_parser = message_id,
+        required_unless_present_any = ["to", "reason", "key_prefix", "older_than", "state"]
+    )]
+    pub ids: Vec<MessageId>,
+    /// In this state; can be given more than once.
+    #[arg(long, short, value_name = "STATE", value_parser = states())]
+    pub state: Vec<States>,
+    /// Conditions.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// Say what would be withdrawn, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `restore`.
+#[derive(Debug, clap::Args)]
+pub struct RestoreArgs {
+    /// Only these, such as m42; without ids and conditions, all that can be brought back.
+    #[arg(value_name = "ID", value_parser = message_id)]
+    pub ids: Vec<MessageId>,
+    /// Withdrawn in this state; can be given more than once.
+    #[arg(long, short, value_name = "STATE", value_parser = states())]
+    pub state: Vec<States>,
+    /// Conditions.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// Say what would come back, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// `retry`.
 #[derive(Debug, clap::Args)]
 pub struct RetryArgs {
@@ -198,6 +266,9 @@ pub struct RetryArgs {
     /// Conditions.
     #[command(flatten)]
     pub filter: FilterArgs,
+    /// Say what would be put back, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// One value of `--state`.
@@ -226,7 +297,7 @@ impl FilterArgs {
             to: self.to.clone(),
             reason: self.reason,
             older_than_s: self.older_than.map(whole_seconds),
-            key_prefix: None,
+            key_prefix: self.key_prefix.clone(),
             ids: ids.to_vec(),
         }
     }
@@ -254,9 +325,22 @@ where
     })
 }
 
+fn moment(text: &str) -> Result<Moment, String> {
+    text.parse().map_err(|error: crate::ctl::time::NotAMoment| error.to_string())
+}
+
+fn priority() -> impl TypedValueParser<Value = Priority> {
+    one_of(Priority::ALL.map(|priority| (priority.name(), priority)).into())
+}
+
 fn states() -> impl TypedValueParser<Value = States> {
     let each = State::ALL.map(|state| (state.name(), States::One(state)));
     one_of(each.into_iter().chain([("all", States::All)]).collect())
+}
+
+fn file_kind() -> impl TypedValueParser<Value = Kind> {
+    let kinds = Kind::ALL.into_iter().filter(|kind| kind.has_file());
+    one_of(kinds.map(|kind| (kind.name(), kind)).collect())
 }
 
 fn reason() -> impl TypedValueParser<Value = ReasonKind> {
@@ -290,7 +374,7 @@ mod tests {
     #[test]
     fn filters_become_the_wire_s() {
         let Command::Clear(clear) =
-            parse("tetherctl clear --state parked --state queued --to +15550100 --older-than 1500ms --id m2")
+            parse("tetherctl clear --state parked --state queued --to +15550100 --older-than 1500ms --id m2 --key-prefix inv-")
                 .unwrap()
                 .command
         else {
@@ -304,7 +388,7 @@ mod tests {
                 to: Some("+15550100".into()),
                 reason: None,
                 older_than_s: Some(2),
-                key_prefix: None,
+                key_prefix: Some("inv-".into()),
                 ids: vec![MessageId(2)],
             }
         );
@@ -327,6 +411,24 @@ mod tests {
         assert!(parse("tetherctl send +15550100 -").is_ok());
         assert!(parse("tetherctl send +15550100 hi --wait sent --timeout 2m").is_ok());
         assert!(parse("tetherctl send +15550100 hi --timeout 2m").is_err());
+    }
+
+    #[test]
+    fn cancel_wants_ids_or_conditions() {
+        assert!(parse("tetherctl cancel m1 m2").is_ok());
+        assert!(parse("tetherctl cancel --key-prefix bulk- --dry-run").is_ok());
+        assert!(parse("tetherctl cancel").is_err());
+        assert!(parse("tetherctl cancel --dry-run").is_err());
+        assert!(parse("tetherctl restore").is_ok());
+    }
+
+    #[test]
+    fn a_message_is_put_off_by_a_time_or_for_a_time() {
+        assert!(parse("tetherctl send +15550100 hi --expires 2h --at 14:30").is_ok());
+        assert!(parse("tetherctl send +15550100 hi --in 10m --priority high").is_ok());
+        assert!(parse("tetherctl send +15550100 hi --in 10m --at 14:30").is_err());
+        assert!(parse("tetherctl send +15550100 hi --priority urgent").is_err());
+        assert!(parse("tetherctl send +15550100 hi --expires soon").is_err());
     }
 
     #[test]

@@ -91,6 +91,12 @@ pub fn status(status: &Status, clock: &Clock) -> String {
         let lead = if index == 0 { "holds" } else { "" };
         text.push_str(&format!("{lead:<9}{}\n", one_hold(hold, clock)));
     }
+    let secrets = if status.store.sealed { "encrypted" } else { "plain" };
+    text.push_str(&format!("store    the session's secrets lie {secrets}"));
+    if status.store.set_aside > 0 {
+        text.push_str(&format!("; {} damaged records set aside", status.store.set_aside));
+    }
+    text.push('\n');
     text.push_str(&format!("daemon   up for {}\n", clock.since(status.started_at)));
     text
 }
@@ -155,6 +161,10 @@ pub fn message(message: &Message, clock: &Clock) -> String {
         ("key", message.key.as_deref().map(|key| clean(key, false))),
         ("place", message.position.map(|position| position.to_string())),
         ("leaves", message.expected_at.map(|at| clock.until(at))),
+        ("priority", (!message.priority.is_normal()).then(|| message.priority.name().to_owned())),
+        ("not before", message.not_before.map(|at| clock.local(at))),
+        ("expires", message.expires_at.map(|at| clock.local(at))),
+        ("restorable", message.undo_until.map(|at| format!("until {}", clock.local(at)))),
         ("attempts", Some(message.attempts.to_string())),
         ("accepted", Some(ago(message.accepted_at))),
         ("sent", message.sent_at.map(ago)),

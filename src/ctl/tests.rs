@@ -24,6 +24,7 @@ async fn status_is_told_in_aligned_lines() {
          next     in 40 s (00:00:40), the last one in 4 min 40 s (00:04:40)\n\
          holds    pacing for 10 s, ends in 40 s (00:00:40): 5 messages left in the last 2 \
          minutes.\n\
+         store    the session's secrets lie plain\n\
          daemon   up for 3 h 05 min\n"
     );
     assert_eq!(told.code, ExitCode::Ok);
@@ -239,6 +240,49 @@ async fn cancel_tells_what_could_not_be_withdrawn() {
     let answer = json!({ "cancelled": [], "not_found": ["m9"], "not_cancelled": [] });
     let told = ctl(&["cancel", "m9"], &Daemon::new("queue.cancel", answer)).await;
     assert_eq!(told.code, ExitCode::NoInput);
+}
+
+#[tokio::test]
+async fn cancel_by_conditions_names_what_is_on_its_way_and_the_way_back() {
+    let answer = json!({ "cancelled": ["m1"], "not_found": [], "undo_until": "2026-01-01T00:10:00Z",
+        "not_cancelled": [{ "id": "m2", "state": "sending" }] });
+    let daemon = Daemon::new("queue.cancel", answer);
+    let told = ctl(&["cancel", "--key-prefix", "bulk-", "--state", "queued"], &daemon).await;
+    assert_eq!(
+        told.stdout,
+        "withdrawn: m1\nalready on their way, and left alone: m2\n`tetherctl restore` brings back \
+         what was withdrawn, until 00:10:00\n"
+    );
+    assert_eq!(told.code, ExitCode::Ok);
+    let filter = json!({ "key_prefix": "bulk-", "states": ["queued"] });
+    assert_eq!(daemon.asked()[0].1, json!({ "filter": filter }));
+}
+
+#[tokio::test]
+async fn restore_tells_what_is_back_and_what_found_no_place() {
+    let answer = json!({ "restored": ["m1"], "no_place": ["m2"] });
+    let daemon = Daemon::new("queue.restore", answer);
+    let told = ctl(&["restore", "m1", "m2", "--to", "+15550100"], &daemon).await;
+    assert_eq!(told.stdout, "back where they were: m1\n");
+    assert!(told.stderr.ends_with(": m2"), "{}", told.stderr);
+    assert_eq!(told.code, ExitCode::TempFail);
+    let filter = json!({ "to": "+15550100", "ids": ["m1", "m2"] });
+    assert_eq!(daemon.asked()[0].1, json!({ "filter": filter }));
+    let daemon = Daemon::new("queue.restore", json!({ "restored": [], "no_place": [] }));
+    let told = ctl(&["restore", "--dry-run"], &daemon).await;
+    assert_eq!(told.stdout, "nothing that matches can be brought back\n");
+    assert_eq!(daemon.asked()[0].1, json!({ "filter": {}, "dry_run": true }));
+}
+
+#[tokio::test]
+async fn send_says_when_and_how_urgent() {
+    let answer = json!({ "message": message(7, "queued"), "duplicate": false });
+    let daemon = Daemon::new("message.send", answer);
+    let line = ["send", "+15550100", "x", "--expires", "2h", "--in", "10m", "--priority", "high"];
+    ctl(&line, &daemon).await;
+    let params = json!({ "to": "+15550100", "text": "x", "priority": "high",
+        "not_before": "2026-01-01T00:10:00Z", "expires_at": "2026-01-01T02:00:00Z" });
+    assert_eq!(daemon.asked()[0].1, params);
 }
 
 #[tokio::test]

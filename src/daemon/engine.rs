@@ -350,9 +350,11 @@ impl Engine {
             | SessionCommand::Pair { .. }
             | SessionCommand::Close
             | SessionCommand::Logout
-            | SessionCommand::Forget) => Order::from_command(other),
+            | SessionCommand::Forget
+            | SessionCommand::Probe) => Order::from_command(other),
         };
         let Some(order) = order else { return };
+        let asks = matches!(order, Order::Probe);
         let starts_a_run = matches!(order, Order::Connect | Order::Pair { .. });
         if let Err(error) = self.session.order(order) {
             tracing::error!(%error, "an order was not taken");
@@ -361,6 +363,9 @@ impl Engine {
                 let reason = EndReason::Unreachable { what: "the session is busy".to_owned() };
                 let ended = SessionEvent::Ended { reason, roll: u64::MAX };
                 self.echoes.push(Input::Session(ended));
+            }
+            if asks {
+                self.echoes.push(Input::Session(SessionEvent::Probed { left: false }));
             }
         }
     }

@@ -13,12 +13,15 @@ use crate::daemon::engine_handle::{EngineHandle, MessageName, Query, QueryAnswer
 use crate::fetch::address::Schemes;
 use crate::fetch::find_links;
 use crate::rpc::api::{
-    CancelParams, CancelResult, ClearParams, ClearResult, Error, ErrorKind, Explanation, Filter,
-    GetParams, IDS_MAX, KEY_BYTES_MAX, Kind, LIST_ENTRIES_MAX, ListParams, ListResult, Message,
-    Method, NoParams, PROTOCOL_VERSION, PairParams, PairResult, RetryParams, RetryResult,
+    CancelResult, ClearParams, ClearResult, Error, ErrorKind, Explanation, Filter, GetParams,
+    IDS_MAX, KEY_BYTES_MAX, Kind, LIST_ENTRIES_MAX, ListParams, ListResult, Message, Method,
+    NoParams, PROTOCOL_VERSION, PairParams, PairResult, PhoneStatus, RestoreResult, RetryResult,
     SendParams, SendResult, State, Status, SubscribeParams, TEXT_CHARS_MAX, Version,
 };
 use crate::rpc::call::decode_params;
+
+mod cleaning;
+mod heartbeat;
 
 /// Random bytes of a network id, after its prefix.
 const WA_ID_RANDOM_BYTES: usize = 9;
@@ -47,7 +50,9 @@ pub(crate) enum Reply {
     Cleared(ClearResult),
     Cancelled(CancelResult),
     Retried(RetryResult),
+    Restored(RestoreResult),
     Pairing(PairResult),
+    Phone(Box<PhoneStatus>),
 }
 
 /// Carries out one request.
@@ -68,22 +73,22 @@ pub(crate) async fn handle(
         Method::Status | Method::Explain | Method::MessageGet | Method::QueueList => {
             ask(engine, query(method, params)?).await?
         }
-        Method::PhoneCheck
-        | Method::PhoneHeartbeat
-        | Method::QueueRestore
-        | Method::QueueRelease
-        | Method::InboxList
-        | Method::InboxFile => return Err(not_built_in(method)),
+        Method::PhoneCheck | Method::InboxList | Method::InboxFile => {
+            return Err(not_built_in(method));
+        }
         Method::MessageSend
         | Method::QueueClear
         | Method::QueueCancel
         | Method::QueueRetry
+        | Method::QueueRestore
         | Method::QueuePause
         | Method::QueueResume
         | Method::SessionPair
         | Method::SessionReconnect
         | Method::SessionTakeover
-        | Method::SessionLogout => {
+        | Method::SessionLogout
+        | Method::PhoneHeartbeat
+        | Method::QueueRelease => {
             change(engine, command(method, params, engine.schemes())?).await?
         }
     };
@@ -114,8 +119,10 @@ async fn change(engine: &EngineHandle, request: Request) -> Result<Reply, Error>
         Answer::Cancelled(cancelled) => Reply::Cancelled(cancelled),
         Answer::Cleared(cleared) => Reply::Cleared(cleared),
         Answer::Retried(retried) => Reply::Retried(retried),
+        Answer::Restored(restored) => Reply::Restored(restored),
         Answer::Pairing(pairing) => Reply::Pairing(pairing),
         Answer::Status(status) => Reply::Status(status),
+        Answer::Phone(phone) => Reply::Phone(phone),
         Answer::Draining => {
             tracing::error!("the engine answered a caller as if it was told to drain");
             return Err(not_ours(Method::Status));
@@ -161,33 +168,23 @@ fn command(method: Method, params: Map<String, Value>, schemes: Schemes) -> Resu
             let ClearParams { filter, dry_run } = decode_params(params)?;
             Ok(Request::Clear { filter: selection(filter)?, dry_run })
         }
-        Method::QueueCancel => {
-            let CancelParams { ids, .. } = decode_params(params)?;
-            if ids.is_empty() {
-                return Err(invalid("`ids` names no message"));
-            }
-            selection(Filter { ids, ..Filter::default() })
-                .map(|selection| Request::Cancel { ids: selection.ids })
-        }
-        Method::QueueRetry => {
-            let RetryParams { filter, .. } = decode_params(params)?;
-            Ok(Request::Retry { filter: selection(filter)? })
-        }
+        Method::QueueCancel => cleaning::cancel(decode_params(params)?),
+        Method::QueueRetry => cleaning::retry(decode_params(params)?),
+        Method::QueueRestore => cleaning::restore(decode_params(params)?),
         Method::QueuePause => no_params(params).map(|()| Request::Pause),
         Method::QueueResume => no_params(params).map(|()| Request::Resume),
         Method::SessionPair => pair(decode_params(params)?),
         Method::SessionReconnect => no_params(params).map(|()| Request::Reconnect),
         Method::SessionTakeover => no_params(params).map(|()| Request::Takeover),
         Method::SessionLogout => no_params(params).map(|()| Request::Logout),
+        Method::PhoneHeartbeat => heartbeat::heartbeat(decode_params(params)?),
+        Method::QueueRelease => no_params(params).map(|()| Request::Release),
         Method::Version
         | Method::Status
         | Method::Explain
         | Method::MessageGet
         | Method::QueueList
         | Method::PhoneCheck
-        | Method::PhoneHeartbeat
-        | Method::QueueRestore
-        | Method::QueueRelease
         | Method::InboxList
         | Method::InboxFile
         | Method::EventsSubscribe => Err(not_ours(method)),

@@ -1,6 +1,7 @@
 //! What the log says about changes: one line for each change of a message's state, of
 //! the session, of a pairing. Names nobody, quotes nothing.
 
+use crate::daemon::phone_news::PhoneNews;
 use crate::rpc::api::{Event, Message, PairEnd, Status};
 
 /// Writes the lines, and remembers what it last said about the session: a status is
@@ -8,6 +9,7 @@ use crate::rpc::api::{Event, Message, PairEnd, Status};
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     session: Option<String>,
+    phone: PhoneNews,
 }
 
 impl Journal {
@@ -19,6 +21,7 @@ impl Journal {
                 if let Some(session) = self.news(status) {
                     tracing::info!("session {session}");
                 }
+                self.phone.note(&status.phone);
             }
             Event::Pairing { ended: Some(end), .. } => {
                 let result = match end {

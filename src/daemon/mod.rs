@@ -16,6 +16,7 @@ mod events;
 mod handlers;
 mod journal;
 pub mod log;
+mod phone_news;
 mod preparing;
 pub mod process;
 pub mod server;
@@ -29,7 +30,6 @@ pub mod systemd;
 mod tests;
 
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,8 +52,9 @@ use crate::daemon::supervision::Supervision;
 use crate::daemon::systemd::{ActivationError, Manager, Notify};
 use crate::exit::ExitCode;
 use crate::fetch::Fetcher;
+use crate::rpc::api;
 use crate::spool::{self, Spool};
-use crate::store::{self, OpenError, ReadError, Store};
+use crate::store::{self, KeyFileError, OpenError, ReadError, SealKey, Store};
 use crate::whatsapp::{self, KeyStore as _, KeyStoreError, SessionError, StoredKeys};
 
 /// Events of the session that wait for the engine.
@@ -79,6 +80,9 @@ pub enum StartError {
     /// The store.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The key for the session's secrets.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
     /// A record that was verified at opening does not read.
     #[error("the store cannot be read: {0}")]
     Read(#[from] ReadError),
@@ -116,6 +120,11 @@ impl StartError {
     pub fn remedy(&self) -> Option<String> {
         match self {
             StartError::Store(error) => Some(error.remedy()),
+            StartError::KeyFile(_) => Some(
+                "put the key there (head -c 32 /dev/urandom makes one), readable by the daemon, or \
+                 correct state.key_file"
+                    .to_owned(),
+            ),
             StartError::Access(_) => {
                 Some("create the group, or correct the [socket] section".to_owned())
             }
@@ -139,7 +148,8 @@ impl StartError {
         match self {
             StartError::Store(error) => error.exit(),
             StartError::Read(_) | StartError::Keys(_) => ExitCode::DataErr,
-            StartError::Access(_)
+            StartError::KeyFile(_)
+            | StartError::Access(_)
             | StartError::Session(_)
             | StartError::Fetch(_)
             | StartError::Activation(_) => ExitCode::Config,
@@ -207,8 +217,12 @@ impl Daemon {
     pub async fn start_under(config: &Config, manager: Manager) -> Result<Daemon, StartError> {
         manager.notify().status("Verifying the store");
         manager.notify().extend(VERIFY_TIME_MAX);
-        let store = open(config.state.dir.clone()).await?;
+        let store = open(config).await?;
         let (mut restored, damaged) = store::queue::restore(&store)?;
+        restored.store = api::StoreStatus {
+            sealed: store.is_sealed(),
+            set_aside: store.quarantined().len() + damaged.len(),
+        };
         for record in &damaged {
             tracing::warn!(area = record.area(), damage = %record.damage, "a record is set aside");
         }
@@ -368,8 +382,10 @@ fn flatten(joined: Result<Result<(), EngineError>, JoinError>) -> Result<(), End
     }
 }
 
-async fn open(dir: PathBuf) -> Result<Store, StartError> {
-    let opened = tokio::task::spawn_blocking(move || Store::open(&dir)).await;
+async fn open(config: &Config) -> Result<Store, StartError> {
+    let key = config.state.key_file.as_deref().map(SealKey::read).transpose()?;
+    let dir = config.state.dir.clone();
+    let opened = tokio::task::spawn_blocking(move || Store::open_with(&dir, key)).await;
     Ok(opened.map_err(StartError::Broken)??)
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::config::{ClientVersion, Config, FetchConfig, Links};
 use crate::core::CoreConfig;
 use crate::core::config::LinkPolicy;
+use crate::core::phone::PhoneConfig;
 use crate::daemon::auth::AccessGroups;
 use crate::fetch;
 use crate::spool;
@@ -26,6 +27,7 @@ pub(super) fn core_config(config: &Config) -> CoreConfig {
         parked_max: config.queue.parked_max,
         history_max: config.queue.history_max,
         history_ms: millis(config.queue.history_age),
+        undo_ms: millis(config.queue.undo),
         pace_limit: config.pacing.messages,
         window_ms: millis(config.pacing.window),
         ack_timeout_ms: millis(config.session.ack_timeout),
@@ -40,6 +42,8 @@ pub(super) fn core_config(config: &Config) -> CoreConfig {
             Links::Off => LinkPolicy::Off,
         },
         prepare_pause_ms: millis(config.fetch.retry_pause),
+        confirm_after_ms: config.queue.confirm_after.map(millis),
+        phone: phone_config(config),
         ..CoreConfig::default()
     }
 }
@@ -58,6 +62,21 @@ pub(super) fn spool_limits() -> spool::Limits {
 pub(super) fn fetch_settings(config: &Config) -> fetch::Settings {
     let FetchConfig { allow_http, allow_addresses, ca_file, .. } = config.fetch.clone();
     fetch::Settings { allow_http, allow_addresses, ca_file }
+}
+
+fn phone_config(config: &Config) -> PhoneConfig {
+    let phone = &config.phone;
+    let percent = |percent: usize| u8::try_from(percent).unwrap_or(u8::MAX);
+    PhoneConfig {
+        hold_when_offline: phone.hold_when_offline,
+        hold_when_battery: phone.hold_when_battery,
+        silent_after_ms: millis(phone.silent_after),
+        ask_after_ms: millis(phone.ask_after),
+        offline_after_ms: millis(phone.offline_after),
+        battery_low: percent(phone.battery_low),
+        battery_critical: percent(phone.battery_critical),
+        battery_stale_after_ms: millis(phone.battery_stale_after),
+    }
 }
 
 pub(super) fn session_config(config: &Config) -> whatsapp::SessionConfig {

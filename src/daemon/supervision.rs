@@ -339,6 +339,7 @@ mod tests {
                 next_send_at: None,
                 last_send_at: None,
             },
+            store: Default::default(),
             phone: PhoneStatus::unknown(NOW),
             pacing: PacingStatus { limit: 5, window_ms: 120_000, spent: 0, next_slot_at: None },
             holds: Vec::new(),

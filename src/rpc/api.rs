@@ -41,7 +41,7 @@ pub use phone::{
 };
 pub use status::{
     Explanation, Hold, HoldKind, PacingStatus, QueueStatus, SessionState, SessionStatus, Status,
-    Version,
+    StoreStatus, Version,
 };
 
 /// The contract's version, as answered by `version`. Grows when something is added.

@@ -44,6 +44,9 @@ pub(super) async fn message(
         tracing::debug!("a message from a client that is not logged in");
         return;
     };
+    if attr(node, "category").as_deref() == Some("peer") {
+        return to_own_phone(world, link, &sender, node).await;
+    }
     world.note_attempt(node, &sender.user, arrived);
     if world.settings.lose_messages.take() {
         return;
@@ -78,6 +81,21 @@ pub(super) async fn message(
         tokio::time::sleep(delay).await;
         follow(&mut *shared.change().await, after);
     });
+}
+
+/// About the account and for its phone: no message of a chat, and no attempt at one. It is
+/// acknowledged whatever the server does wrong otherwise; the phone answers if it is on,
+/// and once it is back if it is off.
+async fn to_own_phone(world: &mut World, link: LinkId, sender: &DeviceId, node: &Node) {
+    world.stats.peer_messages += 1;
+    world.say(link, ack(node, "message"));
+    for delivered in world.people.receive(node, &sender.jid()).await {
+        if let Some(retry) = &delivered.retry {
+            world.phone_says(sender, retry.clone());
+        } else if delivered.ok && delivered.is_own_phone {
+            world.phone_says(sender, from_own_phone(&delivered));
+        }
+    }
 }
 
 fn follow(world: &mut World, after: Aftermath) {

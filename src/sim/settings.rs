@@ -221,6 +221,8 @@ pub struct Stats {
     pub replaced: u64,
     /// Messages that were routed.
     pub messages: u64,
+    /// Messages to the phone about the account: questions are among them.
+    pub peer_messages: u64,
     /// Acks that were sent, with or without an error.
     pub acks: u64,
     /// Keepalives that were answered.

@@ -64,6 +64,18 @@ pub enum OpenError {
         /// The newest that we know.
         known: u32,
     },
+    /// The session's secrets are encrypted, and no key was given.
+    #[error("the session's secrets in {} are encrypted, and there is no key", .dir.display())]
+    KeyMissing {
+        /// The state directory.
+        dir: PathBuf,
+    },
+    /// The session's secrets are encrypted with another key.
+    #[error("the key does not fit the session's secrets in {}", .dir.display())]
+    KeyWrong {
+        /// The state directory.
+        dir: PathBuf,
+    },
     /// The database does not read, or too much of it is damaged.
     #[error("the store in {} is damaged: {what}", .dir.display())]
     Damaged {
@@ -111,6 +123,14 @@ impl OpenError {
             OpenError::Newer { .. } => {
                 "start the newer program again; this one cannot read what it wrote".into()
             }
+            OpenError::KeyMissing { .. } => {
+                "name the key file (state.key_file, or LoadCredential=tetherd.key:PATH in the \
+                 unit); without it this state directory cannot be used"
+                    .into()
+            }
+            OpenError::KeyWrong { .. } => {
+                "name the key file that these secrets were encrypted with".into()
+            }
             OpenError::Damaged { dir, .. } => {
                 let store = dir.join(super::dir::DATABASE);
                 let aside = dir.join(format!("{}.damaged", super::dir::DATABASE));
@@ -141,6 +161,7 @@ impl OpenError {
             OpenError::Locked { .. } => ExitCode::TempFail,
             OpenError::NotADirectory { .. } => ExitCode::CantCreate,
             OpenError::WrongOwner { .. } | OpenError::TooOpen { .. } => ExitCode::NoPerm,
+            OpenError::KeyMissing { .. } | OpenError::KeyWrong { .. } => ExitCode::Config,
             OpenError::Newer { .. } => ExitCode::Protocol,
             OpenError::Damaged { .. } | OpenError::RolledBack { .. } => ExitCode::DataErr,
             OpenError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {

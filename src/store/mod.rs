@@ -20,6 +20,7 @@ mod fault;
 mod open;
 pub mod queue;
 mod record;
+mod seal;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -39,12 +40,14 @@ pub use error::{CommitError, EngineError, Failure, OpenError, ReadError, UpdateE
 pub use fault::{Fault, VARIABLE as FAULT_VARIABLE};
 pub use open::{QUARANTINE_MAX, Quarantined};
 pub use record::{CHUNK_BYTES, Damage, FORMAT, KEY_BYTES_MAX, VALUE_BYTES_MAX};
+pub use seal::{KEY_FILE_BYTES_MAX, KEY_FILE_BYTES_MIN, KeyFileError, SealKey};
 pub use value::{Scan, View};
 
 use committer::{Committer, JOBS_MAX, Job, Prepare, Shared};
 use dir::{Confirmed, StateDir};
 use engine::{Engine, Sled};
 use open::Verified;
+use seal::{Fit, Sealing};
 
 /// The store. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -59,6 +62,7 @@ struct Inner {
     shared: Arc<Shared>,
     failed: watch::Receiver<Option<Failure>>,
     quarantined: Vec<Quarantined>,
+    sealed: bool,
 }
 
 struct Open {
@@ -85,12 +89,19 @@ impl Store {
     /// Opens the store in this state directory, creating both if they are missing.
     /// Blocks: it reads and verifies every record.
     pub fn open(dir: &Path) -> Result<Store, OpenError> {
+        Store::open_with(dir, None)
+    }
+
+    /// The same, with the session's secrets under a key. Those that lie there plain are
+    /// encrypted first.
+    pub fn open_with(dir: &Path, key: Option<SealKey>) -> Result<Store, OpenError> {
         let state = StateDir::lock(dir)?;
         let folder = state.prepare()?;
         let format = state.format()?;
         open::check_format(format, dir)?;
         let before = format.map(|_| state.copy_before_opening()).transpose()?;
-        let opened = Store::open_engine(&state, &folder, dir, format.is_none());
+        let sealed = key.is_some();
+        let opened = Store::open_engine(&state, &folder, dir, format.is_none(), key);
         if let Some(before) = before {
             if opened.is_ok() { before.discard() } else { before.put_back() }
         }
@@ -102,7 +113,7 @@ impl Store {
         for record in &verified.quarantined {
             tracing::warn!(area = record.area(), damage = %record.damage, "a record is set aside");
         }
-        Store::start(Arc::new(locked), verified, confirmed, dir)
+        Store::start(Arc::new(locked), verified, confirmed, sealed, dir)
     }
 
     fn open_engine(
@@ -110,8 +121,11 @@ impl Store {
         folder: &Path,
         dir: &Path,
         is_new: bool,
-    ) -> Result<(Sled, Verified, Confirmed), OpenError> {
+        key: Option<SealKey>,
+    ) -> Result<(Sealing<Sled>, Verified, Confirmed), OpenError> {
         let engine = Sled::open(folder).map_err(|error| open::engine_error(dir, error))?;
+        let engine = Sealing::new(engine, key);
+        let fit = open::check_key(&engine, dir)?;
         state.settle()?;
         let confirmed = state.confirmed()?;
         let known = confirmed.read();
@@ -120,6 +134,9 @@ impl Store {
             let what = "reading it broke off".into();
             Err(OpenError::Damaged { dir: dir.to_path_buf(), what })
         })?;
+        if fit == Fit::New {
+            engine.seal_all().map_err(|error| open::engine_error(dir, error))?;
+        }
         Ok((engine, verified, confirmed))
     }
 
@@ -127,6 +144,7 @@ impl Store {
         engine: Arc<dyn Engine>,
         verified: Verified,
         confirmed: Confirmed,
+        sealed: bool,
         dir: &Path,
     ) -> Result<Store, OpenError> {
         let (sender, jobs) = mpsc::channel(JOBS_MAX);
@@ -151,7 +169,9 @@ impl Store {
         let open = RwLock::new(Some(Open { engine, jobs: sender }));
         let committer = Mutex::new(Some(thread));
         let quarantined = verified.quarantined;
-        Ok(Store { inner: Arc::new(Inner { open, committer, shared, failed, quarantined }) })
+        Ok(Store {
+            inner: Arc::new(Inner { open, committer, shared, failed, quarantined, sealed }),
+        })
     }
 
     /// Makes a change durable. It is handed over by the call itself: dropping the
@@ -248,6 +268,11 @@ impl Store {
     /// What was set aside when the store was opened.
     pub fn quarantined(&self) -> &[Quarantined] {
         &self.inner.quarantined
+    }
+
+    /// Whether the session's secrets lie there encrypted.
+    pub fn is_sealed(&self) -> bool {
+        self.inner.sealed
     }
 
     /// The committer's counters.

@@ -11,6 +11,7 @@ use super::record::{
     Damage, FORMAT, Head, SEQUENCE_KEY, Shape, TAG_ASIDE, TAG_CHUNK, TAG_MARKER, TAG_RECORD,
     TAG_SEQUENCE, chunk_owner, record_key, unwrap, wrap,
 };
+use super::seal::{Fit, Sealing};
 use super::value::{assemble, move_aside, set_aside};
 
 /// Most damaged records that one start sets aside: beyond, it is not a damaged record
@@ -87,6 +88,16 @@ pub(super) fn check_format(format: Option<u32>, dir: &Path) -> Result<(), OpenEr
             Err(OpenError::Newer { dir: dir.to_path_buf(), found, known })
         }
         Some(_) | None => Ok(()),
+    }
+}
+
+/// Refuses a key that does not fit before anything is touched.
+pub(super) fn check_key<E: Engine>(engine: &Sealing<E>, dir: &Path) -> Result<Fit, OpenError> {
+    let fit = engine.fit().map_err(|error| engine_error(dir, error))?;
+    match fit {
+        Fit::Missing => Err(OpenError::KeyMissing { dir: dir.to_path_buf() }),
+        Fit::Wrong => Err(OpenError::KeyWrong { dir: dir.to_path_buf() }),
+        Fit::Plain | Fit::Sealed | Fit::New => Ok(fit),
     }
 }
 

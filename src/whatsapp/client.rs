@@ -64,6 +64,10 @@ impl Session {
                     self.forget().await;
                     None
                 }
+                Order::Probe => {
+                    let _ = self.events.send(SessionEvent::Probed { left: false }).await;
+                    None
+                }
                 Order::Send(out, _) => {
                     let report = Outcome::NotSent(NotSent::NotConnected).report(&out);
                     // A closed channel ends the loop.
@@ -87,7 +91,9 @@ impl Session {
                 self.forget().await;
                 None
             }
-            next @ (Some(Order::Connect | Order::Pair { .. } | Order::Close | Order::Send(..))
+            next @ (Some(
+                Order::Connect | Order::Pair { .. } | Order::Close | Order::Send(..) | Order::Probe,
+            )
             | None) => next,
         };
         let ended = SessionEvent::Ended { reason, roll: roll() };

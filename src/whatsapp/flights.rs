@@ -40,6 +40,11 @@ impl Flights {
         }
     }
 
+    /// What the connection's client knows and keeps.
+    pub(crate) fn manager(&self) -> Arc<PersistenceManager> {
+        Arc::clone(&self.manager)
+    }
+
     /// Starts one, or says why not.
     pub(crate) fn start(
         &mut self,

@@ -12,6 +12,8 @@ mod flights;
 mod http;
 mod keys;
 mod pairing;
+mod phone_sign;
+mod probe;
 mod run;
 mod send;
 pub mod storage;
@@ -157,6 +159,8 @@ pub enum Order {
     Forget,
     /// Send one message. Answered by `Written`, `NotSent` or `CutOff`, in bounded time.
     Send(Outgoing, Body),
+    /// Ask the phone for a sign of life. Answered by `Probed` unless the connection ends.
+    Probe,
 }
 
 impl std::fmt::Debug for Order {
@@ -168,6 +172,7 @@ impl std::fmt::Debug for Order {
             Order::Close => f.write_str("Close"),
             Order::Logout => f.write_str("Logout"),
             Order::Forget => f.write_str("Forget"),
+            Order::Probe => f.write_str("Probe"),
             Order::Send(outgoing, body) => {
                 f.debug_tuple("Send").field(outgoing).field(body).finish()
             }
@@ -185,6 +190,7 @@ impl Order {
             SessionCommand::Close => Some(Order::Close),
             SessionCommand::Logout => Some(Order::Logout),
             SessionCommand::Forget => Some(Order::Forget),
+            SessionCommand::Probe => Some(Order::Probe),
             SessionCommand::Send(_) => None,
         }
     }

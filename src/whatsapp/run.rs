@@ -20,6 +20,7 @@ use crate::whatsapp::build::{self, Built};
 use crate::whatsapp::client::Means;
 use crate::whatsapp::flights::Flights;
 use crate::whatsapp::pairing::{Kind, Step};
+use crate::whatsapp::probe;
 use crate::whatsapp::send::Outcome;
 use crate::whatsapp::tap::{Overflow, Tap};
 use crate::whatsapp::translate::{Report, Seen};
@@ -300,6 +301,7 @@ impl<'a> Run<'a> {
     async fn order(&mut self, order: Option<Order>) -> Option<Leave> {
         match order {
             Some(Order::Send(out, body)) => self.send(out, body).await,
+            Some(Order::Probe) => self.probe().await,
             // A second connection would fight the first: it takes the first one's place.
             order @ (Some(Order::Connect | Order::Pair { .. } | Order::Logout | Order::Forget)
             | Some(Order::Close)
@@ -316,6 +318,21 @@ impl<'a> Run<'a> {
             Some(report) => self.tell(report).await,
             None => None,
         }
+    }
+
+    /// Beside everything else: the phone's answer is nothing that anybody waits for here.
+    async fn probe(&mut self) -> Option<Leave> {
+        if !self.ready {
+            return self.tell(SessionEvent::Probed { left: false }).await;
+        }
+        let (client, manager) = (Arc::clone(&self.client), self.flights.manager());
+        let events = self.events.clone();
+        self.help(async move {
+            let left = probe::ask(&client, &manager).await;
+            // Nobody listens any more: then nobody waits for it either.
+            let _ = events.send(SessionEvent::Probed { left }).await;
+        });
+        None
     }
 
     async fn tell(&self, event: SessionEvent) -> Option<Leave> {

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 use whatsapp_rust::types::events::{Event, EventHandler, EventInterest};
 
+use crate::whatsapp::phone_sign::phone_sign;
 use crate::whatsapp::translate::{self, Me, Seen};
 
 /// What waits for the connection's task at most. The core is a few microseconds away:
@@ -82,7 +83,9 @@ impl Tap {
 
 impl EventHandler for Tap {
     fn handle_event(&self, event: Arc<Event>) {
-        if let Some(seen) = translate::translate(&event, &(self.me)()) {
+        let me = (self.me)();
+        let seen = [translate::translate(&event, &me), phone_sign(&event, &me)];
+        for seen in seen.into_iter().flatten() {
             self.push(seen);
         }
     }

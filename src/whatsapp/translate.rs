@@ -12,13 +12,13 @@ use whatsapp_rust::wacore::net::DisconnectReason;
 use whatsapp_rust::wacore::types::presence::ReceiptType;
 use whatsapp_rust::{Jid, Server};
 
-use crate::core::io::{EndReason, Offer, ReceiptKind, SessionEvent};
+use crate::core::io::{EndReason, Offer, ReceiptKind, SessionEvent, Sign};
 use crate::core::message::WaMessageId;
 
 /// The code of a refusal that names none that is a number: still a refusal.
 const ERROR_UNNAMED: u32 = 0;
 
-/// Every kind that [`translate`] makes something of; the library does not even build
+/// Every kind that [`translate`] or `phone_sign` makes something of; the library does not even build
 /// the others for us.
 pub(crate) fn interest() -> EventInterest {
     EventInterest::of(&[
@@ -37,6 +37,7 @@ pub(crate) fn interest() -> EventInterest {
         EventKind::PairPasskeyError,
         EventKind::ClientOutdated,
         EventKind::SelfPushNameUpdated,
+        EventKind::Messages,
         EventKind::Receipt,
         EventKind::ServerAck,
         EventKind::StreamReplaced,
@@ -74,6 +75,8 @@ pub(crate) enum Report {
     Ack { wa_id: WaMessageId, error: Option<u32> },
     /// [`SessionEvent::Receipt`].
     Receipt { wa_ids: Vec<WaMessageId>, kind: ReceiptKind },
+    /// [`SessionEvent::PhoneSeen`].
+    PhoneSeen { sign: Sign, at_ms: Option<i64> },
     /// [`SessionEvent::Paired`].
     Paired { account: String },
 }
@@ -83,6 +86,7 @@ impl From<Report> for SessionEvent {
         match report {
             Report::Ack { wa_id, error } => SessionEvent::Ack { wa_id, error },
             Report::Receipt { wa_ids, kind } => SessionEvent::Receipt { wa_ids, kind },
+            Report::PhoneSeen { sign, at_ms } => SessionEvent::PhoneSeen { sign, at_ms },
             Report::Paired { account } => SessionEvent::Paired { account },
         }
     }
@@ -96,7 +100,7 @@ pub(crate) struct Me {
 }
 
 impl Me {
-    fn owns(&self, jid: &Jid) -> bool {
+    pub(crate) fn owns(&self, jid: &Jid) -> bool {
         let is = |own: &Option<Jid>| {
             own.as_ref().is_some_and(|own| own.user == jid.user && own.server == jid.server)
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::world::{Run, Store, World};
+use super::world::{Run, World};
 use crate::core::io::{Actions, Answer, Change, Effect, Outgoing, PrepareCommand, SessionCommand};
 use crate::core::message::Message;
 use crate::rpc::api::{MessageId, State};
@@ -15,6 +15,9 @@ impl World {
                 Change::PutMessage(message) => {
                     if let Some(old) = self.store.messages.get(&message.id) {
                         assert_eq!(old.wa_id, message.wa_id, "a network id changed");
+                        let requeued = old.state == State::Parked;
+                        assert!(old.order == message.order || requeued, "an order changed");
+                        self.note_step(old.state, message);
                     } else {
                         let twice = self.accepted.insert(message.id, message.wa_id.clone());
                         assert!(twice.is_none(), "{} was given twice", message.id);
@@ -26,10 +29,13 @@ impl World {
                 }
                 Change::RemoveMessage { id } => {
                     let old = self.store.messages.remove(id);
-                    let since = old.expect("removed twice").changed_lived_ms;
-                    let age_ms = self.core.queue.lived_ms() - since;
+                    let old = old.expect("removed twice");
+                    let age_ms = self.core.queue.lived_ms() - old.changed_lived_ms;
                     let full = self.core.queue.history_len() >= self.config.history_max;
                     assert!(full || age_ms >= self.config.history_ms, "lost {id}");
+                    let lived_ms = self.core.queue.lived_ms();
+                    let kept = old.undo.is_some_and(|undo| undo.until_lived_ms > lived_ms);
+                    assert!(!kept || self.undo_is_full(), "{id} could be brought back");
                     self.store.bodies.remove(id);
                 }
                 Change::PutSlots(slots) => self.store.slots = slots.clone(),
@@ -77,6 +83,10 @@ impl World {
     }
 
     fn obey(&mut self, command: SessionCommand) {
+        if let SessionCommand::Probe = command {
+            assert_eq!(self.run, Run::Connected, "asked without a connection");
+            return self.probes.push(self.true_ms);
+        }
         self.commands.push(match &command {
             SessionCommand::Connect => "connect",
             SessionCommand::Pair { .. } => "pair",
@@ -84,6 +94,7 @@ impl World {
             SessionCommand::Logout => "logout",
             SessionCommand::Forget => "forget",
             SessionCommand::Send(_) => "send",
+            SessionCommand::Probe => "probe",
         });
         match command {
             SessionCommand::Connect | SessionCommand::Pair { .. } => {
@@ -104,6 +115,7 @@ impl World {
             }
             SessionCommand::Forget => assert_eq!(self.run, Run::None, "forgot under a run"),
             SessionCommand::Send(outgoing) => self.leave(outgoing),
+            SessionCommand::Probe => {}
         }
     }
 
@@ -136,17 +148,57 @@ impl World {
                 && m.id != outgoing.id
                 && matches!(m.state, State::Sending | State::Unknown)
         });
-        for other in others {
-            assert!(other.order > outgoing_order(&self.store, &outgoing), "overtook {}", other.id);
-        }
-        let firsts = self.first_sends.entry(outgoing.to.as_str().to_owned()).or_default();
-        if !firsts.contains(&outgoing.id) && !self.retried.contains(&outgoing.id) {
-            let last = firsts.iter().rev().find(|id| !self.retried.contains(id));
+        let others: Vec<MessageId> = others.map(|m| m.id).collect();
+        assert!(others.is_empty(), "overtook {others:?}");
+        self.keeps_its_promises(&outgoing);
+        let chat = (outgoing.to.as_str().to_owned(), stored.priority);
+        let firsts = self.first_sends.entry(chat).or_default();
+        let came_late = |id: &MessageId| {
+            self.retried.contains(id)
+                || self.restored.contains(id)
+                || self.store.messages.get(id).is_some_and(|m| m.not_before.is_some())
+        };
+        if !firsts.contains(&outgoing.id) && !came_late(&outgoing.id) {
+            let last = firsts.iter().rev().find(|id| !came_late(id));
             assert!(last.is_none_or(|last| *last < outgoing.id), "out of order in its chat");
             firsts.push(outgoing.id);
         }
         self.departures.insert((outgoing.id, outgoing.attempt), None);
         self.sends.push((self.true_ms, outgoing));
+    }
+
+    /// Never after its time, never before it, and never before one that goes first.
+    fn keeps_its_promises(&self, outgoing: &Outgoing) {
+        let wall_ms = self.now.wall_ms;
+        let message = &self.store.messages[&outgoing.id];
+        assert!(message.expires_at.is_none_or(|at| at > wall_ms), "sent after its time");
+        if self.came_from.get(&outgoing.id) == Some(&State::Unknown) {
+            return;
+        }
+        let due = |m: &Message| m.not_before.is_none_or(|at| at <= wall_ms);
+        assert!(due(message), "sent before its time");
+        let waits = |m: &&Message| matches!(m.state, State::Queued | State::Preparing);
+        for other in self.store.messages.values().filter(waits) {
+            let goes_first = (other.priority, other.order) < (message.priority, message.order);
+            let passed = other.to == message.to && due(other) && goes_first;
+            assert!(!passed, "{} went before {}", message.id, other.id);
+        }
+    }
+
+    /// Notes where a message stood before its attempt, and whether it was brought back.
+    fn note_step(&mut self, old: State, message: &Message) {
+        let there = matches!(message.state, State::Sent | State::Delivered | State::Read);
+        if old == State::Cancelled && message.state != State::Cancelled && !there {
+            self.restored.insert(message.id);
+        }
+        if message.state == State::Sending && old != State::Sending {
+            self.came_from.insert(message.id, old);
+        }
+    }
+
+    /// Whether so many can be brought back that no more may be.
+    fn undo_is_full(&self) -> bool {
+        self.core.queue.promises().undoable_len() >= self.config.capacity + self.config.parked_max
     }
 
     /// What holds after every input.
@@ -157,18 +209,24 @@ impl World {
         assert_eq!(self.core.pacer.stored(), self.store.slots);
         assert_eq!(self.core.facts, self.store.facts);
         let in_state = |state| core.values().filter(move |m| m.state == state).count();
-        let taken = in_state(State::Preparing)
-            + in_state(State::Queued)
-            + in_state(State::Sending)
-            + in_state(State::Unknown);
+        let taken = core.values().filter(|m| m.state.takes_a_place()).count();
         assert_eq!(taken, self.core.queue.taken());
         assert!(taken <= self.config.capacity, "{taken} places taken");
         assert!(in_state(State::Parked) <= self.config.parked_max);
         assert!(self.core.queue.history_len() <= self.config.history_max);
+        let undoable = self.core.queue.promises().undoable_len();
+        assert!(undoable <= self.config.capacity + self.config.parked_max);
         assert!(self.store.slots.len() <= self.config.pace_limit.max(1));
         for message in core.values() {
             let sent = matches!(message.state, State::Sent | State::Delivered | State::Read);
             assert!(!sent || self.confirmed.contains(&message.wa_id.0), "sent without a word");
+            let waits = matches!(message.state, State::Preparing | State::Queued | State::Parked);
+            let overdue = message.expires_at.is_some_and(|at| at <= self.now.wall_ms);
+            assert!(!(waits && overdue && self.core.now == self.now), "it should have expired");
+            if let Some(undo) = &message.undo {
+                assert_eq!(message.state, State::Cancelled);
+                assert!(undo.until_lived_ms > self.core.queue.lived_ms(), "past its undo");
+            }
         }
         for id in self.preparing.keys() {
             assert_eq!(core[id].state, State::Preparing, "nobody wants {id} prepared");
@@ -177,8 +235,4 @@ impl World {
             assert!(at > self.now.mono_ms, "{wake:?} is due and was not dealt with");
         }
     }
-}
-
-fn outgoing_order(store: &Store, outgoing: &Outgoing) -> u64 {
-    store.messages[&outgoing.id].order
 }

@@ -1,6 +1,6 @@
 //! Any operations, any crash, against a model that knows only what may be believed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use proptest::prelude::*;
 
@@ -9,18 +9,23 @@ use crate::core::CoreConfig;
 use crate::core::config::LinkPolicy;
 use crate::core::io::{
     Answer, EndReason, Input, LinkFinding, NotSent, Offer, Outcome, ReceiptKind, Request,
-    Selection, SessionEvent, Token, Trouble,
+    Selection, SessionEvent, Sign, Token, Trouble,
 };
-use crate::rpc::api::{ErrorKind, MessageId, Reason, ReasonKind, State};
+use crate::core::message::Message;
+use crate::core::phone::{Heartbeat, PhoneConfig};
+use crate::rpc::api::{ErrorKind, MessageId, Priority, Reason, ReasonKind, State};
 
 #[derive(Clone, Debug)]
 enum Op {
     Submit { chat: u32, key: Option<u8>, text: u8 },
+    SubmitTimed { chat: u32, priority: usize, not_before: Option<i64>, expires: Option<i64> },
     Cancel(usize),
     SubmitUrl(u32),
     SubmitLink(u32),
     Prepared(usize, u8),
+    CancelChat { chat: u32, dry_run: bool },
     Clear,
+    Restore { dry_run: bool },
     Retry,
     Pause(bool),
     Pair(bool),
@@ -28,6 +33,11 @@ enum Op {
     Takeover,
     Logout,
     Drain,
+    Phone(bool),
+    PhoneSeen(Option<i64>),
+    Probed(bool),
+    Heartbeat(u8, Option<bool>, i64),
+    Release,
     Connected,
     Paired,
     Offer,
@@ -42,6 +52,7 @@ enum Op {
     Suspend(u64),
     Crash { new_boot: bool },
     DieOnSubmit { chat: u32, stored: bool, new_boot: bool },
+    DieOnRestore { stored: bool, new_boot: bool },
     DieOnTick { stored: bool, new_boot: bool },
 }
 
@@ -50,11 +61,23 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         12 => (0_u32..4, proptest::option::of(0_u8..4), 0_u8..3)
             .prop_map(|(chat, key, text)| Op::Submit { chat, key, text }),
+        8 => (
+            0_u32..4,
+            0_usize..3,
+            proptest::option::of(-500_i64..3_000),
+            proptest::option::of(-100_i64..4_000),
+        )
+            .prop_map(|(chat, priority, not_before, expires)| Op::SubmitTimed {
+                chat, priority, not_before, expires,
+            }),
         2 => pick().prop_map(Op::Cancel),
         3 => (0_u32..4).prop_map(Op::SubmitUrl),
         2 => (0_u32..4).prop_map(Op::SubmitLink),
         6 => (pick(), any::<u8>()).prop_map(|(which, how)| Op::Prepared(which, how)),
+        1 => (0_u32..4, any::<bool>())
+            .prop_map(|(chat, dry_run)| Op::CancelChat { chat, dry_run }),
         1 => Just(Op::Clear),
+        3 => proptest::bool::weighted(0.3).prop_map(|dry_run| Op::Restore { dry_run }),
         2 => Just(Op::Retry),
         2 => any::<bool>().prop_map(Op::Pause),
         2 => any::<bool>().prop_map(Op::Pair),
@@ -62,6 +85,12 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(Op::Takeover),
         1 => Just(Op::Logout),
         1 => Just(Op::Drain),
+        3 => any::<bool>().prop_map(Op::Phone),
+        2 => proptest::option::of(-3_000_i64..1_000).prop_map(Op::PhoneSeen),
+        1 => any::<bool>().prop_map(Op::Probed),
+        2 => (0_u8..=100, any::<Option<bool>>(), -9_000_i64..400_000)
+            .prop_map(|(percent, charging, at)| Op::Heartbeat(percent, charging, at)),
+        1 => Just(Op::Release),
         8 => Just(Op::Connected),
         3 => Just(Op::Paired),
         2 => Just(Op::Offer),
@@ -79,6 +108,8 @@ fn op() -> impl Strategy<Value = Op> {
         3 => any::<bool>().prop_map(|new_boot| Op::Crash { new_boot }),
         2 => (0_u32..4, any::<bool>(), any::<bool>())
             .prop_map(|(chat, stored, new_boot)| Op::DieOnSubmit { chat, stored, new_boot }),
+        1 => (any::<bool>(), any::<bool>())
+            .prop_map(|(stored, new_boot)| Op::DieOnRestore { stored, new_boot }),
         2 => (any::<bool>(), any::<bool>())
             .prop_map(|(stored, new_boot)| Op::DieOnTick { stored, new_boot }),
     ]
@@ -90,6 +121,7 @@ fn config() -> CoreConfig {
         parked_max: 3,
         history_max: 8,
         history_ms: 50_000_000,
+        undo_ms: 2_000,
         pace_limit: 3,
         window_ms: 1_000,
         ack_timeout_ms: 200,
@@ -103,6 +135,14 @@ fn config() -> CoreConfig {
         pairing_timeout_ms: 3_000,
         links: LinkPolicy::Park,
         prepare_pause_ms: 70,
+        confirm_after_ms: Some(900),
+        phone: PhoneConfig {
+            silent_after_ms: 700,
+            ask_after_ms: 200,
+            offline_after_ms: 300,
+            battery_stale_after_ms: 5_000,
+            ..PhoneConfig::default()
+        },
     }
 }
 
@@ -111,8 +151,8 @@ fn config() -> CoreConfig {
 struct Model {
     /// How far each message is known to have come.
     reached: HashMap<MessageId, u8>,
-    /// Withdrawn by command.
-    cancelled: HashSet<MessageId>,
+    /// Withdrawn by command, and what they were.
+    cancelled: HashMap<MessageId, Message>,
     /// The content and id that each key stands for.
     keys: HashMap<u8, (u32, u8, MessageId)>,
 }
@@ -125,6 +165,26 @@ impl Model {
         }
     }
 
+    /// These were withdrawn just now.
+    fn withdrawn(&mut self, before: &BTreeMap<MessageId, Message>, ids: &[MessageId]) {
+        self.cancelled.extend(ids.iter().map(|id| (*id, before[id].clone())));
+    }
+
+    /// These were brought back just now: they are what they were, or have gone on since.
+    fn brought_back(&mut self, world: &World, ids: &[MessageId]) {
+        for id in ids {
+            let before = self.cancelled.remove(id).expect("it was not withdrawn");
+            let now = &world.store.messages[id];
+            assert_eq!(
+                (now.order, now.attempts == before.attempts),
+                (before.order, now.state != State::Sending,)
+            );
+            let left = before.state == State::Queued && now.state == State::Sending;
+            let as_before = now.state == before.state && now.reason == before.reason;
+            assert!(left || as_before || now.state == State::Expired, "{id} {now:?}");
+        }
+    }
+
     fn check(&self, world: &World) {
         for (id, message) in &world.store.messages {
             let rank = match message.state {
@@ -134,7 +194,7 @@ impl Model {
                 _ => 0,
             };
             assert_eq!(rank, self.reached.get(id).copied().unwrap_or(0), "{id} {message:?}");
-            if rank == 0 && self.cancelled.contains(id) {
+            if rank == 0 && self.cancelled.contains_key(id) {
                 assert_eq!(message.state, State::Cancelled);
             }
         }
@@ -222,11 +282,45 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
         Op::Cancel(which) => {
             let ids: Vec<MessageId> = world.store.messages.keys().copied().collect();
             if !ids.is_empty() {
-                let ids = vec![ids[which % ids.len()]];
-                let Ok(Answer::Cancelled(done)) = world.ask(Request::Cancel { ids }) else {
-                    panic!("no answer")
-                };
-                model.cancelled.extend(done.cancelled);
+                let before = world.store.messages.clone();
+                let done = world.cancel(&[ids[which % ids.len()]]);
+                model.withdrawn(&before, &done.cancelled);
+            }
+        }
+        Op::CancelChat { chat, dry_run } => {
+            let before = world.store.messages.clone();
+            let to = format!("+1555{:04}", 100 + chat).parse().ok();
+            let filter = Selection { to, ..Selection::default() };
+            let done = world.cancel_by(&[], filter, dry_run);
+            if !dry_run {
+                model.withdrawn(&before, &done.cancelled);
+            }
+        }
+        Op::SubmitTimed { chat, priority, not_before, expires } => {
+            let free = world.status().queue.free;
+            let sent = world.submit_as(chat, |submission, now| {
+                submission.priority = Priority::ALL[priority];
+                submission.not_before = not_before.map(|ms| now.wall_ms + ms);
+                submission.expires_at = expires.map(|ms| now.wall_ms + ms);
+            });
+            let never = expires.is_some_and(|at| at <= 0 || not_before.is_some_and(|n| n >= at));
+            match sent {
+                Ok(_) => assert!(free > 0 && !never),
+                Err(error) => match error.data.kind {
+                    ErrorKind::InvalidParams => assert!(never),
+                    ErrorKind::QueueFull => assert_eq!(free, 0),
+                    kind => assert_eq!(kind, ErrorKind::ShuttingDown),
+                },
+            }
+        }
+        Op::Restore { dry_run } => {
+            let lived = world.core.queue.lived_ms() + world.now.mono_ms - world.core.now.mono_ms;
+            let can = |m: &&Message| m.undo.as_ref().is_some_and(|u| u.until_lived_ms > lived);
+            let restorable = world.store.messages.values().filter(can).count();
+            let done = world.restore_by(Selection::default(), dry_run);
+            assert_eq!(done.restored.len() + done.no_place.len(), restorable);
+            if !dry_run {
+                model.brought_back(world, &done.restored);
             }
         }
         Op::Clear => {
@@ -237,14 +331,17 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
                 panic!("no answer")
             };
             let waits = |s: State| matches!(s, State::Preparing | State::Queued | State::Parked);
-            let cleared: Vec<_> = before.values().filter(|m| waits(m.state)).collect();
+            let cleared: Vec<_> =
+                before.values().filter(|m| waits(m.state)).map(|m| m.id).collect();
             assert_eq!(done.cleared, cleared.len());
-            model.cancelled.extend(cleared.iter().map(|m| m.id));
+            model.withdrawn(&before, &cleared);
+        }
+        Op::Retry => {
+            drop(world.ask(Request::Retry { filter: Selection::default(), dry_run: false }))
         }
         Op::SubmitUrl(chat) => world.try_send_url(chat),
         Op::SubmitLink(chat) => world.try_send_link(chat),
         Op::Prepared(which, how) => prepared(world, which, how),
-        Op::Retry => drop(world.ask(Request::Retry { filter: Selection::default() })),
         Op::Pause(true) => drop(world.ask(Request::Pause)),
         Op::Pause(false) => drop(world.ask(Request::Resume)),
         Op::Pair(by_code) => {
@@ -257,6 +354,21 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
         Op::Drain => {
             world.request(Request::Drain);
         }
+        Op::Phone(on) => {
+            world.phone_on = on;
+            world.phone_answers();
+        }
+        Op::PhoneSeen(ago) => {
+            let at_ms = ago.map(|ago| world.now.wall_ms + ago);
+            world.session(SessionEvent::PhoneSeen { sign: Sign::Receipt, at_ms });
+        }
+        Op::Probed(left) => world.session(SessionEvent::Probed { left }),
+        Op::Heartbeat(percent, charging, at) => {
+            let at = Some(world.now.wall_ms + at);
+            let report = Heartbeat { percent: Some(percent), charging, at, ..Heartbeat::default() };
+            drop(world.ask(Request::Heartbeat(Box::new(report))));
+        }
+        Op::Release => drop(world.ask(Request::Release)),
         Op::Connected if world.run == Run::Connecting => {
             world.session(SessionEvent::Connected { account: ACCOUNT.to_owned() });
         }
@@ -322,6 +434,12 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
             let request = Request::Submit(Box::new(world.submission(chat, "lost?", None)));
             world.die_on(Input::Request { token: Token(u64::MAX), request }, stored, new_boot);
         }
+        Op::DieOnRestore { stored, new_boot } => {
+            let request = Request::Restore { filter: Selection::default(), dry_run: false };
+            world.die_on(Input::Request { token: Token(u64::MAX), request }, stored, new_boot);
+            let stands = |id: &MessageId| world.store.messages.get(id).map(|m| m.state);
+            model.cancelled.retain(|id, _| stands(id) == Some(State::Cancelled));
+        }
         Op::DieOnTick { stored, new_boot } => {
             if let Some((at, _)) = world.core.poll_timeout() {
                 world.idle(at - world.now.mono_ms);
@@ -358,6 +476,7 @@ fn comes_to_rest(world: &mut World) {
         }
     }
     drop(world.ask(Request::Resume));
+    world.phone_on = true;
     if world.run == Run::None {
         world.request(Request::Pair { phone: None });
         world.session(SessionEvent::Paired { account: ACCOUNT.to_owned() });
@@ -366,6 +485,14 @@ fn comes_to_rest(world: &mut World) {
     if world.run == Run::Connecting && !world.closing {
         world.connect();
     }
+    // The clock is put right: whatever is scheduled is due.
+    let last = world.store.messages.values().filter_map(|m| m.not_before).max();
+    world.now.wall_ms = world.now.wall_ms.max(last.unwrap_or(0));
+    world.input(Input::Tick);
+    world.phone_seen();
+    let report = Heartbeat { percent: Some(80), ..Heartbeat::default() };
+    drop(world.ask(Request::Heartbeat(Box::new(report))));
+    drop(world.ask(Request::Release));
     for _ in 0..64 {
         let flying: Vec<MessageId> = world.core.queue.sending().collect();
         for id in flying {

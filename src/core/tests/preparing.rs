@@ -27,11 +27,13 @@ fn well(world: &mut World, id: MessageId) {
 }
 
 fn cancel(world: &mut World, id: MessageId) {
-    world.ask(Request::Cancel { ids: vec![id] }).unwrap();
+    world
+        .ask(Request::Cancel { ids: vec![id], filter: Selection::default(), dry_run: false })
+        .unwrap();
 }
 
 fn retry(world: &mut World) {
-    world.ask(Request::Retry { filter: Selection::default() }).unwrap();
+    world.ask(Request::Retry { filter: Selection::default(), dry_run: false }).unwrap();
 }
 
 #[test]

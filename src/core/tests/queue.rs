@@ -98,7 +98,9 @@ fn invariant_7_a_parked_message_blocks_nothing_and_comes_back_at_the_end() {
     assert_eq!(world.reason(bad), (ReasonKind::ReachoutTimelock, Some(463)));
     assert_eq!(world.state(good), State::Sending);
     let last = world.send(0);
-    let Ok(Answer::Retried(result)) = world.ask(Request::Retry { filter: world.all() }) else {
+    let Ok(Answer::Retried(result)) =
+        world.ask(Request::Retry { filter: world.all(), dry_run: false })
+    else {
         panic!("no answer");
     };
     assert_eq!(result.requeued, [bad]);
@@ -250,7 +252,7 @@ fn a_retried_message_has_all_its_attempts_again() {
         }
         assert_eq!(world.state(id), State::Parked, "round {round}");
         world.pass(120_000);
-        world.request(Request::Retry { filter: world.all() });
+        world.request(Request::Retry { filter: world.all(), dry_run: false });
     }
     assert_eq!(world.sends.len(), 11);
 }
@@ -260,7 +262,11 @@ fn cancel_withdraws_what_waits_and_says_where_the_rest_stands() {
     let mut world = World::connected();
     let (first, second) = (world.send(0), world.send(0));
     let ids = vec![first, second, second, MessageId(99)];
-    let Ok(Answer::Cancelled(result)) = world.ask(Request::Cancel { ids }) else { panic!() };
+    let Ok(Answer::Cancelled(result)) =
+        world.ask(Request::Cancel { ids, filter: Selection::default(), dry_run: false })
+    else {
+        panic!()
+    };
     assert_eq!((result.cancelled, result.not_found), (vec![second], vec![MessageId(99)]));
     assert_eq!(result.not_cancelled.len(), 1);
     assert_eq!(result.not_cancelled[0].state, State::Sending);

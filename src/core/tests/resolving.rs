@@ -70,7 +70,7 @@ fn a_receipt_outweighs_a_refusal_and_a_withdrawal() {
     let (refused, cancelled) = (world.send(0), world.send(1));
     world.ack_with(refused, Some(500));
     world.ack_with(cancelled, Some(500));
-    world.request(Request::Cancel { ids: vec![cancelled] });
+    world.cancel(&[cancelled]);
     world.receipt(refused, ReceiptKind::Delivered);
     world.receipt(cancelled, ReceiptKind::Delivered);
     assert_eq!(world.state(refused), State::Delivered);
@@ -83,7 +83,7 @@ fn a_receipt_for_a_message_that_was_put_back_takes_it_out_of_the_queue() {
     let id = world.send(0);
     world.ack_with(id, Some(500));
     world.request(Request::Pause);
-    world.request(Request::Retry { filter: world.all() });
+    world.request(Request::Retry { filter: world.all(), dry_run: false });
     assert_eq!(world.state(id), State::Queued);
     world.receipt(id, ReceiptKind::Delivered);
     world.request(Request::Resume);

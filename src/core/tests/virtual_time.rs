@@ -2,7 +2,7 @@ use super::world::World;
 use crate::rpc::api::MessageId;
 
 /// Answers every attempt within a second, as a healthy server does.
-fn run_until_empty(world: &mut World) -> Vec<u64> {
+pub(super) fn run_until_empty(world: &mut World) -> Vec<u64> {
     let start = world.true_ms;
     let mut acked = 0;
     while world.core.queue.taken() > 0 {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::core::io::{
     Answer, Body, BootId, EndReason, Facts, Input, NotSent, Now, Offer, Outcome, Outgoing,
-    Preparation, Prepared, ReceiptKind, Request, Restored, Selection, SessionEvent, Source,
+    Preparation, Prepared, ReceiptKind, Request, Restored, Selection, SessionEvent, Sign, Source,
     Submission, Token,
 };
 use crate::core::message::{Attempt, Digest, Message, SpoolId, StoredFile, WaMessageId};
@@ -59,7 +59,17 @@ pub(super) struct World {
     /// Network ids that the server or a device has confirmed.
     pub(super) confirmed: HashSet<String>,
     pub(super) retried: HashSet<MessageId>,
-    pub(super) first_sends: HashMap<String, Vec<MessageId>>,
+    /// Those that were brought back.
+    pub(super) restored: HashSet<MessageId>,
+    /// Where each message stood before its attempt.
+    pub(super) came_from: HashMap<MessageId, State>,
+    pub(super) first_sends: HashMap<(String, api::Priority), Vec<MessageId>>,
+    /// Whether the phone answers what it is asked.
+    pub(super) phone_on: bool,
+    /// Questions to the phone, with their true times.
+    pub(super) probes: Vec<u64>,
+    /// How many of them it has answered.
+    pub(super) answered: usize,
     next_token: u64,
     next_wa: u64,
 }
@@ -109,6 +119,11 @@ impl World {
             accepted: BTreeMap::new(),
             confirmed: HashSet::new(),
             retried: HashSet::new(),
+            restored: HashSet::new(),
+            came_from: HashMap::new(),
+            phone_on: true,
+            probes: Vec::new(),
+            answered: 0,
             first_sends: HashMap::new(),
             next_token: 0,
             next_wa: 0,
@@ -126,6 +141,21 @@ impl World {
         self.apply(&actions.changes);
         self.carry_out(actions);
         self.check();
+        self.phone_answers();
+    }
+
+    /// The phone answers every question that waits, if it is on.
+    pub(super) fn phone_answers(&mut self) {
+        if self.phone_on && self.run == Run::Connected && self.answered < self.probes.len() {
+            self.answered = self.probes.len();
+            self.session(SessionEvent::Probed { left: true });
+            self.phone_seen();
+        }
+    }
+
+    /// It gives a sign of life.
+    pub(super) fn phone_seen(&mut self) {
+        self.session(SessionEvent::PhoneSeen { sign: Sign::Peer, at_ms: None });
     }
 
     pub(super) fn session(&mut self, event: SessionEvent) {
@@ -195,6 +225,69 @@ impl World {
         match self.ask(Request::Submit(Box::new(submission)))? {
             Answer::Sent(result) => Ok(*result),
             other => panic!("{other:?} is no answer to a submission"),
+        }
+    }
+
+    /// Accepts one message to this chat that is more than a text.
+    pub(super) fn submit_as(
+        &mut self,
+        chat: u32,
+        edit: impl FnOnce(&mut Submission, Now),
+    ) -> Result<MessageId, api::Error> {
+        let text = format!("text {}", self.next_wa);
+        let mut submission = self.submission(chat, &text, None);
+        edit(&mut submission, self.now);
+        match self.ask(Request::Submit(Box::new(submission)))? {
+            Answer::Sent(result) => Ok(result.message.id),
+            other => panic!("{other:?} is no answer to a submission"),
+        }
+    }
+
+    pub(super) fn send_with(&mut self, chat: u32, priority: api::Priority) -> MessageId {
+        self.submit_as(chat, |submission, _| submission.priority = priority).unwrap()
+    }
+
+    /// Not to be sent for so long.
+    pub(super) fn send_in(&mut self, chat: u32, ms: i64) -> MessageId {
+        self.submit_as(chat, |s, now| s.not_before = Some(now.wall_ms + ms)).unwrap()
+    }
+
+    /// Not to be sent after so long.
+    pub(super) fn send_until(&mut self, chat: u32, ms: i64) -> MessageId {
+        self.submit_as(chat, |s, now| s.expires_at = Some(now.wall_ms + ms)).unwrap()
+    }
+
+    pub(super) fn cancel(&mut self, ids: &[MessageId]) -> api::CancelResult {
+        self.cancel_by(ids, Selection::default(), false)
+    }
+
+    pub(super) fn cancel_by(
+        &mut self,
+        ids: &[MessageId],
+        filter: Selection,
+        dry_run: bool,
+    ) -> api::CancelResult {
+        match self.ask(Request::Cancel { ids: ids.to_vec(), filter, dry_run }) {
+            Ok(Answer::Cancelled(result)) => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn clear(&mut self) -> api::ClearResult {
+        match self.ask(Request::Clear { filter: self.all(), dry_run: false }) {
+            Ok(Answer::Cleared(result)) => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn restore(&mut self) -> api::RestoreResult {
+        self.restore_by(Selection::default(), false)
+    }
+
+    pub(super) fn restore_by(&mut self, filter: Selection, dry_run: bool) -> api::RestoreResult {
+        match self.ask(Request::Restore { filter, dry_run }) {
+            Ok(Answer::Restored(result)) => result,
+            other => panic!("{other:?}"),
         }
     }
 
@@ -408,6 +501,7 @@ impl Store {
             messages: self.messages.values().cloned().collect(),
             slots: self.slots.clone(),
             facts: self.facts.clone(),
+            store: api::StoreStatus::default(),
         }
     }
 }

@@ -31,7 +31,9 @@ pub(crate) async fn run(args: ClearArgs, client: &Client, out: &mut Out) -> Resu
         // The examples have just been read.
         let params = ClearParams { filter, dry_run: false };
         let (result, _) = super::ask(client, call::QueueClear, &params).await?;
-        return out.text(&tell(&result, 0));
+        let clock = out.clock();
+        out.text(&tell(&result, 0))?;
+        return out.text(&super::way_back(result.undo_until, &clock));
     }
     clear(filter, false, client, out).await.map(drop)
 }
@@ -47,7 +49,9 @@ async fn clear(
     if out.json() {
         out.json_line(&wire)?;
     } else {
+        let clock = out.clock();
         out.text(&tell(&result, EXAMPLES_SHOWN_MAX))?;
+        out.text(&super::way_back(result.undo_until, &clock))?;
     }
     Ok(result.cleared)
 }

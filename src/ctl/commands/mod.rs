@@ -9,6 +9,7 @@ pub(crate) mod pair;
 pub(crate) mod pause;
 pub(crate) mod queue;
 pub(crate) mod reconnect;
+pub(crate) mod restore;
 pub(crate) mod resume;
 pub(crate) mod retry;
 pub(crate) mod send;
@@ -43,7 +44,8 @@ pub(crate) async fn dispatch(
         Command::Show(args) => show::run(args, client, out).await,
         Command::Queue(args) => queue::run(args, client, out).await,
         Command::Clear(args) => clear::run(args, client, out).await,
-        Command::Cancel { ids } => cancel::run(ids, client, out).await,
+        Command::Cancel(args) => cancel::run(args, client, out).await,
+        Command::Restore(args) => restore::run(args, client, out).await,
         Command::Retry(args) => retry::run(args, client, out).await,
         Command::Pause => pause::run(client, out).await,
         Command::Resume => resume::run(client, out).await,
@@ -106,6 +108,17 @@ fn confirm(question: &str, otherwise: &'static str, out: &mut Out) -> Result<(),
         Ok(())
     } else {
         Err(Failure::No(String::from("nothing was changed")))
+    }
+}
+
+/// How what was withdrawn comes back.
+fn way_back(undo_until: Option<crate::rpc::api::Time>, clock: &render::Clock) -> String {
+    match undo_until {
+        Some(at) => format!(
+            "`tetherctl restore` brings back what was withdrawn, until {}\n",
+            clock.local(at)
+        ),
+        None => String::new(),
     }
 }
 

@@ -9,14 +9,16 @@ use crate::rpc::call;
 use crate::rpc::client::Client;
 
 pub(crate) async fn run(args: RetryArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
-    let params = RetryParams { filter: args.filter.to_filter(&[], &args.ids), dry_run: false };
+    let params =
+        RetryParams { filter: args.filter.to_filter(&[], &args.ids), dry_run: args.dry_run };
     let (result, wire) = super::ask(client, call::QueueRetry, &params).await?;
     if out.json() {
         out.json_line(&wire)?;
     } else if result.requeued.is_empty() && result.no_place.is_empty() {
         out.line("no parked message matches")?;
     } else if !result.requeued.is_empty() {
-        out.line(&format!("back in the queue: {}", super::ids(&result.requeued)))?;
+        let would = if result.dry_run { "would be back in the queue" } else { "back in the queue" };
+        out.line(&format!("{would}: {}", super::ids(&result.requeued)))?;
     }
     if !result.no_place.is_empty() {
         return Err(Failure::NotNow(format!(

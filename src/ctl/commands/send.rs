@@ -10,7 +10,10 @@ use crate::ctl::cli::{SendArgs, Until};
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
 use crate::ctl::render;
-use crate::rpc::api::{Event, Message, MessageId, SendParams, SendResult, State, TEXT_CHARS_MAX};
+use crate::ctl::time::Moment;
+use crate::rpc::api::{
+    Event, FileParams, Message, MessageId, SendParams, SendResult, State, TEXT_CHARS_MAX,
+};
 use crate::rpc::call;
 use crate::rpc::client::{Client, Events};
 
@@ -18,8 +21,31 @@ use crate::rpc::client::{Client, Events};
 const STDIN_BYTES_MAX: usize = TEXT_CHARS_MAX * 4 + 2;
 
 pub(crate) async fn run(args: SendArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
-    let text = if args.text == "-" { read_text(std::io::stdin().lock())? } else { args.text };
-    let params = SendParams { key: args.key, ..SendParams::text(args.to, text) };
+    let text = match args.text {
+        Some(text) if text == "-" => Some(read_text(std::io::stdin().lock())?),
+        text => text,
+    };
+    let file = args.url.map(|url| FileParams {
+        url: Some(url),
+        kind: args.kind,
+        caption: args.caption,
+        ..FileParams::default()
+    });
+    let clock = out.clock();
+    let moment = |moment: Option<Moment>| {
+        let no_time = || Failure::BadInput(String::from("there is no such time"));
+        moment.map(|moment| moment.on(&clock).ok_or_else(no_time)).transpose()
+    };
+    let params = SendParams {
+        key: args.key,
+        expires_at: moment(args.expires)?,
+        not_before: moment(args.at.or(args.after.map(Moment::In)))?,
+        priority: args.priority,
+        to: args.to,
+        text,
+        file,
+        ..SendParams::default()
+    };
     let Some(until) = args.wait else {
         let (sent, wire) = super::ask(client, call::MessageSend, &params).await?;
         return tell_accepted(&sent, &wire, out);

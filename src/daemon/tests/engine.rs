@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::support::{DEADLINE, state_dir};
 use crate::core::io::{
-    Answer, Body, BootId, EndReason, Now, Outgoing, Request, SessionEvent, Submission,
+    Answer, Body, BootId, EndReason, Now, Outgoing, Request, SessionEvent, Sign, Submission,
 };
 use crate::core::message::{Digest, WaMessageId};
 use crate::core::{Core, CoreConfig};
@@ -167,6 +167,11 @@ async fn play(
                     Server::AcksLate => late.push(ack),
                     Server::Silent => {}
                 }
+            }
+            Some(Order::Probe) => {
+                let _ = events.send(SessionEvent::Probed { left: true }).await;
+                let sign = Sign::Peer;
+                let _ = events.send(SessionEvent::PhoneSeen { sign, at_ms: None }).await;
             }
             order @ (None | Some(Order::Close)) => {
                 for ack in late.drain(..) {

@@ -7,8 +7,9 @@ use crate::core::io::{Request, Selection};
 use crate::core::message::WaMessageId;
 use crate::daemon::engine_handle::{EngineCall, MessageName, Query};
 use crate::rpc::api::{
-    CancelParams, ClearParams, ErrorKind, Filter, GetParams, KEY_BYTES_MAX, ListParams, MessageId,
-    Method, NoParams, PairParams, RetryParams, SendParams, State, TEXT_CHARS_MAX,
+    CancelParams, ClearParams, ErrorKind, Filter, GetParams, HeartbeatParams, KEY_BYTES_MAX,
+    ListParams, MessageId, Method, NoParams, PairParams, RetryParams, SendParams, State,
+    TEXT_CHARS_MAX,
 };
 use crate::rpc::call;
 use crate::rpc::client::{Client, ClientError};
@@ -55,6 +56,11 @@ async fn every_method_reaches_the_engine_and_its_answer_comes_back() {
     assert!(matches!(requests.last_change(), Request::Takeover));
     client.call(call::SessionLogout, &NONE).await.unwrap();
     assert!(matches!(requests.last_change(), Request::Logout));
+    client.call(call::QueueRelease, &NONE).await.unwrap();
+    assert!(matches!(requests.last_change(), Request::Release));
+    let report = HeartbeatParams { battery_percent: Some(42), ..HeartbeatParams::default() };
+    client.call(call::PhoneHeartbeat, &report).await.unwrap();
+    assert!(matches!(requests.last_change(), Request::Heartbeat(r) if r.percent == Some(42)));
     let pair = PairParams { phone: Some("+1 555 0100".into()) };
     client.call(call::SessionPair, &pair).await.unwrap();
     assert!(matches!(requests.last_change(), Request::Pair { phone: Some(p) } if p == "15550100"));

@@ -188,7 +188,7 @@ fn answer_to(request: &Request) -> Answer {
             message: message(7, State::Queued),
             duplicate: false,
         })),
-        Request::Cancel { ids } => Answer::Cancelled(api::CancelResult {
+        Request::Cancel { ids, .. } => Answer::Cancelled(api::CancelResult {
             cancelled: ids.clone(),
             not_cancelled: vec![],
             not_found: vec![],
@@ -207,6 +207,11 @@ fn answer_to(request: &Request) -> Answer {
             no_place: vec![],
             dry_run: false,
         }),
+        Request::Restore { dry_run, .. } => Answer::Restored(api::RestoreResult {
+            restored: vec![MessageId(2)],
+            no_place: vec![],
+            dry_run: *dry_run,
+        }),
         Request::Pair { .. } => Answer::Pairing(api::PairResult {
             offer: api::PairOffer::Code { code: "ABCD1234".into(), expires_at: AT },
         }),
@@ -214,7 +219,9 @@ fn answer_to(request: &Request) -> Answer {
         | Request::Resume
         | Request::Reconnect
         | Request::Takeover
+        | Request::Release
         | Request::Logout => Answer::Status(Box::new(status())),
+        Request::Heartbeat(_) => Answer::Phone(Box::new(api::PhoneStatus::unknown(AT))),
         Request::Drain => Answer::Draining,
     }
 }

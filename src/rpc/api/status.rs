@@ -196,6 +196,15 @@ pub struct PacingStatus {
     pub next_slot_at: Option<Time>,
 }
 
+/// The store's part of `status`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreStatus {
+    /// Whether the session's secrets lie there encrypted.
+    pub sealed: bool,
+    /// Records that were damaged and set aside when it was opened.
+    pub set_aside: usize,
+}
+
 /// Answer of `status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -207,6 +216,9 @@ pub struct Status {
     pub queue: QueueStatus,
     /// The pacer.
     pub pacing: PacingStatus,
+    /// The store.
+    #[serde(default)]
+    pub store: StoreStatus,
     /// The phone.
     #[serde(default)]
     pub phone: PhoneStatus,

@@ -4,6 +4,7 @@ mod crash;
 mod model;
 mod opening;
 mod queueing;
+mod sealing;
 mod writing;
 
 use std::os::unix::fs::PermissionsExt;

@@ -30,6 +30,7 @@ fn message(id: u64) -> Message {
         preview: Preview("hello".into()),
         state: State::Queued,
         reason: None,
+        undo: None,
         order: id,
         attempts: 0,
         streak: 0,

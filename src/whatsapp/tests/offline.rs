@@ -62,7 +62,17 @@ impl Bench {
         self.handle.order(order).unwrap();
     }
 
+    /// The next report that is not about the phone: that one speaks when it likes.
     pub(super) async fn next(&mut self) -> SessionEvent {
+        loop {
+            match self.next_of_all().await {
+                SessionEvent::PhoneSeen { .. } => {}
+                event => return event,
+            }
+        }
+    }
+
+    pub(super) async fn next_of_all(&mut self) -> SessionEvent {
         timeout(PATIENCE, self.events.recv()).await.expect("nothing happens").expect("it ended")
     }
 

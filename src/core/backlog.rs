@@ -1,0 +1,109 @@
+//! A backlog that waited for long while something held it, and wants a word before it
+//! leaves. Only what waited for everybody counts: the connection, the phone, its battery.
+//! A pause is somebody's doing, and so is its end.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::Core;
+use crate::core::diagnosis::hold;
+use crate::core::io::{BootId, Now};
+use crate::core::moment::Moment;
+use crate::rpc::api::{Hold, HoldKind};
+
+/// What is kept of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Backlog {
+    /// Since when messages wait while something holds them.
+    pub(crate) held: Option<Moment>,
+    /// What waited too long to leave unasked.
+    pub(crate) stale: Option<Stale>,
+}
+
+/// A backlog that wants a confirmation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stale {
+    /// Since when it wants one, wall milliseconds.
+    pub(crate) since: i64,
+    /// How long it had waited by then.
+    pub(crate) waited_ms: u64,
+}
+
+impl Backlog {
+    /// Takes over what was stored.
+    pub(crate) fn new(stored: Backlog, boot: BootId, now: Now) -> Backlog {
+        Backlog { held: stored.held.map(|held| held.in_boot(boot, now)), ..stored }
+    }
+}
+
+impl Core {
+    /// Watches how long messages wait while something holds them. Comes before the next
+    /// attempt, so that none of a stale backlog slips out.
+    pub(crate) fn judge_backlog(&mut self, now: Now) {
+        let waits = self.queue.to_leave() > 0;
+        if self.backlog.stale.is_some() && !waits {
+            self.backlog.stale = None;
+            self.out.facts = true;
+        }
+        let Some(limit) = self.config.confirm_after_ms else {
+            // Nobody wants it any more: what waits may leave.
+            self.out.facts |= self.backlog != Backlog::default();
+            self.backlog = Backlog::default();
+            return;
+        };
+        let held = waits && (!self.link.can_send() || self.phone_holds());
+        match self.backlog.held {
+            None if held => {
+                self.backlog.held = Some(Moment::new(self.phone.boot, now));
+                self.out.facts = true;
+            }
+            Some(since) if !held => {
+                self.backlog.held = None;
+                self.out.facts = true;
+                let waited_ms = since.age_ms(now).min(self.longest_wait_ms());
+                if waits && waited_ms >= limit {
+                    self.backlog.stale = Some(Stale { since: now.wall_ms, waited_ms });
+                }
+            }
+            None | Some(_) => {}
+        }
+    }
+
+    /// How long the oldest of those that wait has been waiting, in the daemon's life.
+    /// Of a wait that began in an earlier life, only that it is at least so long.
+    fn longest_wait_ms(&self) -> u64 {
+        let lived = self.queue.lived_ms();
+        let waiting = self.queue.heads().map(|m| lived.saturating_sub(m.changed_lived_ms));
+        let longest = waiting.max().unwrap_or(0);
+        // What came from an earlier life may have waited while the daemon was down.
+        if longest >= self.now.mono_ms.saturating_sub(self.lived.0) { u64::MAX } else { longest }
+    }
+
+    /// `queue.release`: what waits may leave. While something still holds it, the wait
+    /// counts from now.
+    pub(crate) fn release(&mut self, now: Now) {
+        let held = self.backlog.held.map(|_| Moment::new(self.phone.boot, now));
+        let released = Backlog { held, stale: None };
+        self.out.facts |= self.backlog != released;
+        self.backlog = released;
+    }
+
+    pub(crate) fn stale_hold(&self, holds: &mut Vec<Hold>) {
+        let Some(Stale { since, waited_ms }) = self.backlog.stale else { return };
+        let why = format!(
+            "what waits had waited for {} when it could have left, and wants to be confirmed; \
+             messages accepted since then wait behind it",
+            span(waited_ms)
+        );
+        let remedy = "tetherctl release";
+        holds.push(hold(HoldKind::StaleBacklog, since, None, &why, remedy));
+    }
+}
+
+fn span(ms: u64) -> String {
+    match (ms / 1_000, ms / 60_000, ms / 3_600_000) {
+        (seconds, 0, _) => format!("{seconds} s"),
+        (_, minutes, hours) if hours < 2 => format!("{minutes} min"),
+        (_, _, hours) => format!("{hours} h"),
+    }
+}

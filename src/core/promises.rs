@@ -1,0 +1,141 @@
+//! What a message was promised by a clock: not before, not after, and until when it can
+//! be brought back. Owns the order of those moments; decides nothing.
+//!
+//! `not_before` and `expires_at` are meant by the wall clock, and follow it when it is
+//! set. The time to bring a message back is counted in the daemon's lived time, so that a
+//! clock that is set neither shortens nor prolongs it.
+
+use std::collections::BTreeSet;
+
+use crate::core::message::Message;
+use crate::rpc::api::{MessageId, State};
+
+/// The wall clock can be set, and goes on while the machine sleeps: with a promise by it
+/// outstanding, it is looked at this often at least.
+const WALL_LOOK_MS: u64 = 30_000;
+
+/// Messages by the moments that matter to them.
+#[derive(Debug, Default)]
+pub(crate) struct Promises {
+    wall_ms: i64,
+    /// Waiting, and not to be sent yet: by when they may be.
+    scheduled: BTreeSet<(i64, MessageId)>,
+    /// Waiting, and were not to be sent before a time that has come.
+    released: BTreeSet<(i64, MessageId)>,
+    /// Not sent for certain, and not to be sent after this.
+    expiring: BTreeSet<(i64, MessageId)>,
+    /// Cancelled: until when they can be brought back, in lived milliseconds.
+    undoable: BTreeSet<(u64, MessageId)>,
+}
+
+impl Promises {
+    /// Notes a message. False: its time has not come.
+    pub(crate) fn add(&mut self, message: &Message) -> bool {
+        if let Some(at) = message.expires_at
+            && can_expire(message)
+        {
+            self.expiring.insert((at, message.id));
+        }
+        if let Some(undo) = &message.undo
+            && message.state == State::Cancelled
+        {
+            self.undoable.insert((undo.until_lived_ms, message.id));
+        }
+        // What was attempted was due then, whatever the clock says now.
+        let waits = matches!(message.state, State::Preparing | State::Queued);
+        let Some(at) = message.not_before.filter(|_| waits) else { return true };
+        let due = at <= self.wall_ms;
+        let side = if due { &mut self.released } else { &mut self.scheduled };
+        side.insert((at, message.id));
+        due
+    }
+
+    /// Forgets a message.
+    pub(crate) fn remove(&mut self, message: &Message) {
+        if let Some(at) = message.expires_at {
+            self.expiring.remove(&(at, message.id));
+        }
+        if let Some(undo) = &message.undo {
+            self.undoable.remove(&(undo.until_lived_ms, message.id));
+        }
+        if let Some(at) = message.not_before {
+            self.scheduled.remove(&(at, message.id));
+            self.released.remove(&(at, message.id));
+        }
+    }
+
+    /// The wall clock reads this now. Answers those whose time has come, and those whose
+    /// time has not come after all.
+    pub(crate) fn turn_to(&mut self, wall_ms: i64) -> Vec<MessageId> {
+        self.wall_ms = wall_ms;
+        let come = self.scheduled.iter().take_while(|(at, _)| *at <= wall_ms);
+        let gone = self.released.iter().rev().take_while(|(at, _)| *at > wall_ms);
+        come.chain(gone).map(|(_, id)| *id).collect()
+    }
+
+    /// Waiting messages whose time has not come, the first due first.
+    pub(crate) fn scheduled(&self) -> impl Iterator<Item = (i64, MessageId)> {
+        self.scheduled.iter().copied()
+    }
+
+    /// How many those are.
+    pub(crate) fn scheduled_len(&self) -> usize {
+        self.scheduled.len()
+    }
+
+    /// Messages whose last moment has passed. An unknown one among them may have left.
+    pub(crate) fn overdue(&self) -> impl Iterator<Item = MessageId> {
+        let past = self.expiring.iter().take_while(|(at, _)| *at <= self.wall_ms);
+        past.map(|(_, id)| *id)
+    }
+
+    /// Messages that can be brought back no more by now.
+    pub(crate) fn undone(&self, lived_ms: u64) -> Vec<MessageId> {
+        let past = self.undoable.iter().take_while(|(until, _)| *until <= lived_ms);
+        past.map(|(_, id)| *id).collect()
+    }
+
+    /// Cancelled messages that can be brought back, the first to be past first.
+    pub(crate) fn undoable(&self) -> impl Iterator<Item = MessageId> {
+        self.undoable.iter().map(|(_, id)| *id)
+    }
+
+    /// How many those are.
+    pub(crate) fn undoable_len(&self) -> usize {
+        self.undoable.len()
+    }
+
+    /// In how many milliseconds the next waiting message may be sent.
+    pub(crate) fn next_due_in(&self) -> Option<u64> {
+        self.scheduled.first().map(|(at, _)| self.look_in(*at))
+    }
+
+    /// In how many milliseconds the next one expires.
+    pub(crate) fn next_expiry_in(&self) -> Option<u64> {
+        let next = self.expiring.range((self.wall_ms.saturating_add(1), MessageId(0))..).next();
+        next.map(|(at, _)| self.look_in(*at))
+    }
+
+    /// When the next one can be brought back no more, in lived milliseconds.
+    pub(crate) fn next_undo_end(&self) -> Option<u64> {
+        self.undoable.first().map(|(until, _)| *until)
+    }
+
+    fn look_in(&self, wall_ms: i64) -> u64 {
+        u64::try_from(wall_ms.saturating_sub(self.wall_ms)).unwrap_or(0).min(WALL_LOOK_MS)
+    }
+}
+
+/// Whether a passed `expires_at` matters to it. Under way it may be there already.
+fn can_expire(message: &Message) -> bool {
+    match message.state {
+        State::Preparing | State::Queued | State::Parked | State::Unknown => true,
+        State::Sending
+        | State::Sent
+        | State::Delivered
+        | State::Read
+        | State::Failed
+        | State::Expired
+        | State::Cancelled => false,
+    }
+}

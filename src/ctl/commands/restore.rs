@@ -1,0 +1,31 @@
+//! `restore`.
+
+use crate::ctl::cli::RestoreArgs;
+use crate::ctl::failure::Failure;
+use crate::ctl::out::Out;
+use crate::ctl::render::messages;
+use crate::rpc::api::RestoreParams;
+use crate::rpc::call;
+use crate::rpc::client::Client;
+
+pub(crate) async fn run(args: RestoreArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
+    let filter = args.filter.to_filter(&args.state, &args.ids);
+    let params = RestoreParams { filter, dry_run: args.dry_run };
+    let (result, wire) = super::ask(client, call::QueueRestore, &params).await?;
+    if out.json() {
+        out.json_line(&wire)?;
+    } else if result.restored.is_empty() && result.no_place.is_empty() {
+        out.line("nothing that matches can be brought back")?;
+    } else if !result.restored.is_empty() {
+        let would = if result.dry_run { "would be back" } else { "back where they were" };
+        out.line(&format!("{would}: {}", super::ids(&result.restored)))?;
+    }
+    if !result.no_place.is_empty() {
+        return Err(Failure::NotNow(format!(
+            "there is no place for {}, which stay withdrawn; try again when some have left: {}",
+            messages(result.no_place.len()),
+            super::ids(&result.no_place)
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! `phone.heartbeat`: checks what somebody reports about the phone.
+
+use crate::core::io::Request;
+use crate::core::phone::Heartbeat;
+use crate::rpc::api::{Error, HEARTBEAT_NAME_BYTES_MAX, HeartbeatParams};
+
+/// A full battery.
+const PERCENT_MAX: u8 = 100;
+
+/// The request, if it says something and nothing impossible.
+pub(super) fn heartbeat(params: HeartbeatParams) -> Result<Request, Error> {
+    let HeartbeatParams { battery_percent, charging, network, at, source } = params;
+    if battery_percent.is_none() && charging.is_none() && network.is_none() {
+        return Err(super::invalid("give `battery_percent`, `charging` or `network`"));
+    }
+    if battery_percent.is_some_and(|percent| percent > PERCENT_MAX) {
+        return Err(super::invalid("`battery_percent` is 0 to 100"));
+    }
+    for (field, name) in [("network", &network), ("source", &source)] {
+        if name.as_ref().is_some_and(|name| !is_name(name)) {
+            return Err(super::invalid(format!(
+                "`{field}` has 1 to {HEARTBEAT_NAME_BYTES_MAX} bytes and no control characters"
+            )));
+        }
+    }
+    let at = at.map(|time| time.0);
+    let report = Heartbeat { percent: battery_percent, charging, network, source, at };
+    Ok(Request::Heartbeat(Box::new(report)))
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= HEARTBEAT_NAME_BYTES_MAX
+        && !text.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(percent: Option<u8>, network: &str) -> Result<Request, Error> {
+        heartbeat(HeartbeatParams {
+            battery_percent: percent,
+            network: (!network.is_empty()).then(|| network.to_owned()),
+            ..HeartbeatParams::default()
+        })
+    }
+
+    #[test]
+    fn a_report_that_says_nothing_or_something_impossible_is_refused() {
+        assert!(of(None, "").is_err());
+        assert!(of(Some(101), "").is_err());
+        assert!(of(Some(50), "wi\nfi").is_err());
+        assert!(of(None, &"x".repeat(HEARTBEAT_NAME_BYTES_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn an_empty_and_a_full_battery_are_possible() {
+        assert!(of(Some(0), "").is_ok());
+        assert!(of(Some(100), "wifi").is_ok());
+        assert!(of(None, "none").is_ok());
+    }
+}

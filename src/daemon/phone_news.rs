@@ -1,0 +1,74 @@
+//! What the log says about the phone: one line for each change of its state, of its
+//! battery, and of what the network's limit for an absent phone leaves. Names nobody.
+
+use crate::rpc::api::{BatteryLevel, PhoneState, PhoneStatus};
+
+/// Remembers what it last said.
+#[derive(Debug, Default)]
+pub(crate) struct PhoneNews {
+    state: Option<PhoneState>,
+    battery: Option<BatteryLevel>,
+    warned: Option<String>,
+}
+
+/// A line for the log.
+#[derive(Debug, PartialEq, Eq)]
+enum Line {
+    Info(String),
+    Warn(String),
+}
+
+impl PhoneNews {
+    /// Writes the lines that are news.
+    pub(crate) fn note(&mut self, phone: &PhoneStatus) {
+        for line in self.lines(phone) {
+            match line {
+                Line::Info(line) => tracing::info!("{line}"),
+                Line::Warn(line) => tracing::warn!("{line}"),
+            }
+        }
+    }
+
+    fn lines(&mut self, phone: &PhoneStatus) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let told = self.state.replace(phone.state);
+        if told != Some(phone.state) && (told.is_some() || phone.state != PhoneState::Unknown) {
+            lines.push(Line::Info(format!("phone {}", phone.state.name())));
+        }
+        let level = phone.battery.as_ref().map_or(BatteryLevel::Unknown, |battery| battery.level);
+        let told = self.battery.replace(level);
+        if told != Some(level) && (told.is_some() || level != BatteryLevel::Unknown) {
+            lines.push(Line::Info(format!("phone's battery {}", level.name())));
+        }
+        let warning = phone.reasons.iter().find(|reason| reason.contains(" unlinks this device "));
+        // The time in it moves with the clock, the days do not.
+        let days = warning.and_then(|warning| warning.split(':').next()).map(str::to_owned);
+        if days != self.warned {
+            self.warned = days;
+            lines.extend(warning.map(|warning| Line::Warn(format!("phone: {warning}"))));
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rpc::api::Time;
+
+    #[test]
+    fn each_change_is_said_once() {
+        let mut news = PhoneNews::default();
+        let mut phone = PhoneStatus::unknown(Time(0));
+        assert_eq!(news.lines(&phone), []);
+        phone.state = PhoneState::Offline;
+        assert_eq!(news.lines(&phone), [Line::Info("phone offline".to_owned())]);
+        assert_eq!(news.lines(&phone), []);
+        phone.reasons = vec!["The network unlinks this device soon.".to_owned()];
+        let warning = "phone: The network unlinks this device soon.".to_owned();
+        assert_eq!(news.lines(&phone), [Line::Warn(warning)]);
+        assert_eq!(news.lines(&phone), []);
+        phone.state = PhoneState::Unknown;
+        assert_eq!(news.lines(&phone), [Line::Info("phone unknown".to_owned())]);
+    }
+}

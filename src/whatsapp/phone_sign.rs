@@ -1,0 +1,65 @@
+//! Which of the library's events only our own phone can have caused. Pure. Says nothing
+//! about what else the event means: that is `translate`'s.
+
+use whatsapp_rust::types::events::{Event, Receipt};
+use whatsapp_rust::wacore::types::message::{MessageCategory, MessageInfo, MessageSource};
+use whatsapp_rust::wacore::types::presence::ReceiptType;
+
+use crate::core::io::Sign;
+use crate::whatsapp::translate::{Me, Report, Seen};
+
+/// The phone of an account is its device 0.
+const PHONE: u16 = 0;
+
+/// The sign of life in this event, if it holds one.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library has 60 kinds, we name ours")]
+pub(crate) fn phone_sign(event: &Event, me: &Me) -> Option<Seen> {
+    let (sign, at_ms) = match event {
+        Event::Receipt(receipt) => from_receipt(receipt, me)?,
+        Event::Messages(batch) => {
+            batch.iter().filter_map(|message| from_message(&message.info, me)).next_back()?
+        }
+        _ => return None,
+    };
+    Some(Seen::Report(Report::PhoneSeen { sign, at_ms }))
+}
+
+fn is_phone(source: &MessageSource, me: &Me) -> bool {
+    let own = me.owns(&source.sender) || source.sender_alt.as_ref().is_some_and(|j| me.owns(j));
+    own && source.sender.device == PHONE
+}
+
+fn from_receipt(receipt: &Receipt, me: &Me) -> Option<(Sign, Option<i64>)> {
+    if !is_phone(&receipt.source, me) {
+        return None;
+    }
+    let sign = match &receipt.r#type {
+        ReceiptType::PeerMsg | ReceiptType::HistorySync => Sign::Peer,
+        ReceiptType::Sender | ReceiptType::Delivered | ReceiptType::Inactive => Sign::Receipt,
+        ReceiptType::Retry | ReceiptType::EncRekeyRetry => Sign::Retry,
+        // Where somebody read something says nothing about the phone: it may have been
+        // another of the account's devices.
+        ReceiptType::Read
+        | ReceiptType::Played
+        | ReceiptType::ReadSelf
+        | ReceiptType::PlayedSelf
+        | ReceiptType::Sent
+        | ReceiptType::ServerError
+        | ReceiptType::Other(_)
+        | _ => return None,
+    };
+    Some((sign, receipt.offline.then(|| by_end_of(receipt.timestamp.timestamp()))))
+}
+
+fn from_message(info: &MessageInfo, me: &Me) -> Option<(Sign, Option<i64>)> {
+    if !is_phone(&info.source, me) {
+        return None;
+    }
+    let sign = if info.category == MessageCategory::Peer { Sign::Peer } else { Sign::Message };
+    Some((sign, info.is_offline.then(|| by_end_of(info.timestamp.timestamp()))))
+}
+
+/// The server tells whole seconds.
+fn by_end_of(second: i64) -> i64 {
+    second.saturating_mul(1_000).saturating_add(999)
+}
