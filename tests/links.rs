@@ -57,7 +57,12 @@ impl Web {
 
 fn answer(stream: &TcpStream, table: &Mutex<Vec<(&'static str, Answer)>>) -> Option<()> {
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
-    let first = lines.next()?;
+    let Some(first) = lines.next() else {
+        // That was TLS: it is told in plain words that nobody here speaks it.
+        let mut to = stream;
+        to.write_all(b"HTTP/1.1 400 X\r\ncontent-length: 0\r\n\r\n").ok()?;
+        return None;
+    };
     lines.find(String::is_empty)?;
     let mut words = first.split(' ');
     let (method, path) = (words.next()?, words.next()?.to_owned());
