@@ -9,6 +9,7 @@
 //! - [`inbox`]: messages that others sent, kept before the server hears that they came.
 //! - [`spool`]: the files of messages that wait, copied in whole before they are accepted.
 //! - [`whatsapp`]: the session: transport, the library's client, its storage.
+//! - [`fetch`]: files by web address, and links in texts: a guarded HTTP client.
 //! - [`config`]: the configuration file, checked; `tetherd`'s arguments.
 //! - [`daemon`]: the shell around the core: start-up, engine, socket, signals, log.
 //! - [`pulse`]: how a loop shows that it still moves.
@@ -29,6 +30,7 @@ pub mod daemon;
 #[cfg(feature = "sim")]
 pub mod demo;
 pub mod exit;
+pub mod fetch;
 pub mod inbox;
 pub mod pulse;
 pub mod rpc;

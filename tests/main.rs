@@ -16,6 +16,7 @@ mod idle;
 mod inbound;
 mod invariants;
 mod lifecycle;
+mod links;
 mod media;
 mod network;
 mod numbers;

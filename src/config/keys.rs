@@ -7,9 +7,13 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::value::{ClientVersion, DURATION_REMEDY, Level, OnConflict, OnRateLimit, did_you_mean};
+use super::fetching::{links, networks, write_networks};
+use super::value::{
+    ClientVersion, DURATION_REMEDY, Level, Links, OnConflict, OnRateLimit, did_you_mean,
+};
 use super::value::{SIZE_REMEDY, format_duration, format_size, parse_duration, parse_size};
 use super::{Config, HoldBattery};
+use crate::fetch::guard::Network;
 
 /// What the network is known to tolerate: this many messages ...
 pub const TOLERATED_MESSAGES: usize = 5;
@@ -49,6 +53,8 @@ pub const FILE_BYTES_MAX: u64 = 2 << 30;
 /// Longest name of a device or group, in characters.
 pub const NAME_CHARS_MAX: usize = 64;
 
+/// Longest `retry_pause`: the message's chat waits for it.
+pub const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// What stands for no duration at all.
 const OFF: &str = "off";
 /// A full battery.
@@ -59,8 +65,9 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// The modules that `[log.modules]` can name; `store::commit` names a part of one.
-pub const LOG_MODULES: [&str; 9] =
-    ["config", "core", "ctl", "daemon", "inbox", "rpc", "sim", "store", "whatsapp"];
+pub const LOG_MODULES: [&str; 11] = [
+    "config", "core", "ctl", "daemon", "fetch", "inbox", "rpc", "sim", "spool", "store", "whatsapp",
+];
 
 /// A value that does not fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +79,7 @@ pub struct Wrong {
 }
 
 impl Wrong {
-    fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(super) fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Wrong { what: what.into(), remedy: remedy.into() }
     }
 }
@@ -166,6 +173,11 @@ pub static KEYS: &[Key] = &[
     key!(files.video_max, false, |v| size(v, FILE_BYTES_MAX), write_size),
     key!(files.audio_max, false, |v| size(v, FILE_BYTES_MAX), write_size),
     key!(files.document_max, false, |v| size(v, FILE_BYTES_MAX), write_size),
+    key!(preflight.links, true, links, |v: &Links| quoted(v.name())),
+    key!(fetch.allow_http, false, switch, write_switch),
+    key!(fetch.allow_addresses, false, networks, |v: &Vec<Network>| write_networks(v)),
+    key!(fetch.ca_file, false, optional_path, write_optional_path),
+    key!(fetch.retry_pause, true, |v| duration(v, SECOND / 10, RETRY_PAUSE_MAX), write_duration),
     key!(phone.hold_when_offline, true, switch, write_switch),
     key!(phone.hold_when_battery, true, hold_battery, |v: &HoldBattery| quoted(v.name())),
     key!(phone.silent_after, true, |v| duration(v, SECOND, DAY), write_duration),
@@ -182,12 +194,13 @@ pub static KEYS: &[Key] = &[
 ];
 
 /// The sections, in the order of the example.
-pub const SECTIONS: [&str; 10] = [
+pub const SECTIONS: [&str; 11] = [
     "state",
     "socket",
     "queue",
     "pacing",
     "preflight",
+    "fetch",
     "session",
     "files",
     "phone",
@@ -195,7 +208,7 @@ pub const SECTIONS: [&str; 10] = [
     "log",
 ];
 
-fn quoted(value: impl std::fmt::Display) -> String {
+pub(super) fn quoted(value: impl std::fmt::Display) -> String {
     toml::Value::String(value.to_string()).to_string()
 }
 
@@ -231,7 +244,7 @@ fn write_duration_or_off(duration: &Duration) -> String {
     if duration.is_zero() { quoted(OFF) } else { write_duration(duration) }
 }
 
-fn type_name(value: &DeValue<'_>) -> &'static str {
+pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) => "a whole number",
@@ -243,7 +256,7 @@ fn type_name(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-fn text<'v>(value: &'v DeValue<'_>) -> Result<&'v str, Wrong> {
+pub(super) fn text<'v>(value: &'v DeValue<'_>) -> Result<&'v str, Wrong> {
     value.as_str().ok_or_else(|| {
         Wrong::new(format!("must be a text, not {}.", type_name(value)), "Put it in quotes.")
     })

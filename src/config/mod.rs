@@ -6,6 +6,7 @@
 
 pub mod args;
 mod check;
+mod fetching;
 pub mod keys;
 pub mod paths;
 pub mod problem;
@@ -21,7 +22,9 @@ use std::time::Duration;
 
 pub use paths::Environment;
 pub use problem::{ConfigError, Problem};
-pub use value::{ClientVersion, Level, OnConflict, OnRateLimit};
+pub use value::{ClientVersion, Level, Links, OnConflict, OnRateLimit};
+
+use crate::fetch::guard::Network;
 
 pub use crate::core::phone::HoldBattery;
 
@@ -46,6 +49,8 @@ pub struct Config {
     pub session: SessionConfig,
     /// `[files]`: how much of callers' files is kept until they are sent.
     pub files: FilesConfig,
+    /// `[fetch]`: files by web address.
+    pub fetch: FetchConfig,
     /// `[phone]`: what is done while the phone is not well.
     pub phone: PhoneConfig,
     /// `[inbox]`: messages that come in.
@@ -121,6 +126,8 @@ pub struct PreflightConfig {
     pub no_for: Duration,
     /// `check_every`: the least time between two questions, but for a few at once.
     pub check_every: Duration,
+    /// `links`: what becomes of a text with a link that leads nowhere.
+    pub links: Links,
 }
 
 /// `[session]`.
@@ -166,6 +173,19 @@ pub struct FilesConfig {
     pub audio_max: u64,
     /// `document_max`: the largest document.
     pub document_max: u64,
+}
+
+/// `[fetch]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchConfig {
+    /// `allow_http`: files may come unencrypted.
+    pub allow_http: bool,
+    /// `allow_addresses`: networks besides the public ones.
+    pub allow_addresses: Vec<Network>,
+    /// `ca_file`: a PEM file with the only authorities to trust. None: the system's.
+    pub ca_file: Option<PathBuf>,
+    /// `retry_pause`: before the second try; the one before the third is four times as long.
+    pub retry_pause: Duration,
 }
 
 /// `[phone]`.
@@ -272,6 +292,7 @@ impl Config {
                 yes_for: Duration::from_secs(30 * 24 * 3_600),
                 no_for: Duration::from_secs(24 * 3_600),
                 check_every: Duration::from_secs(2),
+                links: Links::Park,
             },
             session: SessionConfig {
                 endpoint: String::from("wss://web.whatsapp.com/ws/chat"),
@@ -295,6 +316,12 @@ impl Config {
                 video_max: 100 << 20,
                 audio_max: 100 << 20,
                 document_max: 2_000 << 20,
+            },
+            fetch: FetchConfig {
+                allow_http: false,
+                allow_addresses: Vec::new(),
+                ca_file: None,
+                retry_pause: Duration::from_secs(5),
             },
             phone: PhoneConfig {
                 hold_when_offline: true,
@@ -383,6 +410,7 @@ impl Config {
                 takeovers_per_hour: new.session.takeovers_per_hour,
                 ..old.session.clone()
             },
+            fetch: FetchConfig { retry_pause: new.fetch.retry_pause, ..old.fetch.clone() },
             phone: new.phone.clone(),
             log: new.log.clone(),
             ..old.clone()

@@ -236,6 +236,31 @@ pub fn did_you_mean<'a>(
         .map(|(_, candidate)| candidate)
 }
 
+/// What becomes of a text with a link that leads nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Links {
+    /// It is parked.
+    Park,
+    /// It is sent, and `explain` warns.
+    Warn,
+    /// Links are not looked at.
+    Off,
+}
+
+impl Links {
+    /// Every value.
+    pub const ALL: [Links; 3] = [Links::Park, Links::Warn, Links::Off];
+
+    /// How it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Links::Park => "park",
+            Links::Warn => "warn",
+            Links::Off => "off",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -115,15 +115,7 @@ impl Core {
         let no_place = requeued.split_off(requeued.len().min(places));
         for id in requeued.iter().filter(|_| !dry_run) {
             let order = self.queue.next_order();
-            let absent = self.queue.get(*id).filter(|m| m.is_parked_as_absent());
-            let absent = absent.map(|m| m.to.clone());
-            if let Some(Ok(())) = self.queue.change(*id, |m| m.requeue(order, now.wall_ms)) {
-                // What was known about the number is what led it here: it is asked afresh.
-                if let Some(chat) = absent {
-                    self.doubt_number(&chat);
-                }
-                self.settle_message(*id, now);
-            }
+            self.put_in_again(*id, order, now);
         }
         api::RetryResult { requeued, no_place, dry_run }
     }

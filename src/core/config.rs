@@ -33,6 +33,18 @@ pub enum OnRateLimit {
     Pause,
 }
 
+/// What becomes of a text with a link that leads nowhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkPolicy {
+    /// It is parked.
+    #[default]
+    Park,
+    /// It is sent, with a warning.
+    Warn,
+    /// Links are not looked at.
+    Off,
+}
+
 /// Limits and times. All durations in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CoreConfig {
@@ -99,6 +111,10 @@ pub struct CoreConfig {
     pub timelock_first_ms: u64,
     /// How long at most.
     pub timelock_cap_ms: u64,
+    /// What becomes of a text with a broken link.
+    pub links: LinkPolicy,
+    /// The pause before the second try at a file that could not be fetched.
+    pub prepare_pause_ms: u64,
     /// How long a backlog may be held before it wants a confirmation; none: however long.
     pub confirm_after_ms: Option<u64>,
     /// What is done about the phone.
@@ -139,6 +155,8 @@ impl Default for CoreConfig {
             slow_quiet_ms: 1_800_000,
             timelock_first_ms: timelock::GUESS_FIRST_MS,
             timelock_cap_ms: timelock::GUESS_CAP_MS,
+            links: LinkPolicy::Park,
+            prepare_pause_ms: 5_000,
             confirm_after_ms: None,
             phone: PhoneConfig::default(),
         }

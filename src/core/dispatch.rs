@@ -63,6 +63,7 @@ impl Core {
         consider(self.upload_at(), Wake::Upload);
         consider(self.next_check(), Wake::Check);
         consider(self.caller_timeout(), Wake::Check);
+        consider(self.preparation_at(), Wake::Prepare);
         consider(self.due_at(), Wake::Due);
         consider(self.expiry_at(), Wake::Expiry);
         consider(self.undo_ends_at(), Wake::UndoEnds);

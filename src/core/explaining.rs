@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::core::Core;
 use crate::core::causes::causes;
 use crate::core::io::Now;
+use crate::core::preparing::LinkWarning;
 use crate::core::situation::{Down, Group, Pacing, Phone, Session, Situation};
 use crate::rpc::api::{self, MessageId, Reason, ReasonKind, SessionState, State};
 
@@ -43,6 +44,12 @@ impl Core {
         };
         self.network_situation(&mut situation, now);
         self.sort_messages(&mut situation);
+        for (id, warning) in self.doubtful_links() {
+            let LinkWarning { detail, code, at } = warning;
+            situation.doubtful.add(id, *at);
+            let said = code.map_or_else(|| detail.clone(), |code| code.to_string());
+            situation.doubtful.details.insert(said);
+        }
         situation
     }
 

@@ -18,6 +18,9 @@ use crate::core::number::{KnownNumber, Number};
 use crate::core::pacer::Slot;
 pub use crate::core::phone::Sign;
 use crate::core::phone::{Heartbeat, PhoneFacts};
+pub use crate::core::preparing::{
+    LinkFinding, LinkWarning, Outcome, Preparation, PrepareCommand, Prepared, Source, Trouble,
+};
 pub use crate::core::session::{
     EndReason, NotSent, Offer, Outgoing, ReceiptKind, SessionCommand, SessionEvent, TimelockNotice,
 };
@@ -64,6 +67,8 @@ pub enum Input {
     },
     /// The session reports.
     Session(SessionEvent),
+    /// A preparation is done, or failed.
+    Prepared(Prepared),
     /// The time that `Core::poll_timeout` named has come.
     Tick,
 }
@@ -145,6 +150,10 @@ pub struct Submission {
     pub body: Body,
     /// The file, which lies in the spool already.
     pub file: Option<StoredFile>,
+    /// Where the file is to be fetched, if it is not here.
+    pub source: Option<Source>,
+    /// Whether the text or caption has links.
+    pub has_links: bool,
     /// With a text: what is shown for a link in it.
     pub preview: Option<api::LinkPreview>,
     /// Which goes first.
@@ -169,6 +178,8 @@ impl Submission {
             kind: api::Kind::Text,
             body,
             file: None,
+            source: None,
+            has_links: false,
             preview: None,
             priority: api::Priority::Normal,
             not_before: None,
@@ -326,6 +337,8 @@ pub enum Effect {
     Session(SessionCommand),
     /// Remove a file from the spool: nothing on disk refers to it any more.
     Unspool(SpoolId),
+    /// Prepare a message, or stop it.
+    Prepare(PrepareCommand),
 }
 
 /// The answers, in the wire's own types.
@@ -372,6 +385,8 @@ pub enum Wake {
     Resolve,
     /// Numbers are to be asked about, or an answer about them is overdue.
     Check,
+    /// A file that could not be fetched is tried again.
+    Prepare,
     /// A ban ends.
     BanEnds,
     /// The session is taken back.

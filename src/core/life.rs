@@ -280,15 +280,16 @@ impl Message {
         self.expires_at.is_some_and(|at| at <= wall_ms)
     }
 
-    /// parked -> queued, at the end.
-    pub fn requeue(&mut self, order: u64, wall_ms: i64) -> Result<(), IllegalStep> {
+    /// parked -> queued, at the end; preparing, if something has to be done before.
+    pub fn requeue(&mut self, order: u64, prepare: bool, wall_ms: i64) -> Result<(), IllegalStep> {
         if self.state != State::Parked {
             return Err(self.illegal("put back into the queue"));
         }
         self.order = order;
         self.streak = 0;
         self.limited = 0;
-        self.enter(State::Queued, None, wall_ms);
+        let state = if prepare { State::Preparing } else { State::Queued };
+        self.enter(state, None, wall_ms);
         Ok(())
     }
 
@@ -303,7 +304,7 @@ impl Message {
         Ok(())
     }
 
-    fn enter(&mut self, state: State, reason: Option<Reason>, wall_ms: i64) {
+    pub(crate) fn enter(&mut self, state: State, reason: Option<Reason>, wall_ms: i64) {
         self.state = state;
         self.reason = reason;
         // A message that moves on by itself cannot be brought back.
@@ -311,7 +312,7 @@ impl Message {
         self.changed_at = wall_ms;
     }
 
-    fn illegal(&self, step: &'static str) -> IllegalStep {
+    pub(crate) fn illegal(&self, step: &'static str) -> IllegalStep {
         IllegalStep { from: self.state, step }
     }
 }

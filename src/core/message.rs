@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::core::media::MediaRef;
+use crate::core::preparing::{LinkWarning, Source};
 use crate::rpc::api::{
     FileInfo, Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, State,
 };
@@ -139,6 +140,15 @@ pub struct Message {
     /// Its file on the network's media host, once it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media: Option<MediaRef>,
+    /// Where its file comes from, if it was to be fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// Whether its text has links.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_links: bool,
+    /// A link in its text that it is sent with all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_warning: Option<LinkWarning>,
     /// What is shown for a link in its text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<LinkPreview>,

@@ -14,6 +14,7 @@
 //! - [`number`], [`numbers`], `checks`: who is on the network, and asking for it.
 //! - [`phone`], `phone_words`: whether the phone is there, and what is told of it.
 //! - [`backlog`]: what waited so long that it wants a word before it leaves.
+//! - [`preparing`]: what has to be done before a message can be queued.
 //! - `gates`: what keeps one message back. `uploads`: its file, on its way before it.
 //! - `conflict`, `timelock`, `slowdown`: what the network's answers bring about; [`network`]
 //!   and [`known`]: what of them is kept.
@@ -68,6 +69,7 @@ pub(crate) mod overdue;
 pub mod pacer;
 pub mod phone;
 mod phone_words;
+pub mod preparing;
 pub(crate) mod promises;
 pub(crate) mod query;
 pub(crate) mod queue;
@@ -106,6 +108,10 @@ pub struct Core {
     flights: BTreeMap<MessageId, dispatch::Flight>,
     /// Files in the spool, each with the message that needs it.
     spooled: BTreeMap<MessageId, SpoolId>,
+    /// What is being prepared.
+    preparations: BTreeMap<MessageId, preparing::Under>,
+    /// Preparations started so far.
+    rounds: u64,
     pacer: Pacer,
     numbers: Numbers,
     /// Callers that wait for answers about numbers.
@@ -153,6 +159,8 @@ impl Core {
             queue,
             flights: BTreeMap::new(),
             spooled,
+            preparations: BTreeMap::new(),
+            rounds: 0,
             pacer,
             numbers,
             callers: VecDeque::new(),
@@ -184,6 +192,7 @@ impl Core {
         match input {
             Input::Request { token, request } => self.request(token, request, now),
             Input::Session(event) => self.session_event(event, now),
+            Input::Prepared(prepared) => self.prepared(prepared, now),
             Input::Tick => {}
         }
         self.settle(now)
@@ -218,6 +227,7 @@ impl Core {
         self.pass_check_time(now);
         self.trim(now);
         self.drive_link(now);
+        self.drive_preparations(now);
         self.phone_of_account(now);
         // Before anything leaves without an answer: only a question finds out that the
         // network answers again. And after: what has left makes room for others.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::core::checks;
-use crate::core::io::{Actions, Body, Change, Effect, Facts, SessionCommand};
+use crate::core::io::{Actions, Body, Change, Effect, Facts, PrepareCommand, SessionCommand};
 use crate::core::message::SpoolId;
 use crate::core::number::Number;
 use crate::core::numbers::Numbers;
@@ -33,6 +33,7 @@ pub(crate) struct Out {
     pub(crate) commands: Vec<SessionCommand>,
     /// Files that no message needs any more.
     pub(crate) unspool: Vec<SpoolId>,
+    pub(crate) prepare: Vec<PrepareCommand>,
 }
 
 impl Out {
@@ -65,6 +66,7 @@ impl Out {
         effects.extend(self.events);
         effects.extend(self.commands.into_iter().map(Effect::Session));
         effects.extend(self.unspool.into_iter().map(Effect::Unspool));
+        effects.extend(self.prepare.into_iter().map(Effect::Prepare));
         Actions { changes, effects }
     }
 }

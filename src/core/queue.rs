@@ -40,7 +40,7 @@ pub(crate) struct Queue {
     parked: BTreeSet<Aged>,
     history: BTreeSet<Aged>,
     sending: BTreeSet<MessageId>,
-    preparing: usize,
+    preparing: BTreeSet<Place>,
     /// Those whose time has not come included.
     queued_all: usize,
     unknown: usize,
@@ -120,7 +120,9 @@ impl Queue {
             }
         }
         match message.state {
-            State::Preparing => self.preparing += 1,
+            State::Preparing => {
+                self.preparing.insert(place);
+            }
             State::Queued => {
                 self.queued_all += 1;
                 if due {
@@ -166,15 +168,16 @@ impl Queue {
                 }
             }
         }
+        self.preparing.remove(&place);
         self.queued.remove(&place);
         self.sending.remove(&message.id);
         self.parked.remove(&aged);
         self.history.remove(&aged);
         match message.state {
-            State::Preparing => self.preparing = self.preparing.saturating_sub(1),
             State::Queued => self.queued_all = self.queued_all.saturating_sub(1),
             State::Unknown => self.unknown = self.unknown.saturating_sub(1),
-            State::Sending
+            State::Preparing
+            | State::Sending
             | State::Parked
             | State::Sent
             | State::Delivered
@@ -222,6 +225,11 @@ impl Queue {
     /// The first message of each chat, in the order of sending.
     pub(crate) fn heads(&self) -> impl Iterator<Item = &Message> {
         self.heads.iter().filter_map(|(.., id)| self.messages.get(id))
+    }
+
+    /// Those that are being prepared, in the order of sending.
+    pub(crate) fn preparing(&self) -> impl Iterator<Item = &Message> {
+        self.preparing.iter().filter_map(|(.., id)| self.messages.get(id))
     }
 
     /// The queued ones whose time has come, in the order of sending.
@@ -274,7 +282,7 @@ impl Queue {
     }
 
     pub(crate) fn preparing_len(&self) -> usize {
-        self.preparing
+        self.preparing.len()
     }
 
     /// Those whose time has not come included.
@@ -301,12 +309,12 @@ impl Queue {
 
     /// Places taken.
     pub(crate) fn taken(&self) -> usize {
-        self.preparing + self.queued_all + self.sending.len() + self.unknown
+        self.preparing.len() + self.queued_all + self.sending.len() + self.unknown
     }
 
     /// Messages that still need an attempt.
     pub(crate) fn to_leave(&self) -> usize {
-        self.preparing + self.queued_all + self.unknown
+        self.preparing.len() + self.queued_all + self.unknown
     }
 
     /// Those of them whose time has come.

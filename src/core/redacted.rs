@@ -21,10 +21,10 @@ macro_rules! redacted {
 
 redacted! {
     Facts { last_id, paused_since, replaced_since, logged_out, banned, keys_void, lived_ms, network }
-    Submission { to, kind, body, file, priority, not_before, expires_at, wa_id }
+    Submission { to, kind, body, file, source, has_links, priority, not_before, expires_at, wa_id }
     Message {
-        id, wa_id, to, kind, file, priority, not_before, expires_at, chars, state, reason, undo, order,
-        attempts, streak, maybe_out, limited,
+        id, wa_id, to, kind, file, source, has_links, link_warning, priority, not_before,
+        expires_at, chars, state, reason, undo, order, attempts, streak, maybe_out, limited,
         accepted_at, changed_at, changed_lived_ms, sent_at, delivered_at, read_at
     }
 }

@@ -2,6 +2,7 @@
 //! [`crate::core::cleaning`].
 
 use crate::core::Core;
+use crate::core::config::LinkPolicy;
 use crate::core::files;
 use crate::core::io::{Now, Submission};
 use crate::core::message::{Message, Preview};
@@ -34,7 +35,8 @@ impl Core {
         self.out.facts = true;
         let id = MessageId(self.facts.last_id);
         self.out.bodies.push((id, submission.body.clone()));
-        self.queue.insert(accepted(id, self.queue.next_order(), submission, now));
+        let order = self.queue.next_order();
+        self.queue.insert(accepted(id, order, submission, self.config.links, now));
         self.touch(id, now);
         let message = self
             .message(id, now)
@@ -110,16 +112,26 @@ fn check_times(submission: &Submission, now: Now) -> Result<(), Error> {
     Err(Error::new(ErrorKind::InvalidParams, sentence))
 }
 
-fn accepted(id: MessageId, order: u64, submission: Submission, now: Now) -> Message {
-    let Submission { to, kind, body, file, preview, digest, key, wa_id, .. } = submission;
+fn accepted(
+    id: MessageId,
+    order: u64,
+    submission: Submission,
+    links: LinkPolicy,
+    now: Now,
+) -> Message {
+    let Submission { to, kind, body, file, source, has_links, preview, digest, key, wa_id, .. } =
+        submission;
     let (chars, shown) = files::shown(kind, &body);
-    Message {
+    let mut message = Message {
         id,
         wa_id,
         to,
         kind,
         file,
         media: None,
+        source,
+        has_links,
+        link_warning: None,
         link: preview,
         priority: submission.priority,
         not_before: submission.not_before,
@@ -142,5 +154,9 @@ fn accepted(id: MessageId, order: u64, submission: Submission, now: Now) -> Mess
         sent_at: None,
         delivered_at: None,
         read_at: None,
+    };
+    if message.needs_preparing(links) {
+        message.state = State::Preparing;
     }
+    message
 }

@@ -168,7 +168,7 @@ impl Core {
             if self.queue.taken() >= self.config.capacity {
                 return;
             }
-            if let Some(Ok(())) = self.queue.change(id, |m| m.requeue(order, now.wall_ms)) {
+            if let Some(Ok(())) = self.queue.change(id, |m| m.requeue(order, false, now.wall_ms)) {
                 self.settle_message(id, now);
             }
         }

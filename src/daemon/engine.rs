@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::core::io::{Actions, Answer, Change, Effect, Input, Request, SessionCommand};
 use crate::core::io::{EndReason, NotSent, Outgoing, SessionEvent, Token, Upload, UploadFault};
+use crate::core::io::{Preparation, PrepareCommand, Prepared};
 use crate::core::{Core, CoreConfig};
 use crate::daemon::clock::{self, Clock};
 use crate::daemon::engine_handle::{
@@ -19,6 +20,7 @@ use crate::daemon::engine_handle::{
 };
 use crate::daemon::files;
 use crate::daemon::journal::Journal;
+use crate::daemon::preparing::Preparer;
 use crate::daemon::subscribers::Subscribers;
 use crate::daemon::supervision::Supervision;
 use crate::rpc::api;
@@ -72,6 +74,8 @@ pub(super) struct Parts {
     pub session_events: mpsc::Receiver<SessionEvent>,
     /// What the session is told.
     pub session: SessionHandle,
+    /// What fetches files and looks at links, and its reports.
+    pub preparer: (Preparer, mpsc::Receiver<Prepared>),
     /// Orders from the main task.
     pub control: mpsc::Receiver<Control>,
     /// What the service manager wants.
@@ -86,6 +90,7 @@ pub(super) struct Engine {
     store: Store,
     spool: Spool,
     session: SessionHandle,
+    preparer: Preparer,
     waiting: HashMap<Token, oneshot::Sender<Result<Answer, api::Error>>>,
     queries: Vec<(Query, oneshot::Sender<Result<QueryAnswer, api::Error>>)>,
     subscribes: Vec<oneshot::Sender<Subscription>>,
@@ -105,11 +110,13 @@ impl Engine {
     pub(super) async fn run(parts: Parts) -> Result<(), EngineError> {
         let Parts { core, first, store, spool, session, clock, supervision, .. } = parts;
         let Parts { mut calls, mut session_events, mut control, .. } = parts;
+        let (preparer, mut prepared) = parts.preparer;
         let mut engine = Engine {
             core,
             store,
             spool,
             session,
+            preparer,
             waiting: HashMap::new(),
             queries: Vec::new(),
             subscribes: Vec::new(),
@@ -141,6 +148,7 @@ impl Engine {
                         let event = event.ok_or(EngineError::SessionGone)?;
                         engine.feed(Input::Session(event), &mut actions);
                     }
+                    Some(report) = prepared.recv() => engine.prepared(report, &mut actions),
                     Some(order) = control.recv() => engine.control(order, &mut actions),
                     Some(call) = calls.recv() => engine.call(call, &mut actions),
                     () = wake => engine.feed(Input::Tick, &mut actions),
@@ -196,8 +204,8 @@ impl Engine {
                         subscribers.tell(event, clock::time(clock));
                     }
                     Effect::Unspool(id) => files::remove(&spool, id),
-                    // Nobody waits any more, and the session takes no orders.
-                    Effect::Reply { .. } | Effect::Session(_) => {}
+                    // Nobody waits any more, and neither session nor preparer takes orders.
+                    Effect::Reply { .. } | Effect::Session(_) | Effect::Prepare(_) => {}
                 }
             }
         }
@@ -325,7 +333,23 @@ impl Engine {
             }
             Effect::Session(command) => self.order(command),
             Effect::Unspool(id) => files::remove(&self.spool, id),
+            Effect::Prepare(command) => self.prepare(command),
         }
+    }
+
+    fn prepared(&mut self, report: Prepared, actions: &mut Actions) {
+        self.preparer.reported(&report);
+        self.feed(Input::Prepared(report), actions);
+    }
+
+    fn prepare(&mut self, command: PrepareCommand) {
+        let links = match &command {
+            PrepareCommand::Start(Preparation { id, links: true, .. }) => Some(*id),
+            PrepareCommand::Start(_) | PrepareCommand::Stop(_) => None,
+        };
+        // A body that does not read is told when it is to be sent.
+        let body = links.and_then(|id| store::queue::body(&self.store, id).ok().flatten());
+        self.preparer.obey(command, body.as_ref().map(|body| &*body.0));
     }
 
     fn order(&mut self, command: SessionCommand) {

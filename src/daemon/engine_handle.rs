@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::core::io::{Answer, Request, Selection};
 use crate::core::message::WaMessageId;
+use crate::fetch::address::Schemes;
 use crate::rpc::api;
 use crate::rpc::api::{ErrorKind, EventFrame, MessageId};
 
@@ -116,6 +117,7 @@ pub struct Subscription {
 #[derive(Clone, Debug)]
 pub struct EngineHandle {
     tx: mpsc::Sender<EngineCall>,
+    schemes: Schemes,
 }
 
 impl EngineHandle {
@@ -127,7 +129,19 @@ impl EngineHandle {
     /// With room for so many calls.
     pub(super) fn with_room(calls_max: usize) -> (EngineHandle, mpsc::Receiver<EngineCall>) {
         let (tx, rx) = mpsc::channel(calls_max);
-        (EngineHandle { tx }, rx)
+        (EngineHandle { tx, schemes: Schemes::Https }, rx)
+    }
+
+    /// Files by web address may come by these.
+    #[must_use]
+    pub(super) fn fetching(mut self, schemes: Schemes) -> EngineHandle {
+        self.schemes = schemes;
+        self
+    }
+
+    /// By which schemes a file may come.
+    pub(super) fn schemes(&self) -> Schemes {
+        self.schemes
     }
 
     /// Asks for a change, and waits until it is on disk.

@@ -1,6 +1,7 @@
 //! Typed dispatch: a method and its parameters to an engine command, and its answer
 //! to a result. Owns the checking of parameters. Decides nothing about the queue.
 
+mod by_url;
 mod content;
 mod inbox;
 mod send;

@@ -20,6 +20,7 @@ mod journal;
 pub mod log;
 pub mod mail;
 mod phone_news;
+mod preparing;
 pub mod process;
 pub mod server;
 mod settings;
@@ -45,12 +46,16 @@ use crate::daemon::auth::{Access, AccessError};
 use crate::daemon::engine::{Control, Engine, EngineError, Parts};
 use crate::daemon::engine_handle::EngineHandle;
 use crate::daemon::mail::Mail;
+use crate::daemon::preparing::Preparer;
 use crate::daemon::server::{STOP_TIME_MAX, Server};
-use crate::daemon::settings::{access_groups, core_config, inbox_bounds, session_config};
+use crate::daemon::settings::{
+    access_groups, core_config, fetch_settings, inbox_bounds, session_config,
+};
 use crate::daemon::socket::{BoundSocket, SocketError, SocketPath};
 use crate::daemon::supervision::Supervision;
 use crate::daemon::systemd::{ActivationError, Manager, Notify};
 use crate::exit::ExitCode;
+use crate::fetch::Fetcher;
 use crate::inbox::Inbox;
 use crate::rpc::api;
 use crate::spool;
@@ -103,6 +108,9 @@ pub enum StartError {
     /// The session's configuration.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// The authorities that files by web address are trusted by.
+    #[error("[fetch] ca_file: {0}")]
+    Fetch(whatsapp::TlsError),
     /// What the service manager passed.
     #[error(transparent)]
     Activation(#[from] ActivationError),
@@ -131,6 +139,7 @@ impl StartError {
                 Some("create the group, or correct the [socket] section".to_owned())
             }
             StartError::Session(_) => Some("correct the [session] section".to_owned()),
+            StartError::Fetch(_) => Some("correct ca_file under [fetch]".to_owned()),
             StartError::Read(_) | StartError::Inbox(_) | StartError::Keys(_) => Some(
                 "look at the disk first (the kernel's log names its errors), then start again; \
                  if it stays, restore a backup of the state directory"
@@ -156,6 +165,7 @@ impl StartError {
             StartError::KeyFile(_)
             | StartError::Access(_)
             | StartError::Session(_)
+            | StartError::Fetch(_)
             | StartError::Activation(_) => ExitCode::Config,
             StartError::Spool(_) | StartError::Socket(_) | StartError::Listen(_) => {
                 ExitCode::CantCreate
@@ -233,6 +243,7 @@ impl Daemon {
         }
         let keys = Arc::new(StoredKeys::new(store.clone()));
         agree(&keys, &mut restored.facts).await?;
+        let fetcher = Fetcher::new(&fetch_settings(config)).map_err(StartError::Fetch)?;
         let now = clock::now();
         let waiting = restored.messages.iter().filter(|m| m.state.takes_a_place()).count();
         let spool =
@@ -259,7 +270,7 @@ impl Daemon {
         };
         let at = address(&listener);
         let (handle, calls) = EngineHandle::channel();
-        let server = Server::new(listener, handle, access)
+        let server = Server::new(listener, handle.fetching(fetcher.schemes()), access)
             .map_err(StartError::Listen)?
             .with_mail(mail.clone())
             .with_pulse(pulses.accept)
@@ -270,10 +281,11 @@ impl Daemon {
             core,
             first,
             store: store.clone(),
-            spool,
+            spool: spool.clone(),
             calls,
             session_events,
             session,
+            preparer: Preparer::new(Arc::new(fetcher), spool.clone()),
             control: orders,
             supervision,
             clock: clock::now,

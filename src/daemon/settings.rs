@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
-use crate::config::{self, ClientVersion, Config};
+use crate::config::{self, ClientVersion, Config, FetchConfig, Links};
+use crate::core::config::LinkPolicy;
 use crate::core::phone::PhoneConfig;
 use crate::core::{self, CoreConfig};
 use crate::daemon::auth::AccessGroups;
+use crate::fetch;
 use crate::inbox::Bounds;
 use crate::whatsapp;
 
@@ -57,10 +59,21 @@ pub(super) fn core_config(config: &Config) -> CoreConfig {
         },
         slow_first_ms: millis(config.pacing.slow_first),
         slow_cap_ms: millis(config.pacing.slow_cap),
+        links: match config.preflight.links {
+            Links::Park => LinkPolicy::Park,
+            Links::Warn => LinkPolicy::Warn,
+            Links::Off => LinkPolicy::Off,
+        },
+        prepare_pause_ms: millis(config.fetch.retry_pause),
         confirm_after_ms: config.queue.confirm_after.map(millis),
         phone: phone_config(config),
         ..CoreConfig::default()
     }
+}
+
+pub(super) fn fetch_settings(config: &Config) -> fetch::Settings {
+    let FetchConfig { allow_http, allow_addresses, ca_file, .. } = config.fetch.clone();
+    fetch::Settings { allow_http, allow_addresses, ca_file }
 }
 
 fn phone_config(config: &Config) -> PhoneConfig {

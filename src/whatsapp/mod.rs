@@ -47,6 +47,7 @@ pub use crate::whatsapp::fetch::FetchError;
 pub use crate::whatsapp::inbound::{Inbound, Line};
 pub use crate::whatsapp::keys::StoredKeys;
 pub use crate::whatsapp::tls::TlsError;
+pub(crate) use crate::whatsapp::tls::Trust;
 
 use crate::core::io::{Body, Outgoing, SessionCommand, SessionEvent, Upload};
 use crate::core::number::{CheckTicket, Number};
@@ -284,7 +285,7 @@ pub fn spawn(
     if config.sends_at_once == 0 {
         return Err(SessionError::NoSends);
     }
-    let trust = Arc::new(tls::Trust::new(config.ca_file.clone())?);
+    let trust = Arc::new(Trust::new(config.ca_file.clone())?);
     let (orders, inbox) = mpsc::channel(ORDERS_MAX);
     let session = client::Session::new(
         Means { config, endpoint, trust, keys, inbound, pulse },

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::world::{ACCOUNT, Run, World};
 use crate::core::UPLOADS_AT_ONCE;
 use crate::core::files::needs_file;
-use crate::core::io::{Actions, Answer, Change, Effect, Outgoing, SessionCommand, Upload};
+use crate::core::io::{
+    Actions, Answer, Change, Effect, Outgoing, PrepareCommand, SessionCommand, Upload,
+};
 use crate::core::message::{Message, SpoolId};
 use crate::core::network::HOUR_MS;
 use crate::core::number::{CHECK_BATCH_MAX, CheckTicket, Number};
@@ -73,6 +75,23 @@ impl World {
                 Effect::Event(event) => self.events.push(event),
                 Effect::Session(command) => self.obey(command),
                 Effect::Unspool(spool) => self.unspool(spool),
+                Effect::Prepare(command) => self.prepare(command),
+            }
+        }
+    }
+
+    fn prepare(&mut self, command: PrepareCommand) {
+        match command {
+            PrepareCommand::Start(preparation) => {
+                let stored = &self.store.messages[&preparation.id];
+                assert_eq!(stored.state, State::Preparing);
+                assert!(preparation.source.is_some() || preparation.links, "nothing to do");
+                let twice = self.preparing.insert(preparation.id, preparation);
+                assert!(twice.is_none(), "prepared twice at once");
+            }
+            PrepareCommand::Stop(id) => {
+                let running = self.preparing.remove(&id);
+                assert!(running.is_some(), "stopped what does not run");
             }
         }
     }
@@ -168,6 +187,7 @@ impl World {
         assert!(self.store.bodies.contains(&outgoing.id));
         assert_eq!(stored.file.is_some(), outgoing.file.is_some());
         assert!(stored.media_is_ready(self.now.wall_ms), "sent before its file was there");
+        assert!(stored.source.is_none() || stored.file.is_some(), "sent without its file");
         let newest = self.store.slots.iter().map(|slot| (slot.boot, slot.mono_ms)).next_back();
         assert_eq!(newest, Some((self.boot, self.now.mono_ms)), "a slot is stored first");
         self.leaves_as_the_network_wants(&outgoing);
@@ -287,6 +307,9 @@ impl World {
         if let Some(last) = self.taken_back.last() {
             let recent = self.taken_back.iter().filter(|at| *at + HOUR_MS > *last).count();
             assert!(recent <= self.config.takeovers_per_hour, "{recent} takeovers in an hour");
+        }
+        for id in self.preparing.keys() {
+            assert_eq!(core[id].state, State::Preparing, "nobody wants {id} prepared");
         }
         if let Some((at, wake)) = self.core.poll_timeout() {
             assert!(at > self.now.mono_ms, "{wake:?} is due and was not dealt with");

@@ -13,6 +13,7 @@ mod network;
 mod numbers;
 mod pacing;
 mod phone;
+mod preparing;
 mod promises;
 mod queue;
 mod redaction;

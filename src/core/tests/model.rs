@@ -4,15 +4,16 @@ use proptest::prelude::*;
 
 use super::belief::Model;
 use super::world::{ACCOUNT, Run, World};
+use crate::core::config::LinkPolicy;
 use crate::core::io::{
-    Answer, EndReason, Input, NotSent, Offer, ReceiptKind, Request, Selection, SessionEvent, Sign,
-    TimelockNotice, Token, UploadFault,
+    Answer, EndReason, Input, LinkFinding, NotSent, Offer, Outcome, ReceiptKind, Request,
+    Selection, SessionEvent, Sign, TimelockNotice, Token, Trouble, UploadFault,
 };
 use crate::core::message::Message;
 use crate::core::number::Number;
 use crate::core::phone::{Heartbeat, PhoneConfig};
 use crate::core::{CoreConfig, OnConflict, OnRateLimit};
-use crate::rpc::api::{ErrorKind, MessageId, Priority, State};
+use crate::rpc::api::{ErrorKind, MessageId, Priority, Reason, ReasonKind, State};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -22,6 +23,9 @@ enum Op {
     UploadFailed(usize, u8),
     SubmitTimed { chat: u32, priority: usize, not_before: Option<i64>, expires: Option<i64> },
     Cancel(usize),
+    SubmitUrl(u32),
+    SubmitLink(u32),
+    Prepared(usize, u8),
     CancelChat { chat: u32, dry_run: bool },
     Clear,
     Restore { dry_run: bool },
@@ -77,6 +81,9 @@ fn op() -> impl Strategy<Value = Op> {
                 chat, priority, not_before, expires,
             }),
         2 => pick().prop_map(Op::Cancel),
+        3 => (0_u32..4).prop_map(Op::SubmitUrl),
+        2 => (0_u32..4).prop_map(Op::SubmitLink),
+        6 => (pick(), any::<u8>()).prop_map(|(which, how)| Op::Prepared(which, how)),
         1 => (0_u32..4, any::<bool>())
             .prop_map(|(chat, dry_run)| Op::CancelChat { chat, dry_run }),
         1 => Just(Op::Clear),
@@ -155,6 +162,8 @@ fn config(checked: bool) -> CoreConfig {
         slow_quiet_ms: 4_000,
         timelock_first_ms: 700,
         timelock_cap_ms: 3_000,
+        links: LinkPolicy::Park,
+        prepare_pause_ms: 70,
         confirm_after_ms: Some(900),
         phone: PhoneConfig {
             silent_after_ms: 700,
@@ -221,6 +230,28 @@ fn submit(world: &mut World, model: &mut Model, chat: u32, key: Option<u8>, text
             kind => assert_eq!(kind, ErrorKind::ShuttingDown),
         },
     }
+}
+
+fn prepared(world: &mut World, which: usize, how: u8) {
+    let running: Vec<MessageId> = world.preparing.keys().copied().collect();
+    if running.is_empty() {
+        return;
+    }
+    let id = running[which % running.len()];
+    let outcome = match how % 5 {
+        0 => Outcome::Failed(Trouble {
+            passes: how & 8 == 0,
+            reason: Reason::new(ReasonKind::LinkBroken),
+        }),
+        1 => {
+            let Outcome::Ready { file, .. } = world.all_well(id) else { return };
+            let detail = "status".to_owned();
+            let link = LinkFinding { broken: how & 8 == 0, code: Some(404), detail };
+            Outcome::Ready { file, link: Some(link) }
+        }
+        _ => world.all_well(id),
+    };
+    world.prepared(id, outcome);
 }
 
 #[expect(clippy::too_many_lines, reason = "one arm for each operation")]
@@ -300,7 +331,7 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
             else {
                 panic!("no answer")
             };
-            let waits = |s: State| matches!(s, State::Queued | State::Parked);
+            let waits = |s: State| matches!(s, State::Preparing | State::Queued | State::Parked);
             let cleared: Vec<_> =
                 before.values().filter(|m| waits(m.state)).map(|m| m.id).collect();
             assert_eq!(done.cleared, cleared.len());
@@ -309,6 +340,9 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
         Op::Retry => {
             drop(world.ask(Request::Retry { filter: Selection::default(), dry_run: false }))
         }
+        Op::SubmitUrl(chat) => world.try_send_url(chat),
+        Op::SubmitLink(chat) => world.try_send_link(chat),
+        Op::Prepared(which, how) => prepared(world, which, how),
         Op::Pause(true) => drop(world.ask(Request::Pause)),
         Op::Pause(false) => drop(world.ask(Request::Resume)),
         Op::Pair(by_code) => {
@@ -483,6 +517,10 @@ fn comes_to_rest(world: &mut World) {
             world.ack(id);
         }
         world.answer_check(0, u64::MAX);
+        for id in world.preparing.keys().copied().collect::<Vec<_>>() {
+            let outcome = world.all_well(id);
+            world.prepared(id, outcome);
+        }
         world.pass(100);
         if world.core.queue.taken() == 0 {
             return;

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::core::io::{
-    Answer, Body, BootId, EndReason, Facts, Input, MediaRef, NotSent, Now, Offer, Outgoing,
-    ReceiptKind, Request, Restored, Seen, Selection, SessionEvent, Sign, Submission, Token, Upload,
-    UploadFault,
+    Answer, Body, BootId, EndReason, Facts, Input, MediaRef, NotSent, Now, Offer, Outcome,
+    Outgoing, Preparation, Prepared, ReceiptKind, Request, Restored, Seen, Selection, SessionEvent,
+    Sign, Source, Submission, Token, Upload, UploadFault,
 };
 use crate::core::known::KnownPage;
 use crate::core::message::{Attempt, Digest, Message, SpoolId, StoredFile, WaMessageId};
@@ -53,6 +53,9 @@ pub(super) struct World {
     pub(super) replies: HashMap<Token, Result<Answer, api::Error>>,
     pub(super) events: Vec<api::Event>,
     pub(super) commands: Vec<&'static str>,
+    /// What the shell is preparing.
+    pub(super) preparing: BTreeMap<MessageId, Preparation>,
+    /// Files that were told to be removed.
     pub(super) changes: usize,
     /// Every id ever accepted, with its network id.
     pub(super) accepted: BTreeMap<MessageId, WaMessageId>,
@@ -123,6 +126,7 @@ impl World {
             replies: HashMap::new(),
             events: Vec::new(),
             commands: Vec::new(),
+            preparing: BTreeMap::new(),
             changes: 0,
             accepted: BTreeMap::new(),
             confirmed: HashSet::new(),
@@ -355,6 +359,64 @@ impl World {
         self.session(SessionEvent::CutOff { id, attempt });
     }
 
+    fn url_submission(&mut self, chat: u32) -> Submission {
+        let url = format!("https://files.example/{}", self.next_wa);
+        let mut submission = self.submission(chat, &url, None);
+        submission.kind = api::Kind::Document;
+        submission.source = Some(Source { url, ..Source::default() });
+        submission
+    }
+
+    fn link_submission(&mut self, chat: u32) -> Submission {
+        let text = format!("https://link.example/{}", self.next_wa);
+        let mut submission = self.submission(chat, &text, None);
+        submission.has_links = true;
+        submission
+    }
+
+    /// A file at some address, to this chat.
+    pub(super) fn send_url(&mut self, chat: u32) -> MessageId {
+        let submission = self.url_submission(chat);
+        self.accept(submission)
+    }
+
+    /// A text with a link, to this chat.
+    pub(super) fn send_link(&mut self, chat: u32) -> MessageId {
+        let submission = self.link_submission(chat);
+        self.accept(submission)
+    }
+
+    /// The same, where there may be no place.
+    pub(super) fn try_send_url(&mut self, chat: u32) {
+        let submission = self.url_submission(chat);
+        drop(self.ask(Request::Submit(Box::new(submission))));
+    }
+
+    /// The same, where there may be no place.
+    pub(super) fn try_send_link(&mut self, chat: u32) {
+        let submission = self.link_submission(chat);
+        drop(self.ask(Request::Submit(Box::new(submission))));
+    }
+
+    fn accept(&mut self, submission: Submission) -> MessageId {
+        match self.ask(Request::Submit(Box::new(submission))) {
+            Ok(Answer::Sent(result)) => result.message.id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The shell reports on this one.
+    pub(super) fn prepared(&mut self, id: MessageId, outcome: Outcome) {
+        let round = self.preparing.remove(&id).expect("it is not being prepared").round;
+        self.input(Input::Prepared(Prepared { id, round, outcome }));
+    }
+
+    /// All went well, with a file if one was wanted.
+    pub(super) fn all_well(&self, id: MessageId) -> Outcome {
+        let file = self.preparing[&id].source.as_ref().map(|_| (api::Kind::Image, file(id)));
+        Outcome::Ready { file, link: None }
+    }
+
     // Time.
 
     /// Lets time pass and ticks whenever the core asked for it.
@@ -394,6 +456,7 @@ impl World {
         self.closing = false;
         self.uploads.clear();
         self.questions.clear();
+        self.preparing.clear();
         self.nothing_leaves_any_more();
         let (core, actions) =
             Core::new(self.config.clone(), self.boot, self.store.restored(), self.now);
@@ -466,6 +529,17 @@ pub(super) fn media() -> MediaRef {
         seen: Seen::default(),
         uploaded_at: 0,
     }
+}
+
+/// A file that was fetched for this message.
+pub(super) fn file(id: MessageId) -> StoredFile {
+    let info = api::FileInfo {
+        bytes: 3,
+        mime: "image/png".to_owned(),
+        sha256: "00".repeat(32),
+        name: None,
+    };
+    StoredFile { spool: SpoolId(format!("{:032x}", id.0)), info }
 }
 
 /// An id that this daemon never gave.

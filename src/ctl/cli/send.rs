@@ -12,7 +12,7 @@ use crate::rpc::api::{Kind, Location, Priority};
 
 /// `send`.
 #[derive(Debug, clap::Args)]
-#[command(group = ArgGroup::new("content").required(true).args(["text", "file", "location", "contact"]))]
+#[command(group = ArgGroup::new("content").required(true).args(["text", "file", "url", "location", "contact"]))]
 pub struct SendArgs {
     /// A number (+ and digits), or a JID of a person or group.
     #[arg(value_name = "TO", allow_hyphen_values = false)]
@@ -23,14 +23,17 @@ pub struct SendArgs {
     /// A file; - is stdin. The daemon copies it before it answers: it can go away then.
     #[arg(long, short, value_name = "PATH|-")]
     pub file: Option<PathBuf>,
-    /// With --file: a text under the image, video or document.
-    #[arg(long, value_name = "TEXT", requires = "file", conflicts_with_all = ["text", "location", "contact"])]
+    /// A file by its address: https://... The daemon fetches it once, in the background.
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// With --file or --url: a text under the image, video or document.
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["text", "location", "contact"])]
     pub caption: Option<String>,
-    /// With --file: what to send it as. Without it the content decides.
-    #[arg(long = "as", value_name = "KIND", requires = "file", conflicts_with_all = ["text", "location", "contact"], value_parser = one_of(file_kinds()))]
+    /// With --file or --url: what to send it as. Without it the content decides.
+    #[arg(long = "as", value_name = "KIND", conflicts_with_all = ["text", "location", "contact"], value_parser = one_of(file_kinds()))]
     pub kind: Option<Kind>,
-    /// With --file: the name that it is shown under. Without it: the file's own.
-    #[arg(long, value_name = "NAME", requires = "file", conflicts_with_all = ["text", "location", "contact"])]
+    /// With --file or --url: the name that it is shown under. Without it: the file's own.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["text", "location", "contact"])]
     pub name: Option<String>,
     /// A place: degrees north and east, such as 48.8584,2.2945.
     #[arg(long, value_name = "LAT,LON", allow_hyphen_values = true, value_parser = location)]

@@ -15,7 +15,7 @@ pub(super) fn content(
     args: SendArgs,
     clock: &Clock,
 ) -> Result<(SendParams, Option<OwnedFd>), Failure> {
-    let SendArgs { to, text, file, location, contact, key, .. } = args;
+    let SendArgs { to, text, file, url, location, contact, key, .. } = args;
     let moment = |moment: Option<Moment>| {
         let no_time = || Failure::BadInput(String::from("there is no such time"));
         moment.map(|moment| moment.on(clock).ok_or_else(no_time)).transpose()
@@ -44,6 +44,14 @@ pub(super) fn content(
             fd: Some(0),
             kind: args.kind,
             name: args.name.or(own),
+            caption: args.caption,
+            ..FileParams::default()
+        });
+    } else if let Some(url) = url {
+        params.file = Some(FileParams {
+            url: Some(url),
+            kind: args.kind,
+            name: args.name,
             caption: args.caption,
             ..FileParams::default()
         });

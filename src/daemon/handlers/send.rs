@@ -3,12 +3,14 @@
 
 use serde_json::{Map, Value};
 
+use super::by_url;
 use super::content::{self, Content};
 use super::{Reply, check_key, digest, invalid, new_wa_id, recipient, reply};
 use crate::core::io::{Body, Request, Submission};
 use crate::daemon::descriptors::Descriptors;
 use crate::daemon::engine_handle::Query;
 use crate::daemon::server::Service;
+use crate::fetch::find_links;
 use crate::rpc::api::{Error, ErrorKind, FileParams, Kind, SendParams};
 use crate::rpc::call::decode_params;
 use crate::spool::kind::BadKind;
@@ -25,6 +27,10 @@ pub(super) async fn send(
     descriptors: Descriptors,
 ) -> Result<Reply, Error> {
     let mut params: SendParams = decode_params(params)?;
+    if by_url::is_asked(&params) {
+        let submission = by_url::submission(params, service.engine.schemes())?;
+        return reply(service.engine.change(Request::Submit(Box::new(submission))).await?);
+    }
     let content = content::of(&mut params)?;
     let mut draft = draft(params)?;
     let answer = match content {
@@ -37,6 +43,7 @@ pub(super) async fn send(
                     digest(&[kind.name(), draft.to.as_str(), &body, &preview])
                 }
             };
+            draft.has_links = kind == Kind::Text && !find_links(&body).is_empty();
             draft.body = Body(body.into());
             service.engine.change(Request::Submit(Box::new(draft))).await?
         }
@@ -55,6 +62,7 @@ pub(super) async fn send(
             if caption.is_some() && matches!(accepted.kind, Kind::Audio | Kind::Voice) {
                 return Err(invalid("an audio file or voice message has no caption"));
             }
+            draft.has_links = caption.as_deref().is_some_and(|text| !find_links(text).is_empty());
             draft.body = Body(caption.unwrap_or_default().into());
             let request = move || {
                 draft.file = Some(accepted.keep());

@@ -18,8 +18,10 @@ use crate::daemon::engine::{Control, Engine, EngineError, Parts};
 use crate::daemon::engine_handle::{
     EngineCall, EngineHandle, MessageName, Query, QueryAnswer, Subscription,
 };
+use crate::daemon::preparing::Preparer;
 use crate::daemon::supervision::Supervision;
 use crate::daemon::systemd::Manager;
+use crate::fetch::{self, Fetcher};
 use crate::rpc::api::{ErrorKind, Event, MessageId, State};
 use crate::spool::Spool;
 use crate::spool::tests::LIMITS;
@@ -83,14 +85,17 @@ impl Running {
         restored.facts.account = Some(ACCOUNT.to_owned());
         let (core, first) = Core::new(CoreConfig::default(), BootId(7), restored, virtual_now());
         let (control, orders) = mpsc::channel(8);
+        let fetcher = Fetcher::new(&fetch::Settings::default()).unwrap();
+        let spool = Spool::open(dir, LIMITS).unwrap();
         let parts = Parts {
             core,
             first,
             store: store.clone(),
-            spool: Spool::open(dir, LIMITS).unwrap(),
+            spool: spool.clone(),
             calls,
             session_events,
             session,
+            preparer: Preparer::new(Arc::new(fetcher), spool),
             control: orders,
             clock: virtual_now,
             supervision: Supervision::new(&Manager::none()).0,

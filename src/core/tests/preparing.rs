@@ -1,0 +1,181 @@
+//! Messages whose file is still to be fetched, or whose links are still to be looked at.
+
+use super::world::{World, file};
+use crate::core::CoreConfig;
+use crate::core::config::LinkPolicy;
+use crate::core::io::{Input, LinkFinding, Outcome, Prepared, Request, Selection, Trouble};
+use crate::rpc::api::{MessageId, Reason, ReasonKind, State};
+
+fn passing(detail: &str) -> Outcome {
+    let reason = Reason::new(ReasonKind::LinkBroken).detail(detail);
+    Outcome::Failed(Trouble { passes: true, reason })
+}
+
+fn broken(code: u32) -> Outcome {
+    let reason = Reason::coded(ReasonKind::LinkBroken, code);
+    Outcome::Failed(Trouble { passes: false, reason })
+}
+
+fn link(broken: bool, detail: &str) -> Outcome {
+    let link = LinkFinding { broken, code: None, detail: detail.to_owned() };
+    Outcome::Ready { file: None, link: Some(link) }
+}
+
+fn well(world: &mut World, id: MessageId) {
+    let outcome = world.all_well(id);
+    world.prepared(id, outcome);
+}
+
+fn cancel(world: &mut World, id: MessageId) {
+    world
+        .ask(Request::Cancel { ids: vec![id], filter: Selection::default(), dry_run: false })
+        .unwrap();
+}
+
+fn retry(world: &mut World) {
+    world.ask(Request::Retry { filter: Selection::default(), dry_run: false }).unwrap();
+}
+
+#[test]
+fn a_file_by_its_address_is_queued_when_it_is_there() {
+    let mut world = World::connected();
+    let id = world.send_url(0);
+    assert_eq!(world.state(id), State::Preparing);
+    assert_eq!(world.status().queue.preparing, 1);
+    well(&mut world, id);
+    // The pacer is free: it leaves at once, as what its content is.
+    assert_eq!(world.state(id), State::Sending);
+    let message = world.core.message(id, world.now).unwrap();
+    assert_eq!(message.kind, crate::rpc::api::Kind::Image);
+    assert_eq!(message.file, Some(file(id).info));
+}
+
+#[test]
+fn its_own_chat_waits_for_it_and_no_other() {
+    let mut world = World::connected();
+    let first = world.send_url(0);
+    let second = world.send(0);
+    let other = world.send(1);
+    assert_eq!(world.sent_ids(), [other.0]);
+    well(&mut world, first);
+    world.ack(first);
+    assert_eq!(world.sent_ids(), [other.0, first.0, second.0]);
+}
+
+#[test]
+fn what_is_broken_is_parked_and_the_chat_goes_on() {
+    let mut world = World::connected();
+    let first = world.send_url(0);
+    let second = world.send(0);
+    world.prepared(first, broken(404));
+    assert_eq!(world.state(first), State::Parked);
+    assert_eq!(world.reason(first), (ReasonKind::LinkBroken, Some(404)));
+    assert_eq!(world.sent_ids(), [second.0]);
+}
+
+#[test]
+fn what_fails_in_passing_is_tried_three_times_in_bounded_time() {
+    let mut world = World::connected();
+    let id = world.send_url(0);
+    for pause in [5_000, 20_000] {
+        world.prepared(id, passing("timeout"));
+        assert_eq!(world.state(id), State::Preparing);
+        world.pass(pause - 1);
+        assert!(world.preparing.is_empty());
+        world.pass(1);
+        assert!(world.preparing.contains_key(&id));
+    }
+    world.prepared(id, passing("timeout"));
+    assert_eq!(world.state(id), State::Parked);
+    let reason = world.core.message(id, world.now).unwrap().reason.unwrap();
+    assert_eq!(reason.detail.as_deref(), Some("timeout"));
+}
+
+#[test]
+fn a_restart_prepares_again_and_keeps_the_place() {
+    let mut world = World::connected();
+    let first = world.send_url(0);
+    let second = world.send(0);
+    world.crash(false);
+    assert_eq!(world.state(first), State::Preparing);
+    well(&mut world, first);
+    world.connect();
+    assert_eq!(world.sent_ids(), [first.0]);
+    world.ack(first);
+    assert_eq!(world.sent_ids(), [first.0, second.0]);
+}
+
+#[test]
+fn it_needs_no_session() {
+    let mut world = World::new(CoreConfig::default());
+    let id = world.send_url(0);
+    well(&mut world, id);
+    assert_eq!(world.state(id), State::Queued);
+}
+
+#[test]
+fn a_cancelled_one_is_stopped_and_its_late_file_removed() {
+    let mut world = World::connected();
+    let id = world.send_url(0);
+    let round = world.preparing[&id].round;
+    cancel(&mut world, id);
+    assert!(world.preparing.is_empty());
+    let outcome =
+        Outcome::Ready { file: Some((crate::rpc::api::Kind::Image, file(id))), link: None };
+    world.input(Input::Prepared(Prepared { id, round, outcome }));
+    assert_eq!(world.state(id), State::Cancelled);
+    assert!(world.unspooled.contains(&file(id).spool));
+}
+
+#[test]
+fn a_retry_prepares_again_whatever_is_remembered() {
+    let mut world = World::connected();
+    let id = world.send_url(0);
+    assert!(!world.preparing[&id].afresh);
+    world.prepared(id, broken(404));
+    retry(&mut world);
+    assert_eq!(world.state(id), State::Preparing);
+    assert!(world.preparing[&id].afresh);
+    well(&mut world, id);
+    assert_eq!(world.state(id), State::Sending);
+}
+
+#[test]
+fn a_broken_link_parks_and_a_doubtful_one_is_only_remembered() {
+    let mut world = World::connected();
+    let parked = world.send_link(0);
+    world.prepared(parked, link(true, "unknown_host"));
+    assert_eq!(world.reason(parked), (ReasonKind::LinkBroken, None));
+
+    let sent = world.send_link(0);
+    world.prepared(sent, link(false, "timeout"));
+    assert_eq!(world.state(sent), State::Sending);
+    let warnings: Vec<_> = world.core.doubtful_links().collect();
+    assert_eq!(warnings.len(), 1);
+    assert_eq!((warnings[0].0, warnings[0].1.detail.as_str()), (sent, "timeout"));
+}
+
+#[test]
+fn the_policy_decides_what_a_broken_link_means() {
+    let mut world = World::new(CoreConfig { links: LinkPolicy::Warn, ..CoreConfig::default() });
+    let id = world.send_link(0);
+    world.prepared(id, link(true, "unknown_host"));
+    assert_eq!(world.state(id), State::Queued);
+    assert_eq!(world.core.doubtful_links().count(), 1);
+
+    let mut world = World::new(CoreConfig { links: LinkPolicy::Off, ..CoreConfig::default() });
+    let id = world.send_link(0);
+    assert_eq!(world.state(id), State::Queued);
+    assert!(world.preparing.is_empty());
+}
+
+#[test]
+fn nothing_is_prepared_while_the_daemon_goes_down() {
+    let mut world = World::connected();
+    let id = world.send_url(0);
+    world.prepared(id, passing("timeout"));
+    world.request(Request::Drain);
+    world.pass(60_000);
+    assert!(world.preparing.is_empty());
+    assert_eq!(world.state(id), State::Preparing);
+}

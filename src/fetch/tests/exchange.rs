@@ -1,0 +1,147 @@
+//! What comes of answers, good and bad.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{TestWire, fetch, fetcher, ok, redirect, serve, status};
+use crate::fetch::{Fault, Verdict, find_links};
+
+const FILE: &str = "http://files.example/file";
+
+async fn against(
+    answer: impl Fn(&str) -> String + Send + Sync + 'static,
+) -> (Result<Vec<u8>, Fault>, Vec<String>) {
+    let (server, asked) = serve(answer).await;
+    let wire = Arc::new(TestWire::to(server));
+    let fetched = fetch(&fetcher(&wire), FILE, 10).await;
+    let asked = asked.lock().unwrap().clone();
+    (fetched, asked)
+}
+
+#[tokio::test]
+async fn a_file_is_fetched_whole_and_says_who_asks() {
+    let (fetched, asked) = against(|_| ok("0123456789")).await;
+    assert_eq!(fetched.unwrap(), b"0123456789");
+    let asked = asked[0].to_lowercase();
+    assert!(asked.starts_with("get /file http/1.1\r\n"), "{asked}");
+    for header in
+        ["host: files.example\r\n", "user-agent: tetherd/", "accept-encoding: identity\r\n"]
+    {
+        assert!(asked.contains(header), "{asked}");
+    }
+    for header in ["cookie", "authorization", "referer"] {
+        assert!(!asked.contains(header), "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_answer_has_a_name() {
+    for (answer, fault) in [
+        (status(404), Fault::Status(404)),
+        (status(503), Fault::Status(503)),
+        (status(304), Fault::Status(304)),
+        (ok(""), Fault::Empty),
+        (ok("01234567890"), Fault::TooLarge),
+        ("HTTP/1.1 200 OK\r\n\r\n01234567890".to_owned(), Fault::TooLarge),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n0123".to_owned(), Fault::ConnectionLost),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\nx".to_owned(),
+            Fault::Encoded,
+        ),
+        ("SSH-2.0-x\r\n\r\n".to_owned(), Fault::NotHttp),
+        ("HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n".to_owned(), Fault::BadRedirect),
+        (redirect("http://[::"), Fault::BadRedirect),
+        (redirect("/file"), Fault::TooManyRedirects),
+        (String::new(), Fault::Stalled),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n01...".to_owned(), Fault::Stalled),
+    ] {
+        let shown = answer.clone();
+        let (fetched, _) = against(move |_| answer.clone()).await;
+        assert_eq!(fetched, Err(fault), "{shown:?}");
+    }
+    let huge = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\nx", "x".repeat(300_000));
+    assert!(against(move |_| huge.clone()).await.0.is_err());
+}
+
+#[tokio::test]
+async fn three_redirects_are_followed_and_a_fourth_is_not() {
+    let hop = |line: &str, last: usize| {
+        let n: usize =
+            line.split("/file").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap_or(0);
+        if n == last { ok("there") } else { redirect(&format!("/file{}", n + 1)) }
+    };
+    let (fetched, asked) = against(move |line| hop(line, 3)).await;
+    assert_eq!(fetched.unwrap(), b"there");
+    assert_eq!(asked.len(), 4);
+    let (fetched, asked) = against(move |line| hop(line, 4)).await;
+    assert_eq!(fetched, Err(Fault::TooManyRedirects));
+    assert_eq!(asked.len(), 4);
+}
+
+#[tokio::test]
+async fn nothing_that_listens_or_answers_is_told_apart() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gone = listener.local_addr().unwrap();
+    drop(listener);
+    let mut wire = TestWire::to(gone);
+    wire.names.insert("later.example", Vec::new());
+    let fetcher = fetcher(&Arc::new(wire));
+    assert_eq!(fetch(&fetcher, FILE, 10).await, Err(Fault::ConnectionRefused));
+    assert_eq!(fetch(&fetcher, "http://no.example/", 10).await, Err(Fault::UnknownHost));
+    assert_eq!(fetch(&fetcher, "http://later.example/", 10).await, Err(Fault::NoResolver));
+    // No TLS there: that is not a matter of time.
+    let (server, _) = serve(|_| ok("x")).await;
+    let fetcher = super::fetcher(&Arc::new(TestWire::to(server)));
+    let listening = tokio::time::timeout(Duration::from_secs(20), async {
+        fetch(&fetcher, "https://files.example/", 10).await
+    });
+    assert!(listening.await.unwrap().is_err());
+}
+
+#[test]
+fn links_are_found_as_people_write_them() {
+    let found =
+        |text: &str| -> Vec<String> { find_links(text).into_iter().map(Into::into).collect() };
+    assert_eq!(found("no link, not even example.com or a@b.example"), [""; 0]);
+    assert_eq!(found("See (https://a.example/x)."), ["https://a.example/x"]);
+    assert_eq!(found("https://a.example/#one, https://a.example/#two!"), ["https://a.example/"]);
+    assert_eq!(found("ftp://a.example http://b.example"), ["http://b.example/"]);
+    let many = "https://a.example https://b.example https://c.example https://d.example";
+    assert_eq!(found(many).len(), 3);
+}
+
+async fn verdict(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> (Verdict, usize) {
+    let (server, asked) = serve(answer).await;
+    let wire = Arc::new(TestWire::to(server));
+    let verdict = fetcher(&wire).check_links(&find_links(FILE), false).await;
+    let asked = asked.lock().unwrap().len();
+    (verdict, asked)
+}
+
+#[tokio::test]
+async fn a_link_is_judged_by_its_head_or_else_by_its_first_byte() {
+    assert_eq!(verdict(|_| status(200)).await, (Verdict::Good, 1));
+    assert_eq!(verdict(|_| status(403)).await, (Verdict::Good, 1));
+    assert_eq!(verdict(|_| status(404)).await, (Verdict::Broken(Fault::Status(404)), 2));
+    assert_eq!(verdict(|_| status(410)).await, (Verdict::Broken(Fault::Status(410)), 2));
+    assert_eq!(verdict(|_| status(500)).await, (Verdict::Doubtful(Fault::Status(500)), 1));
+    let no_head = |line: &str| if line.starts_with("HEAD") { status(405) } else { status(206) };
+    assert_eq!(verdict(no_head).await, (Verdict::Good, 2));
+}
+
+#[tokio::test]
+async fn the_worst_link_counts_and_what_was_seen_is_remembered() {
+    let (server, asked) = serve(|_| status(200)).await;
+    let mut wire = TestWire::to(server);
+    wire.names.insert("later.example", Vec::new());
+    let wire = Arc::new(wire);
+    let fetcher = fetcher(&wire);
+    let links = find_links("http://files.example http://later.example http://no.example");
+    let worst = Verdict::Broken(Fault::UnknownHost);
+    assert_eq!(fetcher.check_links(&links, false).await, worst);
+    assert_eq!(fetcher.check_links(&links[..2], false).await, Verdict::Doubtful(Fault::NoResolver));
+    assert_eq!(fetcher.check_links(&links, false).await, worst);
+    assert_eq!(asked.lock().unwrap().len(), 1);
+    fetcher.check_links(&links, true).await;
+    assert_eq!(asked.lock().unwrap().len(), 2, "asked afresh");
+}

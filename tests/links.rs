@@ -1,0 +1,300 @@
+//! Files by web address, and links in texts: against a small server on loopback.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::support::{Daemon, Lab, message_is};
+
+/// The smallest picture there is.
+const PNG: &[u8] =
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89";
+
+/// Answers by path; what it has no answer for is a 404.
+struct Web {
+    address: SocketAddr,
+    answers: Arc<Mutex<Vec<(&'static str, Answer)>>>,
+}
+
+#[derive(Clone)]
+enum Answer {
+    Bytes(&'static [u8]),
+    Status(u16),
+    Redirect(String),
+    /// Begins, and never goes on.
+    Stall,
+}
+
+impl Web {
+    fn start() -> Web {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let answers = Arc::new(Mutex::new(Vec::new()));
+        let table: Arc<Mutex<Vec<(&'static str, Answer)>>> = Arc::clone(&answers);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let table = Arc::clone(&table);
+                std::thread::spawn(move || answer(&stream, &table));
+            }
+        });
+        Web { address, answers }
+    }
+
+    fn set(&self, path: &'static str, answer: Answer) {
+        let mut answers = self.answers.lock().unwrap();
+        answers.retain(|(known, _)| *known != path);
+        answers.push((path, answer));
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://web.example:{}{path}", self.address.port())
+    }
+}
+
+fn answer(stream: &TcpStream, table: &Mutex<Vec<(&'static str, Answer)>>) -> Option<()> {
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    let Some(first) = lines.next() else {
+        // That was TLS: it is told in plain words that nobody here speaks it.
+        let mut to = stream;
+        to.write_all(b"HTTP/1.1 400 X\r\ncontent-length: 0\r\n\r\n").ok()?;
+        return None;
+    };
+    lines.find(String::is_empty)?;
+    let mut words = first.split(' ');
+    let (method, path) = (words.next()?, words.next()?.to_owned());
+    let known = table.lock().unwrap().iter().find(|(known, _)| *known == path).cloned();
+    let mut to = stream;
+    let (head, body): (String, &[u8]) = match known.map(|(_, answer)| answer) {
+        Some(Answer::Bytes(bytes)) => {
+            (format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", bytes.len()), bytes)
+        }
+        Some(Answer::Status(code)) => {
+            (format!("HTTP/1.1 {code} X\r\ncontent-length: 0\r\n\r\n"), b"")
+        }
+        Some(Answer::Redirect(url)) => {
+            (format!("HTTP/1.1 302 X\r\nlocation: {url}\r\ncontent-length: 0\r\n\r\n"), b"")
+        }
+        Some(Answer::Stall) => {
+            to.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx").ok()?;
+            // Until the other side has had enough.
+            let _ = std::io::Read::read(&mut to, &mut [0]);
+            return None;
+        }
+        None => ("HTTP/1.1 404 X\r\ncontent-length: 0\r\n\r\n".to_owned(), b""),
+    };
+    to.write_all(head.as_bytes()).ok()?;
+    if method != "HEAD" {
+        to.write_all(body).ok()?;
+    }
+    Some(())
+}
+
+/// A daemon that knows two names: one is the server's, for the other no resolver answers.
+fn start(lab: &Lab, extra: &str) -> Daemon {
+    let config = lab.config(&format!(
+        "[fetch]\nallow_http = true\nallow_addresses = [\"127.0.0.0/8\"]\n\
+         retry_pause = \"100ms\"\n{extra}"
+    ));
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tetherd"));
+    command.arg("--config").arg(config).stdin(std::process::Stdio::null());
+    command.env("TETHERD_SIM_HOSTS", "web.example=127.0.0.1,lost.example=?");
+    let mut daemon = Daemon::spawn_as(command, &lab.socket());
+    daemon.wait_log("ready");
+    daemon
+}
+
+fn send_url(daemon: &Daemon, url: &str) -> String {
+    let params = json!({ "to": "+15550111", "file": { "url": url } });
+    let sent = daemon.call("message.send", params).unwrap();
+    assert_eq!(sent["message"]["state"], "preparing");
+    sent["message"]["id"].as_str().unwrap().to_owned()
+}
+
+#[track_caller]
+fn becomes(daemon: &Daemon, id: &str, state: &str) -> Value {
+    let mut events = daemon.events();
+    // The snapshot shows where it stands now.
+    events.wait(&format!("{id} to be {state}"), |event| message_is(event, id, state))["message"]
+        .clone()
+}
+
+fn spooled(lab: &Lab) -> Vec<PathBuf> {
+    let folder = std::fs::read_dir(lab.path().join("state/spool")).unwrap();
+    folder.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn a_file_by_its_address_lies_in_the_spool_before_it_is_queued() {
+    let lab = Lab::new();
+    let web = Web::start();
+    web.set("/a.png", Answer::Bytes(PNG));
+    web.set("/there", Answer::Redirect("/a.png".to_owned()));
+    let daemon = start(&lab, "");
+    // Nothing is paired: it needs no session.
+    for path in ["/a.png", "/there"] {
+        let id = send_url(&daemon, &web.url(path));
+        let message = becomes(&daemon, &id, "queued");
+        assert_eq!(message["kind"], "image", "{message}");
+        let sha256: String = Sha256::digest(PNG).iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(message["file"]["sha256"], sha256);
+        assert_eq!(message["file"]["bytes"], PNG.len());
+    }
+    let files = spooled(&lab);
+    assert_eq!(files.len(), 2);
+    assert!(files.iter().all(|file| std::fs::read(file).unwrap() == PNG));
+}
+
+#[test]
+fn a_file_that_cannot_be_had_is_parked_with_the_cause() {
+    let lab = Lab::new();
+    let web = Web::start();
+    web.set("/gone", Answer::Status(410));
+    web.set("/busy", Answer::Status(503));
+    web.set("/empty", Answer::Bytes(b""));
+    web.set("/loop", Answer::Redirect("/loop".to_owned()));
+    web.set("/inside", Answer::Redirect("http://10.0.0.1/".to_owned()));
+    let daemon = start(&lab, "");
+    let port = web.address.port();
+    for (url, code, detail) in [
+        (web.url("/missing"), json!(404), "status"),
+        (web.url("/gone"), json!(410), "status"),
+        (web.url("/busy"), json!(503), "status"),
+        (web.url("/empty"), Value::Null, "empty"),
+        (web.url("/loop"), Value::Null, "too_many_redirects"),
+        (web.url("/inside"), Value::Null, "refused_address"),
+        (format!("https://web.example:{port}/"), Value::Null, "tls"),
+        (format!("http://no.example:{port}/"), Value::Null, "unknown_host"),
+        (format!("http://lost.example:{port}/"), Value::Null, "no_resolver"),
+        (format!("http://[::1]:{port}/"), Value::Null, "refused_address"),
+    ] {
+        let id = send_url(&daemon, &url);
+        let message = becomes(&daemon, &id, "parked");
+        let reason = &message["reason"];
+        assert_eq!(reason["kind"], "link_broken", "{url}: {reason}");
+        assert_eq!((&reason["code"], &reason["detail"]), (&code, &json!(detail)), "{url}");
+    }
+    assert_eq!(spooled(&lab), [PathBuf::new(); 0]);
+    let bad = json!({ "to": "+15550111", "file": { "url": "ftp://web.example/" } });
+    let error = daemon.call("message.send", bad).unwrap_err();
+    assert_eq!(error["data"]["kind"], "bad_url");
+    assert!(error["data"]["remedy"].is_string());
+}
+
+#[test]
+fn a_retry_after_the_server_is_mended_fetches_it() {
+    let lab = Lab::new();
+    let web = Web::start();
+    let daemon = start(&lab, "");
+    let id = send_url(&daemon, &web.url("/late.png"));
+    becomes(&daemon, &id, "parked");
+    web.set("/late.png", Answer::Bytes(PNG));
+    daemon.call("queue.retry", json!({ "filter": { "ids": [id] } })).unwrap();
+    assert_eq!(becomes(&daemon, &id, "queued")["file"]["name"], "late.png");
+}
+
+#[test]
+fn killed_while_it_fetches_it_fetches_again() {
+    let lab = Lab::new();
+    let web = Web::start();
+    web.set("/slow.png", Answer::Stall);
+    let mut daemon = start(&lab, "");
+    let id = send_url(&daemon, &web.url("/slow.png"));
+    daemon.kill9();
+    web.set("/slow.png", Answer::Bytes(PNG));
+    let daemon = start(&lab, "");
+    becomes(&daemon, &id, "queued");
+    assert!(spooled(&lab).iter().any(|file| std::fs::read(file).unwrap() == PNG));
+}
+
+#[test]
+fn cancelled_while_it_fetches_it_leaves_no_file() {
+    let lab = Lab::new();
+    let web = Web::start();
+    web.set("/slow.png", Answer::Stall);
+    let daemon = start(&lab, "");
+    let id = send_url(&daemon, &web.url("/slow.png"));
+    let done = daemon.call("queue.cancel", json!({ "ids": [id] })).unwrap();
+    assert_eq!(done["cancelled"], json!([id]));
+    assert_eq!(daemon.message(&id)["state"], "cancelled");
+    // Its place at the fetching is free again: others are fetched, and nothing else lies there.
+    web.set("/a.png", Answer::Bytes(PNG));
+    let others: Vec<String> = (0..5).map(|_| send_url(&daemon, &web.url("/a.png"))).collect();
+    for other in &others {
+        becomes(&daemon, other, "queued");
+    }
+    let whole = spooled(&lab).iter().filter(|file| std::fs::read(file).unwrap() == PNG).count();
+    assert_eq!(whole, others.len());
+}
+
+#[test]
+fn a_text_is_parked_for_a_broken_link_and_sent_with_a_doubtful_one() {
+    let lab = Lab::new();
+    lab.people(&["+15550111"]);
+    let web = Web::start();
+    web.set("/good", Answer::Status(200));
+    web.set("/gone", Answer::Status(410));
+    web.set("/down", Answer::Status(500));
+    let daemon = start(&lab, "[pacing]\nmessages = 20\nwindow = \"3s\"\n");
+    lab.pair(&daemon);
+    let port = web.address.port();
+    let mut sent = Vec::new();
+    for (url, state, detail) in [
+        (web.url("/good"), "sent", Value::Null),
+        (web.url("/missing"), "parked", json!("status")),
+        (web.url("/gone"), "parked", json!("status")),
+        (format!("http://no.example:{port}/"), "parked", json!("unknown_host")),
+        (format!("https://web.example:{port}/"), "parked", json!("tls")),
+        (web.url("/down"), "sent", Value::Null),
+        ("http://lost.example/".to_owned(), "sent", Value::Null),
+        ("http://192.168.0.1/".to_owned(), "sent", Value::Null),
+    ] {
+        let text = format!("look: {url}");
+        let id = daemon.send("+15550111", &text);
+        if state == "sent" {
+            daemon.events().wait_until_left(&daemon, &[id]);
+            sent.push(text);
+        } else {
+            let message = becomes(&daemon, &id, state);
+            assert_eq!(message["reason"]["kind"], "link_broken", "{url}");
+            assert_eq!(message["reason"]["detail"], detail, "{url}");
+        }
+    }
+    assert_eq!(lab.sim.texts("+15550111"), sent);
+}
+
+#[test]
+fn links_are_left_alone_where_the_configuration_says_so() {
+    let lab = Lab::new();
+    let daemon = start(&lab, "[preflight]\nlinks = \"off\"\n");
+    let text = json!({ "to": "+15550111", "text": "http://no.example/" });
+    assert_eq!(daemon.call("message.send", text).unwrap()["message"]["state"], "queued");
+    let daemon_warns = {
+        drop(daemon);
+        start(&lab, "[preflight]\nlinks = \"warn\"\n")
+    };
+    let id = daemon_warns.send("+15550112", "http://no.example/");
+    becomes(&daemon_warns, &id, "queued");
+}
+
+#[test]
+fn tetherctl_sends_a_file_by_its_address() {
+    let lab = Lab::new();
+    let web = Web::start();
+    web.set("/a.png", Answer::Bytes(PNG));
+    let daemon = start(&lab, "");
+    let url = web.url("/a.png");
+    let line =
+        ["--json", "send", "+15550111", "--url", &url, "--caption", "see", "--as", "document"];
+    let out: Value = serde_json::from_str(&daemon.ctl().args(&line).ok()).unwrap();
+    let id = out["message"]["id"].as_str().unwrap().to_owned();
+    let message = becomes(&daemon, &id, "queued");
+    assert_eq!(message["kind"], "document");
+    assert_eq!(message["preview"], "see");
+    let (code, sentence) = daemon.ctl().args(&["send", "+15550111", "--url", "x"]).fails();
+    assert_ne!(code, 0);
+    assert!(sentence.contains("https://"), "{sentence}");
+}
