@@ -27,3 +27,4 @@ mod readme;
 mod sending;
 mod support;
 mod systemd;
+mod why;
