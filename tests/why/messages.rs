@@ -13,7 +13,7 @@ const FAST: &str = "[pacing]\nmessages = 60\nwindow = \"1s\"\n";
 /// A file through `tetherctl send --file`: its message's id.
 fn send_file(lab: &Lab, daemon: &Daemon) -> String {
     let path = lab.path().join("note.txt");
-    std::fs::write(&path, "some words").unwrap();
+    std::fs::write(&path, "some words\n".repeat(10_000)).unwrap();
     let path = path.to_str().unwrap();
     let out = daemon.ctl().args(&["--json", "send", TO, "--file", path]).ok();
     let sent: Value = serde_json::from_str(&out).unwrap();
@@ -97,10 +97,10 @@ fn what_waits_for_an_answer_its_time_or_its_file() {
     events.wait_until_sent(&[id]);
     stage.after(&daemon, CauseKind::NotBefore, "its time has come");
 
-    lab.sim.call("media.set", json!({ "stall_after": 1 }));
+    lab.sim.call("media.set", json!({ "stall_after": 10_000 }));
     let id = send_file(&lab, &daemon);
     lab.sim.call("media.wait", json!({ "stalled": 1 }));
-    stage.during(&daemon, CauseKind::FileUnderway, "media.set stall_after 1", &[&id]);
+    stage.during(&daemon, CauseKind::FileUnderway, "media.set stall_after 10000", &[&id]);
     lab.sim.call("media.set", json!({ "go_on": true }));
     events.wait_until_sent(&[id]);
     stage.after(&daemon, CauseKind::FileUnderway, "media.set go_on");

@@ -314,13 +314,17 @@ fn holds(daemon: &Daemon, kind: CauseKind, done: &str, ids: &[&String]) {
     eprintln!("{done}\n{lines}");
 }
 
-/// Runs the command that a cause's remedy is, as it is printed.
+/// Runs the command that a cause's remedy is, as it is printed; where it asks, the answer
+/// is yes.
 #[track_caller]
 fn run_remedy(daemon: &Daemon, kind: CauseKind) {
     let cause = cause(&explain(daemon), kind);
     let remedy = cause["remedy"].as_str().unwrap().to_owned();
-    let args: Vec<&str> = remedy.split(' ').collect();
+    let mut args: Vec<&str> = remedy.split(' ').collect();
     assert_eq!(args[0], "tetherctl", "{remedy}");
+    if args[1] == "clear" {
+        args.push("--yes");
+    }
     daemon.ctl().args(&args[1..]).ok();
 }
 
