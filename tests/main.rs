@@ -11,6 +11,7 @@
 mod chaos;
 mod cleaning;
 mod crash;
+mod fifty;
 mod files;
 mod idle;
 mod inbound;
@@ -27,3 +28,4 @@ mod readme;
 mod sending;
 mod support;
 mod systemd;
+mod why;

@@ -60,6 +60,8 @@ fn replaced_ten_times_in_a_minute_makes_no_reconnect_storm() {
     assert_eq!(holds(&status), ["conflict"]);
     let told = daemon.ctl().args(&["status"]).ok();
     assert!(told.contains("replaced 10 times in the last hour"), "{told}");
+    let why = daemon.ctl().args(&["why"]).ok();
+    assert!(why.contains("- it happened 10 times in the last hour"), "{why}");
     let error = daemon.call("session.reconnect", json!({})).unwrap_err();
     assert_eq!(error["data"]["remedy"], "tetherctl takeover");
 }
