@@ -15,6 +15,7 @@ mod fifty;
 mod files;
 mod idle;
 mod inbound;
+mod inside;
 mod invariants;
 mod lifecycle;
 mod links;
