@@ -3,7 +3,7 @@
 use super::world::World;
 use crate::core::CoreConfig;
 use crate::core::files::{needs_file, shown};
-use crate::core::io::{Answer, Body, Request, Selection};
+use crate::core::io::{Answer, Body, Request, Selection, Submission};
 use crate::core::message::SpoolId;
 use crate::rpc::api::{ErrorKind, Kind, MessageId};
 
@@ -14,8 +14,10 @@ fn spool(world: &World, id: MessageId) -> SpoolId {
 #[test]
 fn a_file_is_let_go_of_when_its_message_is_sent_and_not_before() {
     let mut world = World::connected();
-    let id = world.send(1);
+    let id = world.send_file(1);
     let file = spool(&world, id);
+    world.uploaded(id);
+    assert_eq!(world.sent_ids(), [id.0]);
     assert!(needs_file(&world.store.messages[&id]));
     assert!(world.unspooled.is_empty());
     world.ack(id);
@@ -26,7 +28,7 @@ fn a_file_is_let_go_of_when_its_message_is_sent_and_not_before() {
 #[test]
 fn a_cancelled_message_lets_go_of_its_file_once_it_cannot_be_brought_back() {
     let mut world = World::paired(CoreConfig::default());
-    let (first, second) = (world.send(1), world.send(2));
+    let (first, second) = (world.send_file(1), world.send_file(2));
     let files = [spool(&world, first), spool(&world, second)];
     let filter = Selection::default();
     for dry_run in [true, false] {
@@ -51,10 +53,14 @@ fn what_is_not_accepted_leaves_no_file_behind() {
     let config = CoreConfig { capacity: 1, ..CoreConfig::default() };
     let mut world = World::paired(config);
     assert!(world.core.room(None).is_ok());
-    let accepted = world.submission(1, "a", Some("k"));
+    let submit = |world: &mut World, chat, caption, key: Option<&str>| Submission {
+        key: key.map(str::to_owned),
+        ..world.file_submission(chat, caption)
+    };
+    let accepted = submit(&mut world, 1, "a", Some("k"));
     world.ask(Request::Submit(Box::new(accepted.clone()))).unwrap();
     for (chat, text, key) in [(1, "a", Some("k")), (1, "b", Some("k")), (2, "c", None)] {
-        let submission = world.submission(chat, text, key);
+        let submission = submit(&mut world, chat, text, key);
         let file = submission.file.clone().unwrap().spool;
         let answer = world.ask(Request::Submit(Box::new(submission)));
         assert!(!matches!(answer, Ok(Answer::Sent(sent)) if !sent.duplicate));

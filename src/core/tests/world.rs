@@ -247,15 +247,7 @@ impl World {
         let to = format!("+1555{:04}", 100 + chat).parse().unwrap();
         let wa_id = WaMessageId(format!("3EB0{:018X}", self.next_wa));
         let key = key.map(str::to_owned);
-        let info = api::FileInfo {
-            bytes: 3,
-            mime: "text/plain".into(),
-            sha256: "00".repeat(32),
-            name: None,
-        };
-        let spool = SpoolId(format!("{:032x}", self.next_wa));
-        let file = Some(StoredFile { spool, info });
-        Submission { key, file, ..Submission::text(to, Body(text.into()), Digest(digest), wa_id) }
+        Submission { key, ..Submission::text(to, Body(text.into()), Digest(digest), wa_id) }
     }
 
     pub(super) fn submit(
