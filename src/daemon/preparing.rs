@@ -177,12 +177,10 @@ fn trouble(passes: bool, kind: ReasonKind, detail: &str) -> Trouble {
 }
 
 fn broken(fault: Fault) -> Trouble {
-    let kind = match fault {
-        Fault::TooLarge => {
-            return Trouble { passes: false, reason: Reason::new(ReasonKind::TooLarge) };
-        }
-        _ => ReasonKind::LinkBroken,
-    };
+    if fault == Fault::TooLarge {
+        return Trouble { passes: false, reason: Reason::new(ReasonKind::TooLarge) };
+    }
+    let kind = ReasonKind::LinkBroken;
     let code = fault.status().map(u32::from);
     let reason = Reason { kind, code, detail: Some(fault.name().to_owned()) };
     Trouble { passes: fault.passes(), reason }

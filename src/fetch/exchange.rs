@@ -145,10 +145,12 @@ impl Fetcher {
             match timeout(ADDRESS_TIME, opened).await {
                 Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(error)) => {
-                    fault = match error.kind() {
-                        ErrorKind::ConnectionRefused => Fault::ConnectionRefused,
-                        ErrorKind::TimedOut => Fault::Timeout,
-                        _ => Fault::Unreachable,
+                    fault = if error.kind() == ErrorKind::ConnectionRefused {
+                        Fault::ConnectionRefused
+                    } else if error.kind() == ErrorKind::TimedOut {
+                        Fault::Timeout
+                    } else {
+                        Fault::Unreachable
                     }
                 }
                 Err(_) => fault = Fault::Timeout,

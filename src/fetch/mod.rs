@@ -152,10 +152,7 @@ impl Fault {
 
     /// The HTTP status, where that is what is wrong.
     pub const fn status(self) -> Option<u16> {
-        match self {
-            Fault::Status(status) => Some(status),
-            _ => None,
-        }
+        if let Fault::Status(status) = self { Some(status) } else { None }
     }
 
     /// Whether it may be gone in a while by itself.
