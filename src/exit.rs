@@ -84,7 +84,8 @@ impl ExitCode {
             ExitCode::Ok => "done",
             ExitCode::No => {
                 "the answer was no: the message was parked, failed or withdrawn, the pairing \
-                 failed, the session is in another state, or the question was answered with no"
+                 failed, the session is in another state, a number is not on the network, or the \
+                 question was answered with no"
             }
             ExitCode::Usage => "wrong arguments",
             ExitCode::DataErr => {
@@ -96,7 +97,10 @@ impl ExitCode {
             ExitCode::Software => "a bug, here or in the daemon",
             ExitCode::CantCreate => "",
             ExitCode::IoErr => "the connection broke; the last change may or may not be on disk",
-            ExitCode::TempFail => "not now: the queue is full, or the daemon is busy or going down",
+            ExitCode::TempFail => {
+                "not now: the queue is full, a number could not be asked about, or the daemon is \
+                 busy or going down"
+            }
             ExitCode::Protocol => "the daemon speaks another version of the contract",
             ExitCode::NoPerm => "not allowed: the socket, or the method",
             ExitCode::Config => "",

@@ -12,7 +12,7 @@
 //! - [`fetch`]: files by web address, and links in texts: a guarded HTTP client.
 //! - [`config`]: the configuration file, checked; `tetherd`'s arguments.
 //! - [`daemon`]: the shell around the core: start-up, engine, socket, signals, log.
-//! - [`pulse`]: how a loop shows that it still moves.
+//! - [`pulse`]: how a loop shows that it still moves. [`mod@exit`]: the exit codes.
 //! - [`mod@ctl`]: the command line, `tetherctl`.
 //! - `sim` (feature `sim`): the WhatsApp Web server, the phone and the recipients.
 //! - `demo` (feature `sim`): everything at once, in time lapse.
@@ -22,6 +22,13 @@
 //! [`core`] -> [`store`] (synced) -> only now the reply. Then [`core`] says when and
 //! why to wake; one commit spends the pacer's slot and marks the attempt; then
 //! [`whatsapp`] sends it; the server's ack comes back through `whatsapp::translate`.
+//!
+//! Before its turn: `daemon::handlers` copies its file into the [`spool`], or
+//! `daemon::preparing` has [`fetch`] get it and look at its links; the core has its
+//! number checked (`whatsapp::check`) and its file uploaded (`whatsapp::uploads`).
+//!
+//! The way in: `whatsapp::inbound` -> [`inbox`] (synced) -> only now the receipt to the
+//! server; `daemon::mail` hands it to subscribers.
 
 pub mod config;
 pub mod core;

@@ -3,7 +3,8 @@
 //! Pure: no clock, no disk, no network, no randomness, no task. Time and dice come
 //! in with the inputs, so that every run can be replayed.
 //!
-//! - [`io`], [`session`]: what goes in and what comes out.
+//! - [`io`], [`session`]: what goes in and what comes out. `out` puts it into order.
+//! - [`config`]: what it can be told to do otherwise.
 //! - [`message`], [`life`]: a message, and which state follows which.
 //! - `queue`: all messages and their order. [`pacer`]: when an attempt may leave.
 //! - `link`: the one connection, and when to try it again.
@@ -15,12 +16,14 @@
 //! - [`phone`], `phone_words`: whether the phone is there, and what is told of it.
 //! - [`backlog`]: what waited so long that it wants a word before it leaves.
 //! - [`preparing`]: what has to be done before a message can be queued.
-//! - `gates`: what keeps one message back. `uploads`: its file, on its way before it.
+//! - `gates`: what keeps one message back. `uploads`: its file, on its way before it;
+//!   [`media`]: where that then is.
 //! - `conflict`, `timelock`, `slowdown`: what the network's answers bring about; [`network`]
 //!   and [`known`]: what of them is kept.
 //! - `dispatch`: what time alone brings about, and the next attempt.
 //! - `explaining` takes a `situation`, of which `causes` makes what `explain` answers.
 //! - `query`, `forecast`, `diagnosis`: answers for readers, in the wire's types.
+//! - [`moment`], `clockwork`: times that outlive a restart, and clocks that jump.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,6 +1,6 @@
 //! What the network has answered beyond single messages, and what of it outlives a
-//! restart. Owns the records and the counts of refusals; [`crate::core::conflict`],
-//! [`crate::core::timelock`] and [`crate::core::slowdown`] decide what follows.
+//! restart. Owns the records and the counts of refusals; `conflict`,
+//! `timelock` and `slowdown` decide what follows.
 
 use serde::{Deserialize, Serialize};
 

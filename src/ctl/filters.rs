@@ -42,7 +42,7 @@ pub struct QueueArgs {
 /// `clear`.
 #[derive(Debug, clap::Args)]
 pub struct ClearArgs {
-    /// In this state; can be given more than once. Without it: queued and parked.
+    /// In this state; can be given more than once. Without it: preparing, queued and parked.
     #[arg(long, short, value_name = "STATE", value_parser = states())]
     pub state: Vec<States>,
     /// Conditions.

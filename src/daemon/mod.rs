@@ -1,11 +1,23 @@
 //! The shell around the core: start-up and shut-down order.
 //!
 //! Start: the store (its lock comes before anything else), the core restored from it,
-//! the spool (swept of what no message needs), the session (idle), the socket (bound, or passed by the service manager), the engine, which makes the first connection. Each
-//! step that fails ends the start with an error that says what to do.
+//! the inbox, the spool (swept of what no message needs), the session (idle), the socket
+//! (bound, or passed by the service manager), the engine, which makes the first
+//! connection. Each step that fails ends the start with an error that says what to do.
 //!
 //! Stop: the engine lets what is in flight finish, then the session closes; the
 //! socket takes no more calls; the store is closed last.
+//!
+//! - [`process`]: `tetherd` itself. [`signals`], [`systemd`], `supervision`: who speaks to
+//!   it from outside. [`log`], `journal`, `phone_news`: what it says.
+//! - [`socket`], [`server`], `connection`, `descriptors`, [`auth`]: the control socket, from
+//!   its path to one request.
+//! - `handlers`: a method's parameters, checked. [`engine_handle`]: the way to the engine.
+//! - `engine`: the core's owner, and the queue's only writer. [`clock`]: its clocks.
+//!   `subscribers`, `events`: who is told what changes.
+//! - `files`, `preparing`: the spool; what is fetched and looked at before a message waits.
+//! - [`mail`]: the inbox as callers see it.
+//! - `settings`: the configuration as the other rooms take it.
 
 pub mod auth;
 pub mod clock;

@@ -5,6 +5,21 @@
 //! do not know; the daemon refuses *parameters* that it does not know, because a
 //! misspelt filter must not clear a whole queue.
 //!
+//! | methods | what for |
+//! |---|---|
+//! | `version`, `status`, `explain` | the daemon, the whole state, why messages wait |
+//! | `message.send`, `message.get` | one message |
+//! | `queue.list`, `queue.clear`, `queue.cancel`, `queue.retry`, `queue.restore` | many |
+//! | `queue.pause`, `queue.resume`, `queue.release` | whether any leaves |
+//! | `session.pair`, `session.reconnect`, `session.takeover`, `session.logout` | the session |
+//! | `phone.check`, `phone.heartbeat` | numbers, and the account's own phone |
+//! | `inbox.list`, `inbox.file` | what came in |
+//! | `events.subscribe` | what happens: [`Event`] |
+//!
+//! [`Method`] says which [`Tier`] may call which. Two of them go with descriptors
+//! (SCM_RIGHTS): a file's comes with the line of `message.send`, and with the reply of
+//! `inbox.file`.
+//!
 //! Nothing here knows the daemon. Times are RFC 3339 in UTC, durations carry their
 //! unit in the name, identifiers are strings.
 
@@ -188,7 +203,8 @@ impl Filter {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListParams {
-    /// Which messages; without states, the live ones (queued, sending, unknown, parked).
+    /// Which messages; without states, the live ones (preparing, queued, sending,
+    /// unknown, parked).
     #[serde(default)]
     pub filter: Filter,
     /// Only messages after this id, for paging.
@@ -215,7 +231,7 @@ pub struct ListResult {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClearParams {
-    /// Which messages. Without states: `queued` and `parked`.
+    /// Which messages. Without states: `preparing`, `queued` and `parked`.
     #[serde(default)]
     pub filter: Filter,
     /// Count and show, change nothing.

@@ -4,6 +4,15 @@
 //! Never reconnects by itself, never chooses what to send or when, never reads the
 //! queue. When to try again is the core's decision; what lasts longer than a
 //! connection is in the key store.
+//!
+//! - `client`: the session's task. `run`: one connection, with `build`, `transport`, `tls`
+//!   and [`Endpoint`] below it. `pairing`: how it begins.
+//! - `send`, `flights`, `content`: messages on their way. `uploads`, `sealed`, `look`, `http`,
+//!   `http_body`: their files.
+//! - `tap`, `translate`, `phone_sign`: what the library reports, in the core's words.
+//! - `check`, `probe`: questions about numbers, and to our own phone.
+//! - `inbound`, `letters`, `fetch`: what comes in, and its files.
+//! - [`storage`], `keys`: the account's keys in the daemon's store.
 
 mod build;
 mod check;
