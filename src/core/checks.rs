@@ -355,6 +355,12 @@ impl Core {
         self.numbers.health(&self.config, waiting)
     }
 
+    /// Whether it is the network's word on numbers that messages wait for: nothing else
+    /// holds all of them, and it is being asked, or about to be.
+    pub(crate) fn checks_hold_up(&self) -> bool {
+        self.may_dispatch() && (self.numbers.query().is_some() || self.urgent_at().is_some())
+    }
+
     /// Why the last question came to nothing, as a clause; none: it did not.
     pub(crate) fn why_unchecked(&self) -> Option<String> {
         self.numbers.last_failure().map(|kind| clause(&kind.sentence()))

@@ -101,6 +101,7 @@ impl Core {
             situation.early.add(id, since);
             situation.early_due.get_or_insert(due);
         }
+        let asking = self.checks_hold_up();
         let early: BTreeSet<MessageId> = situation.early.ids.iter().copied().collect();
         for message in self.queue.iter().filter(|message| !early.contains(&message.id)) {
             match message.state {
@@ -110,7 +111,7 @@ impl Core {
                 }
                 State::Queued => {
                     situation.waiting.push(message.id);
-                    if self.number_gate(message).is_none() {
+                    if asking && self.number_gate(message).is_none() {
                         situation.unchecked.add(message.id, message.changed_at);
                         situation.unchecked.details.extend(self.why_unchecked());
                         if self.numbers.query().is_some() {
