@@ -89,8 +89,10 @@ pub fn parse_size(text: &str) -> Result<u64, NotASize> {
 /// Writes a size in its largest whole unit, as [`parse_size`] reads it.
 pub fn format_size(bytes: u64) -> String {
     let whole = UNITS_BYTES.iter().take(UNITS_WRITTEN).rev();
-    let (unit, unit_bytes) =
-        whole.clone().find(|(_, unit)| bytes % unit == 0 && bytes > 0).unwrap_or(&UNITS_BYTES[0]);
+    let (unit, unit_bytes) = whole
+        .clone()
+        .find(|(_, unit)| bytes.is_multiple_of(*unit) && bytes > 0)
+        .unwrap_or(&UNITS_BYTES[0]);
     format!("{}{unit}", bytes / unit_bytes)
 }
 

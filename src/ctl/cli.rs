@@ -54,7 +54,7 @@ pub enum Command {
         all: bool,
     },
     /// Put a message into the queue; answers when it is on disk.
-    Send(SendArgs),
+    Send(Box<SendArgs>),
     /// One message, with its whole text.
     Show(ShowArgs),
     /// List the messages that wait, are on their way, or are parked.

@@ -268,7 +268,7 @@ pub fn size(bytes: u64) -> String {
     let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
     match units.into_iter().find(|(_, power)| bytes >> power > 0) {
         Some((unit, power)) => {
-            let tenths = u128::from(bytes) * 10 >> power;
+            let tenths = (u128::from(bytes) * 10) >> power;
             format!("{}.{} {unit}", tenths / 10, tenths % 10)
         }
         None => format!("{bytes} B"),
@@ -390,7 +390,16 @@ pub fn incoming_line(message: &Incoming) -> String {
     let text = clean(message.text.as_deref().unwrap_or_default(), false);
     let what = match kind {
         IncomingKind::Text => String::new(),
-        other => format!("[{}] ", other.name()),
+        IncomingKind::Image
+        | IncomingKind::Video
+        | IncomingKind::Audio
+        | IncomingKind::Voice
+        | IncomingKind::Document
+        | IncomingKind::Sticker
+        | IncomingKind::Location
+        | IncomingKind::Contact
+        | IncomingKind::Reaction
+        | IncomingKind::Other => format!("[{}] ", kind.name()),
     };
     format!("{cursor} {from}{place}: {what}{text}").trim_end().to_owned()
 }

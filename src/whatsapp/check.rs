@@ -89,6 +89,7 @@ async fn ask(client: &Client, numbers: &[Number]) -> CheckOutcome {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library's enum, which may grow")]
 fn failure(error: &IqError) -> CheckFailure {
     match error {
         IqError::Timeout => CheckFailureKind::TimedOut.into(),

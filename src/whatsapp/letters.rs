@@ -40,13 +40,12 @@ impl Parties {
     pub(super) fn of(info: &MessageInfo) -> Parties {
         let source = &info.source;
         let sender = by_number(&source.sender, source.sender_alt.as_ref());
-        let chat = match source.chat.server {
-            // A broadcast list shows as a message of its owner.
-            Server::Broadcast => sender.clone(),
-            _ if source.is_from_me || source.is_group => {
-                by_number(&source.chat, source.recipient_alt.as_ref())
-            }
-            _ => sender.clone(),
+        // A broadcast list shows as a message of its owner.
+        let is_list = source.chat.server == Server::Broadcast;
+        let chat = if !is_list && (source.is_from_me || source.is_group) {
+            by_number(&source.chat, source.recipient_alt.as_ref())
+        } else {
+            sender.clone()
         };
         Parties { chat, sender }
     }

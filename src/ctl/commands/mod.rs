@@ -46,7 +46,7 @@ pub(crate) async fn dispatch(
     match command {
         Command::Status => status::run(client, out).await,
         Command::Why { all } => why::run(all, client, out).await,
-        Command::Send(args) => send::run(args, client, out).await,
+        Command::Send(args) => send::run(*args, client, out).await,
         Command::Show(args) => show::run(args, client, out).await,
         Command::Queue(args) => queue::run(args, client, out).await,
         Command::Clear(args) => clear::run(args, client, out).await,

@@ -27,10 +27,6 @@ pub(super) async fn send(
     descriptors: Descriptors,
 ) -> Result<Reply, Error> {
     let mut params: SendParams = decode_params(params)?;
-    if by_url::is_asked(&params) {
-        let submission = by_url::submission(params, service.engine.schemes())?;
-        return reply(service.engine.change(Request::Submit(Box::new(submission))).await?);
-    }
     let content = content::of(&mut params)?;
     let mut draft = draft(params)?;
     let answer = match content {
@@ -46,6 +42,11 @@ pub(super) async fn send(
             draft.has_links = kind == Kind::Text && !find_links(&body).is_empty();
             draft.body = Body(body.into());
             service.engine.change(Request::Submit(Box::new(draft))).await?
+        }
+        Content::File(file, caption) if file.url.is_some() => {
+            let schemes = service.engine.schemes();
+            let submission = by_url::submission(draft, file, caption, schemes)?;
+            service.engine.change(Request::Submit(Box::new(submission))).await?
         }
         Content::File(file, caption) => {
             // Before anything large is copied for a queue that has no place.
@@ -118,8 +119,7 @@ async fn take(
             spool.accept(std::io::Cursor::new(content), asked).await
         }
         (None, None) => {
-            let sentence = "this daemon does not fetch files yet";
-            return Err(Error::new(ErrorKind::BadUrl, sentence).remedy("pass a descriptor"));
+            return Err(invalid("give `file.fd` or `file.base64`"));
         }
     };
     taken.map_err(not_taken)

@@ -57,10 +57,7 @@ fn image() -> wa::message::ImageMessage {
 }
 
 fn wrapped(message: wa::Message) -> MessageField<wa::message::FutureProofMessage> {
-    MessageField::some(wa::message::FutureProofMessage {
-        message: MessageField::some(message),
-        ..Default::default()
-    })
+    MessageField::some(wa::message::FutureProofMessage { message: MessageField::some(message) })
 }
 
 #[test]
