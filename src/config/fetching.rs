@@ -2,7 +2,7 @@
 
 use toml::de::DeValue;
 
-use super::keys::{Wrong, quoted, text, type_name};
+use super::readers::{Wrong, quoted, text, type_name};
 use super::value::{Links, did_you_mean};
 use crate::fetch::guard::Network;
 

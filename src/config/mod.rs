@@ -11,6 +11,7 @@ pub mod keys;
 pub mod paths;
 pub mod problem;
 mod read;
+mod readers;
 #[cfg(test)]
 mod tests;
 pub mod value;

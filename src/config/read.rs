@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::keys::{KEYS, LOG_MODULES, SECTIONS, Wrong, level};
+use super::keys::{KEYS, LOG_MODULES, SECTIONS};
 use super::problem::{Problem, Source};
+use super::readers::{Wrong, level};
 use super::value::did_you_mean;
 use super::{Config, ConfigError};
 
