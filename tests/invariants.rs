@@ -94,7 +94,7 @@ fn invariant_1_a_failed_sync_ends_the_daemon_with_74_and_loses_nothing_acknowled
 fn invariant_1_a_failed_write_of_the_sessions_keys_ends_the_daemon_too() {
     let lab = Lab::new();
     // The queue is never used: only pairing writes.
-    let mut daemon = Daemon::with_fault(&lab.config(""), &lab.socket(), "sync-fails-after:6");
+    let mut daemon = Daemon::with_fault(&lab.config(""), &lab.socket(), "sync-fails-after:8");
     let offer = daemon.call("session.pair", json!({})).unwrap();
     // Whether the pairing still came about depends on which of its writes share a sync.
     let _ =

@@ -1,111 +1,15 @@
 //! Files by web address, and links in texts: against a small server on loopback.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::support::{Daemon, Lab, message_is};
+use crate::support::{Answer, Daemon, Lab, Web, message_is, start_with_web as start};
 
 /// The smallest picture there is.
 const PNG: &[u8] =
     b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89";
-
-/// Answers by path; what it has no answer for is a 404.
-struct Web {
-    address: SocketAddr,
-    answers: Arc<Mutex<Vec<(&'static str, Answer)>>>,
-}
-
-#[derive(Clone)]
-enum Answer {
-    Bytes(&'static [u8]),
-    Status(u16),
-    Redirect(String),
-    /// Begins, and never goes on.
-    Stall,
-}
-
-impl Web {
-    fn start() -> Web {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let answers = Arc::new(Mutex::new(Vec::new()));
-        let table: Arc<Mutex<Vec<(&'static str, Answer)>>> = Arc::clone(&answers);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let table = Arc::clone(&table);
-                std::thread::spawn(move || answer(&stream, &table));
-            }
-        });
-        Web { address, answers }
-    }
-
-    fn set(&self, path: &'static str, answer: Answer) {
-        let mut answers = self.answers.lock().unwrap();
-        answers.retain(|(known, _)| *known != path);
-        answers.push((path, answer));
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://web.example:{}{path}", self.address.port())
-    }
-}
-
-fn answer(stream: &TcpStream, table: &Mutex<Vec<(&'static str, Answer)>>) -> Option<()> {
-    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
-    let Some(first) = lines.next() else {
-        // That was TLS: it is told in plain words that nobody here speaks it.
-        let mut to = stream;
-        to.write_all(b"HTTP/1.1 400 X\r\ncontent-length: 0\r\n\r\n").ok()?;
-        return None;
-    };
-    lines.find(String::is_empty)?;
-    let mut words = first.split(' ');
-    let (method, path) = (words.next()?, words.next()?.to_owned());
-    let known = table.lock().unwrap().iter().find(|(known, _)| *known == path).cloned();
-    let mut to = stream;
-    let (head, body): (String, &[u8]) = match known.map(|(_, answer)| answer) {
-        Some(Answer::Bytes(bytes)) => {
-            (format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", bytes.len()), bytes)
-        }
-        Some(Answer::Status(code)) => {
-            (format!("HTTP/1.1 {code} X\r\ncontent-length: 0\r\n\r\n"), b"")
-        }
-        Some(Answer::Redirect(url)) => {
-            (format!("HTTP/1.1 302 X\r\nlocation: {url}\r\ncontent-length: 0\r\n\r\n"), b"")
-        }
-        Some(Answer::Stall) => {
-            to.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx").ok()?;
-            // Until the other side has had enough.
-            let _ = std::io::Read::read(&mut to, &mut [0]);
-            return None;
-        }
-        None => ("HTTP/1.1 404 X\r\ncontent-length: 0\r\n\r\n".to_owned(), b""),
-    };
-    to.write_all(head.as_bytes()).ok()?;
-    if method != "HEAD" {
-        to.write_all(body).ok()?;
-    }
-    Some(())
-}
-
-/// A daemon that knows two names: one is the server's, for the other no resolver answers.
-fn start(lab: &Lab, extra: &str) -> Daemon {
-    let config = lab.config(&format!(
-        "[fetch]\nallow_http = true\nallow_addresses = [\"127.0.0.0/8\"]\n\
-         retry_pause = \"100ms\"\n{extra}"
-    ));
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tetherd"));
-    command.arg("--config").arg(config).stdin(std::process::Stdio::null());
-    command.env("TETHERD_SIM_HOSTS", "web.example=127.0.0.1,lost.example=?");
-    let mut daemon = Daemon::spawn_as(command, &lab.socket());
-    daemon.wait_log("ready");
-    daemon
-}
 
 fn send_url(daemon: &Daemon, url: &str) -> String {
     let params = json!({ "to": "+15550111", "file": { "url": url } });

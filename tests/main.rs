@@ -11,9 +11,11 @@
 mod chaos;
 mod cleaning;
 mod crash;
+mod fifty;
 mod files;
 mod idle;
 mod inbound;
+mod inside;
 mod invariants;
 mod lifecycle;
 mod links;
@@ -27,3 +29,4 @@ mod readme;
 mod sending;
 mod support;
 mod systemd;
+mod why;

@@ -27,7 +27,7 @@ impl Core {
     pub(crate) fn situation(&self, now: Now) -> Situation {
         let mut situation = Situation {
             now: now.wall_ms,
-            draining: self.draining,
+            draining_since: self.draining.then_some(self.draining_since),
             started_at: self.started_at,
             set_aside: self.store.set_aside,
             session: self.session_situation(now),
@@ -47,7 +47,7 @@ impl Core {
         for (id, warning) in self.doubtful_links() {
             let LinkWarning { detail, code, at } = warning;
             situation.doubtful.add(id, *at);
-            let said = code.map_or_else(|| detail.clone(), |code| code.to_string());
+            let said = code.map_or_else(|| detail.clone(), |code| format!("code {code}, {detail}"));
             situation.doubtful.details.insert(said);
         }
         situation
@@ -113,6 +113,9 @@ impl Core {
                     if self.number_gate(message).is_none() {
                         situation.unchecked.add(message.id, message.changed_at);
                         situation.unchecked.details.extend(self.why_unchecked());
+                        if self.numbers.query().is_some() {
+                            situation.unchecked.details.insert(ASKED.to_owned());
+                        }
                     }
                 }
                 State::Unknown => {
@@ -141,6 +144,9 @@ impl Core {
         situation.parked = parked;
     }
 }
+
+/// Said of numbers while the network has a question.
+const ASKED: &str = "the network is being asked";
 
 /// What a reason says beyond its name.
 fn detail(reason: &Reason) -> Option<String> {

@@ -122,6 +122,8 @@ pub struct Core {
     phone: Phone,
     backlog: Backlog,
     draining: bool,
+    /// When that began, wall milliseconds.
+    draining_since: i64,
     /// Callers that wait for the drain to end.
     drainers: Vec<Token>,
     /// What the subscribers know of the status.
@@ -170,6 +172,7 @@ impl Core {
             phone,
             backlog,
             draining: false,
+            draining_since: 0,
             drainers: Vec::new(),
             told: None,
             out: Out::default(),
@@ -333,6 +336,9 @@ impl Core {
     }
 
     fn drain(&mut self, token: Token) {
+        if !self.draining {
+            self.draining_since = self.now.wall_ms;
+        }
         self.draining = true;
         // For how long the daemon has lived.
         self.out.facts = true;

@@ -9,7 +9,8 @@ use crate::rpc::api::{MessageId, PhoneStatus, ReasonKind};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Situation {
     pub(crate) now: i64,
-    pub(crate) draining: bool,
+    /// The daemon is going down, since then.
+    pub(crate) draining_since: Option<i64>,
     /// Records that did not read when the store was opened.
     pub(crate) set_aside: usize,
     pub(crate) started_at: i64,

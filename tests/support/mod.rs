@@ -5,6 +5,7 @@
 mod daemon;
 mod rpc;
 mod sim;
+mod web;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 pub(crate) use daemon::{Ctl, Daemon};
 pub(crate) use rpc::{Events, Rpc};
 pub(crate) use sim::SimServer;
+pub(crate) use web::{Answer, Web, start_with_web};
 
 /// The longest that anything may take on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);

@@ -29,7 +29,8 @@ fn set_aside(group: &Group, why: &str, quiet: &str, remedy: &str) -> Draft {
         return Draft::quiet(quiet);
     }
     let why = format!("{} set aside: {why}.", are(group.ids.len()));
-    details(Draft::holds(group.since, why), group)
+    let first = if group.ids.len() == 1 { "it was set aside" } else { "the first was set aside" };
+    details(Draft::holds(group.since, why).evidence(first, group.since), group)
         .affects(&group.ids)
         .by_itself("Nothing: they block no other message and wait for a person.", None)
         .remedy(remedy)
@@ -111,6 +112,7 @@ pub(super) fn no_answer(now: &Situation) -> Draft {
     let count = now.unanswered.ids.len();
     let why = format!("{} for the server's answer to an attempt.", wait_n(count));
     let draft = Draft::holds(now.unanswered.since, why)
+        .evidence("an attempt stayed without an answer", now.unanswered.since)
         .affects(&now.unanswered.ids)
         .by_itself(
             "Each is sent again under its id on a new connection, unless the answer comes first.",
@@ -130,7 +132,8 @@ pub(super) fn number_unchecked(now: &Situation) -> Draft {
         return Draft::quiet("No message waits for the network's word on a number.");
     }
     let why = format!("{} for the network's word on the number.", wait_n(group.ids.len()));
-    details(Draft::holds(group.since, why), group)
+    let draft = Draft::holds(group.since, why).evidence("the first began to wait", group.since);
+    details(draft, group)
         .affects(&group.ids)
         .by_itself("The daemon asks; after a few failures the message goes on without.", None)
 }
@@ -141,7 +144,8 @@ pub(super) fn link_doubtful(now: &Situation) -> Draft {
         return Draft::quiet("No link of a waiting message is in doubt.");
     }
     let why = format!("A link in {} could not be checked.", messages_n(group.ids.len()));
-    details(Draft::holds(group.since, why), group)
+    let draft = Draft::holds(group.since, why).evidence("the first was looked at", group.since);
+    details(draft, group)
         .affects(&group.ids)
         .by_itself("They leave all the same: a doubt is no proof.", None)
 }
@@ -162,6 +166,7 @@ pub(super) fn file_underway(now: &Situation) -> Draft {
     ids.sort_unstable();
     let since = [now.preparing.since, now.uploading.since].into_iter().flatten().min();
     let draft = Draft::holds(since, format!("{}.", parts.join("; ")));
+    let draft = draft.evidence("the first began to wait", since);
     let draft = details(details(draft, &now.preparing), &now.uploading);
     draft.affects(&ids).by_itself("They go on by themselves, or are set aside with a reason.", None)
 }
@@ -172,6 +177,7 @@ pub(super) fn not_before(now: &Situation) -> Draft {
     }
     let why = format!("{} for the time that was asked for.", wait_n(now.early.ids.len()));
     Draft::holds(now.early.since, why)
+        .evidence("the first was accepted with its time", now.early.since)
         .affects(&now.early.ids)
         .by_itself("The first of them is due.", now.early_due)
 }

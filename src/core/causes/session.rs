@@ -29,6 +29,7 @@ pub(super) fn not_paired(now: &Situation) -> Draft {
             .remedy("tetherctl pair");
     }
     draft
+        .evidence("the store holds no account's keys", Some(since))
         .by_itself("Nothing, until a phone is paired; what waits is kept.", None)
         .remedy("tetherctl pair")
 }
@@ -111,6 +112,7 @@ pub(super) fn disconnected(now: &Situation) -> Draft {
         None => "There is no connection to WhatsApp.".to_owned(),
     };
     let draft = Draft::holds(Some(down.since), why).affects(&now.waiting);
+    let draft = draft.evidence("there has been none", Some(down.since));
     let draft = match down.tries {
         0 => draft,
         1 => draft.evidence("1 try failed", None),
@@ -170,10 +172,11 @@ pub(super) fn clock_jumped(now: &Situation) -> Draft {
 }
 
 pub(super) fn shutting_down(now: &Situation) -> Draft {
-    if !now.draining {
+    let Some(since) = now.draining_since else {
         return Draft::quiet("The daemon runs.");
-    }
-    Draft::holds(Some(now.now), "The daemon is going down.")
+    };
+    Draft::holds(Some(since), "The daemon is going down.")
+        .evidence("it was told to end", Some(since))
         .affects(&now.waiting)
         .by_itself("What waits is sent after its next start.", None)
         .remedy("systemctl start tetherd")

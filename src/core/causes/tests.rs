@@ -209,7 +209,7 @@ const CASES: &[Case] = &[
     ("clock jumped long ago", CauseKind::ClockJumped, |s| {
         s.clock_jump = Some(ClockJump { at: NOW - 30 * HOUR, by_ms: 90_000 });
     }),
-    ("shutting down", CauseKind::ShuttingDown, |s| s.draining = true),
+    ("shutting down", CauseKind::ShuttingDown, |s| s.draining_since = Some(NOW - 1_000)),
     ("pacing", CauseKind::Pacing, |s| {
         s.waiting = ids(6..=20);
         s.pacing.spent = 5;
@@ -308,6 +308,8 @@ fn every_cause_is_told_once_those_that_hold_first_and_each_says_what_happens() {
     kinds.sort_unstable();
     assert_eq!(kinds, CauseKind::ALL);
     for cause in &causes {
+        assert!(!cause.active || !cause.evidence.is_empty(), "{}", cause.kind.name());
+        assert!(!cause.active || cause.since.is_some(), "{}", cause.kind.name());
         assert!(cause.why.ends_with('.'), "{}", cause.why);
         assert!(cause.by_itself.ends_with('.'), "{}", cause.by_itself);
         assert!(cause.affected.ids.len() <= 100);

@@ -1,0 +1,174 @@
+//! The README is run: every command in it as printed, every configuration through the
+//! real reader. A block or a command that nothing here knows how to run is an error.
+
+mod demo;
+mod machine;
+mod uses;
+
+use std::path::Path;
+
+use clap::{CommandFactory, Parser};
+use tetherd::config::{Config, Environment};
+use tetherd::rpc::api::CauseKind;
+
+const README: &str = include_str!("../../README.md");
+
+/// A fenced block: its language and its text.
+struct Block {
+    language: &'static str,
+    text: String,
+}
+
+fn blocks() -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut open = false;
+    for line in README.lines() {
+        match (line.trim_start().strip_prefix("```"), open) {
+            (Some(language), false) => {
+                blocks.push(Block { language, text: String::new() });
+                open = true;
+            }
+            (Some(_), true) => open = false,
+            (None, true) => {
+                let text = &mut blocks.last_mut().unwrap().text;
+                text.push_str(line);
+                text.push('\n');
+            }
+            (None, false) => {}
+        }
+    }
+    assert!(!open, "a block of the README does not end");
+    blocks
+}
+
+/// The commands of the `sh` blocks, a block each, without their comments.
+fn scripts() -> Vec<Vec<String>> {
+    let shell = blocks().into_iter().filter(|block| block.language == "sh");
+    let lines = |block: Block| {
+        let bare = block.text.lines().map(|l| l.split(" #").next().unwrap().trim().to_owned());
+        bare.filter(|line| !line.is_empty()).collect()
+    };
+    shell.map(lines).collect()
+}
+
+/// What runs a command of the README.
+#[derive(Debug, PartialEq)]
+enum Runner {
+    /// `cargo`, which cannot be run inside `cargo test`: what it names is checked.
+    Cargo,
+    /// The daemon, in the foreground.
+    Daemon,
+    /// A shell with `tetherctl` in its path.
+    Shell,
+}
+
+fn runner(line: &str) -> Runner {
+    if line.starts_with("cargo ") {
+        return Runner::Cargo;
+    }
+    if line == "tetherd" {
+        return Runner::Daemon;
+    }
+    let programs = line.split(['|', ';']).map(|part| part.trim().split(' ').next().unwrap());
+    for program in programs {
+        assert!(["tetherctl", "echo", "cat"].contains(&program), "no test can run {line:?}");
+    }
+    Runner::Shell
+}
+
+#[test]
+fn every_block_of_the_readme_is_run_by_a_test() {
+    for block in blocks() {
+        let known = ["sh", "toml", "python"].contains(&block.language);
+        assert!(known, "no test can run a block of {:?}:\n{}", block.language, block.text);
+    }
+    let kinds: Vec<Vec<Runner>> =
+        scripts().iter().map(|lines| lines.iter().map(|line| runner(line)).collect()).collect();
+    // The tests below take whole blocks: what runs where must not change unnoticed.
+    let all = |kind: &Vec<Runner>, what| kind.iter().all(|runner| *runner == what);
+    assert!(all(&kinds[0], Runner::Cargo), "{kinds:?}");
+    assert_eq!(kinds[1], [Runner::Cargo, Runner::Daemon]);
+    assert!(kinds[2..].iter().all(|kind| all(kind, Runner::Shell)), "{kinds:?}");
+    assert_eq!(kinds.len(), 5, "{kinds:?}");
+}
+
+#[test]
+fn every_command_within_a_sentence_is_one() {
+    let mut commands = 0;
+    let prose = README.split("```").step_by(2);
+    for span in prose.flat_map(|text| text.split('`').skip(1).step_by(2)) {
+        let words = span.split_whitespace();
+        if span.starts_with("tetherctl ") {
+            let parsed = tetherd::ctl::cli::Args::try_parse_from(words);
+            let help = |e: &clap::Error| e.kind() == clap::error::ErrorKind::DisplayHelp;
+            assert!(parsed.as_ref().err().is_none_or(help), "{span}: {}", parsed.unwrap_err());
+            commands += 1;
+        } else if span.starts_with("tetherd ") {
+            tetherd::config::args::Args::try_parse_from(words).unwrap();
+            commands += 1;
+        }
+    }
+    assert!(commands >= 10, "{commands}");
+}
+
+#[test]
+fn every_subcommand_is_in_the_readme() {
+    for command in tetherd::ctl::cli::Args::command().get_subcommands() {
+        let call = format!("tetherctl {}", command.get_name());
+        assert!(README.contains(&call), "{call}");
+    }
+}
+
+#[test]
+fn every_cause_is_in_the_table_with_what_to_do() {
+    let rows: Vec<&str> = README.lines().filter(|line| line.starts_with("| ")).collect();
+    for cause in CauseKind::ALL {
+        let name = format!("`{}`", cause.name());
+        let cell = |row: &&&str| row.split('|').nth(2).is_some_and(|cell| cell.contains(&name));
+        assert_eq!(rows.iter().filter(cell).count(), 1, "{name}");
+    }
+}
+
+/// The arguments that `cargo` hands to the program behind an alias.
+fn alias(name: &str) -> Vec<String> {
+    let config: toml::Table = include_str!("../../.cargo/config.toml").parse().unwrap();
+    let line = config["alias"][name].as_str().unwrap();
+    let (cargo, program) = line.split_once(" -- ").unwrap();
+    assert_eq!(cargo, "run --quiet --features sim --bin tetherd");
+    program.split(' ').map(str::to_owned).collect()
+}
+
+#[test]
+fn every_cargo_command_of_the_readme_names_what_is_there() {
+    let manifest: toml::Table = include_str!("../../Cargo.toml").parse().unwrap();
+    let features = manifest["features"].as_table().unwrap();
+    for line in scripts().iter().flatten().filter(|line| runner(line) == Runner::Cargo) {
+        let words: Vec<&str> = line.split(' ').skip(1).collect();
+        match words.as_slice() {
+            // Run by the tests on the demonstration.
+            ["demo"] | ["demo", "--once"] => assert_eq!(alias("demo"), ["demo"]),
+            // This very test.
+            ["test", "--features", "sim"] => assert!(features.contains_key("sim")),
+            ["install", "--path", ".", "--locked"] => {
+                assert_eq!(features["default"].as_array().unwrap().len(), 0);
+                for program in ["tetherd", "tetherctl"] {
+                    let source = format!("{}/src/bin/{program}.rs", env!("CARGO_MANIFEST_DIR"));
+                    assert!(Path::new(&source).exists(), "{source}");
+                }
+                assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock").exists());
+            }
+            _ => panic!("no test can run {line:?}"),
+        }
+    }
+}
+
+#[test]
+fn every_configuration_in_the_readme_is_accepted() {
+    let configurations: Vec<Block> =
+        blocks().into_iter().filter(|block| block.language == "toml").collect();
+    assert!(!configurations.is_empty());
+    for block in configurations {
+        let loaded = Config::from_text(&block.text, None, &Environment::system());
+        assert!(loaded.is_ok(), "{}: {}", block.text, loaded.unwrap_err());
+    }
+}

@@ -1,0 +1,353 @@
+//! What `explain` and `tetherctl why` say of each cause before, during and after it
+//! holds, beside what the simulator did.
+
+mod messages;
+mod session;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use tetherd::rpc::api::CauseKind;
+
+use crate::support::{Daemon, Lab};
+
+/// What is said of a cause while it holds.
+struct Told {
+    kind: CauseKind,
+    /// Part of its evidence.
+    evidence: &'static str,
+    /// Part of what happens by itself.
+    by_itself: &'static str,
+    /// Whether it is known when.
+    at: bool,
+    remedy: Option<&'static str>,
+}
+
+const fn told(
+    kind: CauseKind,
+    evidence: &'static str,
+    by_itself: &'static str,
+    at: bool,
+    remedy: Option<&'static str>,
+) -> Told {
+    Told { kind, evidence, by_itself, at, remedy }
+}
+
+const NOBODY: &str = "they block no other message";
+
+const TOLD: &[Told] = &[
+    told(
+        CauseKind::StoreTrouble,
+        "found when the store was opened",
+        "The rest goes on",
+        false,
+        Some("journalctl -u tetherd -g 'set aside'"),
+    ),
+    told(
+        CauseKind::NotPaired,
+        "no account's keys",
+        "until a phone is paired",
+        false,
+        Some("tetherctl pair"),
+    ),
+    told(
+        CauseKind::LoggedOut,
+        "the server said so",
+        "until a phone is paired again",
+        false,
+        Some("tetherctl pair"),
+    ),
+    told(CauseKind::Banned, "(code 101)", "connects when the ban ends", true, None),
+    told(
+        CauseKind::ClientOutdated,
+        "(code 405)",
+        "install a newer tetherd",
+        false,
+        Some("systemctl restart tetherd"),
+    ),
+    told(
+        CauseKind::OtherSession,
+        "it happened once in the last hour",
+        "does not fight",
+        false,
+        Some("tetherctl takeover"),
+    ),
+    told(
+        CauseKind::Disconnected,
+        "tries in a row failed",
+        "The daemon tries again",
+        true,
+        Some("tetherctl reconnect"),
+    ),
+    told(
+        CauseKind::PhoneOffline,
+        "it was asked and has not answered yet",
+        "keeps asking",
+        true,
+        Some("tetherctl status"),
+    ),
+    told(CauseKind::PhoneSilent, "last sign of life: ", "leave all the same", true, None),
+    told(
+        CauseKind::BatteryCritical,
+        "4 %, not charging, reported by test",
+        "Once it charges",
+        false,
+        Some("tetherctl heartbeat --charging"),
+    ),
+    told(
+        CauseKind::BatteryLow,
+        "12 %, not charging, reported by test",
+        "leave all the same",
+        false,
+        Some("tetherctl heartbeat --charging"),
+    ),
+    told(
+        CauseKind::Paused,
+        "somebody paused it",
+        "until somebody resumes it",
+        false,
+        Some("tetherctl resume"),
+    ),
+    told(
+        CauseKind::StaleBacklog,
+        "longer than queue.confirm_after",
+        "until somebody releases",
+        false,
+        Some("tetherctl release"),
+    ),
+    told(
+        CauseKind::ReachoutTimelock,
+        "the server named its end",
+        "the others leave when it ends",
+        true,
+        None,
+    ),
+    told(CauseKind::RateLimited, "code 429", "after a longer pause", true, None),
+    told(
+        CauseKind::NotOnNetwork,
+        "it was set aside",
+        NOBODY,
+        false,
+        Some("tetherctl clear --reason not_on_network"),
+    ),
+    told(CauseKind::NumberUnchecked, "the network is being asked", "The daemon asks", false, None),
+    told(
+        CauseKind::LinkBroken,
+        "code 410",
+        NOBODY,
+        false,
+        Some("tetherctl retry --reason link_broken"),
+    ),
+    told(CauseKind::LinkDoubtful, "code 500", "They leave all the same", false, None),
+    told(
+        CauseKind::FileTrouble,
+        "it was set aside",
+        NOBODY,
+        false,
+        Some("tetherctl clear --reason too_large"),
+    ),
+    told(CauseKind::FileUnderway, "the first began to wait", "go on by themselves", false, None),
+    told(
+        CauseKind::Refused,
+        "code 488, 1 in all",
+        NOBODY,
+        false,
+        Some("tetherctl retry --reason refused"),
+    ),
+    told(
+        CauseKind::NotSendable,
+        "it was set aside",
+        NOBODY,
+        false,
+        Some("tetherctl clear --reason not_sendable"),
+    ),
+    told(
+        CauseKind::NoAnswer,
+        "without an answer",
+        "sent again under its id",
+        false,
+        Some("tetherctl reconnect"),
+    ),
+    told(CauseKind::NotBefore, "accepted with its time", "is due", true, None),
+    told(
+        CauseKind::ShuttingDown,
+        "told to end",
+        "after its next start",
+        false,
+        Some("systemctl start tetherd"),
+    ),
+    told(CauseKind::Pacing, "left in the last window", "will have left", true, None),
+];
+
+/// What cannot be brought about here, and why.
+const NOT_SHOWN: &[(CauseKind, &str)] = &[(
+    CauseKind::ClockJumped,
+    "a test may not set the machine's clock: core/clockwork.rs and core/causes show it",
+)];
+
+/// Which test shows which causes; each sees to it that it does.
+const SCENES: &[&[CauseKind]] = &[
+    session::PAIRING,
+    session::BAN,
+    session::LINE,
+    session::PHONE,
+    session::SILENCE,
+    session::STORE,
+    session::END,
+    messages::SHELF,
+    messages::WAITING,
+    messages::LINKS,
+    messages::SERVER,
+    messages::PACE,
+];
+
+#[test]
+fn every_cause_is_shown_or_is_said_to_be_out_of_reach() {
+    let mut all: Vec<CauseKind> = SCENES.concat();
+    all.extend(NOT_SHOWN.iter().map(|(kind, _)| *kind));
+    all.sort();
+    assert_eq!(all, CauseKind::ALL);
+    assert!(NOT_SHOWN.iter().all(|(_, reason)| !reason.is_empty()));
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Seen {
+    Before,
+    During,
+    After,
+}
+
+/// A test's causes, and how far each has got.
+struct Stage {
+    seen: BTreeMap<CauseKind, Seen>,
+}
+
+impl Stage {
+    /// None of the causes holds yet.
+    #[track_caller]
+    fn set(kinds: &[CauseKind], daemon: &Daemon) -> Stage {
+        for kind in kinds {
+            quiet(daemon, *kind, "before");
+        }
+        Stage { seen: kinds.iter().map(|kind| (*kind, Seen::Before)).collect() }
+    }
+
+    /// The simulator, or a person, did this: the cause holds, and touches these.
+    #[track_caller]
+    fn during(&mut self, daemon: &Daemon, kind: CauseKind, done: &str, ids: &[&String]) {
+        assert_eq!(self.seen.insert(kind, Seen::During), Some(Seen::Before), "{kind:?}");
+        holds(daemon, kind, done, ids);
+    }
+
+    /// And after this it does not any more.
+    #[track_caller]
+    fn after(&mut self, daemon: &Daemon, kind: CauseKind, done: &str) {
+        assert_eq!(self.seen.insert(kind, Seen::After), Some(Seen::During), "{kind:?}");
+        quiet(daemon, kind, done);
+    }
+
+    /// Each has been there, and has gone.
+    #[track_caller]
+    fn end(self) {
+        assert!(self.seen.values().all(|seen| *seen == Seen::After), "{:?}", self.seen);
+    }
+}
+
+fn explain(daemon: &Daemon) -> Value {
+    daemon.call("explain", json!({})).unwrap()
+}
+
+fn cause(explained: &Value, kind: CauseKind) -> Value {
+    let causes = explained["causes"].as_array().unwrap();
+    causes.iter().find(|cause| cause["kind"] == kind.name()).unwrap().clone()
+}
+
+/// The lines of `why` about one cause; none: it does not name it.
+fn lines(why: &str, kind: CauseKind) -> Option<String> {
+    let begin = format!("  {}", kind.name());
+    let mut lines = why.lines().skip_while(|line| {
+        line.strip_prefix(&begin).is_none_or(|rest| !rest.starts_with([',', ':']))
+    });
+    let head = lines.next()?.to_owned();
+    Some(
+        lines.take_while(|line| line.starts_with("    ")).fold(head, |all, line| all + "\n" + line),
+    )
+}
+
+#[track_caller]
+fn quiet(daemon: &Daemon, kind: CauseKind, done: &str) {
+    let explained = explain(daemon);
+    let cause = cause(&explained, kind);
+    assert_eq!(cause["active"], false, "{done}: {cause}");
+    assert_eq!(cause["affected"], json!({ "count": 0, "ids": [] }), "{done}: {cause}");
+    let why = daemon.ctl().args(&["why"]).ok();
+    assert_eq!(lines(&why, kind), None, "{done}: {why}");
+    eprintln!("{done}\n  {}: does not hold. {}", kind.name(), cause["why"]);
+}
+
+#[track_caller]
+fn holds(daemon: &Daemon, kind: CauseKind, done: &str, ids: &[&String]) {
+    let told = TOLD.iter().find(|told| told.kind == kind).unwrap();
+    let explained = explain(daemon);
+    let why = daemon.ctl().args(&["why"]).ok();
+    let cause = cause(&explained, kind);
+    let text = format!("{done}: {cause}\n{why}");
+    assert_eq!(cause["active"], true, "{text}");
+    let since: jiff::Timestamp = cause["since"].as_str().expect(&text).parse().unwrap();
+    assert!(since <= jiff::Timestamp::now(), "{text}");
+    let evidence = cause["evidence"].as_array().unwrap();
+    let says = |e: &Value| e["what"].as_str().unwrap().contains(told.evidence);
+    assert!(evidence.iter().any(says), "{text}");
+    assert!(evidence.iter().all(|e| e["at"].is_string() == e["age_s"].is_u64()), "{text}");
+    assert_eq!(cause["affected"], json!({ "count": ids.len(), "ids": ids }), "{text}");
+    assert!(cause["by_itself"].as_str().unwrap().contains(told.by_itself), "{text}");
+    assert_eq!(cause["by_itself_at"].is_string(), told.at, "{text}");
+    assert_eq!(cause["remedy"].as_str(), told.remedy, "{text}");
+
+    let lines = lines(&why, kind).expect(&text);
+    let mut parts: BTreeSet<String> = ids.iter().map(|id| (*id).clone()).collect();
+    parts.extend([told.evidence, told.by_itself].map(str::to_owned));
+    parts.extend(told.remedy.map(|remedy| format!("Run: {remedy}")));
+    for part in parts {
+        assert!(lines.contains(&part), "{part:?} is missing. {text}");
+    }
+    eprintln!("{done}\n{lines}");
+}
+
+/// Runs the command that a cause's remedy is, as it is printed; where it asks, the answer
+/// is yes.
+#[track_caller]
+fn run_remedy(daemon: &Daemon, kind: CauseKind) {
+    let cause = cause(&explain(daemon), kind);
+    let remedy = cause["remedy"].as_str().unwrap().to_owned();
+    let mut args: Vec<&str> = remedy.split(' ').collect();
+    assert_eq!(args[0], "tetherctl", "{remedy}");
+    if args[1] == "clear" {
+        args.push("--yes");
+    }
+    daemon.ctl().args(&args[1..]).ok();
+}
+
+#[test]
+fn a_quiet_system_says_that_nothing_is_wrong_and_when_the_next_message_leaves() {
+    let lab = Lab::new();
+    lab.people(&["+15550111"]);
+    let daemon = lab.paired_with("[pacing]\nmessages = 1\nwindow = \"60s\"\n");
+    let explained = explain(&daemon);
+    let active = |explained: &Value| -> Vec<Value> {
+        let causes = explained["causes"].as_array().unwrap().iter();
+        causes.filter(|cause| cause["active"] == true).cloned().collect()
+    };
+    assert_eq!(active(&explained), [Value::Null; 0]);
+    assert_eq!(explained["causes"].as_array().unwrap().len(), CauseKind::ALL.len());
+    let why = daemon.ctl().args(&["why"]).ok();
+    assert!(why.starts_with("Nothing is wrong"), "{why}");
+    let mut events = daemon.events();
+    let first = daemon.send("+15550111", "leaves");
+    events.wait_until_sent(&[first]);
+    daemon.send("+15550111", "waits for its turn");
+    let why = daemon.ctl().args(&["why"]).ok();
+    assert!(why.starts_with("Nothing is wrong; the next message leaves "), "{why}");
+    assert!(why.contains("\nnext     "), "{why}");
+    eprintln!("{why}");
+}

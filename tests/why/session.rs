@@ -1,0 +1,240 @@
+//! The causes that lie with the session, the phone, the store and the daemon.
+
+use serde_json::{Value, json};
+use tetherd::rpc::api::CauseKind;
+use tetherd::store::{Batch, Store};
+
+use super::{Stage, cause, explain, run_remedy};
+use crate::support::{DEADLINE, Daemon, Lab, message_is, session_is};
+
+const TO: &str = "+15550111";
+const FAST: &str = "[pacing]\nmessages = 60\nwindow = \"1s\"\n";
+
+pub(super) const PAIRING: &[CauseKind] = &[CauseKind::NotPaired, CauseKind::LoggedOut];
+
+#[test]
+fn without_a_phone_and_unlinked_from_it() {
+    let lab = Lab::new();
+    lab.people(&[TO]);
+    let daemon = lab.paired_with(FAST);
+    let mut events = daemon.events();
+    let mut stage = Stage::set(PAIRING, &daemon);
+
+    daemon.call("session.logout", json!({})).unwrap();
+    events.wait("the end of the session", |event| session_is(event, "not_paired"));
+    let id = daemon.send(TO, "waits for a phone");
+    stage.during(&daemon, CauseKind::NotPaired, "session.logout", &[&id]);
+    lab.pair(&daemon);
+    stage.after(&daemon, CauseKind::NotPaired, "phone.scan");
+    events.wait_until_sent(&[id]);
+
+    lab.sim.call("phone.unlink", json!({}));
+    events.wait("the logout", |event| session_is(event, "logged_out"));
+    let id = daemon.send(TO, "waits for a phone again");
+    stage.during(&daemon, CauseKind::LoggedOut, "phone.unlink", &[&id]);
+    lab.pair(&daemon);
+    stage.after(&daemon, CauseKind::LoggedOut, "phone.scan");
+    events.wait_until_sent(&[id]);
+    stage.end();
+}
+
+pub(super) const BAN: &[CauseKind] = &[CauseKind::Banned, CauseKind::StaleBacklog];
+
+#[test]
+fn banned_for_a_time_and_then_a_backlog_that_wants_a_word() {
+    let lab = Lab::new();
+    lab.people(&[TO]);
+    let daemon = lab.paired_with(&format!("{FAST}\n[queue]\nconfirm_after = \"1s\"\n"));
+    let mut events = daemon.events();
+    let mut stage = Stage::set(BAN, &daemon);
+
+    lab.sim.call("server.fail_login", json!({ "reason": 402, "code": 101, "expire": 8 }));
+    lab.sim.call("server.disconnect", json!({}));
+    events.wait("the ban", |event| session_is(event, "banned"));
+    let id = daemon.send(TO, "may be out of date");
+    stage.during(&daemon, CauseKind::Banned, "server.fail_login 402, expire 8", &[&id]);
+    events.wait("the ban to end", |event| session_is(event, "connected"));
+    stage.after(&daemon, CauseKind::Banned, "eight seconds later");
+
+    stage.during(&daemon, CauseKind::StaleBacklog, "connected after a long hold", &[&id]);
+    run_remedy(&daemon, CauseKind::StaleBacklog);
+    events.wait_until_sent(&[id]);
+    stage.after(&daemon, CauseKind::StaleBacklog, "queue.release");
+    stage.end();
+}
+
+pub(super) const LINE: &[CauseKind] = &[
+    CauseKind::Disconnected,
+    CauseKind::OtherSession,
+    CauseKind::Paused,
+    CauseKind::ClientOutdated,
+];
+
+#[test]
+fn no_connection_another_session_a_pause_and_an_old_client() {
+    let lab = Lab::new();
+    lab.people(&[TO]);
+    let mut daemon = lab.paired_with(FAST);
+    let mut events = daemon.events();
+    let mut stage = Stage::set(LINE, &daemon);
+
+    lab.sim.call("server.fail_login", json!({ "reason": 503, "times": 1_000 }));
+    lab.sim.call("server.disconnect", json!({}));
+    events.wait("a try that is not soon", |event| {
+        let at = event["status"]["session"]["next_try_at"].as_str();
+        let at = at.and_then(|at| at.parse::<jiff::Timestamp>().ok());
+        at.is_some_and(|at| at.as_millisecond() > jiff::Timestamp::now().as_millisecond() + 2_000)
+    });
+    let id = daemon.send(TO, "waits for a connection");
+    stage.during(&daemon, CauseKind::Disconnected, "server.fail_login 503", &[&id]);
+    lab.sim.call("server.fail_login", json!({ "reason": 503, "times": 0 }));
+    run_remedy(&daemon, CauseKind::Disconnected);
+    events.wait_until_sent(&[id]);
+    stage.after(&daemon, CauseKind::Disconnected, "logins succeed again");
+
+    lab.sim.call("server.replace_session", json!({}));
+    events.wait("the takeover", |event| session_is(event, "replaced"));
+    let id = daemon.send(TO, "waits for the session");
+    stage.during(&daemon, CauseKind::OtherSession, "server.replace_session", &[&id]);
+    run_remedy(&daemon, CauseKind::OtherSession);
+    events.wait_until_sent(&[id]);
+    stage.after(&daemon, CauseKind::OtherSession, "session.takeover");
+
+    daemon.call("queue.pause", json!({})).unwrap();
+    let id = daemon.send(TO, "waits for its end");
+    stage.during(&daemon, CauseKind::Paused, "queue.pause", &[&id]);
+    run_remedy(&daemon, CauseKind::Paused);
+    events.wait_until_sent(&[id]);
+    stage.after(&daemon, CauseKind::Paused, "queue.resume");
+
+    lab.sim.call("server.fail_login", json!({ "reason": 405 }));
+    lab.sim.call("server.disconnect", json!({}));
+    events.wait("the refusal", |event| session_is(event, "outdated"));
+    let id = daemon.send(TO, "waits for a newer client");
+    stage.during(&daemon, CauseKind::ClientOutdated, "server.fail_login 405", &[&id]);
+    assert!(daemon.stop().success());
+    let daemon = lab.daemon(FAST);
+    daemon.events().wait_until_left(&daemon, &[id]);
+    stage.after(&daemon, CauseKind::ClientOutdated, "a restart, and it is taken");
+    stage.end();
+}
+
+pub(super) const PHONE: &[CauseKind] =
+    &[CauseKind::BatteryLow, CauseKind::BatteryCritical, CauseKind::PhoneOffline];
+
+fn phone_is(event: &Value, state: &str) -> bool {
+    event["event"] == "status" && event["status"]["phone"]["state"] == state
+}
+
+#[test]
+fn a_battery_that_runs_empty_and_a_phone_that_is_off() {
+    let lab = Lab::new();
+    lab.people(&[TO]);
+    let quick = format!("{FAST}\n[phone]\nask_after = \"1s\"\noffline_after = \"1s\"\n");
+    let daemon = lab.paired_with(&quick);
+    let mut events = daemon.events();
+    let mut stage = Stage::set(PHONE, &daemon);
+    let report = |battery: &str| {
+        let args = ["heartbeat", "--source", "test", "--not-charging", "--battery", battery];
+        daemon.ctl().args(&args).ok();
+    };
+
+    report("12");
+    stage.during(&daemon, CauseKind::BatteryLow, "heartbeat: 12 %", &[]);
+    report("4");
+    stage.after(&daemon, CauseKind::BatteryLow, "heartbeat: 4 %");
+    let id = daemon.send(TO, "waits for the charger");
+    stage.during(&daemon, CauseKind::BatteryCritical, "heartbeat: 4 %", &[&id]);
+    run_remedy(&daemon, CauseKind::BatteryCritical);
+    stage.after(&daemon, CauseKind::BatteryCritical, "heartbeat: it charges");
+    events.wait_until_sent(&[id]);
+
+    lab.sim.call("phone.set", json!({ "online": false }));
+    let first = daemon.send(TO, "its copy stays unconfirmed");
+    events.wait_until_sent(&[first]);
+    events.wait("the phone to be missed", |event| phone_is(event, "offline"));
+    let id = daemon.send(TO, "waits for the phone");
+    stage.during(&daemon, CauseKind::PhoneOffline, "phone.set offline", &[&id]);
+    lab.sim.call("phone.set", json!({ "online": true }));
+    events.wait_until_sent(&[id]);
+    stage.after(&daemon, CauseKind::PhoneOffline, "phone.set online");
+    stage.end();
+}
+
+pub(super) const SILENCE: &[CauseKind] = &[CauseKind::PhoneSilent];
+
+#[test]
+fn a_phone_that_was_not_heard_of() {
+    let lab = Lab::new();
+    lab.people(&[TO]);
+    let daemon = lab.paired_with(&format!("{FAST}\n[phone]\nsilent_after = \"6s\"\n"));
+    let mut events = daemon.events();
+    daemon.send(TO, "its copy is confirmed");
+    events.wait("the phone's receipt", |event| phone_is(event, "online"));
+    let mut stage = Stage::set(SILENCE, &daemon);
+    events.wait("silence", |event| phone_is(event, "silent"));
+    stage.during(&daemon, CauseKind::PhoneSilent, "the phone says nothing for six seconds", &[]);
+    lab.sim.call("phone.send", json!({ "to": TO, "text": "typed on the phone" }));
+    events.wait("the phone's message", |event| phone_is(event, "online"));
+    stage.after(&daemon, CauseKind::PhoneSilent, "phone.send");
+    stage.end();
+}
+
+pub(super) const STORE: &[CauseKind] = &[CauseKind::StoreTrouble];
+
+#[test]
+fn a_record_that_does_not_read() {
+    let lab = Lab::new();
+    let mut daemon = lab.daemon("");
+    daemon.send(TO, "one");
+    daemon.send(TO, "two");
+    let mut stage = Stage::set(STORE, &daemon);
+    assert!(daemon.stop().success());
+    let store = Store::open(&lab.path().join("state")).unwrap();
+    let mut batch = Batch::new();
+    batch.put([&b"queue/message/"[..], &2u64.to_be_bytes()].concat(), "not a record");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(store.commit(batch)).unwrap();
+    store.close();
+    let mut daemon = lab.daemon("");
+    stage.during(&daemon, CauseKind::StoreTrouble, "a record was overwritten", &[]);
+    assert!(daemon.stop().success());
+    stage.after(&lab.daemon(""), CauseKind::StoreTrouble, "another start");
+    stage.end();
+}
+
+pub(super) const END: &[CauseKind] = &[CauseKind::ShuttingDown];
+
+#[test]
+fn a_daemon_that_goes_down() {
+    let lab = Lab::new();
+    lab.people(&[TO]);
+    let config = lab.config(FAST);
+    // What is in flight keeps it from going down meanwhile.
+    let text = std::fs::read_to_string(&config).unwrap();
+    let patient = text.replace("ack_timeout = \"2s\"", "ack_timeout = \"30s\"");
+    assert_ne!(patient, text);
+    std::fs::write(&config, patient).unwrap();
+    let mut daemon = Daemon::start(&config, &lab.socket());
+    lab.pair(&daemon);
+    let mut events = daemon.events();
+    let mut stage = Stage::set(END, &daemon);
+    lab.sim.call("server.set", json!({ "lose_messages": true }));
+    let first = daemon.send(TO, "in flight");
+    events.wait("its attempt", |event| message_is(event, &first, "sending"));
+    let second = daemon.send(TO, "behind it");
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    let started = std::time::Instant::now();
+    while cause(&explain(&daemon), CauseKind::ShuttingDown)["active"] == false {
+        assert!(started.elapsed() < DEADLINE);
+        std::thread::yield_now();
+    }
+    stage.during(&daemon, CauseKind::ShuttingDown, "SIGTERM", &[&second]);
+    // Told again, it does not wait for what is in flight.
+    assert!(daemon.stop().success());
+    lab.sim.call("server.set", json!({ "lose_messages": false }));
+    let daemon = lab.daemon(FAST);
+    daemon.events().wait_until_left(&daemon, &[first, second]);
+    stage.after(&daemon, CauseKind::ShuttingDown, "its next start");
+    stage.end();
+}
