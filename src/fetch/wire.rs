@@ -115,13 +115,10 @@ fn getaddrinfo(host: &str) -> Result<Vec<IpAddr>, LookupFault> {
     use dns_lookup::LookupErrorKind;
     let hints =
         dns_lookup::AddrInfoHints { socktype: nix::libc::SOCK_STREAM, ..Default::default() };
-    let found =
-        dns_lookup::getaddrinfo(Some(host), None, Some(hints)).map_err(|error| {
-            match error.kind() {
-                LookupErrorKind::NoName | LookupErrorKind::NoData => LookupFault::UnknownHost,
-                _ => LookupFault::NoResolver,
-            }
-        })?;
+    let found = dns_lookup::getaddrinfo(Some(host), None, Some(hints)).map_err(|error| {
+        let unknown = matches!(error.kind(), LookupErrorKind::NoName | LookupErrorKind::NoData);
+        if unknown { LookupFault::UnknownHost } else { LookupFault::NoResolver }
+    })?;
     let mut addresses = Vec::new();
     for entry in found.flatten() {
         let address = entry.sockaddr.ip();
