@@ -49,7 +49,7 @@ fn a_file_by_its_address_is_queued_when_it_is_there() {
     assert_eq!(world.state(id), State::Sending);
     let message = world.core.message(id, world.now).unwrap();
     assert_eq!(message.kind, crate::rpc::api::Kind::Image);
-    assert_eq!(message.file, Some(file(id).info));
+    assert_eq!(message.file, Some(file(id, 0).info));
 }
 
 #[test]
@@ -125,10 +125,10 @@ fn a_cancelled_one_is_stopped_and_its_late_file_removed() {
     cancel(&mut world, id);
     assert!(world.preparing.is_empty());
     let outcome =
-        Outcome::Ready { file: Some((crate::rpc::api::Kind::Image, file(id))), link: None };
+        Outcome::Ready { file: Some((crate::rpc::api::Kind::Image, file(id, 0))), link: None };
     world.input(Input::Prepared(Prepared { id, round, outcome }));
     assert_eq!(world.state(id), State::Cancelled);
-    assert!(world.unspooled.contains(&file(id).spool));
+    assert!(world.unspooled.contains(&file(id, 0).spool));
 }
 
 #[test]

@@ -413,7 +413,8 @@ impl World {
 
     /// All went well, with a file if one was wanted.
     pub(super) fn all_well(&self, id: MessageId) -> Outcome {
-        let file = self.preparing[&id].source.as_ref().map(|_| (api::Kind::Image, file(id)));
+        let fetched = |_| (api::Kind::Image, file(id, self.unspooled.len()));
+        let file = self.preparing[&id].source.as_ref().map(fetched);
         Outcome::Ready { file, link: None }
     }
 
@@ -531,16 +532,16 @@ pub(super) fn media() -> MediaRef {
     }
 }
 
-/// A file that was fetched for this message.
-pub(super) fn file(id: MessageId) -> StoredFile {
+/// A file that was fetched for this message, after so many were removed.
+pub(super) fn file(id: MessageId, removed: usize) -> StoredFile {
     let info = api::FileInfo {
         bytes: 3,
         mime: "image/png".to_owned(),
         sha256: "00".repeat(32),
         name: None,
     };
-    // No other file in this world has such a name.
-    StoredFile { spool: SpoolId(format!("f{:031x}", id.0)), info }
+    // No other file in this world has such a name, as no two files in a spool share theirs.
+    StoredFile { spool: SpoolId(format!("f{removed:015x}{:016x}", id.0)), info }
 }
 
 /// An id that this daemon never gave.
