@@ -43,7 +43,9 @@ fn a_file_by_its_address_is_queued_when_it_is_there() {
     assert_eq!(world.state(id), State::Preparing);
     assert_eq!(world.status().queue.preparing, 1);
     well(&mut world, id);
-    // The pacer is free: it leaves at once, as what its content is.
+    // The pacer is free: once it is on the host it leaves, as what its content is.
+    assert_eq!(world.state(id), State::Queued);
+    world.uploaded(id);
     assert_eq!(world.state(id), State::Sending);
     let message = world.core.message(id, world.now).unwrap();
     assert_eq!(message.kind, crate::rpc::api::Kind::Image);
@@ -58,6 +60,7 @@ fn its_own_chat_waits_for_it_and_no_other() {
     let other = world.send(1);
     assert_eq!(world.sent_ids(), [other.0]);
     well(&mut world, first);
+    world.uploaded(first);
     world.ack(first);
     assert_eq!(world.sent_ids(), [other.0, first.0, second.0]);
 }
@@ -100,6 +103,7 @@ fn a_restart_prepares_again_and_keeps_the_place() {
     assert_eq!(world.state(first), State::Preparing);
     well(&mut world, first);
     world.connect();
+    world.uploaded(first);
     assert_eq!(world.sent_ids(), [first.0]);
     world.ack(first);
     assert_eq!(world.sent_ids(), [first.0, second.0]);
@@ -137,6 +141,7 @@ fn a_retry_prepares_again_whatever_is_remembered() {
     assert_eq!(world.state(id), State::Preparing);
     assert!(world.preparing[&id].afresh);
     well(&mut world, id);
+    world.uploaded(id);
     assert_eq!(world.state(id), State::Sending);
 }
 

@@ -539,7 +539,8 @@ pub(super) fn file(id: MessageId) -> StoredFile {
         sha256: "00".repeat(32),
         name: None,
     };
-    StoredFile { spool: SpoolId(format!("{:032x}", id.0)), info }
+    // No other file in this world has such a name.
+    StoredFile { spool: SpoolId(format!("f{:031x}", id.0)), info }
 }
 
 /// An id that this daemon never gave.
