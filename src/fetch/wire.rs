@@ -35,7 +35,7 @@ pub trait Wire: Send + Sync {
 }
 
 /// The system's resolver and network. A build with the simulator knows only the names
-/// that [`LAB_HOSTS`] gives it, and reaches nothing outside loopback.
+/// that the variable `TETHERD_SIM_HOSTS` gives it, and reaches nothing outside loopback.
 pub struct System {
     #[cfg(not(feature = "sim"))]
     lookups: Arc<Semaphore>,
