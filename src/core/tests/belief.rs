@@ -39,7 +39,9 @@ impl Model {
             let left = before.state == State::Queued && now.state == State::Sending;
             let as_before = now.state == before.state && now.reason == before.reason;
             let absent = now.reason.as_ref().is_some_and(|r| r.kind == ReasonKind::NotOnNetwork);
-            let parked = before.state == State::Queued && now.state == State::Parked && absent;
+            // Given up at once if the shelf is full.
+            let aside = matches!(now.state, State::Parked | State::Failed);
+            let parked = before.state == State::Queued && aside && absent;
             let expired = now.state == State::Expired;
             assert!(left || as_before || parked || expired, "{id} {now:?}");
         }
