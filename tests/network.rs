@@ -223,6 +223,23 @@ fn a_timelock_holds_new_contacts_back_until_it_is_lifted() {
 }
 
 #[test]
+fn who_wrote_to_us_is_no_new_contact() {
+    let lab = Lab::new();
+    lab.people(&["+15550111", "+15550112"]);
+    let daemon = lab.paired();
+    let mut events = daemon.events();
+    lab.sim.call("server.wait", json!({ "key_uploads": 1 }));
+    lab.sim.call("recipient.reply", json!({ "number": "+15550112", "text": "hello" }));
+    events.wait("the message", |event| event["event"] == "incoming");
+    lab.sim.call("server.timelock", json!({ "active": true, "ends_in_s": 3600 }));
+    events.wait("the timelock", |event| event["status"]["session"]["timelock_until"].is_string());
+    let stranger = daemon.send("+15550111", "waits");
+    let friend = daemon.send("+15550112", "goes on");
+    events.wait_until_sent(&[friend]);
+    assert_eq!(daemon.message(&stranger)["state"], "queued");
+}
+
+#[test]
 fn a_timelock_that_was_told_to_nobody_is_asked_for_after_a_refusal_and_ends_by_itself() {
     let lab = Lab::new();
     lab.people(&["+15550111", "+15550112"]);

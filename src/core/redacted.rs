@@ -95,6 +95,7 @@ impl fmt::Debug for SessionEvent {
                 f.debug_tuple("Checked").field(ticket).field(outcome).finish()
             }
             SessionEvent::Timelock(notice) => f.debug_tuple("Timelock").field(notice).finish(),
+            SessionEvent::Heard { chats } => f.debug_tuple("Heard").field(chats).finish(),
             SessionEvent::PhoneSeen { sign, at_ms } => {
                 f.debug_struct("PhoneSeen").field("sign", sign).field("at_ms", at_ms).finish()
             }

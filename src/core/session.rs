@@ -86,6 +86,11 @@ pub enum SessionEvent {
         /// What.
         outcome: CheckOutcome,
     },
+    /// Somebody wrote in these chats.
+    Heard {
+        /// Persons', each under all of its names.
+        chats: Vec<ChatId>,
+    },
     /// Whether messages to new contacts are refused for now, as the server says.
     Timelock(TimelockNotice),
     /// The account's phone gave a sign of life.

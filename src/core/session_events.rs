@@ -51,6 +51,11 @@ impl Core {
             }
             event @ SessionEvent::Checked { .. } => self.check_event(event, now),
             SessionEvent::Timelock(notice) => self.timelock_told(notice, now),
+            SessionEvent::Heard { chats } => {
+                for chat in &chats {
+                    self.note_known(chat);
+                }
+            }
             SessionEvent::PhoneSeen { sign, at_ms } => self.phone_seen(sign, at_ms, now),
             SessionEvent::Probed { left } => self.probed(left, now),
             SessionEvent::Ended { reason, roll } => self.ended(&reason, roll, now),
@@ -73,6 +78,7 @@ impl Core {
             | SessionEvent::Uploaded { .. }
             | SessionEvent::UploadFailed { .. }
             | SessionEvent::PhoneSeen { .. }
+            | SessionEvent::Heard { .. }
             | SessionEvent::Probed { .. }
             | SessionEvent::Checked { .. }
             | SessionEvent::Timelock(_) => false,

@@ -21,6 +21,7 @@ mod content;
 mod endpoint;
 mod fetch;
 mod flights;
+mod heard;
 mod http;
 mod http_body;
 mod inbound;

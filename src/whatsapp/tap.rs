@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 use whatsapp_rust::types::events::{Event, EventHandler, EventInterest};
 
+use crate::whatsapp::heard::heard;
 use crate::whatsapp::phone_sign::phone_sign;
 use crate::whatsapp::translate::{self, Me, Seen};
 
@@ -85,7 +86,7 @@ impl Tap {
 impl EventHandler for Tap {
     fn handle_event(&self, event: Arc<Event>) {
         let me = (self.me)();
-        let seen = [translate::translate(&event, &me), phone_sign(&event, &me)];
+        let seen = [translate::translate(&event, &me), phone_sign(&event, &me), heard(&event)];
         for seen in seen.into_iter().flatten() {
             self.push(seen);
         }

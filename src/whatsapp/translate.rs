@@ -15,7 +15,7 @@ use whatsapp_rust::wacore::types::presence::ReceiptType;
 use whatsapp_rust::{Jid, ReachoutTimelock, Server};
 
 use crate::core::io::{EndReason, Offer, ReceiptKind, SessionEvent, Sign, TimelockNotice};
-use crate::core::message::WaMessageId;
+use crate::core::message::{ChatId, WaMessageId};
 
 /// The name of the notification about messages to new contacts.
 const TIMELOCK_UPDATE: &str = "NotificationUserReachoutTimelockUpdate";
@@ -83,6 +83,8 @@ pub(crate) enum Report {
     Receipt { wa_ids: Vec<WaMessageId>, kind: ReceiptKind },
     /// [`SessionEvent::PhoneSeen`].
     PhoneSeen { sign: Sign, at_ms: Option<i64> },
+    /// [`SessionEvent::Heard`].
+    Heard { chats: Vec<ChatId> },
     /// [`SessionEvent::Paired`].
     Paired { account: String },
     /// [`SessionEvent::Timelock`].
@@ -100,6 +102,7 @@ impl fmt::Debug for Report {
             Report::PhoneSeen { sign, at_ms } => {
                 f.debug_tuple("PhoneSeen").field(sign).field(at_ms).finish()
             }
+            Report::Heard { chats } => f.debug_tuple("Heard").field(chats).finish(),
             Report::Paired { .. } => f.write_str("Paired(..)"),
             Report::Timelock(notice) => f.debug_tuple("Timelock").field(notice).finish(),
         }
@@ -112,6 +115,7 @@ impl From<Report> for SessionEvent {
             Report::Ack { wa_id, error } => SessionEvent::Ack { wa_id, error },
             Report::Receipt { wa_ids, kind } => SessionEvent::Receipt { wa_ids, kind },
             Report::PhoneSeen { sign, at_ms } => SessionEvent::PhoneSeen { sign, at_ms },
+            Report::Heard { chats } => SessionEvent::Heard { chats },
             Report::Paired { account } => SessionEvent::Paired { account },
             Report::Timelock(notice) => SessionEvent::Timelock(notice),
         }
