@@ -117,20 +117,50 @@ fn a_file_of_each_kind_arrives_decrypts_and_hashes_equal_also_after_kill_9() {
     }
 }
 
+/// One file of each kind, of so many bytes, each to somebody else.
+fn one_of_each(bytes: usize) -> [File; 5] {
+    [
+        File::new("+15550101", "image", "image/jpeg", bytes),
+        File::new("+15550102", "video", "video/mp4", bytes),
+        File::new("+15550103", "audio", "audio/mpeg", bytes),
+        File::new("+15550104", "voice", VOICE, bytes),
+        File::document("+15550105", bytes),
+    ]
+}
+
 #[test]
-fn a_connection_that_dies_during_an_upload_costs_nothing_but_time() {
+fn a_connection_that_dies_during_an_upload_of_any_kind_costs_nothing_but_time() {
     let lab = Lab::new();
     let daemon = lab.paired();
-    lab.people(&["+15550101"]);
-    lab.sim.call("media.set", json!({ "stall_after": 100_000 }));
-    let files = [File::document("+15550101", 3_000_000)];
-    send_files(&lab, &daemon, &files);
-    lab.sim.call("media.wait", json!({ "stalled": 1 }));
-    lab.sim.call("server.disconnect", json!({}));
-    // The next connection has begun another upload, which stands still as well.
-    lab.sim.call("media.wait", json!({ "begun": 2 }));
-    lab.sim.call("media.set", json!({ "go_on": true }));
-    assert_eq!(arrives(&lab, 1, "+15550101")["sha256"], files[0].sha256());
+    let files = one_of_each(1_000_000);
+    lab.people(&files.each_ref().map(|file| file.to));
+    for (n, file) in (1..).zip(&files) {
+        lab.sim.call("media.set", json!({ "stall_after": 100_000 }));
+        send_files(&lab, &daemon, std::slice::from_ref(file));
+        lab.sim.call("media.wait", json!({ "begun": 2 * n - 1, "stalled": 1 }));
+        lab.sim.call("server.disconnect", json!({}));
+        // The next connection has begun another upload, which stands still as well.
+        lab.sim.call("media.wait", json!({ "begun": 2 * n }));
+        lab.sim.call("media.set", json!({ "go_on": true }));
+        assert_eq!(arrives(&lab, n, file.to)["sha256"], file.sha256(), "{}", file.kind);
+    }
+}
+
+#[test]
+fn a_kill_9_during_an_upload_of_any_kind_costs_nothing_but_time() {
+    let lab = Lab::new();
+    let mut daemon = lab.paired_with(PACE);
+    let files = one_of_each(1_000_000);
+    lab.people(&files.each_ref().map(|file| file.to));
+    for (n, file) in (1..).zip(&files) {
+        lab.sim.call("media.set", json!({ "stall_after": 100_000 }));
+        send_files(&lab, &daemon, std::slice::from_ref(file));
+        lab.sim.call("media.wait", json!({ "begun": 2 * n - 1, "stalled": 1 }));
+        daemon.kill9();
+        lab.sim.call("media.set", json!({ "go_on": true }));
+        daemon = lab.daemon(PACE);
+        assert_eq!(arrives(&lab, n, file.to)["sha256"], file.sha256(), "{}", file.kind);
+    }
 }
 
 #[test]
