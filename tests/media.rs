@@ -241,3 +241,37 @@ fn a_file_that_is_too_large_or_gone_parks_its_message_and_the_chat_goes_on() {
         event["event"] == "message" && event["message"]["reason"]["kind"] == "file_unreadable"
     });
 }
+
+#[test]
+fn a_place_a_contact_and_a_links_preview_arrive_as_what_they_are() {
+    let lab = Lab::new();
+    let daemon = lab.paired_with("[preflight]\nlinks = \"off\"\n");
+    lab.people(&["+15550101"]);
+    let send = |content: Value| {
+        let mut params = json!({ "to": "+15550101" });
+        params.as_object_mut().unwrap().extend(content.as_object().unwrap().clone());
+        daemon.call("message.send", params).unwrap();
+    };
+    send(json!({ "location": { "latitude": -1.5, "longitude": 2.25, "name": "home" } }));
+    let place = arrives(&lab, 1, "+15550101");
+    let wanted = json!({
+        "kind": "location", "latitude": -1.5, "longitude": 2.25, "name": "home", "address": null
+    });
+    assert_eq!(place, wanted);
+    send(json!({ "contact": { "name": "Ann; B", "phones": ["+15550102"] } }));
+    let contact = arrives(&lab, 2, "+15550101");
+    assert_eq!((&contact["kind"], &contact["name"]), (&json!("contact"), &json!("Ann; B")));
+    let vcard = contact["vcard"].as_str().unwrap();
+    assert!(vcard.contains("FN:Ann\\; B") && vcard.contains("waid=15550102"), "{vcard}");
+    let url = "https://files.example/a";
+    let preview = json!({ "url": url, "title": "A file", "description": "to look at" });
+    send(json!({ "text": format!("see {url}"), "preview": preview }));
+    let link = arrives(&lab, 3, "+15550101");
+    let wanted = json!({
+        "kind": "link", "url": url, "title": "A file", "description": "to look at",
+        "thumbnail_bytes": null
+    });
+    assert_eq!(link, wanted);
+    let text = format!("see {url}");
+    assert_eq!(lab.sim.texts("+15550101").last(), Some(&text));
+}
