@@ -32,10 +32,23 @@ pub fn time(clock: Clock) -> Time {
 /// Milliseconds since the Unix epoch.
 #[expect(clippy::disallowed_methods, reason = "this is the clock's room")]
 pub fn wall_ms() -> i64 {
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
+    let ms = match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
         Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
-    }
+    };
+    #[cfg(feature = "sim")]
+    let ms = ms.saturating_add(sim_offset_ms());
+    ms
+}
+
+/// By how much the wall clock is set wrong, for tests: the file that `TETHERD_SIM_CLOCK`
+/// names holds it, in milliseconds. Nobody may set the machine's own clock for a test.
+#[cfg(feature = "sim")]
+fn sim_offset_ms() -> i64 {
+    static FILE: std::sync::OnceLock<Option<std::path::PathBuf>> = std::sync::OnceLock::new();
+    let file = FILE.get_or_init(|| std::env::var_os("TETHERD_SIM_CLOCK").map(Into::into));
+    let text = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
+    text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
 /// This boot's name. Where the kernel has none, every start counts as a new boot,

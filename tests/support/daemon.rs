@@ -54,6 +54,15 @@ impl Daemon {
         daemon
     }
 
+    /// Starts it with a wall clock that is off by the milliseconds in this file.
+    pub(crate) fn with_clock(config: &Path, socket: &Path, offset: &Path) -> Daemon {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tetherd"));
+        command.arg("--config").arg(config).env("TETHERD_SIM_CLOCK", offset);
+        let mut daemon = Daemon::launch(command, socket);
+        daemon.wait_log(" ready ");
+        daemon
+    }
+
     /// Starts it where no file may grow beyond this many blocks of 512 bytes (of 1024,
     /// where `sh` counts so).
     pub(crate) fn with_file_limit(config: &Path, socket: &Path, blocks: u64) -> Daemon {

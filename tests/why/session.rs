@@ -203,6 +203,26 @@ fn a_record_that_does_not_read() {
     stage.end();
 }
 
+pub(super) const CLOCK: &[CauseKind] = &[CauseKind::ClockJumped];
+
+#[test]
+fn a_clock_that_is_set_back() {
+    let lab = Lab::new();
+    let offset = lab.path().join("offset");
+    std::fs::write(&offset, "0").unwrap();
+    let mut daemon = Daemon::with_clock(&lab.config(""), &lab.socket(), &offset);
+    let mut stage = Stage::set(CLOCK, &daemon);
+    std::fs::write(&offset, "-7200000").unwrap();
+    // It notices when it next has something to do.
+    daemon.call("queue.resume", json!({})).unwrap();
+    stage.during(&daemon, CauseKind::ClockJumped, "the clock was set back by two hours", &[]);
+    let told = cause(&explain(&daemon), CauseKind::ClockJumped);
+    assert!(told["why"].as_str().unwrap().contains("went back by 7"), "{told}");
+    assert!(daemon.stop().success());
+    stage.after(&lab.daemon(""), CauseKind::ClockJumped, "another start");
+    stage.end();
+}
+
 pub(super) const END: &[CauseKind] = &[CauseKind::ShuttingDown];
 
 #[test]
