@@ -5,11 +5,11 @@ use whatsapp_rust::types::events::Event;
 use whatsapp_rust::{Jid, Server};
 
 use crate::core::message::ChatId;
-use crate::whatsapp::translate::{Report, Seen};
+use crate::whatsapp::translate::{Me, Report, Seen};
 
 /// The persons' chats in this event, each under its number and its hidden identity.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library has 60 kinds, we name ours")]
-pub(crate) fn heard(event: &Event) -> Option<Seen> {
+pub(crate) fn heard(event: &Event, me: &Me) -> Option<Seen> {
     let batch = match event {
         Event::Messages(batch) => batch,
         _ => return None,
@@ -22,6 +22,8 @@ pub(crate) fn heard(event: &Event) -> Option<Seen> {
             [Some(&source.chat), other.as_ref().filter(|_| !source.is_group)]
         })
         .flatten()
+        // What our own phone tells this device is nobody's chat.
+        .filter(|jid| !me.owns(jid))
         .filter_map(person)
         .collect();
     chats.sort_unstable();

@@ -86,7 +86,7 @@ impl Tap {
 impl EventHandler for Tap {
     fn handle_event(&self, event: Arc<Event>) {
         let me = (self.me)();
-        let seen = [translate::translate(&event, &me), phone_sign(&event, &me), heard(&event)];
+        let seen = [translate::translate(&event, &me), phone_sign(&event, &me), heard(&event, &me)];
         for seen in seen.into_iter().flatten() {
             self.push(seen);
         }

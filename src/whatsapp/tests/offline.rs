@@ -67,11 +67,14 @@ impl Bench {
         self.handle.order(order).unwrap();
     }
 
-    /// The next report that is not about the phone: that one speaks when it likes.
+    /// The next report that is not about the phone or about who wrote: both speak when they
+    /// like.
     pub(super) async fn next(&mut self) -> SessionEvent {
         loop {
             let event = self.next_of_all().await;
-            if !matches!(event, SessionEvent::PhoneSeen { .. }) {
+            let aside =
+                matches!(event, SessionEvent::PhoneSeen { .. } | SessionEvent::Heard { .. });
+            if !aside {
                 return event;
             }
         }
