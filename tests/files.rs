@@ -191,6 +191,33 @@ fn what_is_refused_leaves_neither_a_descriptor_nor_a_file() {
     wait_for_descriptors(&daemon, before);
 }
 
+/// Lets the daemon open so many descriptors more, and no others.
+fn leave_room(daemon: &Daemon, count: usize) {
+    let folder = std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap();
+    let taken: std::collections::BTreeSet<u64> =
+        folder.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
+    let last = (0..).filter(|fd| !taken.contains(fd)).nth(count).unwrap();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(daemon.pid()).unwrap());
+    let limit = rustix::process::Rlimit { current: Some(last), maximum: Some(1_024) };
+    rustix::process::prlimit(pid, rustix::process::Resource::Nofile, limit).unwrap();
+}
+
+#[test]
+fn invariant_10_descriptors_that_find_no_room_in_the_daemon_are_refused_and_none_stays() {
+    let lab = Lab::new();
+    let daemon = lab.daemon("");
+    let mut rpc = Rpc::connect(daemon.socket());
+    rpc.call("version", json!({})).unwrap();
+    let before = open_descriptors(&daemon);
+    leave_room(&daemon, 2);
+    let file = temporary(b"one");
+    for id in 0..20 {
+        pass(&mut rpc, request(id, json!({ "fd": 0 })).as_bytes(), &[file.as_raw_fd(); 4]);
+        assert_eq!(rpc.read().unwrap()["error"]["data"]["kind"], "bad_file");
+        wait_for_descriptors(&daemon, before);
+    }
+}
+
 #[test]
 fn a_request_goes_on_when_its_caller_has_gone_and_ends_with_its_pipe() {
     let lab = Lab::new();

@@ -10,12 +10,16 @@
 
 use std::io;
 use std::io::{IoSlice, IoSliceMut};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use nix::cmsg_space;
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recv, recvmsg, sendmsg};
+use rustix::cmsg_space;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recv, recvmsg, sendmsg,
+};
 use tokio::io::{AsyncRead, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -64,7 +68,7 @@ impl AsyncRead for FdReader {
         loop {
             ready!(stream.poll_read_ready(cx))?;
             let room = into.initialize_unfilled();
-            let fd = stream.as_raw_fd();
+            let fd = stream.as_fd();
             match stream.try_io(Interest::READABLE, || receive(fd, room, passed)) {
                 Ok(count) => {
                     into.advance(count);
@@ -78,51 +82,40 @@ impl AsyncRead for FdReader {
     }
 }
 
-fn receive(fd: RawFd, into: &mut [u8], passed: &mut Passed) -> io::Result<usize> {
+fn receive(fd: BorrowedFd<'_>, into: &mut [u8], passed: &mut Passed) -> io::Result<usize> {
     let (ahead, has_fds) = {
-        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         let mut slices = [IoSliceMut::new(into)];
-        let peeked = recvmsg::<()>(fd, &mut slices, None, flags)?;
+        let peeked = recvmsg(fd, &mut slices, &mut RecvAncillaryBuffer::default(), flags)?;
         // Without room for them: that there are some is all that is asked.
-        (peeked.bytes, peeked.flags.contains(MsgFlags::MSG_CTRUNC))
+        (peeked.bytes, peeked.flags.contains(ReturnFlags::CTRUNC))
     };
     let ahead = into.get_mut(..ahead).unwrap_or_default();
     if ahead.is_empty() {
         return Ok(0);
     }
     if !has_fds {
-        return Ok(recv(fd, ahead, MsgFlags::MSG_DONTWAIT)?);
+        return Ok(recv(fd, ahead, RecvFlags::DONTWAIT)?.0);
     }
     let line_end = ahead.iter().position(|byte| *byte == b'\n').map_or(ahead.len(), |at| at + 1);
     let line = ahead.get_mut(..line_end).unwrap_or_default();
-    // Room for all that one call can send: what is cut short is not told by its number, and
-    // those of its descriptors that were opened could never be closed.
-    let mut control = cmsg_space!([RawFd; FDS_PER_CALL_MAX]);
-    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
-    let mut slices = [IoSliceMut::new(line)];
-    let received = recvmsg::<()>(fd, &mut slices, Some(&mut control), flags)?;
-    let mut fds = Vec::new();
-    // What was received must be owned before anything can fail.
-    if let Ok(messages) = received.cmsgs() {
-        for message in messages {
-            if let ControlMessageOwned::ScmRights(numbers) = message {
-                fds.extend(numbers.into_iter().map(own));
-            }
+    // Room for all that one call can send. Where this process may open no more, the kernel
+    // cuts the rest off; those that it did open are here, and closed below.
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(FDS_PER_CALL_MAX))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let received = recvmsg(fd, &mut [IoSliceMut::new(line)], &mut control, flags)?;
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(fds) = message {
+            passed.fds.extend(fds);
         }
     }
-    passed.too_many |= received.flags.contains(MsgFlags::MSG_CTRUNC);
-    passed.too_many |= passed.fds.len() + fds.len() > FDS_PER_LINE_MAX;
-    passed.fds.extend(fds);
+    passed.too_many |= received.flags.contains(ReturnFlags::CTRUNC);
+    passed.too_many |= passed.fds.len() > FDS_PER_LINE_MAX;
     if passed.too_many {
         passed.fds.clear();
     }
     Ok(received.bytes)
-}
-
-#[expect(unsafe_code, reason = "descriptors that are received are numbers")]
-fn own(fd: RawFd) -> OwnedFd {
-    // SAFETY: the kernel has just opened this descriptor for us, and nobody else knows it.
-    unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
 /// Writes a line; the descriptors go with its first byte.
@@ -136,14 +129,16 @@ pub async fn write_line(to: &mut OwnedWriteHalf, line: &[u8], fds: &[OwnedFd]) -
 }
 
 async fn send_first(to: &OwnedWriteHalf, line: &[u8], fds: &[OwnedFd]) -> io::Result<usize> {
-    let numbers: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+    let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
     let stream: &UnixStream = to.as_ref();
-    let fd = stream.as_raw_fd();
     let send = || {
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        let rights = [ControlMessage::ScmRights(&numbers)];
-        let sent = sendmsg::<()>(fd, &[IoSlice::new(line)], &rights, flags, None);
-        sent.map_err(io::Error::from)
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(FDS_PER_LINE_MAX))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !control.push(SendAncillaryMessage::ScmRights(&fds)) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "too many descriptors"));
+        }
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        Ok(sendmsg(stream, &[IoSlice::new(line)], &mut control, flags)?)
     };
     stream.async_io(Interest::WRITABLE, send).await
 }
@@ -152,7 +147,10 @@ async fn send_first(to: &OwnedWriteHalf, line: &[u8], fds: &[OwnedFd]) -> io::Re
 mod tests {
     use std::fs::File;
     use std::io::{Read, Write};
+    use std::os::fd::{AsRawFd, RawFd};
     use std::os::unix::net::UnixStream as StdStream;
+
+    use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
     use super::*;
     use crate::rpc::line::LineReader;
