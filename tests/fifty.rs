@@ -33,7 +33,8 @@ fn message(n: usize, web: &Web) -> (Fate, String, String) {
 }
 
 #[test]
-fn of_fifty_messages_ten_to_nobody_and_five_with_broken_links_are_parked_and_the_rest_arrives() {
+fn invariant_7_of_fifty_messages_ten_to_nobody_and_five_with_broken_links_are_parked_and_the_rest_arrives()
+ {
     let lab = Lab::new();
     lab.people(&["+15550110", "+15550111", "+15550112", "+15550113"]);
     let web = Web::start();

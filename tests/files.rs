@@ -76,7 +76,7 @@ fn open_descriptors(daemon: &Daemon) -> usize {
 }
 
 #[test]
-fn a_file_is_copied_in_before_the_reply_and_stays_over_a_kill() {
+fn invariant_1_a_file_is_copied_in_before_the_reply_and_stays_over_a_kill() {
     let lab = Lab::new();
     let mut daemon = lab.daemon("");
     // One that has no name: only its descriptor leads to it. Its offset is its owner's.

@@ -189,7 +189,7 @@ fn with_less_room_than_came_the_gap_is_said_and_then_the_rest() {
 }
 
 #[test]
-fn killed_before_the_write_or_before_the_ack_it_comes_again_and_is_told_once() {
+fn invariant_1_killed_before_the_write_or_before_the_ack_it_comes_again_and_is_told_once() {
     let lab = Lab::new();
     lab.people(&[FRIEND]);
     let mut daemon = paired(&lab, "");

@@ -34,7 +34,8 @@ fn wait_until_parked(events: &mut Events, id: &str) {
 }
 
 #[test]
-fn ten_absent_numbers_among_thirty_are_parked_before_anything_is_sent_and_the_others_pass() {
+fn invariant_7_ten_absent_numbers_among_thirty_are_parked_before_anything_is_sent_and_the_others_pass()
+ {
     let lab = Lab::new();
     let number = |n: usize| format!("+155502{n:02}");
     let there: Vec<String> = (0..20).map(number).collect();

@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::wildcard_enum_match_arm, reason = "any other change fails the test")]
-    fn the_oldest_page_is_forgotten_beyond_the_bound() {
+    fn invariant_10_the_oldest_page_is_forgotten_beyond_the_bound() {
         let mut known = Known::default();
         let mut stored = std::collections::BTreeMap::new();
         for hash in 0..20_001 {

@@ -125,7 +125,7 @@ async fn many_at_once_have_no_hole_and_no_double() {
 }
 
 #[tokio::test]
-async fn the_oldest_give_way_and_are_said_to_be_missing() {
+async fn invariant_10_the_oldest_give_way_and_are_said_to_be_missing() {
     let mut bench = Bench::new();
     let bounds = Bounds { max: 10, ..BOUNDS };
     let inbox = bench.open(bounds, NOW_MS).await;
@@ -162,7 +162,7 @@ async fn what_is_too_old_goes_and_cursors_go_on() {
 }
 
 #[tokio::test]
-async fn names_of_dropped_messages_are_bounded_too() {
+async fn invariant_10_names_of_dropped_messages_are_bounded_too() {
     let mut bench = Bench::new();
     let inbox = bench.open(Bounds { max: 5, ..BOUNDS }, NOW_MS).await;
     let many = SEEN_BEYOND + 500;

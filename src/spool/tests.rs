@@ -92,7 +92,7 @@ async fn a_failure_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn files_that_are_copied_at_the_same_time_share_one_quota() {
+async fn invariant_10_files_that_are_copied_at_the_same_time_share_one_quota() {
     let (spool, _dir) = spool();
     let many = (0..8).map(|_| spool.take(Read::take(io::repeat(1), 30_000), 30_000));
     let taken: Vec<Taken> =
@@ -105,7 +105,7 @@ async fn files_that_are_copied_at_the_same_time_share_one_quota() {
 }
 
 #[tokio::test]
-async fn a_kinds_limit_holds_whatever_the_length_that_was_announced() {
+async fn invariant_10_a_kinds_limit_holds_whatever_the_length_that_was_announced() {
     let (spool, _dir) = spool();
     let jpeg = |bytes: u64| Read::take(Read::chain(&b"\xff\xd8\xff\xe0"[..], io::repeat(1)), bytes);
     for announced in [None, Some(20_001)] {

@@ -356,7 +356,7 @@ fn by_policy_the_queue_is_paused_when_the_server_asks_to_slow_down() {
 }
 
 #[test]
-fn refusals_are_counted_by_code_within_a_bound() {
+fn invariant_10_refusals_are_counted_by_code_within_a_bound() {
     let mut world = World::connected_with(CoreConfig { pace_limit: 60, ..CoreConfig::default() });
     for code in 500..520 {
         let id = world.send(0);

@@ -449,7 +449,7 @@ fn messages_come_first_and_neither_they_nor_callers_starve() {
 }
 
 #[test]
-fn callers_and_their_numbers_are_bounded_and_answered_when_the_daemon_goes() {
+fn invariant_10_callers_and_their_numbers_are_bounded_and_answered_when_the_daemon_goes() {
     let mut world = world();
     let tokens: Vec<Token> = (0..64).map(|chat| world.check_request(&[chat], true)).collect();
     let over = world.check_request(&[99], true);

@@ -77,7 +77,7 @@ fn what_is_broken_is_parked_and_the_chat_goes_on() {
 }
 
 #[test]
-fn what_fails_in_passing_is_tried_three_times_in_bounded_time() {
+fn invariant_10_what_fails_in_passing_is_tried_three_times_in_bounded_time() {
     let mut world = World::connected();
     let id = world.send_url(0);
     for pause in [5_000, 20_000] {

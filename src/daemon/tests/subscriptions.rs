@@ -105,7 +105,7 @@ async fn one_who_lags_gets_what_was_kept_is_told_and_disconnected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_who_never_reads_is_disconnected_with_a_bounded_backlog() {
+async fn invariant_10_one_who_never_reads_is_disconnected_with_a_bounded_backlog() {
     let (fixture, mut calls) = Fixture::with_access(Access::own_user_only());
     let mut raw = fixture.connect().await;
     let (reply, sender) = tokio::join!(raw.call("events.subscribe", json!({})), accept(&mut calls));
