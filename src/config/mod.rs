@@ -27,7 +27,7 @@ pub use value::{ClientVersion, Level, Links, OnConflict, OnRateLimit};
 
 use crate::fetch::guard::Network;
 
-pub use crate::core::phone::HoldBattery;
+pub use crate::core::battery::HoldBattery;
 
 /// Longest configuration file, in bytes.
 pub const FILE_BYTES_MAX: u64 = 256 * 1024;

@@ -10,14 +10,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::core::backlog::Backlog;
+use crate::core::battery::Heartbeat;
 use crate::core::known::KnownPage;
 pub use crate::core::media::{MediaRef, Seen, SentFile, Ticket, Upload, UploadFault};
 use crate::core::message::{ChatId, Digest, Message, SpoolId, StoredFile, WaMessageId};
 use crate::core::network::NetworkFacts;
 use crate::core::number::{KnownNumber, Number};
 use crate::core::pacer::Slot;
+use crate::core::phone::PhoneFacts;
 pub use crate::core::phone::Sign;
-use crate::core::phone::{Heartbeat, PhoneFacts};
 pub use crate::core::preparing::{
     LinkFinding, LinkWarning, Outcome, Preparation, PrepareCommand, Prepared, Source, Trouble,
 };

@@ -13,7 +13,7 @@
 //! - [`files`]: how long a message needs its file.
 //! - `promises`, `overdue`: what a message was promised by a clock, and what comes of it.
 //! - [`number`], [`numbers`], `checks`: who is on the network, and asking for it.
-//! - [`phone`], `phone_words`: whether the phone is there, and what is told of it.
+//! - [`phone`], [`battery`], `phone_words`: whether the phone is there, and what is told of it.
 //! - [`backlog`]: what waited so long that it wants a word before it leaves.
 //! - [`preparing`]: what has to be done before a message can be queued.
 //! - `gates`: what keeps one message back. `uploads`: its file, on its way before it;
@@ -45,6 +45,7 @@ use crate::core::queue::Queue;
 use crate::rpc::api::{self, MessageId};
 
 pub mod backlog;
+pub mod battery;
 pub(crate) mod causes;
 pub mod checks;
 pub(crate) mod cleaning;

@@ -1,6 +1,6 @@
-//! Whether the phone is there: evidence with an age, questions to it, and what is
-//! reported about its battery from beside the session. Decides the state and what of it
-//! holds the queue. Sends nothing by itself and invents nothing.
+//! Whether the phone is there: evidence with an age, and questions to it. Decides the
+//! state and what of it holds the queue; what is reported about its battery is `battery`.
+//! Sends nothing by itself and invents nothing.
 //!
 //! - Evidence of life are signs that only the phone gives: its receipts and its messages.
 //!   A report from beside is none: what reports may run on another machine.
@@ -13,10 +13,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::Core;
+use crate::core::battery::{HoldBattery, Report};
 use crate::core::io::{BootId, Now, SessionCommand};
 use crate::core::link::doubled;
 use crate::core::moment::Moment;
-use crate::rpc::api::{self, BatteryLevel, PhoneState};
+use crate::rpc::api::{BatteryLevel, PhoneState};
 
 const MINUTE_MS: u64 = 60 * 1_000;
 pub(crate) const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
@@ -31,35 +32,8 @@ pub(crate) const PROBE_PAUSE_FIRST_MS: u64 = 10 * MINUTE_MS;
 pub(crate) const PROBE_PAUSE_MAX_MS: u64 = DAY_MS;
 /// How much newer a sign must be than the one on disk for a write of its own.
 pub(crate) const SEEN_WRITE_MS: u64 = MINUTE_MS;
-/// A report may say that it was made so much later than now: clocks differ.
-pub(crate) const REPORT_AHEAD_MS_MAX: i64 = 5 * 60 * 1_000;
 
 const _: () = assert!(WARN_DAYS < UNLINK_DAYS);
-
-/// At which battery the queue is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HoldBattery {
-    /// At none.
-    Never,
-    /// At critical.
-    Critical,
-    /// At low, and at critical.
-    Low,
-}
-
-impl HoldBattery {
-    /// Every value.
-    pub const ALL: [HoldBattery; 3] = [HoldBattery::Never, HoldBattery::Critical, HoldBattery::Low];
-
-    /// The name in the configuration.
-    pub const fn name(self) -> &'static str {
-        match self {
-            HoldBattery::Never => "never",
-            HoldBattery::Critical => "critical",
-            HoldBattery::Low => "low",
-        }
-    }
-}
 
 /// What the core does about the phone. Durations in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,17 +112,6 @@ pub(crate) struct Probe {
     on: Option<(u64, Option<Moment>)>,
 }
 
-/// A report from beside the session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
-    pub(crate) percent: Option<u8>,
-    pub(crate) charging: Option<bool>,
-    pub(crate) network: Option<String>,
-    pub(crate) source: Option<String>,
-    pub(crate) measured: Moment,
-    pub(crate) received: Moment,
-}
-
 /// What is known, as it is kept. Belongs to the account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -215,23 +178,6 @@ impl Phone {
         matches!(self.known.state, Some((PhoneState::Offline, _)))
     }
 
-    /// What the last report means now.
-    pub(crate) fn battery(&self, config: &PhoneConfig, now: Now) -> BatteryLevel {
-        let Some(report) = &self.known.report else { return BatteryLevel::Unknown };
-        let Some(percent) = report.percent else { return BatteryLevel::Unknown };
-        if report.is_stale(config, now) {
-            BatteryLevel::Unknown
-        } else if report.charging == Some(true) {
-            BatteryLevel::Ok
-        } else if percent <= config.battery_critical {
-            BatteryLevel::Critical
-        } else if percent <= config.battery_low {
-            BatteryLevel::Low
-        } else {
-            BatteryLevel::Ok
-        }
-    }
-
     /// For how many whole days it was not heard of, from the first day of warning on.
     pub(crate) fn absent_days(&self, now: Now) -> Option<u64> {
         let days = self.known.seen?.0.age_ms(now) / DAY_MS;
@@ -246,12 +192,6 @@ impl Phone {
             Some(days) if days < UNLINK_DAYS => Some(seen.after((days + 1) * DAY_MS)),
             Some(_) => None,
         }
-    }
-}
-
-impl Report {
-    pub(crate) fn is_stale(&self, config: &PhoneConfig, now: Now) -> bool {
-        self.measured.age_ms(now) >= config.battery_stale_after_ms
     }
 }
 
@@ -296,40 +236,6 @@ impl Core {
             // Asked again after the pause.
             Some(_) | None => probe.on = None,
         }
-    }
-
-    /// Takes a report from beside. One that is older than the last is left alone.
-    pub(crate) fn heartbeat(
-        &mut self,
-        report: Heartbeat,
-        now: Now,
-    ) -> Result<api::PhoneStatus, api::Error> {
-        let Heartbeat { percent, charging, network, source, at } = report;
-        if at.is_some_and(|at| at > now.wall_ms.saturating_add(REPORT_AHEAD_MS_MAX)) {
-            let sentence = "`at` lies more than five minutes in the future";
-            return Err(api::Error::new(api::ErrorKind::InvalidParams, sentence)
-                .remedy("set the clock of whoever reports, or leave `at` out"));
-        }
-        let age = at.map_or(0, |at| u64::try_from(now.wall_ms.saturating_sub(at)).unwrap_or(0));
-        let measured = Moment::ago(age, self.phone.boot, now);
-        let known = &mut self.phone.known;
-        if known.report.as_ref().is_some_and(|last| last.measured.is_later_than(measured)) {
-            return Ok(self.phone_status(now));
-        }
-        let received = Moment::new(self.phone.boot, now);
-        let connected = network.as_deref().is_some_and(|network| network != "none");
-        // Only a hint that asking again is worth the while: whoever reports may be wrong,
-        // or sit beside the phone and not on it.
-        if connected
-            && age < self.config.phone.battery_stale_after_ms
-            && let Some(probe) = &mut known.probe
-        {
-            probe.tries = 0;
-        }
-        known.report = Some(Report { percent, charging, network, source, measured, received });
-        self.out.facts = true;
-        self.judge_phone(now);
-        Ok(self.phone_status(now))
     }
 
     /// Deals with whatever follows from time, the link and what was heard.
@@ -456,33 +362,9 @@ impl Core {
         self.config.phone.hold_when_offline && self.phone.is_offline()
     }
 
-    pub(crate) fn holds_battery(&self, now: Now) -> bool {
-        let level = self.phone.battery(&self.config.phone, now);
-        match self.config.phone.hold_when_battery {
-            HoldBattery::Never => false,
-            HoldBattery::Critical => level == BatteryLevel::Critical,
-            HoldBattery::Low => matches!(level, BatteryLevel::Low | BatteryLevel::Critical),
-        }
-    }
-
     /// What is to be kept of it now.
     pub(crate) fn phone_facts(&mut self) -> PhoneFacts {
         self.phone.written = self.phone.known.seen.map(|(seen, _)| seen);
         self.phone.known.clone()
     }
-}
-
-/// A checked `phone.heartbeat`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Heartbeat {
-    /// 0 to 100.
-    pub percent: Option<u8>,
-    /// Whether it is being charged.
-    pub charging: Option<bool>,
-    /// What it is connected to.
-    pub network: Option<String>,
-    /// Who says so.
-    pub source: Option<String>,
-    /// When it was measured, wall milliseconds; none: now.
-    pub at: Option<i64>,
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::belief::Model;
 use super::world::{ACCOUNT, Run, World};
+use crate::core::battery::Heartbeat;
 use crate::core::config::LinkPolicy;
 use crate::core::io::{
     Answer, EndReason, Input, LinkFinding, NotSent, Offer, Outcome, ReceiptKind, Request,
@@ -11,7 +12,7 @@ use crate::core::io::{
 };
 use crate::core::message::Message;
 use crate::core::number::Number;
-use crate::core::phone::{Heartbeat, PhoneConfig};
+use crate::core::phone::PhoneConfig;
 use crate::core::{CoreConfig, OnConflict, OnRateLimit};
 use crate::rpc::api::{ErrorKind, MessageId, Priority, Reason, ReasonKind, State};
 

@@ -1,8 +1,9 @@
 use super::virtual_time::run_until_empty;
 use super::world::World;
 use crate::core::CoreConfig;
+use crate::core::battery::Heartbeat;
 use crate::core::io::{EndReason, Facts, ReceiptKind, Request, SessionEvent, Sign};
-use crate::core::phone::{DAY_MS, Heartbeat, PhoneConfig};
+use crate::core::phone::{DAY_MS, PhoneConfig};
 use crate::rpc::api::{BatteryLevel, ErrorKind, HoldKind, PhoneState, State};
 
 const MINUTE: u64 = 60_000;
@@ -239,7 +240,7 @@ fn a_report_from_the_future_is_refused_and_one_older_than_the_last_is_left_alone
 fn a_policy_that_holds_nothing_lets_everything_leave() {
     let phone = PhoneConfig {
         hold_when_offline: false,
-        hold_when_battery: crate::core::phone::HoldBattery::Never,
+        hold_when_battery: crate::core::battery::HoldBattery::Never,
         ..PhoneConfig::default()
     };
     let mut world = World::connected_with(CoreConfig { phone, ..CoreConfig::default() });

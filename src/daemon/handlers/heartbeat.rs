@@ -1,7 +1,7 @@
 //! `phone.heartbeat`: checks what somebody reports about the phone.
 
+use crate::core::battery::Heartbeat;
 use crate::core::io::Request;
-use crate::core::phone::Heartbeat;
 use crate::rpc::api::{Error, HEARTBEAT_NAME_BYTES_MAX, HeartbeatParams};
 
 /// A full battery.
