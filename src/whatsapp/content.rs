@@ -54,58 +54,51 @@ fn caption(body: &Body) -> Option<String> {
     (!body.0.is_empty()).then(|| body.0.to_string())
 }
 
+/// One of the network's kinds of files: what all have in common, and the given rest.
+macro_rules! with_file {
+    ($kind:ident, $file:expr, { $($rest:tt)* }) => {{
+        let MediaRef { url, direct_path, media_key, key_made_s, sha256, enc_sha256, bytes, .. } =
+            $file.media.clone();
+        kinds::$kind {
+            url: Some(url),
+            direct_path: Some(direct_path),
+            media_key: Some(media_key.to_vec()),
+            media_key_timestamp: Some(key_made_s),
+            file_sha256: Some(sha256.to_vec()),
+            file_enc_sha256: Some(enc_sha256.to_vec()),
+            file_length: Some(bytes),
+            $($rest)*
+            ..Default::default()
+        }
+    }};
+}
+
 fn image(file: &SentFile, body: &Body) -> wa::Message {
-    let media = &file.media;
-    let image = kinds::ImageMessage {
-        url: Some(media.url.clone()),
-        direct_path: Some(media.direct_path.clone()),
-        media_key: Some(media.media_key.to_vec()),
-        media_key_timestamp: Some(media.key_made_s),
-        file_sha256: Some(media.sha256.to_vec()),
-        file_enc_sha256: Some(media.enc_sha256.to_vec()),
-        file_length: Some(media.bytes),
+    let pixels = file.media.seen.pixels;
+    let image = with_file!(ImageMessage, file, {
         mimetype: Some(file.info.mime.clone()),
         caption: caption(body),
-        width: media.seen.pixels.map(|(width, _)| width),
-        height: media.seen.pixels.map(|(_, height)| height),
-        ..Default::default()
-    };
+        width: pixels.map(|(width, _)| width),
+        height: pixels.map(|(_, height)| height),
+    });
     wa::Message { image_message: MessageField::some(image), ..Default::default() }
 }
 
 fn video(file: &SentFile, body: &Body) -> wa::Message {
-    let media = &file.media;
-    let video = kinds::VideoMessage {
-        url: Some(media.url.clone()),
-        direct_path: Some(media.direct_path.clone()),
-        media_key: Some(media.media_key.to_vec()),
-        media_key_timestamp: Some(media.key_made_s),
-        file_sha256: Some(media.sha256.to_vec()),
-        file_enc_sha256: Some(media.enc_sha256.to_vec()),
-        file_length: Some(media.bytes),
+    let video = with_file!(VideoMessage, file, {
         mimetype: Some(file.info.mime.clone()),
         caption: caption(body),
-        seconds: media.seen.seconds,
-        ..Default::default()
-    };
+        seconds: file.media.seen.seconds,
+    });
     wa::Message { video_message: MessageField::some(video), ..Default::default() }
 }
 
 fn audio(file: &SentFile, voice: bool) -> wa::Message {
-    let MediaRef { url, direct_path, media_key, key_made_s, .. } = file.media.clone();
-    let audio = kinds::AudioMessage {
-        url: Some(url),
-        direct_path: Some(direct_path),
-        media_key: Some(media_key.to_vec()),
-        media_key_timestamp: Some(key_made_s),
-        file_sha256: Some(file.media.sha256.to_vec()),
-        file_enc_sha256: Some(file.media.enc_sha256.to_vec()),
-        file_length: Some(file.media.bytes),
+    let audio = with_file!(AudioMessage, file, {
         mimetype: Some(sound_type(&file.info.mime, voice)),
         seconds: file.media.seen.seconds,
         ptt: Some(voice),
-        ..Default::default()
-    };
+    });
     wa::Message { audio_message: MessageField::some(audio), ..Default::default() }
 }
 
@@ -121,22 +114,13 @@ fn sound_type(mime: &str, voice: bool) -> String {
 /// With a caption the apps wrap a document once more; older ones then show that they
 /// cannot show it, instead of showing it without its caption.
 fn document(file: &SentFile, body: &Body) -> wa::Message {
-    let media = &file.media;
     let name = file.info.name.as_deref().unwrap_or(NAMELESS);
-    let document = kinds::DocumentMessage {
-        url: Some(media.url.clone()),
-        direct_path: Some(media.direct_path.clone()),
-        media_key: Some(media.media_key.to_vec()),
-        media_key_timestamp: Some(media.key_made_s),
-        file_sha256: Some(media.sha256.to_vec()),
-        file_enc_sha256: Some(media.enc_sha256.to_vec()),
-        file_length: Some(media.bytes),
+    let document = with_file!(DocumentMessage, file, {
         mimetype: Some(file.info.mime.clone()),
         file_name: Some(name.to_owned()),
         title: Some(name.to_owned()),
         caption: caption(body),
-        ..Default::default()
-    };
+    });
     let captioned = document.caption.is_some();
     let bare = wa::Message { document_message: MessageField::some(document), ..Default::default() };
     if !captioned {
