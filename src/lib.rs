@@ -30,6 +30,8 @@
 //! The way in: `whatsapp::inbound` -> [`inbox`] (synced) -> only now the receipt to the
 //! server; `daemon::mail` hands it to subscribers.
 
+#[cfg(test)]
+mod committed;
 pub mod config;
 pub mod core;
 pub mod ctl;
