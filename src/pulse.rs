@@ -68,7 +68,7 @@ impl Pulse {
     pub async fn answer(&self) {
         let Some(watched) = &self.0 else { return };
         #[cfg(feature = "sim")]
-        if stall::is_due(watched.of) {
+        if stall::is_due(watched.of.name()) {
             return pending().await;
         }
         // Whoever asks takes one answer to each question: there is room for it, or
@@ -95,22 +95,35 @@ impl Asker {
     }
 }
 
-/// For the tests of the watchdog: a loop that hangs.
+/// For the tests of the watchdog: a loop that hangs when it is told to. Compiled only for
+/// the simulator: a normal build knows none of this.
 #[cfg(feature = "sim")]
 pub(crate) mod stall {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::path::Path;
 
-    use super::Loop;
+    /// Names a folder. The first time that a loop comes round while a file of its name
+    /// (`committer`, `session`, `accept`, `engine`) lies in it, it stays where it is, and
+    /// does nothing more in this life.
+    const VARIABLE: &str = "TETHERD_SIM_STALL";
 
-    /// Names the loop that is to hang from the second question on.
-    const STALL: &str = "TETHERD_TEST_STALL";
+    /// The engine's loop, which asks the others.
+    pub(crate) const ENGINE: &str = "engine";
 
-    static ANSWERED_ONCE: AtomicBool = AtomicBool::new(false);
+    /// Whether this loop is to hang now; then the log says so.
+    pub(crate) fn is_due(name: &str) -> bool {
+        let due =
+            std::env::var_os(VARIABLE).is_some_and(|folder| Path::new(&folder).join(name).exists());
+        if due {
+            tracing::warn!(of = name, "a loop stands still, as it was told");
+        }
+        due
+    }
 
-    /// Whether this loop is to hang now. One that is named answers once before.
-    pub(crate) fn is_due(of: Loop) -> bool {
-        std::env::var_os(STALL).is_some_and(|named| named == of.name())
-            && ANSWERED_ONCE.swap(true, Ordering::Relaxed)
+    /// Stays here, thread and all.
+    pub(crate) fn stand_still() -> ! {
+        loop {
+            std::thread::park();
+        }
     }
 }
 

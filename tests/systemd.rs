@@ -6,15 +6,16 @@ use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{DEADLINE, Daemon, Lab, Rpc};
 
 /// Long enough that no busy machine lets a round be overdue, short enough to wait for.
 const WATCHDOG_USEC: &str = "2000000";
+const WATCHDOG: Duration = Duration::from_secs(2);
 /// A notification is a few lines.
 const NOTIFICATION_BYTES_MAX: usize = 4_096;
 
@@ -68,6 +69,21 @@ impl Manager {
         panic!("no notification {start:?}; instead: {seen:?}");
     }
 
+    /// Listens for so long; no line may begin so.
+    #[track_caller]
+    fn hears_nothing_like(&self, start: &str, time: Duration) {
+        let started = Instant::now();
+        while let Some(left) = time.checked_sub(started.elapsed()).filter(|left| !left.is_zero()) {
+            self.socket.set_read_timeout(Some(left)).unwrap();
+            let mut bytes = [0; NOTIFICATION_BYTES_MAX];
+            // The time is up, or a signal came: the loop's head knows.
+            let Ok(count) = self.socket.recv(&mut bytes) else { continue };
+            let text = std::str::from_utf8(&bytes[..count]).unwrap();
+            assert!(!text.lines().any(|line| line.starts_with(start)), "{text}");
+        }
+        self.socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    }
+
     /// How many of what is still unread begin so.
     fn rest(&self, start: &str) -> usize {
         self.socket.set_nonblocking(true).unwrap();
@@ -77,6 +93,7 @@ impl Manager {
             let text = std::str::from_utf8(&bytes[..count]).unwrap();
             found += text.lines().filter(|line| line.starts_with(start)).count();
         }
+        self.socket.set_nonblocking(false).unwrap();
         found
     }
 }
@@ -166,34 +183,62 @@ fn a_start_that_fails_is_never_ready_and_the_status_says_why() {
     assert_eq!(manager.rest("READY=1"), 0);
 }
 
+/// A loop that stands still serves nobody, and from then on the watchdog is not fed.
 #[track_caller]
-fn starves_the_watchdog(stalled: &str) {
+fn starves_the_watchdog(stalled: &str, method: &str, params: Value) {
     let lab = Lab::new();
     let manager = Manager::new(&lab);
+    let stalls = lab.path().join("stalls");
+    std::fs::create_dir(&stalls).unwrap();
     let mut command = manager.command(&lab.config(""));
-    command.env("WATCHDOG_USEC", WATCHDOG_USEC).env("TETHERD_TEST_STALL", stalled);
+    command.env("WATCHDOG_USEC", WATCHDOG_USEC).env("TETHERD_SIM_STALL", &stalls);
     let mut daemon = Daemon::spawn_as(command, &lab.socket());
-    // It answers the first question, and hangs at the second.
-    manager.wait("WATCHDOG=1");
-    let line = daemon.wait_log("the watchdog is not fed");
-    assert!(line.contains(&format!("loops=\"{stalled}\"")), "{line}");
+    // All is well, until somebody says otherwise.
+    for _ in 0..2 {
+        manager.wait("WATCHDOG=1");
+    }
+    Rpc::connect(&lab.socket()).call("version", json!({})).unwrap();
+
+    std::fs::write(stalls.join(stalled), "").unwrap();
+    let line = daemon.wait_log("a loop stands still");
+    assert!(line.contains(&format!("of=\"{stalled}\"")), "{line}");
+    // What came before it did.
+    manager.rest("WATCHDOG=1");
+    // The engine says what it waits for; about itself it says nothing any more.
+    if stalled != "engine" {
+        let line = daemon.wait_log("the watchdog is not fed");
+        assert!(line.contains(&format!("loops=\"{stalled}\"")), "{line}");
+    }
+    let mut rpc = Rpc::connect(&lab.socket());
+    rpc.write(method, params);
+    manager.hears_nothing_like("WATCHDOG=1", WATCHDOG * 3 / 2);
+    assert!(!rpc.has_reply(), "it was served");
     daemon.kill9();
     assert_eq!(manager.rest("WATCHDOG=1"), 0);
 }
 
 #[test]
 fn a_hanging_committer_starves_the_watchdog() {
-    starves_the_watchdog("committer");
+    starves_the_watchdog(
+        "committer",
+        "message.send",
+        json!({ "to": "+15550111", "text": "never on disk" }),
+    );
 }
 
 #[test]
 fn a_hanging_session_starves_the_watchdog() {
-    starves_the_watchdog("session");
+    starves_the_watchdog("session", "session.pair", json!({}));
 }
 
 #[test]
 fn a_hanging_accept_loop_starves_the_watchdog() {
-    starves_the_watchdog("accept");
+    starves_the_watchdog("accept", "version", json!({}));
+}
+
+#[test]
+fn a_hanging_engine_starves_the_watchdog() {
+    starves_the_watchdog("engine", "status", json!({}));
 }
 
 #[test]

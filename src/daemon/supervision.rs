@@ -12,6 +12,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::daemon::systemd::{Manager, Notify};
+#[cfg(feature = "sim")]
+use crate::pulse::stall;
 use crate::pulse::{Asker, Loop, Pulse};
 use crate::rpc::api::{self, HoldKind, SessionState, Time};
 use crate::store::{Batch, Store};
@@ -88,6 +90,10 @@ impl Supervision {
     pub(super) fn act(&mut self, due: Due, store: &Store) {
         match due {
             Due::Round => {
+                #[cfg(feature = "sim")]
+                if stall::is_due(stall::ENGINE) {
+                    stall::stand_still();
+                }
                 if let Some(watchdog) = &mut self.watchdog {
                     watchdog.round(store);
                 }
@@ -220,12 +226,12 @@ impl Watchdog {
 /// An empty change goes through the committer like any other, and costs no write.
 fn ask_committer(store: &Store, answer: mpsc::Sender<Loop>) {
     #[cfg(feature = "sim")]
-    if crate::pulse::stall::is_due(Loop::Committer) {
-        drop(store.update(|_| -> Result<(Batch, ()), crate::store::ReadError> {
-            loop {
-                std::thread::park();
-            }
-        }));
+    if stall::is_due(Loop::Committer.name()) {
+        drop(
+            store.update(|_| -> Result<(Batch, ()), crate::store::ReadError> {
+                stall::stand_still()
+            }),
+        );
     }
     let passed = store.commit(Batch::new());
     tokio::spawn(async move {

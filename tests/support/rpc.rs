@@ -53,6 +53,19 @@ impl Rpc {
         self.reader.get_ref().as_raw_fd()
     }
 
+    /// Whether something has come that is still unread, or the other side has closed.
+    pub(crate) fn has_reply(&self) -> bool {
+        let stream = self.reader.get_ref();
+        stream.set_nonblocking(true).unwrap();
+        let peeked = nix::sys::socket::recv(
+            stream.as_raw_fd(),
+            &mut [0],
+            nix::sys::socket::MsgFlags::MSG_PEEK,
+        );
+        stream.set_nonblocking(false).unwrap();
+        peeked != Err(nix::errno::Errno::EAGAIN)
+    }
+
     /// The next line; none when the other side closed.
     pub(crate) fn read(&mut self) -> Option<Value> {
         let mut line = String::new();
