@@ -1,0 +1,56 @@
+"""Two accounts on one machine: each with its own configuration, state and socket, and
+no way from one to the other."""
+
+from container import need, ok, until
+from lab import PACE, PEOPLE
+
+NAMES = ("a", "b")
+ACCOUNTS = {"a": "15550121", "b": "15550122"}
+
+
+def socket_of(name):
+    return f"/run/tetherd-{name}/control.sock"
+
+
+def state_of(name):
+    return f"/var/lib/private/tetherd-{name}"
+
+
+def two_accounts(lab):
+    for name in NAMES:
+        lab.configure(PACE, path=f"/etc/tetherd/{name}.toml", keep=False)
+        lab.systemctl("enable", "--now", f"tetherd@{name}.socket", f"tetherd@{name}.service")
+        until(f"tetherd@{name}", lambda: lab.is_active(f"tetherd@{name}.service"))
+        lab.pair(socket_of(name), ACCOUNTS[name])
+    for name in NAMES:
+        lab.ask("message.send", socket_of(name), to=PEOPLE[0], text=f"from-{name} 0")
+    for name in NAMES:
+        until(f"the message of {name}", lambda: [
+            m for m in lab.sim("recipient.inbox", number=PEOPLE[0])["messages"]
+            if m["text"] == f"from-{name} 0" and m["from"] == f"+{ACCOUNTS[name]}"])
+        need(lab.box.exists(f"{state_of(name)}/lock"), "no state of its own")
+    ok("tetherd@a and tetherd@b serve an account each, with own socket, state and configuration")
+
+
+def neither_reads_the_other(lab):
+    for name, other in (NAMES, NAMES[::-1]):
+        user = f"tetherd-{name}"
+        uid = lab.box.out("stat", "--format=%u", state_of(name))
+        need(uid == lab.box.out("id", "-u", user), f"the state of {name} is not its user's")
+        # From within its own sandbox, and from outside.
+        for inside in ([f"--target={lab.pid(f'tetherd@{name}.service')}", "--mount"], None):
+            enter = ["nsenter", *inside] if inside else []
+            tried = [*enter, "setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups",
+                     "cat", f"{state_of(other)}/lock"]
+            need(lab.box.run(*tried, check=False).returncode != 0, f"{name} can read {other}")
+        mine = lab.box.run("nsenter", f"--target={lab.pid(f'tetherd@{name}.service')}", "--mount",
+                           "setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "cat",
+                           f"{state_of(name)}/lock")
+        need(mine.stdout.strip(), "the check sees nothing: its own state cannot be read either")
+        answer = lab.ask_as(user, "queue.list", socket=socket_of(other))
+        need(answer.get("error", {}).get("code") == 1006, f"{name} may ask {other}:", answer)
+        need("result" in lab.ask_as(user, "queue.list", socket=socket_of(name)), "nor its own")
+    ok("neither instance's user can read the other's state, or ask it anything")
+
+
+STEPS = [two_accounts, neither_reads_the_other]
