@@ -42,6 +42,8 @@ pub mod demo;
 pub mod exit;
 pub mod fetch;
 pub mod inbox;
+#[cfg(test)]
+mod packaging;
 pub mod pulse;
 pub mod rpc;
 #[cfg(any(feature = "sim", test))]
