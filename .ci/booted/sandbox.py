@@ -7,45 +7,99 @@ from lab import CONFIG, PEOPLE, SOCKET
 WEB_PORT = 80
 HOSTS = (("four.example.test", "127.0.0.1"), ("six.example.test", "::1"))
 KEY = "/etc/credstore/tetherd.key"
+DROP_IN = "/etc/systemd/system/tetherd.service.d/names.conf"
+PROBE = "/run/systemd/system/probe.service"
 WEB = f"""
 import http.server, socket, sys
 class Site(http.server.BaseHTTPRequestHandler):
     def do_HEAD(self):
-        self.send_response(200 if self.path == "/there" else 404)
+        self.send_response(200 if self.path.startswith("/there") else 404)
         self.end_headers()
+    do_GET = do_HEAD
     def log_message(self, form, *words):
         print(form % words, flush=True)
 class Server(http.server.ThreadingHTTPServer):
     address_family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
 Server((sys.argv[1], {WEB_PORT}), Site).serve_forever()
 """
+# What the daemon does, in the daemon's own sandbox: asks for a name, connects to it,
+# writes in its state directory; and what it may not.
+PROBING = f"""
+import os, socket
+for name, address in {HOSTS!r}:
+    found = {{entry[4][0] for entry in socket.getaddrinfo(name, {WEB_PORT})}}
+    assert found == {{address}}, (name, found)
+    socket.create_connection((name, {WEB_PORT})).close()
+with open(os.environ["STATE_DIRECTORY"] + "/probe", "w") as file:
+    file.write("written")
+    os.fsync(file.fileno())
+def fails(what, *how):
+    try:
+        what(*how)
+    except OSError:
+        return
+    raise AssertionError(how)
+fails(open, "/var/lib/probe", "w")
+fails(open, "/etc/probe", "w")
+fails(os.listdir, "/home/sender")
+fails(socket.socket, socket.AF_NETLINK, socket.SOCK_RAW)
+"""
 
 
-def names_are_resolved_to_both_families(lab):
+def web_servers(lab):
     hosts = lab.box.read("/etc/hosts") if lab.box.exists("/etc/hosts") else ""
     hosts += "".join(f"{address} {name}\n" for name, address in HOSTS)
     lab.box.write("/etc/hosts", hosts)
     lab.box.write("/srv/boot/web.py", WEB)
     for name, address in HOSTS:
-        unit = name.partition(".")[0]
-        lab.box.run("systemd-run", "--quiet", f"--unit=web-{unit}", "python3",
-                    "/srv/boot/web.py", address)
-    # Addresses of this machine are nobody's business, but here.
-    lab.restart({"fetch.allow_addresses": '["127.0.0.0/8", "::1"]'})
-    for name, _ in HOSTS:
         unit = f"web-{name.partition('.')[0]}"
-        link = f"http://{name}:{WEB_PORT}"
+        lab.box.run("systemd-run", "--quiet", f"--unit={unit}", "python3", "/srv/boot/web.py",
+                    address)
         until(f"{unit} to listen", lambda: lab.box.run(
             "python3", "-c", "import socket, sys; socket.create_connection(sys.argv[1:])",
             name, str(WEB_PORT), check=False).returncode == 0)
-        lab.ctl("send", PEOPLE[4], f"link {link}/there")
-        lab.ctl("send", PEOPLE[4], f"link {link}/gone")
-        lab.wait_journal('"HEAD /there', unit=unit)
+
+
+def the_sandbox_lets_through_what_is_needed(lab):
+    """The unit as it is, around another program: a build with the simulator asks no
+    resolver, and so cannot show by itself that the unit lets it."""
+    unit = lab.systemctl("cat", "tetherd.service")
+    for line, instead in (("Type=notify", "Type=oneshot"), ("Restart=on-failure", "Restart=no"),
+                          ("ExecStart=/usr/bin/tetherd", "ExecStart=python3 /srv/boot/probe.py"),
+                          ("StateDirectory=tetherd", "StateDirectory=probe"),
+                          ("Requires=tetherd.socket", "")):
+        need(f"\n{line}\n" in unit, "the unit has no", line)
+        unit = unit.replace(f"\n{line}\n", f"\n{instead}\n")
+    lab.box.write("/srv/boot/probe.py", PROBING)
+    lab.box.write(PROBE, unit)
+    lab.systemctl("daemon-reload")
+    done = lab.box.run("systemctl", "start", "probe.service", check=False)
+    need(done.returncode == 0, *lab.journal("", unit="probe.service"))
+    lab.box.remove(PROBE)
+    lab.systemctl("daemon-reload")
+    ok("the unit's sandbox lets names be resolved, IPv4 and IPv6 be used, and the state be "
+       "written, and nothing else be written")
+
+
+def both_families_are_used(lab):
+    names = ",".join(f"{name}={address}" for name, address in HOSTS)
+    lab.box.write(DROP_IN, f"[Service]\nEnvironment=TETHERD_SIM_HOSTS={names}\n")
+    lab.systemctl("daemon-reload")
+    # Addresses of this machine are nobody's business, but here.
+    lab.restart({"fetch.allow_addresses": '["127.0.0.0/8", "::1"]'})
+    for name, _ in HOSTS:
+        lab.ctl("send", PEOPLE[4], f"link http://{name}/there")
+        lab.ctl("send", PEOPLE[4], f"link http://{name}/gone")
+        lab.wait_journal('"HEAD /there', unit=f"web-{name.partition('.')[0]}")
         until("the link that leads nowhere to be parked", lambda: [
             m for m in lab.ask("queue.list", filter={"states": ["parked"]})["messages"]
-            if name in m["text"] and m["reason"] and "link_broken" in str(m["reason"])])
-        until("the other to arrive", lambda: (PEOPLE[4], f"link {link}/there") in lab.arrived())
-    ok("inside the sandbox names are resolved, and servers reached by IPv4 and by IPv6")
+            if f"{name}/gone" in m["preview"] and "link_broken" in str(m["reason"])])
+        until("the other to arrive", lambda: (PEOPLE[4], f"link http://{name}/there")
+              in lab.arrived())
+    lab.ctl("clear", "--yes")
+    lab.box.remove(DROP_IN)
+    lab.systemctl("daemon-reload")
+    ok("the daemon looks at links by IPv4 and by IPv6, and parks one that leads nowhere")
 
 
 def the_key_comes_from_systemd(lab):
@@ -91,5 +145,6 @@ def a_wrong_configuration_is_not_tried_again(lab):
     ok("a wrong configuration (exit code 78) is not tried again, and `systemctl status` says why")
 
 
-STEPS = [names_are_resolved_to_both_families, the_key_comes_from_systemd,
+STEPS = [web_servers, the_sandbox_lets_through_what_is_needed, both_families_are_used,
+         the_key_comes_from_systemd,
          a_wrong_configuration_is_not_tried_again]
