@@ -101,10 +101,14 @@ class Container:
             self.nspawn.wait()
 
     def run(self, *command, user=None, check=True, stdin=""):
-        """Runs a command to its end. As a user: with their groups, as after a login."""
+        """Runs a command to its end. As a user: with their groups, as after a login. A
+        number is a user that no database knows, and who has no groups."""
         into = ["nsenter", f"--target={self.leader}", "--all", "--wd=/", "--"]
         if user:
-            into += ["setpriv", f"--reuid={user}", f"--regid={self.group_of(user)}", "--init-groups"]
+            known = not user.isdigit()
+            group = self.out("id", "-g", user) if known else user
+            into += ["setpriv", f"--reuid={user}", f"--regid={group}",
+                     "--init-groups" if known else "--clear-groups"]
         done = subprocess.run(into + list(command), env=CLEAN, input=stdin, text=True,
                               capture_output=True, timeout=DEADLINE_S, check=False)
         if check:
@@ -115,9 +119,6 @@ class Container:
     def out(self, *command, **how):
         """What a command prints, without its last newline."""
         return self.run(*command, **how).stdout.rstrip("\n")
-
-    def group_of(self, user):
-        return self.out("id", "-g", user)
 
     def path(self, inside):
         """A path of the running system, as it is reached from outside."""

@@ -2,7 +2,7 @@
 doubled."""
 
 from container import need, ok, until
-from lab import PACE
+from lab import HELD, PACE
 
 KILLS = 2
 # Of each batch some are on their way while it happens.
@@ -63,4 +63,19 @@ def is_killed_by_the_watchdog(lab):
     lab.restart()
 
 
-STEPS = [survives_kill_9, is_killed_by_the_watchdog]
+def comes_back_with_the_machine(lab):
+    """Halted and booted with messages queued, and nobody has to do anything."""
+    lab.restart(HELD)
+    sent = lab.send("boot", BATCH)
+    lab.box.stop()
+    lab.box.start()
+    lab.run_sim()
+    until("the daemon to be active", lab.is_active)
+    need(lab.show("NRestarts") == "0", "it took more than one start")
+    lab.wait_connected()
+    lab.reload(PACE)
+    lab.wait_exactly_once(sent, "boot")
+    ok(f"the machine is booted anew: the daemon is there, and none of {BATCH} lost or doubled")
+
+
+STEPS = [survives_kill_9, is_killed_by_the_watchdog, comes_back_with_the_machine]

@@ -1,6 +1,7 @@
 """Two accounts on one machine: each with its own configuration, state and socket, and
 no way from one to the other."""
 
+from access import DENIED
 from container import need, ok, until
 from lab import PACE, PEOPLE
 
@@ -34,21 +35,20 @@ def two_accounts(lab):
 
 def neither_reads_the_other(lab):
     for name, other in (NAMES, NAMES[::-1]):
-        user = f"tetherd-{name}"
-        uid = lab.box.out("stat", "--format=%u", state_of(name))
-        need(uid == lab.box.out("id", "-u", user), f"the state of {name} is not its user's")
-        # From within its own sandbox, and from outside.
-        for inside in ([f"--target={lab.pid(f'tetherd@{name}.service')}", "--mount"], None):
-            enter = ["nsenter", *inside] if inside else []
-            tried = [*enter, "setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups",
-                     "cat", f"{state_of(other)}/lock"]
-            need(lab.box.run(*tried, check=False).returncode != 0, f"{name} can read {other}")
-        mine = lab.box.run("nsenter", f"--target={lab.pid(f'tetherd@{name}.service')}", "--mount",
-                           "setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "cat",
-                           f"{state_of(name)}/lock")
-        need(mine.stdout.strip(), "the check sees nothing: its own state cannot be read either")
+        pid = lab.pid(f"tetherd@{name}.service")
+        user = lab.box.out("stat", "--format=%u", f"/proc/{pid}")
+        need(user == lab.box.out("stat", "--format=%u", state_of(name)) != "0", user,
+             f"runs {name}, and does not own its state")
+        within = ["nsenter", f"--target={pid}", "--mount", "setpriv", f"--reuid={user}",
+                  f"--regid={user}", "--clear-groups", "cat"]
+        need(lab.box.out(*within, f"{state_of(name)}/lock") == str(pid),
+             "the check sees nothing: its own state cannot be read either")
+        need(lab.box.run(*within, f"{state_of(other)}/lock", check=False).returncode,
+             f"from within its sandbox {name} can read {other}")
+        need(lab.box.run("cat", f"{state_of(other)}/lock", user=user, check=False).returncode,
+             f"the user of {name} can read {other}")
         answer = lab.ask_as(user, "queue.list", socket=socket_of(other))
-        need(answer.get("error", {}).get("code") == 1006, f"{name} may ask {other}:", answer)
+        need(answer.get("error", {}).get("code") == DENIED, f"{name} may ask {other}:", answer)
         need("result" in lab.ask_as(user, "queue.list", socket=socket_of(name)), "nor its own")
     ok("neither instance's user can read the other's state, or ask it anything")
 

@@ -4,6 +4,7 @@ but one thing: whether messages arrived exactly once."""
 
 import json
 import re
+import socket
 import time
 
 from container import DEADLINE_S, Failed, Refused, ask_on, need, until
@@ -11,6 +12,7 @@ from container import DEADLINE_S, Failed, Refused, ask_on, need, until
 SOCKET = "/run/tetherd/control.sock"
 CONFIG = "/etc/tetherd/tetherd.toml"
 SIM = "/run/sim/control.sock"
+SIM_SAYS = "/srv/boot/ready"
 # What the daemon trusts the simulator by: readable for everybody, and nobody's to purge.
 SIM_CA = "/srv/boot/sim-ca.pem"
 SIM_PORT = 4433
@@ -33,15 +35,18 @@ class Lab:
 
     # The simulator.
 
-    def start_sim(self):
+    def run_sim(self):
+        """As a service of its own; what it knows outlives it."""
         self.box.run(
             "systemd-run", "--unit=tether-sim", "--quiet", "--property=RuntimeDirectory=sim",
-            "--property=StateDirectory=sim", "--property=StandardOutput=file:/srv/boot/ready",
+            "--property=StateDirectory=sim", f"--property=StandardOutput=truncate:{SIM_SAYS}",
             "/srv/boot/tether-sim", "--listen", f"127.0.0.1:{SIM_PORT}", "--control", SIM,
             "--dir", "/var/lib/sim")
-        until("the simulator", lambda: self.box.exists("/srv/boot/ready")
-              and "endpoint" in self.box.read("/srv/boot/ready"))
-        ready = json.loads(self.box.read("/srv/boot/ready"))
+        until("the simulator", lambda: self.box.exists(SIM))
+
+    def start_sim(self):
+        self.run_sim()
+        ready = json.loads(until("the simulator's word", lambda: self.box.read(SIM_SAYS)))
         self.box.write(SIM_CA, self.box.read(ready["ca_file"]))
         # By name: the daemon has to ask the system for its addresses.
         self.box.write("/etc/hosts", "127.0.0.1 localhost\n")
@@ -145,14 +150,13 @@ class Lab:
         self.sim("phone.scan", qr=offer["qr"], account=account)
         self.wait_connected(socket)
 
-    def send(self, batch, count, socket=SOCKET):
+    def send(self, batch, count, first=0):
         """Puts texts into the queue over one connection; answers them by recipient."""
-        import socket as sockets
         sent = []
-        with sockets.socket(sockets.AF_UNIX) as line:
+        with socket.socket(socket.AF_UNIX) as line:
             line.settimeout(DEADLINE_S)
-            line.connect(self.box.path(socket))
-            for n in range(count):
+            line.connect(self.box.path(SOCKET))
+            for n in range(first, first + count):
                 to, text = PEOPLE[n % len(PEOPLE)], f"{batch} {n}"
                 ask_on(line, "message.send", {"to": to, "text": text, "key": f"{batch}-{n}"})
                 sent.append((to, text))
