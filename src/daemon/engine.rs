@@ -398,7 +398,7 @@ impl Engine {
                 Err(_) => NotSent::Passing,
             },
             Ok(None) | Err(_) => {
-                tracing::error!(message = %id, "the body cannot be read from the store");
+                tracing::error!(%id, "the body cannot be read from the store");
                 NotSent::Unsendable
             }
         };
