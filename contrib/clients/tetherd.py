@@ -625,7 +625,7 @@ class TetherdError(Exception):
         remedy: Optional[str] = None,
         retry_after: Optional[float] = None,
     ) -> None:
-        super().__init__(f"{message}; {remedy}" if remedy else message)
+        super().__init__(_sentence(message, remedy))
         self.message = message
         self.kind = kind
         self.code = code
@@ -767,6 +767,15 @@ _TEMPORARY = frozenset(
         "no_answer",
     ]
 )
+
+
+def _sentence(message: str, remedy: Optional[str]) -> str:
+    """Both in one, as `tetherctl` prints them: a remedy is a command, or a sentence."""
+    if not remedy:
+        return message
+    if remedy.startswith("tetherctl "):
+        remedy = f"run `{remedy}`"
+    return f"{message.rstrip('.')}; {remedy[0].lower()}{remedy[1:].rstrip('.')}"
 
 
 def _closed(message: str) -> ConnectionLost:

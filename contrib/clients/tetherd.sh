@@ -32,7 +32,8 @@ tetherd_call() (
         _tetherd_fail 76 'the answer is not understood'
     sentence=$(printf '%s\n' "$reply" | _tetherd_json error.message) || sentence=$kind
     remedy=$(printf '%s\n' "$reply" | _tetherd_json error.data.remedy) || remedy=
-    _tetherd_fail "$(_tetherd_code "$kind")" "$sentence${remedy:+; $remedy}"
+    case $remedy in "tetherctl "*) remedy="run \`$remedy\`" ;; esac
+    _tetherd_fail "$(_tetherd_code "$kind")" "${sentence%.}${remedy:+; $remedy}"
 )
 
 # tetherd_send NUMBER TEXT [KEY]: sends a text, and tells the message's id. The number may be

@@ -29,7 +29,7 @@ def raises(kind, exit_code, of, method, *args, **options):
     except TetherdError as error:
         assert (error.kind, error.exit_code) == (kind, exit_code), (error.kind, error.exit_code)
         assert isinstance(error, of), type(error)
-        assert error.message and str(error).startswith(error.message)
+        assert error.message and str(error).startswith(error.message.rstrip("."))
         return error
     raise AssertionError(f"no error of kind {kind}")
 
