@@ -6,6 +6,7 @@ import time
 import traceback
 
 import access
+import clients
 import crashing
 import installing
 import instances
@@ -15,7 +16,7 @@ from container import CannotBoot, Container, say
 from lab import Lab
 
 # In this order: what a step sets up, later ones may use; the last one leaves nothing.
-PARTS = (installing, access, sandbox, crashing, instances, leaving)
+PARTS = (installing, access, clients, sandbox, crashing, instances, leaving)
 SKIPPED = 75
 
 
@@ -26,17 +27,17 @@ def main():
     lab = Lab(box, packages)
     with open(example, encoding="utf-8") as text:
         lab.example = text.read()
-    step = box.start
+    step = lab.start_sim
     try:
-        step()
-        step = lab.start_sim
+        try:
+            box.start()
+        except CannotBoot as why:
+            say(why)
+            return SKIPPED
         step()
         for part in PARTS:
             for step in part.STEPS:
                 step(lab)
-    except CannotBoot as why:
-        say(why)
-        return SKIPPED
     except Exception:  # Whatever it is: the step has failed.
         print(f"not ok - {step.__name__}", flush=True)
         traceback.print_exc()
