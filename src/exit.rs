@@ -78,6 +78,27 @@ impl ExitCode {
         }
     }
 
+    /// Whether `tetherd` would only fail again until somebody has put something right: the
+    /// units' `RestartPreventExitStatus=`.
+    pub const fn needs_a_person(self) -> bool {
+        match self {
+            ExitCode::Usage
+            | ExitCode::DataErr
+            | ExitCode::Protocol
+            | ExitCode::NoPerm
+            | ExitCode::Config => true,
+            ExitCode::Ok
+            | ExitCode::No
+            | ExitCode::NoInput
+            | ExitCode::Unavailable
+            | ExitCode::Software
+            | ExitCode::CantCreate
+            | ExitCode::IoErr
+            | ExitCode::TempFail
+            | ExitCode::TimedOut => false,
+        }
+    }
+
     /// What it means when `tetherctl` ends with it; empty if it never does.
     pub const fn for_tetherctl(self) -> &'static str {
         match self {
@@ -166,6 +187,15 @@ mod tests {
         for code in ExitCode::ALL {
             assert!(!code.for_tetherctl().is_empty() || !code.for_tetherd().is_empty());
         }
+    }
+
+    #[test]
+    fn the_units_do_not_restart_what_needs_a_person() {
+        let codes = ExitCode::ALL.into_iter().filter(|code| code.needs_a_person());
+        let codes: Vec<String> = codes.map(|code| code.to_string()).collect();
+        let line = format!("\nRestartPreventExitStatus={}\n", codes.join(" "));
+        assert!(include_str!("../systemd/system/tetherd.service").contains(&line), "{line}");
+        assert!(include_str!("../systemd/system/tetherd@.service").contains(&line), "{line}");
     }
 
     #[test]

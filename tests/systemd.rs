@@ -284,6 +284,39 @@ fn a_client_that_came_before_the_daemon_is_served() {
 }
 
 #[test]
+fn who_waits_for_a_start_that_needs_a_person_is_told_so_and_not_left_to_wait() {
+    let lab = Lab::new();
+    let manager = Manager::new(&lab);
+    let listener = UnixListener::bind(lab.socket()).unwrap();
+    let wrong = lab.path().join("wrong.toml");
+    std::fs::write(&wrong, "[queue]\ncapacity = \"many\"\n").unwrap();
+    // A state directory that others may look into.
+    let open = lab.config("");
+    std::fs::DirBuilder::new().mode(0o755).create(lab.path().join("state")).unwrap();
+
+    for (config, code, why) in [(&wrong, 78, "capacity"), (&open, 77, "state")] {
+        let mut early = Rpc::connect(&lab.socket());
+        early.write("status", json!({}));
+        let mut silent = Rpc::connect(&lab.socket());
+        let mut command = activated(config, &listener, "control");
+        command.env("NOTIFY_SOCKET", &manager.path);
+        let mut daemon = Daemon::spawn_as(command, &lab.socket());
+        assert_eq!(daemon.wait().code(), Some(code), "{}", daemon.log());
+        while !manager.wait("STATUS=")[0].contains(why) {}
+        for caller in [&mut early, &mut silent] {
+            let error = caller.read().unwrap()["error"].clone();
+            assert_eq!(error["data"]["kind"], "shutting_down");
+            assert!(error["data"]["remedy"].as_str().unwrap().contains("systemctl status"));
+            assert!(!error.to_string().contains(why), "{error}");
+            assert!(caller.read().is_none());
+        }
+        // Nobody is left for whom it would be started again.
+        listener.set_nonblocking(true).unwrap();
+        assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    }
+}
+
+#[test]
 fn a_passed_socket_of_another_name_is_refused_and_the_log_says_what_to_set() {
     let lab = Lab::new();
     let listener = UnixListener::bind(lab.socket()).unwrap();

@@ -138,11 +138,20 @@ def a_wrong_configuration_is_not_tried_again(lab):
     shown = lab.systemctl("status", "tetherd.service", check=False)
     need("capacity" in shown and CONFIG in shown, "`systemctl status` does not say why:", shown)
     need(lab.is_active("tetherd.socket") and lab.box.exists(SOCKET), "the socket is gone")
+    # Whoever comes is told so, and does not have it started for as long as they wait.
+    starts = len(lab.journal("Starting tetherd"))
+    done = lab.ctl("status", check=False)
+    need(done.returncode == 75 and "cannot start" in done.stderr, done.returncode, done.stderr)
+    need("capacity" not in done.stderr, "a caller is told what the configuration says")
+    until("it to fail", lambda: lab.show("ActiveState") == "failed"
+          and lab.show("SubState", "tetherd.socket") == "listening")
+    need(len(lab.journal("Starting tetherd")) == starts + 1, "it was started again and again")
     lab.box.write(CONFIG, good)
     # Whoever comes once it is mended is served.
     lab.ctl("status")
     lab.wait_connected()
-    ok("a wrong configuration (exit code 78) is not tried again, and `systemctl status` says why")
+    ok("a wrong configuration (exit code 78) is not tried again, `systemctl status` says why, and "
+       "a client is told to ask an administrator")
 
 
 STEPS = [web_servers, the_sandbox_lets_through_what_is_needed, both_families_are_used,

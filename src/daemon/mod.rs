@@ -11,7 +11,7 @@
 //! - [`process`]: `tetherd` itself. [`signals`], [`systemd`], `supervision`: who speaks to
 //!   it from outside. [`log`], `journal`, `phone_news`: what it says.
 //! - [`socket`], [`server`], `connection`, `descriptors`, [`auth`]: the control socket, from
-//!   its path to one request.
+//!   its path to one request. `refusing`: those who wait there for a start that fails.
 //! - `handlers`: a method's parameters, checked. [`engine_handle`]: the way to the engine.
 //! - `engine`: the core's owner, and the queue's only writer. [`clock`]: its clocks.
 //!   `subscribers`, `events`: who is told what changes.
@@ -35,6 +35,7 @@ pub mod mail;
 mod phone_news;
 mod preparing;
 pub mod process;
+mod refusing;
 pub mod server;
 mod settings;
 pub mod signals;

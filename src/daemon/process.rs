@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::config::args::{Args, Command, check_report};
 use crate::config::{Config, Environment, Loaded};
 use crate::daemon::log::{self, LevelHandle};
+use crate::daemon::refusing::refuse_callers;
 use crate::daemon::signals::{Signal, Signals};
 use crate::daemon::systemd::Manager;
 use crate::daemon::{Daemon, StartError};
@@ -18,15 +19,35 @@ const WORKER_THREADS: usize = 2;
 pub fn main() -> std::process::ExitCode {
     let exit = match Args::read() {
         Ok(args) => run(&args),
-        Err(exit) => exit,
+        Err(exit) => never_started(exit, "Wrong arguments"),
     };
     exit.into()
+}
+
+/// The end of a start that needs a person, before the service manager was heard: it is
+/// told why, and so is everybody who waits on its socket.
+fn never_started(exit: ExitCode, sentence: &str) -> ExitCode {
+    if exit.needs_a_person()
+        && let Ok(manager) = Manager::from_environment()
+    {
+        manager.notify().status(sentence);
+        if let Some(listener) = manager.waiting_room() {
+            refuse_callers(&listener);
+        }
+    }
+    exit
 }
 
 fn run(args: &Args) -> ExitCode {
     let named = args.config.as_deref();
     match &args.command {
-        None | Some(Command::Run) => with_config(named, |loaded| serve(loaded, named)),
+        None | Some(Command::Run) => match Config::load(named, &Environment::current()) {
+            Ok(loaded) => serve(loaded, named),
+            Err(error) => {
+                let sentence = error.to_string();
+                never_started(fail(ExitCode::Config, &sentence), &sentence)
+            }
+        },
         Some(Command::CheckConfig) => with_config(named, |loaded| {
             // A reader that has gone away has seen enough.
             let _ = std::io::stdout().write_all(check_report(&loaded).as_bytes());
@@ -83,13 +104,19 @@ async fn run_until_told(
         Err(error) => return refused_to_start(&error.into()),
     };
     let notify = manager.notify();
+    let waiting_room = manager.waiting_room();
     let mut daemon = match Daemon::start_under(&config, manager).await {
         Ok(daemon) => daemon,
         Err(error) => {
             notify.status(&error.to_string());
-            return refused_to_start(&error);
+            let exit = refused_to_start(&error);
+            if let Some(listener) = waiting_room.filter(|_| exit.needs_a_person()) {
+                refuse_callers(&listener);
+            }
+            return exit;
         }
     };
+    drop(waiting_room);
     #[cfg(feature = "sim")]
     if let Err(wrong) = inject(&daemon) {
         return fail(ExitCode::Usage, &wrong);

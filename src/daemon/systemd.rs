@@ -63,6 +63,12 @@ impl Manager {
         })
     }
 
+    /// The listener that was passed, once more: for those who wait there, should the
+    /// daemon not start.
+    pub(super) fn waiting_room(&self) -> Option<UnixListener> {
+        self.listener.as_ref().and_then(|listener| listener.try_clone().ok())
+    }
+
     /// For what is told.
     pub fn notify(&self) -> Notify {
         self.notify
