@@ -41,6 +41,8 @@ pub mod demo;
 pub mod exit;
 pub mod fetch;
 pub mod inbox;
+#[cfg(test)]
+mod manual;
 pub mod pulse;
 pub mod rpc;
 #[cfg(any(feature = "sim", test))]

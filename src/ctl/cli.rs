@@ -302,21 +302,6 @@ mod tests {
         assert!(parse("tetherctl show x1").is_err());
     }
 
-    /// A line of a shell script, without its comment, cut into words.
-    fn words(line: &str) -> Vec<String> {
-        let line = line.split(" #").next().unwrap();
-        let mut words = vec![String::new()];
-        let mut quoted = false;
-        for c in line.trim().chars() {
-            match c {
-                '"' => quoted = !quoted,
-                ' ' if !quoted => words.push(String::new()),
-                c => words.last_mut().unwrap().push(c),
-            }
-        }
-        words
-    }
-
     #[test]
     fn every_command_in_the_readme_is_one() {
         let mut commands = 0;
@@ -328,7 +313,7 @@ mod tests {
                 if line.starts_with('|') || part.contains("COMMAND") || part.contains('`') {
                     continue;
                 }
-                Args::try_parse_from(words(&part)).unwrap();
+                Args::try_parse_from(crate::manual::words(&part)).unwrap();
                 commands += 1;
             }
         }
