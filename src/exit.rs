@@ -140,14 +140,26 @@ impl From<ExitCode> for std::process::ExitCode {
     }
 }
 
-/// The table for `--help`, made of one program's meanings.
+/// The table for `--help`, made of one program's meanings. Broken into lines here, because
+/// clap would begin the second one below the number.
 pub fn help_table(meaning: fn(ExitCode) -> &'static str) -> String {
+    /// With the seven characters before it, a line of a terminal.
+    const MEANING_CHARS_MAX: usize = 72;
     let mut table = String::from("Exit codes:\n");
-    for code in ExitCode::ALL {
-        let text = meaning(code);
-        if !text.is_empty() {
-            table.push_str(&format!("  {:>3}  {text}\n", code.number()));
+    for code in ExitCode::ALL.into_iter().filter(|code| !meaning(*code).is_empty()) {
+        let mut line = format!("  {:>3} ", code.number());
+        let mut used = 0;
+        for word in meaning(code).split(' ') {
+            if used + word.len() >= MEANING_CHARS_MAX {
+                line.push_str("\n      ");
+                used = 0;
+            }
+            line.push(' ');
+            line.push_str(word);
+            used += 1 + word.len();
         }
+        table.push_str(&line);
+        table.push('\n');
     }
     table
 }
