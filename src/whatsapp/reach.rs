@@ -199,7 +199,8 @@ fn verdict(error: &io::Error) -> TlsFault {
         || is(CertificateError::NotValidForName)
     {
         TlsFault::WrongName
-    } else if is(CertificateError::UnknownIssuer) {
+    } else if is(CertificateError::UnknownIssuer) || is(CertificateError::BadSignature) {
+        // The second: somebody took the name of one whom we trust.
         TlsFault::UnknownIssuer
     } else {
         TlsFault::Certificate
@@ -222,7 +223,8 @@ mod tests {
         assert_eq!(of(CertificateError::NotValidYet), TlsFault::NotYetValid);
         assert_eq!(of(CertificateError::NotValidForName), TlsFault::WrongName);
         assert_eq!(of(CertificateError::UnknownIssuer), TlsFault::UnknownIssuer);
-        assert_eq!(of(CertificateError::BadSignature), TlsFault::Certificate);
+        assert_eq!(of(CertificateError::BadSignature), TlsFault::UnknownIssuer);
+        assert_eq!(of(CertificateError::BadEncoding), TlsFault::Certificate);
         assert_eq!(verdict(&ErrorKind::ConnectionReset.into()), TlsFault::Broken);
     }
 

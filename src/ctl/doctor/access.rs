@@ -62,12 +62,12 @@ impl Facts {
     }
 }
 
-fn may(tier: Option<Tier>) -> &'static str {
+fn has(tier: Option<Tier>) -> &'static str {
     match tier {
-        None => "nothing",
-        Some(Tier::Read) => "look (read)",
-        Some(Tier::Send) => "look and send (send)",
-        Some(Tier::Admin) => "do everything (admin)",
+        None => "no rights",
+        Some(Tier::Read) => "the tier read (look)",
+        Some(Tier::Send) => "the tier send (look, and send)",
+        Some(Tier::Admin) => "the tier admin (everything)",
     }
 }
 
@@ -77,42 +77,44 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     let expected = facts.tier(&facts.groups);
     let after_login = facts.tier(&facts.listed);
     let mut findings = Vec::new();
-    let now = facts.granted.unwrap_or(expected);
     match facts.granted {
         None if facts.configured.is_none() => {}
         None => {
-            let what = format!("By the configuration, {user} may {}.", may(expected));
+            let what = format!("By the configuration, {user} has {}.", has(expected));
             findings.push(ABOUT.note("access_by_configuration", what));
         }
-        Some(None) => findings.push(refused(facts, after_login)),
+        Some(None) => findings.push(refused(facts, expected, after_login)),
         Some(tier) => {
-            findings.push(ABOUT.ok("access_ok", format!("{user} may {}.", may(tier))));
+            findings.push(ABOUT.ok("access_ok", format!("{user} has {}.", has(tier))));
         }
     }
-    if after_login > now && facts.granted != Some(None) {
+    if after_login > expected && facts.granted != Some(None) {
         let what = format!(
-            "{user} was added to a group after logging in: a new login may {}, this one {}.",
-            may(after_login),
-            may(now)
+            "{user} was added to a group after logging in: a new login has {}, this one {}.",
+            has(after_login),
+            has(expected)
         );
         findings.push(ABOUT.warning("access_needs_login", what).remedy("log out, and in again"));
     }
-    if facts.configured.is_some() && facts.granted.is_some_and(|granted| granted != expected) {
+    let differs = facts.granted.flatten().is_some_and(|granted| Some(granted) != expected);
+    if facts.configured.is_some() && differs {
         let what = format!(
-            "The configuration lets {user} {}, and the daemon {}: it was started with another one.",
-            may(expected),
-            may(now)
+            "The configuration gives {user} {}, and the daemon {}: it was started with another one.",
+            has(expected),
+            has(facts.granted.flatten())
         );
         findings.push(ABOUT.warning("access_differs", what).remedy(facts.whose.restart()));
     }
     findings
 }
 
-fn refused(facts: &Facts, after_login: Option<Tier>) -> Finding {
+fn refused(facts: &Facts, expected: Option<Tier>, after_login: Option<Tier>) -> Finding {
     let user = &facts.user;
-    let what = format!("The daemon lets {user} do nothing.");
+    let what = format!("The daemon refuses {user}, who is in none of its groups.");
     let group = facts.configured.iter().flatten().find(|group| group.gid.is_some());
     let remedy = match (after_login, group) {
+        // By the file it would not: the daemon was started with another one.
+        _ if expected.is_some() => facts.whose.restart(),
         (Some(_), _) => "log out, and in again: the login is older than the membership".to_owned(),
         (None, Some(group)) => {
             format!("usermod -aG {} {user}, then log in again", group.name)

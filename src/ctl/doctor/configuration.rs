@@ -8,6 +8,7 @@ use nix::unistd::Group;
 
 use crate::config::{Config, ConfigError, Environment, Loaded};
 use crate::ctl::doctor::finding::{Finding, Topic};
+use crate::ctl::doctor::machine::quoted;
 use crate::ctl::doctor::subject::Whose;
 use crate::daemon::auth::GroupRef;
 use crate::exit::ExitCode;
@@ -176,9 +177,10 @@ fn errors(error: &ConfigError) -> Vec<Finding> {
 
 fn access_to_file(facts: &Facts, file: &str) -> Option<Finding> {
     let File::Seen { mode } = facts.seen else { return None };
+    let shell = facts.file.as_deref().map(quoted).unwrap_or_default();
     if mode & 0o022 != 0 {
         let what = format!("Others than its owner may change {file} (mode {:04o}).", mode & 0o7777);
-        return Some(ABOUT.warning("config_writable", what).remedy(format!("chmod go-w {file}")));
+        return Some(ABOUT.warning("config_writable", what).remedy(format!("chmod go-w {shell}")));
     }
     if facts.dynamic_user && mode & 0o004 == 0 {
         let what = format!(
@@ -186,7 +188,7 @@ fn access_to_file(facts: &Facts, file: &str) -> Option<Finding> {
             mode & 0o7777
         );
         return Some(
-            ABOUT.warning("config_closed_to_service", what).remedy(format!("chmod o+r {file}")),
+            ABOUT.warning("config_closed_to_service", what).remedy(format!("chmod o+r {shell}")),
         );
     }
     None
@@ -202,13 +204,14 @@ fn judge_key(key: &Key, facts: &Facts) -> Option<Finding> {
             Some(ABOUT.note("key_not_checked", what).remedy("sudo tetherctl doctor"))
         }
         Err(error) => {
-            let what = format!("{error}: the daemon does not start.");
-            let remedy = format!("head -c 32 /dev/urandom > {}", key.path.display());
+            let what = error.to_string().replacen("the", "The", 1);
+            let what = format!("{what}: the daemon does not start.");
+            let remedy = format!("head -c 32 /dev/urandom > {}", quoted(&key.path));
             let remedy = format!("put the key back; for a new pairing, {remedy}");
             Some(ABOUT.failure("key_unusable", ExitCode::Config, what).remedy(remedy))
         }
         Ok(()) if key.mode.is_some_and(|mode| mode & 0o077 != 0) => {
-            let path = key.path.display();
+            let path = quoted(&key.path);
             let what = format!("Others than its owner may use the key file {path}.");
             Some(ABOUT.warning("key_open", what).remedy(format!("chmod 600 {path}")))
         }

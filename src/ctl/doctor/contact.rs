@@ -21,6 +21,8 @@ pub(crate) struct Contact {
     /// What the caller may do; none: nothing, or it is not known.
     pub(crate) tier: Option<Tier>,
     pub(crate) version: Option<Version>,
+    /// What its sources were, if it says so.
+    pub(crate) revision: Option<String>,
     pub(crate) status: Option<Status>,
     pub(crate) explanation: Option<Explanation>,
     /// What of the daemon's answers did not read.
@@ -43,6 +45,7 @@ impl Contact {
             answer: Answer::Late(limit.as_secs()),
             tier: None,
             version: None,
+            revision: None,
             status: None,
             explanation: None,
             unread: None,
@@ -61,11 +64,18 @@ impl Contact {
     }
 
     async fn ask(&mut self, client: &Client, limit: Duration) {
-        match client.call(call::Version, &NoParams {}).await {
-            Ok(version) => {
+        let version = client.call_raw(Method::Version.name(), &json!({})).await;
+        let read = version.and_then(|wire| {
+            let revision = wire["revision"].as_str().map(str::to_owned);
+            let version: Version = serde_json::from_value(wire).map_err(ClientError::Decode)?;
+            Ok((version, revision))
+        });
+        match read {
+            Ok((version, revision)) => {
                 self.answer = Answer::Yes;
                 self.tier = Some(Tier::Read);
                 self.version = Some(version);
+                self.revision = revision;
             }
             Err(error) => return self.not_told(&error, limit),
         }

@@ -14,6 +14,8 @@ pub(crate) struct Own {
     pub(crate) version: String,
     pub(crate) protocol: u32,
     pub(crate) sim: bool,
+    /// What its sources were, if the build knew it.
+    pub(crate) revision: Option<String>,
 }
 
 impl Own {
@@ -22,6 +24,7 @@ impl Own {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             protocol: PROTOCOL_VERSION,
             sim: cfg!(feature = "sim"),
+            revision: option_env!("TETHERD_REVISION").filter(|r| !r.is_empty()).map(str::to_owned),
         }
     }
 }
@@ -41,7 +44,12 @@ pub(crate) fn judge_version(
         findings
             .push(ABOUT.failure("answer_not_understood", ExitCode::Protocol, what).remedy(remedy));
     }
-    findings.extend(contact.version.as_ref().map(|daemon| compared(own, daemon, whose)));
+    findings.extend(
+        contact
+            .version
+            .as_ref()
+            .map(|daemon| compared(own, daemon, contact.revision.as_deref(), whose)),
+    );
     if replaced {
         let what = "The daemon runs a program that has been replaced on disk since.";
         findings.push(ABOUT.note("daemon_replaced", what).remedy(whose.restart()));
@@ -60,9 +68,17 @@ pub(crate) fn judge_version(
     findings
 }
 
-fn compared(own: &Own, daemon: &Version, whose: &Whose) -> Finding {
+fn compared(own: &Own, daemon: &Version, revision: Option<&str>, whose: &Whose) -> Finding {
     const ABOUT: Topic = Topic::Version;
-    let both = format!("tetherd {}, tetherctl {}", daemon.version, own.version);
+    let named = |version: &str, revision: Option<&str>| match revision {
+        Some(revision) => format!("{version} ({revision})"),
+        None => version.to_owned(),
+    };
+    let both = format!(
+        "tetherd {}, tetherctl {}",
+        named(&daemon.version, revision),
+        named(&own.version, own.revision.as_deref())
+    );
     if daemon.protocol != own.protocol {
         let what = format!(
             "The daemon speaks version {} of the contract, this program {} ({both}).",
@@ -71,7 +87,9 @@ fn compared(own: &Own, daemon: &Version, whose: &Whose) -> Finding {
         let remedy = format!("install one version of both programs; then {}", whose.restart());
         return ABOUT.failure("contract_differs", ExitCode::Protocol, what).remedy(remedy);
     }
-    if daemon.version != own.version {
+    // A build from a tarball knows no revision: then the numbers have to do.
+    let other_sources = revision.zip(own.revision.as_deref()).is_some_and(|(a, b)| a != b);
+    if daemon.version != own.version || other_sources {
         let what = format!("The versions differ: {both}. They understand each other.");
         return ABOUT.note("version_differs", what).remedy(whose.restart());
     }
@@ -79,13 +97,13 @@ fn compared(own: &Own, daemon: &Version, whose: &Whose) -> Finding {
 }
 
 /// What to say about messages.
-pub(crate) fn judge_messages(contact: &Contact) -> Vec<Finding> {
+pub(crate) fn judge_messages(contact: &Contact, whose: &Whose) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(contact.status.as_ref().and_then(connected));
     if let Some(explanation) = &contact.explanation {
         findings.extend(held(explanation));
     }
-    findings.extend(contact.status.as_ref().map(secrets));
+    findings.extend(contact.status.as_ref().map(|status| secrets(status, whose)));
     findings
 }
 
@@ -159,13 +177,27 @@ fn severity(kind: CauseKind) -> Severity {
     }
 }
 
-fn secrets(status: &Status) -> Finding {
+fn secrets(status: &Status, whose: &Whose) -> Finding {
     const ABOUT: Topic = Topic::State;
     if status.store.sealed {
         return ABOUT.ok("secrets_sealed", "The session's secrets lie encrypted in the store.");
     }
     let what = "The session's secrets lie plain in the store: who copies it can be the account.";
-    ABOUT
-        .note("secrets_plain", what)
-        .remedy("give the daemon a key (state.key_file, or /etc/credstore/tetherd.key)")
+    // Where the units look for the key.
+    let credential = match whose {
+        Whose::System => Some("tetherd".to_owned()),
+        Whose::Instance(name) => Some(format!("tetherd-{name}")),
+        Whose::User => None,
+    };
+    let remedy = match credential {
+        Some(name) => format!(
+            "head -c 32 /dev/urandom | install -D -m 600 /dev/stdin /etc/credstore/{name}.key; \
+             then {}",
+            whose.restart()
+        ),
+        None => {
+            "set key_file under [state] to a file of 32 random bytes, kept elsewhere".to_owned()
+        }
+    };
+    ABOUT.note("secrets_plain", what).remedy(remedy)
 }

@@ -62,8 +62,8 @@ end with what to do. Nothing is changed, and nothing is sent to the network's se
 TLS handshake. As root it sees more.
 
 Ends with 0 if nothing is worse than a note, with 1 for warnings, and for failures with the \
-code of the first: 78 configuration or clock, 77 not allowed, 76 versions, 69 no daemon, or \
-no way to the server, 65 a damaged store, 74 a full disk, or no answer.
+code of the first: 65 a damaged store, 69 no daemon, or no way to the server, 74 a full \
+disk, or no answer, 75 a busy daemon, 76 versions, 77 not allowed, 78 configuration or clock.
 
 With --json: a finding a line, {\"id\",\"severity\",\"topic\",\"what\",\"remedy\"}. The ids \
 are stable.";
@@ -168,7 +168,7 @@ async fn examine(asked: Asked<'_>, env: &Environment) -> (Vec<Finding>, Option<C
     if let Some(contact) = &contact {
         let own = daemon::Own::this();
         findings.extend(daemon::judge_version(&own, contact, is_replaced(daemon), &whose));
-        findings.extend(daemon::judge_messages(contact));
+        findings.extend(daemon::judge_messages(contact, &whose));
     }
     findings.push(clock::judge(clock::Facts::gather()));
     findings.sort_by_key(|finding| finding.topic);

@@ -119,7 +119,9 @@ pub(crate) fn judge(facts: Option<&Facts>) -> Vec<Finding> {
             ABOUT.note("service_starting", format!("{name}.service is starting."))
         }
         state => {
-            let what = format!("{name}.service is {state}{}.", ended(service.exit));
+            let again = service.sub == "auto-restart";
+            let state = if again { "fails again and again" } else { &format!("is {state}") };
+            let what = format!("{name}.service {state}{}.", ended(service.exit));
             let remedy = format!(
                 "journalctl -u {name}.service -n 20 tells why; then systemctl restart {name}.service"
             );

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 
 use crate::ctl::doctor::finding::{Finding, Topic};
+use crate::ctl::doctor::machine::quoted;
 use crate::ctl::doctor::subject::{Rule, Whose};
 use crate::daemon::socket::knock;
 use crate::exit::ExitCode;
@@ -126,11 +127,12 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     let elsewhere = matches!(seen.rule, Rule::Configured) && facts.seen.len() > 1;
     if elsewhere {
         let what =
-            format!("The configuration has the socket at {path}, where tetherctl looks not.");
-        let remedy = format!("export TETHERD_SOCKET={path}");
+            format!("The configuration has the socket at {path}, where tetherctl does not look.");
+        let remedy = format!("export TETHERD_SOCKET={}", quoted(&seen.path));
         findings.push(ABOUT.warning("socket_elsewhere", what).remedy(remedy));
     }
     if let Some(configured) = &facts.configured
+        && seen.knock == Knock::Listens
         && !elsewhere
         && *configured != seen.path
     {
@@ -144,9 +146,10 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
         other.path != seen.path && other.knock == Knock::Listens && other.rule != Rule::Configured
     });
     findings.extend(others.map(|other| {
+        let shell = quoted(&other.path);
         let other = other.path.display();
         let what = format!("Another daemon listens at {other}; tetherctl speaks to {path}.");
-        ABOUT.note("two_daemons", what).remedy(format!("tetherctl --socket {other} doctor"))
+        ABOUT.note("two_daemons", what).remedy(format!("tetherctl --socket {shell} doctor"))
     }));
     findings
 }
@@ -187,7 +190,7 @@ fn lets_in(mode: u32, owner: u32, group: u32) -> bool {
 fn start(facts: &Facts) -> String {
     match facts.whose.unit() {
         Some(unit) if facts.installed => format!("systemctl enable --now {unit}.socket"),
-        Some(_) | None => "tetherd".to_owned(),
+        Some(_) | None => "start `tetherd`, or name its socket with --socket".to_owned(),
     }
 }
 
@@ -197,11 +200,11 @@ fn nobody(facts: &Facts) -> Finding {
         facts.seen.iter().map(|seen| seen.path.display().to_string()).collect();
     let at = |file: fn(File) -> bool| facts.seen.iter().find(|seen| file(seen.file));
     if let Some(other) = at(|file| file == File::Other) {
-        let path = other.path.display();
+        let (path, shell) = (other.path.display(), quoted(&other.path));
         let what = format!("{path} is there and is no socket: the daemon does not start.");
         return ABOUT
             .failure("socket_not_a_socket", ExitCode::Unavailable, what)
-            .remedy(format!("mv {path} {path}.old"));
+            .remedy(format!("mv {shell} {shell}.old"));
     }
     if let Some(stale) = at(|file| matches!(file, File::Socket { .. })) {
         let path = stale.path.display();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::ctl::doctor::finding::{Finding, Topic};
-use crate::ctl::doctor::machine::with_limit;
+use crate::ctl::doctor::machine::{quoted, with_limit};
 use crate::ctl::doctor::subject::Whose;
 use crate::exit::ExitCode;
 use crate::spool;
@@ -126,7 +126,7 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
         return vec![
             ABOUT
                 .failure("state_not_a_directory", ExitCode::Config, what)
-                .remedy(format!("mv {dir} {dir}.old")),
+                .remedy(format!("mv {0} {0}.old", quoted(&facts.dir))),
         ];
     }
     let mut findings = Vec::new();
@@ -172,7 +172,8 @@ fn owner(facts: &Facts, survey: &Survey) -> Option<Finding> {
     }
     let (dir, owner) = (facts.dir.display(), survey.owner);
     let what = format!("{dir} belongs to user {owner}, and the daemon is user {right}.");
-    let remedy = format!("chown -R {right} {dir}");
+    // The slash: it may be a link.
+    let remedy = format!("chown -R {right} {}/", quoted(&facts.dir));
     Some(ABOUT.failure("state_owner", ExitCode::NoPerm, what).remedy(remedy))
 }
 
@@ -182,7 +183,7 @@ fn mode(facts: &Facts, survey: &Survey) -> Option<Finding> {
     }
     let (dir, mode) = (facts.dir.display(), survey.mode);
     let what = format!("{dir} is open to others (mode {mode:04o}): the daemon does not start.");
-    let remedy = format!("chmod 700 {dir}");
+    let remedy = format!("chmod 700 {}", quoted(&facts.dir));
     Some(ABOUT.failure("state_open", ExitCode::NoPerm, what).remedy(remedy))
 }
 
@@ -216,7 +217,7 @@ fn room(facts: &Facts, survey: &Survey) -> Finding {
     let free = mebibytes(survey.free_bytes);
     let remedy = "make room on that disk";
     if survey.too_full_to_start || !survey.takes_files {
-        let what = format!("The disk of {dir} is full: the daemon does not start on it.");
+        let what = format!("The disk of {dir} is full: the daemon cannot work on it.");
         return ABOUT.failure("disk_full", ExitCode::IoErr, what).remedy(remedy);
     }
     if survey.free_bytes < spool::DISK_FREE_MIN {

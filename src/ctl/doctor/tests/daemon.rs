@@ -44,6 +44,7 @@ pub(super) fn access() -> Vec<Case> {
         ("access: a member since after the login", judge(&ada(&[100], &[100, SEND], Some(None)))),
         ("access: more after a new login", judge(&ada(&[SEND], &[SEND, ADMIN], send))),
         ("access: the daemon has other groups", judge(&ada(&[ADMIN], &[ADMIN], send))),
+        ("access: the daemon knows other groups only", judge(&ada(&[ADMIN], &[ADMIN], Some(None)))),
         ("access: no daemon", judge(&ada(&[SEND], &[SEND], None))),
         ("access: no daemon, configuration unknown", judge(&unknown(None))),
     ]
@@ -55,6 +56,7 @@ fn contact() -> Contact {
         answer: Answer::Yes,
         tier: Some(Tier::Read),
         version: None,
+        revision: None,
         status: None,
         explanation: None,
         unread: None,
@@ -62,7 +64,7 @@ fn contact() -> Contact {
 }
 
 pub(super) fn version() -> Vec<Case> {
-    let own = Own { version: "1.2.0".to_owned(), protocol: 1, sim: false };
+    let own = Own { version: "1.2.0".to_owned(), protocol: 1, sim: false, revision: None };
     let daemon = |version: &str, protocol, sim| {
         let version: Value =
             json!({ "name": "tetherd", "version": version, "protocol": protocol, "sim": sim });
@@ -71,10 +73,23 @@ pub(super) fn version() -> Vec<Case> {
     };
     let judge = |contact: &Contact| judge_version(&own, contact, false, &Whose::System);
     let sim = Own { sim: true, ..own.clone() };
+    let of = |revision: &str| Own { revision: Some(revision.to_owned()), ..own.clone() };
+    let from = |revision: &str| Contact {
+        revision: Some(revision.to_owned()),
+        ..daemon("1.2.0", 1, false)
+    };
     let odd = Contact { unread: Some("missing field `queue`".to_owned()), ..contact() };
     vec![
         ("version: the same", judge(&daemon("1.2.0", 1, false))),
         ("version: another", judge(&daemon("1.1.0", 1, false))),
+        (
+            "version: from other sources",
+            judge_version(&of("aaaa"), &from("bbbb"), false, &Whose::System),
+        ),
+        (
+            "version: from the same sources",
+            judge_version(&of("aaaa"), &from("aaaa"), false, &Whose::System),
+        ),
         ("version: a newer contract", judge(&daemon("2.0.0", 2, false))),
         ("version: an answer that does not read", judge(&odd)),
         (
@@ -113,10 +128,16 @@ pub(super) fn messages() -> Vec<Case> {
     };
     let holds = fake::status()["holds"].clone();
     vec![
-        ("messages: quiet", judge_messages(&explained(&json!(quiet), &json!([])))),
-        ("messages: everything", judge_messages(&explained(&json!(all), &json!([])))),
-        ("messages: a daemon without causes", judge_messages(&explained(&json!([]), &holds))),
-        ("messages: encrypted secrets", judge_messages(&sealed)),
-        ("messages: not for this caller", judge_messages(&contact())),
+        ("messages: quiet", judge_messages(&explained(&json!(quiet), &json!([])), &Whose::User)),
+        (
+            "messages: everything",
+            judge_messages(&explained(&json!(all), &json!([])), &Whose::System),
+        ),
+        (
+            "messages: a daemon without causes",
+            judge_messages(&explained(&json!([]), &holds), &Whose::Instance("office".to_owned())),
+        ),
+        ("messages: encrypted secrets", judge_messages(&sealed, &Whose::System)),
+        ("messages: not for this caller", judge_messages(&contact(), &Whose::System)),
     ]
 }
