@@ -181,6 +181,19 @@ fn a_group_that_is_not_there_and_an_open_state_directory_are_failures() {
 }
 
 #[test]
+fn a_socket_alone_is_looked_at_without_a_guess_at_its_configuration() {
+    let lab = Lab::new();
+    let _daemon = lab.daemon("");
+    let told = run(doctor(&["--socket", lab.socket().to_str().unwrap()]).env_remove("HOME"));
+    assert_eq!(told.ids("failure"), [""; 0]);
+    for id in ["config_unknown", "state_not_checked", "network_not_checked"] {
+        told.has(id, "note");
+    }
+    told.has("socket_ok", "ok");
+    told.has("not_paired", "warning");
+}
+
+#[test]
 fn one_who_listens_and_says_nothing_is_no_daemon() {
     let lab = Lab::new();
     let listener = UnixListener::bind(lab.socket()).unwrap();
@@ -261,6 +274,9 @@ fn nobody_is_told_what_is_not_for_them_and_whom_to_ask() {
     assert_eq!(told.ids("warning"), [""; 0]);
     told.has("state_not_checked", "note");
     told.has("socket_ok", "ok");
+    open(&lab.socket(), 0o600);
+    let told = run(&mut command);
+    assert_eq!((told.code, told.ids("failure")), (77, vec!["socket_denied"]));
     open(&config, 0o600);
     let told = run(&mut command);
     told.has("config_unreadable", "failure");

@@ -95,6 +95,11 @@ impl Facts {
         self.seen != File::Closed && self.loaded.is_ok()
     }
 
+    /// The groups that are there, by number and name.
+    pub(crate) fn known_groups(&self) -> Vec<(u32, String)> {
+        self.groups.iter().filter_map(|group| Some((group.gid?, group.name.clone()))).collect()
+    }
+
     fn is_the_daemon_s_user(&self) -> bool {
         self.root || self.whose == Whose::User
     }
@@ -117,6 +122,12 @@ fn groups(config: &Config) -> Vec<GroupSeen> {
         Some(GroupSeen { tier, name, gid })
     };
     named.into_iter().filter_map(seen).collect()
+}
+
+/// Where a socket is named, and the file that is found by itself has another.
+pub(crate) fn unknown() -> Finding {
+    let what = "Which configuration the daemon of this socket has is not known: not checked.";
+    ABOUT.note("config_unknown", what).remedy("name it with --config")
 }
 
 /// What to say about it.

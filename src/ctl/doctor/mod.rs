@@ -76,16 +76,18 @@ pub(crate) async fn run(
     out: &mut Out,
 ) -> Result<(), Failure> {
     let asked = Asked { socket: socket.as_deref(), config: args.config.as_deref() };
-    let (mut findings, config) = examine(asked, env).await;
+    let Examined { mut findings, config, is_daemons } = examine(asked, env).await;
     tell(&findings, out)?;
     // The network may take a while: the rest is told by then.
     let network = match config {
         Some(config) if !args.offline => {
-            network::judge(&network::gather(&config, network::STEP_LIMIT).await)
+            let way = network::gather(&config, network::STEP_LIMIT).await;
+            network::judge(&way, is_daemons)
         }
         Some(_) => vec![network::skipped("--offline")],
-        None => vec![network::skipped("the configuration is wrong")],
+        None => vec![network::skipped("the configuration is not known")],
     };
+    let network: Vec<Finding> = network.into_iter().map(|found| asked.again(found)).collect();
     tell(&network, out)?;
     findings.extend(network);
     if !out.json() {
@@ -109,8 +111,15 @@ fn tell(findings: &[Finding], out: &mut Out) -> Result<(), Failure> {
     out.flush()
 }
 
-/// Everything but the network, by topic; and the configuration to try the network with.
-async fn examine(asked: Asked<'_>, env: &Environment) -> (Vec<Finding>, Option<Config>) {
+/// Everything but the network, by topic; and what the network is tried with.
+struct Examined {
+    findings: Vec<Finding>,
+    config: Option<Config>,
+    /// Whether the caller reads what the daemon reads.
+    is_daemons: bool,
+}
+
+async fn examine(asked: Asked<'_>, env: &Environment) -> Examined {
     let listens = |path: &Path| Seen::at(path, subject::Rule::User).knock != Knock::Nobody;
     let whose = subject::whose(asked, env, listens, Path::exists);
     let env = subject::environment(&whose, env);
@@ -120,7 +129,10 @@ async fn examine(asked: Asked<'_>, env: &Environment) -> (Vec<Finding>, Option<C
 
     let mut configured = configuration::Facts::gather(asked.config, &env, &whose);
     configured.dynamic_user = service.as_ref().is_some_and(|facts| facts.service.dynamic_user);
-    let config = configured.config().cloned();
+    let is_named = asked.config.is_some() || env.config.is_some();
+    let by_hand = asked.socket.filter(|_| whose == Whose::User && !is_named);
+    let its_own = |config: &&Config| by_hand.is_none_or(|path| path == config.socket.path);
+    let config = configured.config().filter(its_own).cloned();
     let known = config.as_ref().filter(|_| configured.is_known());
 
     let path = config.as_ref().map(|config| config.socket.path.as_path());
@@ -129,7 +141,7 @@ async fn examine(asked: Asked<'_>, env: &Environment) -> (Vec<Finding>, Option<C
         seen: seen.iter().map(|(path, rule)| Seen::at(path, *rule)).collect(),
         whose: whose.clone(),
         configured: known.map(|config| config.socket.path.clone()),
-        gids: configured.groups.iter().filter_map(|group| group.gid).collect(),
+        groups: known.map(|_| configured.known_groups()).unwrap_or_default(),
         installed,
         answer: None,
     };
@@ -141,8 +153,13 @@ async fn examine(asked: Asked<'_>, env: &Environment) -> (Vec<Finding>, Option<C
     socket.answer = contact.as_ref().map(|contact| contact.answer.clone());
 
     let daemon = process(contact.as_ref(), service.as_ref());
-    let daemon_uid = user(contact.as_ref(), daemon);
-    let mut findings = configuration::judge(&configured);
+    // Who started it by hand owns its socket, too.
+    let owner = socket.owner().filter(|_| whose == Whose::User);
+    let daemon_uid = user(contact.as_ref(), daemon).or(owner);
+    let mut findings = match &config {
+        None if configured.loaded.is_ok() => vec![configuration::unknown()],
+        Some(_) | None => configuration::judge(&configured),
+    };
     if let Some(config) = &config {
         let mut facts = state::Facts::gather(config, &whose, LIMIT).await;
         facts.installed = installed;
@@ -150,7 +167,7 @@ async fn examine(asked: Asked<'_>, env: &Environment) -> (Vec<Finding>, Option<C
         facts.daemon_uid = facts.holder().and_then(user_of).or(daemon_uid);
         findings.extend(state::judge(&facts));
     } else {
-        let what = "Not checked: the configuration is wrong.";
+        let what = "Not checked: the configuration is not known.";
         findings.push(Topic::State.note("state_not_checked", what));
     }
     findings.extend(service::judge(service.as_ref()));
@@ -158,7 +175,7 @@ async fn examine(asked: Asked<'_>, env: &Environment) -> (Vec<Finding>, Option<C
 
     let mut access = access::Facts::gather(&whose);
     access.configured = known.map(|_| configured.groups.clone());
-    let would_be = (whose == Whose::User && contact.is_none()).then_some(access.uid);
+    let would_be = (whose == Whose::User).then_some(access.uid);
     access.daemon_uid = daemon_uid.or(would_be);
     access.granted = contact
         .as_ref()
@@ -172,7 +189,9 @@ async fn examine(asked: Asked<'_>, env: &Environment) -> (Vec<Finding>, Option<C
     }
     findings.push(clock::judge(clock::Facts::gather()));
     findings.sort_by_key(|finding| finding.topic);
-    (findings, config)
+    let is_daemons = access.uid == 0 || access.daemon_uid == Some(access.uid);
+    let findings = findings.into_iter().map(|found| asked.again(found)).collect();
+    Examined { findings, config, is_daemons }
 }
 
 /// Which process the daemon is that answers. Where systemd listens, systemd knows.

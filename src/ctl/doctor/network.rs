@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::ctl::doctor::finding::{Finding, Topic};
 use crate::exit::ExitCode;
+use crate::whatsapp::TlsError;
 use crate::whatsapp::reach::{NameFault, Reach, ReachError, TcpFault, TlsFault, reach};
 
 const ABOUT: Topic = Topic::Network;
@@ -25,8 +26,13 @@ pub(crate) fn skipped(why: &str) -> Finding {
 }
 
 /// What to say about it.
-pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
+/// `is_daemons`: whether what the caller may read, the daemon may.
+pub(crate) fn judge(facts: &Facts, is_daemons: bool) -> Vec<Finding> {
     let reach = match facts {
+        Err(ReachError::Trust(TlsError::Unreadable(_))) if !is_daemons => {
+            let finding = skipped("ca_file is not for this user to read");
+            return vec![finding.remedy("sudo tetherctl doctor")];
+        }
         Ok(reach) => reach,
         Err(ReachError::Endpoint(error)) => {
             let what = format!("[session] endpoint: {error}.");

@@ -31,6 +31,7 @@ pub(crate) enum File {
     Closed,
     Socket {
         mode: u32,
+        uid: u32,
         gid: u32,
     },
     Other,
@@ -53,8 +54,8 @@ pub(crate) struct Facts {
     pub(crate) whose: Whose,
     /// Where the configuration has it, if that is known.
     pub(crate) configured: Option<PathBuf>,
-    /// The groups that may use it.
-    pub(crate) gids: Vec<u32>,
+    /// The groups that may use it, by number and name.
+    pub(crate) groups: Vec<(u32, String)>,
     /// Whether systemd knows the units.
     pub(crate) installed: bool,
     /// What the one that listens said to the first question; none: it was not asked.
@@ -78,7 +79,7 @@ impl Seen {
     pub(crate) fn at(path: &Path, rule: Rule) -> Seen {
         let file = match std::fs::metadata(path) {
             Ok(meta) if meta.file_type().is_socket() => {
-                File::Socket { mode: meta.mode() & 0o777, gid: meta.gid() }
+                File::Socket { mode: meta.mode() & 0o777, uid: meta.uid(), gid: meta.gid() }
             }
             Ok(_) => File::Other,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::Closed,
@@ -96,6 +97,14 @@ impl Seen {
 }
 
 impl Facts {
+    /// The user whose socket the chosen one is.
+    pub(crate) fn owner(&self) -> Option<u32> {
+        match self.chosen()?.file {
+            File::Socket { uid, .. } => Some(uid),
+            File::Missing | File::Closed | File::Other => None,
+        }
+    }
+
     /// The one that `tetherctl` would speak to, or the configured one if that listens.
     pub(crate) fn chosen(&self) -> Option<&Seen> {
         self.seen.iter().find(|seen| seen.knock != Knock::Nobody)
@@ -108,15 +117,15 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     let path = seen.path.display();
     let mut findings = match seen.knock {
         Knock::Nobody => Vec::new(),
-        Knock::Denied => vec![denied(facts, seen)],
+        Knock::Denied => vec![denied(seen)],
         Knock::Failed(errno) => {
             let what = format!("{path} cannot be connected to: {}.", errno.desc());
             vec![ABOUT.failure("socket_failed", ExitCode::Unavailable, what)]
         }
         Knock::Listens => vec![listens(facts, seen)],
     };
-    if let File::Socket { mode, gid } = seen.file
-        && let Some(outside) = facts.gids.iter().find(|group| !lets_in(mode, gid, **group))
+    if let File::Socket { mode, gid, .. } = seen.file
+        && let Some((_, outside)) = facts.groups.iter().find(|group| !lets_in(mode, gid, group.0))
     {
         let what = format!(
             "Members of the group {outside} may use the daemon, and {path} (mode {mode:04o}) does \
@@ -219,7 +228,7 @@ fn nobody(facts: &Facts) -> Finding {
     ABOUT.failure("no_daemon", ExitCode::Unavailable, what).remedy(start(facts))
 }
 
-fn denied(facts: &Facts, seen: &Seen) -> Finding {
+fn denied(seen: &Seen) -> Finding {
     let path = seen.path.display();
     let what = match seen.file {
         File::Socket { mode, .. } => {
@@ -229,10 +238,6 @@ fn denied(facts: &Facts, seen: &Seen) -> Finding {
             format!("A folder on the way to {path} is closed to this user.")
         }
     };
-    let remedy = if facts.whose == Whose::User {
-        "be the user who runs the daemon"
-    } else {
-        "sudo tetherctl doctor, or be made a member of a group that [socket] names"
-    };
+    let remedy = "be made a member of a group that [socket] names, or be the daemon's user";
     ABOUT.failure("socket_denied", ExitCode::NoPerm, what).remedy(remedy)
 }

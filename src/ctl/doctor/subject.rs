@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Environment;
 use crate::config::paths::{SYSTEM_CONFIG, SYSTEM_SOCKET, SYSTEM_STATE_DIR};
+use crate::ctl::doctor::finding::Finding;
+use crate::ctl::doctor::machine::quoted;
 
 /// Whose daemon it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +85,23 @@ pub(crate) struct Asked<'a> {
     pub(crate) socket: Option<&'a Path>,
     /// `--config`.
     pub(crate) config: Option<&'a Path>,
+}
+
+/// What looks again, and sees more.
+const AS_ROOT: &str = "sudo tetherctl doctor";
+
+impl Asked<'_> {
+    /// A remedy that has the doctor look again looks at the same daemon.
+    pub(crate) fn again(self, mut finding: Finding) -> Finding {
+        if finding.remedy.as_deref() == Some(AS_ROOT) {
+            let option = |name: &str, path: Option<&Path>| {
+                path.map(|path| format!(" --{name} {}", quoted(path))).unwrap_or_default()
+            };
+            let options = option("config", self.config) + &option("socket", self.socket);
+            finding.remedy = Some(format!("{AS_ROOT}{options}"));
+        }
+        finding
+    }
 }
 
 /// Whose daemon it is. `listens` and `exists` look at the machine.

@@ -49,6 +49,7 @@ pub(super) fn configuration() -> Vec<Case> {
     };
     vec![
         ("configuration: good", judge(&good())),
+        ("configuration: not the socket's", vec![configuration::unknown()]),
         ("configuration: none", judge(&none())),
         ("configuration: none, and no place for one", judge(&Facts { file: None, ..none() })),
         ("configuration: wrong", judge(&configured("[pacing]\nmesages = 5\nwindow = 3\n"))),
@@ -239,7 +240,7 @@ pub(super) fn service() -> Vec<Case> {
 
 pub(super) fn socket() -> Vec<Case> {
     use socket::{Answer, Facts, File, Knock, Seen, judge};
-    let open = File::Socket { mode: 0o666, gid: 0 };
+    let open = File::Socket { mode: 0o666, uid: 0, gid: 0 };
     let seen = |path: &str, rule, file, knock| Seen { path: path.into(), rule, file, knock };
     let system = |file, knock| seen("/run/tetherd/control.sock", Rule::System, file, knock);
     let own = |file, knock| seen("/run/user/1000/tetherd/control.sock", Rule::User, file, knock);
@@ -247,7 +248,7 @@ pub(super) fn socket() -> Vec<Case> {
         seen,
         whose: Whose::System,
         configured: Some("/run/tetherd/control.sock".into()),
-        gids: vec![7],
+        groups: vec![(7, "tetherd-send".to_owned())],
         installed: true,
         answer: Some(Answer::Yes),
     };
@@ -270,13 +271,19 @@ pub(super) fn socket() -> Vec<Case> {
         ("socket: a file", judge(&facts(vec![system(File::Other, nobody)]))),
         (
             "socket: denied",
-            judge(&facts(vec![system(File::Socket { mode: 0o660, gid: 7 }, Knock::Denied)])),
+            judge(&facts(vec![system(
+                File::Socket { mode: 0o660, uid: 0, gid: 7 },
+                Knock::Denied,
+            )])),
         ),
         ("socket: its folder denied", judge(&by_hand(vec![own(File::Closed, Knock::Denied)]))),
         ("socket: fails", judge(&facts(vec![system(open, Knock::Failed(Errno::EMFILE))]))),
         (
             "socket: closed to a group",
-            judge(&facts(vec![system(File::Socket { mode: 0o600, gid: 0 }, Knock::Listens)])),
+            judge(&facts(vec![system(
+                File::Socket { mode: 0o600, uid: 0, gid: 0 },
+                Knock::Listens,
+            )])),
         ),
         (
             "socket: two daemons",
@@ -326,16 +333,20 @@ pub(super) fn network() -> Vec<Case> {
         v6: Some(Ok(ms(11))),
         tls: Some(Ok(ms(30))),
     };
-    let judge = |reach| network::judge(&Ok(reach));
+    let judge = |reach| network::judge(&Ok(reach), true);
     let name = |fault| judge(Reach { name: Err(fault), v4: None, v6: None, tls: None, ..good() });
     let tcp = |v4, v6, tls| judge(Reach { v4, v6, tls, ..good() });
     let tls = |fault| judge(Reach { tls: Some(Err(fault)), ..good() });
-    let wrong = |error: ReachError| network::judge(&Err(error));
+    let wrong = |error: ReachError| network::judge(&Err(error), true);
     vec![
         ("network: good", judge(good())),
         ("network: skipped", vec![network::skipped("--offline")]),
         ("network: endpoint", wrong(EndpointError::Scheme("wss").into())),
         ("network: authorities", wrong(TlsError::Empty.into())),
+        (
+            "network: authorities for others",
+            network::judge(&Err(TlsError::Unreadable("x".to_owned()).into()), false),
+        ),
         ("network: no such name", name(NameFault::Unknown)),
         ("network: no resolver", name(NameFault::NoResolver)),
         ("network: a name that leads away", name(NameFault::Elsewhere)),
