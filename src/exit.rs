@@ -85,25 +85,35 @@ impl ExitCode {
             ExitCode::No => {
                 "the answer was no: the message was parked, failed or withdrawn, the pairing \
                  failed, the session is in another state, a number is not on the network, or the \
-                 question was answered with no"
+                 question was answered with no; doctor: there are warnings"
             }
             ExitCode::Usage => "wrong arguments",
             ExitCode::DataErr => {
                 "a recipient, text, file or key that makes no sense, or a key that belongs to \
-                 another message"
+                 another message; doctor: a damaged store"
             }
             ExitCode::NoInput => "no such message",
-            ExitCode::Unavailable => "no daemon listens on the socket",
+            ExitCode::Unavailable => {
+                "no daemon listens on the socket; doctor: or no way to the server"
+            }
             ExitCode::Software => "a bug, here or in the daemon",
             ExitCode::CantCreate => "",
-            ExitCode::IoErr => "the connection broke; the last change may or may not be on disk",
+            ExitCode::IoErr => {
+                "the connection broke; the last change may or may not be on disk; doctor: no answer, \
+                 or a full disk"
+            }
             ExitCode::TempFail => {
                 "not now: the queue is full, a number could not be asked about, or the daemon is \
                  busy or going down"
             }
-            ExitCode::Protocol => "the daemon speaks another version of the contract",
-            ExitCode::NoPerm => "not allowed: the socket, or the method",
-            ExitCode::Config => "",
+            ExitCode::Protocol => {
+                "the daemon speaks another version of the contract; doctor: or the store is a newer \
+                 version's"
+            }
+            ExitCode::NoPerm => {
+                "not allowed: the socket, or the method; doctor: or the state directory"
+            }
+            ExitCode::Config => "doctor: the configuration, or the clock, is wrong",
             ExitCode::TimedOut => "--timeout is over; the message stays in the queue",
         }
     }

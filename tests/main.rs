@@ -11,6 +11,7 @@
 mod chaos;
 mod cleaning;
 mod crash;
+mod doctor;
 mod fifty;
 mod files;
 mod idle;

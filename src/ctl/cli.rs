@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser;
 use clap::{Parser, Subcommand};
 
+use crate::ctl::doctor;
+pub use crate::ctl::doctor::DoctorArgs;
 pub use crate::ctl::filters::{
     CancelArgs, ClearArgs, FilterArgs, QueueArgs, RestoreArgs, RetryArgs, States,
 };
@@ -116,6 +118,9 @@ pub enum Command {
     /// List the messages that came in; `inbox file` fetches the file of one.
     #[command(args_conflicts_with_subcommands = true)]
     Inbox(InboxArgs),
+    /// Check the installation: configuration, rights, socket, state, clock, network.
+    #[command(after_help = doctor::HELP)]
+    Doctor(DoctorArgs),
     /// Show the versions of this program and of the daemon.
     Version,
     /// Print a completion script for a shell.
