@@ -15,6 +15,7 @@ tetherd-rpc(7).";
 #[command(
     name = "tetherd",
     version,
+    long_version = crate::version::TOLD,
     after_help = format!("{MORE}\n\n{}", help_table(ExitCode::for_tetherd))
 )]
 pub struct Args {

@@ -37,6 +37,7 @@ const EVERYWHERE_ORDER: usize = 900;
 #[command(
     name = "tetherctl",
     version,
+    long_version = crate::version::TOLD,
     after_help = format!("{MORE}\n\n{JSON_HELP}\n\n{}", help_table(ExitCode::for_tetherctl))
 )]
 pub struct Args {

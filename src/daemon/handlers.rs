@@ -25,6 +25,7 @@ use crate::rpc::api::{
     PhoneStatus, RestoreResult, RetryResult, SendResult, State, Status, TEXT_CHARS_MAX, Version,
 };
 use crate::rpc::call::decode_params;
+use crate::version;
 
 mod check;
 mod cleaning;
@@ -107,7 +108,8 @@ pub(crate) async fn handle(
 fn version() -> Version {
     Version {
         name: "tetherd".to_string(),
-        version: env!("CARGO_PKG_VERSION").to_string(),
+        version: version::NUMBER.to_string(),
+        revision: version::revision(),
         protocol: PROTOCOL_VERSION,
         sim: cfg!(feature = "sim"),
     }

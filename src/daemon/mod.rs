@@ -193,7 +193,7 @@ impl Daemon {
             waiting,
             socket = %at,
             passed = daemon.socket.is_none().then_some(true),
-            version = env!("CARGO_PKG_VERSION"),
+            version = crate::version::TOLD,
             "ready"
         );
         Ok(daemon)
