@@ -12,6 +12,7 @@ mod chaos;
 mod cleaning;
 mod clients;
 mod crash;
+mod doctor;
 mod fifty;
 mod files;
 mod idle;

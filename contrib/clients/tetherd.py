@@ -425,13 +425,17 @@ class Explanation(_Explanation, total=False):
     last_send_at: str
 
 
-class Version(TypedDict):
-    """What answers, and which version of the contract it speaks."""
-
+class _Version(TypedDict):
     name: str
     version: str
     protocol: int
     sim: bool
+
+
+class Version(_Version, total=False):
+    """What answers, and which version of the contract it speaks."""
+
+    revision: str
 
 
 class PairOffer(TypedDict, total=False):
@@ -1153,6 +1157,10 @@ class Client:
     def version(self) -> Version:
         """What answers."""
         return cast(Version, self.call("version"))
+
+    def rpc_discover(self) -> dict[str, Any]:
+        """The whole contract, as an OpenRPC document."""
+        return self.call("rpc.discover")
 
     def status(self) -> Status:
         """The whole state."""

@@ -279,6 +279,8 @@ _tetherd_count() (
 _tetherd_ask() (
     params=$(printf '%s' "$2" | tr '\n' ' ')
     request=$(printf '{"jsonrpc":"2.0","id":1,"method":"%s","params":%s}' "$1" "$params")
+    way=$(_tetherd_way) ||
+        _tetherd_fail 69 'one of socat, nc (with -U and -N) and python3 is needed'
     tried=
     if [ -n "${TETHERD_SOCKET:-}" ]; then
         set -- "$TETHERD_SOCKET"
@@ -289,8 +291,7 @@ _tetherd_ask() (
         esac
     fi
     for path in "$@"; do
-        said=$(printf '%s\n' "$request" | _tetherd_pass "$path" 2>&1) || [ $? -ne 127 ] ||
-            _tetherd_fail 69 'one of socat, nc (with -U and -N) and python3 is needed'
+        said=$(printf '%s\n' "$request" | _tetherd_pass "$way" "$path" 2>&1) || true
         case $said in
         '{'*)
             printf '%s\n' "$said"
@@ -311,17 +312,31 @@ _tetherd_ask() (
     _tetherd_fail 69 "no daemon listens at $tried; start tetherd, or name its socket in TETHERD_SOCKET"
 )
 
+# What there is to reach a socket with.
+_tetherd_way() {
+    if command -v socat >/dev/null; then
+        echo socat
+    elif command -v nc >/dev/null && nc -h 2>&1 | grep -q -e '-N.*[Ss]hutdown'; then
+        echo nc
+    elif command -v python3 >/dev/null; then
+        echo python3
+    else
+        return 1
+    fi
+}
+
 # Passes stdin to a socket, and what comes back to stdout. The daemon answers what it was
 # asked before it takes the end of our side for a goodbye.
 _tetherd_pass() {
     seconds=${TETHERD_TIMEOUT:-30}
-    if command -v socat >/dev/null; then
+    case $1 in
+    socat)
         # socat has its own words and marks in an address.
-        address=$(printf '%s' "$1" | LC_ALL=C sed 's/[][\\:,!"'\''(){}]/\\&/g')
+        address=$(printf '%s' "$2" | LC_ALL=C sed 's/[][\\:,!"'\''(){}]/\\&/g')
         LC_ALL=C socat -t "$seconds" - "UNIX-CONNECT:$address"
-    elif command -v nc >/dev/null && nc -h 2>&1 | grep -q -e '-N.*[Ss]hutdown'; then
-        LC_ALL=C nc -N -U -w "$seconds" "$1"
-    elif command -v python3 >/dev/null; then
+        ;;
+    nc) LC_ALL=C nc -N -U -w "$seconds" "$2" ;;
+    python3)
         LC_ALL=C python3 -c '
 import socket, sys
 s = socket.socket(socket.AF_UNIX)
@@ -335,10 +350,9 @@ try:
     sys.stdout.buffer.write(s.makefile("rb").readline())
 except OSError as error:
     sys.exit("lost")
-' "$1" "$seconds"
-    else
-        return 127
-    fi
+' "$2" "$seconds"
+        ;;
+    esac
 }
 
 # _tetherd_json PATH [raw]: the value at a path out of the JSON on stdin.

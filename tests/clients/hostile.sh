@@ -1,7 +1,9 @@
+# shellcheck shell=sh
 # What the shell functions do with texts that would break something, and with refusals.
 # Arguments: a folder, and how the daemon is reached (told in the texts, to tell runs apart).
 set -eu
 folder=$1 run=$2
+# shellcheck source=contrib/clients/tetherd.sh
 . "$folder/clients/tetherd.sh"
 cd "$folder"
 
@@ -104,4 +106,4 @@ expect 0 m tetherd_send_until 60 +15550112 'in the end' "$run-until"
 if set | grep -E '^(_tetherd_[a-z]+|reply|params|result|object|request)='; then
     fail 'variables are left behind'
 fi
-echo done
+echo 'done'

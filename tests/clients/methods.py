@@ -232,6 +232,8 @@ def wait_session(events, state):
 with sim, Watched() as client:
     assert check(client.version, tetherd.Version)["sim"]
     check(client.status, tetherd.Status)
+    if "rpc.discover" in methods:
+        assert client.rpc_discover()["openrpc"]
     sim.call("server.stats")
     open_before = os.listdir("/proc/self/fd")
     send_everything(client)

@@ -5,7 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use serde_json::json;
 
@@ -29,6 +29,13 @@ fn noting(lab: &Lab, way: &str) -> PathBuf {
     fs::create_dir_all(&folder).unwrap();
     for tool in TOOLS.iter().chain([&way]) {
         let tool_path = found(tool).unwrap_or_else(|| panic!("there is no {tool}"));
+        // What is found may be a script that looks for the real one.
+        let tool_path = if *tool == "python3" {
+            let show = ["-c", "import sys; print(sys.executable)"];
+            ok(Command::new(tool).args(show).output().unwrap()).trim().into()
+        } else {
+            tool_path
+        };
         let script = format!(
             "#!/bin/sh\nprintf '%s\\n' \"$*\" >>'{}'\nexec '{}' \"$@\"\n",
             lab.path().join("arguments").display(),
@@ -92,8 +99,7 @@ fn without_socat_they_go_through_nc() {
 }
 
 fn command_output(program: &std::path::Path, argument: &str) -> String {
-    let Output { stdout, stderr, .. } =
-        std::process::Command::new(program).arg(argument).output().unwrap();
+    let Output { stdout, stderr, .. } = Command::new(program).arg(argument).output().unwrap();
     String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned()
 }
 
