@@ -10,7 +10,9 @@
 
 mod chaos;
 mod cleaning;
+mod clients;
 mod crash;
+mod doctor;
 mod fifty;
 mod files;
 mod idle;
