@@ -14,6 +14,8 @@ pub mod client;
 pub mod fds;
 pub mod frame;
 pub mod line;
+#[cfg(test)]
+mod manual;
 mod redacted;
 pub mod view;
 

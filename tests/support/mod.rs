@@ -4,6 +4,7 @@
 
 mod daemon;
 mod rpc;
+pub(crate) mod schema;
 mod sim;
 mod web;
 
