@@ -227,3 +227,25 @@ fn examples_of_events_and_the_error_fit_the_document() {
     let error = &schema::DOCUMENT["x-error"];
     schema::fits(&error["schema"], &error["example"], "the error");
 }
+
+#[test]
+fn what_differs_from_the_document_is_noticed() {
+    let method = schema::method("message.send").unwrap();
+    let schema = &method["result"]["schema"];
+    let good = &method["examples"][0]["result"]["value"];
+    assert_eq!(schema::misfit(schema, good), None);
+    let broken = |change: fn(&mut Value)| {
+        let mut value = good.clone();
+        change(&mut value);
+        schema::misfit(schema, &value).unwrap_or_else(|| panic!("it fits: {value}"))
+    };
+    broken(|value| value["message"]["extra"] = json!(1));
+    broken(|value| value["message"]["state"] = json!("asleep"));
+    broken(|value| value["message"]["id"] = json!("x1"));
+    broken(|value| value["message"]["key"] = Value::Null);
+    broken(|value| value["message"]["attempts"] = json!(-1));
+    broken(|value| value["message"]["accepted_at"] = json!("today"));
+    broken(|value| value["duplicate"] = json!("no"));
+    broken(|value| _ = value.as_object_mut().unwrap().remove("duplicate"));
+    broken(|value| *value = json!([]));
+}

@@ -50,9 +50,14 @@ pub(crate) fn check_event(event: &Value) {
 /// The value fits the schema.
 #[track_caller]
 pub(crate) fn fits(schema: &Value, value: &Value, what: &str) {
-    if let Err(why) = closed(schema, value, "") {
+    if let Some(why) = misfit(schema, value) {
         panic!("{what} is not what the document says: {why}\n{value:#}");
     }
+}
+
+/// Why the value does not fit the schema.
+pub(crate) fn misfit(schema: &Value, value: &Value) -> Option<String> {
+    closed(schema, value, "").err()
 }
 
 /// The value fits, and has no member that the schema does not name.

@@ -50,6 +50,7 @@ pub(super) fn visit<V: Visitor>(method: Method, visitor: &mut V) -> V::Out {
 pub(super) fn told(schemas: &mut Schemas) -> Vec<Value> {
     let documented = schemas::of::<Method>();
     let documented = documented["oneOf"].as_array().unwrap();
+    assert_eq!(documented.len(), Method::ALL.len());
     let told = Method::ALL.into_iter().zip(documented).map(|(method, documented)| {
         assert_eq!(documented["const"], format!("{method:?}"), "ALL goes by the declaration");
         let mut told = visit(method, &mut Signature { schemas });
