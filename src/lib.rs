@@ -13,6 +13,7 @@
 //! - [`config`]: the configuration file, checked; `tetherd`'s arguments.
 //! - [`daemon`]: the shell around the core: start-up, engine, socket, signals, log.
 //! - [`pulse`]: how a loop shows that it still moves. [`mod@exit`]: the exit codes.
+//! - [`version`]: which version and revision this is.
 //! - [`mod@ctl`]: the command line, `tetherctl`.
 //! - `sim` (feature `sim`): the WhatsApp Web server, the phone and the recipients.
 //! - `demo` (feature `sim`): everything at once, in time lapse.
@@ -41,10 +42,13 @@ pub mod demo;
 pub mod exit;
 pub mod fetch;
 pub mod inbox;
+#[cfg(test)]
+mod packaging;
 pub mod pulse;
 pub mod rpc;
 #[cfg(any(feature = "sim", test))]
 pub mod sim;
 pub mod spool;
 pub mod store;
+pub mod version;
 pub mod whatsapp;

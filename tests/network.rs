@@ -41,7 +41,7 @@ fn the_queue_is_at_hand(daemon: &Daemon) {
 #[test]
 fn replaced_ten_times_in_a_minute_makes_no_reconnect_storm() {
     let lab = Lab::new();
-    let daemon = lab.paired();
+    let mut daemon = lab.paired();
     let mut events = daemon.events();
     let before = logins(&lab);
     for round in 0..10 {
@@ -58,6 +58,7 @@ fn replaced_ten_times_in_a_minute_makes_no_reconnect_storm() {
     let status = daemon.status();
     assert_eq!(status["session"]["replaced_last_hour"], 10);
     assert_eq!(holds(&status), ["conflict"]);
+    daemon.wait_log("hold began hold=conflict cause=other_session waiting=0");
     let told = daemon.ctl().args(&["status"]).ok();
     assert!(told.contains("replaced 10 times in the last hour"), "{told}");
     let why = daemon.ctl().args(&["why"]).ok();

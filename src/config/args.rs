@@ -8,7 +8,12 @@ use crate::exit::{ExitCode, help_table};
 
 /// Holds one WhatsApp Web session and sends through it from a durable, paced queue.
 #[derive(Debug, Parser)]
-#[command(name = "tetherd", version, after_help = help_table(ExitCode::for_tetherd))]
+#[command(
+    name = "tetherd",
+    version,
+    long_version = crate::version::TOLD,
+    after_help = help_table(ExitCode::for_tetherd)
+)]
 pub struct Args {
     /// Read this configuration instead of the usual one.
     ///

@@ -28,6 +28,7 @@ stderr and the exit code are the same either way.";
 #[command(
     name = "tetherctl",
     version,
+    long_version = crate::version::TOLD,
     after_help = format!("{JSON_HELP}\n\n{}", help_table(ExitCode::for_tetherctl))
 )]
 pub struct Args {

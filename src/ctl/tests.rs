@@ -294,6 +294,11 @@ async fn version_tells_its_own_even_without_a_daemon() {
     let answer = json!({ "name": "tetherd", "version": "0.1.0", "protocol": 1, "sim": true });
     let told = ctl(&["version"], &Daemon::new("version", answer)).await;
     assert!(told.stdout.contains("tetherd 0.1.0 (protocol 1, with the simulator"));
+    let answer = json!({
+        "name": "tetherd", "version": "0.1.0", "revision": "0123456789ab", "protocol": 1, "sim": false
+    });
+    let told = ctl(&["version"], &Daemon::new("version", answer)).await;
+    assert!(told.stdout.contains("\ntetherd 0.1.0 (revision 0123456789ab, protocol 1)\n"));
     let told = ctl_at(Path::new("/nonexistent/s"), &["version"]).await;
     assert!(told.stdout.starts_with("tetherctl 0."), "{}", told.stdout);
     assert_eq!(told.code, ExitCode::Unavailable);

@@ -10,9 +10,9 @@ use std::collections::HashMap;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::core::io::{Actions, Answer, Change, Effect, Input, Request, SessionCommand};
-use crate::core::io::{EndReason, NotSent, Outgoing, SessionEvent, Token, Upload, UploadFault};
-use crate::core::io::{Preparation, PrepareCommand, Prepared};
+use crate::core::io::{
+    Actions, Answer, Change, Effect, Input, Prepared, Request, SessionEvent, Token,
+};
 use crate::core::{Core, CoreConfig};
 use crate::daemon::clock::{self, Clock};
 use crate::daemon::engine_handle::{
@@ -26,7 +26,9 @@ use crate::daemon::supervision::Supervision;
 use crate::rpc::api;
 use crate::spool::Spool;
 use crate::store::{self, CommitError, Store};
-use crate::whatsapp::{Order, SessionHandle};
+use crate::whatsapp::SessionHandle;
+
+mod orders;
 
 /// Most inputs that one turn gathers: bounds the batch and the wait of its first caller.
 const GATHER_MAX: usize = 64;
@@ -340,69 +342,6 @@ impl Engine {
     fn prepared(&mut self, report: Prepared, actions: &mut Actions) {
         self.preparer.reported(&report);
         self.feed(Input::Prepared(report), actions);
-    }
-
-    fn prepare(&mut self, command: PrepareCommand) {
-        let links = match &command {
-            PrepareCommand::Start(Preparation { id, links: true, .. }) => Some(*id),
-            PrepareCommand::Start(_) | PrepareCommand::Stop(_) => None,
-        };
-        // A body that does not read is told when it is to be sent.
-        let body = links.and_then(|id| store::queue::body(&self.store, id).ok().flatten());
-        self.preparer.obey(command, body.as_ref().map(|body| &*body.0));
-    }
-
-    fn order(&mut self, command: SessionCommand) {
-        let order = match command {
-            SessionCommand::Send(outgoing) => return self.send(outgoing),
-            SessionCommand::Upload(upload) => return self.upload(upload),
-            other @ (SessionCommand::Connect
-            | SessionCommand::Pair { .. }
-            | SessionCommand::Close
-            | SessionCommand::Logout
-            | SessionCommand::Forget
-            | SessionCommand::CheckNumbers { .. }
-            | SessionCommand::Probe) => Order::from_command(other),
-        };
-        let Some(order) = order else { return };
-        let asks = matches!(order, Order::Probe);
-        let starts_a_run = matches!(order, Order::Connect | Order::Pair { .. });
-        if let Err(error) = self.session.order(order) {
-            tracing::error!(%error, "an order was not taken");
-            if starts_a_run {
-                // The core waits for the end of what it believes to be running.
-                let reason = EndReason::Unreachable { what: "the session is busy".to_owned() };
-                let ended = SessionEvent::Ended { reason, roll: u64::MAX };
-                self.echoes.push(Input::Session(ended));
-            }
-            if asks {
-                self.echoes.push(Input::Session(SessionEvent::Probed { left: false }));
-            }
-        }
-    }
-
-    fn upload(&mut self, upload: Upload) {
-        let (id, ticket) = (upload.id, upload.ticket);
-        if self.session.order(Order::Upload(Box::new(upload))).is_err() {
-            let why = UploadFault::NotConnected;
-            let failed = SessionEvent::UploadFailed { id, ticket, why };
-            self.echoes.push(Input::Session(failed));
-        }
-    }
-
-    fn send(&mut self, outgoing: Outgoing) {
-        let (id, attempt) = (outgoing.id, outgoing.attempt);
-        let why = match store::queue::body(&self.store, id) {
-            Ok(Some(body)) => match self.session.order(Order::Send(outgoing, body)) {
-                Ok(()) => return,
-                Err(_) => NotSent::Passing,
-            },
-            Ok(None) | Err(_) => {
-                tracing::error!(message = %id, "the body cannot be read from the store");
-                NotSent::Unsendable
-            }
-        };
-        self.echoes.push(Input::Session(SessionEvent::NotSent { id, attempt, why }));
     }
 
     fn answer(&self, query: Query) -> Result<QueryAnswer, api::Error> {

@@ -26,6 +26,7 @@ use crate::rpc::api::{
     Version,
 };
 use crate::rpc::call::decode_params;
+use crate::version;
 
 mod check;
 mod cleaning;
@@ -113,7 +114,8 @@ pub(crate) async fn handle(
 fn version() -> Version {
     Version {
         name: "tetherd".to_string(),
-        version: env!("CARGO_PKG_VERSION").to_string(),
+        version: version::NUMBER.to_string(),
+        revision: version::revision(),
         protocol: PROTOCOL_VERSION,
         sim: cfg!(feature = "sim"),
     }

@@ -1,8 +1,12 @@
 //! What the log says about changes: one line for each change of a message's state, of
-//! the session, of a pairing. Names nobody, quotes nothing.
+//! the session, of a pairing, of what holds the queue. Names nobody, quotes nothing.
+//!
+//! The fields are stable: `id` is a message's id, `hold` and `cause` are the names
+//! that `status` and `explain` have for what keeps messages back, `reason` that of a
+//! message.
 
 use crate::daemon::phone_news::PhoneNews;
-use crate::rpc::api::{Event, Message, PairEnd, Status, Time};
+use crate::rpc::api::{CauseKind, Event, HoldKind, Message, PairEnd, Status, Time};
 
 /// Two moments that are less apart are one.
 const SAME_MS: u64 = 1_000;
@@ -21,6 +25,7 @@ pub(crate) struct Journal {
     session: Option<String>,
     /// Since when nothing may leave, or not to everybody, as last said.
     limits: [Option<Time>; 3],
+    holds: Vec<HoldKind>,
     phone: PhoneNews,
 }
 
@@ -34,6 +39,7 @@ impl Journal {
                     tracing::info!("session {session}");
                 }
                 self.note_limits(status);
+                self.note_holds(status);
                 self.phone.note(&status.phone);
             }
             Event::Pairing { ended: Some(end), .. } => {
@@ -42,7 +48,7 @@ impl Journal {
                     PairEnd::TimedOut {} => "timed_out",
                     PairEnd::Failed { .. } => "failed",
                 };
-                tracing::info!(result, "pairing ended");
+                tracing::info!(%result, "pairing ended");
             }
             Event::Pairing { ended: None, .. }
             | Event::Incoming { .. }
@@ -74,6 +80,38 @@ impl Journal {
         }
     }
 
+    fn note_holds(&mut self, status: &Status) {
+        let waiting = status.queue.capacity - status.queue.free;
+        let (began, ended) = self.changed_holds(status);
+        for kind in began {
+            let (hold, cause) = (kind.name(), CauseKind::from(kind).name());
+            match weight(kind) {
+                Weight::Person => tracing::warn!(%hold, %cause, waiting, "hold began"),
+                Weight::News => tracing::info!(%hold, %cause, waiting, "hold began"),
+                Weight::Everyday => tracing::debug!(%hold, %cause, waiting, "hold began"),
+            }
+        }
+        for kind in ended {
+            let (hold, cause) = (kind.name(), CauseKind::from(kind).name());
+            match weight(kind) {
+                Weight::Person | Weight::News => {
+                    tracing::info!(%hold, %cause, waiting, "hold ended");
+                }
+                Weight::Everyday => tracing::debug!(%hold, %cause, waiting, "hold ended"),
+            }
+        }
+    }
+
+    /// Which holds joined, and which are gone.
+    fn changed_holds(&mut self, status: &Status) -> (Vec<HoldKind>, Vec<HoldKind>) {
+        let now: Vec<HoldKind> = status.holds.iter().map(|hold| hold.kind).collect();
+        let was = std::mem::replace(&mut self.holds, now.clone());
+        let not_in = |some: &[HoldKind], others: &[HoldKind]| {
+            some.iter().filter(|kind| !others.contains(kind)).copied().collect()
+        };
+        (not_in(&now, &was), not_in(&was, &now))
+    }
+
     /// Where the session stands, if that was not said last.
     fn news(&mut self, status: &Status) -> Option<&str> {
         let state = status.session.state.name();
@@ -88,13 +126,40 @@ impl Journal {
     }
 }
 
+/// How much a hold matters to whoever reads the log.
+enum Weight {
+    /// Somebody has to do something.
+    Person,
+    /// It ends by itself, or was asked for.
+    News,
+    /// The pace: it comes and goes with every few messages.
+    Everyday,
+}
+
+const fn weight(hold: HoldKind) -> Weight {
+    match hold {
+        HoldKind::LoggedOut
+        | HoldKind::Banned
+        | HoldKind::ClientOutdated
+        | HoldKind::Conflict
+        | HoldKind::BatteryLow
+        | HoldKind::StaleBacklog => Weight::Person,
+        HoldKind::NotPaired
+        | HoldKind::Disconnected
+        | HoldKind::PhoneOffline
+        | HoldKind::Paused => Weight::News,
+        HoldKind::Pacing => Weight::Everyday,
+    }
+}
+
 fn note_message(message: &Message) {
-    let reason = message.reason.as_ref().map(|reason| reason.kind.name());
+    let reason = message.reason.as_ref().map(|reason| reason.kind);
     let code = message.reason.as_ref().and_then(|reason| reason.code);
     tracing::info!(
         id = %message.id,
         attempts = message.attempts,
-        reason = reason.map(tracing::field::display),
+        cause = reason.map(|kind| tracing::field::display(CauseKind::from(kind).name())),
+        reason = reason.map(|kind| tracing::field::display(kind.name())),
         code,
         "message {}",
         message.state
@@ -105,6 +170,25 @@ fn note_message(message: &Message) {
 mod tests {
     use super::*;
     use crate::daemon::tests::support::status;
+    use crate::rpc::api::Hold;
+
+    #[test]
+    fn a_hold_is_told_when_it_begins_and_when_it_ends() {
+        let mut journal = Journal::default();
+        let mut status = status();
+        assert_eq!(journal.changed_holds(&status), (vec![], vec![]));
+        status.holds = [HoldKind::Conflict, HoldKind::Paused].map(hold).into();
+        let both = vec![HoldKind::Conflict, HoldKind::Paused];
+        assert_eq!(journal.changed_holds(&status), (both, vec![]));
+        assert_eq!(journal.changed_holds(&status), (vec![], vec![]));
+        status.holds.remove(0);
+        assert_eq!(journal.changed_holds(&status), (vec![], vec![HoldKind::Conflict]));
+    }
+
+    fn hold(kind: HoldKind) -> Hold {
+        let why = String::new();
+        Hold { kind, since: Time(0), until: None, remedy: why.clone(), why }
+    }
 
     #[test]
     fn a_session_that_has_not_changed_is_not_told_again() {

@@ -107,7 +107,13 @@ where
         } else {
             write!(writer, "{} {:<5} ", clock::time(clock::now), level.as_str())?;
         }
-        context.field_format().format_fields(writer.by_ref(), event)?;
+        // What an error or a name brings along must not end the line, or look like one of
+        // another priority.
+        let mut said = String::new();
+        context.field_format().format_fields(Writer::new(&mut said), event)?;
+        let parts: Vec<&str> =
+            said.split(char::is_control).filter(|part| !part.is_empty()).collect();
+        write!(writer, "{}", parts.join(" "))?;
         writeln!(writer)
     }
 }
@@ -124,8 +130,41 @@ fn priority(level: tracing::Level) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
     use super::*;
     use crate::config::Config;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_event_is_one_line_with_its_priority_whatever_it_says() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let layer = tracing_subscriber::fmt::layer()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .event_format(Line { journal: true });
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            tracing::warn!("wrong:\n<0>line 2\u{1b}[31m");
+            tracing::info!(id = %"m4\r\n", hold = %"paused", code = None::<u16>, "message parked");
+        });
+        let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(lines, "<4>wrong: <0>line 2\\x1b[31m\n<6>message parked id=m4  hold=paused\n");
+    }
 
     #[test]
     fn invariant_9_what_is_neither_ours_nor_a_known_crate_counts_as_the_library() {

@@ -25,6 +25,7 @@ pub(crate) mod connection;
 mod descriptors;
 mod engine;
 pub mod engine_handle;
+mod error;
 mod events;
 mod files;
 mod handlers;
@@ -54,7 +55,7 @@ use tokio::task::{JoinError, JoinHandle};
 use crate::config::Config;
 use crate::core::Core;
 use crate::core::io::Facts;
-use crate::daemon::auth::{Access, AccessError};
+use crate::daemon::auth::Access;
 use crate::daemon::engine::{Control, Engine, EngineError, Parts};
 use crate::daemon::engine_handle::EngineHandle;
 use crate::daemon::mail::Mail;
@@ -63,18 +64,16 @@ use crate::daemon::server::{STOP_TIME_MAX, Server};
 use crate::daemon::settings::{
     access_groups, core_config, fetch_settings, inbox_bounds, session_config,
 };
-use crate::daemon::socket::{BoundSocket, SocketError, SocketPath};
+use crate::daemon::socket::{BoundSocket, SocketPath};
 use crate::daemon::supervision::Supervision;
-use crate::daemon::systemd::{ActivationError, Manager, Notify};
-use crate::exit::ExitCode;
+use crate::daemon::systemd::{Manager, Notify};
 use crate::fetch::Fetcher;
 use crate::inbox::Inbox;
 use crate::rpc::api;
-use crate::spool;
-use crate::store::{self, KeyFileError, OpenError, ReadError, SealKey, Store, UpdateError};
-use crate::whatsapp::{
-    self, Inbound, KeyStore as _, KeyStoreError, Line, SessionError, StoredKeys,
-};
+use crate::store::{self, SealKey, Store};
+use crate::whatsapp::{self, Inbound, KeyStore as _, KeyStoreError, Line, StoredKeys};
+
+pub use error::{EndError, StartError};
 
 /// Events of the session that wait for the engine.
 const SESSION_EVENTS_MAX: usize = 1_024;
@@ -92,132 +91,6 @@ const LEAVE_TIME_MAX: Duration = Duration::from_secs(15);
 const VERIFY_TIME_MAX: Duration = Duration::from_secs(5 * 60);
 /// What it is told that the store's last sync may take.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(10);
-
-/// Why the daemon did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] OpenError),
-    /// The key for the session's secrets.
-    #[error(transparent)]
-    KeyFile(#[from] KeyFileError),
-    /// A record that was verified at opening does not read.
-    #[error("the store cannot be read: {0}")]
-    Read(#[from] ReadError),
-    /// The inbox.
-    #[error("the inbox cannot be opened: {0}")]
-    Inbox(#[from] UpdateError),
-    /// The stored session.
-    #[error("the stored session cannot be read: {0}")]
-    Keys(#[from] KeyStoreError),
-    /// The folder of the messages' files.
-    #[error("the spool cannot be used: {0}")]
-    Spool(#[from] spool::OpenError),
-    /// The configured groups.
-    #[error(transparent)]
-    Access(#[from] AccessError),
-    /// The session's configuration.
-    #[error(transparent)]
-    Session(#[from] SessionError),
-    /// The authorities that files by web address are trusted by.
-    #[error("[fetch] ca_file: {0}")]
-    Fetch(whatsapp::TlsError),
-    /// What the service manager passed.
-    #[error(transparent)]
-    Activation(#[from] ActivationError),
-    /// The control socket.
-    #[error(transparent)]
-    Socket(#[from] SocketError),
-    /// The system refused the listener.
-    #[error("the control socket cannot be served: {0}")]
-    Listen(std::io::Error),
-    /// The committer's or opener's thread is gone: our bug.
-    #[error("the start broke off: {0}")]
-    Broken(JoinError),
-}
-
-impl StartError {
-    /// What to do about it.
-    pub fn remedy(&self) -> Option<String> {
-        match self {
-            StartError::Store(error) => Some(error.remedy()),
-            StartError::KeyFile(_) => Some(
-                "put the key there (head -c 32 /dev/urandom makes one), readable by the daemon, or \
-                 correct state.key_file"
-                    .to_owned(),
-            ),
-            StartError::Access(_) => {
-                Some("create the group, or correct the [socket] section".to_owned())
-            }
-            StartError::Session(_) => Some("correct the [session] section".to_owned()),
-            StartError::Fetch(_) => Some("correct ca_file under [fetch]".to_owned()),
-            StartError::Read(_) | StartError::Inbox(_) | StartError::Keys(_) => Some(
-                "look at the disk first (the kernel's log names its errors), then start again; \
-                 if it stays, restore a backup of the state directory"
-                    .to_owned(),
-            ),
-            StartError::Spool(_) | StartError::Listen(_) => {
-                Some("put right what the system names, then start again".to_owned())
-            }
-            // The sentences of the first two say it already; the last is our bug.
-            StartError::Activation(_) | StartError::Socket(_) | StartError::Broken(_) => None,
-        }
-    }
-
-    /// How the process ends.
-    pub fn exit(&self) -> ExitCode {
-        match self {
-            StartError::Store(error) => error.exit(),
-            StartError::Read(_) | StartError::Keys(_) => ExitCode::DataErr,
-            StartError::Inbox(error) => match error {
-                UpdateError::Read(_) => ExitCode::DataErr,
-                UpdateError::Commit(_) => ExitCode::IoErr,
-            },
-            StartError::KeyFile(_)
-            | StartError::Access(_)
-            | StartError::Session(_)
-            | StartError::Fetch(_)
-            | StartError::Activation(_) => ExitCode::Config,
-            StartError::Spool(_) | StartError::Socket(_) | StartError::Listen(_) => {
-                ExitCode::CantCreate
-            }
-            StartError::Broken(_) => ExitCode::Software,
-        }
-    }
-}
-
-/// How the daemon's life ended, if not as it should.
-#[derive(Debug, thiserror::Error)]
-pub enum EndError {
-    /// The store failed for good.
-    #[error(transparent)]
-    Store(store::Failure),
-    /// The engine.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The engine's task is gone: our bug.
-    #[error("the engine broke off: {0}")]
-    Broken(JoinError),
-}
-
-impl EndError {
-    /// What to do about it.
-    pub fn remedy(&self) -> Option<&'static str> {
-        match self {
-            EndError::Store(failure) => Some(failure.remedy()),
-            EndError::Engine(_) | EndError::Broken(_) => None,
-        }
-    }
-
-    /// How the process ends.
-    pub fn exit(&self) -> ExitCode {
-        match self {
-            EndError::Store(_) | EndError::Engine(EngineError::Store(_)) => ExitCode::IoErr,
-            EndError::Engine(EngineError::SessionGone) | EndError::Broken(_) => ExitCode::Software,
-        }
-    }
-}
 
 /// A running daemon.
 pub struct Daemon {
@@ -320,7 +193,7 @@ impl Daemon {
             waiting,
             socket = %at,
             passed = daemon.socket.is_none().then_some(true),
-            version = env!("CARGO_PKG_VERSION"),
+            version = crate::version::TOLD,
             "ready"
         );
         Ok(daemon)

@@ -15,20 +15,20 @@ use whatsapp_rust::types::events::Subscription;
 use whatsapp_rust::wacore::net::HttpClient;
 use whatsapp_rust::{Client, NodeFilter, OwnedNodeRef, PresenceError};
 
-use crate::core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent, Upload, UploadFault};
+use crate::core::io::{EndReason, SessionEvent};
 use crate::core::timelock::REACHOUT_TIMELOCK;
 use crate::whatsapp::Order;
 use crate::whatsapp::build::{self, Built};
-use crate::whatsapp::check::{self, Checks};
+use crate::whatsapp::check::Checks;
 use crate::whatsapp::client::Means;
 use crate::whatsapp::flights::Flights;
 use crate::whatsapp::pairing::{Kind, Step};
-use crate::whatsapp::probe;
-use crate::whatsapp::send::Outcome;
 use crate::whatsapp::tap::{Overflow, Tap};
 use crate::whatsapp::translate::{self, Report, Seen};
 use crate::whatsapp::transport::{Progress, Trace};
-use crate::whatsapp::uploads::{self, Uploads};
+use crate::whatsapp::uploads::Uploads;
+
+mod orders;
 
 /// The presence after login.
 const PRESENCE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -342,63 +342,6 @@ impl<'a> Run<'a> {
     fn help(&mut self, work: impl Future<Output = ()> + Send + 'static) {
         self.helpers.retain(|helper| !helper.is_finished());
         self.helpers.push(tokio::spawn(work).abort_handle());
-    }
-
-    async fn order(&mut self, order: Option<Order>) -> Option<Leave> {
-        match order {
-            Some(Order::Send(out, body)) => self.send(out, body).await,
-            Some(Order::Upload(upload)) => self.upload(*upload).await,
-            Some(Order::Check { ticket, .. }) if !self.ready => {
-                self.tell(check::not_connected(ticket)).await
-            }
-            Some(Order::Check { ticket, numbers }) => {
-                self.checks.start(&self.client, ticket, numbers);
-                None
-            }
-            Some(Order::Probe) => self.probe().await,
-            // A second connection would fight the first: it takes the first one's place.
-            order @ (Some(Order::Connect | Order::Pair { .. } | Order::Logout | Order::Forget)
-            | Some(Order::Close)
-            | None) => Some(Leave::Ordered(order)),
-        }
-    }
-
-    async fn send(&mut self, out: Outgoing, body: Body) -> Option<Leave> {
-        if !self.ready {
-            return self.tell(Outcome::NotSent(NotSent::NotConnected).report(&out)).await;
-        }
-        let limit = self.means.config.send_timeout;
-        match self.flights.start(&self.client, out, body, limit) {
-            Some(report) => self.tell(report).await,
-            None => None,
-        }
-    }
-
-    async fn upload(&mut self, upload: Upload) -> Option<Leave> {
-        let report = if self.ready {
-            self.uploads.start(&self.client, upload)
-        } else {
-            Some(uploads::failed(&upload, UploadFault::NotConnected))
-        };
-        match report {
-            Some(report) => self.tell(report).await,
-            None => None,
-        }
-    }
-
-    /// Beside everything else: the phone's answer is nothing that anybody waits for here.
-    async fn probe(&mut self) -> Option<Leave> {
-        if !self.ready {
-            return self.tell(SessionEvent::Probed { left: false }).await;
-        }
-        let (client, manager) = (Arc::clone(&self.client), self.flights.manager());
-        let events = self.events.clone();
-        self.help(async move {
-            let left = probe::ask(&client, &manager).await;
-            // Nobody listens any more: then nobody waits for it either.
-            let _ = events.send(SessionEvent::Probed { left }).await;
-        });
-        None
     }
 
     async fn tell(&self, event: SessionEvent) -> Option<Leave> {

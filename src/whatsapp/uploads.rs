@@ -143,7 +143,7 @@ fn unsealed(id: MessageId, fault: &SealFault) -> UploadFault {
         SealFault::Halted => UploadFault::NotConnected,
         SealFault::Busy => UploadFault::Passing { code: None },
         SealFault::Unreadable(_) | SealFault::Changed | SealFault::Crypto => {
-            tracing::warn!(message = %id, %fault, "a file cannot be uploaded");
+            tracing::warn!(%id, %fault, "a file cannot be uploaded");
             UploadFault::Unreadable
         }
     }

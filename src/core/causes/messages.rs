@@ -2,12 +2,13 @@
 
 use super::{Draft, messages_n, wait_n};
 use crate::core::situation::{Group, Situation};
-use crate::rpc::api::ReasonKind;
+use crate::rpc::api::{CauseKind, ReasonKind};
 
-/// The parked messages with these reasons as one group.
-fn parked(now: &Situation, kinds: &[ReasonKind]) -> Group {
+/// The parked messages whose reasons belong to this cause, as one group.
+fn parked(now: &Situation, cause: CauseKind) -> Group {
     let mut all = Group::default();
-    for group in kinds.iter().filter_map(|kind| now.parked.get(kind)) {
+    let of_cause = ReasonKind::ALL.into_iter().filter(|kind| CauseKind::from(*kind) == cause);
+    for group in of_cause.filter_map(|kind| now.parked.get(&kind)) {
         all.ids.extend(&group.ids);
         all.details.extend(group.details.iter().cloned());
         all.since = match (all.since, group.since) {
@@ -43,7 +44,7 @@ fn are(count: usize) -> String {
 
 pub(super) fn not_on_network(now: &Situation) -> Draft {
     set_aside(
-        &parked(now, &[ReasonKind::NotOnNetwork]),
+        &parked(now, CauseKind::NotOnNetwork),
         "the recipient's number is not on the network",
         "No message is set aside for a number that is not on the network.",
         "tetherctl clear --reason not_on_network",
@@ -52,7 +53,7 @@ pub(super) fn not_on_network(now: &Situation) -> Draft {
 
 pub(super) fn link_broken(now: &Situation) -> Draft {
     set_aside(
-        &parked(now, &[ReasonKind::LinkBroken]),
+        &parked(now, CauseKind::LinkBroken),
         "a link leads nowhere",
         "No message is set aside for a broken link.",
         "tetherctl retry --reason link_broken",
@@ -60,8 +61,8 @@ pub(super) fn link_broken(now: &Situation) -> Draft {
 }
 
 pub(super) fn file_trouble(now: &Situation) -> Draft {
+    let group = parked(now, CauseKind::FileTrouble);
     let kinds = [ReasonKind::FileUnreadable, ReasonKind::TooLarge, ReasonKind::UploadFailed];
-    let group = parked(now, &kinds);
     let first = kinds.into_iter().find(|kind| now.parked.contains_key(kind));
     let first = first.unwrap_or(ReasonKind::FileUnreadable);
     let remedy = if first == ReasonKind::UploadFailed {
@@ -78,7 +79,7 @@ pub(super) fn file_trouble(now: &Situation) -> Draft {
 }
 
 pub(super) fn refused(now: &Situation) -> Draft {
-    let group = parked(now, &[ReasonKind::Refused]);
+    let group = parked(now, CauseKind::Refused);
     let draft = set_aside(
         &group,
         "refused by the server",
@@ -92,7 +93,7 @@ pub(super) fn refused(now: &Situation) -> Draft {
 
 pub(super) fn not_sendable(now: &Situation) -> Draft {
     set_aside(
-        &parked(now, &[ReasonKind::NotSendable, ReasonKind::ShelfFull]),
+        &parked(now, CauseKind::NotSendable),
         "not to be built or encrypted for the recipient",
         "No message is set aside for what it is.",
         "tetherctl clear --reason not_sendable",
@@ -100,7 +101,7 @@ pub(super) fn not_sendable(now: &Situation) -> Draft {
 }
 
 pub(super) fn no_answer(now: &Situation) -> Draft {
-    let shelf = parked(now, &[ReasonKind::NoAnswer]);
+    let shelf = parked(now, CauseKind::NoAnswer);
     if now.unanswered.is_empty() {
         return set_aside(
             &shelf,
@@ -185,7 +186,7 @@ pub(super) fn not_before(now: &Situation) -> Draft {
 pub(super) fn reachout_timelock(now: &Situation) -> Draft {
     let Some(lock) = &now.timelock else {
         return set_aside(
-            &parked(now, &[ReasonKind::ReachoutTimelock]),
+            &parked(now, CauseKind::ReachoutTimelock),
             "to new contacts, which the server refused",
             "The server takes messages to new contacts.",
             "tetherctl retry --reason reachout_timelock",

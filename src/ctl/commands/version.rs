@@ -7,17 +7,33 @@ use crate::ctl::out::Out;
 use crate::rpc::api::{NoParams, PROTOCOL_VERSION};
 use crate::rpc::call;
 use crate::rpc::client::Client;
+use crate::version;
 
 pub(crate) async fn run(client: Result<Client, Failure>, out: &mut Out) -> Result<(), Failure> {
-    let own = env!("CARGO_PKG_VERSION");
+    let revision = version::revision();
     if !out.json() {
-        out.line(&format!("tetherctl {own} (protocol {PROTOCOL_VERSION})"))?;
+        let built = built(revision.as_deref(), PROTOCOL_VERSION);
+        out.line(&format!("tetherctl {} ({built})", version::NUMBER))?;
     }
-    let (version, wire) = super::ask(&client?, call::Version, &NoParams {}).await?;
+    let (daemon, wire) = super::ask(&client?, call::Version, &NoParams {}).await?;
     if out.json() {
-        let client = json!({ "name": "tetherctl", "version": own, "protocol": PROTOCOL_VERSION });
-        return out.json_line(&json!({ "client": client, "daemon": wire }));
+        let mut own = json!({
+            "name": "tetherctl", "version": version::NUMBER, "protocol": PROTOCOL_VERSION
+        });
+        if let Some(revision) = revision {
+            own["revision"] = revision.into();
+        }
+        return out.json_line(&json!({ "client": own, "daemon": wire }));
     }
-    let sim = if version.sim { ", with the simulator: connects to loopback only" } else { "" };
-    out.line(&format!("{} {} (protocol {}{sim})", version.name, version.version, version.protocol))
+    let built = built(daemon.revision.as_deref(), daemon.protocol);
+    let sim = if daemon.sim { ", with the simulator: connects to loopback only" } else { "" };
+    out.line(&format!("{} {} ({built}{sim})", daemon.name, daemon.version))
+}
+
+/// What a build was made from and what it speaks.
+fn built(revision: Option<&str>, protocol: u32) -> String {
+    match revision {
+        Some(revision) => format!("revision {revision}, protocol {protocol}"),
+        None => format!("protocol {protocol}"),
+    }
 }

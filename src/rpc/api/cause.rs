@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{MessageId, Time};
+use super::{HoldKind, MessageId, ReasonKind, Time};
 
 /// Most ids that one cause names.
 pub const CAUSE_IDS_MAX: usize = 100;
@@ -138,4 +138,40 @@ kinds! {
     ShuttingDown = "shutting_down";
     /// More messages wait than may leave now.
     Pacing = "pacing";
+}
+
+impl From<ReasonKind> for CauseKind {
+    /// The cause that tells of messages with this reason.
+    fn from(reason: ReasonKind) -> CauseKind {
+        match reason {
+            ReasonKind::NotOnNetwork => CauseKind::NotOnNetwork,
+            ReasonKind::LinkBroken => CauseKind::LinkBroken,
+            ReasonKind::FileUnreadable | ReasonKind::TooLarge | ReasonKind::UploadFailed => {
+                CauseKind::FileTrouble
+            }
+            ReasonKind::Refused => CauseKind::Refused,
+            ReasonKind::ReachoutTimelock => CauseKind::ReachoutTimelock,
+            ReasonKind::NotSendable | ReasonKind::ShelfFull => CauseKind::NotSendable,
+            ReasonKind::NoAnswer => CauseKind::NoAnswer,
+        }
+    }
+}
+
+impl From<HoldKind> for CauseKind {
+    /// The cause that tells of this hold.
+    fn from(hold: HoldKind) -> CauseKind {
+        match hold {
+            HoldKind::NotPaired => CauseKind::NotPaired,
+            HoldKind::LoggedOut => CauseKind::LoggedOut,
+            HoldKind::Banned => CauseKind::Banned,
+            HoldKind::ClientOutdated => CauseKind::ClientOutdated,
+            HoldKind::Conflict => CauseKind::OtherSession,
+            HoldKind::Disconnected => CauseKind::Disconnected,
+            HoldKind::PhoneOffline => CauseKind::PhoneOffline,
+            HoldKind::BatteryLow => CauseKind::BatteryCritical,
+            HoldKind::Paused => CauseKind::Paused,
+            HoldKind::StaleBacklog => CauseKind::StaleBacklog,
+            HoldKind::Pacing => CauseKind::Pacing,
+        }
+    }
 }

@@ -271,6 +271,10 @@ pub struct Version {
     pub name: String,
     /// The daemon's version.
     pub version: String,
+    /// The git revision that it was built from, `-dirty` at its end if the sources were
+    /// changed after it; absent if the build knew none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     /// The contract's version.
     pub protocol: u32,
     /// Whether this is a build with the simulator, which connects to loopback only.
