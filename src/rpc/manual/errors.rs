@@ -179,10 +179,12 @@ pub(super) fn components() -> Map<String, Value> {
 pub(super) fn told() -> Vec<Value> {
     let told = ALL.into_iter().map(|kind| {
         let (remedy, retry) = help(kind);
-        let place = match kind {
-            _ if is_of_the_connection(kind) => "connection",
-            _ if COMMON.contains(&kind) => "any",
-            _ => "method",
+        let place = if is_of_the_connection(kind) {
+            "connection"
+        } else if COMMON.contains(&kind) {
+            "any"
+        } else {
+            "method"
         };
         let mut told = json!({
             "kind": kind, "code": kind.code(), "description": meaning(kind), "place": place,

@@ -122,9 +122,9 @@ pub(super) fn type_of(schema: &Value) -> String {
         let parts = list(parts).iter().filter(|part| part["type"] != "null");
         return parts.map(type_of).collect::<Vec<_>>().join(" or ");
     }
-    let names = match &schema["type"] {
-        Value::Array(names) => names.iter().map(text).collect(),
-        name => vec![text(name)],
+    let names: Vec<&str> = match schema["type"].as_array() {
+        Some(names) => names.iter().map(text).collect(),
+        None => vec![text(&schema["type"])],
     };
     let names = names.into_iter().filter(|name| *name != "null");
     let named = names.map(|name| match name {
