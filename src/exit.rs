@@ -85,25 +85,35 @@ impl ExitCode {
             ExitCode::No => {
                 "the answer was no: the message was parked, failed or withdrawn, the pairing \
                  failed, the session is in another state, a number is not on the network, or the \
-                 question was answered with no"
+                 question was answered with no; doctor: there are warnings"
             }
             ExitCode::Usage => "wrong arguments",
             ExitCode::DataErr => {
                 "a recipient, text, file or key that makes no sense, or a key that belongs to \
-                 another message"
+                 another message; doctor: a damaged store"
             }
             ExitCode::NoInput => "no such message",
-            ExitCode::Unavailable => "no daemon listens on the socket",
+            ExitCode::Unavailable => {
+                "no daemon listens on the socket; doctor: or no way to the server"
+            }
             ExitCode::Software => "a bug, here or in the daemon",
             ExitCode::CantCreate => "",
-            ExitCode::IoErr => "the connection broke; the last change may or may not be on disk",
+            ExitCode::IoErr => {
+                "the connection broke; the last change may or may not be on disk; doctor: no answer, \
+                 or a full disk"
+            }
             ExitCode::TempFail => {
                 "not now: the queue is full, a number could not be asked about, or the daemon is \
                  busy or going down"
             }
-            ExitCode::Protocol => "the daemon speaks another version of the contract",
-            ExitCode::NoPerm => "not allowed: the socket, or the method",
-            ExitCode::Config => "",
+            ExitCode::Protocol => {
+                "the daemon speaks another version of the contract; doctor: or the store is a newer \
+                 version's"
+            }
+            ExitCode::NoPerm => {
+                "not allowed: the socket, or the method; doctor: or the state directory"
+            }
+            ExitCode::Config => "doctor: the configuration, or the clock, is wrong",
             ExitCode::TimedOut => "--timeout is over; the message stays in the queue",
         }
     }
@@ -140,14 +150,26 @@ impl From<ExitCode> for std::process::ExitCode {
     }
 }
 
-/// The table for `--help`, made of one program's meanings.
+/// The table for `--help`, made of one program's meanings. Broken into lines here, because
+/// clap would begin the second one below the number.
 pub fn help_table(meaning: fn(ExitCode) -> &'static str) -> String {
+    /// With the seven characters before it, a line of a terminal.
+    const MEANING_CHARS_MAX: usize = 72;
     let mut table = String::from("Exit codes:\n");
-    for code in ExitCode::ALL {
-        let text = meaning(code);
-        if !text.is_empty() {
-            table.push_str(&format!("  {:>3}  {text}\n", code.number()));
+    for code in ExitCode::ALL.into_iter().filter(|code| !meaning(*code).is_empty()) {
+        let mut line = format!("  {:>3} ", code.number());
+        let mut used = 0;
+        for word in meaning(code).split(' ') {
+            if used + word.len() >= MEANING_CHARS_MAX {
+                line.push_str("\n      ");
+                used = 0;
+            }
+            line.push(' ');
+            line.push_str(word);
+            used += 1 + word.len();
         }
+        table.push_str(&line);
+        table.push('\n');
     }
     table
 }

@@ -43,6 +43,8 @@ pub mod exit;
 pub mod fetch;
 pub mod inbox;
 #[cfg(test)]
+mod manual;
+#[cfg(test)]
 mod packaging;
 pub mod pulse;
 pub mod rpc;

@@ -11,7 +11,9 @@
 mod chaos;
 mod cleaning;
 mod contract;
+mod clients;
 mod crash;
+mod doctor;
 mod fifty;
 mod files;
 mod idle;

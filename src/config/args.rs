@@ -6,13 +6,17 @@ use clap::{Parser, Subcommand};
 
 use crate::exit::{ExitCode, help_table};
 
+const MORE: &str = "\
+The manual: tetherd(8), tetherd.toml(5). Its command line: tetherctl(1). Its socket: \
+tetherd-rpc(7).";
+
 /// Holds one WhatsApp Web session and sends through it from a durable, paced queue.
 #[derive(Debug, Parser)]
 #[command(
     name = "tetherd",
     version,
     long_version = crate::version::TOLD,
-    after_help = help_table(ExitCode::for_tetherd)
+    after_help = format!("{MORE}\n\n{}", help_table(ExitCode::for_tetherd))
 )]
 pub struct Args {
     /// Read this configuration instead of the usual one.
@@ -31,7 +35,7 @@ pub struct Args {
 pub enum Command {
     /// Run the daemon in the foreground (the default).
     Run,
-    /// Check the configuration, say what is in force, and end.
+    /// Check the configuration, print every value that is in force, and end.
     CheckConfig,
     /// Show everything against the simulator, in time lapse. Touches no real account.
     #[cfg(feature = "sim")]

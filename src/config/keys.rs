@@ -45,10 +45,12 @@ pub const CHECK_EVERY_MIN: Duration = Duration::from_millis(10);
 pub const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(25);
 /// Longest `send_timeout`: the session must give up before the core does.
 pub const SEND_TIMEOUT_MAX: Duration = Duration::from_secs(60);
-/// Shortest `takeover_after`: sooner is a fight with whoever took over. Against the
-/// simulator, which is all that such a build connects to, it may be a second.
+/// Shortest `takeover_after`: sooner is a fight with whoever took over.
+pub const TAKEOVER_AFTER_MIN_NETWORK: Duration = Duration::from_secs(60);
+/// The same in this build. Against the simulator, which is all that a build with it
+/// connects to, it may be a second.
 pub const TAKEOVER_AFTER_MIN: Duration =
-    if cfg!(feature = "sim") { Duration::from_secs(1) } else { Duration::from_secs(60) };
+    if cfg!(feature = "sim") { Duration::from_secs(1) } else { TAKEOVER_AFTER_MIN_NETWORK };
 /// Largest quota of all files that wait: 1 TiB.
 pub const FILES_QUOTA_MAX: u64 = 1 << 40;
 /// Largest file: the network takes no larger ones.

@@ -224,8 +224,9 @@ pub(super) fn device_name(value: &DeValue<'_>) -> Result<String, Wrong> {
     let length = name.chars().count();
     if length == 0 || length > NAME_CHARS_MAX || name.chars().any(char::is_control) {
         return Err(Wrong::new(
-            "must be 1 to 64 printable characters.",
-            "It is the name in the phone's list of linked devices, such as \"tetherd\".",
+            "is no name of a device.",
+            "Write 1 to 64 printable characters; it is the name in the phone's list of linked \
+             devices.",
         ));
     }
     Ok(name.to_owned())
@@ -239,7 +240,7 @@ pub(super) fn endpoint(value: &DeValue<'_>) -> Result<String, Wrong> {
         Some(host) if !host.is_empty() && !host.contains('@') && printable => Ok(url.to_owned()),
         Some(_) | None => Err(Wrong::new(
             format!("is {url:?}, which is no wss:// address."),
-            "Leave it out to use the network's own.",
+            "Write an address that begins with wss://; leave it out to use the network's own.",
         )),
     }
 }

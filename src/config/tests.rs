@@ -67,6 +67,7 @@ fn the_example_names_the_keys_in_the_table_s_order_under_their_sections() {
             && !name.contains(' ')
             && !name.is_empty()
         {
+            let value = value.split("  # ").next().unwrap();
             found.push((format!("{section}.{name}"), value.to_owned()));
         }
     }
@@ -150,8 +151,8 @@ fn wrong_types_and_values_say_where_what_and_what_to_write() {
         ),
         (
             "[session]\nendpoint = \"ws://x\"",
-            "t.toml:2:12: session.endpoint is \"ws://x\", which is no wss:// address. Leave it out \
-             to use the network's own.",
+            "t.toml:2:12: session.endpoint is \"ws://x\", which is no wss:// address. Write an \
+             address that begins with wss://; leave it out to use the network's own.",
         ),
         (
             "[session]\nclient_version = \"2.3000\"",

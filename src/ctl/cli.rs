@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser;
 use clap::{Parser, Subcommand};
 
+use crate::ctl::doctor;
+pub use crate::ctl::doctor::DoctorArgs;
 pub use crate::ctl::filters::{
     CancelArgs, ClearArgs, FilterArgs, QueueArgs, RestoreArgs, RetryArgs, States,
 };
@@ -17,11 +19,20 @@ mod send;
 
 pub use send::{SendArgs, Until};
 
+const MORE: &str = "\
+`tetherctl COMMAND --help` tells the options of a command; tetherctl(1) has all of this, \
+and examples. Of the daemon: tetherd(8), tetherd.toml(5), tetherd-rpc(7).";
+
 const JSON_HELP: &str = "\
 With --json, stdout carries the daemon's own JSON, one object a line. An error is one \
 line {\"error\":{\"code\",\"message\",\"data\":{\"kind\",..}}}: the daemon's, or one of this \
 program without a code (kind no_daemon, socket_denied, closed, ..). The sentence on \
 stderr and the exit code are the same either way.";
+
+/// What goes with every command, in its help.
+const EVERYWHERE: &str = "Options of every command";
+/// Below a command's own options.
+const EVERYWHERE_ORDER: usize = 900;
 
 /// Talks to tetherd: sends, lists, clears, pairs, and says why messages wait.
 #[derive(Debug, Parser)]
@@ -29,14 +40,15 @@ stderr and the exit code are the same either way.";
     name = "tetherctl",
     version,
     long_version = crate::version::TOLD,
-    after_help = format!("{JSON_HELP}\n\n{}", help_table(ExitCode::for_tetherctl))
+    after_help = format!("{MORE}\n\n{JSON_HELP}\n\n{}", help_table(ExitCode::for_tetherctl))
 )]
 pub struct Args {
     /// The daemon's socket. Without it: the user's own daemon's, else the system's.
-    #[arg(long, global = true, value_name = "PATH", env = "TETHERD_SOCKET")]
+    #[arg(long, global = true, value_name = "PATH", env = "TETHERD_SOCKET",
+        hide_env_values = true, help_heading = EVERYWHERE, display_order = EVERYWHERE_ORDER)]
     pub socket: Option<PathBuf>,
     /// Print the daemon's JSON instead of text for people.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE, display_order = EVERYWHERE_ORDER)]
     pub json: bool,
     /// What to do.
     #[command(subcommand)]
@@ -46,9 +58,9 @@ pub struct Args {
 /// What can be asked.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// The session, the queue and the pace at a glance.
+    /// Show the session, the phone, the queue and the pace at a glance.
     Status,
-    /// Why messages wait, what to do about it, and when the next one leaves.
+    /// Say why messages wait, what to do about it, and when the next one leaves.
     Why {
         /// Also name every cause that does not hold, with what that is known from.
         #[arg(long, short)]
@@ -56,9 +68,9 @@ pub enum Command {
     },
     /// Put a message into the queue; answers when it is on disk.
     Send(Box<SendArgs>),
-    /// One message, with its whole text.
+    /// Show one message, with its whole text.
     Show(ShowArgs),
-    /// List the messages that wait, are on their way, or are parked.
+    /// List the messages that wait, are on their way, or are parked; with --state, others too.
     Queue(QueueArgs),
     /// Withdraw waiting and parked messages in bulk; `restore` brings them back.
     Clear(ClearArgs),
@@ -66,23 +78,23 @@ pub enum Command {
     Cancel(CancelArgs),
     /// Bring back what `clear` and `cancel` withdrew lately, each to its old place.
     Restore(RestoreArgs),
-    /// Put parked messages back into the queue; without ids and filters, all of them.
+    /// Put parked messages back into the queue; without ids and conditions, all of them.
     Retry(RetryArgs),
     /// Ask which numbers are on the network; nothing is sent to them.
     ///
     /// Ends with 0 if all are, with 1 if any is not, with 75 if some are unknown.
     Check(CheckArgs),
-    /// Let nothing leave until `resume`. Messages are still accepted.
+    /// Let nothing leave until `resume`; messages are still accepted.
     Pause,
-    /// Let messages leave again.
+    /// Let messages leave again after `pause`.
     Resume,
-    /// Let a backlog leave that was held for so long that it wants a confirmation.
+    /// Let a backlog leave that was held for longer than `confirm_after` allows.
     Release,
-    /// Report how the phone's battery stands: the protocol does not tell.
+    /// Report how the phone's battery stands, which the network does not tell.
     Heartbeat(HeartbeatArgs),
     /// Link a phone: shows a QR code, or with --code what to type on the phone.
     Pair {
-        /// Pair by a code typed on the phone with this number (+ and digits).
+        /// Show a code to type on the phone with this number (+ and digits), not a QR code.
         #[arg(long, value_name = "PHONE")]
         code: Option<String>,
     },
@@ -90,22 +102,26 @@ pub enum Command {
     Reconnect,
     /// Take the session back after another WhatsApp Web session took over.
     Takeover,
-    /// Unlink this device from the phone. Waiting messages stay in the queue.
+    /// Unlink this device from the phone; waiting messages stay in the queue.
     Logout {
-        /// Do not ask.
+        /// Do not ask for a confirmation.
         #[arg(long, short)]
         yes: bool,
     },
     /// Print what happens as it happens, after the state as it is now.
     Events {
-        /// Also the incoming messages after this cursor; 0: all that are kept.
+        /// Also the incoming messages after this cursor, as `inbox` lists it; 0: all that are
+        /// kept.
         #[arg(long, value_name = "CURSOR")]
         after: Option<u64>,
     },
     /// List the messages that came in; `inbox file` fetches the file of one.
     #[command(args_conflicts_with_subcommands = true)]
     Inbox(InboxArgs),
-    /// The versions of this program and of the daemon.
+    /// Check the installation: configuration, rights, socket, state, clock, network.
+    #[command(after_help = doctor::HELP)]
+    Doctor(DoctorArgs),
+    /// Show the versions of this program and of the daemon.
     Version,
     /// Print a completion script for a shell.
     Completions {
@@ -119,17 +135,17 @@ pub enum Command {
 #[command(group = clap::ArgGroup::new("report").required(true).multiple(true)
     .args(["battery", "charging", "not_charging", "network"]))]
 pub struct HeartbeatArgs {
-    /// Its battery in percent, 0 to 100.
+    /// The battery's charge in percent, 0 to 100.
     #[arg(long, value_name = "PERCENT",
         value_parser = clap::value_parser!(u8).range(0..=100))]
     pub battery: Option<u8>,
-    /// It is being charged.
+    /// The phone is being charged.
     #[arg(long, conflicts_with = "not_charging")]
     pub charging: bool,
-    /// It is not being charged.
+    /// The phone is not being charged.
     #[arg(long)]
     pub not_charging: bool,
-    /// What it is connected to: wifi, cellular, none, ..
+    /// What the phone is connected to: wifi, cellular, none, ...
     #[arg(long, value_name = "NAME")]
     pub network: Option<String>,
     /// When that was measured: seconds since 1970, or as in 2026-01-02T03:04:05Z.
@@ -148,10 +164,10 @@ pub struct ShowArgs {
     /// The message's id, such as m42.
     #[arg(value_name = "ID", value_parser = message_id)]
     pub id: Option<MessageId>,
-    /// By the key that it was sent with.
+    /// Find it by the key that it was sent with.
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
-    /// By its id on the network.
+    /// Find it by its id on the network.
     #[arg(long, value_name = "ID")]
     pub wa_id: Option<String>,
 }
@@ -171,10 +187,10 @@ pub struct CheckArgs {
 /// `inbox`.
 #[derive(Debug, clap::Args)]
 pub struct InboxArgs {
-    /// Those after this cursor, the oldest first. Without it: the newest.
+    /// List those after this cursor, the oldest first. Without it: the newest.
     #[arg(long, value_name = "CURSOR")]
     pub after: Option<u64>,
-    /// At most this many. Without it: all after the cursor, or the newest 20.
+    /// List at most this many. Without it: all after the cursor, or the newest 20.
     #[arg(long, short = 'n', value_name = "COUNT")]
     pub limit: Option<usize>,
     /// What else.
@@ -190,7 +206,7 @@ pub enum InboxCommand {
         /// The message's cursor, as `inbox` lists it.
         #[arg(value_name = "CURSOR")]
         cursor: u64,
-        /// Write it here, where nothing may be yet.
+        /// Write it to this new file; one that is there already is not overwritten.
         #[arg(long, short, value_name = "PATH")]
         output: Option<PathBuf>,
     },
@@ -292,21 +308,6 @@ mod tests {
         assert!(parse("tetherctl show x1").is_err());
     }
 
-    /// A line of a shell script, without its comment, cut into words.
-    fn words(line: &str) -> Vec<String> {
-        let line = line.split(" #").next().unwrap();
-        let mut words = vec![String::new()];
-        let mut quoted = false;
-        for c in line.trim().chars() {
-            match c {
-                '"' => quoted = !quoted,
-                ' ' if !quoted => words.push(String::new()),
-                c => words.last_mut().unwrap().push(c),
-            }
-        }
-        words
-    }
-
     #[test]
     fn every_command_in_the_readme_is_one() {
         let mut commands = 0;
@@ -318,7 +319,7 @@ mod tests {
                 if line.starts_with('|') || part.contains("COMMAND") || part.contains('`') {
                     continue;
                 }
-                Args::try_parse_from(words(&part)).unwrap();
+                Args::try_parse_from(crate::manual::words(&part)).unwrap();
                 commands += 1;
             }
         }

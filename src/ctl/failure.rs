@@ -42,6 +42,8 @@ pub enum Failure {
     NotNow(String),
     /// The time given was over.
     TimedOut(String),
+    /// The doctor has told what is wrong; only the exit code is left to say.
+    Diagnosed(ExitCode),
     /// Nobody reads our output any more: no failure to speak of.
     PipeClosed,
     /// Our output cannot be written, or our input not read.
@@ -108,7 +110,7 @@ impl Failure {
             | Failure::NotFound(sentence)
             | Failure::NotNow(sentence)
             | Failure::TimedOut(sentence) => sentence.clone(),
-            Failure::PipeClosed => return None,
+            Failure::Diagnosed(_) | Failure::PipeClosed => return None,
             Failure::Output(error) => format!("cannot read or write: {error}"),
         })
     }
@@ -125,6 +127,7 @@ impl Failure {
             Failure::No(_) => ExitCode::No,
             Failure::NotFound(_) => ExitCode::NoInput,
             Failure::TimedOut(_) => ExitCode::TimedOut,
+            Failure::Diagnosed(code) => *code,
             Failure::PipeClosed => ExitCode::Ok,
             Failure::Output(_) => ExitCode::IoErr,
         }
@@ -158,6 +161,7 @@ impl Failure {
             Failure::NotFound(_) => "not_found",
             Failure::NotNow(_) => "not_now",
             Failure::TimedOut(_) => "timed_out",
+            Failure::Diagnosed(_) => "diagnosed",
             Failure::PipeClosed => "pipe_closed",
             Failure::Output(_) => "input_output",
         }

@@ -8,33 +8,37 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::config::value::parse_duration;
 use crate::rpc::api::{Filter, MessageId, ReasonKind, State};
 
+/// What conditions are called in the help of the commands that take them.
+const CONDITIONS: &str = "Conditions, all of which must hold";
+
 /// What selects messages. Given conditions must all hold.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct FilterArgs {
-    /// To this number or JID.
-    #[arg(long, value_name = "TO")]
+    /// Those to this number or JID.
+    #[arg(long, value_name = "TO", help_heading = CONDITIONS)]
     pub to: Option<String>,
-    /// With this reason, such as not_on_network.
-    #[arg(long, value_name = "REASON", value_parser = reason())]
+    /// Those with this reason.
+    #[arg(long, value_name = "REASON", value_parser = reason(), help_heading = CONDITIONS)]
     pub reason: Option<ReasonKind>,
-    /// With a key that begins so.
-    #[arg(long, value_name = "PREFIX")]
+    /// Those with a key that begins so.
+    #[arg(long, value_name = "PREFIX", help_heading = CONDITIONS)]
     pub key_prefix: Option<String>,
-    /// Accepted at least this long ago (90s, 2h, 3d).
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    /// Those accepted at least this long ago (90s, 2h, 3d).
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = CONDITIONS)]
     pub older_than: Option<Duration>,
 }
 
 /// `queue`.
 #[derive(Debug, clap::Args)]
 pub struct QueueArgs {
-    /// In this state; can be given more than once. `all` lists finished ones too.
-    #[arg(long, short, value_name = "STATE", value_parser = states())]
+    /// Those in this state; can be given more than once. `all` lists finished ones too.
+    #[arg(long, short, value_name = "STATE", value_parser = states(),
+        help_heading = CONDITIONS)]
     pub state: Vec<States>,
     /// Conditions.
     #[command(flatten)]
     pub filter: FilterArgs,
-    /// At most this many.
+    /// List at most this many.
     #[arg(long, short = 'n', value_name = "COUNT")]
     pub limit: Option<usize>,
 }
@@ -42,19 +46,21 @@ pub struct QueueArgs {
 /// `clear`.
 #[derive(Debug, clap::Args)]
 pub struct ClearArgs {
-    /// In this state; can be given more than once. Without it: preparing, queued and parked.
-    #[arg(long, short, value_name = "STATE", value_parser = states())]
+    /// Those in this state; can be given more than once. Without it: preparing, queued and
+    /// parked.
+    #[arg(long, short, value_name = "STATE", value_parser = states(),
+        help_heading = CONDITIONS)]
     pub state: Vec<States>,
     /// Conditions.
     #[command(flatten)]
     pub filter: FilterArgs,
-    /// One of these; can be given more than once.
-    #[arg(long, value_name = "ID", value_parser = message_id)]
+    /// Those with this id, such as m42; can be given more than once.
+    #[arg(long, value_name = "ID", value_parser = message_id, help_heading = CONDITIONS)]
     pub id: Vec<MessageId>,
     /// Say what would be withdrawn, and change nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Do not ask. Needed where no terminal is there to ask on.
+    /// Do not ask for a confirmation. Needed where there is no terminal to ask on.
     #[arg(long, short)]
     pub yes: bool,
 }
@@ -68,8 +74,9 @@ pub struct CancelArgs {
         required_unless_present_any = ["to", "reason", "key_prefix", "older_than", "state"]
     )]
     pub ids: Vec<MessageId>,
-    /// In this state; can be given more than once.
-    #[arg(long, short, value_name = "STATE", value_parser = states())]
+    /// Those in this state; can be given more than once.
+    #[arg(long, short, value_name = "STATE", value_parser = states(),
+        help_heading = CONDITIONS)]
     pub state: Vec<States>,
     /// Conditions.
     #[command(flatten)]
@@ -85,8 +92,9 @@ pub struct RestoreArgs {
     /// Only these, such as m42; without ids and conditions, all that can be brought back.
     #[arg(value_name = "ID", value_parser = message_id)]
     pub ids: Vec<MessageId>,
-    /// Withdrawn in this state; can be given more than once.
-    #[arg(long, short, value_name = "STATE", value_parser = states())]
+    /// Those withdrawn in this state; can be given more than once.
+    #[arg(long, short, value_name = "STATE", value_parser = states(),
+        help_heading = CONDITIONS)]
     pub state: Vec<States>,
     /// Conditions.
     #[command(flatten)]

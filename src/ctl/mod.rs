@@ -2,11 +2,12 @@
 //! as the wire's JSON.
 //!
 //! Owns the command line ([`cli`]), what people read ([`render`], [`qr`]) and the exit
-//! codes of failures ([`failure`]). Knows the daemon through [`crate::rpc`] only, keeps
-//! nothing, and never repeats a call.
+//! codes of failures ([`failure`]). Knows the daemon through [`crate::rpc`] only (but for
+//! the [`doctor`], who also looks around it), keeps nothing, and never repeats a call.
 
 pub mod cli;
 pub(crate) mod commands;
+pub mod doctor;
 pub mod explain;
 pub mod failure;
 #[cfg(test)]
@@ -53,6 +54,9 @@ pub fn main() -> std::process::ExitCode {
 pub async fn run(args: Args, env: &Environment, out: &mut Out) -> Result<(), Failure> {
     if let Command::Completions { shell } = args.command {
         return commands::completions::run(shell, out);
+    }
+    if let Command::Doctor(what) = args.command {
+        return doctor::run(what, args.socket, env, out).await;
     }
     let sockets = match args.socket {
         Some(path) => vec![path],

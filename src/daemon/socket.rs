@@ -160,7 +160,7 @@ fn make_way(path: &Path) -> Result<(), SocketError> {
 }
 
 /// Whether somebody listens. Does not block, as connecting to a full backlog would.
-fn knock(path: &Path) -> Result<(), Errno> {
+pub(crate) fn knock(path: &Path) -> Result<(), Errno> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let fd = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
     connect(std::os::fd::AsRawFd::as_raw_fd(&fd), &UnixAddr::new(path)?)

@@ -47,7 +47,7 @@ pub const COPY_TIME_MAX: Duration = Duration::from_secs(10 * 60);
 const COPIES_MAX: usize = 32;
 /// What has to stay free on the disk, in bytes: the store writes there too, and a full
 /// disk ends the daemon.
-const DISK_FREE_MIN: u64 = 64 * 1024 * 1024;
+pub(crate) const DISK_FREE_MIN: u64 = 64 * 1024 * 1024;
 
 const FOLDER_MODE: u32 = 0o700;
 

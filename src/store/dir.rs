@@ -24,18 +24,18 @@ pub(super) const CONFIRMED: &str = "confirmed";
 pub(super) const LOCK: &str = "lock";
 
 /// In the state directory, only while the database opens: its files as they were.
-const BEFORE: &str = "store.before";
+pub(super) const BEFORE: &str = "store.before";
 
 const DIR_MODE: u32 = 0o700;
 const LOCK_MODE: u32 = 0o600;
 /// Room that must be free before the database opens, in bytes: its recovery writes,
 /// and must not be cut off half-way by a full disk.
-const FREE_BYTES_MIN: u64 = 4 * 1024 * 1024;
+pub(super) const FREE_BYTES_MIN: u64 = 4 * 1024 * 1024;
 /// How often, and how many milliseconds apart, the database's own lock is tried.
 const DATABASE_TRIES: usize = 300;
 const DATABASE_TRY_MS: u8 = 10;
 /// Most bytes of the lock's file that are read as a process id.
-const PID_BYTES_MAX: usize = 16;
+pub(super) const PID_BYTES_MAX: usize = 16;
 /// How often, and how many milliseconds apart, the holder's pid is looked for.
 const HOLDER_TRIES: usize = 100;
 const HOLDER_TRY_MS: u8 = 10;
@@ -307,7 +307,7 @@ fn read_pid(file: &File) -> Option<i32> {
     std::str::from_utf8(&bytes[..count]).ok()?.strip_suffix('\n')?.parse().ok()
 }
 
-fn lives(pid: i32) -> bool {
+pub(super) fn lives(pid: i32) -> bool {
     // One that may not be asked is there.
     pid > 0 && nix::sys::signal::kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH)
 }

@@ -21,6 +21,7 @@ mod open;
 pub mod queue;
 mod record;
 mod seal;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -41,6 +42,7 @@ pub use fault::{Fault, VARIABLE as FAULT_VARIABLE};
 pub use open::{QUARANTINE_MAX, Quarantined};
 pub use record::{CHUNK_BYTES, Damage, FORMAT, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use seal::{KEY_FILE_BYTES_MAX, KEY_FILE_BYTES_MIN, KeyFileError, SealKey};
+pub use survey::{Filesystem, Format, Holder, Inside, Survey};
 pub use value::{Scan, View};
 
 use committer::{Committer, JOBS_MAX, Job, Prepare, Shared};

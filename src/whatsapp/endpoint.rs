@@ -12,7 +12,7 @@ use crate::whatsapp::transport::ConnectFault;
 /// The port of both `wss` and `https`.
 const PORT_DEFAULT: u16 = 443;
 /// Addresses of one name that are tried.
-const ADDRESSES_MAX: usize = 8;
+pub(crate) const ADDRESSES_MAX: usize = 8;
 
 /// A checked websocket URL.
 #[derive(Clone, PartialEq, Eq)]
@@ -92,6 +92,11 @@ impl Target {
         &self.host
     }
 
+    /// The port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Connects, trying the name's addresses in turn. The rule holds for them too:
     /// a name can resolve to anywhere.
     pub(crate) async fn connect(&self) -> Result<TcpStream, ConnectFault> {
@@ -113,7 +118,7 @@ impl Target {
 }
 
 /// Whether this build may reach the simulator only.
-const SIMULATOR_ONLY: bool = cfg!(feature = "sim");
+pub(crate) const SIMULATOR_ONLY: bool = cfg!(feature = "sim");
 
 /// `localhost` or an address of the loopback interface.
 fn names_loopback(host: &str) -> bool {
@@ -130,7 +135,7 @@ fn is_loopback(address: IpAddr) -> bool {
 }
 
 /// One address elsewhere spoils the name: which one is used would be chance.
-fn allowed(
+pub(crate) fn allowed(
     addresses: impl Iterator<Item = SocketAddr>,
     simulator_only: bool,
 ) -> Result<Vec<SocketAddr>, ConnectFault> {

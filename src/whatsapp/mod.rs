@@ -12,6 +12,7 @@
 //! - `tap`, `translate`, `phone_sign`: what the library reports, in the core's words.
 //! - `check`, `probe`: questions about numbers, and to our own phone.
 //! - `inbound`, `letters`, `fetch`: what comes in, and its files.
+//! - `reach`: how far the way to the server goes, for who asks what is wrong with it.
 //! - [`storage`], `keys`: the account's keys in the daemon's store.
 
 mod build;
@@ -31,6 +32,7 @@ mod look;
 mod pairing;
 mod phone_sign;
 mod probe;
+pub(crate) mod reach;
 mod run;
 mod sealed;
 mod send;

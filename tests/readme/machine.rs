@@ -1,15 +1,12 @@
-//! A new user's machine, and programs that run on it.
+//! A new user's machine.
 
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::process::{Command, Stdio};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::json;
 
-use crate::support::{DEADLINE, Daemon, Lab};
+use crate::support::{Daemon, Lab};
+pub(super) use crate::support::{Program, next_line};
 
 /// The phone that the README pairs: the number in `pair --code`.
 pub(super) const PHONE: &str = "15550199";
@@ -17,8 +14,6 @@ pub(super) const PHONE: &str = "15550199";
 pub(super) const FRIEND: &str = "+15550100";
 /// The file that the README sends.
 const REPORT: &[u8] = b"%PDF-1.4\n1 0 obj << >> endobj\ntrailer << >>\n%%EOF\n";
-/// Lines of a program's output that a test may leave unread.
-const LINES_MAX: usize = 100_000;
 
 /// A new user's machine: the programs in the path, the configuration and the socket
 /// named by the environment, and a simulated network.
@@ -78,57 +73,4 @@ impl Machine {
         next_line(&lines, |line| line == format!("paired with +{PHONE}"));
         pair.ends_with_0();
     }
-}
-
-/// A program that ends with its test, whatever becomes of the test.
-pub(super) struct Program(Child);
-
-impl Program {
-    pub(super) fn start(command: &mut Command) -> (Program, Receiver<String>) {
-        let mut child = command.spawn().unwrap();
-        let lines = lines_of(child.stdout.take().unwrap());
-        (Program(child), lines)
-    }
-
-    /// Ctrl-C.
-    pub(super) fn interrupt(&self) {
-        kill(Pid::from_raw(self.0.id().try_into().unwrap()), Signal::SIGINT).unwrap();
-    }
-
-    #[track_caller]
-    pub(super) fn ends_with_0(&mut self) {
-        let status = self.0.wait().unwrap();
-        assert!(status.success(), "{status}");
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// What a program prints, line by line.
-fn lines_of(out: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, lines) = sync_channel(LINES_MAX);
-    std::thread::spawn(move || {
-        for line in BufReader::new(out).lines().map_while(Result::ok) {
-            let _ = sender.try_send(line);
-        }
-    });
-    lines
-}
-
-/// Reads on until a line fits.
-#[track_caller]
-pub(super) fn next_line(lines: &Receiver<String>, fits: impl Fn(&str) -> bool) -> String {
-    let mut seen = Vec::new();
-    while let Ok(line) = lines.recv_timeout(DEADLINE) {
-        if fits(&line) {
-            return line;
-        }
-        seen.push(line);
-    }
-    panic!("the line did not come; before it:\n{}", seen.join("\n"));
 }

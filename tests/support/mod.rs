@@ -3,6 +3,7 @@
 //! Nothing here sleeps: every wait is for a line, a reply or an event, with a deadline.
 
 mod daemon;
+mod program;
 mod rpc;
 pub(crate) mod schema;
 mod sim;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 pub(crate) use daemon::{Ctl, Daemon};
+pub(crate) use program::{Program, next_line};
 pub(crate) use rpc::{Events, Rpc};
 pub(crate) use sim::SimServer;
 pub(crate) use web::{Answer, Web, start_with_web};

@@ -10,8 +10,17 @@ use crate::config::value::parse_duration;
 use crate::ctl::time::Moment;
 use crate::rpc::api::{Kind, Location, Priority};
 
+/// How it is typed; clap would put the content before the recipient.
+const USAGE: &str = "\
+tetherctl send [OPTIONS] <TO> <TEXT|->
+       tetherctl send [OPTIONS] <TO> --file <PATH|->
+       tetherctl send [OPTIONS] <TO> --url <URL>
+       tetherctl send [OPTIONS] <TO> --location <LAT,LON>
+       tetherctl send [OPTIONS] <TO> --contact <NAME> --phone <NUMBER>";
+
 /// `send`.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = USAGE)]
 #[command(group = ArgGroup::new("content").required(true).args(["text", "file", "url", "location", "contact"]))]
 pub struct SendArgs {
     /// A number (+ and digits), or a JID of a person or group.
@@ -20,7 +29,7 @@ pub struct SendArgs {
     /// The text; - reads it from stdin, without its last newline.
     #[arg(value_name = "TEXT|-", allow_hyphen_values = true)]
     pub text: Option<String>,
-    /// A file; - is stdin. The daemon copies it before it answers: it can go away then.
+    /// A file; - is stdin. The daemon has copied it when it answers: it can go away then.
     #[arg(long, short, value_name = "PATH|-")]
     pub file: Option<PathBuf>,
     /// A file by its address: https://... The daemon fetches it once, in the background.
@@ -38,13 +47,13 @@ pub struct SendArgs {
     /// A place: degrees north and east, such as 48.8584,2.2945.
     #[arg(long, value_name = "LAT,LON", allow_hyphen_values = true, value_parser = location)]
     pub location: Option<Location>,
-    /// With --location: what is there.
+    /// With --location: the name of the place.
     #[arg(long, value_name = "NAME", requires = "location", conflicts_with_all = ["text", "file", "contact"])]
     pub place: Option<String>,
-    /// A contact's card, by the name that is shown.
+    /// A contact's card with this name, which needs --phone.
     #[arg(long, value_name = "NAME", requires = "phone")]
     pub contact: Option<String>,
-    /// With --contact: a number (+ and digits); can be given more than once.
+    /// With --contact: its number (+ and digits); can be given more than once.
     #[arg(long, value_name = "NUMBER", requires = "contact", conflicts_with_all = ["text", "file", "location"])]
     pub phone: Vec<String>,
     /// Idempotency key: the same key with the same content is the same message.
@@ -52,17 +61,17 @@ pub struct SendArgs {
     pub key: Option<String>,
     /// Never send it after this: 2h, 14:30, "2026-01-31 14:30", or RFC 3339.
     ///
-    /// It reads `expired` then. A time without a date is the next such time, on this
-    /// machine's clock and in its time zone.
+    /// It reads `expired` then. 2h is two hours from now; a time without a date is the next
+    /// such time, on this machine's clock and in its time zone.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub expires: Option<Moment>,
-    /// Do not send it before this; holds no other message back. As for --expires.
+    /// Do not send it before this, written as for --expires; holds no other message back.
     #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "after")]
     pub at: Option<Moment>,
     /// Do not send it for so long (90s, 10m, 2h).
     #[arg(long = "in", id = "after", value_name = "TIME", value_parser = parse_duration)]
     pub after: Option<Duration>,
-    /// Which of those that wait goes first; within a chat and a priority the order is kept.
+    /// Which of those that wait goes first; within a chat and a priority, they keep their order.
     #[arg(long, short, value_name = "PRIORITY", value_parser = priority(), default_value = "normal")]
     pub priority: Priority,
     /// Wait until the message is sent, or delivered.

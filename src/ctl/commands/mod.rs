@@ -65,7 +65,7 @@ pub(crate) async fn dispatch(
         Command::Events { after } => events::run(after, client, out).await,
         Command::Inbox(args) => inbox::run(args, client, out).await,
         // Carried out before there is a connection.
-        Command::Version => Ok(()),
+        Command::Version | Command::Doctor(_) => Ok(()),
         Command::Completions { shell } => completions::run(shell, out),
     }
 }

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Answers every text that comes in, each once, also over crashes and restarts of both sides.
+
+    responder.py /var/lib/responder/cursor
+
+The file keeps how far it got: it is written after the answer is accepted. A crash between the
+two means that the same message is answered again, under the same key: it leaves once. Files
+that come in are saved beside the cursor.
+"""
+
+import os
+import pathlib
+import shutil
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import tetherd
+
+RETRY_FOR_S = 24 * 3600.0
+
+
+def answer_to(message):
+    """What to say to this message; none: nothing."""
+    if message["kind"] == "text" and message.get("text", "").strip().lower() == "ping":
+        return "pong"
+    return None
+
+
+def save_file(client, message, folder):
+    try:
+        info, file = client.inbox_file(message["cursor"])
+    except tetherd.NotFound as error:
+        print(f"{message['cursor']}: {error}", file=sys.stderr)
+        return
+    # The name is somebody else's: the cursor is ours.
+    with file, open(folder / f"{message['cursor']}.bin", "wb") as copy:
+        shutil.copyfileobj(file, copy)
+    print(f"{message['cursor']}: {info['bytes']} bytes of {info['mime']}", flush=True)
+
+
+def keep(path, cursor):
+    """Whole or not at all: a new file takes the old one's place."""
+    new = path.with_suffix(".new")
+    with open(new, "w") as file:
+        file.write(f"{cursor}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def main():
+    path = pathlib.Path(sys.argv[1])
+    after = int(path.read_text()) if path.exists() else None
+    with tetherd.Client() as client, client.events(after) as events:
+        if after is None:
+            keep(path, events.cursor)
+        for event in events:
+            if event["event"] == "gap":
+                print(f"not kept any more: {event['gap']}", file=sys.stderr)
+            if event["event"] != "incoming":
+                continue
+            message = event["message"]
+            if not message["from_me"]:
+                answer = answer_to(message)
+                if answer is not None:
+                    key = f"answer-{message['wa_id']}"
+                    client.send_text(message["chat"], answer, key=key, retry_for=RETRY_FOR_S)
+                    print(f"{message['cursor']}: answered", flush=True)
+                if "file" in message:
+                    save_file(client, message, path.parent)
+            keep(path, events.cursor)
+    return 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: responder.py CURSOR-FILE")
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except tetherd.TetherdError as error:
+        print(f"tetherd: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -1,0 +1,203 @@
+//! What the daemon says of itself: its version, and what holds messages back.
+
+use crate::ctl::doctor::contact::Contact;
+use crate::ctl::doctor::finding::{Finding, Severity, Topic};
+use crate::ctl::doctor::subject::Whose;
+use crate::exit::ExitCode;
+use crate::rpc::api::{
+    Cause, CauseKind, Explanation, PROTOCOL_VERSION, SessionState, Status, Version,
+};
+
+/// What this program is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Own {
+    pub(crate) version: String,
+    pub(crate) protocol: u32,
+    pub(crate) sim: bool,
+    /// What its sources were, if the build knew it.
+    pub(crate) revision: Option<String>,
+}
+
+impl Own {
+    pub(crate) fn this() -> Own {
+        Own {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: PROTOCOL_VERSION,
+            sim: cfg!(feature = "sim"),
+            revision: option_env!("TETHERD_REVISION").filter(|r| !r.is_empty()).map(str::to_owned),
+        }
+    }
+}
+
+/// What to say about the versions.
+pub(crate) fn judge_version(
+    own: &Own,
+    contact: &Contact,
+    replaced: bool,
+    whose: &Whose,
+) -> Vec<Finding> {
+    const ABOUT: Topic = Topic::Version;
+    let mut findings = Vec::new();
+    if let Some(unread) = &contact.unread {
+        let what = format!("An answer of the daemon is not understood: {unread}.");
+        let remedy = format!("install one version of both programs; then {}", whose.restart());
+        findings
+            .push(ABOUT.failure("answer_not_understood", ExitCode::Protocol, what).remedy(remedy));
+    }
+    findings.extend(
+        contact
+            .version
+            .as_ref()
+            .map(|daemon| compared(own, daemon, contact.revision.as_deref(), whose)),
+    );
+    if replaced {
+        let what = "The daemon runs a program that has been replaced on disk since.";
+        findings.push(ABOUT.note("daemon_replaced", what).remedy(whose.restart()));
+    }
+    if let Some(daemon) = &contact.version
+        && daemon.sim
+    {
+        let what = "The daemon is a build with the simulator: it connects to this machine only.";
+        // Both of one build: somebody tries it out.
+        findings.push(if own.sim {
+            ABOUT.note("simulator_build", what)
+        } else {
+            ABOUT.warning("simulator_build", what).remedy("install a build without the feature sim")
+        });
+    }
+    findings
+}
+
+fn compared(own: &Own, daemon: &Version, revision: Option<&str>, whose: &Whose) -> Finding {
+    const ABOUT: Topic = Topic::Version;
+    let named = |version: &str, revision: Option<&str>| match revision {
+        Some(revision) => format!("{version} ({revision})"),
+        None => version.to_owned(),
+    };
+    let both = format!(
+        "tetherd {}, tetherctl {}",
+        named(&daemon.version, revision),
+        named(&own.version, own.revision.as_deref())
+    );
+    if daemon.protocol != own.protocol {
+        let what = format!(
+            "The daemon speaks version {} of the contract, this program {} ({both}).",
+            daemon.protocol, own.protocol
+        );
+        let remedy = format!("install one version of both programs; then {}", whose.restart());
+        return ABOUT.failure("contract_differs", ExitCode::Protocol, what).remedy(remedy);
+    }
+    // A build from a tarball knows no revision: then the numbers have to do.
+    let other_sources = revision.zip(own.revision.as_deref()).is_some_and(|(a, b)| a != b);
+    if daemon.version != own.version || other_sources {
+        let what = format!("The versions differ: {both}. They understand each other.");
+        return ABOUT.note("version_differs", what).remedy(whose.restart());
+    }
+    ABOUT.ok("version_ok", format!("{both}, of one contract ({}).", own.protocol))
+}
+
+/// What to say about messages.
+pub(crate) fn judge_messages(contact: &Contact, whose: &Whose) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.extend(contact.status.as_ref().and_then(connected));
+    if let Some(explanation) = &contact.explanation {
+        findings.extend(held(explanation));
+    }
+    findings.extend(contact.status.as_ref().map(|status| secrets(status, whose)));
+    findings
+}
+
+fn connected(status: &Status) -> Option<Finding> {
+    // What else it may be is among the causes.
+    (status.session.state == SessionState::Connected)
+        .then(|| Topic::Messages.ok("session_connected", "The session is connected."))
+}
+
+fn held(explanation: &Explanation) -> Vec<Finding> {
+    const ABOUT: Topic = Topic::Messages;
+    let active = explanation.causes.iter().filter(|cause| cause.active);
+    let mut findings: Vec<Finding> = active.map(one_cause).collect();
+    // A daemon that knows no causes tells its holds.
+    if explanation.causes.is_empty() {
+        findings.extend(
+            explanation.holds.iter().map(|hold| {
+                ABOUT.warning(hold.kind.name(), hold.why.clone()).remedy("tetherctl why")
+            }),
+        );
+    }
+    if findings.is_empty() {
+        findings.push(ABOUT.ok("nothing_held", "Nothing holds messages back."));
+    }
+    findings
+}
+
+fn one_cause(cause: &Cause) -> Finding {
+    let finding = match severity(cause.kind) {
+        Severity::Ok => Topic::Messages.ok(cause.kind.name(), cause.why.clone()),
+        Severity::Note => Topic::Messages.note(cause.kind.name(), cause.why.clone()),
+        Severity::Warning | Severity::Failure => {
+            Topic::Messages.warning(cause.kind.name(), cause.why.clone())
+        }
+    };
+    finding.remedy("tetherctl why")
+}
+
+/// What passes by itself is a note; what waits for somebody is a warning. None is a failure:
+/// the machine is well, and so is the program.
+fn severity(kind: CauseKind) -> Severity {
+    match kind {
+        CauseKind::StoreTrouble
+        | CauseKind::NotPaired
+        | CauseKind::LoggedOut
+        | CauseKind::Banned
+        | CauseKind::ClientOutdated
+        | CauseKind::OtherSession
+        | CauseKind::Disconnected
+        | CauseKind::PhoneOffline
+        | CauseKind::BatteryCritical
+        | CauseKind::Paused
+        | CauseKind::StaleBacklog
+        | CauseKind::ReachoutTimelock
+        | CauseKind::RateLimited
+        | CauseKind::ClockJumped => Severity::Warning,
+        CauseKind::PhoneSilent
+        | CauseKind::BatteryLow
+        | CauseKind::NotOnNetwork
+        | CauseKind::NumberUnchecked
+        | CauseKind::LinkBroken
+        | CauseKind::LinkDoubtful
+        | CauseKind::FileTrouble
+        | CauseKind::FileUnderway
+        | CauseKind::Refused
+        | CauseKind::NotSendable
+        | CauseKind::NoAnswer
+        | CauseKind::NotBefore
+        | CauseKind::ShuttingDown
+        | CauseKind::Pacing => Severity::Note,
+    }
+}
+
+fn secrets(status: &Status, whose: &Whose) -> Finding {
+    const ABOUT: Topic = Topic::State;
+    if status.store.sealed {
+        return ABOUT.ok("secrets_sealed", "The session's secrets lie encrypted in the store.");
+    }
+    let what = "The session's secrets lie plain in the store: who copies it can be the account.";
+    // Where the units look for the key.
+    let credential = match whose {
+        Whose::System => Some("tetherd".to_owned()),
+        Whose::Instance(name) => Some(format!("tetherd-{name}")),
+        Whose::User => None,
+    };
+    let remedy = match credential {
+        Some(name) => format!(
+            "head -c 32 /dev/urandom | install -D -m 600 /dev/stdin /etc/credstore/{name}.key; \
+             then {}",
+            whose.restart()
+        ),
+        None => {
+            "set key_file under [state] to a file of 32 random bytes, kept elsewhere".to_owned()
+        }
+    };
+    ABOUT.note("secrets_plain", what).remedy(remedy)
+}

@@ -1,0 +1,226 @@
+//! `tetherctl doctor`: what an administrator would look at, each with its remedy.
+//!
+//! Each room gathers its facts from the machine and judges them apart; what it judges is
+//! pure, and its words are agreed in `told.txt`. Beyond the socket, which the rest of
+//! `tetherctl` keeps to, it reads the configuration, looks at the state directory from
+//! outside, and goes the session's way as far as TLS. It changes nothing, takes no lock,
+//! and never opens the store. Everything that may hang has a limit.
+
+mod access;
+mod clock;
+mod configuration;
+mod contact;
+mod daemon;
+mod finding;
+mod machine;
+mod network;
+mod service;
+mod socket;
+mod state;
+mod subject;
+#[cfg(test)]
+mod tests;
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::config::{Config, Environment};
+use crate::ctl::failure::Failure;
+use crate::ctl::out::Out;
+use crate::exit::ExitCode;
+
+use contact::Contact;
+use finding::{Finding, Topic};
+use socket::{Knock, Seen};
+use subject::{Asked, Whose};
+
+/// How long the machine, the service manager, and each of the daemon's answers may take.
+const LIMIT: Duration = Duration::from_secs(5);
+/// The process that listens for a daemon that systemd starts.
+const SYSTEMD_PID: i32 = 1;
+
+/// `doctor`.
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// Look at the daemon of this configuration file, and at the socket that it names.
+    ///
+    /// Without it, as the daemon: $TETHERD_CONFIG, else /etc/tetherd/tetherd.toml for the
+    /// system's daemon and ~/.config/tetherd/tetherd.toml for this user's.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Do not try the way to the server (name, TCP, TLS).
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// Below the help of `doctor`.
+pub(crate) const HELP: &str = "\
+Findings are ok, note (nothing has to be done, or it was not checked), warning (it works, \
+but somebody should do something) and failure (it does not work), and those that need it \
+end with what to do. Nothing is changed, and nothing is sent to the network's server but a \
+TLS handshake. As root it sees more.
+
+Ends with 0 if nothing is worse than a note, with 1 for warnings, and for failures with the \
+code of the first: 65 a damaged store, 69 no daemon, or no way to the server, 74 a full \
+disk, or no answer, 75 a busy daemon, 76 versions, 77 not allowed, 78 configuration or clock.
+
+With --json: a finding a line, {\"id\",\"severity\",\"topic\",\"what\",\"remedy\"}. The ids \
+are stable.";
+
+/// Looks, tells, and ends as the findings say.
+pub(crate) async fn run(
+    args: DoctorArgs,
+    socket: Option<PathBuf>,
+    env: &Environment,
+    out: &mut Out,
+) -> Result<(), Failure> {
+    let asked = Asked { socket: socket.as_deref(), config: args.config.as_deref() };
+    let Examined { mut findings, config, is_daemons } = examine(asked, env).await;
+    tell(&findings, out)?;
+    // The network may take a while: the rest is told by then.
+    let network = match config {
+        Some(config) if !args.offline => {
+            let way = network::gather(&config, network::STEP_LIMIT).await;
+            network::judge(&way, is_daemons)
+        }
+        Some(_) => vec![network::skipped("--offline")],
+        None => vec![network::skipped("the configuration is not known")],
+    };
+    let network: Vec<Finding> = network.into_iter().map(|found| asked.again(found)).collect();
+    tell(&network, out)?;
+    findings.extend(network);
+    if !out.json() {
+        out.line(&format!("\n{}", finding::summary(&findings)))?;
+    }
+    match finding::exit(&findings) {
+        ExitCode::Ok => Ok(()),
+        code => Err(Failure::Diagnosed(code)),
+    }
+}
+
+fn tell(findings: &[Finding], out: &mut Out) -> Result<(), Failure> {
+    let clock = out.clock();
+    for finding in findings {
+        if out.json() {
+            out.json_line(finding)?;
+        } else {
+            out.text(&finding.told(&clock))?;
+        }
+    }
+    out.flush()
+}
+
+/// Everything but the network, by topic; and what the network is tried with.
+struct Examined {
+    findings: Vec<Finding>,
+    config: Option<Config>,
+    /// Whether the caller reads what the daemon reads.
+    is_daemons: bool,
+}
+
+async fn examine(asked: Asked<'_>, env: &Environment) -> Examined {
+    let listens = |path: &Path| Seen::at(path, subject::Rule::User).knock != Knock::Nobody;
+    let whose = subject::whose(asked, env, listens, Path::exists);
+    let env = subject::environment(&whose, env);
+    // Before anybody knocks: a knock starts a service that waits for one.
+    let service = service::Facts::gather(&whose, LIMIT).await;
+    let installed = service.as_ref().is_some_and(service::Facts::is_installed);
+
+    let mut configured = configuration::Facts::gather(asked.config, &env, &whose);
+    configured.dynamic_user = service.as_ref().is_some_and(|facts| facts.service.dynamic_user);
+    let is_named = asked.config.is_some() || env.config.is_some();
+    let by_hand = asked.socket.filter(|_| whose == Whose::User && !is_named);
+    let its_own = |config: &&Config| by_hand.is_none_or(|path| path == config.socket.path);
+    let config = configured.config().filter(its_own).cloned();
+    let known = config.as_ref().filter(|_| configured.is_known());
+
+    let path = config.as_ref().map(|config| config.socket.path.as_path());
+    let seen = subject::sockets(asked, &env, &whose, path);
+    let mut socket = socket::Facts {
+        seen: seen.iter().map(|(path, rule)| Seen::at(path, *rule)).collect(),
+        whose: whose.clone(),
+        configured: known.map(|config| config.socket.path.clone()),
+        groups: known.map(|_| configured.known_groups()).unwrap_or_default(),
+        installed,
+        answer: None,
+    };
+    let listening = socket.chosen().filter(|seen| seen.knock == Knock::Listens);
+    let contact = match listening.map(|seen| seen.path.clone()) {
+        Some(path) => Contact::make(&path, LIMIT).await,
+        None => None,
+    };
+    socket.answer = contact.as_ref().map(|contact| contact.answer.clone());
+
+    let daemon = process(contact.as_ref(), service.as_ref());
+    // Who started it by hand owns its socket, too.
+    let owner = socket.owner().filter(|_| whose == Whose::User);
+    let daemon_uid = user(contact.as_ref(), daemon).or(owner);
+    let mut findings = match &config {
+        None if configured.loaded.is_ok() => vec![configuration::unknown()],
+        Some(_) | None => configuration::judge(&configured),
+    };
+    if let Some(config) = &config {
+        let mut facts = state::Facts::gather(config, &whose, LIMIT).await;
+        facts.installed = installed;
+        facts.daemon = daemon;
+        facts.daemon_uid = facts.holder().and_then(user_of).or(daemon_uid);
+        findings.extend(state::judge(&facts));
+    } else {
+        let what = "Not checked: the configuration is not known.";
+        findings.push(Topic::State.note("state_not_checked", what));
+    }
+    findings.extend(service::judge(service.as_ref()));
+    findings.extend(socket::judge(&socket));
+
+    let mut access = access::Facts::gather(&whose);
+    access.configured = known.map(|_| configured.groups.clone());
+    let would_be = (whose == Whose::User).then_some(access.uid);
+    access.daemon_uid = daemon_uid.or(would_be);
+    access.granted = contact
+        .as_ref()
+        .filter(|contact| contact.answer == socket::Answer::Yes)
+        .map(|contact| contact.tier);
+    findings.extend(access::judge(&access));
+    if let Some(contact) = &contact {
+        let own = daemon::Own::this();
+        findings.extend(daemon::judge_version(&own, contact, is_replaced(daemon), &whose));
+        findings.extend(daemon::judge_messages(contact, &whose));
+    }
+    findings.push(clock::judge(clock::Facts::gather()));
+    findings.sort_by_key(|finding| finding.topic);
+    let is_daemons = access.uid == 0 || access.daemon_uid == Some(access.uid);
+    let findings = findings.into_iter().map(|found| asked.again(found)).collect();
+    Examined { findings, config, is_daemons }
+}
+
+/// Which process the daemon is that answers. Where systemd listens, systemd knows.
+fn process(contact: Option<&Contact>, service: Option<&service::Facts>) -> state::Daemon {
+    let Some(contact) = contact else { return state::Daemon::Silent };
+    let pid = match contact.peer.and_then(|peer| peer.pid) {
+        Some(SYSTEMD_PID) => service.and_then(|facts| facts.service.pid),
+        pid => pid,
+    };
+    pid.map_or(state::Daemon::Somebody, state::Daemon::Process)
+}
+
+/// Whose process the daemon is that answers.
+fn user(contact: Option<&Contact>, daemon: state::Daemon) -> Option<u32> {
+    let peer = contact?.peer?;
+    match daemon {
+        state::Daemon::Process(pid) => user_of(pid),
+        state::Daemon::Somebody if peer.pid != Some(SYSTEMD_PID) => Some(peer.uid),
+        state::Daemon::Somebody | state::Daemon::Silent => None,
+    }
+}
+
+fn user_of(pid: i32) -> Option<u32> {
+    std::fs::metadata(format!("/proc/{pid}")).ok().map(|meta| meta.uid())
+}
+
+/// Whether its program's file is gone, as after an upgrade. For root, and for one's own.
+fn is_replaced(daemon: state::Daemon) -> bool {
+    let state::Daemon::Process(pid) = daemon else { return false };
+    let program = std::fs::read_link(format!("/proc/{pid}/exe"));
+    program.is_ok_and(|path| path.to_string_lossy().ends_with(" (deleted)"))
+}

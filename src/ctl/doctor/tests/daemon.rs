@@ -1,0 +1,143 @@
+//! The daemon and the caller: rights, versions, what holds messages back.
+
+use serde_json::{Value, json};
+
+use super::Case;
+use crate::ctl::doctor::access;
+use crate::ctl::doctor::configuration::GroupSeen;
+use crate::ctl::doctor::contact::Contact;
+use crate::ctl::doctor::daemon::{Own, judge_messages, judge_version};
+use crate::ctl::doctor::socket::Answer;
+use crate::ctl::doctor::subject::Whose;
+use crate::ctl::fake;
+use crate::rpc::api::{CauseKind, Tier, Version};
+
+const SEND: u32 = 7;
+const ADMIN: u32 = 8;
+
+pub(super) fn access() -> Vec<Case> {
+    use access::{Facts, judge};
+    let group = |tier, name: &str, gid| GroupSeen { tier, name: name.to_owned(), gid: Some(gid) };
+    let groups =
+        vec![group(Tier::Send, "tetherd-send", SEND), group(Tier::Admin, "tetherd-admin", ADMIN)];
+    let ada = |in_groups: &[u32], listed: &[u32], granted| Facts {
+        user: "ada".to_owned(),
+        uid: 1000,
+        groups: in_groups.to_vec(),
+        listed: listed.to_vec(),
+        configured: Some(groups.clone()),
+        daemon_uid: Some(990),
+        granted,
+        whose: Whose::System,
+    };
+    let root =
+        Facts { user: "root".to_owned(), uid: 0, ..ada(&[0], &[0], Some(Some(Tier::Admin))) };
+    let send = Some(Some(Tier::Send));
+    let unknown = |granted| Facts { configured: None, ..ada(&[100], &[100], granted) };
+    let no_groups = Facts { configured: Some(Vec::new()), ..ada(&[100], &[100], Some(None)) };
+    vec![
+        ("access: root", judge(&root)),
+        ("access: a member", judge(&ada(&[100, SEND], &[100, SEND], send))),
+        ("access: no member", judge(&ada(&[100], &[100], Some(None)))),
+        ("access: no member, no groups", judge(&no_groups)),
+        ("access: no member, configuration unknown", judge(&unknown(Some(None)))),
+        ("access: a member since after the login", judge(&ada(&[100], &[100, SEND], Some(None)))),
+        ("access: more after a new login", judge(&ada(&[SEND], &[SEND, ADMIN], send))),
+        ("access: the daemon has other groups", judge(&ada(&[ADMIN], &[ADMIN], send))),
+        ("access: the daemon knows other groups only", judge(&ada(&[ADMIN], &[ADMIN], Some(None)))),
+        ("access: no daemon", judge(&ada(&[SEND], &[SEND], None))),
+        ("access: no daemon, configuration unknown", judge(&unknown(None))),
+    ]
+}
+
+fn contact() -> Contact {
+    Contact {
+        peer: None,
+        answer: Answer::Yes,
+        tier: Some(Tier::Read),
+        version: None,
+        revision: None,
+        status: None,
+        explanation: None,
+        unread: None,
+    }
+}
+
+pub(super) fn version() -> Vec<Case> {
+    let own = Own { version: "1.2.0".to_owned(), protocol: 1, sim: false, revision: None };
+    let daemon = |version: &str, protocol, sim| {
+        let version: Value =
+            json!({ "name": "tetherd", "version": version, "protocol": protocol, "sim": sim });
+        let version: Version = serde_json::from_value(version).unwrap();
+        Contact { version: Some(version), ..contact() }
+    };
+    let judge = |contact: &Contact| judge_version(&own, contact, false, &Whose::System);
+    let sim = Own { sim: true, ..own.clone() };
+    let of = |revision: &str| Own { revision: Some(revision.to_owned()), ..own.clone() };
+    let from = |revision: &str| Contact {
+        revision: Some(revision.to_owned()),
+        ..daemon("1.2.0", 1, false)
+    };
+    let odd = Contact { unread: Some("missing field `queue`".to_owned()), ..contact() };
+    vec![
+        ("version: the same", judge(&daemon("1.2.0", 1, false))),
+        ("version: another", judge(&daemon("1.1.0", 1, false))),
+        (
+            "version: from other sources",
+            judge_version(&of("aaaa"), &from("bbbb"), false, &Whose::System),
+        ),
+        (
+            "version: from the same sources",
+            judge_version(&of("aaaa"), &from("aaaa"), false, &Whose::System),
+        ),
+        ("version: a newer contract", judge(&daemon("2.0.0", 2, false))),
+        ("version: an answer that does not read", judge(&odd)),
+        (
+            "version: replaced on disk",
+            judge_version(&own, &daemon("1.2.0", 1, false), true, &Whose::User),
+        ),
+        ("version: with the simulator", judge(&daemon("1.2.0", 1, true))),
+        (
+            "version: both with the simulator",
+            judge_version(&sim, &daemon("1.2.0", 1, true), false, &Whose::User),
+        ),
+    ]
+}
+
+fn explained(causes: &Value, holds: &Value) -> Contact {
+    let explanation = json!({ "summary": "s", "holds": holds, "waiting": 0, "causes": causes });
+    Contact {
+        explanation: Some(serde_json::from_value(explanation).unwrap()),
+        status: Some(serde_json::from_value(fake::status()).unwrap()),
+        ..contact()
+    }
+}
+
+fn cause(kind: CauseKind, active: bool) -> Value {
+    json!({ "kind": kind.name(), "active": active, "why": format!("{} holds.", kind.name()),
+        "evidence": [], "affected": { "count": 0, "ids": [] }, "by_itself": "Nothing." })
+}
+
+pub(super) fn messages() -> Vec<Case> {
+    let quiet: Vec<Value> = CauseKind::ALL.iter().map(|kind| cause(*kind, false)).collect();
+    let all: Vec<Value> = CauseKind::ALL.iter().map(|kind| cause(*kind, true)).collect();
+    let sealed = {
+        let status =
+            fake::with(fake::status(), json!({ "store": { "sealed": true, "set_aside": 0 } }));
+        Contact { status: Some(serde_json::from_value(status).unwrap()), ..contact() }
+    };
+    let holds = fake::status()["holds"].clone();
+    vec![
+        ("messages: quiet", judge_messages(&explained(&json!(quiet), &json!([])), &Whose::User)),
+        (
+            "messages: everything",
+            judge_messages(&explained(&json!(all), &json!([])), &Whose::System),
+        ),
+        (
+            "messages: a daemon without causes",
+            judge_messages(&explained(&json!([]), &holds), &Whose::Instance("office".to_owned())),
+        ),
+        ("messages: encrypted secrets", judge_messages(&sealed, &Whose::System)),
+        ("messages: not for this caller", judge_messages(&contact(), &Whose::System)),
+    ]
+}
