@@ -107,10 +107,10 @@ fn own_kind(socket: &Path) -> String {
 #[test]
 fn the_python_client_has_a_method_for_every_one_of_the_contract() {
     for method in Method::ALL {
-        let name = match method {
-            Method::MessageSend => "send_text".to_owned(),
-            Method::EventsSubscribe => "events".to_owned(),
-            other => other.name().replace('.', "_"),
+        let name = match method.name() {
+            "message.send" => "send_text".to_owned(),
+            "events.subscribe" => "events".to_owned(),
+            other => other.replace('.', "_"),
         };
         assert!(PYTHON_CLIENT.contains(&format!("    def {name}(")), "{name}");
         assert!(PYTHON_CLIENT.contains(&format!("\"{}\"", method.name())), "{}", method.name());

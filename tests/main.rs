@@ -10,6 +10,7 @@
 
 mod chaos;
 mod cleaning;
+mod contract;
 mod clients;
 mod crash;
 mod doctor;

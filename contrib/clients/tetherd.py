@@ -14,9 +14,10 @@ below only name their fields. A daemon that is newer than this file may answer f
 of states and so on that are not listed here: leave alone what you do not know.
 
 Whatever goes wrong is a `TetherdError`; what this file can tell from the arguments alone is a
-`ValueError` or `TypeError`, and a file that cannot be opened an `OSError`. Two of them mean that nobody knows whether a call was
-carried out (`OutcomeUnknown`, of which `ConnectionLost` is one). A message that was sent with
-a `key` can be sent again under the same key: it leaves once. `retry_for` does that by itself.
+`ValueError` or `TypeError`, and a file that cannot be opened an `OSError`. Two of them mean
+that nobody knows whether a call was carried out (`OutcomeUnknown`, of which `ConnectionLost`
+is one). A message that was sent with a `key` can be sent again under the same key: it leaves
+once. `retry_for` does that by itself.
 
 A `Client` may be used by several threads: calls wait for each other. An `EventStream` is for
 one thread at a time. `close` of either may be called from any thread, and ends what another

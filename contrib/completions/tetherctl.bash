@@ -28,6 +28,9 @@ _tetherctl() {
             tetherctl,completions)
                 cmd="tetherctl__subcmd__completions"
                 ;;
+            tetherctl,doctor)
+                cmd="tetherctl__subcmd__doctor"
+                ;;
             tetherctl,events)
                 cmd="tetherctl__subcmd__events"
                 ;;
@@ -96,6 +99,9 @@ _tetherctl() {
                 ;;
             tetherctl__subcmd__help,completions)
                 cmd="tetherctl__subcmd__help__subcmd__completions"
+                ;;
+            tetherctl__subcmd__help,doctor)
+                cmd="tetherctl__subcmd__help__subcmd__doctor"
                 ;;
             tetherctl__subcmd__help,events)
                 cmd="tetherctl__subcmd__help__subcmd__events"
@@ -176,7 +182,7 @@ _tetherctl() {
 
     case "${cmd}" in
         tetherctl)
-            opts="-h -V --socket --json --help --version status why send show queue clear cancel restore retry check pause resume release heartbeat pair reconnect takeover logout events inbox version completions help"
+            opts="-h -V --socket --json --help --version status why send show queue clear cancel restore retry check pause resume release heartbeat pair reconnect takeover logout events inbox doctor version completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -317,6 +323,28 @@ _tetherctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        tetherctl__subcmd__doctor)
+            opts="-h --config --offline --socket --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         tetherctl__subcmd__events)
             opts="-h --after --socket --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -374,7 +402,7 @@ _tetherctl() {
             return 0
             ;;
         tetherctl__subcmd__help)
-            opts="status why send show queue clear cancel restore retry check pause resume release heartbeat pair reconnect takeover logout events inbox version completions help"
+            opts="status why send show queue clear cancel restore retry check pause resume release heartbeat pair reconnect takeover logout events inbox doctor version completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -430,6 +458,20 @@ _tetherctl() {
             return 0
             ;;
         tetherctl__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tetherctl__subcmd__help__subcmd__doctor)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

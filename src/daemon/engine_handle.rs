@@ -14,7 +14,7 @@ use crate::rpc::api::{ErrorKind, EventFrame, MessageId};
 
 /// Calls that wait for the engine; beyond it callers wait to be let in.
 pub const ENGINE_CALLS_MAX: usize = 64;
-/// Events that wait for one subscriber. The engine drops the sender of one that lags.
+/// Events that wait for one subscriber. One that lags further behind is disconnected.
 pub const SUBSCRIBER_EVENTS_MAX: usize = 256;
 
 /// What the engine is asked.

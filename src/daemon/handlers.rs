@@ -21,8 +21,9 @@ use crate::daemon::server::Service;
 use crate::rpc::api::{
     CancelResult, CheckResult, ClearParams, ClearResult, Error, ErrorKind, Explanation, Filter,
     GetParams, IDS_MAX, InboxFileResult, InboxListResult, KEY_BYTES_MAX, LIST_ENTRIES_MAX,
-    ListParams, ListResult, Message, Method, NoParams, PROTOCOL_VERSION, PairParams, PairResult,
-    PhoneStatus, RestoreResult, RetryResult, SendResult, State, Status, TEXT_CHARS_MAX, Version,
+    ListParams, ListResult, Message, Method, NoParams, OPENRPC, PROTOCOL_VERSION, PairParams,
+    PairResult, PhoneStatus, RestoreResult, RetryResult, SendResult, State, Status, TEXT_CHARS_MAX,
+    Version,
 };
 use crate::rpc::call::decode_params;
 use crate::version;
@@ -52,6 +53,7 @@ pub(crate) enum Handled {
 #[serde(untagged)]
 pub(crate) enum Reply {
     Version(Version),
+    Contract(Box<Value>),
     Status(Box<Status>),
     Explanation(Box<Explanation>),
     Sent(Box<SendResult>),
@@ -84,6 +86,10 @@ pub(crate) async fn handle(
             let NoParams {} = decode_params(params)?;
             Reply::Version(version())
         }
+        Method::RpcDiscover => {
+            let NoParams {} = decode_params(params)?;
+            Reply::Contract(contract()?)
+        }
         Method::Status | Method::Explain | Method::MessageGet | Method::QueueList => {
             ask(engine, query(method, params)?).await?
         }
@@ -113,6 +119,13 @@ fn version() -> Version {
         protocol: PROTOCOL_VERSION,
         sim: cfg!(feature = "sim"),
     }
+}
+
+fn contract() -> Result<Box<Value>, Error> {
+    serde_json::from_str(OPENRPC).map_err(|error| {
+        tracing::error!(%error, "the committed OpenRPC document is not JSON");
+        Error::new(ErrorKind::InternalError, "a bug in tetherd: its contract cannot be read")
+    })
 }
 
 async fn ask(engine: &EngineHandle, query: Query) -> Result<Reply, Error> {
@@ -171,7 +184,8 @@ fn query(method: Method, params: Map<String, Value>) -> Result<Query, Error> {
         | Method::QueueRelease
         | Method::InboxList
         | Method::InboxFile
-        | Method::EventsSubscribe => Err(not_ours(method)),
+        | Method::EventsSubscribe
+        | Method::RpcDiscover => Err(not_ours(method)),
     }
 }
 
@@ -202,7 +216,8 @@ fn command(method: Method, params: Map<String, Value>) -> Result<Request, Error>
         | Method::PhoneCheck
         | Method::InboxList
         | Method::InboxFile
-        | Method::EventsSubscribe => Err(not_ours(method)),
+        | Method::EventsSubscribe
+        | Method::RpcDiscover => Err(not_ours(method)),
     }
 }
 

@@ -21,7 +21,7 @@
 
 pub mod auth;
 pub mod clock;
-mod connection;
+pub(crate) mod connection;
 mod descriptors;
 mod engine;
 pub mod engine_handle;

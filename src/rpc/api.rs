@@ -8,6 +8,7 @@
 //! | methods | what for |
 //! |---|---|
 //! | `version`, `status`, `explain` | the daemon, the whole state, why messages wait |
+//! | `rpc.discover` | this contract, as an OpenRPC document |
 //! | `message.send`, `message.get` | one message |
 //! | `queue.list`, `queue.clear`, `queue.cancel`, `queue.retry`, `queue.restore` | many |
 //! | `queue.pause`, `queue.resume`, `queue.release` | whether any leaves |
@@ -19,6 +20,10 @@
 //! [`Method`] says which [`Tier`] may call which. Two of them go with descriptors
 //! (SCM_RIGHTS): a file's comes with the line of `message.send`, and with the reply of
 //! `inbox.file`.
+//!
+//! What callers read is made from here: the doc comments of these types are the words of
+//! `openrpc.json` ([`OPENRPC`]) and of tetherd-rpc(7). They are written for people who do
+//! not read Rust.
 //!
 //! Nothing here knows the daemon. Times are RFC 3339 in UTC, durations carry their
 //! unit in the name, identifiers are strings.
@@ -42,7 +47,7 @@ pub use content::{
     INLINE_FILE_BYTES_MAX, LinkPreview, Location, Priority, URL_BYTES_MAX,
 };
 pub use error::{Error, ErrorData, ErrorKind};
-pub use event::{Event, EventFrame, PairEnd, PairOffer, SubscribeResult};
+pub use event::{Event, EventFrame, PairEnd, PairOffer, PairParams, PairResult, SubscribeResult};
 pub use ids::{MessageId, NotAMessageId, Time};
 pub use inbox::{
     Gap, INBOX_LIST_MAX, InboxFileParams, InboxFileResult, InboxListParams, InboxListResult,
@@ -61,6 +66,9 @@ pub use status::{
 
 /// The contract's version, as answered by `version`. Grows when something is added.
 pub const PROTOCOL_VERSION: u32 = 1;
+
+/// The contract as an OpenRPC document, as `rpc.discover` answers it.
+pub const OPENRPC: &str = include_str!("openrpc.json");
 
 /// Longest text of a message, in Unicode scalar values.
 pub const TEXT_CHARS_MAX: usize = 65_536;
@@ -88,14 +96,17 @@ pub const PREVIEW_CHARS_MAX: usize = 80;
 
 /// Parameters of a method that takes none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NoParams {}
 
 /// Parameters of `message.send`: one of `text`, `file`, `location` and `contact`.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SendParams {
-    /// `+` and digits (E.164), or a JID: `…@s.whatsapp.net`, `…@lid`, `…@g.us`.
+    /// `+` and digits (E.164), or a JID: a person's (`15550100@s.whatsapp.net`,
+    /// `...@lid`) or a group's (`...@g.us`).
     pub to: String,
     /// A text, at most [`TEXT_CHARS_MAX`] characters, not empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -146,6 +157,7 @@ impl SendParams {
 
 /// Answer of `message.send`. It is given only when the message is on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SendResult {
     /// The message as it stands.
     pub message: Message,
@@ -155,9 +167,10 @@ pub struct SendResult {
 
 /// Parameters of `message.get`: exactly one of the three.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct GetParams {
-    /// By our id.
+    /// By the daemon's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<MessageId>,
     /// By the network's id.
@@ -170,6 +183,7 @@ pub struct GetParams {
 
 /// Selects messages; all given conditions must hold. An empty filter selects all.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     /// In one of these states.
@@ -201,6 +215,7 @@ impl Filter {
 
 /// Parameters of `queue.list`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ListParams {
     /// Which messages; without states, the live ones (preparing, queued, sending,
@@ -217,6 +232,7 @@ pub struct ListParams {
 
 /// Answer of `queue.list`, in the order of acceptance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ListResult {
     /// The messages, without their whole texts.
     pub messages: Vec<Message>,
@@ -229,6 +245,7 @@ pub struct ListResult {
 
 /// Parameters of `queue.clear`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ClearParams {
     /// Which messages. Without states: `preparing`, `queued` and `parked`.
@@ -241,6 +258,7 @@ pub struct ClearParams {
 
 /// Answer of `queue.clear`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ClearResult {
     /// Messages cancelled; with `dry_run`, those that would be.
     pub cleared: usize,
@@ -258,6 +276,7 @@ pub struct ClearResult {
 
 /// One message that was cleared.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ClearExample {
     /// Its id.
     pub id: MessageId,
@@ -269,6 +288,7 @@ pub struct ClearExample {
 
 /// Parameters of `queue.cancel`: `ids`, a `filter`, or both; never neither.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CancelParams {
     /// Which messages, at most [`IDS_MAX`].
@@ -284,6 +304,7 @@ pub struct CancelParams {
 
 /// Answer of `queue.cancel`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CancelResult {
     /// Withdrawn.
     pub cancelled: Vec<MessageId>,
@@ -302,6 +323,7 @@ pub struct CancelResult {
 
 /// Parameters of `queue.retry`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RetryParams {
     /// Which messages. Only `parked` ones are put back; without a filter, all of them.
@@ -314,6 +336,7 @@ pub struct RetryParams {
 
 /// Answer of `queue.retry`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RetryResult {
     /// Back in the queue, at its end, under their old ids.
     pub requeued: Vec<MessageId>,
@@ -326,6 +349,7 @@ pub struct RetryResult {
 
 /// Parameters of `queue.restore`: takes back `queue.clear` and `queue.cancel`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RestoreParams {
     /// Which messages, of those whose time to be restored has not run out; without a
@@ -339,6 +363,7 @@ pub struct RestoreParams {
 
 /// Answer of `queue.restore`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RestoreResult {
     /// Back where they were: in their old order, or parked.
     pub restored: Vec<MessageId>,
@@ -351,27 +376,10 @@ pub struct RestoreResult {
 
 /// A message that `queue.cancel` left alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NotCancelled {
     /// Its id.
     pub id: MessageId,
     /// Where it stands.
     pub state: State,
 }
-
-/// Parameters of `session.pair`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PairParams {
-    /// With a number (`+` and digits): pair by a code typed on that phone. Without: by QR.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phone: Option<String>,
-}
-
-/// Answer of `session.pair`: the first code. Later ones come as `pairing` events.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PairResult {
-    /// What to scan or to type.
-    pub offer: PairOffer,
-}
-
-// What names people or quotes them is not in the debug output.

@@ -98,6 +98,7 @@ calls! {
     InboxList: InboxListParams => InboxListResult;
     InboxFile: InboxFileParams => InboxFileResult;
     EventsSubscribe: SubscribeParams => SubscribeResult;
+    RpcDiscover: NoParams => Value;
 }
 
 /// Finds a method by its name or alias.

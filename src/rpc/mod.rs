@@ -7,6 +7,9 @@
 //! - [`frame`]: lines to JSON-RPC 2.0 messages, and back.
 //! - [`client`]: the calling side.
 //! - [`view`]: snapshot and changes, folded into one picture.
+//!
+//! `openrpc.json` and `contrib/man/tetherd-rpc.7` are made from [`api`], with the examples in
+//! `examples.json`; `manual` makes and compares them, in tests.
 
 pub mod api;
 pub mod call;
@@ -14,6 +17,8 @@ pub mod client;
 pub mod fds;
 pub mod frame;
 pub mod line;
+#[cfg(test)]
+mod manual;
 mod redacted;
 pub mod view;
 

@@ -123,7 +123,9 @@ def a_full_queue_is_waited_for(client):
     for n in range(3):
         client.send_text(FRIEND, f"place {n}", key=f"place-{n}")
     raises("queue_full", 75, tetherd.QueueFull, client.send_text, FRIEND, "no place")
-    raises("queue_full", 75, tetherd.QueueFull, client.send_text, FRIEND, "x", key="x", retry_for=0.3)
+    raises(
+        "queue_full", 75, tetherd.QueueFull, client.send_text, FRIEND, "x", key="x", retry_for=0.3
+    )
     raises("key_conflict", 65, tetherd.KeyConflict, client.send_text, FRIEND, "y", key="place-1")
     accepted = []
 
@@ -156,7 +158,9 @@ def forwards(drop):
 def an_answer_that_is_lost_is_asked_for_again(client):
     played = Played(forwards(True), forwards(True), forwards(False))
     with Client(played.path) as lossy:
-        error = raises("closed", 74, tetherd.ConnectionLost, lossy.send_text, FRIEND, "once", key="once")
+        error = raises(
+            "closed", 74, tetherd.ConnectionLost, lossy.send_text, FRIEND, "once", key="once"
+        )
         assert isinstance(error, tetherd.OutcomeUnknown) and error.remedy
         sent = lossy.send_text(FRIEND, "once", key="once", retry_for=60)
     assert sent["duplicate"] and played.connections == 3
@@ -171,7 +175,9 @@ def there_is_no_daemon():
         error = raises("no_daemon", 69, tetherd.NoDaemon, client.status)
         assert nowhere in error.message
         raises("no_daemon", 69, tetherd.NoDaemon, client.events)
-        raises("no_daemon", 69, tetherd.NoDaemon, client.send_text, "+1", "x", key="x", retry_for=0.2)
+        raises(
+            "no_daemon", 69, tetherd.NoDaemon, client.send_text, "+1", "x", key="x", retry_for=0.2
+        )
     stale = os.path.join(FOLDER, "stale.sock")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(stale)
@@ -194,7 +200,9 @@ def connections_that_end_are_made_again():
         client._timeout = 60
         assert client.call("status")["n"] == 5
     client = Client(Played(stalls).path)
-    waiting = threading.Thread(target=raises, args=("closed", 74, tetherd.ConnectionLost, client.status))
+    waiting = threading.Thread(
+        target=raises, args=("closed", 74, tetherd.ConnectionLost, client.status)
+    )
     waiting.start()
     client.close()
     waiting.join()
@@ -219,7 +227,11 @@ def what_is_said_is_bounded_and_understood():
 
     def newer(connection, lines):
         request = json.loads(lines.readline())
-        error = {"code": 2000, "message": "new", "data": {"kind": "brand_new", "retry_after_ms": 1500}}
+        error = {
+            "code": 2000,
+            "message": "new",
+            "data": {"kind": "brand_new", "retry_after_ms": 1500},
+        }
         say(connection, id=request["id"], error=error)
 
     with Client(Played(endless).path) as client:

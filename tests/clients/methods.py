@@ -46,7 +46,7 @@ def conform(value, kind, where="answer"):
     elif origin is list:
         for n, item in enumerate(value):
             conform(item, typing.get_args(kind)[0], f"{where}[{n}]")
-    elif typing.is_typeddict(kind) if hasattr(typing, "is_typeddict") else hasattr(kind, "__total__"):
+    elif hasattr(kind, "__required_keys__"):
         fields = typing.get_type_hints(kind)
         assert not set(value) - set(fields), f"{where}: unknown {set(value) - set(fields)}"
         missing = kind.__required_keys__ - set(value)
@@ -79,8 +79,8 @@ def left(client, *sent):
 
 
 def send_everything(client):
-    sends = [client.send_text(FRIEND, "hello \U0001f600\n\"quoted\" \\", key="greeting-1")]
-    again = client.send_text(FRIEND, "hello \U0001f600\n\"quoted\" \\", key="greeting-1")
+    sends = [client.send_text(FRIEND, 'hello \U0001f600\n"quoted" \\', key="greeting-1")]
+    again = client.send_text(FRIEND, 'hello \U0001f600\n"quoted" \\', key="greeting-1")
     assert again["duplicate"] and again["message"]["id"] == sends[0]["message"]["id"]
     contents = [b"\x89PNG\r\n\x1a\n and some more", b"from a pipe", b"in memory"]
     path = os.path.join(folder, "picture.png")
@@ -108,9 +108,9 @@ def send_everything(client):
     assert hashes == {hashlib.sha256(content).hexdigest() for content in contents}, arrived
     others = {content["kind"] for content in arrived if content and "sha256" not in content}
     assert others == {"location", "contact", "link"}, arrived
-    assert inbox(FRIEND)[0]["text"] == "hello \U0001f600\n\"quoted\" \\"
+    assert inbox(FRIEND)[0]["text"] == 'hello \U0001f600\n"quoted" \\'
     message = check(client.message_get, tetherd.Message, key="greeting-1")
-    assert message["text"] == "hello \U0001f600\n\"quoted\" \\"
+    assert message["text"] == 'hello \U0001f600\n"quoted" \\'
     assert client.message_get(wa_id=message["wa_id"])["id"] == message["id"]
     # From a host that nobody knows.
     sent = check(client.send_url, tetherd.SendResult, OTHER, "https://lost.example/x", name="x")
@@ -128,7 +128,9 @@ def clean_the_queue(client):
     now = datetime.datetime.now(datetime.timezone.utc)
     later = now + datetime.timedelta(hours=1)
     for n in range(7):
-        client.send_text(OTHER, f"text {n}", key=f"list-{n}", not_before=later, expires_at="2099-12-31T00:00:00Z")
+        client.send_text(
+            OTHER, f"text {n}", key=f"list-{n}", not_before=later, expires_at="2099-12-31T00:00:00Z"
+        )
     listed = [m["key"] for m in client.queue_iter({"key_prefix": "list-"}, page=3)]
     assert listed == [f"list-{n}" for n in range(7)], listed
     page = check(client.queue_list, tetherd.ListResult, {"to": OTHER}, limit=2)

@@ -5,6 +5,7 @@
 mod daemon;
 mod program;
 mod rpc;
+pub(crate) mod schema;
 mod sim;
 mod web;
 

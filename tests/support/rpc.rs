@@ -1,4 +1,5 @@
 //! A JSON-RPC caller as a stranger would write it: a socket, lines, no types of ours.
+//! Whatever a daemon says is compared with its OpenRPC document.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::{AsRawFd, RawFd};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::DEADLINE;
+use super::{DEADLINE, schema};
 
 pub(crate) struct Rpc {
     reader: BufReader<UnixStream>,
@@ -28,10 +29,12 @@ impl Rpc {
         loop {
             let reply = self.read().expect("the connection closed before the reply");
             if reply["id"] == id {
-                return match reply.get("error") {
+                let outcome = match reply.get("error") {
                     Some(error) => Err(error.clone()),
                     None => Ok(reply["result"].clone()),
                 };
+                schema::check_reply(method, outcome.as_ref());
+                return outcome;
             }
         }
     }
@@ -98,6 +101,7 @@ impl Events {
         loop {
             let line = self.rpc.read()?;
             if line["method"] == "event" {
+                schema::check_event(&line["params"]);
                 return Some(line["params"].clone());
             }
         }

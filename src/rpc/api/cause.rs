@@ -9,10 +9,11 @@ pub const CAUSE_IDS_MAX: usize = 100;
 
 /// One thing that can make messages wait.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Cause {
     /// Its stable name.
     pub kind: CauseKind,
-    /// Whether it holds now. What no longer holds is told for a while if it left traces.
+    /// Whether it holds now. What does not is told too, with what is known of it.
     pub active: bool,
     /// Since when it holds, or held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,6 +36,7 @@ pub struct Cause {
 
 /// Something that was seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Evidence {
     /// What, in a sentence.
     pub what: String,
@@ -48,6 +50,7 @@ pub struct Evidence {
 
 /// The messages that a cause touches.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Affected {
     /// How many.
     pub count: usize,
@@ -61,6 +64,7 @@ macro_rules! kinds {
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
         )]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         pub enum CauseKind {
             $($(#[$doc])* #[serde(rename = $wire)] $name,)*
         }

@@ -16,16 +16,17 @@ pub const URL_BYTES_MAX: usize = 4_096;
 /// A file to send: exactly one of `fd`, `base64` and `url`. Never a path: the daemon
 /// reads nothing for a caller that the caller may not read.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FileParams {
     /// Which of the descriptors that came with this request's line (SCM_RIGHTS), from 0.
     /// A regular file is read from its beginning, anything else to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fd: Option<usize>,
-    /// The content, base64 with padding; at most [`INLINE_FILE_BYTES_MAX`] decoded.
+    /// The content, base64 with padding; at most [`INLINE_FILE_BYTES_MAX`] bytes decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base64: Option<String>,
-    /// Where to fetch it: `https://…`. Fetched once, at acceptance, in the background.
+    /// Where to fetch it, by `https`. Fetched once, at acceptance, in the background.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Sent as: `image`, `video`, `audio`, `voice` or `document`. Without it the
@@ -45,6 +46,7 @@ pub struct FileParams {
 
 /// What is known about a message's file.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FileInfo {
     /// Its length in bytes.
     pub bytes: u64,
@@ -59,6 +61,7 @@ pub struct FileInfo {
 
 /// A place.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Location {
     /// Degrees north, -90 to 90.
@@ -75,6 +78,7 @@ pub struct Location {
 
 /// A contact's card: `vcard` as it is, or one made from `name` and `phones`.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ContactCard {
     /// The name that is shown.
@@ -89,6 +93,7 @@ pub struct ContactCard {
 
 /// What is shown under a text for a link in it. Nothing is fetched to make it.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LinkPreview {
     /// The link, as it stands in the text.
@@ -107,6 +112,7 @@ pub struct LinkPreview {
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// Before all others.

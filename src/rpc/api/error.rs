@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The stable kinds of errors. Codes never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// The line is not JSON.
@@ -14,7 +15,7 @@ pub enum ErrorKind {
     MethodNotFound,
     /// The parameters do not fit.
     InvalidParams,
-    /// Our bug.
+    /// A bug in tetherd.
     InternalError,
     /// All places are taken.
     QueueFull,
@@ -40,19 +41,19 @@ pub enum ErrorKind {
     OutcomeUnknown,
     /// The daemon is going down.
     ShuttingDown,
-    /// Too many connections.
+    /// Too many connections, in all or of this user; this one closes.
     TooManyConnections,
-    /// The line is longer than a frame may be.
+    /// The line is longer than a frame may be; the connection closes.
     FrameTooLong,
-    /// A started line was not finished in time.
+    /// A started line was not finished in time; the connection closes.
     TooSlow,
     /// The file cannot be taken: no descriptor, unreadable, empty, of the wrong kind.
     BadFile,
-    /// The file, or the part of it that fits, is larger than its kind may be.
+    /// The file is larger than its kind may be, or than what goes inline.
     FileTooLarge,
-    /// No room for another file.
+    /// No room for another file: the quota is spent, or the disk is full.
     SpoolFull,
-    /// The address cannot be taken.
+    /// The address is none that files are fetched from.
     BadUrl,
     /// The file cannot be had any more, or not now.
     FileGone,
@@ -93,9 +94,10 @@ impl ErrorKind {
 
 /// An error, as `error` of a reply carries it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[error("{message}")]
 pub struct Error {
-    /// [`ErrorKind::code`].
+    /// The stable code of the kind.
     pub code: i32,
     /// A sentence for people.
     pub message: String,
@@ -105,6 +107,7 @@ pub struct Error {
 
 /// The machine-readable part of an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ErrorData {
     /// The stable name.
     pub kind: ErrorKind,

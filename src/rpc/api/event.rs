@@ -6,8 +6,27 @@ use serde::{Deserialize, Serialize};
 
 use super::{Gap, Incoming, Message, Status, Time};
 
+/// Parameters of `session.pair`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PairParams {
+    /// With a number (`+` and digits): pair by a code typed on that phone. Without: by QR.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+}
+
+/// Answer of `session.pair`: the first code. Later ones come as `pairing` events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PairResult {
+    /// What to scan or to type.
+    pub offer: PairOffer,
+}
+
 /// What the phone is shown, or what its owner types.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "method", rename_all = "snake_case")]
 pub enum PairOffer {
     /// Draw `qr` as a QR code and scan it.
@@ -37,17 +56,21 @@ impl fmt::Debug for PairOffer {
 
 /// Answer of `events.subscribe`. The events follow it on the same connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SubscribeResult {
     /// The newest cursor of the inbox; 0: nothing ever came in.
     #[serde(default)]
     pub cursor: u64,
 }
 
-/// A notification of `events.subscribe`: method `event`, this as its parameters.
+/// What a subscriber is sent: a notification with the method `event`, and this as its
+/// parameters.
 ///
 /// A subscriber first gets `status`, a `message` for each live message, and
-/// `snapshot_end`; then changes. [`crate::rpc::view::View`] folds both.
+/// `snapshot_end`; then changes.
+// `rpc::view` folds both.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EventFrame {
     /// Counts up by one for each change; all of one snapshot carry the same number.
     pub seq: u64,
@@ -60,6 +83,7 @@ pub struct EventFrame {
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The status, whole.
@@ -101,6 +125,7 @@ pub enum Event {
 
 /// How a pairing ended.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum PairEnd {
     /// Paired.

@@ -9,6 +9,7 @@ pub const INBOX_LIST_MAX: usize = 200;
 
 /// Parameters of `events.subscribe`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SubscribeParams {
     /// Also tell the incoming messages after this cursor, before the new ones; 0: all
@@ -19,6 +20,7 @@ pub struct SubscribeParams {
 
 /// Parameters of `inbox.list`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct InboxListParams {
     /// Only those after this cursor; without it: from the oldest kept.
@@ -32,6 +34,7 @@ pub struct InboxListParams {
 /// Answer of `inbox.list`, the oldest first. It may hold fewer than were asked for: go on
 /// after the last one (or after the gap, if there is none) until that is `newest`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct InboxListResult {
     /// The messages.
     pub messages: Vec<Incoming>,
@@ -44,6 +47,7 @@ pub struct InboxListResult {
 
 /// Cursors whose messages are kept no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Gap {
     /// The first.
     pub from: u64,
@@ -53,18 +57,20 @@ pub struct Gap {
 
 /// Parameters of `inbox.file`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct InboxFileParams {
     /// The message's cursor.
     pub cursor: u64,
-    /// Answer the content as base64; at most [`super::INLINE_FILE_BYTES_MAX`]. Without
-    /// it a descriptor of the file, open for reading, comes with the reply (SCM_RIGHTS).
+    /// Answer the content as base64, at most [`super::INLINE_FILE_BYTES_MAX`] bytes of it.
+    /// Without it a descriptor of the file, open for reading, comes with the reply (SCM_RIGHTS).
     #[serde(default)]
     pub inline: bool,
 }
 
 /// Answer of `inbox.file`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct InboxFileResult {
     /// What it is.
     pub file: FileInfo,
@@ -75,6 +81,7 @@ pub struct InboxFileResult {
 
 /// What an incoming message carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum IncomingKind {
     /// A text.
@@ -122,6 +129,7 @@ impl IncomingKind {
 
 /// A message that somebody sent to the account.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Incoming {
     /// Counts up by one for each message that comes in; survives restarts.
     pub cursor: u64,
@@ -129,7 +137,7 @@ pub struct Incoming {
     pub wa_id: String,
     /// The chat's JID.
     pub chat: String,
-    /// The sender's JID; in a person's chat the same as `chat`, or our own account's.
+    /// The sender's JID; in a person's chat the same as `chat`, or the account's own.
     pub sender: String,
     /// Whether it was sent from the account's own phone or another linked device.
     pub from_me: bool,
@@ -146,7 +154,8 @@ pub struct Incoming {
     /// (empty: taken back).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// Whether the text was longer than [`super::TEXT_CHARS_MAX`] and was cut there.
+    /// Whether the text was longer than [`super::TEXT_CHARS_MAX`] characters and was cut
+    /// there; absent: no.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,
     /// A place, as `geo:LATITUDE,LONGITUDE` (RFC 5870).

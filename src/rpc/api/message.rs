@@ -9,6 +9,7 @@ use super::{FileInfo, MessageId, Priority, Time};
 /// Where a message stands. `queued -> sending -> sent -> delivered -> read`, the
 /// others aside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// On disk; its file is being fetched, or its links are being looked at.
@@ -89,6 +90,7 @@ impl fmt::Display for State {
 
 /// Why a message is parked, failed or unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Reason {
     /// A stable name.
     pub kind: ReasonKind,
@@ -121,6 +123,7 @@ impl Reason {
 
 /// The stable names of reasons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReasonKind {
     /// The server refused the message; `code` is its word.
@@ -179,8 +182,9 @@ impl ReasonKind {
 
 /// One message, as `message.get`, `queue.list` and events tell it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Message {
-    /// Our id.
+    /// The daemon's id.
     pub id: MessageId,
     /// Its id on the network, given at acceptance, kept for life.
     pub wa_id: String,
@@ -188,7 +192,8 @@ pub struct Message {
     pub to: String,
     /// Where it stands.
     pub state: State,
-    /// Why it is parked, failed or unknown.
+    /// Why it is parked, failed or unknown. With `expired`: `no_answer`, if an attempt may
+    /// have reached the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
     /// The caller's idempotency key.
@@ -199,7 +204,7 @@ pub struct Message {
     /// Its file, once it is here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<FileInfo>,
-    /// Which of those that wait goes first.
+    /// Which of those that wait goes first; absent: `normal`.
     #[serde(default, skip_serializing_if = "Priority::is_normal")]
     pub priority: Priority,
     /// Not sent before this.
@@ -244,6 +249,7 @@ pub struct Message {
 
 /// What a message carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A text.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Who may call a method. Each tier includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
     /// Look.
@@ -27,56 +28,71 @@ impl Tier {
 
 /// A method of the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Method {
-    /// `version`.
+    /// Which daemon this is, and which version of this contract it speaks.
     Version,
-    /// `status`.
+    /// The whole state: the session, the queue, the pacer, the store, the phone, and what holds
+    /// the queue.
     Status,
-    /// `explain`.
+    /// Why messages wait: every cause with its evidence, the messages that it touches, what
+    /// happens by itself, and what helps.
     Explain,
-    /// `message.send`.
+    /// Accepts one message. The reply comes when the message is on disk; it leaves when its turn
+    /// comes, and its way is told by `message.get` and by events.
+    ///
+    /// A caller that gives a `key` may repeat the call when no reply came: the message is
+    /// accepted once.
     MessageSend,
-    /// `message.get`.
+    /// One message, with its whole text: a live one, or a finished one that is still in the
+    /// history.
     MessageGet,
-    /// `queue.list`.
+    /// The messages that wait, are under way or are set aside, in the order of acceptance; with
+    /// a filter by state, finished ones too.
     QueueList,
-    /// `queue.clear`.
+    /// Withdraws all messages that wait or are parked and are not under way, or those that a
+    /// filter selects. `queue.restore` takes it back for a while.
     QueueClear,
-    /// `queue.cancel`.
+    /// Withdraws single messages, each with an answer of its own. `queue.restore` takes it back
+    /// for a while.
     QueueCancel,
-    /// `queue.pause`.
-    QueuePause,
+    /// Stops sending. Messages are still accepted, and wait; it holds over restarts, until
     /// `queue.resume`.
+    QueuePause,
+    /// Ends what `queue.pause` began.
     QueueResume,
-    /// `queue.retry`.
+    /// Puts parked messages back into the queue, under their old ids.
     QueueRetry,
-    /// `session.pair`.
+    /// Pairs with a phone: answers what to scan with it, or what to type on it. A pairing that
+    /// runs already, in the same way, answers its code again; in another way, it is replaced.
     SessionPair,
-    /// `session.reconnect`.
+    /// Connects now: ends a wait between tries, or replaces a connection that seems dead.
     SessionReconnect,
-    /// `session.takeover`.
+    /// Takes the session back from another WhatsApp Web session that took over.
     SessionTakeover,
-    /// `session.logout`.
+    /// Unlinks this device from the account. The queue stays.
     SessionLogout,
-    /// `phone.check`.
+    /// Asks whether numbers are on the network. Answers are remembered.
     PhoneCheck,
-    /// `phone.heartbeat`.
+    /// Takes a report about the account's own phone, and answers what is known of it then.
     PhoneHeartbeat,
-    /// `queue.restore`.
+    /// Brings back what `queue.clear` and `queue.cancel` withdrew, while that can be done.
     QueueRestore,
-    /// `queue.release`.
+    /// Confirms that a backlog which waited for long (the hold `stale_backlog`) may leave.
     QueueRelease,
-    /// `inbox.list`.
+    /// Messages that came in, the oldest first, by cursor.
     InboxList,
-    /// `inbox.file`.
+    /// The file of a message that came in: as a descriptor with the reply, or inline.
     InboxFile,
-    /// `events.subscribe`.
+    /// From here on, this connection is told what happens, as events. Once a connection.
     EventsSubscribe,
+    /// This contract as an OpenRPC document, made from the same types as the daemon.
+    RpcDiscover,
 }
 
 impl Method {
     /// Every method.
-    pub const ALL: [Method; 22] = [
+    pub const ALL: [Method; 23] = [
         Method::Version,
         Method::Status,
         Method::Explain,
@@ -99,6 +115,7 @@ impl Method {
         Method::InboxList,
         Method::InboxFile,
         Method::EventsSubscribe,
+        Method::RpcDiscover,
     ];
 
     /// The name on the wire.
@@ -126,6 +143,7 @@ impl Method {
             Method::InboxList => "inbox.list",
             Method::InboxFile => "inbox.file",
             Method::EventsSubscribe => "events.subscribe",
+            Method::RpcDiscover => "rpc.discover",
         }
     }
 
@@ -153,7 +171,8 @@ impl Method {
             | Method::QueueRelease
             | Method::InboxList
             | Method::InboxFile
-            | Method::EventsSubscribe => None,
+            | Method::EventsSubscribe
+            | Method::RpcDiscover => None,
         }
     }
 
@@ -172,7 +191,8 @@ impl Method {
             | Method::QueueList
             | Method::InboxList
             | Method::InboxFile
-            | Method::EventsSubscribe => Tier::Read,
+            | Method::EventsSubscribe
+            | Method::RpcDiscover => Tier::Read,
             Method::MessageSend | Method::PhoneCheck | Method::PhoneHeartbeat => Tier::Send,
             Method::QueueClear
             | Method::QueueCancel

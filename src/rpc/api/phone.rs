@@ -11,6 +11,7 @@ pub const HEARTBEAT_NAME_BYTES_MAX: usize = 64;
 
 /// Parameters of `phone.check`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CheckParams {
     /// `+` and digits each, 1 to [`CHECK_NUMBERS_MAX`].
@@ -22,6 +23,7 @@ pub struct CheckParams {
 
 /// Answer of `phone.check`, in the order of the question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CheckResult {
     /// One for each number.
     pub numbers: Vec<CheckedNumber>,
@@ -29,6 +31,7 @@ pub struct CheckResult {
 
 /// Whether a number is on the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Presence {
     /// The network said yes.
@@ -52,6 +55,7 @@ impl Presence {
 
 /// What is known about one number.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CheckedNumber {
     /// As it was asked for, normalised: `+` and digits.
     pub number: String,
@@ -70,6 +74,7 @@ pub struct CheckedNumber {
 /// Parameters of `phone.heartbeat`: what something beside the session knows about the
 /// phone. Battery is not part of the protocol; without reports it stays unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HeartbeatParams {
     /// 0 to 100.
@@ -92,6 +97,7 @@ pub struct HeartbeatParams {
 
 /// Whether the phone is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PhoneState {
     /// It was heard of lately.
@@ -118,6 +124,7 @@ impl PhoneState {
 
 /// How the battery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BatteryLevel {
     /// Above the thresholds, or charging.
@@ -144,6 +151,7 @@ impl BatteryLevel {
 
 /// The last report about the phone from beside the session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BatteryStatus {
     /// What it means now.
     pub level: BatteryLevel,
@@ -169,6 +177,7 @@ pub struct BatteryStatus {
 
 /// The phone's part of `status`, and the answer of `phone.heartbeat`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PhoneStatus {
     /// Whether it is there.
     pub state: PhoneState,
@@ -188,7 +197,7 @@ pub struct PhoneStatus {
     /// When the network unlinks this device if the phone stays away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlinked_at: Option<Time>,
-    /// The last report; none: nobody reports.
+    /// The last report; absent: nobody reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub battery: Option<BatteryStatus>,
 }

@@ -6,6 +6,7 @@ use super::{Cause, PhoneStatus, Time};
 
 /// One thing that holds the queue. Holds are independent of each other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Hold {
     /// Its stable name.
     pub kind: HoldKind,
@@ -22,6 +23,7 @@ pub struct Hold {
 
 /// The stable names of holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HoldKind {
     /// No phone is paired.
@@ -85,6 +87,7 @@ impl HoldKind {
 
 /// Where the session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SessionState {
     /// No phone is paired, and no pairing runs.
@@ -126,6 +129,7 @@ impl SessionState {
 
 /// The session's part of `status`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SessionStatus {
     /// Where it stands.
     pub state: SessionState,
@@ -158,6 +162,7 @@ pub struct SessionStatus {
 
 /// The queue's part of `status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct QueueStatus {
     /// Places in all.
     pub capacity: usize,
@@ -188,6 +193,7 @@ pub struct QueueStatus {
 
 /// The pacer's part of `status`: at most `limit` attempts in any `window_ms`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PacingStatus {
     /// Attempts allowed in one window.
     pub limit: usize,
@@ -205,6 +211,7 @@ pub struct PacingStatus {
 
 /// The store's part of `status`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StoreStatus {
     /// Whether the session's secrets lie there encrypted.
     pub sealed: bool,
@@ -214,6 +221,7 @@ pub struct StoreStatus {
 
 /// Answer of `status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Status {
     /// When the daemon started.
     pub started_at: Time,
@@ -235,6 +243,7 @@ pub struct Status {
 
 /// Answer of `explain`: why messages wait.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Explanation {
     /// One sentence.
     pub summary: String,
@@ -248,16 +257,17 @@ pub struct Explanation {
     /// When the last one will have left at this pace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_send_at: Option<Time>,
-    /// Every cause that touches a message or forbids one to leave, the weightiest
-    /// first; empty when nothing is wrong and nothing waits.
+    /// Every cause: those that hold now first, the weightiest of them first, then the
+    /// others, which do not.
     #[serde(default)]
     pub causes: Vec<Cause>,
 }
 
 /// Answer of `version`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Version {
-    /// `tetherd`.
+    /// Always `tetherd`.
     pub name: String,
     /// The daemon's version.
     pub version: String,
