@@ -1,4 +1,4 @@
-"""The clients in contrib/clients: each example is run by a user who is in the group, and
+"""The clients that the package brings: each example is run by a user who is in the group, and
 by one who is not."""
 
 import os
@@ -7,9 +7,7 @@ from access import NO_PERMISSION, NOBODY, SENDER
 from container import need, ok, until
 from lab import PEOPLE
 
-# As packaged, or else as they are in the source.
-PLACES = ("/usr/share/tetherd/clients", "/usr/share/doc/tetherd/clients",
-          "/usr/lib/tetherd/clients", "/srv/boot/clients")
+FOLDER = "/usr/share/tetherd/clients"
 TO = PEOPLE[0]
 # Over the functions and the module themselves: a first message in a few lines.
 SHELL = '. "$1/tetherd.sh"; id=$(tetherd_send "$2" "shell 0" shell-0); tetherd_wait "$id" sent 60'
@@ -26,12 +24,12 @@ except tetherd.TetherdError as error:
 """
 
 
-def all_of(folder):
+def all_of_them():
     """What is run, with what on its standard input, and the texts that must arrive."""
-    examples = f"{folder}/examples"
+    examples = f"{FOLDER}/examples"
     return {
-        "tetherd.sh": (["sh", "-euc", SHELL, "sh", folder, TO], "", ["shell 0"]),
-        "tetherd.py": (["python3", "-c", PYTHON, folder, TO], "", ["python 0"]),
+        "tetherd.sh": (["sh", "-euc", SHELL, "sh", FOLDER, TO], "", ["shell 0"]),
+        "tetherd.py": (["python3", "-c", PYTHON, FOLDER, TO], "", ["python 0"]),
         "alert.sh": (["sh", f"{examples}/alert.sh", TO, "alert-0"], "alert 0\n", ["alert 0"]),
         "check.sh": (["sh", f"{examples}/check.sh"], "", []),
         "digest.py": (["python3", f"{examples}/digest.py", "/srv/boot/numbers.txt"], "digest 0\n",
@@ -42,11 +40,9 @@ def all_of(folder):
 
 
 def examples_run_for_members_only(lab):
-    folder = next((place for place in PLACES if lab.box.exists(f"{place}/tetherd.py")), None)
-    need(folder, "the clients are nowhere")
     lab.box.write("/srv/boot/numbers.txt", f"{TO}  # and no more\n")
-    known = all_of(folder)
-    there = set(os.listdir(lab.box.path(f"{folder}/examples")))
+    known = all_of_them()
+    there = set(os.listdir(lab.box.path(f"{FOLDER}/examples")))
     need(there <= set(known), "examples that are not run here:", there - set(known))
     for name, (command, said, texts) in known.items():
         denied = lab.box.run(*command, user=NOBODY, stdin=said, check=False)

@@ -17,7 +17,7 @@ STATE = "/var/lib/private/tetherd"
 PLACES = ("/var/lib", "/var/lib/private", "/etc", "/run", "/etc/systemd/system",
           "/etc/systemd/system/multi-user.target.wants",
           "/etc/systemd/system/sockets.target.wants", "/usr/lib/systemd/system",
-          "/lib/systemd/system", "/usr/lib/sysusers.d", "/usr/lib/tmpfiles.d", "/usr/bin",
+          "/lib/systemd/system", "/usr/lib/sysusers.d", "/usr/lib/tmpfiles.d", "/usr/bin", "/usr/share", "/usr/share/doc",
           "/var/lib/systemd/deb-systemd-helper-enabled")
 
 
