@@ -8,6 +8,8 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use crate::ctl::doctor::socket::Answer;
+use crate::ctl::failure::rpc_code;
+use crate::exit::ExitCode;
 use crate::rpc::api::{ErrorKind, Explanation, Method, NoParams, Status, Tier, Version};
 use crate::rpc::call;
 use crate::rpc::client::{Client, ClientError};
@@ -21,8 +23,6 @@ pub(crate) struct Contact {
     /// What the caller may do; none: nothing, or it is not known.
     pub(crate) tier: Option<Tier>,
     pub(crate) version: Option<Version>,
-    /// What its sources were, if it says so.
-    pub(crate) revision: Option<String>,
     pub(crate) status: Option<Status>,
     pub(crate) explanation: Option<Explanation>,
     /// What of the daemon's answers did not read.
@@ -45,7 +45,6 @@ impl Contact {
             answer: Answer::Late(limit.as_secs()),
             tier: None,
             version: None,
-            revision: None,
             status: None,
             explanation: None,
             unread: None,
@@ -64,18 +63,11 @@ impl Contact {
     }
 
     async fn ask(&mut self, client: &Client, limit: Duration) {
-        let version = client.call_raw(Method::Version.name(), &json!({})).await;
-        let read = version.and_then(|wire| {
-            let revision = wire["revision"].as_str().map(str::to_owned);
-            let version: Version = serde_json::from_value(wire).map_err(ClientError::Decode)?;
-            Ok((version, revision))
-        });
-        match read {
-            Ok((version, revision)) => {
+        match client.call(call::Version, &NoParams {}).await {
+            Ok(version) => {
                 self.answer = Answer::Yes;
                 self.tier = Some(Tier::Read);
                 self.version = Some(version);
-                self.revision = revision;
             }
             Err(error) => return self.not_told(&error, limit),
         }
@@ -101,18 +93,22 @@ impl Contact {
 
     fn not_told(&mut self, error: &ClientError, limit: Duration) {
         match error {
-            ClientError::Rpc(error) => match error.data.kind {
-                // It is a daemon, and it does not talk to us.
-                ErrorKind::Denied => self.answer = Answer::Yes,
-                kind if crate::ctl::failure::rpc_code(kind) == crate::exit::ExitCode::TempFail => {
-                    self.answer = Answer::Busy(error.message.clone());
-                }
-                kind if crate::ctl::failure::rpc_code(kind) == crate::exit::ExitCode::Protocol => {
+            // It is a daemon, and it does not talk to us.
+            ClientError::Rpc(error) if error.data.kind == ErrorKind::Denied => {
+                self.answer = Answer::Yes;
+            }
+            ClientError::Rpc(error) => {
+                let code = rpc_code(error.data.kind);
+                let said = error.message.clone();
+                if code == ExitCode::TempFail {
+                    self.answer = Answer::Busy(said);
+                } else if code == ExitCode::Protocol {
                     self.answer = Answer::Yes;
-                    self.unread = Some(error.message.clone());
+                    self.unread = Some(said);
+                } else {
+                    self.answer = Answer::Garbled(said);
                 }
-                _ => self.answer = Answer::Garbled(error.message.clone()),
-            },
+            }
             ClientError::Timeout(_) => self.answer = Answer::Late(limit.as_secs()),
             ClientError::Decode(error) => {
                 self.answer = Answer::Yes;

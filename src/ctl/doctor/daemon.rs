@@ -7,6 +7,7 @@ use crate::exit::ExitCode;
 use crate::rpc::api::{
     Cause, CauseKind, Explanation, PROTOCOL_VERSION, SessionState, Status, Version,
 };
+use crate::version;
 
 /// What this program is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,10 +22,10 @@ pub(crate) struct Own {
 impl Own {
     pub(crate) fn this() -> Own {
         Own {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: version::NUMBER.to_owned(),
             protocol: PROTOCOL_VERSION,
             sim: cfg!(feature = "sim"),
-            revision: option_env!("TETHERD_REVISION").filter(|r| !r.is_empty()).map(str::to_owned),
+            revision: version::revision(),
         }
     }
 }
@@ -44,12 +45,7 @@ pub(crate) fn judge_version(
         findings
             .push(ABOUT.failure("answer_not_understood", ExitCode::Protocol, what).remedy(remedy));
     }
-    findings.extend(
-        contact
-            .version
-            .as_ref()
-            .map(|daemon| compared(own, daemon, contact.revision.as_deref(), whose)),
-    );
+    findings.extend(contact.version.as_ref().map(|daemon| compared(own, daemon, whose)));
     if replaced {
         let what = "The daemon runs a program that has been replaced on disk since.";
         findings.push(ABOUT.note("daemon_replaced", what).remedy(whose.restart()));
@@ -68,8 +64,9 @@ pub(crate) fn judge_version(
     findings
 }
 
-fn compared(own: &Own, daemon: &Version, revision: Option<&str>, whose: &Whose) -> Finding {
+fn compared(own: &Own, daemon: &Version, whose: &Whose) -> Finding {
     const ABOUT: Topic = Topic::Version;
+    let revision = daemon.revision.as_deref();
     let named = |version: &str, revision: Option<&str>| match revision {
         Some(revision) => format!("{version} ({revision})"),
         None => version.to_owned(),

@@ -93,10 +93,8 @@ pub(crate) async fn run(
     if !out.json() {
         out.line(&format!("\n{}", finding::summary(&findings)))?;
     }
-    match finding::exit(&findings) {
-        ExitCode::Ok => Ok(()),
-        code => Err(Failure::Diagnosed(code)),
-    }
+    let code = finding::exit(&findings);
+    if code == ExitCode::Ok { Ok(()) } else { Err(Failure::Diagnosed(code)) }
 }
 
 fn tell(findings: &[Finding], out: &mut Out) -> Result<(), Failure> {

@@ -114,7 +114,7 @@ fn no_connection(reach: &Reach) -> Finding {
 
 fn why(fault: TcpFault) -> String {
     match fault {
-        TcpFault::Failed(kind) if kind == ErrorKind::ConnectionRefused => "refused".to_owned(),
+        TcpFault::Failed(ErrorKind::ConnectionRefused) => "refused".to_owned(),
         TcpFault::Failed(kind) => kind.to_string(),
         TcpFault::TimedOut => "no answer".to_owned(),
     }

@@ -62,14 +62,7 @@ impl Facts {
         let seen = with_limit(limit, move || (Survey::of(&at), spooled(&at))).await;
         let (survey, spooled) = match seen {
             Some((Ok(survey), spooled)) => (Seen::There(survey), spooled),
-            Some((Err(error), _)) => (
-                match error.kind() {
-                    io::ErrorKind::NotFound => Seen::Missing,
-                    io::ErrorKind::PermissionDenied => Seen::Closed,
-                    _ => Seen::Failed(error.to_string()),
-                },
-                0,
-            ),
+            Some((Err(error), _)) => (unseen(&error), 0),
             None => (Seen::Failed(format!("no answer within {} s", limit.as_secs())), 0),
         };
         Facts {
@@ -97,6 +90,16 @@ impl Facts {
             Seen::There(survey) => survey.inside.as_ref(),
             Seen::Missing | Seen::Closed | Seen::Failed(_) => None,
         }
+    }
+}
+
+fn unseen(error: &io::Error) -> Seen {
+    if error.kind() == io::ErrorKind::NotFound {
+        Seen::Missing
+    } else if error.kind() == io::ErrorKind::PermissionDenied {
+        Seen::Closed
+    } else {
+        Seen::Failed(error.to_string())
     }
 }
 

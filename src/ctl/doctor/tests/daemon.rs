@@ -56,7 +56,6 @@ fn contact() -> Contact {
         answer: Answer::Yes,
         tier: Some(Tier::Read),
         version: None,
-        revision: None,
         status: None,
         explanation: None,
         unread: None,
@@ -74,9 +73,13 @@ pub(super) fn version() -> Vec<Case> {
     let judge = |contact: &Contact| judge_version(&own, contact, false, &Whose::System);
     let sim = Own { sim: true, ..own.clone() };
     let of = |revision: &str| Own { revision: Some(revision.to_owned()), ..own.clone() };
-    let from = |revision: &str| Contact {
-        revision: Some(revision.to_owned()),
-        ..daemon("1.2.0", 1, false)
+    let from = |revision: &str| {
+        let plain = daemon("1.2.0", 1, false);
+        let revision = Some(revision.to_owned());
+        Contact {
+            version: plain.version.map(|version| Version { revision, ..version }),
+            ..contact()
+        }
     };
     let odd = Contact { unread: Some("missing field `queue`".to_owned()), ..contact() };
     vec![
