@@ -10,8 +10,8 @@
 
 mod chaos;
 mod cleaning;
-mod contract;
 mod clients;
+mod contract;
 mod crash;
 mod doctor;
 mod fifty;
