@@ -51,45 +51,52 @@ fn scripts() -> Vec<Vec<String>> {
     shell.map(lines).collect()
 }
 
-/// What runs a command of the README.
-#[derive(Debug, PartialEq)]
-enum Runner {
-    /// `cargo`, which cannot be run inside `cargo test`: what it names is checked.
-    Cargo,
-    /// The daemon, in the foreground.
-    Daemon,
-    /// A shell with `tetherctl` in its path.
-    Shell,
+/// The one `sh` block with this line.
+fn script(line: &str) -> Vec<String> {
+    let with_it = |script: &Vec<String>| script.iter().any(|l| l == line);
+    let mut found: Vec<Vec<String>> = scripts().into_iter().filter(with_it).collect();
+    assert_eq!(found.len(), 1, "{line:?} is in so many blocks");
+    found.remove(0)
 }
 
-fn runner(line: &str) -> Runner {
-    if line.starts_with("cargo ") {
+/// What runs a block of the README in `sh`.
+#[derive(Debug, PartialEq)]
+enum Runner {
+    /// `cargo`, which cannot be run inside `cargo test`, and the daemon in the foreground:
+    /// what they name is checked.
+    Cargo,
+    /// A shell with `tetherctl` in its path, line by line.
+    Lines,
+    /// A shell with what a script is written in, as a whole.
+    Script,
+}
+
+fn runner(script: &[String]) -> Runner {
+    if script[0].starts_with("cargo ") {
         return Runner::Cargo;
     }
-    if line == "tetherd" {
-        return Runner::Daemon;
+    if script.iter().any(|line| line.contains("socat") || line.contains("./tetherd.sh")) {
+        return Runner::Script;
     }
-    let programs = line.split(['|', ';']).map(|part| part.trim().split(' ').next().unwrap());
-    for program in programs {
-        assert!(["tetherctl", "echo", "cat"].contains(&program), "no test can run {line:?}");
+    for line in script {
+        let programs = line.split(['|', ';']).map(|part| part.trim().split(' ').next().unwrap());
+        for program in programs {
+            assert!(["tetherctl", "echo", "cat"].contains(&program), "no test can run {line:?}");
+        }
     }
-    Runner::Shell
+    Runner::Lines
 }
 
 #[test]
 fn every_block_of_the_readme_is_run_by_a_test() {
     for block in blocks() {
-        let known = ["sh", "toml", "python"].contains(&block.language);
+        // `sh root`: by `.ci/boot`, in a container that has systemd.
+        let known = ["sh", "sh root", "toml", "python"].contains(&block.language);
         assert!(known, "no test can run a block of {:?}:\n{}", block.language, block.text);
     }
-    let kinds: Vec<Vec<Runner>> =
-        scripts().iter().map(|lines| lines.iter().map(|line| runner(line)).collect()).collect();
-    // The tests below take whole blocks: what runs where must not change unnoticed.
-    let all = |kind: &Vec<Runner>, what| kind.iter().all(|runner| *runner == what);
-    assert!(all(&kinds[0], Runner::Cargo), "{kinds:?}");
-    assert_eq!(kinds[1], [Runner::Cargo, Runner::Daemon]);
-    assert!(kinds[2..].iter().all(|kind| all(kind, Runner::Shell)), "{kinds:?}");
-    assert_eq!(kinds.len(), 5, "{kinds:?}");
+    let count = |kind| scripts().iter().filter(|script| runner(script) == kind).count();
+    // The tests below take them one by one: what runs where must not change unnoticed.
+    assert_eq!([Runner::Cargo, Runner::Lines, Runner::Script].map(count), [3, 3, 2]);
 }
 
 #[test]
@@ -121,12 +128,39 @@ fn every_subcommand_is_in_the_readme() {
 
 #[test]
 fn every_cause_is_in_the_table_with_what_to_do() {
-    let rows: Vec<&str> = README.lines().filter(|line| line.starts_with("| ")).collect();
+    let (_, section) = README.split_once("\n## Why messages pile up\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).collect();
     for cause in CauseKind::ALL {
         let name = format!("`{}`", cause.name());
         let cell = |row: &&&str| row.split('|').nth(2).is_some_and(|cell| cell.contains(&name));
         assert_eq!(rows.iter().filter(cell).count(), 1, "{name}");
     }
+}
+
+#[test]
+fn what_troubleshooting_names_is_what_why_and_the_doctor_say() {
+    let findings = include_str!("../../src/ctl/doctor/told.txt");
+    let (_, section) = README.split_once("\n## Troubleshooting\n").unwrap();
+    let mut named = 0;
+    for row in section.lines().filter(|line| line.starts_with("| ")).skip(1) {
+        let cells: Vec<&str> = row.split('|').collect();
+        for cause in cells[2].split('`').skip(1).step_by(2) {
+            assert!(CauseKind::ALL.iter().any(|kind| kind.name() == cause), "{cause}");
+            named += 1;
+        }
+        for finding in cells[3].split('`').skip(1).step_by(2) {
+            assert!(
+                findings.lines().any(|line| line.ends_with(&format!(" {finding}"))),
+                "{finding}"
+            );
+            named += 1;
+        }
+        if row.contains("daemon_replaced") {
+            break;
+        }
+    }
+    assert!(named > 15, "{named}");
 }
 
 /// The arguments that `cargo` hands to the program behind an alias.
@@ -142,9 +176,15 @@ fn alias(name: &str) -> Vec<String> {
 fn every_cargo_command_of_the_readme_names_what_is_there() {
     let manifest: toml::Table = include_str!("../../Cargo.toml").parse().unwrap();
     let features = manifest["features"].as_table().unwrap();
-    for line in scripts().iter().flatten().filter(|line| runner(line) == Runner::Cargo) {
+    let scripts = scripts();
+    let cargo = scripts.iter().filter(|script| runner(script) == Runner::Cargo);
+    for line in cargo.flatten() {
         let words: Vec<&str> = line.split(' ').skip(1).collect();
         match words.as_slice() {
+            // The daemon in the foreground: run by the tests on what the README shows.
+            [] => assert_eq!(line, "tetherd"),
+            // Run by `.ci/package`.
+            ["deb"] => assert!(manifest["package"]["metadata"]["deb"].is_table()),
             // Run by the tests on the demonstration.
             ["demo"] | ["demo", "--once"] => assert_eq!(alias("demo"), ["demo"]),
             // This very test.
