@@ -1,8 +1,15 @@
 //! Pairing, restarts, and what ends a session: three processes on one machine.
 
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::stat::Mode;
 use serde_json::json;
 
-use crate::support::{ACCOUNT, Lab, session_is};
+use crate::support::{ACCOUNT, Daemon, Lab, session_is};
 
 /// One message in a recipient's inbox, seen once by each of `devices` devices.
 #[track_caller]
@@ -127,4 +134,57 @@ fn a_login_refused_as_banned_waits_until_the_ban_ends() {
     let hold = &event["status"]["holds"][0];
     assert_eq!(hold["kind"], "banned_until", "{event}");
     assert!(hold["until"].is_string(), "{event}");
+}
+
+/// A disk that takes its time for each sync, until this is dropped.
+struct SlowDisk {
+    pipe: PathBuf,
+    _end: mpsc::Sender<()>,
+}
+
+impl SlowDisk {
+    fn new(pipe: PathBuf) -> SlowDisk {
+        nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+        let (end, ended) = mpsc::channel();
+        let gate = pipe.clone();
+        thread::spawn(move || {
+            loop {
+                // Returns once the daemon stands before a sync.
+                let Ok(_gate) = OpenOptions::new().write(true).open(&gate) else { return };
+                let waited = ended.recv_timeout(Duration::from_millis(100));
+                if waited == Err(mpsc::RecvTimeoutError::Disconnected) {
+                    return;
+                }
+            }
+        });
+        SlowDisk { pipe, _end: end }
+    }
+}
+
+impl Drop for SlowDisk {
+    fn drop(&mut self) {
+        // Whoever stands at it already is let go by the thread's end, or here.
+        let _ = OpenOptions::new().read(true).write(true).open(&self.pipe);
+        std::fs::remove_file(&self.pipe).unwrap();
+    }
+}
+
+/// The server ends the connection as soon as the phone has linked the device, and the
+/// library does not wait until what it writes then is on disk.
+#[test]
+fn a_slow_disk_while_the_phone_links_the_device_does_not_unlink_it() {
+    let lab = Lab::new();
+    let pipe = lab.path().join("gate");
+    let fault = format!("sync-waits-at:{}", pipe.display());
+    let daemon = Daemon::with_fault(&lab.config(""), &lab.socket(), &fault);
+    let mut events = daemon.events();
+    let offer = daemon.call("session.pair", json!({})).unwrap();
+    let slow = SlowDisk::new(pipe);
+    lab.sim.call("phone.scan", json!({ "qr": offer["offer"]["qr"], "account": ACCOUNT }));
+    events.wait("the session to connect", |event| {
+        assert!(!session_is(event, "logged_out"), "{event}");
+        session_is(event, "connected")
+    });
+    drop(slow);
+    assert_eq!(daemon.status()["session"]["state"], "connected");
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use whatsapp_rust::traits::{Backend, DeviceStore as _};
+use whatsapp_rust::wacore::store::Device;
 
 use crate::store::Store;
 use crate::whatsapp::storage::SessionBackend;
@@ -34,6 +35,13 @@ impl StoredKeys {
         StoredKeys { store, current }
     }
 
+    /// What the library saves of a paired device is lost from now on, as if each time its
+    /// task had ended in the middle of it.
+    #[cfg(test)]
+    pub(super) fn lose_the_librarys_saves(&self) {
+        self.current().loses_saves.store(true, std::sync::atomic::Ordering::Release);
+    }
+
     fn current(&self) -> SessionBackend {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -42,7 +50,14 @@ impl StoredKeys {
 #[async_trait]
 impl KeyStore for StoredKeys {
     fn backend(&self) -> Arc<dyn Backend> {
-        Arc::new(self.current())
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        *current = current.next();
+        Arc::new(current.clone())
+    }
+
+    async fn save(&self, device: &Device) -> Result<(), KeyStoreError> {
+        let saved = self.current().put_device(device).await;
+        saved.map_err(|error| KeyStoreError(Box::new(error)))
     }
 
     async fn forget(&self) -> Result<(), KeyStoreError> {

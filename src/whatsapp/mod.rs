@@ -53,6 +53,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use whatsapp_rust::traits::Backend;
+use whatsapp_rust::wacore::store::Device;
 
 pub use crate::whatsapp::endpoint::{Endpoint, EndpointError};
 pub use crate::whatsapp::fetch::FetchError;
@@ -144,6 +145,9 @@ impl Default for SessionConfig {
 pub trait KeyStore: Send + Sync + 'static {
     /// The library's storage, asked for once at the start of each connection.
     fn backend(&self) -> Arc<dyn Backend>;
+
+    /// Keeps the device's state, at the end of a connection.
+    async fn save(&self, device: &Device) -> Result<(), KeyStoreError>;
 
     /// Removes every key of the account. Called between connections only.
     async fn forget(&self) -> Result<(), KeyStoreError>;

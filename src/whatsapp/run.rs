@@ -371,6 +371,16 @@ impl<'a> Run<'a> {
         if !runner.is_finished() && timeout(RUNNER_GRACE, &mut runner).await.is_err() {
             runner.abort();
         }
+        self.save_device().await;
+    }
+
+    /// The library saves in a task of its own, and does not wait for a save that this has
+    /// begun already. The next connection starts with what lies there.
+    async fn save_device(&self) {
+        let device = self.flights.manager().get_device_snapshot().to_serializable();
+        if let Err(error) = self.means.keys.save(&device).await {
+            tracing::warn!(%error, "the session's state was not saved at the connection's end");
+        }
     }
 
     fn ending(self, leave: Leave) -> Ending {

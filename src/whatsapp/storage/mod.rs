@@ -34,25 +34,39 @@ pub const PREFIX: &[u8] = b"session/";
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-/// The library's backend. Cheap to clone; all clones are one session's.
+/// The library's backend, for one connection. Cheap to clone; all clones are one.
 ///
-/// After [`SessionBackend::forget`] it refuses to write: a task of the old session
-/// that still runs must not bring half of it back. A new pairing takes a new one.
+/// Once it is over it refuses to write: a task of an old connection that still runs must
+/// not put its state over that of the next one, nor bring half of a forgotten session back.
 #[derive(Clone)]
 pub struct SessionBackend {
     store: Store,
-    forgotten: Arc<AtomicBool>,
+    over: Arc<AtomicBool>,
+    #[cfg(test)]
+    pub(super) loses_saves: Arc<AtomicBool>,
 }
 
-/// A write to a session that was forgotten.
+/// A write for a connection that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this session was forgotten")]
-pub struct Forgotten;
+#[error("this connection is over, its keys are another's now")]
+pub struct Over;
 
 impl SessionBackend {
     /// On this store: goes on with the session that lies there, if any.
     pub fn new(store: Store) -> SessionBackend {
-        SessionBackend { store, forgotten: Arc::new(AtomicBool::new(false)) }
+        SessionBackend {
+            store,
+            over: Arc::default(),
+            #[cfg(test)]
+            loses_saves: Arc::default(),
+        }
+    }
+
+    /// For the next connection. From then on this one and its clones write nothing.
+    #[must_use]
+    pub fn next(&self) -> SessionBackend {
+        self.over.store(true, Ordering::Release);
+        SessionBackend { over: Arc::default(), ..self.clone() }
     }
 
     /// Whether a paired device is stored.
@@ -63,7 +77,7 @@ impl SessionBackend {
     /// Removes the whole session in one atomic change, and nothing else. From then on
     /// this backend and its clones write nothing.
     pub async fn forget(&self) -> std::result::Result<(), CommitError> {
-        self.forgotten.store(true, Ordering::Release);
+        self.over.store(true, Ordering::Release);
         let mut batch = Batch::new();
         batch.remove_all(PREFIX);
         self.store.commit(batch).await
@@ -113,17 +127,17 @@ impl SessionBackend {
         T: Send + 'static,
         F: FnOnce(&View<'_>) -> std::result::Result<(Batch, T), ReadError> + Send + 'static,
     {
-        let forgotten = Arc::clone(&self.forgotten);
+        let over = Arc::clone(&self.over);
         let update = self.store.update(move |view| {
-            // Looked at where `forget` is ordered against all writes.
-            if forgotten.load(Ordering::Acquire) {
+            // Looked at where all writes are ordered.
+            if over.load(Ordering::Acquire) {
                 return Ok((Batch::new(), None));
             }
             change(view).map(|(batch, value)| (batch, Some(value)))
         });
         match update.await {
             Ok(Some(value)) => Ok(value),
-            Ok(None) => Err(StoreError::Database(Box::new(Forgotten))),
+            Ok(None) => Err(StoreError::Database(Box::new(Over))),
             Err(UpdateError::Read(error)) => Err(read_error(error)),
             Err(UpdateError::Commit(error)) => Err(StoreError::Database(Box::new(error))),
         }

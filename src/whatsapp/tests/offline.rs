@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use whatsapp_rust::traits::Backend;
-use whatsapp_rust::wacore::store::InMemoryBackend;
+use whatsapp_rust::traits::{Backend, DeviceStore as _};
+use whatsapp_rust::wacore::store::{Device, InMemoryBackend};
 
 use crate::core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent};
 use crate::core::message::{Attempt, WaMessageId};
@@ -40,6 +40,11 @@ impl Keys {
 impl KeyStore for Keys {
     fn backend(&self) -> Arc<dyn Backend> {
         self.0.lock().unwrap().clone()
+    }
+
+    async fn save(&self, device: &Device) -> Result<(), KeyStoreError> {
+        let keys = self.0.lock().unwrap().clone();
+        keys.save(device).await.map_err(|error| KeyStoreError(Box::new(error)))
     }
 
     async fn forget(&self) -> Result<(), KeyStoreError> {

@@ -46,6 +46,21 @@ async fn a_session_writes_on_after_everything_was_restarted() {
     assert!(inbox.iter().all(|message| message.failed == 0 && message.copies == 1), "{inbox:?}");
 }
 
+/// The server ends the connection as soon as the phone has linked the device. The library
+/// does not wait for a save that it has begun, and ends the task that does it.
+#[tokio::test]
+async fn a_pairing_is_stored_when_its_connection_ends_whatever_becomes_of_the_librarys_saves() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_store, keys) = open(&dir.path().join("state"));
+    keys.lose_the_librarys_saves();
+    let mut world = on(World::new().await, &keys).paired().await;
+    for _ in 0..2 {
+        world.connect().await;
+        world.bench.order(Order::Close);
+        assert_eq!(world.bench.ended().await, EndReason::Closed);
+    }
+}
+
 #[tokio::test]
 async fn forgotten_keys_make_room_for_the_next_account() {
     let dir = tempfile::tempdir().unwrap();

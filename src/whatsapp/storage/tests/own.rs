@@ -79,6 +79,19 @@ async fn forgetting_takes_the_whole_session_and_leaves_the_queue() {
     assert!(backend.has_account().unwrap(), "a new pairing takes a new backend");
 }
 
+#[tokio::test]
+async fn a_connection_that_is_over_writes_nothing_and_the_next_one_goes_on() {
+    let dir = temp();
+    let (_store, old) = open(dir.path());
+    old.save(&paired()).await.unwrap();
+    let late = old.clone();
+    let next = old.next();
+    assert!(late.save(&Device::new()).await.is_err());
+    assert!(old.put_session("a@x", b"x").await.is_err());
+    assert!(next.has_account().unwrap(), "what was stored is there");
+    next.put_session("a@x", b"y").await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_writers_of_one_contact_token_never_lose_each_others_half() {
     let dir = temp();
