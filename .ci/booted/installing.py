@@ -1,6 +1,7 @@
 """The package goes in, the daemon is there, paired, and whoever comes while it is
 stopped is served."""
 
+import readme
 from container import need, ok, until
 from lab import CONFIG, PACE, SOCKET
 
@@ -14,7 +15,7 @@ def install(lab):
     # simulator connects to loopback only, and would not start with the example.
     lab.configure({**PACE, "socket.group_send": '"tetherd-send"',
                    "socket.group_admin": '"tetherd-admin"'})
-    said = lab.box.out("dpkg", "--force-confold", "--install", lab.packages[0])
+    said = readme.install(lab, lab.packages[0])
     for word in ("error", "warning", "Failed"):
         need(word not in said, "dpkg said:", said)
     for unit in ("tetherd.socket", "tetherd.service"):

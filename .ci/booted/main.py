@@ -11,12 +11,14 @@ import crashing
 import installing
 import instances
 import leaving
+import readme
 import sandbox
 from container import CannotBoot, Container, say
 from lab import Lab
 
 # In this order: what a step sets up, later ones may use; the last one leaves nothing.
-PARTS = (installing, access, clients, sandbox, crashing, instances, leaving)
+PARTS = (installing, access, clients, sandbox, crashing, instances, readme,
+         leaving)
 SKIPPED = 75
 
 
