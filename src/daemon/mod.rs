@@ -32,6 +32,7 @@ mod handlers;
 mod journal;
 pub mod log;
 pub mod mail;
+mod memory;
 mod phone_news;
 mod preparing;
 pub mod process;
@@ -176,6 +177,8 @@ impl Daemon {
             supervision,
             clock: clock::now,
         };
+        // All records were read, once.
+        memory::give_back();
         // The store is verified and the socket listens: whoever connects now is served. The
         // engine tells the status, and that comes after this.
         notify.ready();

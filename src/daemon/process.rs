@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::config::args::{Args, Command, check_report};
 use crate::config::{Config, Environment, Loaded};
 use crate::daemon::log::{self, LevelHandle};
+use crate::daemon::memory;
 use crate::daemon::refusing::refuse_callers;
 use crate::daemon::signals::{Signal, Signals};
 use crate::daemon::systemd::Manager;
@@ -17,6 +18,7 @@ const WORKER_THREADS: usize = 2;
 
 /// Runs the process to its end.
 pub fn main() -> std::process::ExitCode {
+    memory::keep_little();
     let exit = match Args::read() {
         Ok(args) => run(&args),
         Err(exit) => never_started(exit, "Wrong arguments"),
