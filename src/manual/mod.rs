@@ -14,7 +14,7 @@
 mod commands;
 mod completions;
 mod keys;
-mod page;
+pub(crate) mod page;
 mod pages;
 
 /// The words of a line of a shell script, without its comment.

@@ -11,7 +11,7 @@ use roff::{Inline, Roff, bold, roman};
 const MANUAL: &str = "tetherd manual";
 
 /// The page of this name, made of this text. `part` makes what `@name` stands for.
-pub(super) fn page(name: &str, text: &str, part: impl Fn(&str, &mut Roff)) -> String {
+pub(crate) fn page(name: &str, text: &str, part: impl Fn(&str, &mut Roff)) -> String {
     let (title, section) = name.rsplit_once('.').unwrap();
     let mut roff = Roff::new();
     // No date: the page is the same whenever it is made.
@@ -20,7 +20,7 @@ pub(super) fn page(name: &str, text: &str, part: impl Fn(&str, &mut Roff)) -> St
     // Words are not cut, lines are not stretched: names stay findable.
     roff.control("nh", []).control("ad", ["l"]);
     set(&mut roff, text, &part);
-    let note = format!(".\\\" Made from the code: src/manual says how. {name}\n");
+    let note = format!(".\\\" Made from the code: src/manual and src/rpc/manual say how. {name}\n");
     note + &without_empty_paragraphs(&roff.render())
 }
 
@@ -87,7 +87,7 @@ fn blocks(text: &str) -> Vec<Vec<&str>> {
 fn shown(roff: &mut Roff, lines: &[&str]) {
     roff.control("PP", []).control("RS", ["4"]).control("nf", []);
     for line in lines {
-        roff.text([roman(line.trim_start())]);
+        roff.text([roman(&line[4..])]);
     }
     roff.control("fi", []).control("RE", []);
 }

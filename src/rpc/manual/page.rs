@@ -14,9 +14,7 @@ use types::{Types, name_of, type_of};
 
 /// The page's source.
 pub(super) fn page(document: &Value) -> String {
-    let mut sheet = Sheet::new();
-    let version = text(&document["info"]["version"]);
-    sheet.title("TETHERD-RPC", "7", &format!("tetherd {version}"));
+    let mut sheet = Sheet::default();
     sheet.section("NAME");
     sheet.paragraph("tetherd-rpc - the control socket of tetherd");
     sheet.section("DESCRIPTION");
@@ -32,7 +30,7 @@ pub(super) fn page(document: &Value) -> String {
     sheet.paragraph("`tetherctl`(1), `tetherd.toml`(5), `unix`(7), `tetherd`(8)");
     sheet.paragraph("JSON-RPC 2.0: https://www.jsonrpc.org/specification");
     sheet.paragraph("OpenRPC: https://spec.open-rpc.org");
-    let page = sheet.render();
+    let page = sheet.render("tetherd-rpc.7");
     assert!(page.is_ascii(), "a terminal may have nothing else");
     page
 }

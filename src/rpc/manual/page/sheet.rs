@@ -1,98 +1,57 @@
-//! The page's source, line by line: plain text with backticks in, roff out.
+//! The page as it grows, in the marks that the manual's pages are written in.
 
-use roff::{Inline, Roff, bold, roman};
+use crate::manual::page;
 
-pub(super) struct Sheet {
-    roff: Roff,
-    /// Nothing stands below the heading yet.
-    fresh: bool,
-}
+/// Shown after an indentation that the marks know.
+const AS_IT_IS: &str = "    ";
+
+#[derive(Default)]
+pub(super) struct Sheet(String);
 
 impl Sheet {
-    pub(super) fn new() -> Sheet {
-        Sheet { roff: Roff::new(), fresh: true }
-    }
-
-    pub(super) fn title(&mut self, name: &str, section: &str, source: &str) {
-        // Words stay whole: names are to be found by searching.
-        self.roff.control("nr", ["HY", "0"]);
-        // No date: the source is the same on every day.
-        self.roff.control("TH", [name, section, "\"\"", source, "tetherd"]);
-        self.roff.control("ad", ["l"]).control("nh", []);
-    }
-
     pub(super) fn section(&mut self, heading: &str) {
-        self.roff.control("SH", [heading]);
-        self.fresh = true;
+        self.block(&format!("# {heading}"));
     }
 
     pub(super) fn subsection(&mut self, heading: &str) {
-        self.roff.control("SS", [heading]);
-        self.fresh = true;
+        self.block(&format!("## {heading}"));
     }
 
     pub(super) fn paragraph(&mut self, text: &str) {
-        if !self.fresh {
-            self.roff.control("PP", []);
-        }
-        self.fresh = false;
-        self.roff.text(inlines(text));
+        self.block(&text.replace('\n', " "));
     }
 
-    /// Paragraphs, headings (`## `) and lists (`- `).
+    /// Paragraphs, one a line, headings (`## `) and lists (`- `).
     pub(super) fn prose(&mut self, text: &str) {
         for block in text.split("\n\n") {
-            if let Some(heading) = block.strip_prefix("## ") {
-                self.subsection(heading);
-                continue;
-            }
-            for line in block.lines() {
-                match line.strip_prefix("- ") {
-                    Some(item) => {
-                        self.roff.control("IP", ["\\(bu", "2"]).text(inlines(item));
-                        self.fresh = false;
-                    }
-                    None => self.paragraph(line),
-                }
+            if block.starts_with("- ") || block.starts_with("## ") {
+                self.block(block);
+            } else {
+                block.lines().for_each(|line| self.paragraph(line));
             }
         }
     }
 
     /// A name, what goes with it in brackets, and what is said of it.
     pub(super) fn entry(&mut self, name: &str, aside: &str, about: &str) {
-        self.roff.control("TP", []);
-        let mut title = vec![bold(name)];
-        if !aside.is_empty() {
-            title.push(roman(format!(" ({aside})")));
-        }
-        self.roff.text(title);
-        for (n, paragraph) in about.split("\n\n").enumerate() {
-            if n > 0 {
-                self.roff.control("IP", []);
-            }
-            self.roff.text(inlines(&paragraph.replace('\n', " ")));
-        }
-        self.fresh = false;
+        let aside = if aside.is_empty() { String::new() } else { format!(" ({aside})") };
+        let about = about.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.block(&format!("`{name}`{aside}\n: {about}"));
     }
 
     /// Lines as they are.
     pub(super) fn code(&mut self, text: &str) {
-        self.roff.control("PP", []).control("RS", ["2"]).control("EX", []);
-        for line in text.lines() {
-            self.roff.text([roman(line)]);
-        }
-        self.roff.control("EE", []).control("RE", []);
-        self.fresh = false;
+        let lines: Vec<String> = text.lines().map(|line| format!("{AS_IT_IS}{line}")).collect();
+        self.block(&lines.join("\n"));
     }
 
-    pub(super) fn render(&self) -> String {
-        self.roff.render()
+    fn block(&mut self, text: &str) {
+        self.0.push_str(text);
+        self.0.push_str("\n\n");
     }
-}
 
-/// What stands in backticks is bold.
-fn inlines(text: &str) -> Vec<Inline> {
-    assert!(text.matches('`').count().is_multiple_of(2), "a backtick is alone: {text}");
-    let parts = text.split('`').enumerate().filter(|(_, part)| !part.is_empty());
-    parts.map(|(n, part)| if n % 2 == 0 { roman(part) } else { bold(part) }).collect()
+    /// The source of the page of this name.
+    pub(super) fn render(&self, name: &str) -> String {
+        page::page(name, &self.0, |part, _| panic!("nothing is called {part}"))
+    }
 }
