@@ -1,0 +1,70 @@
+//! What happens, an event a line.
+
+use super::{Clock, brief, chat, clean, pair_end, session, state};
+use crate::rpc::api::{Event, EventFrame, Incoming, IncomingKind, Message, Status};
+
+/// One line of `events`.
+pub fn event(frame: &EventFrame, clock: &Clock) -> String {
+    let (head, what) = match &frame.event {
+        Event::Status { status } => ("status", status_line(status, clock)),
+        Event::Message { message } => ("message", message_line(message)),
+        Event::Incoming { message } => ("incoming", incoming_line(message)),
+        Event::Gap { gap } => {
+            ("gap", format!("incoming messages {} to {} are kept no more", gap.from, gap.to))
+        }
+        Event::SnapshotEnd {} => ("snapshot", String::from("complete; from here on, what changes")),
+        Event::Pairing { ended: Some(end), .. } => ("pairing", pair_end(end)),
+        Event::Pairing { offer: Some(_), ended: None } => {
+            ("pairing", String::from("there is a new code"))
+        }
+        Event::Pairing { offer: None, ended: None } => ("pairing", String::from("goes on")),
+        Event::Lagged {} => ("lagged", String::from("events were missed")),
+    };
+    format!("{} {head:<9}{what}", clock.local(frame.at))
+}
+
+fn status_line(status: &Status, clock: &Clock) -> String {
+    let holds: Vec<&str> = status.holds.iter().map(|hold| hold.kind.name()).collect();
+    let holds = if holds.is_empty() { String::from("none") } else { holds.join(", ") };
+    let queue = &status.queue;
+    let waiting = queue.preparing + queue.queued + queue.sending + queue.unknown;
+    let session = session(status, clock);
+    format!("{session}; {waiting} waiting, {} parked; holds: {holds}", queue.parked)
+}
+
+fn message_line(message: &Message) -> String {
+    let what = brief(message);
+    format!("{} {} {} {what}", message.id, state(message), chat(&message.to))
+}
+
+/// One incoming message on a line.
+pub fn incoming_line(message: &Incoming) -> String {
+    let Incoming { cursor, kind, .. } = message;
+    let from = if message.from_me {
+        String::from("me")
+    } else {
+        let name = clean(message.name.as_deref().unwrap_or_default(), false);
+        let number = chat(&message.sender);
+        if name.is_empty() { number } else { format!("{name} ({number})") }
+    };
+    let place = if message.chat == message.sender && !message.from_me {
+        String::new()
+    } else {
+        format!(" in {}", chat(&message.chat))
+    };
+    let text = clean(message.text.as_deref().unwrap_or_default(), false);
+    let what = match kind {
+        IncomingKind::Text => String::new(),
+        IncomingKind::Image
+        | IncomingKind::Video
+        | IncomingKind::Audio
+        | IncomingKind::Voice
+        | IncomingKind::Document
+        | IncomingKind::Sticker
+        | IncomingKind::Location
+        | IncomingKind::Contact
+        | IncomingKind::Reaction
+        | IncomingKind::Other => format!("[{}] ", kind.name()),
+    };
+    format!("{cursor} {from}{place}: {what}{text}").trim_end().to_owned()
+}
