@@ -37,7 +37,7 @@ impl StoredKeys {
 
     /// What the library saves of a paired device is lost from now on, as if each time its
     /// task had ended in the middle of it.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "sim"))]
     pub(super) fn lose_the_librarys_saves(&self) {
         self.current().loses_saves.store(true, std::sync::atomic::Ordering::Release);
     }

@@ -80,17 +80,17 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     match facts.granted {
         None if facts.configured.is_none() => {}
         None => {
-            let what = format!("By the configuration, {user} has {}.", has(expected));
+            let what = format!("By the configuration, the user {user} has {}.", has(expected));
             findings.push(ABOUT.note("access_by_configuration", what));
         }
         Some(None) => findings.push(refused(facts, expected, after_login)),
         Some(tier) => {
-            findings.push(ABOUT.ok("access_ok", format!("{user} has {}.", has(tier))));
+            findings.push(ABOUT.ok("access_ok", format!("The user {user} has {}.", has(tier))));
         }
     }
     if after_login > expected && facts.granted != Some(None) {
         let what = format!(
-            "{user} was added to a group after logging in: a new login has {}, this one {}.",
+            "The user {user} was added to a group after logging in: a new login has {}, this one {}.",
             has(after_login),
             has(expected)
         );
@@ -99,7 +99,7 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     let differs = facts.granted.flatten().is_some_and(|granted| Some(granted) != expected);
     if facts.configured.is_some() && differs {
         let what = format!(
-            "The configuration gives {user} {}, and the daemon {}: it was started with another one.",
+            "The configuration gives the user {user} {}, and the daemon {}: it was started with another one.",
             has(expected),
             has(facts.granted.flatten())
         );
@@ -110,7 +110,7 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
 
 fn refused(facts: &Facts, expected: Option<Tier>, after_login: Option<Tier>) -> Finding {
     let user = &facts.user;
-    let what = format!("The daemon refuses {user}, who is in none of its groups.");
+    let what = format!("The daemon refuses the user {user}, who is in none of its groups.");
     let group = facts.configured.iter().flatten().find(|group| group.gid.is_some());
     let remedy = match (after_login, group) {
         // By the file it would not: the daemon was started with another one.
