@@ -75,7 +75,7 @@ fn runner(script: &[String]) -> Runner {
     if script[0].starts_with("cargo ") {
         return Runner::Cargo;
     }
-    if script.iter().any(|line| line.contains("socat") || line.contains("./tetherd.sh")) {
+    if script.iter().any(|line| line.contains("socat -t") || line.contains("./tetherd.sh")) {
         return Runner::Script;
     }
     for line in script {

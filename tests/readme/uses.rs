@@ -138,7 +138,7 @@ fn what_is_written_without_tetherctl_sends_as_printed() {
         let mut found = blocks().into_iter().filter(|b| b.language == language);
         found.find(|block| block.text.contains(part)).unwrap().text
     };
-    let raw: Value = serde_json::from_str(&says("sh", &text("sh", "socat"))).unwrap();
+    let raw: Value = serde_json::from_str(&says("sh", &text("sh", "socat -t"))).unwrap();
     assert_eq!(raw["result"]["message"]["id"], "m1");
     let is_out = |state: &str| ["sent", "delivered", "read"].contains(&state);
     let told = says("python3", &text("python", "Client"));
