@@ -246,12 +246,13 @@ impl Storm {
         self.server("set", calm);
         self.lab.sim.call("phone.set", json!({ "online": true }));
         self.daemon.call("queue.resume", json!({})).unwrap();
-        self.take_over();
         // What has no answer is asked for anew on the next connection.
         let mut events = self.daemon.events();
         let started = Instant::now();
         let mut asked = false;
         while started.elapsed() < CALM_MAX {
+            // A takeover may have been under way when the calm began.
+            self.take_over();
             let status = self.daemon.status();
             if !asked && status["session"]["state"] == "connected" {
                 asked = true;
