@@ -36,7 +36,8 @@ pub(crate) fn judge(facts: &Facts, is_daemons: bool) -> Vec<Finding> {
         Ok(reach) => reach,
         Err(ReachError::Endpoint(error)) => {
             let what = format!("[session] endpoint: {error}.");
-            return vec![ABOUT.failure("endpoint_unusable", ExitCode::Config, what)];
+            let finding = ABOUT.failure("endpoint_unusable", ExitCode::Config, what);
+            return vec![finding.remedy("correct endpoint under [session], or leave it out")];
         }
         Err(ReachError::Trust(error)) => {
             let what = format!("[session] ca_file: {error}.");
@@ -94,7 +95,9 @@ fn no_name(reach: &Reach, fault: NameFault) -> Finding {
         }
         NameFault::Elsewhere => {
             let what = format!("{host} leads out of this machine, where this build may not go.");
-            ABOUT.failure("endpoint_unusable", ExitCode::Config, what)
+            ABOUT
+                .failure("endpoint_unusable", ExitCode::Config, what)
+                .remedy("use a build without the feature sim for the real network")
         }
     }
 }

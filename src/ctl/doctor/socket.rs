@@ -120,7 +120,8 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
         Knock::Denied => vec![denied(seen)],
         Knock::Failed(errno) => {
             let what = format!("{path} cannot be connected to: {}.", errno.desc());
-            vec![ABOUT.failure("socket_failed", ExitCode::Unavailable, what)]
+            let finding = ABOUT.failure("socket_failed", ExitCode::Unavailable, what);
+            vec![finding.remedy("put right what the system names; ls -l tells what is there")]
         }
         Knock::Listens => vec![listens(facts, seen)],
     };

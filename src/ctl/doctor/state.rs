@@ -121,7 +121,8 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
         Seen::Closed => return vec![not_checked(facts)],
         Seen::Failed(why) => {
             let what = format!("{dir} cannot be looked at: {why}.");
-            return vec![ABOUT.failure("state_failed", ExitCode::IoErr, what)];
+            let finding = ABOUT.failure("state_failed", ExitCode::IoErr, what);
+            return vec![finding.remedy("look at the disk; the kernel's log names its errors")];
         }
     };
     if !survey.is_directory {

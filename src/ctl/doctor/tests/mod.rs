@@ -56,9 +56,7 @@ fn an_id_has_one_topic_is_snake_case_and_says_a_sentence_with_a_remedy_if_it_is_
         assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'));
         assert!(what.ends_with('.') && !what.contains('\n'), "{id}: {what}");
         assert_eq!(exit.is_some(), *severity == Severity::Failure, "{id}");
-        let speaks_for_itself = ["endpoint_unusable", "socket_failed", "state_failed"];
-        let is_bad = *severity >= Severity::Warning && !speaks_for_itself.contains(id);
-        assert!(!is_bad || remedy.is_some(), "{id}");
+        assert!(*severity < Severity::Warning || remedy.is_some(), "{id}");
         assert!(exit.is_none_or(|code| !code.for_tetherctl().is_empty()), "{id}");
     }
 }
