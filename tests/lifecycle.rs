@@ -220,7 +220,16 @@ fn sighup_takes_over_what_it_can_and_names_what_needs_a_restart() {
     fs::write(&config, text.replace("level = \"warn\"", "level = \"debug\"")).unwrap();
     daemon.signal(Signal::SIGHUP);
     daemon.wait_log("reloaded: log.level");
+    // By module, too: the socket's answers are told at debug.
+    daemon.status();
+    daemon.wait_log("a request was answered method=\"status\"");
+    let quiet = text.replace("level = \"warn\"", "level = \"debug\"")
+        + "[log.modules]\n\"daemon::connection\" = \"warn\"\n";
+    fs::write(&config, quiet).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_log("reloaded: log.modules");
     let status = daemon.status();
+    assert!(!daemon.log_within("a request was answered", Duration::from_millis(300)));
     assert_eq!(status["pacing"]["limit"], 3, "{status}");
     assert_eq!(status["pacing"]["window_ms"], 90_000);
     assert_eq!(status["queue"]["capacity"], 2);
