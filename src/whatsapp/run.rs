@@ -10,10 +10,9 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep_until, timeout};
 use whatsapp_rust::futures::channel::oneshot;
-use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::types::events::Subscription;
 use whatsapp_rust::wacore::net::HttpClient;
-use whatsapp_rust::{Client, NodeFilter, OwnedNodeRef, PresenceError};
+use whatsapp_rust::{Client, NodeFilter, OwnedNodeRef};
 
 use crate::core::io::{EndReason, SessionEvent};
 use crate::core::timelock::REACHOUT_TIMELOCK;
@@ -24,17 +23,13 @@ use crate::whatsapp::client::Means;
 use crate::whatsapp::flights::Flights;
 use crate::whatsapp::pairing::{Kind, Step};
 use crate::whatsapp::tap::{Overflow, Tap};
-use crate::whatsapp::translate::{self, Report, Seen};
+use crate::whatsapp::translate::{Report, Seen};
 use crate::whatsapp::transport::{Progress, Trace};
 use crate::whatsapp::uploads::Uploads;
 
+mod asides;
 mod orders;
 
-/// The presence after login.
-const PRESENCE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The question about messages to new contacts, and the least time between two.
-const TIMELOCK_TIMEOUT: Duration = Duration::from_secs(10);
-const TIMELOCK_PAUSE: Duration = Duration::from_secs(60);
 /// The request to unlink this device.
 const LOGOUT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The library's orderly end: it waits for its own tasks and flushes its state.
@@ -281,27 +276,6 @@ impl<'a> Run<'a> {
         self.tell(report.into()).await
     }
 
-    /// A message to a new contact was refused: the server knows until when.
-    fn ask_timelock(&mut self) {
-        let now = Instant::now();
-        if self.asked_timelock.is_some_and(|at| now < at + TIMELOCK_PAUSE) {
-            return;
-        }
-        self.asked_timelock = Some(now);
-        let (client, tap) = (Arc::clone(&self.client), Arc::clone(&self.tap));
-        self.help(async move {
-            match timeout(TIMELOCK_TIMEOUT, client.mex().fetch_reachout_timelock()).await {
-                Ok(Ok(lock)) => {
-                    if let Some(seen) = translate::timelock_answer(&lock) {
-                        tap.push(seen);
-                    }
-                }
-                // Then the core goes by the refusal alone.
-                Ok(Err(_)) | Err(_) => tracing::debug!("nothing is known about a timelock"),
-            }
-        });
-    }
-
     async fn connected(&mut self) -> Option<Leave> {
         let Some(account) = self.client.pn() else {
             tracing::error!("logged in without an account");
@@ -313,35 +287,6 @@ impl<'a> Run<'a> {
         self.deadline = None;
         self.set_unavailable();
         self.tell(SessionEvent::Connected { account: account.to_non_ad().to_string() }).await
-    }
-
-    /// Without it the owner's phone stops notifying, because somebody seems to be here.
-    fn set_unavailable(&mut self) {
-        let client = Arc::clone(&self.client);
-        self.help(async move {
-            match timeout(PRESENCE_TIMEOUT, client.presence().set_unavailable()).await {
-                // Without a name yet it is set as soon as the phone has told it.
-                Ok(Ok(()) | Err(PresenceError::PushNameEmpty)) => {}
-                Ok(Err(_)) | Err(_) => {
-                    tracing::warn!("the presence could not be set: the phone may stop notifying");
-                }
-            }
-        });
-    }
-
-    /// The code and the failure both come back as events.
-    fn request_code(&mut self) {
-        let Kind::PairCode(coding) = &self.kind else { return };
-        let options = PairCodeOptions { phone_number: coding.phone.clone(), ..Default::default() };
-        let client = Arc::clone(&self.client);
-        self.help(async move {
-            let _ = client.pair_with_code(options).await;
-        });
-    }
-
-    fn help(&mut self, work: impl Future<Output = ()> + Send + 'static) {
-        self.helpers.retain(|helper| !helper.is_finished());
-        self.helpers.push(tokio::spawn(work).abort_handle());
     }
 
     async fn tell(&self, event: SessionEvent) -> Option<Leave> {
