@@ -47,6 +47,7 @@ tetherd_send() (
 # tetherd_send_until SECONDS NUMBER TEXT KEY: the same, and again while there is no place, no
 # daemon or no answer. The key is what makes that safe: the message leaves once.
 tetherd_send_until() (
+    _tetherd_needs_way >/dev/null || exit
     [ -n "${4:-}" ] || _tetherd_fail 64 'tetherd_send_until SECONDS NUMBER TEXT KEY'
     end=$(($(date +%s) + $1)) pause=1
     shift
@@ -80,6 +81,8 @@ tetherd_state() (
 # tetherd_wait ID [sent|delivered [SECONDS]]: waits until a message is as far as that, and
 # tells where it is. 1: it will not get there. 124: the time is over, and it waits on.
 tetherd_wait() (
+    # Without one there is nothing to wait for.
+    _tetherd_needs_way >/dev/null || exit
     until=${2:-sent} seconds=${3:-}
     [ -z "$seconds" ] || end=$(($(date +%s) + seconds))
     while :; do
@@ -279,8 +282,7 @@ _tetherd_count() (
 _tetherd_ask() (
     params=$(printf '%s' "$2" | tr '\n' ' ')
     request=$(printf '{"jsonrpc":"2.0","id":1,"method":"%s","params":%s}' "$1" "$params")
-    way=$(_tetherd_way) ||
-        _tetherd_fail 69 'one of socat, nc (with -U and -N) and python3 is needed'
+    way=$(_tetherd_needs_way) || exit
     tried=
     if [ -n "${TETHERD_SOCKET:-}" ]; then
         set -- "$TETHERD_SOCKET"
@@ -302,6 +304,8 @@ _tetherd_ask() (
             remedy='ask for membership in the group that may ([socket] in the configuration)'
             _tetherd_fail 77 "no permission to open $path; $remedy"
             ;;
+        # A daemon that hangs takes no more callers.
+        *'temporarily unavailable'* | *'timed out'*) _tetherd_fail 69 "nobody takes calls at $path" ;;
         *'onnect'*'rror'* | *'onnect'*'fail'*) _tetherd_fail 69 "cannot connect to $path" ;;
         *)
             remedy='send again with the same key, or look what became of it'
@@ -311,6 +315,10 @@ _tetherd_ask() (
     done
     _tetherd_fail 69 "no daemon listens at $tried; start tetherd, or name its socket in TETHERD_SOCKET"
 )
+
+_tetherd_needs_way() {
+    _tetherd_way || _tetherd_fail 69 'one of socat, nc (with -U and -N) and python3 is needed'
+}
 
 # What there is to reach a socket with.
 _tetherd_way() {
@@ -333,9 +341,15 @@ _tetherd_pass() {
     socat)
         # socat has its own words and marks in an address.
         address=$(printf '%s' "$2" | LC_ALL=C sed 's/[][\\:,!"'\''(){}]/\\&/g')
-        LC_ALL=C socat -t "$seconds" - "UNIX-CONNECT:$address"
+        LC_ALL=C socat -t "$seconds" - "UNIX-CONNECT:$address,connect-timeout=$seconds"
         ;;
-    nc) LC_ALL=C nc -N -U -w "$seconds" "$2" ;;
+    # Its own limit does not hold while it connects.
+    nc)
+        if command -v timeout >/dev/null; then set -- "$1" "$2" timeout "$((seconds + 1))"; fi
+        path=$2
+        shift 2
+        LC_ALL=C "$@" nc -N -U -w "$seconds" "$path"
+        ;;
     python3)
         LC_ALL=C python3 -c '
 import socket, sys
