@@ -1,10 +1,14 @@
 //! tetherd holds one WhatsApp Web session to one phone's account and lets local
 //! programs send through it without losing, doubling or bursting messages.
 //!
-//! The rooms:
-//! - [`rpc`]: the wire contract and its client. Imports nothing of the daemon.
-//! - [`core`]: every decision about messages, pacing and the link. Pure: no clock,
-//!   no disk, no network, no randomness.
+//! Crates of their own, so that the compiler keeps their boundaries:
+//! - [`tetherd_api`]: the wire contract and its client. Imports nothing of the daemon.
+//! - [`tetherd_core`]: every decision about messages, pacing and the session. Pure: no
+//!   clock, no disk, no network, no randomness.
+//! - `tether_sim` (feature `sim`): the WhatsApp Web server, the phone and the recipients.
+//! - `tetherd_docs`: makes the committed documents; part of no program.
+//!
+//! The modules of this crate:
 //! - [`store`]: sled behind one committer thread: what has been answered is on disk.
 //! - [`inbox`]: messages that others sent, kept before the server hears that they came.
 //! - [`spool`]: the files of messages that wait, copied in whole before they are accepted.
@@ -12,15 +16,14 @@
 //! - [`fetch`]: files by web address, and links in texts: a guarded HTTP client.
 //! - [`config`]: the configuration file, checked; `tetherd`'s arguments.
 //! - [`daemon`]: the shell around the core: start-up, engine, socket, signals, log.
-//! - [`pulse`]: how a loop shows that it still moves. [`mod@exit`]: the exit codes.
+//! - [`pulse`]: how a loop shows that it still moves.
 //! - [`version`]: which version and revision this is.
 //! - [`mod@ctl`]: the command line, `tetherctl`.
-//! - `sim` (feature `sim`): the WhatsApp Web server, the phone and the recipients.
 //! - `demo` (feature `sim`): everything at once, in time lapse.
 //!
 //! A message's way: `daemon::server` (a bounded line) -> `daemon::auth` (the peer was
 //! checked at accept) -> `daemon::handlers` (a typed request) -> `daemon::engine` ->
-//! [`core`] -> [`store`] (synced) -> only now the reply. Then [`core`] says when and
+//! [`tetherd_core`] -> [`store`] (synced) -> only now the reply. Then [`tetherd_core`] says when and
 //! why to wake; one commit spends the pacer's slot and marks the attempt; then
 //! [`whatsapp`] sends it; the server's ack comes back through `whatsapp::translate`.
 //!
@@ -31,25 +34,14 @@
 //! The way in: `whatsapp::inbound` -> [`inbox`] (synced) -> only now the receipt to the
 //! server; `daemon::mail` hands it to subscribers.
 
-#[cfg(test)]
-mod committed;
 pub mod config;
-pub mod core;
 pub mod ctl;
 pub mod daemon;
 #[cfg(feature = "sim")]
 pub mod demo;
-pub mod exit;
 pub mod fetch;
 pub mod inbox;
-#[cfg(test)]
-mod manual;
-#[cfg(test)]
-mod packaging;
 pub mod pulse;
-pub mod rpc;
-#[cfg(any(feature = "sim", test))]
-pub mod sim;
 pub mod spool;
 pub mod store;
 pub mod version;

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use tetherd::rpc::api::Time;
+use tetherd_api::Time;
 
 use crate::support::{Daemon, Lab, message_is};
 

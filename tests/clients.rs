@@ -13,7 +13,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::json;
 use tetherd::ctl::failure::rpc_code;
-use tetherd::rpc::api::{ErrorKind, Method};
+use tetherd_api::{ErrorKind, Method};
 
 use crate::support::{Ctl, Daemon, Lab, Program, next_line};
 

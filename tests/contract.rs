@@ -28,7 +28,8 @@ impl Run {
         let lab = Lab::new();
         lab.people(&[FRIEND]);
         let daemon = lab.daemon("[pacing]\nwindow = \"3s\"\n");
-        let examples = serde_json::from_str(include_str!("../src/rpc/examples.json")).unwrap();
+        let examples =
+            serde_json::from_str(include_str!("../src/docs/contract/examples.json")).unwrap();
         Run { lab, daemon, examples, done: BTreeSet::new() }
     }
 

@@ -11,8 +11,8 @@ use std::process::Command;
 
 use nix::sys::stat::Mode;
 use serde_json::{Value, json};
-use tetherd::rpc::api::FRAME_BYTES_MAX;
 use tetherd::store::{Batch, Store};
+use tetherd_api::FRAME_BYTES_MAX;
 
 use crate::support::{ACCOUNT, Daemon, Lab, Rpc, message_is, session_is};
 

@@ -1,12 +1,12 @@
 //! The core alone: one message after the other from acceptance to `read`, while a
 //! constant number waits behind it.
 
-use tetherd::core::io::{
+use tetherd_core::io::{
     Body, BootId, Effect, Facts, Input, Now, Outgoing, ReceiptKind, Request, Restored,
     SessionCommand, SessionEvent, Submission, Token,
 };
-use tetherd::core::message::{Digest, WaMessageId};
-use tetherd::core::{Core, CoreConfig};
+use tetherd_core::message::{Digest, WaMessageId};
+use tetherd_core::{Core, CoreConfig};
 
 const ACCOUNT: &str = "15550100@s.whatsapp.net";
 /// Chats that share the queue.

@@ -1,5 +1,5 @@
 //! The simulator of the WhatsApp Web server, the phone and the recipients.
 
 fn main() -> std::process::ExitCode {
-    tetherd::sim::cli::main()
+    tether_sim::cli::main()
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::exit::{ExitCode, help_table};
+use tetherd_api::exit::{ExitCode, help_table};
 
 const MORE: &str = "\
 The manual: tetherd(8), tetherd.toml(5). Its command line: tetherctl(1). Its socket: \

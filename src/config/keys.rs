@@ -163,7 +163,7 @@ pub static KEYS: &[Key] = &[
     key!(
         session.takeovers_per_hour,
         true,
-        |v| count(v, 0, crate::core::TAKEOVERS_PER_HOUR_MAX),
+        |v| count(v, 0, tetherd_core::TAKEOVERS_PER_HOUR_MAX),
         write_count
     ),
     key!(phone.hold_when_offline, true, switch, write_switch),

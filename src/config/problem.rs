@@ -41,7 +41,7 @@ impl fmt::Display for Problem {
 }
 
 /// A configuration that cannot be used: all that is wrong with it, a line each.
-/// The process ends with [`crate::exit::ExitCode::Config`].
+/// The process ends with [`tetherd_api::exit::ExitCode::Config`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     /// At least one.

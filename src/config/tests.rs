@@ -292,7 +292,7 @@ fn the_report_of_check_config_can_be_read_back() {
 
 #[test]
 fn the_defaults_are_the_core_s_own_and_every_limit_is_below_the_core_s() {
-    let (config, core) = (Config::default(), crate::core::CoreConfig::default());
+    let (config, core) = (Config::default(), tetherd_core::CoreConfig::default());
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap();
     assert_eq!(config.queue.capacity, core.capacity);
     assert_eq!(config.queue.parked_max, core.parked_max);
@@ -310,8 +310,8 @@ fn the_defaults_are_the_core_s_own_and_every_limit_is_below_the_core_s() {
     assert_eq!(ms(config.pacing.slow_first), core.slow_first_ms);
     assert_eq!(ms(config.pacing.slow_cap), core.slow_cap_ms);
     assert_eq!(config.session.takeovers_per_hour, core.takeovers_per_hour);
-    assert_eq!(core.on_conflict, crate::core::OnConflict::Hold);
-    assert_eq!(core.on_rate_limit, crate::core::OnRateLimit::Slow);
+    assert_eq!(core.on_conflict, tetherd_core::OnConflict::Hold);
+    assert_eq!(core.on_rate_limit, tetherd_core::OnRateLimit::Slow);
     assert!(ms(keys::SEND_TIMEOUT_MAX) < core.write_timeout_ms);
     assert!(ms(keys::CONNECT_TIMEOUT_MAX) < core.connect_timeout_ms);
 }

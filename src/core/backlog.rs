@@ -4,11 +4,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::Core;
-use crate::core::diagnosis::hold;
-use crate::core::io::{BootId, Now};
-use crate::core::moment::Moment;
-use crate::rpc::api::{Hold, HoldKind};
+use crate::Core;
+use crate::diagnosis::hold;
+use crate::io::{BootId, Now};
+use crate::moment::Moment;
+use tetherd_api::{Hold, HoldKind};
 
 /// What is kept of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,11 +4,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::Core;
-use crate::core::io::Now;
-use crate::core::moment::Moment;
-use crate::core::phone::{Phone, PhoneConfig};
-use crate::rpc::api::{self, BatteryLevel};
+use crate::Core;
+use crate::io::Now;
+use crate::moment::Moment;
+use crate::phone::{Phone, PhoneConfig};
+use tetherd_api::{self as api, BatteryLevel};
 
 /// A report may say that it was made so much later than now: clocks differ.
 pub(crate) const REPORT_AHEAD_MS_MAX: i64 = 5 * 60 * 1_000;

@@ -4,17 +4,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::Core;
-use crate::core::diagnosis::clause;
-use crate::core::io::{Answer, Change, Now, SessionCommand, SessionEvent, Token};
-use crate::core::message::{ChatId, Message};
-use crate::core::number::{
+use crate::Core;
+use crate::diagnosis::clause;
+use crate::io::{Answer, Change, Now, SessionCommand, SessionEvent, Token};
+use crate::message::{ChatId, Message};
+use crate::number::{
     CHECK_BATCH_MAX, CheckFailure, CheckFailureKind, CheckOutcome, CheckTicket, KnownBy,
     KnownNumber, Number,
 };
-use crate::core::numbers::ChecksHealth;
-use crate::rpc::api::{
-    self, CheckResult, CheckedNumber, MessageId, Presence, Reason, ReasonKind, State, Time,
+use crate::numbers::ChecksHealth;
+use tetherd_api::{
+    self as api, CheckResult, CheckedNumber, MessageId, Presence, Reason, ReasonKind, State, Time,
 };
 
 /// Callers of `phone.check` that wait at a time.
@@ -397,7 +397,7 @@ fn remembered(known: &KnownNumber) -> CheckedNumber {
 /// The stored form of what changed.
 pub(crate) fn changes(
     changed: BTreeSet<Number>,
-    numbers: &crate::core::numbers::Numbers,
+    numbers: &crate::numbers::Numbers,
 ) -> impl Iterator<Item = Change> {
     changed.into_iter().map(|number| match numbers.record(&number) {
         Some(known) => Change::PutNumber(known.clone()),

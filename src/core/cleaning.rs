@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::Core;
-use crate::core::io::{Now, Selection};
-use crate::core::message::Message;
-use crate::rpc::api::{self, MessageId, State};
+use crate::Core;
+use crate::io::{Now, Selection};
+use crate::message::Message;
+use tetherd_api::{self as api, MessageId, State};
 
 /// What a filter without states means where messages are withdrawn: all that have not
 /// come to an end.

@@ -1,8 +1,8 @@
 //! Notices when the wall clock is set, or the machine slept: wall time and monotonic time
 //! then no longer run side by side. Changes nothing that is counted in monotonic time.
 
-use crate::core::io::Now;
-use crate::core::situation::ClockJump;
+use crate::io::Now;
+use crate::situation::ClockJump;
 
 /// Less than this between two inputs is drift, or somebody's time service at work.
 const JUMP_MS_MIN: u64 = 60_000;

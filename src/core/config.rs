@@ -1,7 +1,7 @@
 //! What the core can be told to do otherwise. Checked for sense by the config room.
 
-use crate::core::phone::PhoneConfig;
-use crate::core::timelock;
+use crate::phone::PhoneConfig;
+use crate::timelock;
 
 /// Places in the queue, and on the shelf of parked messages, unless configured otherwise.
 const CAPACITY_DEFAULT: usize = 400;

@@ -1,10 +1,10 @@
 //! Another session took over: whether and when ours is taken back by itself. Never
 //! fights: so many automatic takeovers in any hour, whatever came of them.
 
-use crate::core::Core;
-use crate::core::config::OnConflict;
-use crate::core::io::Now;
-use crate::core::network::{HOUR_MS, note};
+use crate::Core;
+use crate::config::OnConflict;
+use crate::io::Now;
+use crate::network::{HOUR_MS, note};
 
 /// Takeovers by others that are remembered: more within an hour are this many.
 pub(crate) const REPLACED_MAX: usize = 100;

@@ -1,8 +1,8 @@
 //! Why messages wait, in sentences. Names no chat, no number and no text.
 
-use crate::core::Core;
-use crate::core::io::Now;
-use crate::rpc::api::{Hold, HoldKind, SessionState, Time};
+use crate::Core;
+use crate::io::Now;
+use tetherd_api::{Hold, HoldKind, SessionState, Time};
 
 impl Core {
     /// What holds the queue, the weightiest first.

@@ -1,18 +1,18 @@
 //! What time alone brings about, and the next attempt. Never sleeps: `poll_timeout` says
 //! when and why to come back.
 
-use crate::core::Core;
-use crate::core::io::{Now, Outgoing, SentFile, SessionCommand, Wake};
-use crate::core::link::{Closing, Link, Phase, Run, doubled};
-use crate::core::message::{Attempt, Message};
-use crate::rpc::api::{self, MessageId, PairEnd, State};
+use crate::Core;
+use crate::io::{Now, Outgoing, SentFile, SessionCommand, Wake};
+use crate::link::{Closing, Link, Phase, Run, doubled};
+use crate::message::{Attempt, Message};
+use tetherd_api::{self as api, MessageId, PairEnd, State};
 
 /// History is looked through for what is too old at most this often.
 const TRIM_EVERY_MS: u64 = 60 * 60 * 1_000;
 
 /// Attempts without an answer at a time. The session takes as many: one more would come
 /// back as if something were wrong with it.
-pub(crate) const SENDING_MAX: usize = 64;
+pub const SENDING_MAX: usize = 64;
 
 /// What is known about a message's last attempt while the daemon runs.
 #[derive(Clone, Copy, Debug)]

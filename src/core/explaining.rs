@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::Core;
-use crate::core::causes::causes;
-use crate::core::io::Now;
-use crate::core::preparing::LinkWarning;
-use crate::core::situation::{Down, Group, Pacing, Phone, Session, Situation};
-use crate::rpc::api::{self, MessageId, Reason, ReasonKind, SessionState, State};
+use crate::Core;
+use crate::causes::causes;
+use crate::io::Now;
+use crate::preparing::LinkWarning;
+use crate::situation::{Down, Group, Pacing, Phone, Session, Situation};
+use tetherd_api::{self as api, MessageId, Reason, ReasonKind, SessionState, State};
 
 impl Core {
     /// Why messages wait, as `explain` answers it.

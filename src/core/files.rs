@@ -1,11 +1,11 @@
 //! The files of messages: how long a message needs its own, when one is let go of, and
 //! what lists show of a message that is no text.
 
-use crate::core::Core;
-use crate::core::io::Body;
-use crate::core::message::{Message, is_restorable};
-use crate::core::requests::shutting_down;
-use crate::rpc::api::{ContactCard, Error, Kind, Location, MessageId, PREVIEW_CHARS_MAX, State};
+use crate::Core;
+use crate::io::Body;
+use crate::message::{Message, is_restorable};
+use crate::requests::shutting_down;
+use tetherd_api::{ContactCard, Error, Kind, Location, MessageId, PREVIEW_CHARS_MAX, State};
 
 /// Whether a message still needs its file: until it is sent, or will never be. One that
 /// was cancelled needs it as long as it can be brought back.

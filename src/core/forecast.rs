@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::core::Core;
-use crate::core::io::Now;
-use crate::core::queue::Place;
-use crate::rpc::api::{MessageId, State};
+use crate::Core;
+use crate::io::Now;
+use crate::queue::Place;
+use tetherd_api::{MessageId, State};
 
 /// Worked out once for a whole list.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! What keeps one message back although the queue as a whole may move: the gates that a
 //! message passes before an attempt. Never blocks another chat.
 
-use crate::core::Core;
-use crate::core::message::Message;
+use crate::Core;
+use crate::message::Message;
 
 impl Core {
     /// When all gates of this message are open, monotonic; 0: they are. None: an input

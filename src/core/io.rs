@@ -9,24 +9,24 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::backlog::Backlog;
-use crate::core::battery::Heartbeat;
-use crate::core::known::KnownPage;
-pub use crate::core::media::{MediaRef, Seen, SentFile, Ticket, Upload, UploadFault};
-use crate::core::message::{ChatId, Digest, Message, SpoolId, StoredFile, WaMessageId};
-use crate::core::network::NetworkFacts;
-use crate::core::number::{KnownNumber, Number};
-use crate::core::pacer::Slot;
-use crate::core::phone::PhoneFacts;
-pub use crate::core::phone::Sign;
-pub use crate::core::preparing::{
+use crate::backlog::Backlog;
+use crate::battery::Heartbeat;
+use crate::known::KnownPage;
+pub use crate::media::{MediaRef, Seen, SentFile, Ticket, Upload, UploadFault};
+use crate::message::{ChatId, Digest, Message, SpoolId, StoredFile, WaMessageId};
+use crate::network::NetworkFacts;
+use crate::number::{KnownNumber, Number};
+use crate::pacer::Slot;
+use crate::phone::PhoneFacts;
+pub use crate::phone::Sign;
+pub use crate::preparing::{
     LinkFinding, LinkWarning, Outcome, Preparation, PrepareCommand, Prepared, Source, Trouble,
 };
-pub use crate::core::session::{
+pub use crate::session::{
     EndReason, NotSent, Offer, Outgoing, ReceiptKind, SessionCommand, SessionEvent, TimelockNotice,
 };
-use crate::rpc::api;
-use crate::rpc::api::MessageId;
+use tetherd_api as api;
+use tetherd_api::MessageId;
 
 /// A moment, read once by the shell and given with each input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

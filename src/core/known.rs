@@ -5,9 +5,9 @@ use std::collections::HashSet;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::core::Core;
-use crate::core::io::Change;
-use crate::core::message::ChatId;
+use crate::Core;
+use crate::io::Change;
+use crate::message::ChatId;
 
 /// Chats on one page: a page is rewritten with each new chat, so it is small.
 pub const PAGE_CHATS_MAX: usize = 250;

@@ -4,9 +4,9 @@
 //! missing and `parked` aside. Acks and receipts come in any order and more than once:
 //! they only ever lead forward, towards what is known to be true.
 
-use crate::core::message::{Attempt, Message, Undo};
-use crate::core::timelock::REACHOUT_TIMELOCK;
-use crate::rpc::api::{Reason, ReasonKind, State};
+use crate::message::{Attempt, Message, Undo};
+use crate::timelock::REACHOUT_TIMELOCK;
+use tetherd_api::{Reason, ReasonKind, State};
 
 /// A step that a message in this state cannot take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,9 +3,9 @@
 
 use std::fmt;
 
-use crate::core::config::CoreConfig;
-use crate::core::io::{EndReason, Facts, Now, Offer, Token};
-use crate::rpc::api::{PairOffer, SessionState, Time};
+use crate::config::CoreConfig;
+use crate::io::{EndReason, Facts, Now, Offer, Token};
+use tetherd_api::{PairOffer, SessionState, Time};
 
 /// Restarts at the server's wish that are followed at once, until a connection holds.
 pub(crate) const RESTARTS_AT_ONCE_MAX: u32 = 3;

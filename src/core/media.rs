@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::message::StoredFile;
-use crate::rpc::api::{FileInfo, Kind, MessageId};
+use crate::message::StoredFile;
+use tetherd_api::{FileInfo, Kind, MessageId};
 
 /// A file that has been uploaded. The media key opens it: `Debug` shows neither that nor
 /// where the file lies.

@@ -1,16 +1,14 @@
 //! A message, its ids and its chat. The rules of which state follows which are in
-//! [`crate::core::life`].
+//! [`crate::life`].
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::media::MediaRef;
-use crate::core::preparing::{LinkWarning, Source};
-use crate::rpc::api::{
-    FileInfo, Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, State,
-};
+use crate::media::MediaRef;
+use crate::preparing::{LinkWarning, Source};
+use tetherd_api::{FileInfo, Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, State};
 
 /// A message's id on the network: `3EB0` and 18 upper-case hex digits. Given once,
 /// kept for life.

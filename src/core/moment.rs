@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::io::{BootId, Now};
+use crate::io::{BootId, Now};
 
 /// A wall clock that moved less than this against the monotonic one was not set.
 const CLOCK_SET_MS_MIN: u64 = 2_000;

@@ -4,10 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::Core;
-use crate::core::io::Now;
-use crate::core::known::Known;
-use crate::core::situation::{self, Situation};
+use crate::Core;
+use crate::io::Now;
+use crate::known::Known;
+use crate::situation::{self, Situation};
 
 /// Codes whose counts are kept; beyond it the one that was seen longest ago is forgotten.
 pub(crate) const REFUSAL_CODES_MAX: usize = 16;

@@ -4,13 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::core::config::CoreConfig;
-use crate::core::io::Now;
-use crate::core::link::doubled;
-use crate::core::number::{
-    CheckFailure, CheckFailureKind, CheckTicket, KnownBy, KnownNumber, Number,
-};
-use crate::rpc::api::MessageId;
+use crate::config::CoreConfig;
+use crate::io::Now;
+use crate::link::doubled;
+use crate::number::{CheckFailure, CheckFailureKind, CheckTicket, KnownBy, KnownNumber, Number};
+use tetherd_api::MessageId;
 
 /// Numbers that are remembered; one more, and the answer that is oldest goes.
 pub const KNOWN_MAX: usize = 10_000;

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::checks;
-use crate::core::io::{Actions, Body, Change, Effect, Facts, PrepareCommand, SessionCommand};
-use crate::core::message::SpoolId;
-use crate::core::number::Number;
-use crate::core::numbers::Numbers;
-use crate::core::pacer::Pacer;
-use crate::core::queue::Queue;
-use crate::rpc::api::{Event, MessageId};
+use crate::checks;
+use crate::io::{Actions, Body, Change, Effect, Facts, PrepareCommand, SessionCommand};
+use crate::message::SpoolId;
+use crate::number::Number;
+use crate::numbers::Numbers;
+use crate::pacer::Pacer;
+use crate::queue::Queue;
+use tetherd_api::{Event, MessageId};
 
 /// What has gathered so far.
 #[derive(Debug, Default)]

@@ -1,12 +1,12 @@
 //! What becomes of messages whose time has come, has passed, or can be turned back no
 //! more. Never sends: a message whose time has come only enters its chat's lane.
 
-use crate::core::Core;
-use crate::core::dispatch::{Flight, Step};
-use crate::core::io::Now;
-use crate::core::link::{Link, Phase, Run};
-use crate::core::message::Message;
-use crate::rpc::api::{MessageId, State, Time};
+use crate::Core;
+use crate::dispatch::{Flight, Step};
+use crate::io::Now;
+use crate::link::{Link, Phase, Run};
+use crate::message::Message;
+use tetherd_api::{MessageId, State, Time};
 
 impl Core {
     /// When the next message that was not to be sent before a time may be.

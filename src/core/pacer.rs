@@ -11,9 +11,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::io::BootId;
-use crate::core::message::Attempt;
-use crate::rpc::api::MessageId;
+use crate::io::BootId;
+use crate::message::Attempt;
+use tetherd_api::MessageId;
 
 /// One spent slot of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,12 +12,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::Core;
-use crate::core::battery::{HoldBattery, Report};
-use crate::core::io::{BootId, Now, SessionCommand};
-use crate::core::link::doubled;
-use crate::core::moment::Moment;
-use crate::rpc::api::{BatteryLevel, PhoneState};
+use crate::Core;
+use crate::battery::{HoldBattery, Report};
+use crate::io::{BootId, Now, SessionCommand};
+use crate::link::doubled;
+use crate::moment::Moment;
+use tetherd_api::{BatteryLevel, PhoneState};
 
 const MINUTE_MS: u64 = 60 * 1_000;
 pub(crate) const DAY_MS: u64 = 24 * 60 * MINUTE_MS;

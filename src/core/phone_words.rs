@@ -1,12 +1,12 @@
 //! What is known about the phone, for readers: its part of the status, and what of it
 //! holds the queue. Changes nothing. Names no number.
 
-use crate::core::Core;
-use crate::core::diagnosis::hold;
-use crate::core::io::Now;
-use crate::core::moment::Moment;
-use crate::core::phone::{DAY_MS, UNLINK_DAYS};
-use crate::rpc::api::{self, BatteryLevel, Hold, HoldKind, PhoneState, Time};
+use crate::Core;
+use crate::diagnosis::hold;
+use crate::io::Now;
+use crate::moment::Moment;
+use crate::phone::{DAY_MS, UNLINK_DAYS};
+use tetherd_api::{self as api, BatteryLevel, Hold, HoldKind, PhoneState, Time};
 
 /// What makes the phone's part of the status worth telling.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,14 +146,14 @@ impl Core {
     }
 }
 
-impl crate::core::phone::Sign {
+impl crate::phone::Sign {
     /// What the phone did, to stand after "it".
     const fn sentence_part(self) -> &'static str {
         match self {
-            crate::core::phone::Sign::Receipt => "confirmed a message",
-            crate::core::phone::Sign::Peer => "answered this device",
-            crate::core::phone::Sign::Message => "sent a message",
-            crate::core::phone::Sign::Retry => "asked for a message again",
+            crate::phone::Sign::Receipt => "confirmed a message",
+            crate::phone::Sign::Peer => "answered this device",
+            crate::phone::Sign::Message => "sent a message",
+            crate::phone::Sign::Retry => "asked for a message again",
         }
     }
 }

@@ -9,12 +9,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::Core;
-use crate::core::config::LinkPolicy;
-use crate::core::io::Now;
-use crate::core::life::IllegalStep;
-use crate::core::message::{Message, StoredFile};
-use crate::rpc::api::{Kind, MessageId, Reason, ReasonKind, State};
+use crate::Core;
+use crate::config::LinkPolicy;
+use crate::io::Now;
+use crate::life::IllegalStep;
+use crate::message::{Message, StoredFile};
+use tetherd_api::{Kind, MessageId, Reason, ReasonKind, State};
 
 /// Tries at one preparation that fails in passing.
 const TRIES_MAX: u32 = 3;

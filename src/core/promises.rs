@@ -7,8 +7,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::message::Message;
-use crate::rpc::api::{MessageId, State};
+use crate::message::Message;
+use tetherd_api::{MessageId, State};
 
 /// The wall clock can be set, and goes on while the machine sleeps: with a promise by it
 /// outstanding, it is looked at this often at least.

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use crate::core::Core;
-use crate::core::forecast::{Forecast, Outlook};
-use crate::core::io::{Now, Selection};
-use crate::core::message::Message;
-use crate::core::phone_words::PhoneKey;
-use crate::rpc::api::{self, HoldKind, MessageId, SessionState, State, Time};
+use crate::Core;
+use crate::forecast::{Forecast, Outlook};
+use crate::io::{Now, Selection};
+use crate::message::Message;
+use crate::phone_words::PhoneKey;
+use tetherd_api::{self as api, HoldKind, MessageId, SessionState, State, Time};
 
 /// What makes a status worth telling. Counts and slots are not in it: they follow from
 /// the events about messages.

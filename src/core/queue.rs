@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::core::message::{ChatId, Message};
-use crate::core::promises::Promises;
-use crate::rpc::api::{MessageId, Priority, State};
+use crate::message::{ChatId, Message};
+use crate::promises::Promises;
+use tetherd_api::{MessageId, Priority, State};
 
 /// What comes before the order in which messages were accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,12 +1,12 @@
 //! Sending and pausing: what callers ask of the queue. Taking back is in
-//! [`crate::core::cleaning`].
+//! [`crate::cleaning`].
 
-use crate::core::Core;
-use crate::core::config::LinkPolicy;
-use crate::core::files;
-use crate::core::io::{Now, Submission};
-use crate::core::message::{Message, Preview};
-use crate::rpc::api::{self, Error, ErrorKind, MessageId, State};
+use crate::Core;
+use crate::config::LinkPolicy;
+use crate::files;
+use crate::io::{Now, Submission};
+use crate::message::{Message, Preview};
+use tetherd_api::{self as api, Error, ErrorKind, MessageId, State};
 
 /// A place is free when the server has answered, a moment after the attempt.
 const ANSWER_MS: u64 = 1_000;

@@ -1,13 +1,13 @@
-//! What the session reports and what it is told. Plain data; [`crate::core::io`] passes
+//! What the session reports and what it is told. Plain data; [`crate::io`] passes
 //! it on under its own name.
 
 use std::fmt;
 
-use crate::core::media::{MediaRef, SentFile, Ticket, Upload, UploadFault};
-use crate::core::message::{Attempt, ChatId, WaMessageId};
-use crate::core::number::{CheckOutcome, CheckTicket, Number};
-use crate::core::phone::Sign;
-use crate::rpc::api::{Kind, LinkPreview, MessageId};
+use crate::media::{MediaRef, SentFile, Ticket, Upload, UploadFault};
+use crate::message::{Attempt, ChatId, WaMessageId};
+use crate::number::{CheckOutcome, CheckTicket, Number};
+use crate::phone::Sign;
+use tetherd_api::{Kind, LinkPreview, MessageId};
 
 /// What the session (`whatsapp::client`) reports.
 #[derive(Clone)]

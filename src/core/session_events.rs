@@ -1,15 +1,15 @@
 //! What the session reports: one method for each. Late, doubled and foreign reports are
 //! normal input and change nothing.
 
-use crate::core::Core;
-use crate::core::dispatch::Step;
-use crate::core::io::{Answer, EndReason, Facts, NotSent, Now, Offer, ReceiptKind, SessionEvent};
-use crate::core::life::Reached;
-use crate::core::link::{self, BROKEN_RUN_MS_MAX, Closing, Phase, Run};
-use crate::core::message::{Attempt, WaMessageId};
-use crate::core::slowdown::RATE_LIMITED;
-use crate::core::timelock::REACHOUT_TIMELOCK;
-use crate::rpc::api::{self, ErrorKind, MessageId, PairEnd, Reason, ReasonKind, State};
+use crate::Core;
+use crate::dispatch::Step;
+use crate::io::{Answer, EndReason, Facts, NotSent, Now, Offer, ReceiptKind, SessionEvent};
+use crate::life::Reached;
+use crate::link::{self, BROKEN_RUN_MS_MAX, Closing, Phase, Run};
+use crate::message::{Attempt, WaMessageId};
+use crate::slowdown::RATE_LIMITED;
+use crate::timelock::REACHOUT_TIMELOCK;
+use tetherd_api::{self as api, ErrorKind, MessageId, PairEnd, Reason, ReasonKind, State};
 
 impl Core {
     pub(crate) fn session_event(&mut self, event: SessionEvent, now: Now) {

@@ -1,10 +1,10 @@
 //! Pairing, reconnecting, taking over, logging out: what callers ask of the session.
 
-use crate::core::Core;
-use crate::core::io::{Answer, EndReason, Now, SessionCommand, Token};
-use crate::core::link::{self, Closing, PAIR_WAITERS_MAX, PairIntent, Pairing, Phase, Run};
-use crate::core::requests::shutting_down;
-use crate::rpc::api::{self, Error, ErrorKind, Event, PairEnd};
+use crate::Core;
+use crate::io::{Answer, EndReason, Now, SessionCommand, Token};
+use crate::link::{self, Closing, PAIR_WAITERS_MAX, PairIntent, Pairing, Phase, Run};
+use crate::requests::shutting_down;
+use tetherd_api::{self as api, Error, ErrorKind, Event, PairEnd};
 
 impl Core {
     /// One pairing at a time. Asked again in the same way, it answers with the code that

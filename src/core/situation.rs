@@ -1,9 +1,9 @@
 //! Everything that `explain` goes by, as plain data: taken from the core in one moment,
-//! turned into causes by [`crate::core::causes`]. Names no chat, no number and no text.
+//! turned into causes by [`crate::causes`]. Names no chat, no number and no text.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::rpc::api::{MessageId, PhoneStatus, ReasonKind};
+use tetherd_api::{MessageId, PhoneStatus, ReasonKind};
 
 /// All times are wall milliseconds.
 #[derive(Clone, Debug, Default)]

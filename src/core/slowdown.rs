@@ -1,13 +1,13 @@
 //! The server asked to slow down: how long nothing leaves, and when that eases. Never
 //! lets more leave than the pacer would.
 
-use crate::core::Core;
-use crate::core::config::OnRateLimit;
-use crate::core::dispatch::Step;
-use crate::core::io::Now;
-use crate::core::link::doubled;
-use crate::core::network::Slowdown;
-use crate::rpc::api::MessageId;
+use crate::Core;
+use crate::config::OnRateLimit;
+use crate::dispatch::Step;
+use crate::io::Now;
+use crate::link::doubled;
+use crate::network::Slowdown;
+use tetherd_api::MessageId;
 
 /// Too many requests, as the server says it in acks, requests and stream errors.
 pub(crate) const RATE_LIMITED: u32 = 429;

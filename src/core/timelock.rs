@@ -4,15 +4,15 @@
 //! The end is the server's word where it gives one. A refusal (463) alone names none:
 //! then it is a guess, twice as long each time it proves too short.
 
-use crate::core::Core;
-use crate::core::io::{Now, TimelockNotice};
-use crate::core::link::doubled;
-use crate::core::message::{ChatId, Message};
-use crate::core::network::{Timelock, TimelockSource};
-use crate::rpc::api::{MessageId, ReasonKind, State};
+use crate::Core;
+use crate::io::{Now, TimelockNotice};
+use crate::link::doubled;
+use crate::message::{ChatId, Message};
+use crate::network::{Timelock, TimelockSource};
+use tetherd_api::{MessageId, ReasonKind, State};
 
 /// The server's refusal of messages to new contacts.
-pub(crate) const REACHOUT_TIMELOCK: u32 = 463;
+pub const REACHOUT_TIMELOCK: u32 = 463;
 
 /// The first guess, in milliseconds: people report locks of hours to days; a try every
 /// six hours costs one refused message each.

@@ -4,15 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::Core;
-use crate::core::io::{Now, SessionCommand};
-use crate::core::link::doubled;
-use crate::core::media::{MediaRef, Ticket, Upload, UploadFault};
-use crate::core::message::Message;
-use crate::rpc::api::{MessageId, Reason, ReasonKind, State};
+use crate::Core;
+use crate::io::{Now, SessionCommand};
+use crate::link::doubled;
+use crate::media::{MediaRef, Ticket, Upload, UploadFault};
+use crate::message::Message;
+use tetherd_api::{MessageId, Reason, ReasonKind, State};
 
 /// Uploads at a time: one slow file does not hold up all others.
-pub(crate) const UPLOADS_AT_ONCE: usize = 2;
+pub const UPLOADS_AT_ONCE: usize = 2;
 /// Files that are brought to the host before their turn, counting those that are there:
 /// a file that waits there grows old.
 const UPLOADS_AHEAD_MAX: usize = 3;

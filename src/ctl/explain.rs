@@ -2,7 +2,7 @@
 //! touches, what happens by itself, and what to type. Pure.
 
 use crate::ctl::render::{Clock, messages, said};
-use crate::rpc::api::{Cause, Explanation, Hold, MessageId};
+use tetherd_api::{Cause, Explanation, Hold, MessageId};
 
 /// Ids that a line names; the rest is counted.
 const IDS_SHOWN: usize = 8;
@@ -63,7 +63,7 @@ fn one_cause(cause: &Cause, clock: &Clock) -> String {
 }
 
 fn evidence(cause: &Cause, indent: &str, clock: &Clock) -> String {
-    let line = |evidence: &crate::rpc::api::Evidence| {
+    let line = |evidence: &tetherd_api::Evidence| {
         let age = match evidence.at {
             Some(at) => format!(" ({} ago)", clock.since(at)),
             None => String::new(),

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::ctl::render::span;
-use crate::exit::ExitCode;
-use crate::rpc::api::{Error, ErrorKind};
-use crate::rpc::client::ClientError;
+use tetherd_api::client::ClientError;
+use tetherd_api::exit::ExitCode;
+use tetherd_api::{Error, ErrorKind};
 
 /// Why a command did not come about.
 #[derive(Debug)]

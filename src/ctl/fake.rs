@@ -14,10 +14,10 @@ use super::cli::Args;
 use super::out::Out;
 use super::{render, run};
 use crate::config::Environment;
-use crate::exit::ExitCode;
-use crate::rpc::api::{Error, ErrorKind, EventFrame, FRAME_BYTES_MAX};
-use crate::rpc::frame::{Id, encode_error, encode_event, encode_reply, parse_request};
-use crate::rpc::line::LineReader;
+use tetherd_api::exit::ExitCode;
+use tetherd_api::frame::{Id, encode_error, encode_event, encode_reply, parse_request};
+use tetherd_api::line::LineReader;
+use tetherd_api::{Error, ErrorKind, EventFrame, FRAME_BYTES_MAX};
 
 /// 2026-01-01 00:00:00 UTC.
 pub(super) const NOW_MS: i64 = 1_767_225_600_000;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::config::value::parse_duration;
-use crate::rpc::api::{Filter, MessageId, ReasonKind, State};
+use tetherd_api::{Filter, MessageId, ReasonKind, State};
 
 /// What conditions are called in the help of the commands that take them.
 const CONDITIONS: &str = "Conditions, all of which must hold";
@@ -156,7 +156,7 @@ fn whole_seconds(duration: Duration) -> u64 {
 }
 
 pub(super) fn message_id(text: &str) -> Result<MessageId, String> {
-    text.parse().map_err(|error: crate::rpc::api::NotAMessageId| error.to_string())
+    text.parse().map_err(|error: tetherd_api::NotAMessageId| error.to_string())
 }
 
 /// Reads one of these names. Listed in the help, completed by shells, and suggested

@@ -28,8 +28,8 @@ use clap::Parser;
 
 use crate::config::Environment;
 use crate::config::args::clap_exit;
-use crate::exit::ExitCode;
-use crate::rpc::client::{Client, ConnectError};
+use tetherd_api::client::{Client, ConnectError};
+use tetherd_api::exit::ExitCode;
 
 use cli::{Args, Command};
 use failure::Failure;

@@ -2,7 +2,7 @@
 
 use super::render::{clean, local_times};
 use super::time::Clock;
-use crate::rpc::api::{BatteryStatus, PhoneState, PhoneStatus};
+use tetherd_api::{BatteryStatus, PhoneState, PhoneStatus};
 
 /// The phone's lines of `status`: where it stands, and its battery if anybody reports it.
 pub fn lines(phone: &PhoneStatus, clock: &Clock) -> String {
@@ -64,7 +64,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
-    use crate::rpc::api::{BatteryLevel, Time};
+    use tetherd_api::{BatteryLevel, Time};
 
     const CLOCK: Clock = Clock { now_ms: 1_767_225_600_000, zone: TimeZone::UTC };
 

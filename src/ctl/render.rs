@@ -1,7 +1,7 @@
 //! What people read: plain and aligned. Pure. Never lets a control character of
 //! somebody's text through to the terminal.
 
-use crate::rpc::api::{
+use tetherd_api::{
     ContactCard, FileInfo, Hold, Kind, Location, Message, PairEnd, Reason, SessionState, State,
     Status, Time,
 };

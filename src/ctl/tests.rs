@@ -11,8 +11,8 @@ use super::failure::Failure;
 use super::fake::{Daemon, NOW_MS, Sink, about, ctl, ctl_at, event, message, status, with};
 use super::out::Out;
 use super::{finish, qr, render};
-use crate::exit::ExitCode;
-use crate::rpc::api::{Error, ErrorKind, EventFrame, Message};
+use tetherd_api::exit::ExitCode;
+use tetherd_api::{Error, ErrorKind, EventFrame, Message};
 
 #[tokio::test]
 async fn status_is_told_in_aligned_lines() {
@@ -284,9 +284,7 @@ async fn events_are_a_line_each_until_the_daemon_ends_them() {
     let told = ctl(&["--json", "events"], &daemon).await;
     let frame: EventFrame = serde_json::from_str(told.stdout.lines().nth(1).unwrap()).unwrap();
     let expected: Message = serde_json::from_value(message(7, "sent")).unwrap();
-    assert!(
-        matches!(frame.event, crate::rpc::api::Event::Message { message } if *message == expected)
-    );
+    assert!(matches!(frame.event, tetherd_api::Event::Message { message } if *message == expected));
 }
 
 #[tokio::test]
@@ -340,7 +338,7 @@ async fn with_json_an_error_is_one_line_on_stdout() {
     let clock = render::Clock { now_ms: NOW_MS, zone: TimeZone::UTC };
     let mut out = Out::fixed(Box::new(sink.clone()), true, clock);
     let error = Error::new(ErrorKind::NotFound, "no message m9");
-    let failure = Failure::Client(crate::rpc::client::ClientError::Rpc(error));
+    let failure = Failure::Client(tetherd_api::client::ClientError::Rpc(error));
     assert_eq!(finish(Err(failure), &mut out), ExitCode::NoInput);
     let stdout = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
     let value: Value = serde_json::from_str(&stdout).unwrap();

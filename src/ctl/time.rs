@@ -9,7 +9,7 @@ use jiff::{Timestamp, ToSpan};
 
 use crate::config::value::parse_duration;
 
-use crate::rpc::api::Time;
+use tetherd_api::Time;
 
 /// What time it is, and where the reader is.
 #[derive(Clone, Debug)]

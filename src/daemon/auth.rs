@@ -11,7 +11,7 @@ use nix::libc;
 use nix::unistd::{Gid, Group, Uid};
 use tokio::net::UnixStream;
 
-use crate::rpc::api::{Error, ErrorKind, Method, Tier};
+use tetherd_api::{Error, ErrorKind, Method, Tier};
 
 /// Supplementary groups asked for at first.
 const GROUPS_USUAL: usize = 64;

@@ -4,7 +4,6 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -16,19 +15,13 @@ use crate::daemon::descriptors::{Descriptors, FDS_PENDING_MAX};
 use crate::daemon::events;
 use crate::daemon::handlers::{self, Handled};
 use crate::daemon::server::{Service, stopped};
-use crate::rpc::api::{Error, ErrorKind, FRAME_BYTES_MAX, Method, SubscribeResult, Tier};
-use crate::rpc::call::find_method;
-use crate::rpc::fds::{FDS_PER_LINE_MAX, FdReader, Passed, write_line};
-use crate::rpc::frame::{Id, Request, encode_error, encode_reply, parse_request};
-use crate::rpc::line::{LineReader, ReadLineError};
+use tetherd_api::call::find_method;
+use tetherd_api::fds::{FdReader, Passed, write_line};
+use tetherd_api::frame::{Id, Request, encode_error, encode_reply, parse_request};
+use tetherd_api::line::{LineReader, ReadLineError};
+use tetherd_api::{Error, ErrorKind, FRAME_BYTES_MAX, Method, SubscribeResult, Tier};
+use tetherd_api::{FDS_PER_LINE_MAX, IN_FLIGHT_MAX, LINE_TIME_MAX, WRITE_TIME_MAX};
 
-/// Time to finish a started line.
-pub(crate) const LINE_TIME_MAX: Duration = Duration::from_secs(10);
-/// Requests of one connection that are worked on or whose replies wait to be written.
-/// Further ones wait in the socket.
-pub(crate) const IN_FLIGHT_MAX: usize = 32;
-/// Time for a peer to take one line.
-pub(crate) const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
 /// Lines waiting to be written.
 const OUTGOING_MAX: usize = IN_FLIGHT_MAX;
 

@@ -6,8 +6,9 @@ use std::os::fd::OwnedFd;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::rpc::api::{Error, ErrorKind};
-use crate::rpc::fds::{FDS_PER_LINE_MAX, Passed};
+use tetherd_api::FDS_PER_LINE_MAX;
+use tetherd_api::fds::Passed;
+use tetherd_api::{Error, ErrorKind};
 
 /// Descriptors of one connection's requests that are worked on, and of the line that is
 /// being read.

@@ -10,10 +10,6 @@ use std::collections::HashMap;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::core::io::{
-    Actions, Answer, Change, Effect, Input, Prepared, Request, SessionEvent, Token,
-};
-use crate::core::{Core, CoreConfig};
 use crate::daemon::clock::{self, Clock};
 use crate::daemon::engine_handle::{
     EngineCall, MessageName, Query, QueryAnswer, Subscription, shutting_down,
@@ -23,10 +19,14 @@ use crate::daemon::journal::Journal;
 use crate::daemon::preparing::Preparer;
 use crate::daemon::subscribers::Subscribers;
 use crate::daemon::supervision::Supervision;
-use crate::rpc::api;
 use crate::spool::Spool;
 use crate::store::{self, CommitError, Store};
 use crate::whatsapp::SessionHandle;
+use tetherd_api as api;
+use tetherd_core::io::{
+    Actions, Answer, Change, Effect, Input, Prepared, Request, SessionEvent, Token,
+};
+use tetherd_core::{Core, CoreConfig};
 
 mod orders;
 

@@ -6,16 +6,14 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::core::io::{Answer, Request, Selection};
-use crate::core::message::WaMessageId;
 use crate::fetch::address::Schemes;
-use crate::rpc::api;
-use crate::rpc::api::{ErrorKind, EventFrame, MessageId};
+use tetherd_api as api;
+use tetherd_api::{ErrorKind, EventFrame, MessageId};
+use tetherd_core::io::{Answer, Request, Selection};
+use tetherd_core::message::WaMessageId;
 
 /// Calls that wait for the engine; beyond it callers wait to be let in.
 pub const ENGINE_CALLS_MAX: usize = 64;
-/// Events that wait for one subscriber. One that lags further behind is disconnected.
-pub const SUBSCRIBER_EVENTS_MAX: usize = 256;
 
 /// What the engine is asked.
 #[derive(Debug)]

@@ -7,10 +7,10 @@ use crate::daemon::auth::AccessError;
 use crate::daemon::engine::EngineError;
 use crate::daemon::socket::SocketError;
 use crate::daemon::systemd::ActivationError;
-use crate::exit::ExitCode;
 use crate::spool;
 use crate::store::{self, KeyFileError, OpenError, ReadError, UpdateError};
 use crate::whatsapp::{self, KeyStoreError, SessionError};
+use tetherd_api::exit::ExitCode;
 
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]

@@ -13,8 +13,8 @@ use crate::daemon::connection::Outgoing;
 use crate::daemon::engine_handle::Subscription;
 use crate::daemon::mail::Follow;
 use crate::daemon::server::stopped;
-use crate::rpc::api::{Event, EventFrame, Gap, Incoming, Tier, Time};
-use crate::rpc::frame::encode_event;
+use tetherd_api::frame::encode_event;
+use tetherd_api::{Event, EventFrame, Gap, Incoming, Tier, Time};
 
 /// Writes the snapshot and what follows, until the subscriber lags (then it is told),
 /// or the engine or the connection ends.

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use tokio::task::spawn_blocking;
 
 use crate::config::FilesConfig;
-use crate::core::files::needs_file;
-use crate::core::message::{Message, SpoolId};
 use crate::daemon::StartError;
 use crate::spool::{Limits, OpenError, Spool};
+use tetherd_core::files::needs_file;
+use tetherd_core::message::{Message, SpoolId};
 
 /// Opens the spool, and removes what a life before left behind: copies that were cut
 /// off, and files whose message was not accepted, or is done with them.

@@ -12,21 +12,21 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::core::io::{Answer, Request, Selection};
-use crate::core::message::{ChatId, Digest, WaMessageId, number_digits};
 use crate::daemon::descriptors::Descriptors;
 use crate::daemon::engine_handle::{EngineHandle, MessageName, Query, QueryAnswer, Subscription};
 use crate::daemon::mail::Follow;
 use crate::daemon::server::Service;
-use crate::rpc::api::{
+use crate::version;
+use tetherd_api::call::decode_params;
+use tetherd_api::{
     CancelResult, CheckResult, ClearParams, ClearResult, Error, ErrorKind, Explanation, Filter,
     GetParams, IDS_MAX, InboxFileResult, InboxListResult, KEY_BYTES_MAX, LIST_ENTRIES_MAX,
     ListParams, ListResult, Message, Method, NoParams, OPENRPC, PROTOCOL_VERSION, PairParams,
     PairResult, PhoneStatus, RestoreResult, RetryResult, SendResult, State, Status, TEXT_CHARS_MAX,
     Version,
 };
-use crate::rpc::call::decode_params;
-use crate::version;
+use tetherd_core::io::{Answer, Request, Selection};
+use tetherd_core::message::{ChatId, Digest, WaMessageId, number_digits};
 
 mod check;
 mod cleaning;
@@ -226,7 +226,7 @@ fn no_params(params: Map<String, Value>) -> Result<(), Error> {
 }
 
 fn recipient(text: &str) -> Result<ChatId, Error> {
-    text.parse().map_err(|error: crate::core::message::BadRecipient| {
+    text.parse().map_err(|error: tetherd_core::message::BadRecipient| {
         Error::new(ErrorKind::BadRecipient, error.to_string())
     })
 }

@@ -6,7 +6,7 @@
 //! message.
 
 use crate::daemon::phone_news::PhoneNews;
-use crate::rpc::api::{CauseKind, Event, HoldKind, Message, PairEnd, Status, Time};
+use tetherd_api::{CauseKind, Event, HoldKind, Message, PairEnd, Status, Time};
 
 /// Two moments that are less apart are one.
 const SAME_MS: u64 = 1_000;
@@ -170,7 +170,7 @@ fn note_message(message: &Message) {
 mod tests {
     use super::*;
     use crate::daemon::tests::support::status;
-    use crate::rpc::api::Hold;
+    use tetherd_api::Hold;
 
     #[test]
     fn a_hold_is_told_when_it_begins_and_when_it_ends() {

@@ -16,12 +16,12 @@ use nix::fcntl::OFlag;
 use tokio::sync::Semaphore;
 
 use crate::inbox::{Bounds, Inbox, Kept, Page};
-use crate::rpc::api::{
+use crate::store::ReadError;
+use crate::whatsapp::{FetchError, Line};
+use tetherd_api::{
     Error, ErrorKind, Gap, INBOX_LIST_MAX, INLINE_FILE_BYTES_MAX, InboxFileParams, InboxFileResult,
     InboxListParams, InboxListResult, Incoming, SubscribeParams,
 };
-use crate::store::ReadError;
-use crate::whatsapp::{FetchError, Line};
 
 /// Files that are fetched at a time; further callers wait.
 const FETCHES_MAX: usize = 2;

@@ -55,8 +55,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::config::Config;
-use crate::core::Core;
-use crate::core::io::Facts;
 use crate::daemon::auth::Access;
 use crate::daemon::engine::{Control, Engine, EngineError, Parts};
 use crate::daemon::engine_handle::EngineHandle;
@@ -71,9 +69,11 @@ use crate::daemon::supervision::Supervision;
 use crate::daemon::systemd::{Manager, Notify};
 use crate::fetch::Fetcher;
 use crate::inbox::Inbox;
-use crate::rpc::api;
 use crate::store::{self, SealKey, Store};
 use crate::whatsapp::{self, Inbound, KeyStore as _, KeyStoreError, Line, StoredKeys};
+use tetherd_api as api;
+use tetherd_core::Core;
+use tetherd_core::io::Facts;
 
 pub use error::{EndError, StartError};
 

@@ -1,7 +1,7 @@
 //! What the log says about the phone: one line for each change of its state, of its
 //! battery, and of what the network's limit for an absent phone leaves. Names nobody.
 
-use crate::rpc::api::{BatteryLevel, PhoneState, PhoneStatus};
+use tetherd_api::{BatteryLevel, PhoneState, PhoneStatus};
 
 /// Remembers what it last said.
 #[derive(Debug, Default)]
@@ -54,7 +54,7 @@ impl PhoneNews {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rpc::api::Time;
+    use tetherd_api::Time;
 
     #[test]
     fn each_change_is_said_once() {

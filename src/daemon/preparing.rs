@@ -14,13 +14,13 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 use url::Url;
 
-use crate::core::io::{
-    LinkFinding, Outcome, Preparation, PrepareCommand, Prepared, Source, Trouble,
-};
 use crate::fetch::address::{self, file_name};
 use crate::fetch::{Fault, Fetcher, Piece, Verdict, find_links};
-use crate::rpc::api::{Kind, MessageId, Reason, ReasonKind};
 use crate::spool::{Accepted, Asked, Spool, TakeError};
+use tetherd_api::{Kind, MessageId, Reason, ReasonKind};
+use tetherd_core::io::{
+    LinkFinding, Outcome, Preparation, PrepareCommand, Prepared, Source, Trouble,
+};
 
 /// Files that are fetched at a time.
 const FETCHES_MAX: usize = 4;

@@ -11,7 +11,7 @@ use crate::daemon::refusing::refuse_callers;
 use crate::daemon::signals::{Signal, Signals};
 use crate::daemon::systemd::Manager;
 use crate::daemon::{Daemon, StartError};
-use crate::exit::ExitCode;
+use tetherd_api::exit::ExitCode;
 
 /// Worker threads: one for the protocol's cryptography, one for everybody else.
 const WORKER_THREADS: usize = 2;

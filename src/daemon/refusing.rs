@@ -6,8 +6,8 @@
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 
-use crate::rpc::api::{Error, ErrorKind};
-use crate::rpc::frame::{Id, encode_error};
+use tetherd_api::frame::{Id, encode_error};
+use tetherd_api::{Error, ErrorKind};
 
 /// Most callers that are told. The listener's queue holds fewer.
 const CALLERS_MAX: usize = 1_024;

@@ -18,14 +18,10 @@ use crate::daemon::connection;
 use crate::daemon::engine_handle::EngineHandle;
 use crate::daemon::mail::Mail;
 use crate::pulse::Pulse;
-use crate::rpc::api::{Error, ErrorKind};
-use crate::rpc::frame::{Id, encode_error};
 use crate::spool::Spool;
+use tetherd_api::frame::{Id, encode_error};
+use tetherd_api::{CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, Error, ErrorKind};
 
-/// Connections in all.
-pub const CONNECTIONS_MAX: usize = 64;
-/// Connections of one user.
-pub const CONNECTIONS_PER_USER_MAX: usize = 8;
 /// How long replies on their way may take once the daemon stops.
 pub const STOP_TIME_MAX: Duration = Duration::from_secs(2);
 /// A pause after a failed accept: out of descriptors, most likely.

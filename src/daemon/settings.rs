@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use crate::config::{self, ClientVersion, Config, FetchConfig, Links};
-use crate::core::config::LinkPolicy;
-use crate::core::phone::PhoneConfig;
-use crate::core::{self, CoreConfig};
 use crate::daemon::auth::AccessGroups;
 use crate::fetch;
 use crate::inbox::Bounds;
 use crate::whatsapp;
+use tetherd_core::config::LinkPolicy;
+use tetherd_core::phone::PhoneConfig;
+use tetherd_core::{self as core, CoreConfig};
 
 /// The session has limits of its own. The core's are behind them by this: they hold if
 /// the session's fail, and never cut in before it has said what happened.

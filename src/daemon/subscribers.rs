@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::daemon::engine_handle::{SUBSCRIBER_EVENTS_MAX, Subscription};
-use crate::rpc::api::{Event, EventFrame, Message, Status, Time};
+use crate::daemon::engine_handle::Subscription;
+use tetherd_api::SUBSCRIBER_EVENTS_MAX;
+use tetherd_api::{Event, EventFrame, Message, Status, Time};
 
 /// Everybody who listens.
 #[derive(Default)]

@@ -15,8 +15,8 @@ use crate::daemon::systemd::{Manager, Notify};
 #[cfg(feature = "sim")]
 use crate::pulse::stall;
 use crate::pulse::{Asker, Loop, Pulse};
-use crate::rpc::api::{self, HoldKind, SessionState, Time};
 use crate::store::{Batch, Store};
+use tetherd_api::{self as api, HoldKind, SessionState, Time};
 
 /// Least time between two status lines: a burst of messages is told once.
 const STATUS_PAUSE: Duration = Duration::from_secs(1);

@@ -14,8 +14,8 @@ use crate::config::args::DemoArgs;
 use crate::config::{Config, Environment};
 use crate::daemon::Daemon;
 use crate::daemon::signals::Signals;
-use crate::exit::ExitCode;
-use crate::sim::{Sim, SimConfig};
+use tether_sim::{Sim, SimConfig};
+use tetherd_api::exit::ExitCode;
 
 use scenario::Scenario;
 

@@ -12,11 +12,11 @@ use tokio::time::{Instant, interval, timeout};
 
 use crate::ctl::qr;
 use crate::demo::tell::{self, Teller};
-use crate::rpc::api::{MessageId, PairOffer, PairParams, SendParams, SessionState};
-use crate::rpc::call;
-use crate::rpc::client::{Client, Events};
-use crate::rpc::view::View;
-use crate::sim::{DEFAULT_ACCOUNT, Sim};
+use tether_sim::{DEFAULT_ACCOUNT, Sim};
+use tetherd_api::call;
+use tetherd_api::client::{Client, Events};
+use tetherd_api::view::View;
+use tetherd_api::{MessageId, PairOffer, PairParams, SendParams, SessionState};
 
 /// The longest that one step may take before the demonstration gives up.
 const STEP_MAX: Duration = Duration::from_secs(40);
@@ -212,7 +212,7 @@ impl Scenario {
                 chat_of_message == chat
             }
         };
-        let complete = |inbox: &[crate::sim::InboxMessage]| {
+        let complete = |inbox: &[tether_sim::InboxMessage]| {
             inbox.iter().filter(|m| of_chat(&m.chat)).count() >= wanted.len()
         };
         // The server has acknowledged them; the last may still be on their way to devices.

@@ -7,7 +7,7 @@ use std::path::Path;
 use tokio::time::Instant;
 
 use crate::config::PacingConfig;
-use crate::rpc::api::{Event, MessageId, State};
+use tetherd_api::{Event, MessageId, State};
 
 /// Prints a line. A reader that has gone away has seen enough.
 pub(super) fn line(text: &str) {

@@ -5,7 +5,7 @@
 use url::{Host, Url};
 
 use crate::fetch::Fault;
-use crate::rpc::api::URL_BYTES_MAX;
+use tetherd_api::URL_BYTES_MAX;
 
 /// Ports below this belong to other protocols, whose servers could take a request for
 /// words of their own; only the web's own two of them are used.
@@ -108,7 +108,7 @@ pub fn file_name(url: &Url) -> Option<String> {
     let fits = !name.is_empty()
         && name != "."
         && name != ".."
-        && name.len() <= crate::rpc::api::FILE_NAME_BYTES_MAX
+        && name.len() <= tetherd_api::FILE_NAME_BYTES_MAX
         && !name.chars().any(|c| c.is_control() || c == '/' || c == '\\');
     fits.then_some(name)
 }

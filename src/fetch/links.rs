@@ -13,7 +13,7 @@ use url::Url;
 use crate::fetch::address::Schemes;
 use crate::fetch::exchange::Ask;
 use crate::fetch::{Fault, Fetcher};
-use crate::rpc::api::URL_BYTES_MAX;
+use tetherd_api::URL_BYTES_MAX;
 
 /// Links of one text that are looked at.
 pub const LINKS_MAX: usize = 3;

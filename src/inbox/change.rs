@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{BY_CURSOR, cursor_of, digest_key, message_key, seen_key};
 use super::{Bounds, Extent, Kept, Letter, Seen};
-use crate::rpc::api::Time;
 use crate::store::{Batch, ReadError, View};
+use tetherd_api::Time;
 
 const LEDGER: [&[u8]; 2] = [b"inbox/ledger/a", b"inbox/ledger/b"];
 

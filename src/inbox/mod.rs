@@ -26,9 +26,9 @@ use tokio::sync::watch;
 
 pub use record::{Kept, Letter, RemoteFile, RemoteKind, Seen, hex};
 
-use crate::rpc::api::{Gap, Incoming};
 use crate::store::{ReadError, Store, UpdateError};
 use change::Ledger;
+use tetherd_api::{Gap, Incoming};
 
 /// Most bytes of records in one page, so that it fits into a line. One message always
 /// does.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::rpc::api::Incoming;
+use tetherd_api::Incoming;
 
 const MESSAGE: &[u8] = b"inbox/message/";
 const SEEN: &[u8] = b"inbox/seen/";

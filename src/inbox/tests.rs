@@ -2,8 +2,8 @@
 
 use super::change::SEEN_BEYOND;
 use super::*;
-use crate::rpc::api::{IncomingKind, Time};
 use crate::store::Batch;
+use tetherd_api::{IncomingKind, Time};
 
 const NOW_MS: i64 = 1_700_000_000_000;
 const BOUNDS: Bounds = Bounds { max: 100, max_age_ms: 10_000 };

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::kind::BadKind;
-use crate::rpc::api::Kind;
+use tetherd_api::Kind;
 
 /// The folder cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -12,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::kind::{self, Asked, Found};
 use super::{COPY_BYTES, Spool, TakeError, Taken, hex};
-use crate::core::message::SpoolId;
-use crate::rpc::api::Kind;
+use tetherd_api::Kind;
+use tetherd_core::message::SpoolId;
 
 /// Before a file's name until it is whole.
 pub(super) const PREFIX: &str = "new-";

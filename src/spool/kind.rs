@@ -2,7 +2,7 @@
 //! MIME type only where that changes nothing about how the file is sent.
 
 use super::error::of_a;
-use crate::rpc::api::Kind;
+use tetherd_api::Kind;
 
 /// How much of a file's beginning is looked at, in bytes: Office's ZIP files name their
 /// parts within it.

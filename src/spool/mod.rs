@@ -22,8 +22,8 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::core::message::{SpoolId, StoredFile};
-use crate::rpc::api::{FileInfo, Kind};
+use tetherd_api::{FileInfo, Kind};
+use tetherd_core::message::{SpoolId, StoredFile};
 
 mod error;
 mod intake;

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::exit::ExitCode;
+use tetherd_api::exit::ExitCode;
 
 /// What an [`OpenError::Io`] says was tried when a folder could not be made.
 pub(super) const CREATE: &str = "create";

@@ -21,11 +21,11 @@ use serde::de::DeserializeOwned;
 
 use super::record::Damage;
 use super::{Batch, Quarantined, ReadError, Store};
-use crate::core::io::{Body, Change, Restored};
-use crate::core::known::KnownPage;
-use crate::core::message::Message;
-use crate::core::number::{KnownNumber, Number};
-use crate::rpc::api::MessageId;
+use tetherd_api::MessageId;
+use tetherd_core::io::{Body, Change, Restored};
+use tetherd_core::known::KnownPage;
+use tetherd_core::message::Message;
+use tetherd_core::number::{KnownNumber, Number};
 
 const MESSAGE: &[u8] = b"queue/message/";
 const BODY: &[u8] = b"queue/body/";

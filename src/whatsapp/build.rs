@@ -14,7 +14,6 @@ use whatsapp_rust::wacore::net::HttpClient;
 use whatsapp_rust::wacore::store::device::DevicePropsOverride;
 use whatsapp_rust::{Client, TokioRuntime};
 
-use crate::core::io::EndReason;
 use crate::whatsapp::client::Means;
 use crate::whatsapp::http::Https;
 use crate::whatsapp::inbound::ToInbox;
@@ -22,6 +21,7 @@ use crate::whatsapp::pairing::Kind;
 use crate::whatsapp::tap::Tap;
 use crate::whatsapp::translate::Me;
 use crate::whatsapp::transport::{Factory, Trace};
+use tetherd_core::io::EndReason;
 
 /// One-time keys kept on the server. Each stranger's first message takes one; the
 /// server asks for more in time. The library's default is 812.

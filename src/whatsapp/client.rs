@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::core::io::{NotSent, SessionEvent, UploadFault};
 use crate::pulse::Pulse;
 use crate::whatsapp::check;
 use crate::whatsapp::endpoint::Endpoint;
@@ -15,6 +14,7 @@ use crate::whatsapp::run::{self, Ending};
 use crate::whatsapp::send::Outcome;
 use crate::whatsapp::tls::Trust;
 use crate::whatsapp::{KeyStore, Order, SessionConfig, uploads};
+use tetherd_core::io::{NotSent, SessionEvent, UploadFault};
 
 /// What every connection of the session needs.
 pub(crate) struct Means {

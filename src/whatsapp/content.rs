@@ -7,9 +7,9 @@ use whatsapp_rust::buffa::MessageField;
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message as kinds;
 
-use crate::core::io::{Body, Outgoing, SentFile};
-use crate::core::media::MediaRef;
-use crate::rpc::api::{ContactCard, Kind, LinkPreview, Location};
+use tetherd_api::{ContactCard, Kind, LinkPreview, Location};
+use tetherd_core::io::{Body, Outgoing, SentFile};
+use tetherd_core::media::MediaRef;
 
 /// The largest thumbnail of a link that goes into a message, in bytes.
 const THUMBNAIL_BYTES_MAX: usize = 64 * 1024;

@@ -11,13 +11,13 @@ use tokio::time::{Instant, timeout_at};
 use whatsapp_rust::Client;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 
-use crate::core::io::{Body, NotSent, Outgoing, SessionEvent};
 use crate::whatsapp::send::{self, Line, Outcome};
+use tetherd_core::io::{Body, NotSent, Outgoing, SessionEvent};
 
 /// Messages in flight or waiting for their turn, at most. The core sends no more at a time.
 const FLIGHTS_MAX: usize = 64;
 
-const _: () = assert!(FLIGHTS_MAX >= crate::core::SENDING_MAX && super::ORDERS_MAX > FLIGHTS_MAX);
+const _: () = assert!(FLIGHTS_MAX >= tetherd_core::SENDING_MAX && super::ORDERS_MAX > FLIGHTS_MAX);
 /// Messages in flight notice by themselves that the connection is gone.
 const LANDING_GRACE: Duration = Duration::from_millis(500);
 

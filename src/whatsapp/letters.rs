@@ -14,9 +14,7 @@ use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type as Protoco
 use whatsapp_rust::{Jid, Server};
 
 use crate::inbox::{Letter, RemoteFile, RemoteKind, Seen, hex};
-use crate::rpc::api::{
-    FILE_NAME_BYTES_MAX, FileInfo, Incoming, IncomingKind, TEXT_CHARS_MAX, Time,
-};
+use tetherd_api::{FILE_NAME_BYTES_MAX, FileInfo, Incoming, IncomingKind, TEXT_CHARS_MAX, Time};
 
 /// Longest name of a sender, and longest id and MIME type, in characters.
 const NAME_CHARS_MAX: usize = 128;

@@ -1,8 +1,8 @@
 //! What a file's first and last bytes tell: a picture's size, a sound's length. Decodes
 //! nothing; what is not as expected tells nothing.
 
-use crate::core::media::Seen;
-use crate::rpc::api::Kind;
+use tetherd_api::Kind;
+use tetherd_core::media::Seen;
 
 /// Opus counts in this many samples a second, whatever it recorded.
 const OPUS_HZ: u64 = 48_000;

@@ -62,10 +62,10 @@ pub use crate::whatsapp::keys::StoredKeys;
 pub use crate::whatsapp::tls::TlsError;
 pub(crate) use crate::whatsapp::tls::Trust;
 
-use crate::core::io::{Body, Outgoing, SessionCommand, SessionEvent, Upload};
-use crate::core::number::{CheckTicket, Number};
 use crate::pulse::Pulse;
 use crate::whatsapp::client::Means;
+use tetherd_core::io::{Body, Outgoing, SessionCommand, SessionEvent, Upload};
+use tetherd_core::number::{CheckTicket, Number};
 
 /// Orders that wait for the session at most. The core has few messages in flight, so
 /// a full queue means that the session is stuck.

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::core::io::{EndReason, Offer};
 use crate::whatsapp::translate::Seen;
+use tetherd_core::io::{EndReason, Offer};
 
 /// Codes to type that one pairing may go through.
 const CODES_MAX: u32 = 3;

@@ -5,8 +5,8 @@ use whatsapp_rust::types::events::{Event, Receipt};
 use whatsapp_rust::wacore::types::message::{MessageInfo, MessageSource};
 use whatsapp_rust::wacore::types::presence::ReceiptType;
 
-use crate::core::io::Sign;
 use crate::whatsapp::translate::{Me, Report, Seen};
+use tetherd_core::io::Sign;
 
 /// The phone of an account is its device 0.
 const PHONE: u16 = 0;

@@ -14,8 +14,6 @@ use whatsapp_rust::types::events::Subscription;
 use whatsapp_rust::wacore::net::HttpClient;
 use whatsapp_rust::{Client, NodeFilter, OwnedNodeRef};
 
-use crate::core::io::{EndReason, SessionEvent};
-use crate::core::timelock::REACHOUT_TIMELOCK;
 use crate::whatsapp::Order;
 use crate::whatsapp::build::{self, Built};
 use crate::whatsapp::check::Checks;
@@ -26,6 +24,8 @@ use crate::whatsapp::tap::{Overflow, Tap};
 use crate::whatsapp::translate::{Report, Seen};
 use crate::whatsapp::transport::{Progress, Trace};
 use crate::whatsapp::uploads::Uploads;
+use tetherd_core::io::{EndReason, SessionEvent};
+use tetherd_core::timelock::REACHOUT_TIMELOCK;
 
 mod asides;
 mod orders;

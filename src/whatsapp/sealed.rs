@@ -13,10 +13,10 @@ use whatsapp_rust::wacore::upload::{
     EncryptedMediaInfo, MediaEncryptor, UploadSource, encrypted_len,
 };
 
-use crate::core::io::Seen;
-use crate::core::message::StoredFile;
-use crate::rpc::api::Kind;
 use crate::whatsapp::look;
+use tetherd_api::Kind;
+use tetherd_core::io::Seen;
+use tetherd_core::message::StoredFile;
 
 /// Read and encrypted at a time, in bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -226,8 +226,8 @@ mod tests {
     use whatsapp_rust::wacore::download::DownloadUtils;
 
     use super::*;
-    use crate::core::message::SpoolId;
-    use crate::rpc::api::FileInfo;
+    use tetherd_api::FileInfo;
+    use tetherd_core::message::SpoolId;
 
     fn spooled(content: &[u8]) -> (tempfile::NamedTempFile, StoredFile) {
         let mut file = tempfile::NamedTempFile::new().unwrap();

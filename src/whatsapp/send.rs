@@ -18,8 +18,8 @@ use whatsapp_rust::wacore::store::error::StoreError;
 use whatsapp_rust::wacore_binary::JidExt;
 use whatsapp_rust::{Client, ErrorChainExt, Jid, SendError, SendOptions};
 
-use crate::core::io::{Body, NotSent, Outgoing, SessionEvent};
 use crate::whatsapp::content;
+use tetherd_core::io::{Body, NotSent, Outgoing, SessionEvent};
 
 /// How one attempt came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

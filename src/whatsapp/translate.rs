@@ -14,8 +14,8 @@ use whatsapp_rust::wacore::net::DisconnectReason;
 use whatsapp_rust::wacore::types::presence::ReceiptType;
 use whatsapp_rust::{Jid, ReachoutTimelock, Server};
 
-use crate::core::io::{EndReason, Offer, ReceiptKind, SessionEvent, Sign, TimelockNotice};
-use crate::core::message::{ChatId, WaMessageId};
+use tetherd_core::io::{EndReason, Offer, ReceiptKind, SessionEvent, Sign, TimelockNotice};
+use tetherd_core::message::{ChatId, WaMessageId};
 
 /// The name of the notification about messages to new contacts.
 const TIMELOCK_UPDATE: &str = "NotificationUserReachoutTimelockUpdate";

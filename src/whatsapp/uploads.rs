@@ -14,15 +14,15 @@ use whatsapp_rust::anyhow;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::{Client, ErrorChainExt};
 
-use crate::core::io::{MediaRef, SessionEvent, Ticket, Upload, UploadFault};
-use crate::rpc::api::MessageId;
 use crate::whatsapp::http::HttpFault;
 use crate::whatsapp::sealed::{SealFault, Sealed};
+use tetherd_api::MessageId;
+use tetherd_core::io::{MediaRef, SessionEvent, Ticket, Upload, UploadFault};
 
 /// Uploads at a time; the core asks for no more.
 const UPLOADS_MAX: usize = 4;
 
-const _: () = assert!(UPLOADS_MAX >= crate::core::UPLOADS_AT_ONCE);
+const _: () = assert!(UPLOADS_MAX >= tetherd_core::UPLOADS_AT_ONCE);
 /// Uploads notice by themselves that the connection is gone.
 const LANDING_GRACE: Duration = Duration::from_secs(2);
 /// The host's word for a file that is too large.

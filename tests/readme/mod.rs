@@ -9,7 +9,7 @@ use std::path::Path;
 
 use clap::{CommandFactory, Parser};
 use tetherd::config::{Config, Environment};
-use tetherd::rpc::api::CauseKind;
+use tetherd_api::CauseKind;
 
 const README: &str = include_str!("../../README.md");
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
-use tetherd::rpc::api::{OPENRPC, Time};
+use tetherd_api::{OPENRPC, Time};
 
 pub(crate) static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(OPENRPC).unwrap());

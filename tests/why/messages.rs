@@ -1,7 +1,7 @@
 //! The causes that lie with single messages, the server's answers, and the pace.
 
 use serde_json::{Value, json};
-use tetherd::rpc::api::{CauseKind, Time};
+use tetherd_api::{CauseKind, Time};
 
 use super::{Stage, quiet, run_remedy};
 use crate::support::{Answer, Daemon, Events, Lab, Web, message_is, start_with_web};

@@ -7,7 +7,7 @@ mod session;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use tetherd::rpc::api::CauseKind;
+use tetherd_api::CauseKind;
 
 use crate::support::{Daemon, Lab};
 

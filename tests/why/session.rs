@@ -1,8 +1,8 @@
 //! The causes that lie with the session, the phone, the store and the daemon.
 
 use serde_json::{Value, json};
-use tetherd::rpc::api::CauseKind;
 use tetherd::store::{Batch, Store};
+use tetherd_api::CauseKind;
 
 use super::{Stage, cause, explain, run_remedy};
 use crate::support::{DEADLINE, Daemon, Lab, message_is, session_is};

@@ -1,8 +1,8 @@
 //! The causes that lie with single messages, their recipients, and the pace.
 
 use super::{Draft, messages_n, wait_n};
-use crate::core::situation::{Group, Situation};
-use crate::rpc::api::{CauseKind, ReasonKind};
+use crate::situation::{Group, Situation};
+use tetherd_api::{CauseKind, ReasonKind};
 
 /// The parked messages whose reasons belong to this cause, as one group.
 fn parked(now: &Situation, cause: CauseKind) -> Group {

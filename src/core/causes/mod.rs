@@ -4,8 +4,8 @@
 //! A pure function over a [`Situation`]. Decides nothing, names no chat, no number and
 //! no text.
 
-use crate::core::situation::Situation;
-use crate::rpc::api::{Affected, CAUSE_IDS_MAX, Cause, CauseKind, Evidence, MessageId, Time};
+use crate::situation::Situation;
+use tetherd_api::{Affected, CAUSE_IDS_MAX, Cause, CauseKind, Evidence, MessageId, Time};
 
 mod messages;
 mod phone;

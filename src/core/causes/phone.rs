@@ -1,8 +1,8 @@
 //! The causes that lie with the phone.
 
 use super::Draft;
-use crate::core::situation::{Phone, Situation};
-use crate::rpc::api::{BatteryLevel, PhoneState};
+use crate::situation::{Phone, Situation};
+use tetherd_api::{BatteryLevel, PhoneState};
 
 fn signs(draft: Draft, phone: &Phone) -> Draft {
     let status = &phone.status;

@@ -1,7 +1,7 @@
 //! The causes that lie with the daemon and its session.
 
 use super::{Draft, wait_n};
-use crate::core::situation::Situation;
+use crate::situation::Situation;
 
 pub(super) fn store_trouble(now: &Situation) -> Draft {
     if now.set_aside == 0 {

@@ -1,13 +1,13 @@
 //! Every cause alone and several together, as people read them, against `told.txt`.
-//! To take over what has changed: `TETHERD_ACCEPT=1 cargo test --features sim causes`,
+//! To take over what has changed: `UPDATE_EXPECT=1 cargo test -p tetherd-core causes`,
 //! then read the difference.
 
 use std::fmt::Write as _;
 
 use super::causes;
-use crate::committed::is_as_committed;
-use crate::core::situation::{ClockJump, Down, Group, Situation, Slowdown, Timelock};
-use crate::rpc::api::{
+use crate::situation::{ClockJump, Down, Group, Situation, Slowdown, Timelock};
+use expect_test::expect_file;
+use tetherd_api::{
     BatteryLevel, BatteryStatus, Cause, CauseKind, MessageId, PhoneState, PhoneStatus, ReasonKind,
     Time,
 };
@@ -265,7 +265,7 @@ fn each_cause_is_told_as_it_was_agreed() {
     for cause in causes(&quiet()) {
         writeln!(text, "{}: {}", cause.kind.name(), cause.why).unwrap();
     }
-    is_as_committed("src/core/causes/told.txt", &text);
+    expect_file!["told.txt"].assert_eq(&text);
 }
 
 #[test]

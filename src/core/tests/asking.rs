@@ -1,8 +1,8 @@
 //! What callers ask of the queue, in short.
 
 use super::world::World;
-use crate::core::io::{Answer, Now, Request, Selection, Submission};
-use crate::rpc::api::{self, MessageId};
+use crate::io::{Answer, Now, Request, Selection, Submission};
+use tetherd_api::{self as api, MessageId};
 
 impl World {
     /// Accepts one message to this chat that is more than a text.

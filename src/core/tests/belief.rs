@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::world::World;
-use crate::core::message::Message;
-use crate::rpc::api::{MessageId, ReasonKind, State};
+use crate::message::Message;
+use tetherd_api::{MessageId, ReasonKind, State};
 
 /// What may be believed about messages, from inputs alone.
 #[derive(Default)]

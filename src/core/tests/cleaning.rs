@@ -1,7 +1,7 @@
 use super::world::World;
-use crate::core::CoreConfig;
-use crate::core::io::{Answer, Change, Effect, Input, NotSent, Request, Selection, Wake};
-use crate::rpc::api::{MessageId, ReasonKind, State};
+use crate::CoreConfig;
+use crate::io::{Answer, Change, Effect, Input, NotSent, Request, Selection, Wake};
+use tetherd_api::{MessageId, ReasonKind, State};
 
 const UNDO_MS: u64 = 600_000;
 

@@ -1,11 +1,11 @@
 //! How long a message keeps its file.
 
 use super::world::World;
-use crate::core::CoreConfig;
-use crate::core::files::{needs_file, shown};
-use crate::core::io::{Answer, Body, Request, Selection, Submission};
-use crate::core::message::SpoolId;
-use crate::rpc::api::{ErrorKind, Kind, MessageId};
+use crate::CoreConfig;
+use crate::files::{needs_file, shown};
+use crate::io::{Answer, Body, Request, Selection, Submission};
+use crate::message::SpoolId;
+use tetherd_api::{ErrorKind, Kind, MessageId};
 
 fn spool(world: &World, id: MessageId) -> SpoolId {
     world.store.messages[&id].file.clone().unwrap().spool

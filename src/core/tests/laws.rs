@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::world::{ACCOUNT, Run, World};
-use crate::core::UPLOADS_AT_ONCE;
-use crate::core::files::needs_file;
-use crate::core::io::{
+use crate::UPLOADS_AT_ONCE;
+use crate::files::needs_file;
+use crate::io::{
     Actions, Answer, Change, Effect, Outgoing, PrepareCommand, SessionCommand, Upload,
 };
-use crate::core::message::{Message, SpoolId};
-use crate::core::network::HOUR_MS;
-use crate::core::number::{CHECK_BATCH_MAX, CheckTicket, Number};
-use crate::rpc::api::{MessageId, State};
+use crate::message::{Message, SpoolId};
+use crate::network::HOUR_MS;
+use crate::number::{CHECK_BATCH_MAX, CheckTicket, Number};
+use tetherd_api::{MessageId, State};
 
 impl World {
     pub(super) fn apply(&mut self, changes: &[Change]) {

@@ -1,17 +1,17 @@
 use super::world::{ACCOUNT, Run, Store, World};
-use crate::core::CoreConfig;
-use crate::core::io::{Answer, EndReason, Facts, Request, SessionEvent, Wake};
-use crate::rpc::api::{ErrorKind, Event, HoldKind, PairEnd, PairOffer, SessionState};
+use crate::CoreConfig;
+use crate::io::{Answer, EndReason, Facts, Request, SessionEvent, Wake};
+use tetherd_api::{ErrorKind, Event, HoldKind, PairEnd, PairOffer, SessionState};
 
 fn unpaired() -> World {
     World::new(CoreConfig::default())
 }
 
-fn qr(world: &mut World) -> crate::core::io::Token {
+fn qr(world: &mut World) -> crate::io::Token {
     world.request(Request::Pair { phone: None })
 }
 
-fn kind(result: Result<Answer, crate::rpc::api::Error>) -> ErrorKind {
+fn kind(result: Result<Answer, tetherd_api::Error>) -> ErrorKind {
     result.expect_err("an error").data.kind
 }
 
@@ -329,7 +329,7 @@ fn a_logout_unlinks_and_keeps_the_queue() {
     world.end(EndReason::Restart);
     world.connect();
     assert_eq!(world.flight(first).attempt.0, 2);
-    assert_eq!(world.state(second), crate::rpc::api::State::Queued);
+    assert_eq!(world.state(second), tetherd_api::State::Queued);
 }
 
 #[test]

@@ -4,17 +4,17 @@ use proptest::prelude::*;
 
 use super::belief::Model;
 use super::world::{ACCOUNT, Run, World};
-use crate::core::battery::Heartbeat;
-use crate::core::config::LinkPolicy;
-use crate::core::io::{
+use crate::battery::Heartbeat;
+use crate::config::LinkPolicy;
+use crate::io::{
     Answer, EndReason, Input, LinkFinding, NotSent, Offer, Outcome, ReceiptKind, Request,
     Selection, SessionEvent, Sign, TimelockNotice, Token, Trouble, UploadFault,
 };
-use crate::core::message::Message;
-use crate::core::number::Number;
-use crate::core::phone::PhoneConfig;
-use crate::core::{CoreConfig, OnConflict, OnRateLimit};
-use crate::rpc::api::{ErrorKind, MessageId, Priority, Reason, ReasonKind, State};
+use crate::message::Message;
+use crate::number::Number;
+use crate::phone::PhoneConfig;
+use crate::{CoreConfig, OnConflict, OnRateLimit};
+use tetherd_api::{ErrorKind, MessageId, Priority, Reason, ReasonKind, State};
 
 #[derive(Clone, Debug)]
 enum Op {

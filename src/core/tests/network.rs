@@ -1,11 +1,9 @@
 //! What the network's answers bring about: conflicts, timelocks, slow-downs.
 
 use super::world::{Run, World};
-use crate::core::io::{
-    EndReason, NotSent, ReceiptKind, Request, SessionEvent, TimelockNotice, Wake,
-};
-use crate::core::{CoreConfig, OnConflict, OnRateLimit};
-use crate::rpc::api::{CauseKind, HoldKind, MessageId, ReasonKind, SessionState, State};
+use crate::io::{EndReason, NotSent, ReceiptKind, Request, SessionEvent, TimelockNotice, Wake};
+use crate::{CoreConfig, OnConflict, OnRateLimit};
+use tetherd_api::{CauseKind, HoldKind, MessageId, ReasonKind, SessionState, State};
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;

@@ -3,12 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::world::World;
-use crate::core::CoreConfig;
-use crate::core::io::{
-    Answer, EndReason, NotSent, ReceiptKind, Request, SessionEvent, Token, Wake,
-};
-use crate::core::number::{CHECK_BATCH_MAX, CheckFailure, CheckFailureKind, CheckOutcome, Number};
-use crate::rpc::api::{CheckResult, MessageId, Presence, ReasonKind, State};
+use crate::CoreConfig;
+use crate::io::{Answer, EndReason, NotSent, ReceiptKind, Request, SessionEvent, Token, Wake};
+use crate::number::{CHECK_BATCH_MAX, CheckFailure, CheckFailureKind, CheckOutcome, Number};
+use tetherd_api::{CheckResult, MessageId, Presence, ReasonKind, State};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
@@ -45,7 +43,7 @@ impl World {
         self.say(ticket, outcome);
     }
 
-    fn say(&mut self, ticket: crate::core::number::CheckTicket, outcome: CheckOutcome) {
+    fn say(&mut self, ticket: crate::number::CheckTicket, outcome: CheckOutcome) {
         self.session(SessionEvent::Checked { ticket, outcome });
     }
 

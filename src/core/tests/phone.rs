@@ -1,10 +1,10 @@
 use super::virtual_time::run_until_empty;
 use super::world::World;
-use crate::core::CoreConfig;
-use crate::core::battery::Heartbeat;
-use crate::core::io::{EndReason, Facts, ReceiptKind, Request, SessionEvent, Sign};
-use crate::core::phone::{DAY_MS, PhoneConfig};
-use crate::rpc::api::{BatteryLevel, ErrorKind, HoldKind, PhoneState, State};
+use crate::CoreConfig;
+use crate::battery::Heartbeat;
+use crate::io::{EndReason, Facts, ReceiptKind, Request, SessionEvent, Sign};
+use crate::phone::{DAY_MS, PhoneConfig};
+use tetherd_api::{BatteryLevel, ErrorKind, HoldKind, PhoneState, State};
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
@@ -240,7 +240,7 @@ fn a_report_from_the_future_is_refused_and_one_older_than_the_last_is_left_alone
 fn a_policy_that_holds_nothing_lets_everything_leave() {
     let phone = PhoneConfig {
         hold_when_offline: false,
-        hold_when_battery: crate::core::battery::HoldBattery::Never,
+        hold_when_battery: crate::battery::HoldBattery::Never,
         ..PhoneConfig::default()
     };
     let mut world = World::connected_with(CoreConfig { phone, ..CoreConfig::default() });

@@ -1,10 +1,10 @@
 //! Messages whose file is still to be fetched, or whose links are still to be looked at.
 
 use super::world::{World, file};
-use crate::core::CoreConfig;
-use crate::core::config::LinkPolicy;
-use crate::core::io::{Input, LinkFinding, Outcome, Prepared, Request, Selection, Trouble};
-use crate::rpc::api::{MessageId, Reason, ReasonKind, State};
+use crate::CoreConfig;
+use crate::config::LinkPolicy;
+use crate::io::{Input, LinkFinding, Outcome, Prepared, Request, Selection, Trouble};
+use tetherd_api::{MessageId, Reason, ReasonKind, State};
 
 fn passing(detail: &str) -> Outcome {
     let reason = Reason::new(ReasonKind::LinkBroken).detail(detail);
@@ -48,7 +48,7 @@ fn a_file_by_its_address_is_queued_when_it_is_there() {
     world.uploaded(id);
     assert_eq!(world.state(id), State::Sending);
     let message = world.core.message(id, world.now).unwrap();
-    assert_eq!(message.kind, crate::rpc::api::Kind::Image);
+    assert_eq!(message.kind, tetherd_api::Kind::Image);
     assert_eq!(message.file, Some(file(id, 0).info));
 }
 
@@ -125,7 +125,7 @@ fn a_cancelled_one_is_stopped_and_its_late_file_removed() {
     cancel(&mut world, id);
     assert!(world.preparing.is_empty());
     let outcome =
-        Outcome::Ready { file: Some((crate::rpc::api::Kind::Image, file(id, 0))), link: None };
+        Outcome::Ready { file: Some((tetherd_api::Kind::Image, file(id, 0))), link: None };
     world.input(Input::Prepared(Prepared { id, round, outcome }));
     assert_eq!(world.state(id), State::Cancelled);
     assert!(world.unspooled.contains(&file(id, 0).spool));

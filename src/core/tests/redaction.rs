@@ -1,7 +1,7 @@
 use super::world::World;
-use crate::core::io::{Facts, Request, SessionCommand, SessionEvent};
-use crate::core::link::PairIntent;
-use crate::core::number::{CheckOutcome, CheckTicket, Number};
+use crate::io::{Facts, Request, SessionCommand, SessionEvent};
+use crate::link::PairIntent;
+use crate::number::{CheckOutcome, CheckTicket, Number};
 
 #[test]
 fn invariant_9_debug_of_the_core_shows_no_number_account_or_key() {

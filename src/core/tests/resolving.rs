@@ -1,6 +1,6 @@
 use super::world::World;
-use crate::core::io::{EndReason, NotSent, ReceiptKind, Request, Wake};
-use crate::rpc::api::{ReasonKind, State};
+use crate::io::{EndReason, NotSent, ReceiptKind, Request, Wake};
+use tetherd_api::{ReasonKind, State};
 
 #[test]
 fn invariant_6_a_written_frame_alone_is_not_success() {
@@ -94,9 +94,9 @@ fn a_receipt_for_a_message_that_was_put_back_takes_it_out_of_the_queue() {
 fn words_about_unknown_ids_are_ignored() {
     let mut world = World::connected();
     let id = world.send(0);
-    world.accepted.insert(crate::rpc::api::MessageId(77), super::world::foreign_id());
-    world.ack(crate::rpc::api::MessageId(77));
-    world.receipt(crate::rpc::api::MessageId(77), ReceiptKind::Read);
+    world.accepted.insert(tetherd_api::MessageId(77), super::world::foreign_id());
+    world.ack(tetherd_api::MessageId(77));
+    world.receipt(tetherd_api::MessageId(77), ReceiptKind::Read);
     assert_eq!(world.state(id), State::Sending);
 }
 
@@ -195,9 +195,9 @@ fn reports_about_an_earlier_attempt_are_ignored() {
     world.pass(1);
     world.connect();
     for why in [NotSent::NoDevice, NotSent::NotConnected] {
-        world.session(crate::core::io::SessionEvent::NotSent { id, attempt: old, why });
+        world.session(crate::io::SessionEvent::NotSent { id, attempt: old, why });
     }
     assert!(world.core.link.can_send(), "the new connection is not to blame");
-    world.session(crate::core::io::SessionEvent::CutOff { id, attempt: old });
+    world.session(crate::io::SessionEvent::CutOff { id, attempt: old });
     assert_eq!(world.state(id), State::Sending);
 }

@@ -1,9 +1,9 @@
 //! A file is on the media host before its message is attempted.
 
 use super::world::{World, media};
-use crate::core::CoreConfig;
-use crate::core::io::{Request, SessionEvent, Ticket, UploadFault};
-use crate::rpc::api::{CauseKind, MessageId, ReasonKind, State};
+use crate::CoreConfig;
+use crate::io::{Request, SessionEvent, Ticket, UploadFault};
+use tetherd_api::{CauseKind, MessageId, ReasonKind, State};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 

@@ -1,5 +1,5 @@
 use super::world::World;
-use crate::rpc::api::MessageId;
+use tetherd_api::MessageId;
 
 /// Answers every attempt within a second, as a healthy server does.
 pub(super) fn run_until_empty(world: &mut World) -> Vec<u64> {

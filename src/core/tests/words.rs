@@ -1,7 +1,7 @@
 use super::world::World;
-use crate::core::CoreConfig;
-use crate::core::io::{EndReason, Request};
-use crate::rpc::api::{Event, State};
+use crate::CoreConfig;
+use crate::io::{EndReason, Request};
+use tetherd_api::{Event, State};
 
 fn summary(world: &World) -> String {
     world.core.explain(world.now).summary
@@ -14,7 +14,7 @@ fn explain_says_that_nothing_is_wrong_and_when_the_next_leaves() {
     for chat in 0..6 {
         world.send(chat);
     }
-    let at = crate::rpc::api::Time(world.now.wall_ms + 120_000);
+    let at = tetherd_api::Time(world.now.wall_ms + 120_000);
     assert_eq!(summary(&world), format!("Nothing is wrong; the next message leaves at {at}."));
     let explanation = world.core.explain(world.now);
     assert_eq!((explanation.waiting, explanation.next_send_at), (6, Some(at)));
@@ -126,6 +126,6 @@ fn a_change_that_nobody_sees_in_the_status_tells_nothing() {
     let events = world.events.len();
     world.request(Request::Resume);
     world.idle(1_000);
-    world.input(crate::core::io::Input::Tick);
+    world.input(crate::io::Input::Tick);
     assert_eq!(world.events.len(), events);
 }

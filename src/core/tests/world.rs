@@ -3,17 +3,17 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::core::io::{
+use crate::io::{
     Answer, Body, BootId, EndReason, Facts, Input, MediaRef, NotSent, Now, Offer, Outcome,
     Outgoing, Preparation, Prepared, ReceiptKind, Request, Restored, Seen, Selection, SessionEvent,
     Sign, Source, Submission, Token, Upload, UploadFault,
 };
-use crate::core::known::KnownPage;
-use crate::core::message::{Attempt, Digest, Message, SpoolId, StoredFile, WaMessageId};
-use crate::core::number::{CheckTicket, KnownNumber, Number};
-use crate::core::pacer::Slot;
-use crate::core::{Core, CoreConfig};
-use crate::rpc::api::{self, MessageId, State};
+use crate::known::KnownPage;
+use crate::message::{Attempt, Digest, Message, SpoolId, StoredFile, WaMessageId};
+use crate::number::{CheckTicket, KnownNumber, Number};
+use crate::pacer::Slot;
+use crate::{Core, CoreConfig};
+use tetherd_api::{self as api, MessageId, State};
 
 pub(super) const ACCOUNT: &str = "15550100@s.whatsapp.net";
 

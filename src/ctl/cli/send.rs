@@ -8,7 +8,7 @@ use clap::{ArgGroup, ValueEnum};
 use super::{moment, one_of, priority};
 use crate::config::value::parse_duration;
 use crate::ctl::time::Moment;
-use crate::rpc::api::{Kind, Location, Priority};
+use tetherd_api::{Kind, Location, Priority};
 
 /// How it is typed; clap would put the content before the recipient.
 const USAGE: &str = "\

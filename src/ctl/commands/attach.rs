@@ -8,7 +8,7 @@ use super::send::read_text;
 use crate::ctl::cli::SendArgs;
 use crate::ctl::failure::Failure;
 use crate::ctl::time::{Clock, Moment};
-use crate::rpc::api::{ContactCard, FileParams, SendParams};
+use tetherd_api::{ContactCard, FileParams, SendParams};
 
 /// The parameters, and the file that goes with them.
 pub(super) fn content(

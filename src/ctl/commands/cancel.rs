@@ -3,9 +3,9 @@
 use crate::ctl::cli::CancelArgs;
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
-use crate::rpc::api::{CancelParams, CancelResult, State};
-use crate::rpc::call;
-use crate::rpc::client::Client;
+use tetherd_api::call;
+use tetherd_api::client::Client;
+use tetherd_api::{CancelParams, CancelResult, State};
 
 pub(crate) async fn run(args: CancelArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
     let named = !args.ids.is_empty();

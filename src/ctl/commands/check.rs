@@ -8,9 +8,9 @@ use serde_json::Value;
 use crate::ctl::cli::CheckArgs;
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
-use crate::rpc::api::{CHECK_NUMBERS_MAX, CheckParams, CheckResult, CheckedNumber, Presence};
-use crate::rpc::call;
-use crate::rpc::client::Client;
+use tetherd_api::call;
+use tetherd_api::client::Client;
+use tetherd_api::{CHECK_NUMBERS_MAX, CheckParams, CheckResult, CheckedNumber, Presence};
 
 /// Requests under way at a time. The daemon asks the network at a pace of its own, and a
 /// request that waits too long for its turn is answered with `unknown`.

@@ -4,9 +4,9 @@ use crate::ctl::cli::ClearArgs;
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
 use crate::ctl::render::{chat, clean, messages};
-use crate::rpc::api::{ClearParams, ClearResult, Filter};
-use crate::rpc::call;
-use crate::rpc::client::Client;
+use tetherd_api::call;
+use tetherd_api::client::Client;
+use tetherd_api::{ClearParams, ClearResult, Filter};
 
 /// Most examples told to people.
 const EXAMPLES_SHOWN_MAX: usize = 10;

@@ -3,8 +3,8 @@
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
 use crate::ctl::render;
-use crate::rpc::api::Event;
-use crate::rpc::client::Client;
+use tetherd_api::Event;
+use tetherd_api::client::Client;
 
 pub(crate) async fn run(after: Option<u64>, client: &Client, out: &mut Out) -> Result<(), Failure> {
     let (mut events, _) = client.subscribe_after(after).await?;

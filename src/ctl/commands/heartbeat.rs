@@ -4,9 +4,9 @@ use crate::ctl::cli::HeartbeatArgs;
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
 use crate::ctl::phone;
-use crate::rpc::api::HeartbeatParams;
-use crate::rpc::call;
-use crate::rpc::client::Client;
+use tetherd_api::HeartbeatParams;
+use tetherd_api::call;
+use tetherd_api::client::Client;
 
 pub(crate) async fn run(
     args: HeartbeatArgs,

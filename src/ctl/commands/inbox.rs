@@ -10,11 +10,11 @@ use crate::ctl::cli::{InboxArgs, InboxCommand};
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
 use crate::ctl::render;
-use crate::rpc::api::{
+use tetherd_api::call;
+use tetherd_api::client::Client;
+use tetherd_api::{
     Gap, INBOX_LIST_MAX, InboxFileParams, InboxListParams, InboxListResult, Incoming,
 };
-use crate::rpc::call;
-use crate::rpc::client::Client;
 
 /// How many are listed unless told otherwise.
 const NEWEST: usize = 20;

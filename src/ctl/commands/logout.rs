@@ -2,8 +2,8 @@
 
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
-use crate::rpc::call;
-use crate::rpc::client::Client;
+use tetherd_api::call;
+use tetherd_api::client::Client;
 
 pub(crate) async fn run(yes: bool, client: &Client, out: &mut Out) -> Result<(), Failure> {
     if !yes {

@@ -33,9 +33,9 @@ use crate::ctl::cli::Command;
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
 use crate::ctl::render;
-use crate::rpc::api::NoParams;
-use crate::rpc::call::Call;
-use crate::rpc::client::{Client, ClientError};
+use tetherd_api::NoParams;
+use tetherd_api::call::Call;
+use tetherd_api::client::{Client, ClientError};
 
 /// Carries out a command that needs the daemon.
 pub(crate) async fn dispatch(
@@ -100,7 +100,7 @@ async fn command<C>(
     out: &mut Out,
 ) -> Result<(), Failure>
 where
-    C: Call<Params = NoParams, Result = crate::rpc::api::Status>,
+    C: Call<Params = NoParams, Result = tetherd_api::Status>,
 {
     let (status, wire) = ask(client, method, &NoParams {}).await?;
     if out.json() {
@@ -132,7 +132,7 @@ fn confirm(question: &str, otherwise: &'static str, out: &mut Out) -> Result<(),
 }
 
 /// How what was withdrawn comes back.
-fn way_back(undo_until: Option<crate::rpc::api::Time>, clock: &render::Clock) -> String {
+fn way_back(undo_until: Option<tetherd_api::Time>, clock: &render::Clock) -> String {
     match undo_until {
         Some(at) => format!(
             "`tetherctl restore` brings back what was withdrawn, until {}\n",
@@ -143,7 +143,7 @@ fn way_back(undo_until: Option<crate::rpc::api::Time>, clock: &render::Clock) ->
 }
 
 /// `m1, m2, m3`.
-fn ids(ids: &[crate::rpc::api::MessageId]) -> String {
+fn ids(ids: &[tetherd_api::MessageId]) -> String {
     ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
@@ -152,8 +152,8 @@ fn ids(ids: &[crate::rpc::api::MessageId]) -> String {
 /// They are read during the call too: an unread subscription would hold the reply back.
 async fn call_while_reading<T>(
     call: impl Future<Output = Result<(T, Value), Failure>>,
-    events: &mut crate::rpc::client::Events,
-    mut seen: impl FnMut(crate::rpc::api::Event),
+    events: &mut tetherd_api::client::Events,
+    mut seen: impl FnMut(tetherd_api::Event),
 ) -> Result<(T, Value), Failure> {
     tokio::pin!(call);
     loop {

@@ -5,9 +5,9 @@ use serde_json::json;
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
 use crate::ctl::{qr, render};
-use crate::rpc::api::{Event, PairEnd, PairOffer, PairParams, Time};
-use crate::rpc::call;
-use crate::rpc::client::Client;
+use tetherd_api::call;
+use tetherd_api::client::Client;
+use tetherd_api::{Event, PairEnd, PairOffer, PairParams, Time};
 
 /// Shows offers, each in the place of the one before.
 #[derive(Default)]

@@ -6,9 +6,9 @@ use crate::ctl::cli::QueueArgs;
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
 use crate::ctl::render;
-use crate::rpc::api::{LIST_ENTRIES_MAX, ListParams, Message, MessageId};
-use crate::rpc::call;
-use crate::rpc::client::Client;
+use tetherd_api::call;
+use tetherd_api::client::Client;
+use tetherd_api::{LIST_ENTRIES_MAX, ListParams, Message, MessageId};
 
 pub(crate) async fn run(args: QueueArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
     let wanted = args.limit.unwrap_or(usize::MAX);

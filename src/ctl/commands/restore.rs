@@ -4,9 +4,9 @@ use crate::ctl::cli::RestoreArgs;
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
 use crate::ctl::render::messages;
-use crate::rpc::api::RestoreParams;
-use crate::rpc::call;
-use crate::rpc::client::Client;
+use tetherd_api::RestoreParams;
+use tetherd_api::call;
+use tetherd_api::client::Client;
 
 pub(crate) async fn run(args: RestoreArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
     let filter = args.filter.to_filter(&args.state, &args.ids);

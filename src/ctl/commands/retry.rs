@@ -4,9 +4,9 @@ use crate::ctl::cli::RetryArgs;
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
 use crate::ctl::render::messages;
-use crate::rpc::api::RetryParams;
-use crate::rpc::call;
-use crate::rpc::client::Client;
+use tetherd_api::RetryParams;
+use tetherd_api::call;
+use tetherd_api::client::Client;
 
 pub(crate) async fn run(args: RetryArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
     let params =

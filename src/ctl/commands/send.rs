@@ -12,9 +12,9 @@ use crate::ctl::cli::{SendArgs, Until};
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
 use crate::ctl::render;
-use crate::rpc::api::{Event, Message, MessageId, SendResult, State, TEXT_CHARS_MAX};
-use crate::rpc::call;
-use crate::rpc::client::{Client, Events};
+use tetherd_api::call;
+use tetherd_api::client::{Client, Events};
+use tetherd_api::{Event, Message, MessageId, SendResult, State, TEXT_CHARS_MAX};
 
 /// Longest text from stdin, in bytes: four for each character, and a line's end.
 const STDIN_BYTES_MAX: usize = TEXT_CHARS_MAX * 4 + 2;

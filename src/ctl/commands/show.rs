@@ -4,9 +4,9 @@ use crate::ctl::cli::ShowArgs;
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
 use crate::ctl::render;
-use crate::rpc::api::GetParams;
-use crate::rpc::call;
-use crate::rpc::client::Client;
+use tetherd_api::GetParams;
+use tetherd_api::call;
+use tetherd_api::client::Client;
 
 pub(crate) async fn run(args: ShowArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
     let params = GetParams { id: args.id, wa_id: args.wa_id, key: args.key };

@@ -3,9 +3,9 @@
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
 use crate::ctl::render;
-use crate::rpc::api::NoParams;
-use crate::rpc::call;
-use crate::rpc::client::Client;
+use tetherd_api::NoParams;
+use tetherd_api::call;
+use tetherd_api::client::Client;
 
 pub(crate) async fn run(client: &Client, out: &mut Out) -> Result<(), Failure> {
     let (status, wire) = super::ask(client, call::Status, &NoParams {}).await?;

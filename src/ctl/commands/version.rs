@@ -4,10 +4,10 @@ use serde_json::json;
 
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
-use crate::rpc::api::{NoParams, PROTOCOL_VERSION};
-use crate::rpc::call;
-use crate::rpc::client::Client;
 use crate::version;
+use tetherd_api::call;
+use tetherd_api::client::Client;
+use tetherd_api::{NoParams, PROTOCOL_VERSION};
 
 pub(crate) async fn run(client: Result<Client, Failure>, out: &mut Out) -> Result<(), Failure> {
     let revision = version::revision();

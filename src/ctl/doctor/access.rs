@@ -5,8 +5,8 @@ use nix::unistd::{Gid, Uid, User};
 use crate::ctl::doctor::configuration::GroupSeen;
 use crate::ctl::doctor::finding::{Finding, Topic};
 use crate::ctl::doctor::subject::Whose;
-use crate::exit::ExitCode;
-use crate::rpc::api::Tier;
+use tetherd_api::Tier;
+use tetherd_api::exit::ExitCode;
 
 const ABOUT: Topic = Topic::Access;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::ctl::doctor::finding::{Finding, Topic};
-use crate::exit::ExitCode;
+use tetherd_api::exit::ExitCode;
 
 const ABOUT: Topic = Topic::Clock;
 /// There once systemd-timesyncd has set the clock.

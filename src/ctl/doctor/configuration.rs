@@ -11,9 +11,9 @@ use crate::ctl::doctor::finding::{Finding, Topic};
 use crate::ctl::doctor::machine::quoted;
 use crate::ctl::doctor::subject::Whose;
 use crate::daemon::auth::GroupRef;
-use crate::exit::ExitCode;
-use crate::rpc::api::Tier;
 use crate::store::{KeyFileError, SealKey};
+use tetherd_api::Tier;
+use tetherd_api::exit::ExitCode;
 
 const ABOUT: Topic = Topic::Configuration;
 

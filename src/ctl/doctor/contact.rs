@@ -9,10 +9,10 @@ use tokio::time::timeout;
 
 use crate::ctl::doctor::socket::Answer;
 use crate::ctl::failure::rpc_code;
-use crate::exit::ExitCode;
-use crate::rpc::api::{ErrorKind, Explanation, Method, NoParams, Status, Tier, Version};
-use crate::rpc::call;
-use crate::rpc::client::{Client, ClientError};
+use tetherd_api::call;
+use tetherd_api::client::{Client, ClientError};
+use tetherd_api::exit::ExitCode;
+use tetherd_api::{ErrorKind, Explanation, Method, NoParams, Status, Tier, Version};
 
 /// What was found out.
 #[derive(Debug)]

@@ -3,11 +3,9 @@
 use crate::ctl::doctor::contact::Contact;
 use crate::ctl::doctor::finding::{Finding, Severity, Topic};
 use crate::ctl::doctor::subject::Whose;
-use crate::exit::ExitCode;
-use crate::rpc::api::{
-    Cause, CauseKind, Explanation, PROTOCOL_VERSION, SessionState, Status, Version,
-};
 use crate::version;
+use tetherd_api::exit::ExitCode;
+use tetherd_api::{Cause, CauseKind, Explanation, PROTOCOL_VERSION, SessionState, Status, Version};
 
 /// What this program is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::ctl::render::{Clock, said};
-use crate::exit::ExitCode;
+use tetherd_api::exit::ExitCode;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

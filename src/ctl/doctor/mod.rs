@@ -28,7 +28,7 @@ use std::time::Duration;
 use crate::config::{Config, Environment};
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
-use crate::exit::ExitCode;
+use tetherd_api::exit::ExitCode;
 
 use contact::Contact;
 use finding::{Finding, Topic};

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::ctl::doctor::finding::{Finding, Topic};
-use crate::exit::ExitCode;
 use crate::whatsapp::TlsError;
 use crate::whatsapp::reach::{NameFault, Reach, ReachError, TcpFault, TlsFault, reach};
+use tetherd_api::exit::ExitCode;
 
 const ABOUT: Topic = Topic::Network;
 

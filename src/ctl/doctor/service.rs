@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::ctl::doctor::finding::{Finding, Topic};
 use crate::ctl::doctor::machine::with_limit;
 use crate::ctl::doctor::subject::Whose;
-use crate::exit::ExitCode;
+use tetherd_api::exit::ExitCode;
 
 const ABOUT: Topic = Topic::Service;
 /// There while systemd runs the machine (sd_booted(3)).

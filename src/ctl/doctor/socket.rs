@@ -10,7 +10,7 @@ use crate::ctl::doctor::finding::{Finding, Topic};
 use crate::ctl::doctor::machine::quoted;
 use crate::ctl::doctor::subject::{Rule, Whose};
 use crate::daemon::socket::knock;
-use crate::exit::ExitCode;
+use tetherd_api::exit::ExitCode;
 
 const ABOUT: Topic = Topic::Socket;
 

@@ -1,7 +1,7 @@
 //! What happens, an event a line.
 
 use super::{Clock, brief, chat, clean, pair_end, session, state};
-use crate::rpc::api::{Event, EventFrame, Incoming, IncomingKind, Message, Status};
+use tetherd_api::{Event, EventFrame, Incoming, IncomingKind, Message, Status};
 
 /// One line of `events`.
 pub fn event(frame: &EventFrame, clock: &Clock) -> String {

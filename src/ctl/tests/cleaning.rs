@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use crate::ctl::fake::{Daemon, ctl, message};
-use crate::exit::ExitCode;
+use tetherd_api::exit::ExitCode;
 
 fn cleared(dry_run: bool) -> Value {
     json!({ "cleared": 12, "in_flight": ["m3"], "dry_run": dry_run,

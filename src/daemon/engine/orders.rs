@@ -3,10 +3,10 @@
 //! that nobody will tell.
 
 use super::Engine;
-use crate::core::io::{EndReason, Input, NotSent, Outgoing, Preparation, PrepareCommand};
-use crate::core::io::{SessionCommand, SessionEvent, Upload, UploadFault};
 use crate::store;
 use crate::whatsapp::Order;
+use tetherd_core::io::{EndReason, Input, NotSent, Outgoing, Preparation, PrepareCommand};
+use tetherd_core::io::{SessionCommand, SessionEvent, Upload, UploadFault};
 
 impl Engine {
     pub(super) fn prepare(&mut self, command: PrepareCommand) {

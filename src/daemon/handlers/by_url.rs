@@ -1,10 +1,10 @@
 //! `message.send` with a file by its web address: the address is checked here, the file
 //! fetched after the message was accepted. Looks nothing up.
 
-use crate::core::io::{Body, Source, Submission};
 use crate::fetch::address::{self, Schemes};
 use crate::fetch::find_links;
-use crate::rpc::api::{Error, ErrorKind, FileParams, Kind};
+use tetherd_api::{Error, ErrorKind, FileParams, Kind};
+use tetherd_core::io::{Body, Source, Submission};
 
 use super::{digest, invalid};
 
@@ -41,7 +41,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::core::message::WaMessageId;
+    use tetherd_core::message::WaMessageId;
 
     fn submit(file: serde_json::Value) -> Result<Submission, Error> {
         let mut file: FileParams = serde_json::from_value(file).unwrap();

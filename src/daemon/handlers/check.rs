@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::core::io::Request;
-use crate::core::number::Number;
-use crate::rpc::api::{CHECK_NUMBERS_MAX, CheckParams, Error, ErrorKind};
-use crate::rpc::call::decode_params;
+use tetherd_api::call::decode_params;
+use tetherd_api::{CHECK_NUMBERS_MAX, CheckParams, Error, ErrorKind};
+use tetherd_core::io::Request;
+use tetherd_core::number::Number;
 
 /// What is asked of the engine.
 pub(super) fn request(params: Map<String, Value>) -> Result<Request, Error> {

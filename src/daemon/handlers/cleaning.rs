@@ -1,9 +1,9 @@
 //! The parameters of `queue.cancel`, `queue.retry` and `queue.restore`, checked. Decides
 //! nothing about messages.
 
-use crate::core::io::Request;
 use crate::daemon::handlers::{invalid, selection};
-use crate::rpc::api::{CancelParams, Error, Filter, RestoreParams, RetryParams};
+use tetherd_api::{CancelParams, Error, Filter, RestoreParams, RetryParams};
+use tetherd_core::io::Request;
 
 /// A call that names nothing is a slip, and must not withdraw everything.
 pub(super) fn cancel(params: CancelParams) -> Result<Request, Error> {

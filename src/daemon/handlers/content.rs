@@ -6,11 +6,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::{check_text, invalid};
-use crate::core::message::number_digits;
-use crate::rpc::api::{
+use tetherd_api::{
     CAPTION_CHARS_MAX, ContactCard, Error, ErrorKind, FILE_NAME_BYTES_MAX, FileParams,
     INLINE_FILE_BYTES_MAX, Kind, LinkPreview, Location, SendParams, URL_BYTES_MAX,
 };
+use tetherd_core::message::number_digits;
 
 /// Longest name or address of a place or person, title or description of a link.
 const NAME_CHARS_MAX: usize = 1_024;

@@ -3,7 +3,7 @@
 use super::{Handled, Reply};
 use crate::daemon::mail::{Fetched, Follow, Mail};
 use crate::daemon::server::Service;
-use crate::rpc::api::{Error, ErrorKind, InboxFileParams, InboxListParams, SubscribeParams};
+use tetherd_api::{Error, ErrorKind, InboxFileParams, InboxListParams, SubscribeParams};
 
 /// The cursor first: what comes in between is then told, never missed.
 pub(super) async fn subscribe(

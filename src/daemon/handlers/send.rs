@@ -6,16 +6,16 @@ use serde_json::{Map, Value};
 use super::by_url;
 use super::content::{self, Content};
 use super::{Reply, check_key, digest, invalid, new_wa_id, recipient, reply};
-use crate::core::io::{Body, Request, Submission};
 use crate::daemon::descriptors::Descriptors;
 use crate::daemon::engine_handle::Query;
 use crate::daemon::server::Service;
 use crate::fetch::find_links;
-use crate::rpc::api::{Error, ErrorKind, FileParams, Kind, SendParams};
-use crate::rpc::call::decode_params;
 use crate::spool::kind::BadKind;
 use crate::spool::source::{Changed, Source};
 use crate::spool::{Accepted, Asked, TakeError};
+use tetherd_api::call::decode_params;
+use tetherd_api::{Error, ErrorKind, FileParams, Kind, SendParams};
+use tetherd_core::io::{Body, Request, Submission};
 
 /// What an empty part of a digest stands for.
 const NONE: &str = "";

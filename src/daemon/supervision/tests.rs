@@ -1,7 +1,7 @@
 //! What the watchdog and the status line depend on.
 
 use super::*;
-use crate::rpc::api::{Hold, PacingStatus, PhoneStatus, QueueStatus, SessionStatus, Status};
+use tetherd_api::{Hold, PacingStatus, PhoneStatus, QueueStatus, SessionStatus, Status};
 
 /// 2026-01-02 03:04:05 UTC.
 const NOW: Time = Time(1_767_323_045_000);

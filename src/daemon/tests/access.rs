@@ -5,7 +5,7 @@ use tokio::net::UnixStream;
 
 use super::support::{Fixture, stranger};
 use crate::daemon::auth::{Access, AccessError, AccessGroups, KernelPeers, Peer, Peers};
-use crate::rpc::api::{Method, Tier};
+use tetherd_api::{Method, Tier};
 
 fn grouped() -> Access {
     Access::resolve(&AccessGroups::from_names(Some("40001"), Some("40002"), Some("40003"))).unwrap()

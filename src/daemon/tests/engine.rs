@@ -9,11 +9,6 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use super::support::{DEADLINE, state_dir};
-use crate::core::io::{
-    Answer, Body, BootId, EndReason, Now, Outgoing, Request, SessionEvent, Sign, Submission,
-};
-use crate::core::message::{Digest, WaMessageId};
-use crate::core::{Core, CoreConfig};
 use crate::daemon::engine::{Control, Engine, EngineError, Parts};
 use crate::daemon::engine_handle::{
     EngineCall, EngineHandle, MessageName, Query, QueryAnswer, Subscription,
@@ -22,11 +17,16 @@ use crate::daemon::preparing::Preparer;
 use crate::daemon::supervision::Supervision;
 use crate::daemon::systemd::Manager;
 use crate::fetch::{self, Fetcher};
-use crate::rpc::api::{ErrorKind, Event, MessageId, State};
 use crate::spool::Spool;
 use crate::spool::tests::LIMITS;
 use crate::store::{self, Store};
 use crate::whatsapp::{Order, SessionHandle};
+use tetherd_api::{ErrorKind, Event, MessageId, State};
+use tetherd_core::io::{
+    Answer, Body, BootId, EndReason, Now, Outgoing, Request, SessionEvent, Sign, Submission,
+};
+use tetherd_core::message::{Digest, WaMessageId};
+use tetherd_core::{Core, CoreConfig};
 
 const ACCOUNT: &str = "15550100@s.whatsapp.net";
 const WINDOW_MS: u64 = 120_000;

@@ -9,12 +9,11 @@ use tokio::time::timeout;
 
 use super::support::{DEADLINE, Fixture, status, stranger};
 use crate::daemon::auth::Access;
-use crate::daemon::connection::IN_FLIGHT_MAX;
 use crate::daemon::engine_handle::{EngineCall, QueryAnswer};
-use crate::daemon::server::{CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX};
-use crate::rpc::api::{FRAME_BYTES_MAX, JSON_DEPTH_MAX, NoParams};
-use crate::rpc::call;
-use crate::rpc::client::{Client, ClientError, ConnectError};
+use tetherd_api::call;
+use tetherd_api::client::{Client, ClientError, ConnectError};
+use tetherd_api::{CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, IN_FLIGHT_MAX};
+use tetherd_api::{FRAME_BYTES_MAX, JSON_DEPTH_MAX, NoParams};
 
 const STATUS: &str = r#"{"jsonrpc":"2.0","id":1,"method":"status"}"#;
 

@@ -3,16 +3,16 @@
 use serde_json::{Value, json};
 
 use super::support::{Fixture, message};
-use crate::core::io::{Request, Selection};
-use crate::core::message::WaMessageId;
 use crate::daemon::engine_handle::{EngineCall, MessageName, Query};
-use crate::rpc::api::{
+use tetherd_api::call;
+use tetherd_api::client::{Client, ClientError};
+use tetherd_api::{
     CHECK_NUMBERS_MAX, CancelParams, CheckParams, ClearParams, ErrorKind, Filter, GetParams,
     HeartbeatParams, KEY_BYTES_MAX, ListParams, MessageId, Method, NoParams, PairParams,
     RetryParams, SendParams, State, TEXT_CHARS_MAX,
 };
-use crate::rpc::call;
-use crate::rpc::client::{Client, ClientError};
+use tetherd_core::io::{Request, Selection};
+use tetherd_core::message::WaMessageId;
 
 const NONE: NoParams = NoParams {};
 

@@ -9,12 +9,12 @@ use tokio::time::timeout;
 
 use super::support::{AT, DEADLINE, Fixture, message, snapshot, stranger};
 use crate::daemon::auth::{Access, AccessGroups};
-use crate::daemon::connection::WRITE_TIME_MAX;
-use crate::daemon::engine_handle::{EngineCall, QueryAnswer, SUBSCRIBER_EVENTS_MAX, Subscription};
-use crate::rpc::api::{ErrorKind, Event, EventFrame, NoParams, PairOffer, State};
-use crate::rpc::call;
-use crate::rpc::client::{Client, ClientError, Events};
-use crate::rpc::view::View;
+use crate::daemon::engine_handle::{EngineCall, QueryAnswer, Subscription};
+use tetherd_api::call;
+use tetherd_api::client::{Client, ClientError, Events};
+use tetherd_api::view::View;
+use tetherd_api::{ErrorKind, Event, EventFrame, NoParams, PairOffer, State};
+use tetherd_api::{SUBSCRIBER_EVENTS_MAX, WRITE_TIME_MAX};
 
 fn frame(seq: u64, event: Event) -> EventFrame {
     EventFrame { seq, at: AT, event }

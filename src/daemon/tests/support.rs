@@ -13,12 +13,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::core::io::{Answer, Request};
 use crate::daemon::auth::{Access, Peer, Peers};
 use crate::daemon::engine_handle::{EngineCall, EngineHandle, Query, QueryAnswer, Subscription};
 use crate::daemon::server::Server;
 use crate::daemon::socket::{BoundSocket, SocketPath};
-use crate::rpc::api::{self, Event, EventFrame, Kind, Message, MessageId, State, Time};
+use tetherd_api::{self as api, Event, EventFrame, Kind, Message, MessageId, State, Time};
+use tetherd_core::io::{Answer, Request};
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 pub(super) const AT: Time = Time(1_700_000_000_000);

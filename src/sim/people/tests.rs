@@ -18,10 +18,10 @@ use whatsapp_rust::wacore_binary::{OwnedNodeRef, marshal::marshal};
 use whatsapp_rust::waproto::{codec, whatsapp as wa};
 
 use super::*;
-use crate::sim::device::{Bundle, Device};
-use crate::sim::receive::Delivered;
-use crate::sim::stanza::message::{enc, envelope};
-use crate::sim::stanza::{bytes_of, text_attr};
+use crate::device::{Bundle, Device};
+use crate::receive::Delivered;
+use crate::stanza::message::{enc, envelope};
+use crate::stanza::{bytes_of, text_attr};
 
 mod client;
 mod queries;
@@ -182,7 +182,7 @@ async fn a_group_message_reaches_all_members_and_their_answer_the_client() {
     let encs = client.fan_out(&mut people, &to).await;
     let text = wa::Message { conversation: Some("hello all".to_owned()), ..Default::default() };
     let bytes = client.device.encrypt_group(&name, "me", &text).await.unwrap();
-    let body = enc(crate::sim::device::EncType::SenderKey, bytes);
+    let body = enc(crate::device::EncType::SenderKey, bytes);
     let stanza = message_node(&group, "3EB001", encs, Some(body));
     let delivered = people.receive(&stanza, &client.jid).await;
     assert_eq!(delivered.len(), 4);

@@ -4,11 +4,11 @@ use whatsapp_rust::NodeBuilder;
 use whatsapp_rust::wacore_binary::{Jid, Node};
 
 use super::{error, jid_attr, result};
-use crate::sim::groups::{Addressing, Group};
-use crate::sim::people::People;
+use crate::groups::{Addressing, Group};
+use crate::people::People;
 
 /// Answers a query for one group, or for all groups of the asking account.
-pub(in crate::sim) fn answer(people: &People, iq: &Node, asking: &Jid) -> Node {
+pub(crate) fn answer(people: &People, iq: &Node, asking: &Jid) -> Node {
     let Some(me) = people.number_of(asking) else {
         return error(iq, 401, "not-authorized");
     };

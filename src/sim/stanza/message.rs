@@ -4,30 +4,30 @@ use whatsapp_rust::NodeBuilder;
 use whatsapp_rust::wacore_binary::{Jid, Node};
 
 use super::{bytes_of, jid_attr, text_attr};
-use crate::sim::device::{Bundle, EncType, Envelope};
-use crate::sim::stanza::prekeys::key_nodes;
+use crate::device::{Bundle, EncType, Envelope};
+use crate::stanza::prekeys::key_nodes;
 
 /// Padded content; version 3 has no padding.
 const ENC_VERSION: u8 = 2;
 
 /// A message as a client sent it.
-pub(in crate::sim) struct Outgoing<'a> {
-    pub(in crate::sim) id: String,
-    pub(in crate::sim) to: Jid,
+pub(crate) struct Outgoing<'a> {
+    pub(crate) id: String,
+    pub(crate) to: Jid,
     /// The only member that a group retry is for.
-    pub(in crate::sim) participant: Option<Jid>,
+    pub(crate) participant: Option<Jid>,
     /// To the account's own phone, about the account: not a message of a chat.
-    pub(in crate::sim) peer: bool,
+    pub(crate) peer: bool,
     kind: String,
     /// `<enc>` for whoever the stanza is addressed to.
-    pub(in crate::sim) direct: Vec<&'a Node>,
+    pub(crate) direct: Vec<&'a Node>,
     /// `<enc>` for one device each.
-    pub(in crate::sim) addressed: Vec<(Jid, Vec<&'a Node>)>,
+    pub(crate) addressed: Vec<(Jid, Vec<&'a Node>)>,
     device_identity: Option<&'a Node>,
 }
 
 impl<'a> Outgoing<'a> {
-    pub(in crate::sim) fn parse(message: &'a Node) -> Option<Self> {
+    pub(crate) fn parse(message: &'a Node) -> Option<Self> {
         let participants = message.get_optional_child("participants");
         let addressed = participants.map(|list| list.get_children_by_tag("to")).into_iter();
         let addressed = addressed
@@ -46,7 +46,7 @@ impl<'a> Outgoing<'a> {
     }
 
     /// The stanza that another real client gets of this message.
-    pub(in crate::sim) fn forward(&self, head: &Head<'_>, encs: &[&Node]) -> Node {
+    pub(crate) fn forward(&self, head: &Head<'_>, encs: &[&Node]) -> Node {
         let mut children: Vec<Node> = encs.iter().map(|enc| (*enc).clone()).collect();
         children.extend(self.device_identity.cloned());
         let mut node = head.start(&self.id, if self.kind.is_empty() { "text" } else { &self.kind });
@@ -58,14 +58,14 @@ impl<'a> Outgoing<'a> {
 }
 
 /// Reads one `<enc>`.
-pub(in crate::sim) fn envelope(enc: &Node) -> Option<Envelope<'_>> {
+pub(crate) fn envelope(enc: &Node) -> Option<Envelope<'_>> {
     let kind = EncType::from_wire(&text_attr(enc, "type"))?;
     let version = text_attr(enc, "v").parse().unwrap_or(ENC_VERSION);
     Some(Envelope { kind, version, bytes: bytes_of(enc)? })
 }
 
 /// Builds one `<enc>`.
-pub(in crate::sim) fn enc(kind: EncType, bytes: Vec<u8>) -> Node {
+pub(crate) fn enc(kind: EncType, bytes: Vec<u8>) -> Node {
     NodeBuilder::new("enc")
         .attr("v", ENC_VERSION.to_string())
         .attr("type", kind.as_wire())
@@ -74,19 +74,19 @@ pub(in crate::sim) fn enc(kind: EncType, bytes: Vec<u8>) -> Node {
 }
 
 /// The attributes of a message on its way to a client.
-pub(in crate::sim) struct Head<'a> {
-    pub(in crate::sim) to: Jid,
+pub(crate) struct Head<'a> {
+    pub(crate) to: Jid,
     /// The chat as the client knows it: a person's device, or a group.
-    pub(in crate::sim) from: Jid,
+    pub(crate) from: Jid,
     /// The other name of a sender who is not the client's own account.
-    pub(in crate::sim) alias: Option<Jid>,
+    pub(crate) alias: Option<Jid>,
     /// The sender within a group.
-    pub(in crate::sim) participant: Option<Jid>,
+    pub(crate) participant: Option<Jid>,
     /// The chat, when the account itself is the sender.
-    pub(in crate::sim) recipient: Option<Jid>,
-    pub(in crate::sim) addressing: &'a str,
-    pub(in crate::sim) notify: &'a str,
-    pub(in crate::sim) at_s: i64,
+    pub(crate) recipient: Option<Jid>,
+    pub(crate) addressing: &'a str,
+    pub(crate) notify: &'a str,
+    pub(crate) at_s: i64,
 }
 
 impl Head<'_> {
@@ -120,35 +120,35 @@ impl Head<'_> {
     }
 
     /// A message of this type: `text` or `media`.
-    pub(in crate::sim) fn typed(&self, id: &str, kind: &'static str, encs: Vec<Node>) -> Node {
+    pub(crate) fn typed(&self, id: &str, kind: &'static str, encs: Vec<Node>) -> Node {
         self.start(id, kind).children(encs).build()
     }
 
     /// A message of the account's phone to its companion, about the account.
-    pub(in crate::sim) fn peer(&self, id: &str, enc: Node) -> Node {
+    pub(crate) fn peer(&self, id: &str, enc: Node) -> Node {
         self.start(id, "text").attr("category", "peer").children([enc]).build()
     }
 }
 
 /// What a retry receipt says.
-pub(in crate::sim) struct Retry<'a> {
-    pub(in crate::sim) id: &'a str,
+pub(crate) struct Retry<'a> {
+    pub(crate) id: &'a str,
     /// The sender's device, which is to encrypt again.
-    pub(in crate::sim) to: &'a Jid,
+    pub(crate) to: &'a Jid,
     /// The device that could not read.
-    pub(in crate::sim) device: &'a Jid,
+    pub(crate) device: &'a Jid,
     /// The group, or `None` between two people.
-    pub(in crate::sim) group: Option<&'a Jid>,
+    pub(crate) group: Option<&'a Jid>,
     /// The chat, when the device is the sender's own phone.
-    pub(in crate::sim) recipient: Option<&'a Jid>,
-    pub(in crate::sim) count: u32,
-    pub(in crate::sim) reason: u8,
-    pub(in crate::sim) at_s: i64,
+    pub(crate) recipient: Option<&'a Jid>,
+    pub(crate) count: u32,
+    pub(crate) reason: u8,
+    pub(crate) at_s: i64,
 }
 
 impl Retry<'_> {
     /// The receipt, with keys for a new session.
-    pub(in crate::sim) fn receipt(&self, bundle: Bundle) -> Node {
+    pub(crate) fn receipt(&self, bundle: Bundle) -> Node {
         let at = self.at_s.to_string();
         let retry = NodeBuilder::new("retry")
             .attr("v", "1")

@@ -6,9 +6,9 @@ use whatsapp_rust::wacore::prekeys::compute_key_bundle_digest;
 use whatsapp_rust::wacore_binary::{Jid, Node};
 
 use super::{bytes_of, error, error_node, jid_attr, result};
-use crate::sim::device::Bundle;
-use crate::sim::people::{People, PeopleError};
-use crate::sim::person::UploadedKeys;
+use crate::device::Bundle;
+use crate::people::{People, PeopleError};
+use crate::person::UploadedKeys;
 
 /// One-time keys that are kept of one client.
 const ONE_TIME_KEYS_MAX: usize = 10_000;
@@ -17,7 +17,7 @@ const KEY_TYPE: u8 = 5;
 const SIGNATURE_BYTES: usize = 64;
 
 /// Answers a query for bundles, for the count of one-time keys, or for the digest.
-pub(in crate::sim) fn answer(people: &mut People, iq: &Node, asking: &Jid) -> Node {
+pub(crate) fn answer(people: &mut People, iq: &Node, asking: &Jid) -> Node {
     if let Some(wanted) = iq.get_optional_child("key") {
         let users: Vec<Node> =
             wanted.get_children_by_tag("user").filter_map(|user| one(people, user)).collect();
@@ -72,7 +72,7 @@ fn keys(bundle: Bundle) -> Vec<Node> {
 }
 
 /// The same without the registration id, which a retry receipt has elsewhere.
-pub(in crate::sim) fn key_nodes(bundle: Bundle) -> Vec<Node> {
+pub(crate) fn key_nodes(bundle: Bundle) -> Vec<Node> {
     let (signed_id, signed_key, signature) = bundle.signed;
     let mut nodes = vec![
         bytes("type", [KEY_TYPE]),
@@ -119,7 +119,7 @@ fn digest(keys: &UploadedKeys) -> Node {
 }
 
 /// Takes an upload into what is known of a client; returns its identity key.
-pub(in crate::sim) fn take_upload(
+pub(crate) fn take_upload(
     known: &mut Option<UploadedKeys>,
     iq: &Node,
 ) -> Result<PublicKey, PeopleError> {

@@ -5,11 +5,11 @@ use whatsapp_rust::wacore::messages::MessageUtils;
 use whatsapp_rust::wacore_binary::{Jid, Node, Server};
 
 use super::{error, error_node, jid_attr, result, text_attr};
-use crate::sim::people::{People, digits};
-use crate::sim::person::Person;
+use crate::people::{People, digits};
+use crate::person::Person;
 
 /// Answers a query of any mode and context.
-pub(in crate::sim) fn answer(people: &People, iq: &Node, _asking: &Jid) -> Node {
+pub(crate) fn answer(people: &People, iq: &Node, _asking: &Jid) -> Node {
     let Some(query) = iq.get_optional_child("usync") else {
         return error(iq, 400, "bad-request");
     };

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::super::record::{Shape, chunk_key, record_key, wrap};
 use super::super::{Damage, OpenError, QUARANTINE_MAX, Store};
 use super::{fresh, no_blobs, pattern, put, tamper, temp, tree_keys};
-use crate::exit::ExitCode;
+use tetherd_api::exit::ExitCode;
 
 fn refusal(dir: &Path) -> OpenError {
     match Store::open(dir) {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::super::queue::{batch, body, restore};
 use super::super::{Damage, Store};
 use super::{fresh, put};
-use crate::core::io::{Body, BootId, Change, Facts};
-use crate::core::message::{Digest, Message, Preview, WaMessageId};
-use crate::core::number::{KnownBy, KnownNumber, Number};
-use crate::core::pacer::Slot;
-use crate::rpc::api::{Kind, MessageId, Priority, State};
+use tetherd_api::{Kind, MessageId, Priority, State};
+use tetherd_core::io::{Body, BootId, Change, Facts};
+use tetherd_core::message::{Digest, Message, Preview, WaMessageId};
+use tetherd_core::number::{KnownBy, KnownNumber, Number};
+use tetherd_core::pacer::Slot;
 
 fn message(id: u64) -> Message {
     Message {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::super::{KeyFileError, OpenError, SealKey, Store};
 use super::{put, raw, temp};
-use crate::exit::ExitCode;
+use tetherd_api::exit::ExitCode;
 
 const SECRET: &[u8] = b"a secret of the session that must not be found";
 const OPEN: &[u8] = b"a text of the queue that may be found";

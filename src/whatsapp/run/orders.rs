@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use super::{Leave, Run};
-use crate::core::io::{Body, NotSent, Outgoing, SessionEvent, Upload, UploadFault};
 use crate::whatsapp::send::Outcome;
 use crate::whatsapp::{Order, check, probe, uploads};
+use tetherd_core::io::{Body, NotSent, Outgoing, SessionEvent, Upload, UploadFault};
 
 impl Run<'_> {
     pub(super) async fn order(&mut self, order: Option<Order>) -> Option<Leave> {

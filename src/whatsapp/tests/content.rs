@@ -1,7 +1,7 @@
 use super::*;
-use crate::core::io::Seen;
-use crate::core::message::{Attempt, WaMessageId};
-use crate::rpc::api::{FileInfo, MessageId};
+use tetherd_api::{FileInfo, MessageId};
+use tetherd_core::io::Seen;
+use tetherd_core::message::{Attempt, WaMessageId};
 
 fn out(kind: Kind, name: Option<&str>, mime: &str) -> Outgoing {
     let info = FileInfo {

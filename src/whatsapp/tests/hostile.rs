@@ -10,10 +10,10 @@ use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::core::io::EndReason;
 use crate::whatsapp::tests::offline::{Bench, Keys, PATIENCE};
 use crate::whatsapp::tests::wire::Host;
 use crate::whatsapp::{Order, SessionConfig};
+use tetherd_core::io::EndReason;
 
 type Line = WebSocketStream<TlsStream<TcpStream>>;
 

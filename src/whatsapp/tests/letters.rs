@@ -8,8 +8,8 @@ use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type as ProtocolType;
 
 use crate::inbox::{Letter, RemoteKind};
-use crate::rpc::api::{IncomingKind, TEXT_CHARS_MAX};
 use crate::whatsapp::letters::{Parties, is_wanted, letter};
+use tetherd_api::{IncomingKind, TEXT_CHARS_MAX};
 
 const FRIEND: &str = "15550111@s.whatsapp.net";
 const GROUP: &str = "120363000000000001@g.us";

@@ -8,16 +8,16 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 
-use crate::core::io::{
-    Body, EndReason, MediaRef, Outgoing, SentFile, SessionEvent, Ticket, Upload, UploadFault,
-};
-use crate::core::message::{Attempt, SpoolId, StoredFile};
-use crate::rpc::api::{FileInfo, Kind, LinkPreview, MessageId};
-use crate::sim::{MediaChange, SimError, Times};
 use crate::whatsapp::Order;
 use crate::whatsapp::tests::offline::{PATIENCE, wa_id};
 use crate::whatsapp::tests::sends::whole_life;
 use crate::whatsapp::tests::simulated::World;
+use tether_sim::{MediaChange, SimError, Times};
+use tetherd_api::{FileInfo, Kind, LinkPreview, MessageId};
+use tetherd_core::io::{
+    Body, EndReason, MediaRef, Outgoing, SentFile, SessionEvent, Ticket, Upload, UploadFault,
+};
+use tetherd_core::message::{Attempt, SpoolId, StoredFile};
 
 const FRIEND: &str = "+15550101";
 /// From this size on an upload can go on where it broke off.
@@ -277,7 +277,7 @@ async fn nothing_is_uploaded_without_a_connection() {
 #[tokio::test]
 async fn people_send_files_that_lie_on_the_host() {
     let lab = Lab::connected().await;
-    let file = crate::sim::SentFile {
+    let file = tether_sim::SentFile {
         kind: "document".to_owned(),
         mime: "application/pdf".to_owned(),
         bytes: 1000,

@@ -10,13 +10,13 @@ use tokio::time::timeout;
 use whatsapp_rust::traits::{Backend, DeviceStore as _};
 use whatsapp_rust::wacore::store::{Device, InMemoryBackend};
 
-use crate::core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent};
-use crate::core::message::{Attempt, WaMessageId};
 use crate::pulse::Pulse;
-use crate::rpc::api::{Kind, MessageId};
 use crate::whatsapp::{
     Inbound, KeyStore, KeyStoreError, Order, SessionConfig, SessionHandle, spawn,
 };
+use tetherd_api::{Kind, MessageId};
+use tetherd_core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent};
+use tetherd_core::message::{Attempt, WaMessageId};
 
 /// How long a test waits for anything.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);

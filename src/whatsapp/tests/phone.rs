@@ -2,10 +2,10 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "whatever else happens is not asked about")]
 
-use crate::core::io::{SessionEvent, Sign};
 use crate::whatsapp::Order;
 use crate::whatsapp::tests::offline::{Bench, message};
 use crate::whatsapp::tests::simulated::World;
+use tetherd_core::io::{SessionEvent, Sign};
 
 const FRIEND: &str = "+15550101";
 

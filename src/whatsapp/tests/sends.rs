@@ -5,12 +5,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::core::io::{EndReason, NotSent, ReceiptKind, SessionEvent};
-use crate::rpc::api::MessageId;
-use crate::sim::{AckError, SettingsChange, Times};
 use crate::whatsapp::Order;
 use crate::whatsapp::tests::offline::{PATIENCE, message, wa_id};
 use crate::whatsapp::tests::simulated::World;
+use tether_sim::{AckError, SettingsChange, Times};
+use tetherd_api::MessageId;
+use tetherd_core::io::{EndReason, NotSent, ReceiptKind, SessionEvent};
 
 const FRIEND: &str = "+15550101";
 const STRANGER: &str = "+15550199";

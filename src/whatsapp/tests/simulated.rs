@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use tokio::time::timeout;
 
-use crate::core::io::{EndReason, Offer, SessionEvent};
-use crate::sim::{LoginFailure, SettingsChange, Sim, SimConfig};
 use crate::whatsapp::tests::offline::{Bench, Keys, PATIENCE};
 use crate::whatsapp::{Order, SessionConfig};
+use tether_sim::{LoginFailure, SettingsChange, Sim, SimConfig};
+use tetherd_core::io::{EndReason, Offer, SessionEvent};
 
 /// A simulator, and a session that knows only that.
 pub(super) struct World {

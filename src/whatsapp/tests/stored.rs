@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::core::io::EndReason;
 use crate::store::{Batch, Store};
 use crate::whatsapp::tests::offline::{Bench, message};
 use crate::whatsapp::tests::sends::whole_life;
 use crate::whatsapp::tests::simulated::World;
 use crate::whatsapp::{Order, StoredKeys, storage};
+use tetherd_core::io::EndReason;
 
 const FRIEND: &str = "+15550101";
 

@@ -1,9 +1,9 @@
 //! A build without the simulator checks who answers.
 
-use crate::core::io::EndReason;
-use crate::sim::{Sim, SimConfig};
 use crate::whatsapp::tests::offline::{Bench, Keys};
 use crate::whatsapp::{Order, SessionConfig};
+use tether_sim::{Sim, SimConfig};
+use tetherd_core::io::EndReason;
 
 #[tokio::test]
 async fn a_build_without_the_simulator_refuses_the_simulator() {

@@ -10,10 +10,10 @@ use super::Case;
 use crate::config::{Config, Environment};
 use crate::ctl::doctor::subject::{Rule, Whose};
 use crate::ctl::doctor::{clock, configuration, network, service, socket, state};
-use crate::rpc::api::Tier;
 use crate::store::{Filesystem, Format, Holder, Inside, KeyFileError, Survey};
 use crate::whatsapp::reach::{NameFault, Reach, ReachError, TcpFault, TlsFault};
 use crate::whatsapp::{EndpointError, TlsError};
+use tetherd_api::Tier;
 
 const FILE: &str = "/etc/tetherd/tetherd.toml";
 

@@ -10,7 +10,7 @@ use crate::ctl::doctor::daemon::{Own, judge_messages, judge_version};
 use crate::ctl::doctor::socket::Answer;
 use crate::ctl::doctor::subject::Whose;
 use crate::ctl::fake;
-use crate::rpc::api::{CauseKind, Tier, Version};
+use tetherd_api::{CauseKind, Tier, Version};
 
 const SEND: u32 = 7;
 const ADMIN: u32 = 8;

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::finding::{Finding, Severity, Topic, exit, summary};
-use crate::committed::is_as_committed;
-use crate::exit::ExitCode;
+use expect_test::expect_file;
+use tetherd_api::exit::ExitCode;
 
 /// A case: what it is called, and what is said of it.
 type Case = (&'static str, Vec<Finding>);
@@ -43,7 +43,7 @@ fn all() -> Vec<Case> {
 
 #[test]
 fn each_finding_is_told_as_it_was_agreed() {
-    is_as_committed("src/ctl/doctor/told.txt", &told(&all()));
+    expect_file!["../told.txt"].assert_eq(&told(&all()));
 }
 
 #[test]

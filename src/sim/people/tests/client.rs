@@ -128,7 +128,7 @@ pub(super) fn countersign(
         identity.account_signature_key.as_deref().unwrap(),
     ]
     .concat();
-    let signature = key.calculate_signature(&content, &mut crate::sim::keys::rng()).unwrap();
+    let signature = key.calculate_signature(&content, &mut crate::keys::rng()).unwrap();
     identity.device_signature = Some(signature.to_vec());
     codec::adv_signed_device_identity_to_vec(&identity)
 }

@@ -1,0 +1,380 @@
+//! The wire contract: methods, parameters, results, events and error codes.
+//!
+//! JSON-RPC 2.0, one JSON object a line, on a Unix socket. Additive only: a field
+//! or an event may join, none changes its meaning. Clients ignore fields that they
+//! do not know; the daemon refuses *parameters* that it does not know, because a
+//! misspelt filter must not clear a whole queue.
+//!
+//! | methods | what for |
+//! |---|---|
+//! | `version`, `status`, `explain` | the daemon, the whole state, why messages wait |
+//! | `rpc.discover` | this contract, as an OpenRPC document |
+//! | `message.send`, `message.get` | one message |
+//! | `queue.list`, `queue.clear`, `queue.cancel`, `queue.retry`, `queue.restore` | many |
+//! | `queue.pause`, `queue.resume`, `queue.release` | whether any leaves |
+//! | `session.pair`, `session.reconnect`, `session.takeover`, `session.logout` | the session |
+//! | `phone.check`, `phone.heartbeat` | numbers, and the account's own phone |
+//! | `inbox.list`, `inbox.file` | what came in |
+//! | `events.subscribe` | what happens: [`Event`] |
+//!
+//! [`Method`] says which [`Tier`] may call which. Two of them go with descriptors
+//! (SCM_RIGHTS): a file's comes with the line of `message.send`, and with the reply of
+//! `inbox.file`.
+//!
+//! What callers read is made from here: the doc comments of these types are the words of
+//! `openrpc.json` ([`OPENRPC`]) and of tetherd-rpc(7). They are written for people who do
+//! not read Rust.
+//!
+//! - [`call`]: which method takes which parameters and answers what; the decoding
+//!   of parameters.
+//! - [`mod@line`]: bytes to lines, bounded. [`fds`]: descriptors beside lines.
+//! - [`frame`]: lines to JSON-RPC 2.0 messages, and back.
+//! - [`client`]: the calling side.
+//! - [`view`]: snapshot and changes, folded into one picture.
+//! - [`mod@exit`]: the exit codes of the programs.
+//!
+//! Nothing here knows the daemon. Times are RFC 3339 in UTC, durations carry their
+//! unit in the name, identifiers are strings.
+
+use serde::{Deserialize, Serialize};
+
+pub mod call;
+mod cause;
+pub mod client;
+mod content;
+mod error;
+mod event;
+pub mod exit;
+pub mod fds;
+pub mod frame;
+mod ids;
+mod inbox;
+mod limits;
+pub mod line;
+mod message;
+mod method;
+mod phone;
+mod redacted;
+#[cfg(feature = "schema")]
+mod schema;
+mod status;
+#[cfg(test)]
+mod tests;
+pub mod view;
+
+pub use cause::{Affected, Cause, CauseKind, Evidence};
+pub use content::{ContactCard, FileInfo, FileParams, LinkPreview, Location, Priority};
+pub use error::{Error, ErrorData, ErrorKind};
+pub use event::{Event, EventFrame, PairEnd, PairOffer, PairParams, PairResult, SubscribeResult};
+pub use ids::{MessageId, NotAMessageId, Time};
+pub use inbox::{
+    Gap, InboxFileParams, InboxFileResult, InboxListParams, InboxListResult, Incoming,
+    IncomingKind, SubscribeParams,
+};
+pub use limits::*;
+pub use message::{Kind, Message, Reason, ReasonKind, State};
+pub use method::{Method, Tier};
+pub use phone::{
+    BatteryLevel, BatteryStatus, CheckParams, CheckResult, CheckedNumber, HeartbeatParams,
+    PhoneState, PhoneStatus, Presence,
+};
+pub use status::{
+    Explanation, Hold, HoldKind, PacingStatus, QueueStatus, SessionState, SessionStatus, Status,
+    StoreStatus, Version,
+};
+
+/// The contract's version, as answered by `version`. Grows when something is added.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// The contract as an OpenRPC document, as `rpc.discover` answers it.
+pub const OPENRPC: &str = include_str!("openrpc.json");
+
+/// Parameters of a method that takes none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NoParams {}
+
+/// Parameters of `message.send`: one of `text`, `file`, `location` and `contact`.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SendParams {
+    /// `+` and digits (E.164), or a JID: a person's (`15550100@s.whatsapp.net`,
+    /// `...@lid`) or a group's (`...@g.us`).
+    pub to: String,
+    /// A text, at most [`TEXT_CHARS_MAX`] characters, not empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// A file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileParams>,
+    /// A place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location>,
+    /// A contact's card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<ContactCard>,
+    /// With a text: what is shown for a link in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<LinkPreview>,
+    /// Never sent after this, by the daemon's wall clock; `expired` instead, with the reason
+    /// `no_answer` if an attempt before may have reached the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+    /// Not sent before this, by the daemon's wall clock. It takes a place, and holds nothing
+    /// else back; when it is due, it goes by the order in which it was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Time>,
+    /// Which of those that wait goes first: all `high` ones before any `normal` one, those
+    /// before any `low` one, over all chats. None passes one of its chat that is under way.
+    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
+    /// Idempotency key: the same key with the same content answers the same message,
+    /// with other content `key_conflict`. Remembered as long as the message is readable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+impl SendParams {
+    /// A text to somebody.
+    pub fn text(to: impl Into<String>, text: impl Into<String>) -> SendParams {
+        SendParams { to: to.into(), text: Some(text.into()), ..SendParams::default() }
+    }
+
+    /// With an idempotency key.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<String>) -> SendParams {
+        self.key = Some(key.into());
+        self
+    }
+}
+
+/// Answer of `message.send`. It is given only when the message is on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SendResult {
+    /// The message as it stands.
+    pub message: Message,
+    /// True if the key named a message that was already there.
+    pub duplicate: bool,
+}
+
+/// Parameters of `message.get`: exactly one of the three.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct GetParams {
+    /// By the daemon's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<MessageId>,
+    /// By the network's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wa_id: Option<String>,
+    /// By the caller's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// Selects messages; all given conditions must hold. An empty filter selects all.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    /// In one of these states.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<State>,
+    /// To this recipient, written as in `message.send`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// With this reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ReasonKind>,
+    /// Accepted at least this many seconds ago.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub older_than_s: Option<u64>,
+    /// With a key that begins so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_prefix: Option<String>,
+    /// One of these ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<MessageId>,
+}
+
+impl Filter {
+    /// Whether the filter selects everything.
+    pub fn is_empty(&self) -> bool {
+        *self == Filter::default()
+    }
+}
+
+/// Parameters of `queue.list`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ListParams {
+    /// Which messages; without states, the live ones (preparing, queued, sending,
+    /// unknown, parked).
+    #[serde(default)]
+    pub filter: Filter,
+    /// Only messages after this id, for paging.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<MessageId>,
+    /// At most this many, [`LIST_ENTRIES_MAX`] at most and by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// Answer of `queue.list`, in the order of acceptance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ListResult {
+    /// The messages, without their whole texts.
+    pub messages: Vec<Message>,
+    /// How many match in all, whatever the limit.
+    pub total: usize,
+    /// Give this as `after` to go on; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<MessageId>,
+}
+
+/// Parameters of `queue.clear`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ClearParams {
+    /// Which messages. Without states: `preparing`, `queued` and `parked`.
+    #[serde(default)]
+    pub filter: Filter,
+    /// Count and show, change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Answer of `queue.clear`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ClearResult {
+    /// Messages cancelled; with `dry_run`, those that would be.
+    pub cleared: usize,
+    /// Messages that match and are already on their way: they cannot be taken back.
+    pub in_flight: Vec<MessageId>,
+    /// The beginnings of the first [`CLEAR_EXAMPLES_MAX`] texts.
+    pub examples: Vec<ClearExample>,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+    /// Until when `queue.restore` brings them back; absent if nothing was cleared, or
+    /// nothing can be brought back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_until: Option<Time>,
+}
+
+/// One message that was cleared.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ClearExample {
+    /// Its id.
+    pub id: MessageId,
+    /// Its chat.
+    pub to: String,
+    /// The beginning of its text.
+    pub preview: String,
+}
+
+/// Parameters of `queue.cancel`: `ids`, a `filter`, or both; never neither.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CancelParams {
+    /// Which messages, at most [`IDS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<MessageId>,
+    /// Which messages; those of `ids` that match, if both are given.
+    #[serde(default, skip_serializing_if = "Filter::is_empty")]
+    pub filter: Filter,
+    /// Say what would be, change nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+}
+
+/// Answer of `queue.cancel`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CancelResult {
+    /// Withdrawn.
+    pub cancelled: Vec<MessageId>,
+    /// Not withdrawn, each with where it stands: already on its way, or finished.
+    pub not_cancelled: Vec<NotCancelled>,
+    /// Unknown ids.
+    pub not_found: Vec<MessageId>,
+    /// Whether nothing was changed.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Until when `queue.restore` brings them back; absent if nothing was cancelled, or
+    /// nothing can be brought back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_until: Option<Time>,
+}
+
+/// Parameters of `queue.retry`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RetryParams {
+    /// Which messages. Only `parked` ones are put back; without a filter, all of them.
+    #[serde(default)]
+    pub filter: Filter,
+    /// Say what would be, change nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+}
+
+/// Answer of `queue.retry`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RetryResult {
+    /// Back in the queue, at its end, under their old ids.
+    pub requeued: Vec<MessageId>,
+    /// Left parked because the queue has no place for them.
+    pub no_place: Vec<MessageId>,
+    /// Whether nothing was changed.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Parameters of `queue.restore`: takes back `queue.clear` and `queue.cancel`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RestoreParams {
+    /// Which messages, of those whose time to be restored has not run out; without a
+    /// filter, all of them. `states` and `reason` are those that they were withdrawn in.
+    #[serde(default)]
+    pub filter: Filter,
+    /// Say what would be, change nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+}
+
+/// Answer of `queue.restore`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RestoreResult {
+    /// Back where they were: in their old order, or parked.
+    pub restored: Vec<MessageId>,
+    /// Left withdrawn because the queue has no place for them.
+    pub no_place: Vec<MessageId>,
+    /// Whether nothing was changed.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// A message that `queue.cancel` left alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NotCancelled {
+    /// Its id.
+    pub id: MessageId,
+    /// Where it stands.
+    pub state: State,
+}

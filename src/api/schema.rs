@@ -1,0 +1,40 @@
+//! JSON Schema of the types whose text is written by hand.
+
+use std::borrow::Cow;
+
+use schemars::generate::SchemaGenerator;
+use schemars::{JsonSchema, Schema, json_schema};
+
+use crate::{MessageId, Time};
+
+impl JsonSchema for Time {
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "format": "date-time",
+            "description":
+                "A point in time (RFC 3339). Answered in UTC with milliseconds, such as \
+                 `2026-01-31T08:30:00.000Z`; taken with any offset.",
+        })
+    }
+}
+
+impl JsonSchema for MessageId {
+    fn schema_name() -> Cow<'static, str> {
+        "MessageId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^m?[0-9]+$",
+            "description":
+                "The daemon's own name of a message: `m1`, `m2`, ... in the order of acceptance \
+                 (taken without the `m`, too). Never reused within a state directory.",
+        })
+    }
+}

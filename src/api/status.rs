@@ -1,0 +1,282 @@
+//! The daemon as callers see it: session, queue, pacer, and what holds messages up.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cause, PhoneStatus, Time};
+
+/// One thing that holds the queue. Holds are independent of each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Hold {
+    /// Its stable name.
+    pub kind: HoldKind,
+    /// Since when.
+    pub since: Time,
+    /// When it ends by itself, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+    /// Why, in a sentence.
+    pub why: String,
+    /// What happens by itself, or what to type.
+    pub remedy: String,
+}
+
+/// The stable names of holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum HoldKind {
+    /// No phone is paired.
+    NotPaired,
+    /// Logged out from the phone, or by the server.
+    LoggedOut,
+    /// The server put the account under a temporary ban.
+    #[serde(rename = "banned_until")]
+    Banned,
+    /// The server refuses this client version.
+    ClientOutdated,
+    /// Another WhatsApp Web session took over.
+    Conflict,
+    /// No connection right now; it is being made.
+    Disconnected,
+    /// The phone does not answer.
+    PhoneOffline,
+    /// The phone's battery is critical and not charging.
+    BatteryLow,
+    /// Somebody paused the queue.
+    Paused,
+    /// A backlog that waited for long wants a confirmation.
+    StaleBacklog,
+    /// The window is spent.
+    Pacing,
+}
+
+impl HoldKind {
+    /// Every hold, the weightiest first.
+    pub const ALL: [HoldKind; 11] = [
+        HoldKind::NotPaired,
+        HoldKind::LoggedOut,
+        HoldKind::Banned,
+        HoldKind::ClientOutdated,
+        HoldKind::Conflict,
+        HoldKind::Disconnected,
+        HoldKind::PhoneOffline,
+        HoldKind::BatteryLow,
+        HoldKind::Paused,
+        HoldKind::StaleBacklog,
+        HoldKind::Pacing,
+    ];
+
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            HoldKind::NotPaired => "not_paired",
+            HoldKind::LoggedOut => "logged_out",
+            HoldKind::Banned => "banned_until",
+            HoldKind::ClientOutdated => "client_outdated",
+            HoldKind::Conflict => "conflict",
+            HoldKind::Disconnected => "disconnected",
+            HoldKind::PhoneOffline => "phone_offline",
+            HoldKind::BatteryLow => "battery_low",
+            HoldKind::Paused => "paused",
+            HoldKind::StaleBacklog => "stale_backlog",
+            HoldKind::Pacing => "pacing",
+        }
+    }
+}
+
+/// Where the session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SessionState {
+    /// No phone is paired, and no pairing runs.
+    NotPaired,
+    /// A pairing runs.
+    Pairing,
+    /// A connection is being made.
+    Connecting,
+    /// Logged in: messages can leave.
+    Connected,
+    /// Waiting before the next try.
+    Waiting,
+    /// Another session took over.
+    Replaced,
+    /// Logged out.
+    LoggedOut,
+    /// Banned for a time.
+    Banned,
+    /// This client's version is refused.
+    Outdated,
+}
+
+impl SessionState {
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            SessionState::NotPaired => "not_paired",
+            SessionState::Pairing => "pairing",
+            SessionState::Connecting => "connecting",
+            SessionState::Connected => "connected",
+            SessionState::Waiting => "waiting",
+            SessionState::Replaced => "replaced",
+            SessionState::LoggedOut => "logged_out",
+            SessionState::Banned => "banned",
+            SessionState::Outdated => "outdated",
+        }
+    }
+}
+
+/// The session's part of `status`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SessionStatus {
+    /// Where it stands.
+    pub state: SessionState,
+    /// Since when.
+    pub since: Time,
+    /// The paired account's JID, without its device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Why the last connection ended, or why the session stands still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// When the next try is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_try_at: Option<Time>,
+    /// Connections since the daemon started.
+    pub connections: u64,
+    /// How often another session took over since the daemon started.
+    pub replaced: u64,
+    /// How often it did in the last hour.
+    #[serde(default)]
+    pub replaced_last_hour: u64,
+    /// When the session is taken back by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takeover_at: Option<Time>,
+    /// Until when messages to new contacts wait because the server refuses them;
+    /// existing chats and groups go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timelock_until: Option<Time>,
+}
+
+/// The queue's part of `status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct QueueStatus {
+    /// Places in all.
+    pub capacity: usize,
+    /// Places left.
+    pub free: usize,
+    /// Waiting for a file or a link.
+    #[serde(default)]
+    pub preparing: usize,
+    /// Waiting.
+    pub queued: usize,
+    /// On their way.
+    pub sending: usize,
+    /// Without an answer.
+    pub unknown: usize,
+    /// Set aside.
+    pub parked: usize,
+    /// Finished messages that are still readable.
+    pub history: usize,
+    /// Whether somebody paused the queue.
+    pub paused: bool,
+    /// When the next message leaves, if nothing but the pacer holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_send_at: Option<Time>,
+    /// When the last waiting message will have left at this pace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_send_at: Option<Time>,
+}
+
+/// The pacer's part of `status`: at most `limit` attempts in any `window_ms`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PacingStatus {
+    /// Attempts allowed in one window.
+    pub limit: usize,
+    /// The window's length, in milliseconds.
+    pub window_ms: u64,
+    /// Slots spent in the window that ends now.
+    pub spent: usize,
+    /// When the oldest spent slot becomes free, if all are spent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_slot_at: Option<Time>,
+    /// Until when nothing leaves because the server asked to slow down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slowed_until: Option<Time>,
+}
+
+/// The store's part of `status`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StoreStatus {
+    /// Whether the session's secrets lie there encrypted.
+    pub sealed: bool,
+    /// Records that were damaged and set aside when it was opened.
+    pub set_aside: usize,
+}
+
+/// Answer of `status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Status {
+    /// When the daemon started.
+    pub started_at: Time,
+    /// The session.
+    pub session: SessionStatus,
+    /// The queue.
+    pub queue: QueueStatus,
+    /// The pacer.
+    pub pacing: PacingStatus,
+    /// The store.
+    #[serde(default)]
+    pub store: StoreStatus,
+    /// The phone.
+    #[serde(default)]
+    pub phone: PhoneStatus,
+    /// What holds the queue, the weightiest first; empty when nothing does.
+    pub holds: Vec<Hold>,
+}
+
+/// Answer of `explain`: why messages wait.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Explanation {
+    /// One sentence.
+    pub summary: String,
+    /// What holds the queue, the weightiest first.
+    pub holds: Vec<Hold>,
+    /// Messages waiting or in flight.
+    pub waiting: usize,
+    /// When the next message leaves; absent while a hold without an end stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_send_at: Option<Time>,
+    /// When the last one will have left at this pace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_send_at: Option<Time>,
+    /// Every cause: those that hold now first, the weightiest of them first, then the
+    /// others, which do not.
+    #[serde(default)]
+    pub causes: Vec<Cause>,
+}
+
+/// Answer of `version`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Version {
+    /// Always `tetherd`.
+    pub name: String,
+    /// The daemon's version.
+    pub version: String,
+    /// The git revision that it was built from, `-dirty` at its end if the sources were
+    /// changed after it; absent if the build knew none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// The contract's version.
+    pub protocol: u32,
+    /// Whether this is a build with the simulator, which connects to loopback only.
+    pub sim: bool,
+}

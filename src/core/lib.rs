@@ -1,0 +1,375 @@
+//! Every decision about messages, pacing and the link.
+//!
+//! Pure: no clock, no disk, no network, no randomness, no task. Time and dice come
+//! in with the inputs, so that every run can be replayed.
+//!
+//! - [`io`], [`session`]: what goes in and what comes out. `out` puts it into order.
+//! - [`config`]: what it can be told to do otherwise.
+//! - [`message`], [`life`]: a message, and which state follows which.
+//! - `queue`: all messages and their order. [`pacer`]: when an attempt may leave.
+//! - `link`: the one connection, and when to try it again.
+//! - `requests`, `cleaning`, `session_requests`, `session_events`: one method for each
+//!   input.
+//! - [`files`]: how long a message needs its file.
+//! - `promises`, `overdue`: what a message was promised by a clock, and what comes of it.
+//! - [`number`], [`numbers`], `checks`: who is on the network, and asking for it.
+//! - [`phone`], [`battery`], `phone_words`: whether the phone is there, and what is told of it.
+//! - [`backlog`]: what waited so long that it wants a word before it leaves.
+//! - [`preparing`]: what has to be done before a message can be queued.
+//! - `gates`: what keeps one message back. `uploads`: its file, on its way before it;
+//!   [`media`]: where that then is.
+//! - `conflict`, `timelock`, `slowdown`: what the network's answers bring about; [`network`]
+//!   and [`known`]: what of them is kept.
+//! - `dispatch`: what time alone brings about, and the next attempt.
+//! - `explaining` takes a `situation`, of which `causes` makes what `explain` answers.
+//! - `query`, `forecast`, `diagnosis`: answers for readers, in the wire's types.
+//! - [`moment`], `clockwork`: times that outlive a restart, and clocks that jump.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::backlog::Backlog;
+use crate::clockwork::Clockwork;
+use crate::io::{
+    Actions, Answer, BootId, Effect, Facts, Input, Now, Request, Restored, SessionCommand, Token,
+};
+use crate::known::Known;
+use crate::link::Link;
+use crate::message::SpoolId;
+use crate::network::Network;
+use crate::numbers::Numbers;
+use crate::out::Out;
+use crate::pacer::Pacer;
+use crate::phone::Phone;
+use crate::query::StatusKey;
+use crate::queue::Queue;
+use tetherd_api::{self as api, MessageId};
+
+pub mod backlog;
+pub mod battery;
+pub(crate) mod causes;
+pub mod checks;
+pub(crate) mod cleaning;
+pub(crate) mod clockwork;
+pub mod config;
+pub(crate) mod conflict;
+pub(crate) mod diagnosis;
+pub(crate) mod dispatch;
+pub(crate) mod explaining;
+pub mod files;
+pub(crate) mod forecast;
+pub(crate) mod gates;
+pub mod io;
+pub mod known;
+pub mod life;
+pub(crate) mod link;
+pub mod media;
+pub mod message;
+pub mod moment;
+pub mod network;
+pub mod number;
+pub mod numbers;
+pub(crate) mod out;
+pub(crate) mod overdue;
+pub mod pacer;
+pub mod phone;
+mod phone_words;
+pub mod preparing;
+pub(crate) mod promises;
+pub(crate) mod query;
+pub(crate) mod queue;
+mod redacted;
+pub(crate) mod requests;
+pub mod session;
+pub(crate) mod session_events;
+pub(crate) mod session_requests;
+pub(crate) mod situation;
+pub(crate) mod slowdown;
+#[cfg(test)]
+mod tests;
+pub mod timelock;
+pub(crate) mod uploads;
+
+pub use config::{CoreConfig, OnConflict, OnRateLimit};
+pub use conflict::TAKEOVERS_PER_HOUR_MAX;
+pub use dispatch::SENDING_MAX;
+pub use uploads::UPLOADS_AT_ONCE;
+
+/// The decisions. Give it every [`Input`] in order, make the [`Actions`]' changes
+/// durable, carry out their effects, and wake it at [`Core::poll_timeout`].
+#[derive(Debug)]
+pub struct Core {
+    config: CoreConfig,
+    started_at: i64,
+    /// The time of the last input; monotonic time never goes back here.
+    now: Now,
+    /// When this life began, monotonic, and how long those before it lasted.
+    lived: (u64, u64),
+    store: api::StoreStatus,
+    clockwork: Clockwork,
+    facts: Facts,
+    queue: Queue,
+    /// What is known about attempts beyond what is stored.
+    flights: BTreeMap<MessageId, dispatch::Flight>,
+    /// Files in the spool, each with the message that needs it.
+    spooled: BTreeMap<MessageId, SpoolId>,
+    /// What is being prepared.
+    preparations: BTreeMap<MessageId, preparing::Under>,
+    /// Preparations started so far.
+    rounds: u64,
+    pacer: Pacer,
+    numbers: Numbers,
+    /// Callers that wait for answers about numbers.
+    callers: VecDeque<checks::Caller>,
+    uploads: uploads::Uploads,
+    link: Link,
+    network: Network,
+    phone: Phone,
+    backlog: Backlog,
+    draining: bool,
+    /// When that began, wall milliseconds.
+    draining_since: i64,
+    /// Callers that wait for the drain to end.
+    drainers: Vec<Token>,
+    /// What the subscribers know of the status.
+    told: Option<StatusKey>,
+    out: Out,
+}
+
+impl Core {
+    /// Takes over what the store gave back. The actions hold what the restart itself
+    /// changes, and the first connection if there is an account and nothing forbids it.
+    pub fn new(config: CoreConfig, boot: BootId, restored: Restored, now: Now) -> (Core, Actions) {
+        let Restored { messages, slots, numbers, mut facts, known, store } = restored;
+        let (pacer, slots_changed) =
+            Pacer::new(boot, config.pace_limit, config.window_ms, &slots, now.mono_ms);
+        let queue = Queue::new(messages);
+        let spooled = queue.iter().filter(|message| files::needs_file(message));
+        let spooled = spooled.filter_map(|m| Some((m.id, m.file.as_ref()?.spool.clone())));
+        let spooled = spooled.collect();
+        facts.last_id = facts.last_id.max(queue.last_id());
+        let numbers = Numbers::new(numbers);
+        let lived_ms = facts.lived_ms.max(queue.lived_ms()).max(numbers.lived_ms());
+        let lived = (now.mono_ms, lived_ms);
+        let link = Link::new(&facts, now);
+        let network = Network { known: Known::new(known), timelock_ends: None };
+        let phone = Phone::new(boot, facts.account.as_ref(), &facts.phone, now);
+        let backlog = Backlog::new(facts.backlog, boot, now);
+        let mut core = Core {
+            config,
+            started_at: now.wall_ms,
+            now,
+            lived,
+            store,
+            clockwork: Clockwork::new(now),
+            facts,
+            queue,
+            flights: BTreeMap::new(),
+            spooled,
+            preparations: BTreeMap::new(),
+            rounds: 0,
+            pacer,
+            numbers,
+            callers: VecDeque::new(),
+            uploads: uploads::Uploads::default(),
+            link,
+            network,
+            phone,
+            backlog,
+            draining: false,
+            draining_since: 0,
+            drainers: Vec::new(),
+            told: None,
+            out: Out::default(),
+        };
+        core.out.slots = slots_changed;
+        core.restore_timelock(now);
+        core.apply_slowdown();
+        core.seed_known();
+        let now = core.advance(now);
+        // Whether these left before the daemon died cannot be known.
+        core.all_unanswered(now);
+        let actions = core.settle(now);
+        (core, actions)
+    }
+
+    /// Takes one input. Time that has passed is dealt with too, so that an input that
+    /// overtakes its tick loses nothing.
+    pub fn handle(&mut self, input: Input, now: Now) -> Actions {
+        let now = self.advance(now);
+        match input {
+            Input::Request { token, request } => self.request(token, request, now),
+            Input::Session(event) => self.session_event(event, now),
+            Input::Prepared(prepared) => self.prepared(prepared, now),
+            Input::Tick => {}
+        }
+        self.settle(now)
+    }
+
+    /// Takes another configuration. What is spent stays spent, and what is accepted stays
+    /// accepted.
+    pub fn set_config(&mut self, config: CoreConfig, now: Now) -> Actions {
+        let now = self.advance(now);
+        self.pacer.configure(config.pace_limit, config.window_ms);
+        self.config = config;
+        self.settle(now)
+    }
+
+    /// Whether the core drains and no attempt is in flight.
+    pub fn is_drained(&self) -> bool {
+        self.draining && self.queue.sending_len() == 0
+    }
+
+    fn advance(&mut self, now: Now) -> Now {
+        self.clockwork.note(now);
+        self.now = Now { mono_ms: now.mono_ms.max(self.now.mono_ms), ..now };
+        let (began, before) = self.lived;
+        self.queue.live_to(before.saturating_add(self.now.mono_ms.saturating_sub(began)));
+        self.queue.turn_to(self.now.wall_ms);
+        self.now
+    }
+
+    /// What follows from the state as it is now; then hands out what has gathered.
+    fn settle(&mut self, now: Now) -> Actions {
+        self.pass_time(now);
+        self.pass_check_time(now);
+        self.trim(now);
+        self.drive_link(now);
+        self.drive_preparations(now);
+        self.phone_of_account(now);
+        // Before anything leaves without an answer: only a question finds out that the
+        // network answers again. And after: what has left makes room for others.
+        self.ask_about_numbers(now);
+        self.dispatch(now);
+        self.ask_about_numbers(now);
+        self.drive_uploads(now);
+        self.finish_drain();
+        let key = self.status_key();
+        if self.told.as_ref() != Some(&key) {
+            self.link.note_state(&self.facts, now);
+            self.told = Some(key);
+            self.out.event(api::Event::Status { status: Box::new(self.status(now)) });
+        }
+        if self.out.facts {
+            self.facts.lived_ms = self.queue.lived_ms();
+            self.facts.phone = self.phone_facts();
+            self.facts.backlog = self.backlog;
+        }
+        let out = std::mem::take(&mut self.out);
+        out.into_actions(&self.queue, &self.numbers, &self.pacer, &self.facts)
+    }
+
+    fn request(&mut self, token: Token, request: Request, now: Now) {
+        match request {
+            Request::Submit(submission) => {
+                let file = submission.file.as_ref().map(|file| file.spool.clone());
+                let result = self.submit(*submission, now);
+                // What is not accepted, or was there already, leaves no file behind.
+                if !result.as_ref().is_ok_and(|sent| !sent.duplicate) {
+                    self.out.unspool.extend(file);
+                }
+                self.reply(token, result.map(|sent| Answer::Sent(Box::new(sent))));
+            }
+            Request::Cancel { ids, filter, dry_run } => {
+                let result = self.cancel(ids, &filter, dry_run, now);
+                self.reply(token, Ok(Answer::Cancelled(result)));
+            }
+            Request::Clear { filter, dry_run } => {
+                let result = self.clear(&filter, dry_run, now);
+                self.reply(token, Ok(Answer::Cleared(result)));
+            }
+            Request::Retry { filter, dry_run } => {
+                let result = self.retry(&filter, dry_run, now);
+                self.reply(token, Ok(Answer::Retried(result)));
+            }
+            Request::Check { numbers, fresh } => self.check(token, numbers, fresh, now),
+            Request::Restore { filter, dry_run } => {
+                let result = self.restore(&filter, dry_run, now);
+                self.reply(token, Ok(Answer::Restored(result)));
+            }
+            Request::Pause => {
+                self.set_paused(true, now);
+                self.reply_status(token, now);
+            }
+            Request::Resume => {
+                self.set_paused(false, now);
+                self.reply_status(token, now);
+            }
+            Request::Pair { phone } => self.pair(token, phone, now),
+            Request::Reconnect => {
+                let result = self.reconnect(now);
+                self.reply_session(token, result, now);
+            }
+            Request::Takeover => {
+                let result = self.takeover(now);
+                self.reply_session(token, result, now);
+            }
+            Request::Logout => {
+                let result = self.logout();
+                self.reply_session(token, result, now);
+            }
+            Request::Heartbeat(report) => {
+                let result = self.heartbeat(*report, now);
+                self.reply(token, result.map(|status| Answer::Phone(Box::new(status))));
+            }
+            Request::Release => {
+                self.release(now);
+                self.reply_status(token, now);
+            }
+            Request::Drain => self.drain(token),
+        }
+    }
+
+    fn reply(&mut self, token: Token, result: Result<Answer, api::Error>) {
+        self.out.replies.push(Effect::Reply { token, result });
+    }
+
+    fn reply_status(&mut self, token: Token, now: Now) {
+        let status = self.status(now);
+        self.reply(token, Ok(Answer::Status(Box::new(status))));
+    }
+
+    /// A session request's answer shows the run that it starts.
+    fn reply_session(&mut self, token: Token, result: Result<(), api::Error>, now: Now) {
+        match result {
+            Ok(()) => {
+                self.drive_link(now);
+                self.reply_status(token, now);
+            }
+            Err(error) => self.reply(token, Err(error)),
+        }
+    }
+
+    fn drain(&mut self, token: Token) {
+        if !self.draining {
+            self.draining_since = self.now.wall_ms;
+        }
+        self.draining = true;
+        // For how long the daemon has lived.
+        self.out.facts = true;
+        self.drainers.push(token);
+        self.fail_pairing(requests::shutting_down());
+    }
+
+    fn finish_drain(&mut self) {
+        if !self.is_drained() {
+            return;
+        }
+        for token in std::mem::take(&mut self.drainers) {
+            self.reply(token, Ok(Answer::Draining));
+        }
+        self.close_run(link::Closing::Done);
+    }
+
+    fn command(&mut self, command: SessionCommand) {
+        self.out.commands.push(command);
+    }
+
+    /// Notes that a message changed: its record is written, its subscribers are told.
+    fn touch(&mut self, id: MessageId, now: Now) {
+        self.out.put.insert(id);
+        self.track_file(id);
+        if let Some(message) = self.message(id, now) {
+            self.out.event(api::Event::Message { message: Box::new(message) });
+        }
+    }
+}

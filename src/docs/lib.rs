@@ -1,0 +1,38 @@
+//! The man pages of the programs and of the configuration, the comments behind the
+//! configuration's keys, and the shells' completions: made from the definitions, committed
+//! in contrib/, and compared with what is committed. Says nothing of its own that a
+//! definition says already. All of it is tests: it is built and shipped with nothing.
+//!
+//! Everything is written anew by `UPDATE_EXPECT=1 cargo test -p tetherd-docs`.
+//!
+//! - `page`: text as it is written here (a few marks of Markdown) -> roff.
+//! - `commands`: clap's definitions -> roff. `completions`: the same -> shells.
+//! - `keys`: contrib/tetherd.toml, whose comments are the prose, and the key table ->
+//!   roff, and what each key takes.
+//! - `pages`: what the pages consist of; *.md here: what no definition says.
+
+#![cfg(test)]
+
+mod commands;
+mod completions;
+mod contract;
+mod keys;
+mod packaging;
+mod page;
+mod pages;
+mod readme;
+
+/// The words of a line of a shell script, without its comment.
+pub(crate) fn words(line: &str) -> Vec<String> {
+    let line = line.split(" #").next().unwrap();
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for c in line.trim().chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ' ' if !quoted => words.push(String::new()),
+            c => words.last_mut().unwrap().push(c),
+        }
+    }
+    words
+}

@@ -1,0 +1,127 @@
+//! What the pages consist of, and that what no definition says is true as well.
+
+use roff::Roff;
+
+use super::{commands, keys, page, words};
+use expect_test::expect_file;
+use tetherd::config::paths::{KEY_CREDENTIAL, SYSTEM_CONFIG, SYSTEM_SOCKET, SYSTEM_STATE_DIR};
+use tetherd_api::exit::ExitCode;
+
+const TETHERCTL: &str = include_str!("tetherctl.1.md");
+const TETHERD: &str = include_str!("tetherd.8.md");
+const TETHERD_TOML: &str = include_str!("tetherd.toml.5.md");
+
+/// A part of tetherctl(1) that is made.
+fn of_tetherctl(part: &str, roff: &mut Roff) {
+    match part {
+        "options" => commands::options(roff, &commands::tetherctl()),
+        "commands" => commands::commands(roff, &commands::tetherctl()),
+        "conditions" => commands::conditions(roff),
+        "exit" => exits(roff, ExitCode::for_tetherctl),
+        other => panic!("tetherctl(1) has no part {other}"),
+    }
+}
+
+fn of_tetherd(part: &str, roff: &mut Roff) {
+    match part {
+        "options" => commands::options(roff, &commands::tetherd()),
+        "commands" => commands::commands(roff, &commands::tetherd()),
+        "exit" => exits(roff, ExitCode::for_tetherd),
+        other => panic!("tetherd(8) has no part {other}"),
+    }
+}
+
+fn of_the_configuration(part: &str, roff: &mut Roff) {
+    match part {
+        "file" => keys::about_the_file(roff),
+        "keys" => keys::all(roff),
+        other => panic!("tetherd.toml(5) has no part {other}"),
+    }
+}
+
+fn exits(roff: &mut Roff, meaning: fn(ExitCode) -> &'static str) {
+    // A build without the feature `sim` has no `demo`.
+    let told = ExitCode::ALL.into_iter().map(|code| (code, meaning(code)));
+    for (code, meaning) in told.filter(|(_, m)| !m.is_empty() && !m.starts_with("demo ")) {
+        page::term(roff, &[format!("`{code}`")]);
+        let mut letters = meaning.chars();
+        let first = letters.next().unwrap().to_uppercase();
+        page::sentences(roff, &format!("{}{}.", first, letters.as_str()));
+    }
+}
+
+#[test]
+fn the_pages_are_those_of_the_definitions() {
+    for (name, text, part) in [
+        ("tetherctl.1", TETHERCTL, of_tetherctl as fn(&str, &mut Roff)),
+        ("tetherd.8", TETHERD, of_tetherd),
+        ("tetherd.toml.5", TETHERD_TOML, of_the_configuration),
+    ] {
+        let page = page::page(name, text, part);
+        expect_file![format!("../../contrib/man/{name}")].assert_eq(&page);
+    }
+}
+
+#[test]
+fn the_example_says_behind_each_key_what_it_takes() {
+    expect_file!["../../contrib/tetherd.toml"].assert_eq(&keys::example());
+}
+
+#[test]
+fn every_command_in_the_pages_is_one() {
+    let shown = |text: &'static str| text.lines().filter_map(|line| line.strip_prefix("    "));
+    let mut commands = 0;
+    for line in shown(TETHERCTL).chain(shown(TETHERD)).chain(shown(TETHERD_TOML)) {
+        for part in line.split(['|', ';']).map(str::trim) {
+            match words(part).first().map(String::as_str) {
+                Some("tetherctl") if !part.contains("COMMAND") => {
+                    <tetherd::ctl::cli::Args as clap::Parser>::try_parse_from(words(part)).unwrap();
+                }
+                Some("tetherd") if !part.contains("COMMAND") => {
+                    <tetherd::config::args::Args as clap::Parser>::try_parse_from(words(part))
+                        .unwrap();
+                }
+                Some(_) | None => continue,
+            }
+            commands += 1;
+        }
+    }
+    assert!(commands >= 14, "{commands}");
+}
+
+#[test]
+fn a_configuration_that_is_shown_is_one() {
+    let (_, shown) = TETHERD_TOML.split_once("# EXAMPLES\n").unwrap();
+    let lines = shown.lines().filter_map(|line| line.strip_prefix("    "));
+    let text: Vec<&str> = lines.collect();
+    let env = tetherd::config::Environment::system();
+    assert!(text.len() > 3);
+    tetherd::config::Config::from_text(&text.join("\n"), None, &env).unwrap();
+}
+
+#[test]
+fn the_pages_name_the_files_the_variables_and_the_credential() {
+    let (_, variables) = TETHERD.split_once("# ENVIRONMENT\n").unwrap();
+    let (variables, _) = variables.split_once("\n# ").unwrap();
+    let read = include_str!("../config/paths.rs").lines().flat_map(|line| {
+        let named = line.split(['"']).skip(1).step_by(2);
+        named.filter(|_| line.contains("path(\"") || line.contains("absolute(\""))
+    });
+    let read: Vec<&str> = read.filter(|name| !name.contains('/')).collect();
+    assert!(read.len() >= 8, "{read:?}");
+    for name in read {
+        assert!(variables.contains(&format!("`{name}`")), "{name}");
+    }
+    for path in [SYSTEM_CONFIG, SYSTEM_SOCKET, SYSTEM_STATE_DIR, KEY_CREDENTIAL] {
+        assert!(TETHERD.contains(path), "{path}");
+    }
+    assert!(TETHERCTL.contains(SYSTEM_SOCKET));
+}
+
+#[test]
+fn what_a_restart_does_not_mend_is_what_the_unit_says() {
+    let unit = include_str!("../../systemd/system/tetherd.service");
+    let codes = unit.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus="));
+    let codes = codes.unwrap().replace(' ', ", ");
+    assert!(TETHERD.contains(&format!("exit codes {codes}")), "{codes}");
+}
