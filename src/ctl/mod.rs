@@ -2,7 +2,7 @@
 //! as the wire's JSON.
 //!
 //! Owns the command line ([`cli`]), what people read ([`render`], [`qr`]) and the exit
-//! codes of failures ([`failure`]). Knows the daemon through [`crate::rpc`] only (but for
+//! codes of failures ([`failure`]). Knows the daemon through `tetherd_api` only (but for
 //! the [`doctor`], who also looks around it), keeps nothing, and never repeats a call.
 
 pub mod cli;

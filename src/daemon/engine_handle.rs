@@ -105,7 +105,7 @@ pub enum QueryAnswer {
 pub struct Subscription {
     /// `status`, a `message` for each live message, `snapshot_end`.
     pub snapshot: Vec<EventFrame>,
-    /// Changes. Bounded to [`SUBSCRIBER_EVENTS_MAX`]; ends when the subscriber lags.
+    /// Changes. Bounded to [`api::SUBSCRIBER_EVENTS_MAX`]; ends when the subscriber lags.
     pub events: mpsc::Receiver<EventFrame>,
     /// Set before the events end, if they end because the subscriber lagged.
     pub lagged: Arc<AtomicBool>,
