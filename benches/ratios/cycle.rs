@@ -1,11 +1,11 @@
 //! The core alone: one message after the other from acceptance to `read`, while a
 //! constant number waits behind it.
 
-use tetherd_core::io::{
-    Body, BootId, Effect, Facts, Input, Now, Outgoing, ReceiptKind, Request, Restored,
-    SessionCommand, SessionEvent, Submission, Token,
-};
+use tetherd_core::action::{Effect, Outgoing, SessionCommand};
+use tetherd_core::event::{Body, Input, ReceiptKind, Request, SessionEvent, Submission, Token};
+use tetherd_core::facts::{Facts, Restored};
 use tetherd_core::message::{Digest, WaMessageId};
+use tetherd_core::time::{BootId, Now};
 use tetherd_core::{Core, CoreConfig};
 
 const ACCOUNT: &str = "15550100@s.whatsapp.net";

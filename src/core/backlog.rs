@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Core;
 use crate::diagnosis::hold;
-use crate::io::{BootId, Now};
-use crate::moment::Moment;
+use crate::time::Timestamp;
+use crate::time::{BootId, Now};
 use tetherd_api::{Hold, HoldKind};
 
 /// What is kept of it.
@@ -15,7 +15,7 @@ use tetherd_api::{Hold, HoldKind};
 #[serde(default)]
 pub struct Backlog {
     /// Since when messages wait while something holds them.
-    pub(crate) held: Option<Moment>,
+    pub(crate) held: Option<Timestamp>,
     /// What waited too long to leave unasked.
     pub(crate) stale: Option<Stale>,
 }
@@ -54,7 +54,7 @@ impl Core {
         let held = waits && (!self.link.can_send() || self.phone_holds());
         match self.backlog.held {
             None if held => {
-                self.backlog.held = Some(Moment::new(self.phone.boot, now));
+                self.backlog.held = Some(Timestamp::new(self.phone.boot, now));
                 self.out.facts = true;
             }
             Some(since) if !held => {
@@ -72,17 +72,17 @@ impl Core {
     /// How long the oldest of those that wait has been waiting, in the daemon's life.
     /// Of a wait that began in an earlier life, only that it is at least so long.
     fn longest_wait_ms(&self) -> u64 {
-        let lived = self.queue.lived_ms();
-        let waiting = self.queue.heads().map(|m| lived.saturating_sub(m.changed_lived_ms));
+        let uptime_ms = self.queue.uptime_ms();
+        let waiting = self.queue.heads().map(|m| uptime_ms.saturating_sub(m.changed_uptime_ms));
         let longest = waiting.max().unwrap_or(0);
         // What came from an earlier life may have waited while the daemon was down.
-        if longest >= self.now.mono_ms.saturating_sub(self.lived.0) { u64::MAX } else { longest }
+        if longest >= self.uptime.this_run(self.now) { u64::MAX } else { longest }
     }
 
     /// `queue.release`: what waits may leave. While something still holds it, the wait
     /// counts from now.
     pub(crate) fn release(&mut self, now: Now) {
-        let held = self.backlog.held.map(|_| Moment::new(self.phone.boot, now));
+        let held = self.backlog.held.map(|_| Timestamp::new(self.phone.boot, now));
         let released = Backlog { held, stale: None };
         self.out.facts |= self.backlog != released;
         self.backlog = released;

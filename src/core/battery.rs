@@ -5,9 +5,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Core;
-use crate::io::Now;
-use crate::moment::Moment;
 use crate::phone::{Phone, PhoneConfig};
+use crate::time::Now;
+use crate::time::Timestamp;
 use tetherd_api::{self as api, BatteryLevel};
 
 /// A report may say that it was made so much later than now: clocks differ.
@@ -45,8 +45,8 @@ pub struct Report {
     pub(crate) charging: Option<bool>,
     pub(crate) network: Option<String>,
     pub(crate) source: Option<String>,
-    pub(crate) measured: Moment,
-    pub(crate) received: Moment,
+    pub(crate) measured: Timestamp,
+    pub(crate) received: Timestamp,
 }
 
 /// A checked `phone.heartbeat`.
@@ -103,12 +103,12 @@ impl Core {
                 .remedy("set the clock of whoever reports, or leave `at` out"));
         }
         let age = at.map_or(0, |at| u64::try_from(now.wall_ms.saturating_sub(at)).unwrap_or(0));
-        let measured = Moment::ago(age, self.phone.boot, now);
+        let measured = Timestamp::ago(age, self.phone.boot, now);
         let known = &mut self.phone.known;
         if known.report.as_ref().is_some_and(|last| last.measured.is_later_than(measured)) {
             return Ok(self.phone_status(now));
         }
-        let received = Moment::new(self.phone.boot, now);
+        let received = Timestamp::new(self.phone.boot, now);
         let connected = network.as_deref().is_some_and(|network| network != "none");
         // Only a hint that asking again is worth the while: whoever reports may be wrong,
         // or sit beside the phone and not on it.

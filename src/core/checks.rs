@@ -5,14 +5,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Core;
+use crate::action::{Answer, Change, SessionCommand};
 use crate::diagnosis::clause;
-use crate::io::{Answer, Change, Now, SessionCommand, SessionEvent, Token};
+use crate::event::{SessionEvent, Token};
 use crate::message::{ChatId, Message};
 use crate::number::{
     CHECK_BATCH_MAX, CheckFailure, CheckFailureKind, CheckOutcome, CheckTicket, KnownBy,
     KnownNumber, Number,
 };
 use crate::numbers::ChecksHealth;
+use crate::time::Now;
 use tetherd_api::{
     self as api, CheckResult, CheckedNumber, MessageId, Presence, Reason, ReasonKind, State, Time,
 };
@@ -67,7 +69,7 @@ impl Core {
     }
 
     fn known_now(&self, number: &Number) -> Option<&KnownNumber> {
-        self.numbers.fresh(number, &self.config, self.now, self.queue.lived_ms())
+        self.numbers.fresh(number, &self.config, self.now, self.queue.uptime_ms())
     }
 
     // What time brings about.
@@ -267,8 +269,8 @@ impl Core {
     }
 
     fn learn(&mut self, number: Number, on_network: bool, source: KnownBy, now: Now) {
-        let lived_ms = self.queue.lived_ms();
-        let gone = self.numbers.learn(number.clone(), on_network, source, now, lived_ms);
+        let uptime_ms = self.queue.uptime_ms();
+        let gone = self.numbers.learn(number.clone(), on_network, source, now, uptime_ms);
         self.out.numbers.extend(gone);
         self.out.numbers.insert(number.clone());
         let answer = CheckedNumber {
@@ -286,7 +288,7 @@ impl Core {
     pub(crate) fn number_answered(&mut self, chat: &ChatId, now: Now) {
         if let Some(number) = Number::of(chat)
             && self.config.check_numbers
-            && self.numbers.is_news(&number, now, self.queue.lived_ms())
+            && self.numbers.is_news(&number, now, self.queue.uptime_ms())
         {
             self.learn(number, true, KnownBy::Receipt, now);
         }

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::Core;
-use crate::io::{Now, Selection};
+use crate::event::Selection;
 use crate::message::Message;
+use crate::time::Now;
 use tetherd_api::{self as api, MessageId, State};
 
 /// What a filter without states means where messages are withdrawn: all that have not
@@ -92,7 +93,7 @@ impl Core {
     /// Withdraws these, which can all be. Answers until when they can be brought back.
     fn withdraw(&mut self, ids: &[MessageId], now: Now) -> Option<api::Time> {
         let undo = self.config.undo_ms;
-        let undo_until = (undo > 0).then(|| self.queue.lived_ms().saturating_add(undo));
+        let undo_until = (undo > 0).then(|| self.queue.uptime_ms().saturating_add(undo));
         for id in ids {
             if let Some(Ok(())) = self.queue.change(*id, |m| m.cancel(undo_until, now.wall_ms)) {
                 self.settle_message(*id, now);
@@ -128,11 +129,11 @@ impl Core {
         dry_run: bool,
         now: Now,
     ) -> api::RestoreResult {
-        let lived_ms = self.queue.lived_ms();
+        let uptime_ms = self.queue.uptime_ms();
         let mut result = api::RestoreResult { restored: Vec::new(), no_place: Vec::new(), dry_run };
         let mut places = self.places();
         let mut shelf = self.config.parked_max.saturating_sub(self.queue.parked_len());
-        for id in self.in_order(|m| filter.matches_withdrawn(m, lived_ms, now)) {
+        for id in self.in_order(|m| filter.matches_withdrawn(m, uptime_ms, now)) {
             let parked = self
                 .queue
                 .get(id)
@@ -180,8 +181,9 @@ impl Selection {
 
     /// Whether a cancelled message can be brought back and fits: by the state and the
     /// reason that it had.
-    fn matches_withdrawn(&self, message: &Message, lived_ms: u64, now: Now) -> bool {
-        let Some(undo) = message.undo.as_ref().filter(|undo| undo.until_lived_ms > lived_ms) else {
+    fn matches_withdrawn(&self, message: &Message, uptime_ms: u64, now: Now) -> bool {
+        let Some(undo) = message.undo.as_ref().filter(|undo| undo.until_uptime_ms > uptime_ms)
+        else {
             return false;
         };
         let reason = undo.reason.as_ref().map(|reason| reason.kind);

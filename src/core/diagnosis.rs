@@ -1,7 +1,7 @@
 //! Why messages wait, in sentences. Names no chat, no number and no text.
 
 use crate::Core;
-use crate::io::Now;
+use crate::time::Now;
 use tetherd_api::{Hold, HoldKind, SessionState, Time};
 
 impl Core {

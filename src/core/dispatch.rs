@@ -2,9 +2,12 @@
 //! when and why to come back.
 
 use crate::Core;
-use crate::io::{Now, Outgoing, SentFile, SessionCommand, Wake};
-use crate::link::{Closing, Link, Phase, Run, doubled};
+use crate::action::{Outgoing, SessionCommand, Wake};
+use crate::link::{Closing, Link, Phase, Run};
+use crate::media::SentFile;
 use crate::message::{Attempt, Message};
+use crate::time::Now;
+use crate::time::doubled;
 use tetherd_api::{self as api, MessageId, PairEnd, State};
 
 /// History is looked through for what is too old at most this often.

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Core;
 use crate::causes::causes;
-use crate::io::Now;
 use crate::preparing::LinkWarning;
 use crate::situation::{Down, Group, Pacing, Phone, Session, Situation};
+use crate::time::Now;
 use tetherd_api::{self as api, MessageId, Reason, ReasonKind, SessionState, State};
 
 impl Core {
@@ -38,7 +38,7 @@ impl Core {
             },
             backlog_since: self.backlog.stale.map(|stale| stale.since),
             paused_since: self.facts.paused_since,
-            clock_jump: self.clockwork.jump(),
+            clock_jump: self.clock_jumps.last(),
             pacing: self.pacing_situation(now),
             ..Situation::default()
         };

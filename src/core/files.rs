@@ -2,7 +2,7 @@
 //! what lists show of a message that is no text.
 
 use crate::Core;
-use crate::io::Body;
+use crate::event::Body;
 use crate::message::{Message, is_restorable};
 use crate::requests::shutting_down;
 use tetherd_api::{ContactCard, Error, Kind, Location, MessageId, PREVIEW_CHARS_MAX, State};

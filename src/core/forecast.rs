@@ -4,8 +4,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::Core;
-use crate::io::Now;
 use crate::queue::Place;
+use crate::time::Now;
 use tetherd_api::{MessageId, State};
 
 /// Worked out once for a whole list.

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use sha2::{Digest as _, Sha256};
 
 use crate::Core;
-use crate::io::Change;
+use crate::action::Change;
 use crate::message::ChatId;
 
 /// Chats on one page: a page is rewritten with each new chat, so it is small.

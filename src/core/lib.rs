@@ -3,7 +3,7 @@
 //! Pure: no clock, no disk, no network, no randomness, no task. Time and dice come
 //! in with the inputs, so that every run can be replayed.
 //!
-//! - [`io`], [`session`]: what goes in and what comes out. `out` puts it into order.
+//! - [`event`], [`action`]: what goes in and what comes out. [`facts`]: what is kept.
 //! - [`config`]: what it can be told to do otherwise.
 //! - [`message`], [`life`]: a message, and which state follows which.
 //! - `queue`: all messages and their order. [`pacer`]: when an attempt may leave.
@@ -23,38 +23,41 @@
 //! - `dispatch`: what time alone brings about, and the next attempt.
 //! - `explaining` takes a `situation`, of which `causes` makes what `explain` answers.
 //! - `query`, `forecast`, `diagnosis`: answers for readers, in the wire's types.
-//! - [`moment`], `clockwork`: times that outlive a restart, and clocks that jump.
+//! - [`time`]: clocks, times that outlive a restart, and clocks that jump.
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::action::ActionBuffer;
+use crate::action::{Actions, Answer, Effect, SessionCommand};
 use crate::backlog::Backlog;
-use crate::clockwork::Clockwork;
-use crate::io::{
-    Actions, Answer, BootId, Effect, Facts, Input, Now, Request, Restored, SessionCommand, Token,
-};
+use crate::event::{Input, Request, Token};
+use crate::facts::{Facts, Restored};
 use crate::known::Known;
 use crate::link::Link;
 use crate::message::SpoolId;
 use crate::network::Network;
 use crate::numbers::Numbers;
-use crate::out::Out;
 use crate::pacer::Pacer;
 use crate::phone::Phone;
 use crate::query::StatusKey;
 use crate::queue::Queue;
+use crate::time::{BootId, Now};
+use crate::time::{ClockJumps, Uptime};
 use tetherd_api::{self as api, MessageId};
 
+pub mod action;
 pub mod backlog;
 pub mod battery;
 pub(crate) mod causes;
 pub mod checks;
 pub(crate) mod cleaning;
-pub(crate) mod clockwork;
 pub mod config;
 pub(crate) mod conflict;
 pub(crate) mod diagnosis;
 pub(crate) mod dispatch;
+pub mod event;
 pub(crate) mod explaining;
+pub mod facts;
 pub mod files;
 pub(crate) mod forecast;
 pub(crate) mod gates;
@@ -64,11 +67,9 @@ pub mod life;
 pub(crate) mod link;
 pub mod media;
 pub mod message;
-pub mod moment;
 pub mod network;
 pub mod number;
 pub mod numbers;
-pub(crate) mod out;
 pub(crate) mod overdue;
 pub mod pacer;
 pub mod phone;
@@ -79,13 +80,13 @@ pub(crate) mod query;
 pub(crate) mod queue;
 mod redacted;
 pub(crate) mod requests;
-pub mod session;
 pub(crate) mod session_events;
 pub(crate) mod session_requests;
 pub(crate) mod situation;
 pub(crate) mod slowdown;
 #[cfg(test)]
 mod tests;
+pub mod time;
 pub mod timelock;
 pub(crate) mod uploads;
 
@@ -102,10 +103,9 @@ pub struct Core {
     started_at: i64,
     /// The time of the last input; monotonic time never goes back here.
     now: Now,
-    /// When this life began, monotonic, and how long those before it lasted.
-    lived: (u64, u64),
+    uptime: Uptime,
     store: api::StoreStatus,
-    clockwork: Clockwork,
+    clock_jumps: ClockJumps,
     facts: Facts,
     queue: Queue,
     /// What is known about attempts beyond what is stored.
@@ -132,7 +132,7 @@ pub struct Core {
     drainers: Vec<Token>,
     /// What the subscribers know of the status.
     told: Option<StatusKey>,
-    out: Out,
+    out: ActionBuffer,
 }
 
 impl Core {
@@ -148,8 +148,8 @@ impl Core {
         let spooled = spooled.collect();
         facts.last_id = facts.last_id.max(queue.last_id());
         let numbers = Numbers::new(numbers);
-        let lived_ms = facts.lived_ms.max(queue.lived_ms()).max(numbers.lived_ms());
-        let lived = (now.mono_ms, lived_ms);
+        let uptime_ms = facts.uptime_ms.max(queue.uptime_ms()).max(numbers.uptime_ms());
+        let uptime = Uptime::new(uptime_ms, now);
         let link = Link::new(&facts, now);
         let network = Network { known: Known::new(known), timelock_ends: None };
         let phone = Phone::new(boot, facts.account.as_ref(), &facts.phone, now);
@@ -158,9 +158,9 @@ impl Core {
             config,
             started_at: now.wall_ms,
             now,
-            lived,
+            uptime,
             store,
-            clockwork: Clockwork::new(now),
+            clock_jumps: ClockJumps::new(now),
             facts,
             queue,
             flights: BTreeMap::new(),
@@ -179,7 +179,7 @@ impl Core {
             draining_since: 0,
             drainers: Vec::new(),
             told: None,
-            out: Out::default(),
+            out: ActionBuffer::default(),
         };
         core.out.slots = slots_changed;
         core.restore_timelock(now);
@@ -220,10 +220,9 @@ impl Core {
     }
 
     fn advance(&mut self, now: Now) -> Now {
-        self.clockwork.note(now);
+        self.clock_jumps.on_time(now);
         self.now = Now { mono_ms: now.mono_ms.max(self.now.mono_ms), ..now };
-        let (began, before) = self.lived;
-        self.queue.live_to(before.saturating_add(self.now.mono_ms.saturating_sub(began)));
+        self.queue.set_uptime(self.uptime.at(self.now));
         self.queue.turn_to(self.now.wall_ms);
         self.now
     }
@@ -250,7 +249,7 @@ impl Core {
             self.out.event(api::Event::Status { status: Box::new(self.status(now)) });
         }
         if self.out.facts {
-            self.facts.lived_ms = self.queue.lived_ms();
+            self.facts.uptime_ms = self.queue.uptime_ms();
             self.facts.phone = self.phone_facts();
             self.facts.backlog = self.backlog;
         }
@@ -344,7 +343,7 @@ impl Core {
             self.draining_since = self.now.wall_ms;
         }
         self.draining = true;
-        // For how long the daemon has lived.
+        // The uptime.
         self.out.facts = true;
         self.drainers.push(token);
         self.fail_pairing(requests::shutting_down());

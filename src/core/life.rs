@@ -218,7 +218,7 @@ impl Message {
         true
     }
 
-    /// preparing, queued, parked -> cancelled. Until `undo_until`, in lived milliseconds, it
+    /// preparing, queued, parked -> cancelled. Until `undo_until`, in milliseconds of uptime, it
     /// can be brought back.
     pub fn cancel(&mut self, undo_until: Option<u64>, wall_ms: i64) -> Result<(), IllegalStep> {
         if !self.can_be_cancelled() {
@@ -226,7 +226,7 @@ impl Message {
         }
         let (state, reason) = (self.state, self.reason.take());
         self.enter(State::Cancelled, None, wall_ms);
-        self.undo = undo_until.map(|until_lived_ms| Undo { until_lived_ms, state, reason });
+        self.undo = undo_until.map(|until_uptime_ms| Undo { until_uptime_ms, state, reason });
         Ok(())
     }
 

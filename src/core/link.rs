@@ -4,7 +4,10 @@
 use std::fmt;
 
 use crate::config::CoreConfig;
-use crate::io::{EndReason, Facts, Now, Offer, Token};
+use crate::event::{EndReason, Offer, Token};
+use crate::facts::Facts;
+use crate::time::Now;
+use crate::time::doubled;
 use tetherd_api::{PairOffer, SessionState, Time};
 
 /// Restarts at the server's wish that are followed at once, until a connection holds.
@@ -211,11 +214,6 @@ impl Link {
             self.restarts = 0;
         }
     }
-}
-
-/// `first * 2^times`, at most `cap`.
-pub(crate) fn doubled(first: u64, times: u32, cap: u64) -> u64 {
-    1_u64.checked_shl(times).map_or(cap, |factor| first.saturating_mul(factor)).min(cap)
 }
 
 /// An offer as the wire shows it.

@@ -191,9 +191,9 @@ pub struct Message {
     pub accepted_at: i64,
     /// Wall milliseconds.
     pub changed_at: i64,
-    /// When that was, in the daemon's lived milliseconds: what its age is counted from.
-    #[serde(default)]
-    pub changed_lived_ms: u64,
+    /// When that was, in milliseconds of uptime: what its age is counted from.
+    #[serde(default, rename = "changed_lived_ms")]
+    pub changed_uptime_ms: u64,
     /// Wall milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<i64>,
@@ -214,8 +214,9 @@ fn is_zero(count: &u32) -> bool {
 /// the while.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undo {
-    /// Until when, in the daemon's lived milliseconds.
-    pub until_lived_ms: u64,
+    /// Until when, in milliseconds of uptime.
+    #[serde(rename = "until_lived_ms")]
+    pub until_uptime_ms: u64,
     /// Where it stood.
     pub state: State,
     /// Why.

@@ -5,9 +5,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Core;
-use crate::io::Now;
 use crate::known::Known;
 use crate::situation::{self, Situation};
+use crate::time::Now;
 
 /// Codes whose counts are kept; beyond it the one that was seen longest ago is forgotten.
 pub(crate) const REFUSAL_CODES_MAX: usize = 16;
@@ -15,26 +15,31 @@ pub(crate) const REFUSAL_CODES_MAX: usize = 16;
 /// An hour, in milliseconds.
 pub(crate) const HOUR_MS: u64 = 60 * 60 * 1_000;
 
-/// What is kept over restarts. Spans are counted in lived milliseconds: neither a clock
+/// What is kept over restarts. Spans are counted in milliseconds of uptime: neither a clock
 /// that is set nor a restart refills a budget.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NetworkFacts {
-    /// When another session took over, lived milliseconds, the oldest first.
-    pub replaced_lived_ms: Vec<u64>,
-    /// When the session was taken back by itself, lived milliseconds, the oldest first.
-    pub automatic_lived_ms: Vec<u64>,
-    /// When it was taken back by command, lived milliseconds, the oldest first.
-    pub manual_lived_ms: Vec<u64>,
-    /// When it is to be taken back by itself, lived milliseconds, if the budget allows.
-    pub takeover_due_lived_ms: Option<u64>,
+    /// When another session took over, milliseconds of uptime, the oldest first.
+    #[serde(rename = "replaced_lived_ms")]
+    pub replaced_uptime_ms: Vec<u64>,
+    /// When the session was taken back by itself, milliseconds of uptime, the oldest first.
+    #[serde(rename = "automatic_lived_ms")]
+    pub automatic_uptime_ms: Vec<u64>,
+    /// When it was taken back by command, milliseconds of uptime, the oldest first.
+    #[serde(rename = "manual_lived_ms")]
+    pub manual_uptime_ms: Vec<u64>,
+    /// When it is to be taken back by itself, milliseconds of uptime, if the budget allows.
+    #[serde(rename = "takeover_due_lived_ms")]
+    pub takeover_due_uptime_ms: Option<u64>,
     /// Messages to new contacts wait.
     pub timelock: Option<Timelock>,
-    /// Timelocks that had to be guessed, in a row, and when the last began (lived).
+    /// Timelocks that had to be guessed, in a row, and when the last began (uptime).
     pub timelock_guesses: (u32, u64),
-    /// When the last timelock ended, lived milliseconds, while what it refused is still
+    /// When the last timelock ended, milliseconds of uptime, while what it refused is still
     /// to be put back.
-    pub timelock_ended_lived_ms: Option<u64>,
+    #[serde(rename = "timelock_ended_lived_ms")]
+    pub timelock_ended_uptime_ms: Option<u64>,
     /// The server asked to slow down, now or some time ago.
     pub slowdown: Option<Slowdown>,
     /// Refusals of messages, by code.
@@ -70,8 +75,9 @@ pub enum TimelockSource {
 pub struct Slowdown {
     /// When the pause that stands, or stood last, began, wall milliseconds.
     pub since: i64,
-    /// When it ends, lived milliseconds.
-    pub until_lived_ms: u64,
+    /// When it ends, milliseconds of uptime.
+    #[serde(rename = "until_lived_ms")]
+    pub until_uptime_ms: u64,
     /// How often the next pause is doubled.
     pub step: u32,
     /// The server's code.
@@ -80,8 +86,9 @@ pub struct Slowdown {
     pub count: u64,
     /// The last one, wall milliseconds.
     pub last: i64,
-    /// The last one, lived milliseconds.
-    pub last_lived_ms: u64,
+    /// The last one, milliseconds of uptime.
+    #[serde(rename = "last_lived_ms")]
+    pub last_uptime_ms: u64,
 }
 
 /// How often the server refused messages with one code.
@@ -105,22 +112,9 @@ pub(crate) struct Network {
 }
 
 impl Core {
-    /// For how long the daemon had lived at the last input.
-    pub(crate) fn lived_ms(&self) -> u64 {
-        self.queue.lived_ms()
-    }
-
-    /// For how long it has lived, for a reader who asks between two inputs.
-    pub(crate) fn lived_at(&self, now: Now) -> u64 {
-        let (began, before) = self.lived;
-        let lived_ms = before.saturating_add(now.mono_ms.saturating_sub(began));
-        lived_ms.max(self.queue.lived_ms())
-    }
-
-    /// A lived moment on the monotonic clock; one from before this life is its beginning.
-    pub(crate) fn mono_of_lived(&self, lived_ms: u64) -> u64 {
-        let (began, before) = self.lived;
-        began.saturating_add(lived_ms.saturating_sub(before))
+    /// The uptime at the last input.
+    pub(crate) fn uptime_ms(&self) -> u64 {
+        self.uptime.at(self.now)
     }
 
     /// Counts a refusal by its code.

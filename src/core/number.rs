@@ -55,8 +55,9 @@ pub struct KnownNumber {
     pub on_network: bool,
     /// When the network said so, wall milliseconds.
     pub asked_at: i64,
-    /// When that was, in the daemon's lived milliseconds.
-    pub asked_lived_ms: u64,
+    /// When that was, in milliseconds of uptime.
+    #[serde(rename = "asked_lived_ms")]
+    pub asked_uptime_ms: u64,
     /// How that is known.
     pub source: KnownBy,
 }

@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::config::CoreConfig;
-use crate::io::Now;
-use crate::link::doubled;
 use crate::number::{CheckFailure, CheckFailureKind, CheckTicket, KnownBy, KnownNumber, Number};
+use crate::time::Now;
+use crate::time::doubled;
 use tetherd_api::MessageId;
 
 /// Numbers that are remembered; one more, and the answer that is oldest goes.
@@ -97,13 +97,13 @@ impl Numbers {
 
     fn insert(&mut self, known: KnownNumber) {
         self.remove(&known.number);
-        self.by_age.insert((known.asked_lived_ms, known.number.clone()));
+        self.by_age.insert((known.asked_uptime_ms, known.number.clone()));
         self.known.insert(known.number.clone(), known);
     }
 
     fn remove(&mut self, number: &Number) -> bool {
         let Some(known) = self.known.remove(number) else { return false };
-        self.by_age.remove(&(known.asked_lived_ms, known.number))
+        self.by_age.remove(&(known.asked_uptime_ms, known.number))
     }
 
     /// What the store should hold about a number now.
@@ -116,9 +116,9 @@ impl Numbers {
         self.known.values()
     }
 
-    /// The latest lived time that an answer carries.
-    pub(crate) fn lived_ms(&self) -> u64 {
-        self.by_age.last().map_or(0, |(lived_ms, _)| *lived_ms)
+    /// The latest uptime that an answer carries.
+    pub(crate) fn uptime_ms(&self) -> u64 {
+        self.by_age.last().map_or(0, |(uptime_ms, _)| *uptime_ms)
     }
 
     /// What is known about a number and still counts. Its age is counted on both clocks,
@@ -129,11 +129,11 @@ impl Numbers {
         number: &Number,
         config: &CoreConfig,
         now: Now,
-        lived_ms: u64,
+        uptime_ms: u64,
     ) -> Option<&KnownNumber> {
         let known = self.known.get(number)?;
         let keeps = if known.on_network { config.yes_for_ms } else { config.no_for_ms };
-        (age(known, now, lived_ms) < keeps).then_some(known)
+        (age(known, now, uptime_ms) < keeps).then_some(known)
     }
 
     /// Takes an answer in. Answers which number had to make room.
@@ -143,11 +143,17 @@ impl Numbers {
         on_network: bool,
         source: KnownBy,
         now: Now,
-        lived_ms: u64,
+        uptime_ms: u64,
     ) -> Option<Number> {
         self.doubts.remove(&number);
         let asked_at = now.wall_ms;
-        self.insert(KnownNumber { number, on_network, asked_at, asked_lived_ms: lived_ms, source });
+        self.insert(KnownNumber {
+            number,
+            on_network,
+            asked_at,
+            asked_uptime_ms: uptime_ms,
+            source,
+        });
         if self.known.len() <= KNOWN_MAX {
             return None;
         }
@@ -157,10 +163,10 @@ impl Numbers {
     }
 
     /// Whether a device's word about its number says more than what is known.
-    pub(crate) fn is_news(&self, number: &Number, now: Now, lived_ms: u64) -> bool {
-        self.known
-            .get(number)
-            .is_none_or(|known| !known.on_network || age(known, now, lived_ms) >= RECEIPT_RENEWS_MS)
+    pub(crate) fn is_news(&self, number: &Number, now: Now, uptime_ms: u64) -> bool {
+        self.known.get(number).is_none_or(|known| {
+            !known.on_network || age(known, now, uptime_ms) >= RECEIPT_RENEWS_MS
+        })
     }
 
     /// Forgets what is known, and what is being asked: the next answer has to come from a
@@ -287,7 +293,7 @@ impl Numbers {
     }
 }
 
-fn age(known: &KnownNumber, now: Now, lived_ms: u64) -> u64 {
+fn age(known: &KnownNumber, now: Now, uptime_ms: u64) -> u64 {
     let by_wall = u64::try_from(now.wall_ms.saturating_sub(known.asked_at)).unwrap_or(0);
-    by_wall.max(lived_ms.saturating_sub(known.asked_lived_ms))
+    by_wall.max(uptime_ms.saturating_sub(known.asked_uptime_ms))
 }

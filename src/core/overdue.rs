@@ -3,9 +3,9 @@
 
 use crate::Core;
 use crate::dispatch::{Flight, Step};
-use crate::io::Now;
 use crate::link::{Link, Phase, Run};
 use crate::message::Message;
+use crate::time::Now;
 use tetherd_api::{MessageId, State, Time};
 
 impl Core {
@@ -23,13 +23,13 @@ impl Core {
 
     /// When the next cancelled message can be brought back no more.
     pub(crate) fn undo_ends_at(&self) -> Option<u64> {
-        self.queue.promises().next_undo_end().map(|until| self.mono_of_lived(until))
+        self.queue.promises().next_undo_end().map(|until| self.uptime.mono_of(until))
     }
 
     /// Until when a cancelled message can be brought back, on the wall clock as it stands.
     pub(crate) fn undo_until(&self, message: &Message, now: Now) -> Option<Time> {
         let undo = message.undo.as_ref()?;
-        Some(self.wall_of(self.mono_of_lived(undo.until_lived_ms), now))
+        Some(self.wall_of(self.uptime.mono_of(undo.until_uptime_ms), now))
     }
 
     /// Lets every message expire whose last moment has passed and that is not under way. One
@@ -68,7 +68,7 @@ impl Core {
     /// Ends the time of those that can be brought back no more, and of the first ones where
     /// there are too many: all that one `queue.clear` can take can be brought back.
     pub(crate) fn end_undo(&mut self) {
-        let mut ids = self.queue.promises().undone(self.queue.lived_ms());
+        let mut ids = self.queue.promises().undone(self.queue.uptime_ms());
         let bound = self.config.capacity.saturating_add(self.config.parked_max);
         let over = self.queue.promises().undoable_len().saturating_sub(bound);
         if over > ids.len() {

@@ -11,8 +11,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::io::BootId;
 use crate::message::Attempt;
+use crate::time::BootId;
 use tetherd_api::MessageId;
 
 /// One spent slot of the window.

@@ -13,10 +13,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Core;
+use crate::action::SessionCommand;
 use crate::battery::{HoldBattery, Report};
-use crate::io::{BootId, Now, SessionCommand};
-use crate::link::doubled;
-use crate::moment::Moment;
+use crate::time::Timestamp;
+use crate::time::doubled;
+use crate::time::{BootId, Now};
 use tetherd_api::{BatteryLevel, PhoneState};
 
 const MINUTE_MS: u64 = 60 * 1_000;
@@ -102,14 +103,14 @@ impl Sign {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Probe {
     /// Since when the phone owes an answer.
-    pub(crate) since: Moment,
+    pub(crate) since: Timestamp,
     /// When it was asked last.
-    pub(crate) asked: Moment,
+    pub(crate) asked: Timestamp,
     /// How often it was asked in vain.
     pub(crate) tries: u32,
     /// The connection that it was asked on last, and since when that question is out.
     #[serde(skip)]
-    on: Option<(u64, Option<Moment>)>,
+    on: Option<(u64, Option<Timestamp>)>,
 }
 
 /// What is known, as it is kept. Belongs to the account.
@@ -117,7 +118,7 @@ pub(crate) struct Probe {
 #[serde(default)]
 pub struct PhoneFacts {
     /// The last sign of life.
-    pub(crate) seen: Option<(Moment, Sign)>,
+    pub(crate) seen: Option<(Timestamp, Sign)>,
     /// The question that waits for its answer.
     pub(crate) probe: Option<Probe>,
     /// The state, and since when (wall milliseconds).
@@ -136,9 +137,9 @@ pub(crate) struct Phone {
     account: Option<String>,
     pub(crate) known: PhoneFacts,
     /// The sign that is on disk.
-    written: Option<Moment>,
+    written: Option<Timestamp>,
     /// Since when the server has a message of which the phone has not confirmed its copy.
-    pub(crate) owed: Option<Moment>,
+    pub(crate) owed: Option<Timestamp>,
     /// When it was asked last, monotonic.
     last_asked: Option<u64>,
 }
@@ -151,7 +152,7 @@ impl Phone {
         stored: &PhoneFacts,
         now: Now,
     ) -> Phone {
-        let here = |moment: Moment| moment.in_boot(boot, now);
+        let here = |moment: Timestamp| moment.in_boot(boot, now);
         let mut known = stored.clone();
         if let Some((seen, _)) = &mut known.seen {
             *seen = here(*seen);
@@ -202,12 +203,12 @@ impl Core {
             return;
         }
         let age = at_ms.map_or(0, |at| u64::try_from(now.wall_ms.saturating_sub(at)).unwrap_or(0));
-        let at = Moment::ago(age, self.phone.boot, now);
+        let at = Timestamp::ago(age, self.phone.boot, now);
         let known = &mut self.phone.known;
         if known.seen.is_none_or(|(seen, _)| at.is_later_than(seen) || age == 0) {
             known.seen = Some((at, sign));
         }
-        let after = |moment: Moment| !moment.is_later_than(at);
+        let after = |moment: Timestamp| !moment.is_later_than(at);
         if self.phone.owed.is_some_and(after) {
             self.phone.owed = None;
         }
@@ -215,13 +216,13 @@ impl Core {
             known.probe = None;
             self.out.facts = true;
         }
-        let new = |written: Moment| at.after(0) >= written.after(SEEN_WRITE_MS);
+        let new = |written: Timestamp| at.after(0) >= written.after(SEEN_WRITE_MS);
         self.out.facts |= self.phone.written.is_none_or(new);
     }
 
     /// The server has a message, and the phone its copy if it is there.
     pub(crate) fn copy_is_out(&mut self, now: Now) {
-        self.phone.owed.get_or_insert(Moment::new(self.phone.boot, now));
+        self.phone.owed.get_or_insert(Timestamp::new(self.phone.boot, now));
     }
 
     /// The question left, or it did not.
@@ -230,7 +231,7 @@ impl Core {
         let Some(probe) = &mut self.phone.known.probe else { return };
         match &mut probe.on {
             Some((on, out)) if *on == generation && left => {
-                *out = Some(Moment::new(self.phone.boot, now));
+                *out = Some(Timestamp::new(self.phone.boot, now));
             }
             Some(_) | None if left => {}
             // Asked again after the pause.
@@ -323,7 +324,7 @@ impl Core {
     }
 
     fn probe(&mut self, now: Now) {
-        let here = Moment::new(self.phone.boot, now);
+        let here = Timestamp::new(self.phone.boot, now);
         let on = Some((self.link.generation, None));
         let known = &mut self.phone.known;
         known.probe = Some(match known.probe {

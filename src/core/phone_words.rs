@@ -3,9 +3,9 @@
 
 use crate::Core;
 use crate::diagnosis::hold;
-use crate::io::Now;
-use crate::moment::Moment;
 use crate::phone::{DAY_MS, UNLINK_DAYS};
+use crate::time::Now;
+use crate::time::Timestamp;
 use tetherd_api::{self as api, BatteryLevel, Hold, HoldKind, PhoneState, Time};
 
 /// What makes the phone's part of the status worth telling.
@@ -15,7 +15,7 @@ pub(crate) struct PhoneKey {
     battery: BatteryLevel,
     probing: bool,
     absent_days: Option<u64>,
-    report: Option<Moment>,
+    report: Option<Timestamp>,
 }
 
 impl Core {
@@ -34,7 +34,7 @@ impl Core {
     pub fn phone_status(&self, now: Now) -> api::PhoneStatus {
         let known = &self.phone.known;
         let (state, since) = known.state.unwrap_or((PhoneState::Unknown, self.started_at));
-        let at = |moment: Moment| Time(moment.wall(now));
+        let at = |moment: Timestamp| Time(moment.wall(now));
         api::PhoneStatus {
             state,
             since: Time(since),
@@ -56,13 +56,13 @@ impl Core {
         }
     }
 
-    fn unlinked_at(&self, seen: Moment, now: Now) -> Time {
+    fn unlinked_at(&self, seen: Timestamp, now: Now) -> Time {
         self.wall_of(seen.after(UNLINK_DAYS * DAY_MS), now)
     }
 
     fn phone_reasons(&self, state: PhoneState, now: Now) -> Vec<String> {
         let known = &self.phone.known;
-        let at = |moment: Moment| Time(moment.wall(now));
+        let at = |moment: Timestamp| Time(moment.wall(now));
         let mut reasons = Vec::new();
         match (state, known.seen) {
             (PhoneState::Online, Some((seen, sign))) => {

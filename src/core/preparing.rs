@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Core;
 use crate::config::LinkPolicy;
-use crate::io::Now;
 use crate::life::IllegalStep;
 use crate::message::{Message, StoredFile};
+use crate::time::Now;
 use tetherd_api::{Kind, MessageId, Reason, ReasonKind, State};
 
 /// Tries at one preparation that fails in passing.

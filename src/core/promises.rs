@@ -2,7 +2,7 @@
 //! be brought back. Owns the order of those moments; decides nothing.
 //!
 //! `not_before` and `expires_at` are meant by the wall clock, and follow it when it is
-//! set. The time to bring a message back is counted in the daemon's lived time, so that a
+//! set. The time to bring a message back is counted in uptime, so that a
 //! clock that is set neither shortens nor prolongs it.
 
 use std::collections::BTreeSet;
@@ -24,7 +24,7 @@ pub(crate) struct Promises {
     released: BTreeSet<(i64, MessageId)>,
     /// Not sent for certain, and not to be sent after this.
     expiring: BTreeSet<(i64, MessageId)>,
-    /// Cancelled: until when they can be brought back, in lived milliseconds.
+    /// Cancelled: until when they can be brought back, in milliseconds of uptime.
     undoable: BTreeSet<(u64, MessageId)>,
 }
 
@@ -39,7 +39,7 @@ impl Promises {
         if let Some(undo) = &message.undo
             && message.state == State::Cancelled
         {
-            self.undoable.insert((undo.until_lived_ms, message.id));
+            self.undoable.insert((undo.until_uptime_ms, message.id));
         }
         // What was attempted was due then, whatever the clock says now.
         let waits = matches!(message.state, State::Preparing | State::Queued);
@@ -56,7 +56,7 @@ impl Promises {
             self.expiring.remove(&(at, message.id));
         }
         if let Some(undo) = &message.undo {
-            self.undoable.remove(&(undo.until_lived_ms, message.id));
+            self.undoable.remove(&(undo.until_uptime_ms, message.id));
         }
         if let Some(at) = message.not_before {
             self.scheduled.remove(&(at, message.id));
@@ -90,8 +90,8 @@ impl Promises {
     }
 
     /// Messages that can be brought back no more by now.
-    pub(crate) fn undone(&self, lived_ms: u64) -> Vec<MessageId> {
-        let past = self.undoable.iter().take_while(|(until, _)| *until <= lived_ms);
+    pub(crate) fn undone(&self, uptime_ms: u64) -> Vec<MessageId> {
+        let past = self.undoable.iter().take_while(|(until, _)| *until <= uptime_ms);
         past.map(|(_, id)| *id).collect()
     }
 
@@ -116,7 +116,7 @@ impl Promises {
         next.map(|(at, _)| self.look_in(*at))
     }
 
-    /// When the next one can be brought back no more, in lived milliseconds.
+    /// When the next one can be brought back no more, in milliseconds of uptime.
     pub(crate) fn next_undo_end(&self) -> Option<u64> {
         self.undoable.first().map(|(until, _)| *until)
     }

@@ -3,10 +3,12 @@
 use std::fmt;
 
 use crate::Core;
+use crate::event::Selection;
 use crate::forecast::{Forecast, Outlook};
-use crate::io::{Now, Selection};
 use crate::message::Message;
 use crate::phone_words::PhoneKey;
+use crate::time;
+use crate::time::Now;
 use tetherd_api::{self as api, HoldKind, MessageId, SessionState, State, Time};
 
 /// What makes a status worth telling. Counts and slots are not in it: they follow from
@@ -107,8 +109,7 @@ impl Core {
 
     /// A monotonic moment on the wall clock as it stands now.
     pub(crate) fn wall_of(&self, mono_ms: u64, now: Now) -> Time {
-        let from_now = i64::try_from(i128::from(mono_ms) - i128::from(now.mono_ms));
-        Time(now.wall_ms.saturating_add(from_now.unwrap_or(i64::MAX)))
+        Time(time::wall_of(mono_ms, now))
     }
 
     /// One message, without its whole text.

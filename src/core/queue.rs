@@ -19,7 +19,7 @@ pub(crate) enum Rank {
 
 /// A place in the order of sending. The id keeps it unique whatever a record says.
 pub(crate) type Place = (Rank, u64, MessageId);
-/// When a message last changed its state, in lived milliseconds, and which: what is
+/// When a message last changed its state, in milliseconds of uptime, and which: what is
 /// trimmed first.
 type Aged = (u64, MessageId);
 
@@ -45,9 +45,9 @@ pub(crate) struct Queue {
     queued_all: usize,
     unknown: usize,
     last_order: u64,
-    /// For how long the daemon has lived, over all its lives. Ages are counted in it: a
+    /// The daemon's uptime, all its runs together. Ages are counted in it: a
     /// wall clock that is set makes no message old, and its key is not forgotten.
-    lived_ms: u64,
+    uptime_ms: u64,
 }
 
 impl Queue {
@@ -63,7 +63,7 @@ impl Queue {
     pub(crate) fn insert(&mut self, message: Message) {
         self.remove(message.id);
         self.last_order = self.last_order.max(message.order);
-        self.lived_ms = self.lived_ms.max(message.changed_lived_ms);
+        self.uptime_ms = self.uptime_ms.max(message.changed_uptime_ms);
         self.by_wa.insert(message.wa_id.0.clone(), message.id);
         if let Some(key) = &message.key {
             self.by_key.insert(key.clone(), message.id);
@@ -97,7 +97,7 @@ impl Queue {
         let before = message.state;
         let result = step(&mut message);
         if message.state != before {
-            message.changed_lived_ms = self.lived_ms;
+            message.changed_uptime_ms = self.uptime_ms;
         }
         self.last_order = self.last_order.max(message.order);
         self.index(&message);
@@ -107,7 +107,7 @@ impl Queue {
 
     fn index(&mut self, message: &Message) {
         let place = place(message);
-        let aged = (message.changed_lived_ms, message.id);
+        let aged = (message.changed_uptime_ms, message.id);
         let due = self.promises.add(message);
         if message.state.takes_a_place() && due {
             let lane = self.lanes.entry(message.to.clone()).or_default();
@@ -153,7 +153,7 @@ impl Queue {
     /// wherever it may be.
     fn unindex(&mut self, message: &Message) {
         let place = place(message);
-        let aged = (message.changed_lived_ms, message.id);
+        let aged = (message.changed_uptime_ms, message.id);
         self.promises.remove(message);
         if let Some(lane) = self.lanes.get_mut(&message.to)
             && lane.remove(&place)
@@ -257,19 +257,19 @@ impl Queue {
         self.parked.first().map(|(_, id)| *id)
     }
 
-    /// The finished one that changed first, and how many lived milliseconds ago.
+    /// The finished one that changed first, and how many milliseconds of uptime ago.
     pub(crate) fn oldest_finished(&self) -> Option<(u64, MessageId)> {
-        self.history.first().map(|(since, id)| (self.lived_ms.saturating_sub(*since), *id))
+        self.history.first().map(|(since, id)| (self.uptime_ms.saturating_sub(*since), *id))
     }
 
-    /// For how long the daemon has lived.
-    pub(crate) fn lived_ms(&self) -> u64 {
-        self.lived_ms
+    /// The daemon's uptime.
+    pub(crate) fn uptime_ms(&self) -> u64 {
+        self.uptime_ms
     }
 
     /// Time has passed. It never goes back.
-    pub(crate) fn live_to(&mut self, lived_ms: u64) {
-        self.lived_ms = self.lived_ms.max(lived_ms);
+    pub(crate) fn set_uptime(&mut self, uptime_ms: u64) {
+        self.uptime_ms = self.uptime_ms.max(uptime_ms);
     }
 
     /// A place behind all others.

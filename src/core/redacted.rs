@@ -3,9 +3,10 @@
 
 use std::fmt;
 
-use super::io::{Facts, Request, Submission};
-use super::message::Message;
-use super::session::{SessionCommand, SessionEvent};
+use crate::action::SessionCommand;
+use crate::event::{Request, SessionEvent, Submission};
+use crate::facts::Facts;
+use crate::message::Message;
 
 macro_rules! redacted {
     ($($name:ident { $($shown:ident),* })*) => {$(
@@ -20,12 +21,12 @@ macro_rules! redacted {
 }
 
 redacted! {
-    Facts { last_id, paused_since, replaced_since, logged_out, banned, keys_void, lived_ms, network }
+    Facts { last_id, paused_since, replaced_since, logged_out, banned, keys_void, uptime_ms, network }
     Submission { to, kind, body, file, source, has_links, priority, not_before, expires_at, wa_id }
     Message {
         id, wa_id, to, kind, file, source, has_links, link_warning, priority, not_before,
         expires_at, chars, state, reason, undo, order, attempts, streak, maybe_out, limited,
-        accepted_at, changed_at, changed_lived_ms, sent_at, delivered_at, read_at
+        accepted_at, changed_at, changed_uptime_ms, sent_at, delivered_at, read_at
     }
 }
 

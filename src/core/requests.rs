@@ -3,9 +3,10 @@
 
 use crate::Core;
 use crate::config::LinkPolicy;
+use crate::event::Submission;
 use crate::files;
-use crate::io::{Now, Submission};
 use crate::message::{Message, Preview};
+use crate::time::Now;
 use tetherd_api::{self as api, Error, ErrorKind, MessageId, State};
 
 /// A place is free when the server has answered, a moment after the attempt.
@@ -150,7 +151,7 @@ fn accepted(
         limited: 0,
         accepted_at: now.wall_ms,
         changed_at: now.wall_ms,
-        changed_lived_ms: 0,
+        changed_uptime_ms: 0,
         sent_at: None,
         delivered_at: None,
         read_at: None,

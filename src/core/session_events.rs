@@ -2,12 +2,15 @@
 //! normal input and change nothing.
 
 use crate::Core;
+use crate::action::Answer;
 use crate::dispatch::Step;
-use crate::io::{Answer, EndReason, Facts, NotSent, Now, Offer, ReceiptKind, SessionEvent};
+use crate::event::{EndReason, NotSent, Offer, ReceiptKind, SessionEvent};
+use crate::facts::Facts;
 use crate::life::Reached;
 use crate::link::{self, BROKEN_RUN_MS_MAX, Closing, Phase, Run};
 use crate::message::{Attempt, WaMessageId};
 use crate::slowdown::RATE_LIMITED;
+use crate::time::Now;
 use crate::timelock::REACHOUT_TIMELOCK;
 use tetherd_api::{self as api, ErrorKind, MessageId, PairEnd, Reason, ReasonKind, State};
 

@@ -1,9 +1,11 @@
 //! Pairing, reconnecting, taking over, logging out: what callers ask of the session.
 
 use crate::Core;
-use crate::io::{Answer, EndReason, Now, SessionCommand, Token};
+use crate::action::{Answer, SessionCommand};
+use crate::event::{EndReason, Token};
 use crate::link::{self, Closing, PAIR_WAITERS_MAX, PairIntent, Pairing, Phase, Run};
 use crate::requests::shutting_down;
+use crate::time::Now;
 use tetherd_api::{self as api, Error, ErrorKind, Event, PairEnd};
 
 impl Core {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::time::ClockJump;
 use tetherd_api::{MessageId, PhoneStatus, ReasonKind};
 
 /// All times are wall milliseconds.
@@ -130,13 +131,6 @@ pub(crate) struct Slowdown {
     pub(crate) since: i64,
     pub(crate) until: i64,
     pub(crate) code: Option<u32>,
-}
-
-/// The wall clock was set, or the machine slept.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct ClockJump {
-    pub(crate) at: i64,
-    pub(crate) by_ms: i64,
 }
 
 /// What the pacer allows.

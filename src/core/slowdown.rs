@@ -4,9 +4,9 @@
 use crate::Core;
 use crate::config::OnRateLimit;
 use crate::dispatch::Step;
-use crate::io::Now;
-use crate::link::doubled;
 use crate::network::Slowdown;
+use crate::time::Now;
+use crate::time::doubled;
 use tetherd_api::MessageId;
 
 /// Too many requests, as the server says it in acks, requests and stream errors.
@@ -19,29 +19,30 @@ impl Core {
     /// Slows down. Answers during a pause are about what left before it, and prolong
     /// nothing; those after it double it.
     pub(crate) fn slow_down(&mut self, code: u32, now: Now) {
-        let lived_ms = self.lived_ms();
+        let uptime_ms = self.uptime_ms();
         let before = self.facts.network.slowdown;
-        let paused = before.is_some_and(|slowdown| slowdown.until_lived_ms > lived_ms);
+        let paused = before.is_some_and(|slowdown| slowdown.until_uptime_ms > uptime_ms);
         let (mut since, mut until, mut step) =
-            before.map_or((now.wall_ms, lived_ms, 0), |s| (s.since, s.until_lived_ms, s.step));
+            before.map_or((now.wall_ms, uptime_ms, 0), |s| (s.since, s.until_uptime_ms, s.step));
         if !paused {
             let quiet = before.map_or(0, |slowdown| {
-                lived_ms.saturating_sub(slowdown.until_lived_ms) / self.config.slow_quiet_ms.max(1)
+                uptime_ms.saturating_sub(slowdown.until_uptime_ms)
+                    / self.config.slow_quiet_ms.max(1)
             });
             step = step.saturating_sub(u32::try_from(quiet).unwrap_or(u32::MAX));
             let pause = doubled(self.config.slow_first_ms, step, self.config.slow_cap_ms);
             step = step.saturating_add(1);
             since = now.wall_ms;
-            until = lived_ms.saturating_add(pause);
+            until = uptime_ms.saturating_add(pause);
         }
         self.facts.network.slowdown = Some(Slowdown {
             since,
-            until_lived_ms: until,
+            until_uptime_ms: until,
             step,
             code,
             count: before.map_or(0, |slowdown| slowdown.count).saturating_add(1),
             last: now.wall_ms,
-            last_lived_ms: lived_ms,
+            last_uptime_ms: uptime_ms,
         });
         self.out.facts = true;
         self.apply_slowdown();
@@ -53,7 +54,7 @@ impl Core {
     /// Tells the pacer, also after a restart.
     pub(crate) fn apply_slowdown(&mut self) {
         if let Some(slowdown) = self.facts.network.slowdown {
-            let until = self.mono_of_lived(slowdown.until_lived_ms);
+            let until = self.uptime.mono_of(slowdown.until_uptime_ms);
             self.pacer.hold_until(until);
         }
     }
@@ -67,8 +68,8 @@ impl Core {
     /// Until when nothing leaves because the server asked for it, monotonic.
     pub(crate) fn slowed_until(&self, now: Now) -> Option<u64> {
         let slowdown = self.facts.network.slowdown?;
-        (slowdown.until_lived_ms > self.lived_at(now))
-            .then(|| self.mono_of_lived(slowdown.until_lived_ms))
+        (slowdown.until_uptime_ms > self.uptime.at(now))
+            .then(|| self.uptime.mono_of(slowdown.until_uptime_ms))
     }
 
     /// A message was not taken because too many came. It goes back, and so often only

@@ -5,10 +5,11 @@
 //! then it is a guess, twice as long each time it proves too short.
 
 use crate::Core;
-use crate::io::{Now, TimelockNotice};
-use crate::link::doubled;
+use crate::event::TimelockNotice;
 use crate::message::{ChatId, Message};
 use crate::network::{Timelock, TimelockSource};
+use crate::time::Now;
+use crate::time::doubled;
 use tetherd_api::{MessageId, ReasonKind, State};
 
 /// The server's refusal of messages to new contacts.
@@ -116,13 +117,13 @@ impl Core {
     }
 
     fn guess(&mut self, code: Option<u32>, now: Now) {
-        let lived_ms = self.lived_ms();
+        let uptime_ms = self.uptime_ms();
         let (guesses, last) = self.facts.network.timelock_guesses;
-        let forgotten = lived_ms.saturating_sub(last) > GUESS_FORGET_MS;
+        let forgotten = uptime_ms.saturating_sub(last) > GUESS_FORGET_MS;
         let guesses = if forgotten { 0 } else { guesses };
         let (first, cap) = (self.config.timelock_first_ms, self.config.timelock_cap_ms);
         let lasts = i64::try_from(doubled(first, guesses, cap)).unwrap_or(LOCK_MS_MAX);
-        self.facts.network.timelock_guesses = (guesses.saturating_add(1), lived_ms);
+        self.facts.network.timelock_guesses = (guesses.saturating_add(1), uptime_ms);
         self.lock(now.wall_ms.saturating_add(lasts), TimelockSource::Guessed, code, now);
     }
 
@@ -135,7 +136,7 @@ impl Core {
             return;
         }
         self.facts.network.timelock = Some(lock);
-        self.facts.network.timelock_ended_lived_ms = None;
+        self.facts.network.timelock_ended_uptime_ms = None;
         self.out.facts = true;
         let left = u64::try_from(until.saturating_sub(now.wall_ms)).unwrap_or(0);
         self.network.timelock_ends = Some(now.mono_ms.saturating_add(left));
@@ -143,7 +144,7 @@ impl Core {
 
     fn end_timelock(&mut self) {
         self.facts.network.timelock = None;
-        self.facts.network.timelock_ended_lived_ms = Some(self.lived_ms());
+        self.facts.network.timelock_ended_uptime_ms = Some(self.uptime_ms());
         self.network.timelock_ends = None;
         self.out.facts = true;
     }
@@ -154,13 +155,13 @@ impl Core {
         if self.timelock_ends().is_some_and(|at| at <= now.mono_ms) {
             self.end_timelock();
         }
-        let Some(ended) = self.facts.network.timelock_ended_lived_ms else { return };
+        let Some(ended) = self.facts.network.timelock_ended_uptime_ms else { return };
         if self.draining {
             return;
         }
         let refused = |m: &&Message| m.state == State::Parked && is_reachout(m);
         // What was refused after the end had its chance, and waits for a command.
-        let before = |m: &&Message| m.changed_lived_ms <= ended;
+        let before = |m: &&Message| m.changed_uptime_ms <= ended;
         let mut due: Vec<(u64, MessageId)> =
             self.queue.iter().filter(refused).filter(before).map(|m| (m.order, m.id)).collect();
         due.sort_unstable();
@@ -172,7 +173,7 @@ impl Core {
                 self.settle_message(id, now);
             }
         }
-        self.facts.network.timelock_ended_lived_ms = None;
+        self.facts.network.timelock_ended_uptime_ms = None;
         self.out.facts = true;
     }
 }

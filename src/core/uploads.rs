@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 
 use crate::Core;
-use crate::io::{Now, SessionCommand};
-use crate::link::doubled;
+use crate::action::SessionCommand;
 use crate::media::{MediaRef, Ticket, Upload, UploadFault};
 use crate::message::Message;
+use crate::time::Now;
+use crate::time::doubled;
 use tetherd_api::{MessageId, Reason, ReasonKind, State};
 
 /// Uploads at a time: one slow file does not hold up all others.

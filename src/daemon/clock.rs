@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use nix::time::{ClockId, clock_gettime};
 
 use tetherd_api::Time;
-use tetherd_core::io::{BootId, Now};
+use tetherd_core::time::{BootId, Now};
 
 /// Where the kernel names the current boot.
 const BOOT_ID_PATH: &str = "/proc/sys/kernel/random/boot_id";

@@ -23,9 +23,9 @@ use crate::spool::Spool;
 use crate::store::{self, CommitError, Store};
 use crate::whatsapp::SessionHandle;
 use tetherd_api as api;
-use tetherd_core::io::{
-    Actions, Answer, Change, Effect, Input, Prepared, Request, SessionEvent, Token,
-};
+use tetherd_core::action::{Actions, Answer, Change, Effect};
+use tetherd_core::event::{Input, Request, SessionEvent, Token};
+use tetherd_core::preparing::Prepared;
 use tetherd_core::{Core, CoreConfig};
 
 mod orders;

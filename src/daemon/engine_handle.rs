@@ -9,7 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::fetch::address::Schemes;
 use tetherd_api as api;
 use tetherd_api::{ErrorKind, EventFrame, MessageId};
-use tetherd_core::io::{Answer, Request, Selection};
+use tetherd_core::action::Answer;
+use tetherd_core::event::{Request, Selection};
 use tetherd_core::message::WaMessageId;
 
 /// Calls that wait for the engine; beyond it callers wait to be let in.

@@ -25,7 +25,8 @@ use tetherd_api::{
     PairResult, PhoneStatus, RestoreResult, RetryResult, SendResult, State, Status, TEXT_CHARS_MAX,
     Version,
 };
-use tetherd_core::io::{Answer, Request, Selection};
+use tetherd_core::action::Answer;
+use tetherd_core::event::{Request, Selection};
 use tetherd_core::message::{ChatId, Digest, WaMessageId, number_digits};
 
 mod check;

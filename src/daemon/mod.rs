@@ -73,7 +73,7 @@ use crate::store::{self, SealKey, Store};
 use crate::whatsapp::{self, Inbound, KeyStore as _, KeyStoreError, Line, StoredKeys};
 use tetherd_api as api;
 use tetherd_core::Core;
-use tetherd_core::io::Facts;
+use tetherd_core::facts::Facts;
 
 pub use error::{EndError, StartError};
 

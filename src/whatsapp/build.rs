@@ -21,7 +21,7 @@ use crate::whatsapp::pairing::Kind;
 use crate::whatsapp::tap::Tap;
 use crate::whatsapp::translate::Me;
 use crate::whatsapp::transport::{Factory, Trace};
-use tetherd_core::io::EndReason;
+use tetherd_core::event::EndReason;
 
 /// One-time keys kept on the server. Each stranger's first message takes one; the
 /// server asks for more in time. The library's default is 812.

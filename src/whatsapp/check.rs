@@ -14,7 +14,7 @@ use whatsapp_rust::wacore::iq::usync::{
 };
 use whatsapp_rust::{Client, IqError};
 
-use tetherd_core::io::SessionEvent;
+use tetherd_core::event::SessionEvent;
 use tetherd_core::number::{CheckFailure, CheckFailureKind, CheckOutcome, CheckTicket, Number};
 
 /// How long an answer may take. The core's limit is behind it.

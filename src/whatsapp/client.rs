@@ -14,7 +14,8 @@ use crate::whatsapp::run::{self, Ending};
 use crate::whatsapp::send::Outcome;
 use crate::whatsapp::tls::Trust;
 use crate::whatsapp::{KeyStore, Order, SessionConfig, uploads};
-use tetherd_core::io::{NotSent, SessionEvent, UploadFault};
+use tetherd_core::event::{NotSent, SessionEvent};
+use tetherd_core::media::UploadFault;
 
 /// What every connection of the session needs.
 pub(crate) struct Means {

@@ -12,7 +12,8 @@ use whatsapp_rust::Client;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 
 use crate::whatsapp::send::{self, Line, Outcome};
-use tetherd_core::io::{Body, NotSent, Outgoing, SessionEvent};
+use tetherd_core::action::Outgoing;
+use tetherd_core::event::{Body, NotSent, SessionEvent};
 
 /// Messages in flight or waiting for their turn, at most. The core sends no more at a time.
 const FLIGHTS_MAX: usize = 64;

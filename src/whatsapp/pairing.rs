@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::whatsapp::translate::Seen;
-use tetherd_core::io::{EndReason, Offer};
+use tetherd_core::event::{EndReason, Offer};
 
 /// Codes to type that one pairing may go through.
 const CODES_MAX: u32 = 3;

@@ -6,7 +6,7 @@ use whatsapp_rust::wacore::types::message::{MessageInfo, MessageSource};
 use whatsapp_rust::wacore::types::presence::ReceiptType;
 
 use crate::whatsapp::translate::{Me, Report, Seen};
-use tetherd_core::io::Sign;
+use tetherd_core::phone::Sign;
 
 /// The phone of an account is its device 0.
 const PHONE: u16 = 0;

@@ -24,7 +24,7 @@ use crate::whatsapp::tap::{Overflow, Tap};
 use crate::whatsapp::translate::{Report, Seen};
 use crate::whatsapp::transport::{Progress, Trace};
 use crate::whatsapp::uploads::Uploads;
-use tetherd_core::io::{EndReason, SessionEvent};
+use tetherd_core::event::{EndReason, SessionEvent};
 use tetherd_core::timelock::REACHOUT_TIMELOCK;
 
 mod asides;

@@ -15,7 +15,7 @@ use whatsapp_rust::wacore::upload::{
 
 use crate::whatsapp::look;
 use tetherd_api::Kind;
-use tetherd_core::io::Seen;
+use tetherd_core::media::Seen;
 use tetherd_core::message::StoredFile;
 
 /// Read and encrypted at a time, in bytes.

@@ -19,7 +19,8 @@ use whatsapp_rust::wacore_binary::JidExt;
 use whatsapp_rust::{Client, ErrorChainExt, Jid, SendError, SendOptions};
 
 use crate::whatsapp::content;
-use tetherd_core::io::{Body, NotSent, Outgoing, SessionEvent};
+use tetherd_core::action::Outgoing;
+use tetherd_core::event::{Body, NotSent, SessionEvent};
 
 /// How one attempt came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

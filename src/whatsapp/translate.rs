@@ -14,8 +14,9 @@ use whatsapp_rust::wacore::net::DisconnectReason;
 use whatsapp_rust::wacore::types::presence::ReceiptType;
 use whatsapp_rust::{Jid, ReachoutTimelock, Server};
 
-use tetherd_core::io::{EndReason, Offer, ReceiptKind, SessionEvent, Sign, TimelockNotice};
+use tetherd_core::event::{EndReason, Offer, ReceiptKind, SessionEvent, TimelockNotice};
 use tetherd_core::message::{ChatId, WaMessageId};
+use tetherd_core::phone::Sign;
 
 /// The name of the notification about messages to new contacts.
 const TIMELOCK_UPDATE: &str = "NotificationUserReachoutTimelockUpdate";

@@ -5,7 +5,8 @@
 use std::fmt::Write as _;
 
 use super::causes;
-use crate::situation::{ClockJump, Down, Group, Situation, Slowdown, Timelock};
+use crate::situation::{Down, Group, Situation, Slowdown, Timelock};
+use crate::time::ClockJump;
 use expect_test::expect_file;
 use tetherd_api::{
     BatteryLevel, BatteryStatus, Cause, CauseKind, MessageId, PhoneState, PhoneStatus, ReasonKind,

@@ -1,7 +1,9 @@
 //! What callers ask of the queue, in short.
 
 use super::world::World;
-use crate::io::{Answer, Now, Request, Selection, Submission};
+use crate::action::Answer;
+use crate::event::{Request, Selection, Submission};
+use crate::time::Now;
 use tetherd_api::{self as api, MessageId};
 
 impl World {

@@ -1,6 +1,7 @@
 use super::world::World;
 use crate::CoreConfig;
-use crate::io::{Answer, Change, Effect, Input, NotSent, Request, Selection, Wake};
+use crate::action::{Answer, Change, Effect, Wake};
+use crate::event::{Input, NotSent, Request, Selection};
 use tetherd_api::{MessageId, ReasonKind, State};
 
 const UNDO_MS: u64 = 600_000;

@@ -2,8 +2,9 @@
 
 use super::world::World;
 use crate::CoreConfig;
+use crate::action::Answer;
+use crate::event::{Body, Request, Selection, Submission};
 use crate::files::{needs_file, shown};
-use crate::io::{Answer, Body, Request, Selection, Submission};
 use crate::message::SpoolId;
 use tetherd_api::{ErrorKind, Kind, MessageId};
 

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use super::world::{ACCOUNT, Run, World};
 use crate::UPLOADS_AT_ONCE;
+use crate::action::{Actions, Answer, Change, Effect, Outgoing, SessionCommand};
 use crate::files::needs_file;
-use crate::io::{
-    Actions, Answer, Change, Effect, Outgoing, PrepareCommand, SessionCommand, Upload,
-};
+use crate::media::Upload;
 use crate::message::{Message, SpoolId};
 use crate::network::HOUR_MS;
 use crate::number::{CHECK_BATCH_MAX, CheckTicket, Number};
+use crate::preparing::PrepareCommand;
 use tetherd_api::{MessageId, State};
 
 impl World {
@@ -36,11 +36,11 @@ impl World {
                 Change::RemoveMessage { id } => {
                     let old = self.store.messages.remove(id);
                     let old = old.expect("removed twice");
-                    let age_ms = self.core.queue.lived_ms() - old.changed_lived_ms;
+                    let age_ms = self.core.queue.uptime_ms() - old.changed_uptime_ms;
                     let full = self.core.queue.history_len() >= self.config.history_max;
                     assert!(full || age_ms >= self.config.history_ms, "lost {id}");
-                    let lived_ms = self.core.queue.lived_ms();
-                    let kept = old.undo.is_some_and(|undo| undo.until_lived_ms > lived_ms);
+                    let uptime_ms = self.core.queue.uptime_ms();
+                    let kept = old.undo.is_some_and(|undo| undo.until_uptime_ms > uptime_ms);
                     assert!(!kept || self.undo_is_full(), "{id} could be brought back");
                     self.store.bodies.remove(id);
                 }
@@ -175,7 +175,7 @@ impl World {
         assert!(!self.closing, "sent on a connection that is being closed");
         let known = Number::of(&outgoing.to).and_then(|number| self.store.numbers.get(&number));
         let no_counts = known.is_some_and(|known| {
-            let age_ms = self.core.queue.lived_ms() - known.asked_lived_ms;
+            let age_ms = self.core.queue.uptime_ms() - known.asked_uptime_ms;
             let by_wall = u64::try_from(self.now.wall_ms - known.asked_at).unwrap_or(0);
             !known.on_network && age_ms.max(by_wall) < self.config.no_for_ms
         });
@@ -232,8 +232,8 @@ impl World {
     /// while it refuses those.
     fn leaves_as_the_network_wants(&self, outgoing: &Outgoing) {
         let network = &self.store.facts.network;
-        let lived_ms = self.core.lived_ms();
-        assert!(network.slowdown.is_none_or(|slow| slow.until_lived_ms <= lived_ms), "too fast");
+        let uptime_ms = self.core.uptime_ms();
+        assert!(network.slowdown.is_none_or(|slow| slow.until_uptime_ms <= uptime_ms), "too fast");
         if network.timelock.is_some() {
             let chat = outgoing.to.as_str();
             assert!(chat.ends_with("@g.us") || self.reached.contains(chat), "a new contact");
@@ -301,7 +301,7 @@ impl World {
             assert!(!(waits && overdue && self.core.now == self.now), "it should have expired");
             if let Some(undo) = &message.undo {
                 assert_eq!(message.state, State::Cancelled);
-                assert!(undo.until_lived_ms > self.core.queue.lived_ms(), "past its undo");
+                assert!(undo.until_uptime_ms > self.core.queue.uptime_ms(), "past its undo");
             }
         }
         if let Some(last) = self.taken_back.last() {

@@ -1,13 +1,15 @@
 use super::world::{ACCOUNT, Run, Store, World};
 use crate::CoreConfig;
-use crate::io::{Answer, EndReason, Facts, Request, SessionEvent, Wake};
+use crate::action::{Answer, Wake};
+use crate::event::{EndReason, Request, SessionEvent};
+use crate::facts::Facts;
 use tetherd_api::{ErrorKind, Event, HoldKind, PairEnd, PairOffer, SessionState};
 
 fn unpaired() -> World {
     World::new(CoreConfig::default())
 }
 
-fn qr(world: &mut World) -> crate::io::Token {
+fn qr(world: &mut World) -> crate::event::Token {
     world.request(Request::Pair { phone: None })
 }
 

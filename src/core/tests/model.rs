@@ -4,15 +4,19 @@ use proptest::prelude::*;
 
 use super::belief::Model;
 use super::world::{ACCOUNT, Run, World};
+use crate::action::Answer;
 use crate::battery::Heartbeat;
 use crate::config::LinkPolicy;
-use crate::io::{
-    Answer, EndReason, Input, LinkFinding, NotSent, Offer, Outcome, ReceiptKind, Request,
-    Selection, SessionEvent, Sign, TimelockNotice, Token, Trouble, UploadFault,
+use crate::event::{
+    EndReason, Input, NotSent, Offer, ReceiptKind, Request, Selection, SessionEvent,
+    TimelockNotice, Token,
 };
+use crate::media::UploadFault;
 use crate::message::Message;
 use crate::number::Number;
 use crate::phone::PhoneConfig;
+use crate::phone::Sign;
+use crate::preparing::{LinkFinding, Outcome, Trouble};
 use crate::{CoreConfig, OnConflict, OnRateLimit};
 use tetherd_api::{ErrorKind, MessageId, Priority, Reason, ReasonKind, State};
 
@@ -316,8 +320,9 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
             }
         }
         Op::Restore { dry_run } => {
-            let lived = world.core.queue.lived_ms() + world.now.mono_ms - world.core.now.mono_ms;
-            let can = |m: &&Message| m.undo.as_ref().is_some_and(|u| u.until_lived_ms > lived);
+            let uptime_ms =
+                world.core.queue.uptime_ms() + world.now.mono_ms - world.core.now.mono_ms;
+            let can = |m: &&Message| m.undo.as_ref().is_some_and(|u| u.until_uptime_ms > uptime_ms);
             let restorable = world.store.messages.values().filter(can).count();
             let done = world.restore_by(Selection::default(), dry_run);
             assert_eq!(done.restored.len() + done.no_place.len(), restorable);

@@ -1,7 +1,8 @@
 //! What the network's answers bring about: conflicts, timelocks, slow-downs.
 
 use super::world::{Run, World};
-use crate::io::{EndReason, NotSent, ReceiptKind, Request, SessionEvent, TimelockNotice, Wake};
+use crate::action::Wake;
+use crate::event::{EndReason, NotSent, ReceiptKind, Request, SessionEvent, TimelockNotice};
 use crate::{CoreConfig, OnConflict, OnRateLimit};
 use tetherd_api::{CauseKind, HoldKind, MessageId, ReasonKind, SessionState, State};
 

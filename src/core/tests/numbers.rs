@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::world::World;
 use crate::CoreConfig;
-use crate::io::{Answer, EndReason, NotSent, ReceiptKind, Request, SessionEvent, Token, Wake};
+use crate::action::{Answer, Wake};
+use crate::event::{EndReason, NotSent, ReceiptKind, Request, SessionEvent, Token};
 use crate::number::{CHECK_BATCH_MAX, CheckFailure, CheckFailureKind, CheckOutcome, Number};
 use tetherd_api::{CheckResult, MessageId, Presence, ReasonKind, State};
 

@@ -1,9 +1,11 @@
 use super::world::World;
 use crate::CoreConfig;
 use crate::SENDING_MAX;
-use crate::io::{BootId, Input, Now, Request, Wake};
+use crate::action::Wake;
+use crate::event::{Input, Request};
 use crate::message::Attempt;
 use crate::pacer::{Pacer, Slot};
+use crate::time::{BootId, Now};
 use tetherd_api::{MessageId, State};
 
 #[test]
@@ -155,7 +157,7 @@ fn invariant_3_monotonic_time_that_goes_back_refills_nothing() {
     let later = |mono_ms| Now { mono_ms, ..now };
     world.core.handle(Input::Tick, later(now.mono_ms - 500_000));
     let mut pacer_slots = world.core.pacer.stored();
-    let token = crate::io::Token(999);
+    let token = crate::event::Token(999);
     for chat in 3..8 {
         let request = Request::Submit(Box::new(world.submission(chat, "text", None)));
         let past = later(now.mono_ms - 500_000);
@@ -197,7 +199,7 @@ fn a_wider_window_finds_the_slots_of_the_narrow_one() {
 fn the_slot_is_spent_even_if_nothing_left() {
     let mut world = World::connected();
     let id = world.send(0);
-    world.not_sent(id, crate::io::NotSent::Passing);
+    world.not_sent(id, crate::event::NotSent::Passing);
     assert_eq!(world.state(id), State::Queued);
     assert_eq!(world.status().pacing.spent, 1);
 }

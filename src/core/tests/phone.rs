@@ -2,7 +2,9 @@ use super::virtual_time::run_until_empty;
 use super::world::World;
 use crate::CoreConfig;
 use crate::battery::Heartbeat;
-use crate::io::{EndReason, Facts, ReceiptKind, Request, SessionEvent, Sign};
+use crate::event::{EndReason, ReceiptKind, Request, SessionEvent};
+use crate::facts::Facts;
+use crate::phone::Sign;
 use crate::phone::{DAY_MS, PhoneConfig};
 use tetherd_api::{BatteryLevel, ErrorKind, HoldKind, PhoneState, State};
 

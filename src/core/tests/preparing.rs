@@ -3,7 +3,8 @@
 use super::world::{World, file};
 use crate::CoreConfig;
 use crate::config::LinkPolicy;
-use crate::io::{Input, LinkFinding, Outcome, Prepared, Request, Selection, Trouble};
+use crate::event::{Input, Request, Selection};
+use crate::preparing::{LinkFinding, Outcome, Prepared, Trouble};
 use tetherd_api::{MessageId, Reason, ReasonKind, State};
 
 fn passing(detail: &str) -> Outcome {

@@ -1,7 +1,8 @@
 use super::virtual_time::run_until_empty;
 use super::world::World;
 use crate::CoreConfig;
-use crate::io::{Input, ReceiptKind, Request, Wake};
+use crate::action::Wake;
+use crate::event::{Input, ReceiptKind, Request};
 use tetherd_api::{CauseKind, ErrorKind, Priority, ReasonKind, State};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -101,7 +102,7 @@ fn one_under_way_at_its_time_is_sent_if_the_answer_says_so() {
     assert_eq!(world.state(first), State::Sending);
     world.ack(first);
     assert_eq!(world.state(first), State::Sent);
-    world.not_sent(second, crate::io::NotSent::Passing);
+    world.not_sent(second, crate::event::NotSent::Passing);
     assert_eq!(world.state(second), State::Expired);
 }
 

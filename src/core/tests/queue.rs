@@ -1,6 +1,7 @@
 use super::world::World;
 use crate::CoreConfig;
-use crate::io::{Answer, Change, Input, NotSent, ReceiptKind, Request, Selection};
+use crate::action::{Answer, Change};
+use crate::event::{Input, NotSent, ReceiptKind, Request, Selection};
 use tetherd_api::{ErrorKind, MessageId, ReasonKind, State};
 
 fn small() -> CoreConfig {
@@ -235,7 +236,7 @@ fn one_wake_trims_what_has_aged_within_the_hour() {
     world.idle(60_000);
     world.receipt(second, ReceiptKind::OwnPhone);
     let (at, wake) = world.core.poll_timeout().unwrap();
-    assert_eq!(wake, crate::io::Wake::Trim);
+    assert_eq!(wake, crate::action::Wake::Trim);
     world.idle(at - world.now.mono_ms - 1_000);
     world.input(Input::Tick);
     let (next, _) = world.core.poll_timeout().unwrap();
@@ -341,7 +342,7 @@ fn acceptance_is_one_batch_of_record_body_and_id() {
     world.request(Request::Pause);
     let submission = world.submission(0, "hello", None);
     let request = Request::Submit(Box::new(submission));
-    let token = crate::io::Token(999);
+    let token = crate::event::Token(999);
     let actions = world.core.handle(Input::Request { token, request }, world.now);
     let kinds: Vec<&str> = actions
         .changes
@@ -384,7 +385,7 @@ fn a_drain_ends_when_nothing_is_in_flight() {
     assert_eq!(world.commands.last(), Some(&"close"));
     let error = world.submit(0, "late", None).unwrap_err();
     assert_eq!(error.data.kind, ErrorKind::ShuttingDown);
-    world.end(crate::io::EndReason::Closed);
+    world.end(crate::event::EndReason::Closed);
     world.pass(1_000_000);
     assert_eq!(world.commands.last(), Some(&"close"));
 }

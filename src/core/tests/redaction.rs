@@ -1,5 +1,7 @@
 use super::world::World;
-use crate::io::{Facts, Request, SessionCommand, SessionEvent};
+use crate::action::SessionCommand;
+use crate::event::{Request, SessionEvent};
+use crate::facts::Facts;
 use crate::link::PairIntent;
 use crate::number::{CheckOutcome, CheckTicket, Number};
 

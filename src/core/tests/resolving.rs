@@ -1,5 +1,6 @@
 use super::world::World;
-use crate::io::{EndReason, NotSent, ReceiptKind, Request, Wake};
+use crate::action::Wake;
+use crate::event::{EndReason, NotSent, ReceiptKind, Request};
 use tetherd_api::{ReasonKind, State};
 
 #[test]
@@ -195,9 +196,9 @@ fn reports_about_an_earlier_attempt_are_ignored() {
     world.pass(1);
     world.connect();
     for why in [NotSent::NoDevice, NotSent::NotConnected] {
-        world.session(crate::io::SessionEvent::NotSent { id, attempt: old, why });
+        world.session(crate::event::SessionEvent::NotSent { id, attempt: old, why });
     }
     assert!(world.core.link.can_send(), "the new connection is not to blame");
-    world.session(crate::io::SessionEvent::CutOff { id, attempt: old });
+    world.session(crate::event::SessionEvent::CutOff { id, attempt: old });
     assert_eq!(world.state(id), State::Sending);
 }

@@ -1,6 +1,6 @@
 use super::world::World;
 use crate::CoreConfig;
-use crate::io::{EndReason, Request};
+use crate::event::{EndReason, Request};
 use tetherd_api::{Event, State};
 
 fn summary(world: &World) -> String {
@@ -126,6 +126,6 @@ fn a_change_that_nobody_sees_in_the_status_tells_nothing() {
     let events = world.events.len();
     world.request(Request::Resume);
     world.idle(1_000);
-    world.input(crate::io::Input::Tick);
+    world.input(crate::event::Input::Tick);
     assert_eq!(world.events.len(), events);
 }

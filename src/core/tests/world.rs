@@ -3,15 +3,20 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::io::{
-    Answer, Body, BootId, EndReason, Facts, Input, MediaRef, NotSent, Now, Offer, Outcome,
-    Outgoing, Preparation, Prepared, ReceiptKind, Request, Restored, Seen, Selection, SessionEvent,
-    Sign, Source, Submission, Token, Upload, UploadFault,
+use crate::action::{Answer, Outgoing};
+use crate::event::{
+    Body, EndReason, Input, NotSent, Offer, ReceiptKind, Request, Selection, SessionEvent,
+    Submission, Token,
 };
+use crate::facts::{Facts, Restored};
 use crate::known::KnownPage;
+use crate::media::{MediaRef, Seen, Upload, UploadFault};
 use crate::message::{Attempt, Digest, Message, SpoolId, StoredFile, WaMessageId};
 use crate::number::{CheckTicket, KnownNumber, Number};
 use crate::pacer::Slot;
+use crate::phone::Sign;
+use crate::preparing::{Outcome, Preparation, Prepared, Source};
+use crate::time::{BootId, Now};
 use crate::{Core, CoreConfig};
 use tetherd_api::{self as api, MessageId, State};
 
@@ -63,7 +68,7 @@ pub(super) struct World {
     pub(super) confirmed: HashSet<String>,
     /// Chats that a message is known to have reached.
     pub(super) reached: HashSet<String>,
-    /// When the session was taken back by itself, lived milliseconds.
+    /// When the session was taken back by itself, milliseconds of uptime.
     pub(super) taken_back: Vec<u64>,
     pub(super) retried: HashSet<MessageId>,
     /// Files that were let go of.
@@ -159,7 +164,7 @@ impl World {
         let actions = self.core.handle(input, self.now);
         self.apply(&actions.changes);
         if replaced && !asked && self.store.facts.replaced_since.is_none() {
-            self.taken_back.push(self.core.lived_ms());
+            self.taken_back.push(self.core.uptime_ms());
         }
         self.carry_out(actions);
         self.check();

@@ -5,8 +5,12 @@
 use super::Engine;
 use crate::store;
 use crate::whatsapp::Order;
-use tetherd_core::io::{EndReason, Input, NotSent, Outgoing, Preparation, PrepareCommand};
-use tetherd_core::io::{SessionCommand, SessionEvent, Upload, UploadFault};
+use tetherd_core::action::Outgoing;
+use tetherd_core::action::SessionCommand;
+use tetherd_core::event::SessionEvent;
+use tetherd_core::event::{EndReason, Input, NotSent};
+use tetherd_core::media::{Upload, UploadFault};
+use tetherd_core::preparing::{Preparation, PrepareCommand};
 
 impl Engine {
     pub(super) fn prepare(&mut self, command: PrepareCommand) {

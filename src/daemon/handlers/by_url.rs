@@ -4,7 +4,8 @@
 use crate::fetch::address::{self, Schemes};
 use crate::fetch::find_links;
 use tetherd_api::{Error, ErrorKind, FileParams, Kind};
-use tetherd_core::io::{Body, Source, Submission};
+use tetherd_core::event::{Body, Submission};
+use tetherd_core::preparing::Source;
 
 use super::{digest, invalid};
 

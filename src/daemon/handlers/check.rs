@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use tetherd_api::call::decode_params;
 use tetherd_api::{CHECK_NUMBERS_MAX, CheckParams, Error, ErrorKind};
-use tetherd_core::io::Request;
+use tetherd_core::event::Request;
 use tetherd_core::number::Number;
 
 /// What is asked of the engine.

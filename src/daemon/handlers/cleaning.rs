@@ -3,7 +3,7 @@
 
 use crate::daemon::handlers::{invalid, selection};
 use tetherd_api::{CancelParams, Error, Filter, RestoreParams, RetryParams};
-use tetherd_core::io::Request;
+use tetherd_core::event::Request;
 
 /// A call that names nothing is a slip, and must not withdraw everything.
 pub(super) fn cancel(params: CancelParams) -> Result<Request, Error> {

@@ -2,7 +2,7 @@
 
 use tetherd_api::{Error, HEARTBEAT_NAME_BYTES_MAX, HeartbeatParams};
 use tetherd_core::battery::Heartbeat;
-use tetherd_core::io::Request;
+use tetherd_core::event::Request;
 
 /// A full battery.
 const PERCENT_MAX: u8 = 100;

@@ -15,7 +15,7 @@ use crate::spool::source::{Changed, Source};
 use crate::spool::{Accepted, Asked, TakeError};
 use tetherd_api::call::decode_params;
 use tetherd_api::{Error, ErrorKind, FileParams, Kind, SendParams};
-use tetherd_core::io::{Body, Request, Submission};
+use tetherd_core::event::{Body, Request, Submission};
 
 /// What an empty part of a digest stands for.
 const NONE: &str = "";

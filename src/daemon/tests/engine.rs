@@ -22,10 +22,11 @@ use crate::spool::tests::LIMITS;
 use crate::store::{self, Store};
 use crate::whatsapp::{Order, SessionHandle};
 use tetherd_api::{ErrorKind, Event, MessageId, State};
-use tetherd_core::io::{
-    Answer, Body, BootId, EndReason, Now, Outgoing, Request, SessionEvent, Sign, Submission,
-};
+use tetherd_core::action::{Answer, Outgoing};
+use tetherd_core::event::{Body, EndReason, Request, SessionEvent, Submission};
 use tetherd_core::message::{Digest, WaMessageId};
+use tetherd_core::phone::Sign;
+use tetherd_core::time::{BootId, Now};
 use tetherd_core::{Core, CoreConfig};
 
 const ACCOUNT: &str = "15550100@s.whatsapp.net";

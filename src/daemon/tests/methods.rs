@@ -11,7 +11,7 @@ use tetherd_api::{
     HeartbeatParams, KEY_BYTES_MAX, ListParams, MessageId, Method, NoParams, PairParams,
     RetryParams, SendParams, State, TEXT_CHARS_MAX,
 };
-use tetherd_core::io::{Request, Selection};
+use tetherd_core::event::{Request, Selection};
 use tetherd_core::message::WaMessageId;
 
 const NONE: NoParams = NoParams {};

@@ -18,7 +18,8 @@ use crate::daemon::engine_handle::{EngineCall, EngineHandle, Query, QueryAnswer,
 use crate::daemon::server::Server;
 use crate::daemon::socket::{BoundSocket, SocketPath};
 use tetherd_api::{self as api, Event, EventFrame, Kind, Message, MessageId, State, Time};
-use tetherd_core::io::{Answer, Request};
+use tetherd_core::action::Answer;
+use tetherd_core::event::Request;
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 pub(super) const AT: Time = Time(1_700_000_000_000);

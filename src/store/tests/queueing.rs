@@ -6,10 +6,13 @@ use super::super::queue::{batch, body, restore};
 use super::super::{Damage, Store};
 use super::{fresh, put};
 use tetherd_api::{Kind, MessageId, Priority, State};
-use tetherd_core::io::{Body, BootId, Change, Facts};
+use tetherd_core::action::Change;
+use tetherd_core::event::Body;
+use tetherd_core::facts::Facts;
 use tetherd_core::message::{Digest, Message, Preview, WaMessageId};
 use tetherd_core::number::{KnownBy, KnownNumber, Number};
 use tetherd_core::pacer::Slot;
+use tetherd_core::time::BootId;
 
 fn message(id: u64) -> Message {
     Message {
@@ -40,7 +43,7 @@ fn message(id: u64) -> Message {
         limited: 0,
         accepted_at: 1_700_000_000_000,
         changed_at: 1_700_000_000_000,
-        changed_lived_ms: 7,
+        changed_uptime_ms: 7,
         sent_at: None,
         delivered_at: None,
         read_at: None,
@@ -143,7 +146,7 @@ async fn what_is_known_about_numbers_is_kept_and_a_record_that_does_not_read_is_
         number: Number::parse(&format!("+{digits}")).unwrap(),
         on_network: false,
         asked_at: 5,
-        asked_lived_ms: 6,
+        asked_uptime_ms: 6,
         source: KnownBy::Check,
     };
     let changes = ["15550111", "15550112", "15550113"].map(|n| Change::PutNumber(known(n)));

@@ -1,6 +1,6 @@
 use super::*;
 use tetherd_api::{FileInfo, MessageId};
-use tetherd_core::io::Seen;
+use tetherd_core::media::Seen;
 use tetherd_core::message::{Attempt, WaMessageId};
 
 fn out(kind: Kind, name: Option<&str>, mime: &str) -> Outgoing {

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::whatsapp::tests::offline::{Bench, Keys, PATIENCE};
 use crate::whatsapp::tests::wire::Host;
 use crate::whatsapp::{Order, SessionConfig};
-use tetherd_core::io::EndReason;
+use tetherd_core::event::EndReason;
 
 type Line = WebSocketStream<TlsStream<TcpStream>>;
 

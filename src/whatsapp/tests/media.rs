@@ -14,9 +14,9 @@ use crate::whatsapp::tests::sends::whole_life;
 use crate::whatsapp::tests::simulated::World;
 use tether_sim::{MediaChange, SimError, Times};
 use tetherd_api::{FileInfo, Kind, LinkPreview, MessageId};
-use tetherd_core::io::{
-    Body, EndReason, MediaRef, Outgoing, SentFile, SessionEvent, Ticket, Upload, UploadFault,
-};
+use tetherd_core::action::Outgoing;
+use tetherd_core::event::{Body, EndReason, SessionEvent};
+use tetherd_core::media::{MediaRef, SentFile, Ticket, Upload, UploadFault};
 use tetherd_core::message::{Attempt, SpoolId, StoredFile};
 
 const FRIEND: &str = "+15550101";

@@ -15,7 +15,8 @@ use crate::whatsapp::{
     Inbound, KeyStore, KeyStoreError, Order, SessionConfig, SessionHandle, spawn,
 };
 use tetherd_api::{Kind, MessageId};
-use tetherd_core::io::{Body, EndReason, NotSent, Outgoing, SessionEvent};
+use tetherd_core::action::Outgoing;
+use tetherd_core::event::{Body, EndReason, NotSent, SessionEvent};
 use tetherd_core::message::{Attempt, WaMessageId};
 
 /// How long a test waits for anything.

@@ -5,7 +5,8 @@
 use crate::whatsapp::Order;
 use crate::whatsapp::tests::offline::{Bench, message};
 use crate::whatsapp::tests::simulated::World;
-use tetherd_core::io::{SessionEvent, Sign};
+use tetherd_core::event::SessionEvent;
+use tetherd_core::phone::Sign;
 
 const FRIEND: &str = "+15550101";
 

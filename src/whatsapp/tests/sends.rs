@@ -10,7 +10,7 @@ use crate::whatsapp::tests::offline::{PATIENCE, message, wa_id};
 use crate::whatsapp::tests::simulated::World;
 use tether_sim::{AckError, SettingsChange, Times};
 use tetherd_api::MessageId;
-use tetherd_core::io::{EndReason, NotSent, ReceiptKind, SessionEvent};
+use tetherd_core::event::{EndReason, NotSent, ReceiptKind, SessionEvent};
 
 const FRIEND: &str = "+15550101";
 const STRANGER: &str = "+15550199";

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use crate::whatsapp::tests::offline::{Bench, Keys, PATIENCE};
 use crate::whatsapp::{Order, SessionConfig};
 use tether_sim::{LoginFailure, SettingsChange, Sim, SimConfig};
-use tetherd_core::io::{EndReason, Offer, SessionEvent};
+use tetherd_core::event::{EndReason, Offer, SessionEvent};
 
 /// A simulator, and a session that knows only that.
 pub(super) struct World {

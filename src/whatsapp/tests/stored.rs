@@ -7,7 +7,7 @@ use crate::whatsapp::tests::offline::{Bench, message};
 use crate::whatsapp::tests::sends::whole_life;
 use crate::whatsapp::tests::simulated::World;
 use crate::whatsapp::{Order, StoredKeys, storage};
-use tetherd_core::io::EndReason;
+use tetherd_core::event::EndReason;
 
 const FRIEND: &str = "+15550101";
 

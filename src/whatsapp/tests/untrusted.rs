@@ -3,7 +3,7 @@
 use crate::whatsapp::tests::offline::{Bench, Keys};
 use crate::whatsapp::{Order, SessionConfig};
 use tether_sim::{Sim, SimConfig};
-use tetherd_core::io::EndReason;
+use tetherd_core::event::EndReason;
 
 #[tokio::test]
 async fn a_build_without_the_simulator_refuses_the_simulator() {

@@ -1,18 +1,187 @@
-//! What the session reports and what it is told. Plain data; [`crate::io`] passes
-//! it on under its own name.
+//! What comes into the core: a caller's request, the session's reports, what the shell
+//! has prepared, the time that has come. Plain data; decides nothing.
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::media::{MediaRef, SentFile, Ticket, Upload, UploadFault};
-use crate::message::{Attempt, ChatId, WaMessageId};
+use crate::battery::Heartbeat;
+use crate::media::{MediaRef, Ticket, UploadFault};
+use crate::message::{Attempt, ChatId, Digest, StoredFile, WaMessageId};
 use crate::number::{CheckOutcome, CheckTicket, Number};
 use crate::phone::Sign;
-use tetherd_api::{Kind, LinkPreview, MessageId};
+use crate::preparing::{Prepared, Source};
+use tetherd_api::{self as api, MessageId};
+
+/// Names the request that a reply belongs to. Chosen by the shell, opaque to the core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Token(pub u64);
+
+/// A message's text. Its `Debug` shows the length only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Body(pub Arc<str>);
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body({} bytes)", self.0.len())
+    }
+}
+
+/// Everything that can happen to the core.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A caller wants something changed. Answered by exactly one `Effect::Reply`.
+    Request {
+        /// Comes back in the reply.
+        token: Token,
+        /// What.
+        request: Request,
+    },
+    /// The session reports.
+    Session(SessionEvent),
+    /// A preparation is done, or failed.
+    Prepared(Prepared),
+    /// The time that `Core::poll_timeout` named has come.
+    Tick,
+}
+
+/// What a caller can ask to be changed. Queries are methods of the core instead.
+#[derive(Clone)]
+pub enum Request {
+    /// `message.send`.
+    Submit(Box<Submission>),
+    /// `queue.cancel`.
+    Cancel {
+        /// Which; empty: all that match.
+        ids: Vec<MessageId>,
+        /// Of those, the ones that match; `to` is already normalised.
+        filter: Selection,
+        /// Say only.
+        dry_run: bool,
+    },
+    /// `queue.clear`.
+    Clear {
+        /// Which; `to` is already normalised.
+        filter: Selection,
+        /// Count only.
+        dry_run: bool,
+    },
+    /// `queue.retry`: parked messages go back into the queue.
+    Retry {
+        /// Which; `to` is already normalised.
+        filter: Selection,
+        /// Say only.
+        dry_run: bool,
+    },
+    /// `queue.restore`: cancelled messages come back.
+    Restore {
+        /// Which; `to` is already normalised.
+        filter: Selection,
+        /// Say only.
+        dry_run: bool,
+    },
+    /// `phone.check`; replied to when every number has an answer, or waited for long enough.
+    Check {
+        /// In the order of the answer.
+        numbers: Vec<Number>,
+        /// Ask the network even where an answer is remembered.
+        fresh: bool,
+    },
+    /// `queue.pause`.
+    Pause,
+    /// `queue.resume`.
+    Resume,
+    /// `session.pair`; replied to with the first offer, or with why there is none.
+    Pair {
+        /// The phone's number in digits: pair by code. None: by QR.
+        phone: Option<String>,
+    },
+    /// `session.reconnect`: try now.
+    Reconnect,
+    /// `session.takeover`: after another session took over.
+    Takeover,
+    /// `session.logout`: unlink this device.
+    Logout,
+    /// `phone.heartbeat`.
+    Heartbeat(Box<Heartbeat>),
+    /// `queue.release`: a stale backlog may leave.
+    Release,
+    /// The daemon goes down: nothing new starts. Replied to when no attempt is in flight.
+    Drain,
+}
+
+/// A checked `message.send`.
+#[derive(Clone)]
+pub struct Submission {
+    /// The chat, normalised.
+    pub to: ChatId,
+    /// What it carries.
+    pub kind: api::Kind,
+    /// A text, a file's caption (which may be empty), or a place or contact as JSON.
+    pub body: Body,
+    /// The file, which lies in the spool already.
+    pub file: Option<StoredFile>,
+    /// Where the file is to be fetched, if it is not here.
+    pub source: Option<Source>,
+    /// Whether the text or caption has links.
+    pub has_links: bool,
+    /// With a text: what is shown for a link in it.
+    pub preview: Option<api::LinkPreview>,
+    /// Which goes first.
+    pub priority: api::Priority,
+    /// Not sent before this, wall milliseconds.
+    pub not_before: Option<i64>,
+    /// Never sent after this, wall milliseconds.
+    pub expires_at: Option<i64>,
+    /// Over kind, recipient and content: two submissions with the same digest say the same.
+    pub digest: Digest,
+    /// The caller's idempotency key.
+    pub key: Option<String>,
+    /// Fresh and random, from the shell. Used only if the message is accepted.
+    pub wa_id: WaMessageId,
+}
+
+impl Submission {
+    /// A text to somebody.
+    pub fn text(to: ChatId, body: Body, digest: Digest, wa_id: WaMessageId) -> Submission {
+        Submission {
+            to,
+            kind: api::Kind::Text,
+            body,
+            file: None,
+            source: None,
+            has_links: false,
+            preview: None,
+            priority: api::Priority::Normal,
+            not_before: None,
+            expires_at: None,
+            digest,
+            key: None,
+            wa_id,
+        }
+    }
+}
+
+/// [`api::Filter`] with its recipient normalised.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// In one of these states; empty: the method's default.
+    pub states: Vec<api::State>,
+    /// To this chat.
+    pub to: Option<ChatId>,
+    /// With this reason.
+    pub reason: Option<api::ReasonKind>,
+    /// Accepted at least this long ago, in seconds.
+    pub older_than_s: Option<u64>,
+    /// With a key that begins so.
+    pub key_prefix: Option<String>,
+    /// One of these; empty: any.
+    pub ids: Vec<MessageId>,
+}
 
 /// What the session (`whatsapp::client`) reports.
 #[derive(Clone)]
 pub enum SessionEvent {
-    /// Pairing: something to show. The code is a secret: it goes to the caller, never to a log.
+    /// Pairing: a secret to show. It goes to the caller, never to a log.
     Offer(Offer),
     /// Pairing succeeded; the server now closes (515) and the run ends with [`EndReason::Restart`].
     Paired {
@@ -101,13 +270,12 @@ pub enum SessionEvent {
         /// had kept for us; none: just now.
         at_ms: Option<i64>,
     },
-    /// [`SessionCommand::Probe`] was carried out: the question left, or it did not.
+    /// `Probe` was carried out: the question left, or it did not.
     Probed {
         /// Whether its frame was flushed to the socket.
         left: bool,
     },
-    /// The run is over: exactly one for each [`SessionCommand::Connect`] and
-    /// [`SessionCommand::Pair`].
+    /// The run is over: exactly one for each `Connect` and `Pair`.
     Ended {
         /// Why.
         reason: EndReason,
@@ -227,61 +395,6 @@ pub enum EndReason {
         /// Why.
         what: String,
     },
-    /// We ended it ([`SessionCommand::Close`] or [`SessionCommand::Logout`]).
+    /// We ended it (`Close` or `Logout`).
     Closed,
-}
-
-/// What the session is told. It makes one connection for each `Connect` or `Pair`
-/// and never reconnects by itself.
-#[derive(Clone)]
-pub enum SessionCommand {
-    /// Log in with the stored keys.
-    Connect,
-    /// Connect without keys and pair.
-    Pair {
-        /// Digits: by code. None: by QR.
-        phone: Option<String>,
-    },
-    /// End the run.
-    Close,
-    /// Unlink this device on the server if connected, then end the run and forget the keys.
-    Logout,
-    /// Forget all keys. Comes before each `Pair`, and in place of `Logout` while no run
-    /// is under way. Makes no run and no `Ended`.
-    Forget,
-    /// Send one message. Answered by `Written`, `NotSent` or `CutOff`, in bounded time.
-    Send(Outgoing),
-    /// Bring a message's file to the media host. Answered by `Uploaded` or `UploadFailed`,
-    /// before the end of the run at the latest.
-    Upload(Upload),
-    /// Ask who of these is on the network. Answered by `Checked`, in bounded time, unless
-    /// the run ends first.
-    CheckNumbers {
-        /// Names the question.
-        ticket: CheckTicket,
-        /// At most `CHECK_BATCH_MAX`.
-        numbers: Vec<Number>,
-    },
-    /// Ask the phone something that only a phone answers and nobody sees. Answered by
-    /// `Probed` unless the run ends before; the phone's answer is a `PhoneSeen`.
-    Probe,
-}
-
-/// One attempt at one message. The shell adds the body.
-#[derive(Clone, Debug)]
-pub struct Outgoing {
-    /// Which message.
-    pub id: MessageId,
-    /// Which attempt.
-    pub attempt: Attempt,
-    /// Its id on the network.
-    pub wa_id: WaMessageId,
-    /// Where to.
-    pub to: ChatId,
-    /// What it carries.
-    pub kind: Kind,
-    /// Its file, which is on the media host.
-    pub file: Option<Box<SentFile>>,
-    /// What is shown for a link in its text.
-    pub link: Option<Box<LinkPreview>>,
 }

@@ -1,0 +1,268 @@
+//! What comes out of the core: changes to make durable, then effects to carry out. Plain
+//! data, and the buffer that gathers it during a turn and puts it into order. Decides
+//! nothing.
+
+use std::collections::BTreeSet;
+
+use crate::checks;
+use crate::event::{Body, Token};
+use crate::facts::Facts;
+use crate::known::KnownPage;
+use crate::media::{SentFile, Upload};
+use crate::message::{Attempt, ChatId, Message, SpoolId, WaMessageId};
+use crate::number::{CheckTicket, KnownNumber, Number};
+use crate::numbers::Numbers;
+use crate::pacer::{Pacer, Slot};
+use crate::preparing::PrepareCommand;
+use crate::queue::Queue;
+use tetherd_api::{self as api, Kind, LinkPreview, MessageId};
+
+/// What comes out of one input, in two parts that the shell keeps in this order.
+///
+/// Among the effects, replies come first, then events in the order in which things
+/// happened (a status last), then what the session is told, then files to remove.
+#[derive(Debug, Default)]
+pub struct Actions {
+    /// To be made durable, as one atomic batch, in this order.
+    pub changes: Vec<Change>,
+    /// To be carried out once the changes are durable, in this order.
+    pub effects: Vec<Effect>,
+}
+
+/// One change of what is on disk.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Write this message's record (new, or over its older self).
+    PutMessage(Box<Message>),
+    /// Write a new message's body. Comes in the same batch as its record.
+    PutBody {
+        /// Whose.
+        id: MessageId,
+        /// The text.
+        body: Body,
+    },
+    /// Remove record and body.
+    RemoveMessage {
+        /// Which.
+        id: MessageId,
+    },
+    /// Write what is known about a number.
+    PutNumber(KnownNumber),
+    /// Forget a number.
+    RemoveNumber {
+        /// Which.
+        number: Number,
+    },
+    /// Write the pacer's spent slots (all of them, few).
+    PutSlots(Vec<Slot>),
+    /// Write the small facts.
+    PutFacts(Box<Facts>),
+    /// Write a page of known chats, new or over its older self.
+    PutKnown(KnownPage),
+    /// Remove a page of known chats.
+    RemoveKnown {
+        /// Its number.
+        number: u64,
+    },
+}
+
+/// Something the shell does after the changes are durable.
+#[derive(Debug)]
+pub enum Effect {
+    /// Answer a request.
+    Reply {
+        /// Which.
+        token: Token,
+        /// The answer.
+        result: Result<Answer, api::Error>,
+    },
+    /// Tell the subscribers.
+    Event(api::Event),
+    /// Tell the session.
+    Session(SessionCommand),
+    /// Remove a file from the spool: nothing on disk refers to it any more.
+    Unspool(SpoolId),
+    /// Prepare a message, or stop it.
+    Prepare(PrepareCommand),
+}
+
+/// The answers, in the wire's own types.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// To [`Request::Submit`].
+    Sent(Box<api::SendResult>),
+    /// To [`Request::Cancel`].
+    Cancelled(api::CancelResult),
+    /// To [`Request::Clear`].
+    Cleared(api::ClearResult),
+    /// To [`Request::Retry`].
+    Retried(api::RetryResult),
+    /// To [`Request::Check`].
+    Checked(api::CheckResult),
+    /// To [`Request::Restore`].
+    Restored(api::RestoreResult),
+    /// To [`Request::Pair`].
+    Pairing(api::PairResult),
+    /// To [`Request::Pause`], [`Request::Resume`], [`Request::Release`] and the session's requests.
+    Status(Box<api::Status>),
+    /// To [`Request::Heartbeat`].
+    Phone(Box<api::PhoneStatus>),
+    /// To [`Request::Drain`].
+    Draining,
+}
+
+/// What the session is told. It makes one connection for each `Connect` or `Pair`
+/// and never reconnects by itself.
+#[derive(Clone)]
+pub enum SessionCommand {
+    /// Log in with the stored keys.
+    Connect,
+    /// Connect without keys and pair.
+    Pair {
+        /// Digits: by code. None: by QR.
+        phone: Option<String>,
+    },
+    /// End the run.
+    Close,
+    /// Unlink this device on the server if connected, then end the run and forget the keys.
+    Logout,
+    /// Forget all keys. Comes before each `Pair`, and in place of `Logout` while no run
+    /// is under way. Makes no run and no `Ended`.
+    Forget,
+    /// Send one message. Answered by `Written`, `NotSent` or `CutOff`, in bounded time.
+    Send(Outgoing),
+    /// Bring a message's file to the media host. Answered by `Uploaded` or `UploadFailed`,
+    /// before the end of the run at the latest.
+    Upload(Upload),
+    /// Ask who of these is on the network. Answered by `Checked`, in bounded time, unless
+    /// the run ends first.
+    CheckNumbers {
+        /// Names the question.
+        ticket: CheckTicket,
+        /// At most `CHECK_BATCH_MAX`.
+        numbers: Vec<Number>,
+    },
+    /// Ask the phone something that only a phone answers and nobody sees. Answered by
+    /// `Probed` unless the run ends before; the phone's answer is a `PhoneSeen`.
+    Probe,
+}
+
+/// One attempt at one message. The shell adds the body.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Which message.
+    pub id: MessageId,
+    /// Which attempt.
+    pub attempt: Attempt,
+    /// Its id on the network.
+    pub wa_id: WaMessageId,
+    /// Where to.
+    pub to: ChatId,
+    /// What it carries.
+    pub kind: Kind,
+    /// Its file, which is on the media host.
+    pub file: Option<Box<SentFile>>,
+    /// What is shown for a link in its text.
+    pub link: Option<Box<LinkPreview>>,
+}
+
+/// Why the core wants to be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// A pacer slot becomes free and something waits for it.
+    Slot,
+    /// A message that failed in passing has rested long enough.
+    Retry,
+    /// A file is due to be uploaded, or to be tried again.
+    Upload,
+    /// The next connection try is due.
+    Connect,
+    /// A connection or a pairing takes too long.
+    RunTimeout,
+    /// An attempt has waited long enough for its answer.
+    AckTimeout,
+    /// A message without an answer has waited long enough on a live connection.
+    Resolve,
+    /// Numbers are to be asked about, or an answer about them is overdue.
+    Check,
+    /// A file that could not be fetched is tried again.
+    Prepare,
+    /// A ban ends.
+    BanEnds,
+    /// The session is taken back.
+    Takeover,
+    /// Messages to new contacts may leave again.
+    TimelockEnds,
+    /// A pause that the server asked for is over.
+    SlowdownEnds,
+    /// The phone is to be asked, or counts as something else.
+    Phone,
+    /// History is due to be trimmed.
+    Trim,
+    /// A message that was not to be sent before a time may be sent by now.
+    Due,
+    /// A message is not to be sent any more.
+    Expiry,
+    /// A cancelled message can be brought back no more.
+    UndoEnds,
+}
+
+/// What has gathered so far.
+#[derive(Debug, Default)]
+pub(crate) struct ActionBuffer {
+    /// Messages whose record changed.
+    pub(crate) put: BTreeSet<MessageId>,
+    /// New bodies.
+    pub(crate) bodies: Vec<(MessageId, Body)>,
+    /// Messages that are gone.
+    pub(crate) removed: Vec<MessageId>,
+    /// Numbers about which something else is known.
+    pub(crate) numbers: BTreeSet<Number>,
+    /// Whether the pacer's slots changed.
+    pub(crate) slots: bool,
+    /// Pages of known chats that changed.
+    pub(crate) known: Vec<Change>,
+    /// Whether the facts changed.
+    pub(crate) facts: bool,
+    pub(crate) replies: Vec<Effect>,
+    pub(crate) events: Vec<Effect>,
+    pub(crate) commands: Vec<SessionCommand>,
+    /// Files that no message needs any more.
+    pub(crate) unspool: Vec<SpoolId>,
+    pub(crate) prepare: Vec<PrepareCommand>,
+}
+
+impl ActionBuffer {
+    pub(crate) fn event(&mut self, event: api::Event) {
+        self.events.push(Effect::Event(event));
+    }
+
+    /// A record that changed twice is written once, as it stands in the end.
+    pub(crate) fn into_actions(
+        self,
+        queue: &Queue,
+        numbers: &Numbers,
+        pacer: &Pacer,
+        facts: &Facts,
+    ) -> Actions {
+        let mut changes = Vec::new();
+        let records = self.put.iter().filter_map(|id| queue.get(*id));
+        changes.extend(records.map(|message| Change::PutMessage(Box::new(message.clone()))));
+        changes.extend(self.bodies.into_iter().map(|(id, body)| Change::PutBody { id, body }));
+        changes.extend(self.removed.into_iter().map(|id| Change::RemoveMessage { id }));
+        changes.extend(checks::changes(self.numbers, numbers));
+        changes.extend(self.known);
+        if self.slots {
+            changes.push(Change::PutSlots(pacer.stored()));
+        }
+        if self.facts {
+            changes.push(Change::PutFacts(Box::new(facts.clone())));
+        }
+        let mut effects = self.replies;
+        effects.extend(self.events);
+        effects.extend(self.commands.into_iter().map(Effect::Session));
+        effects.extend(self.unspool.into_iter().map(Effect::Unspool));
+        effects.extend(self.prepare.into_iter().map(Effect::Prepare));
+        Actions { changes, effects }
+    }
+}

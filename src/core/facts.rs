@@ -1,0 +1,77 @@
+//! What outlives a restart: the small facts, and everything that the store gives back.
+
+use serde::{Deserialize, Serialize};
+
+use crate::backlog::Backlog;
+use crate::known::KnownPage;
+use crate::message::Message;
+use crate::network::NetworkFacts;
+use crate::number::KnownNumber;
+use crate::pacer::Slot;
+use crate::phone::PhoneFacts;
+use tetherd_api as api;
+
+/// Small facts that outlive a restart.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Facts {
+    /// The last message id given away.
+    pub last_id: u64,
+    /// Since when the queue is paused, in wall milliseconds.
+    pub paused_since: Option<i64>,
+    /// The paired account's JID.
+    pub account: Option<String>,
+    /// Another session took over and nobody has resolved it: since when, wall milliseconds.
+    pub replaced_since: Option<i64>,
+    /// Logged out: since when (wall milliseconds), and the server's code.
+    pub logged_out: Option<(i64, Option<u32>)>,
+    /// Banned: since when and until when (wall milliseconds), and the server's code.
+    pub banned: Option<(i64, i64, u32)>,
+    /// The keys that are stored are nobody's any more: they were to be forgotten, and
+    /// whether that was done is not known. A start forgets them first.
+    pub keys_void: bool,
+    /// The daemon's uptime, all its runs together, when this was written.
+    #[serde(rename = "lived_ms")]
+    pub uptime_ms: u64,
+    /// What the network has answered, and what follows from it.
+    pub network: NetworkFacts,
+    /// What is known about the phone.
+    pub phone: PhoneFacts,
+    /// What waited for long.
+    pub backlog: Backlog,
+}
+
+impl Facts {
+    /// What stays when the account goes.
+    pub(crate) fn without_account(&self) -> Facts {
+        let Facts { last_id, paused_since, uptime_ms, backlog, .. } = *self;
+        // Whoever asked to slow down sees the same address with the next account.
+        let network = NetworkFacts { slowdown: self.network.slowdown, ..NetworkFacts::default() };
+        Facts {
+            last_id,
+            paused_since,
+            uptime_ms,
+            backlog,
+            keys_void: true,
+            network,
+            ..Facts::default()
+        }
+    }
+}
+
+/// What the store gives back at start.
+#[derive(Clone, Debug, Default)]
+pub struct Restored {
+    /// Every message record, in any order.
+    pub messages: Vec<Message>,
+    /// The pacer's spent slots.
+    pub slots: Vec<Slot>,
+    /// What is known about numbers, in any order.
+    pub numbers: Vec<KnownNumber>,
+    /// The small facts.
+    pub facts: Facts,
+    /// The chats that are no new contacts.
+    pub known: Vec<KnownPage>,
+    /// How the store was found.
+    pub store: api::StoreStatus,
+}
