@@ -32,7 +32,7 @@
 //! number checked (`whatsapp::check`) and its file uploaded (`whatsapp::uploads`).
 //!
 //! The way in: `whatsapp::inbound` -> [`inbox`] (synced) -> only now the receipt to the
-//! server; `daemon::mail` hands it to subscribers.
+//! server; `daemon::inbox_service` hands it to subscribers.
 
 pub mod config;
 pub mod ctl;

@@ -12,7 +12,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
 use crate::daemon::descriptors::{Descriptors, FDS_PENDING_MAX};
-use crate::daemon::events;
+use crate::daemon::event_stream;
 use crate::daemon::handlers::{self, Handled};
 use crate::daemon::server::{Service, stopped};
 use tetherd_api::call::find_method;
@@ -238,7 +238,8 @@ async fn answer(
         let _ = shared.outgoing.send(Outgoing { line, fds, _permit: permit }).await;
     }
     if let Some((subscription, follow)) = subscription {
-        events::forward(subscription, follow, shared.tier, &shared.outgoing, shared.ending).await;
+        event_stream::forward(subscription, follow, shared.tier, &shared.outgoing, shared.ending)
+            .await;
         ended = Ended::SubscriptionOver;
     }
     ended

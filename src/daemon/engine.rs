@@ -14,10 +14,10 @@ use crate::daemon::clock::{self, Clock};
 use crate::daemon::engine_handle::{
     EngineCall, MessageName, Query, QueryAnswer, Subscription, shutting_down,
 };
+use crate::daemon::event_hub::EventHub;
+use crate::daemon::event_log::EventLog;
 use crate::daemon::files;
-use crate::daemon::journal::Journal;
 use crate::daemon::preparing::Preparer;
-use crate::daemon::subscribers::Subscribers;
 use crate::daemon::supervision::Supervision;
 use crate::spool::Spool;
 use crate::store::{self, CommitError, Store};
@@ -96,8 +96,8 @@ pub(super) struct Engine {
     waiting: HashMap<Token, oneshot::Sender<Result<Answer, api::Error>>>,
     queries: Vec<(Query, oneshot::Sender<Result<QueryAnswer, api::Error>>)>,
     subscribes: Vec<oneshot::Sender<Subscription>>,
-    subscribers: Subscribers,
-    journal: Journal,
+    hub: EventHub,
+    log: EventLog,
     clock: Clock,
     next_token: u64,
     draining: bool,
@@ -122,8 +122,8 @@ impl Engine {
             waiting: HashMap::new(),
             queries: Vec::new(),
             subscribes: Vec::new(),
-            subscribers: Subscribers::default(),
-            journal: Journal::default(),
+            hub: EventHub::default(),
+            log: EventLog::default(),
             clock,
             next_token: 0,
             draining: false,
@@ -181,7 +181,7 @@ impl Engine {
         mut session_events: mpsc::Receiver<SessionEvent>,
     ) -> Result<(), EngineError> {
         let Engine { mut core, store, spool, session, .. } = self;
-        let (mut subscribers, mut journal, clock) = (self.subscribers, self.journal, self.clock);
+        let (mut hub, mut log, clock) = (self.hub, self.log, self.clock);
         let mut stopping = std::pin::pin!(session.stop());
         let mut stopped = false;
         loop {
@@ -202,8 +202,8 @@ impl Engine {
             for effect in effects {
                 match effect {
                     Effect::Event(event) => {
-                        journal.note(&event);
-                        subscribers.tell(event, clock::time(clock));
+                        log.note(&event);
+                        hub.publish(event, clock::time(clock));
                     }
                     Effect::Unspool(id) => files::remove(&spool, id),
                     // Nobody waits any more, and neither session nor preparer takes orders.
@@ -303,7 +303,7 @@ impl Engine {
         }
         for reply in std::mem::take(&mut self.subscribes) {
             let (status, messages) = self.core.snapshot((self.clock)());
-            let _ = reply.send(self.subscribers.add(status, messages, clock::time(self.clock)));
+            let _ = reply.send(self.hub.add(status, messages, clock::time(self.clock)));
         }
         Ok(())
     }
@@ -330,8 +330,8 @@ impl Engine {
                 }
             }
             Effect::Event(event) => {
-                self.journal.note(&event);
-                self.subscribers.tell(event, clock::time(self.clock));
+                self.log.note(&event);
+                self.hub.publish(event, clock::time(self.clock));
             }
             Effect::Session(command) => self.order(command),
             Effect::Unspool(id) => files::remove(&self.spool, id),

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::daemon::descriptors::Descriptors;
 use crate::daemon::engine_handle::{EngineHandle, MessageName, Query, QueryAnswer, Subscription};
-use crate::daemon::mail::Follow;
+use crate::daemon::inbox_service::Follow;
 use crate::daemon::server::Service;
 use crate::version;
 use tetherd_api::call::decode_params;

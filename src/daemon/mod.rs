@@ -9,14 +9,14 @@
 //! socket takes no more calls; the store is closed last.
 //!
 //! - [`process`]: `tetherd` itself. [`signals`], [`systemd`], `supervision`: who speaks to
-//!   it from outside. [`log`], `journal`, `phone_news`: what it says.
+//!   it from outside. [`log`], `event_log`: what it logs.
 //! - [`socket`], [`server`], `connection`, `descriptors`, [`auth`]: the control socket, from
 //!   its path to one request. `refusing`: those who wait there for a start that fails.
 //! - `handlers`: a method's parameters, checked. [`engine_handle`]: the way to the engine.
 //! - `engine`: the core's owner, and the queue's only writer. [`clock`]: its clocks.
-//!   `subscribers`, `events`: who is told what changes.
+//!   `event_hub`, `event_stream`: subscriptions.
 //! - `files`, `preparing`: the spool; what is fetched and looked at before a message waits.
-//! - [`mail`]: the inbox as callers see it.
+//! - [`inbox_service`]: the inbox as callers see it.
 //! - `settings`: the configuration as the other rooms take it.
 
 pub mod auth;
@@ -26,14 +26,14 @@ mod descriptors;
 mod engine;
 pub mod engine_handle;
 mod error;
-mod events;
+mod event_hub;
+mod event_log;
+mod event_stream;
 mod files;
 mod handlers;
-mod journal;
+pub mod inbox_service;
 pub mod log;
-pub mod mail;
 mod memory;
-mod phone_news;
 mod preparing;
 pub mod process;
 mod refusing;
@@ -41,7 +41,6 @@ pub mod server;
 mod settings;
 pub mod signals;
 pub mod socket;
-mod subscribers;
 mod supervision;
 pub mod systemd;
 #[cfg(test)]
@@ -58,7 +57,7 @@ use crate::config::Config;
 use crate::daemon::auth::Access;
 use crate::daemon::engine::{Control, Engine, EngineError, Parts};
 use crate::daemon::engine_handle::EngineHandle;
-use crate::daemon::mail::Mail;
+use crate::daemon::inbox_service::InboxService;
 use crate::daemon::preparing::Preparer;
 use crate::daemon::server::{STOP_TIME_MAX, Server};
 use crate::daemon::settings::{
@@ -104,7 +103,7 @@ pub struct Daemon {
     /// None: the socket is the service manager's, and outlives us.
     socket: Option<SocketPath>,
     store: Store,
-    mail: Mail,
+    inbox: InboxService,
     notify: Notify,
 }
 
@@ -139,8 +138,12 @@ impl Daemon {
         let access = Access::resolve(&access_groups(config))?;
         let line = Line::default();
         let inbox = Inbox::open(store.clone(), inbox_bounds(config), now.wall_ms).await?;
-        let mail =
-            Mail::new(inbox.clone(), line.clone(), config.state.dir.clone(), config.inbox.file_max);
+        let service = InboxService::new(
+            inbox.clone(),
+            line.clone(),
+            config.state.dir.clone(),
+            config.inbox.file_max,
+        );
         let inbound = Inbound { inbox: Some(inbox), line };
         let (events, session_events) = mpsc::channel(SESSION_EVENTS_MAX);
         let (supervision, pulses) = Supervision::new(&manager);
@@ -159,7 +162,7 @@ impl Daemon {
         let (handle, calls) = EngineHandle::channel();
         let server = Server::new(listener, handle.fetching(fetcher.schemes()), access)
             .map_err(StartError::Listen)?
-            .with_mail(mail.clone())
+            .with_inbox(service.clone())
             .with_pulse(pulses.accept)
             .with_spool(spool.clone());
         let (stop_server, stop) = watch::channel(false);
@@ -190,7 +193,7 @@ impl Daemon {
             stop_server,
             socket,
             store,
-            mail,
+            inbox: service,
             notify,
         };
         tracing::info!(
@@ -205,7 +208,7 @@ impl Daemon {
 
     /// Takes what the engine can take of this configuration. Returns once it is in force.
     pub async fn reconfigure(&self, config: &Config) {
-        self.mail.set_limits(inbox_bounds(config), config.inbox.file_max);
+        self.inbox.set_limits(inbox_bounds(config), config.inbox.file_max);
         let (done, is_done) = oneshot::channel();
         let config = Box::new(core_config(config));
         // An engine that is gone ends the daemon anyway.

@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use crate::daemon::auth::{Access, KernelPeers, Peer, Peers};
 use crate::daemon::connection;
 use crate::daemon::engine_handle::EngineHandle;
-use crate::daemon::mail::Mail;
+use crate::daemon::inbox_service::InboxService;
 use crate::pulse::Pulse;
 use crate::spool::Spool;
 use tetherd_api::frame::{Id, encode_error};
@@ -35,7 +35,7 @@ pub(crate) struct Service {
     pub(crate) engine: EngineHandle,
     pub(crate) access: Access,
     /// None: this server has no inbox.
-    pub(crate) mail: Option<Mail>,
+    pub(crate) inbox: Option<InboxService>,
     /// None: this server takes no files.
     pub(crate) spool: Option<Spool>,
 }
@@ -59,7 +59,7 @@ impl Server {
         listener.set_nonblocking(true)?;
         Ok(Server {
             listener: UnixListener::from_std(listener)?,
-            service: Arc::new(Service { engine, access, mail: None, spool: None }),
+            service: Arc::new(Service { engine, access, inbox: None, spool: None }),
             peers: Box::new(KernelPeers),
             pulse: Pulse::unwatched(),
         })
@@ -67,10 +67,10 @@ impl Server {
 
     /// Serves incoming messages, too.
     #[must_use]
-    pub fn with_mail(mut self, mail: Mail) -> Self {
+    pub fn with_inbox(mut self, inbox: InboxService) -> Self {
         // Nobody shares it before the server runs.
         if let Some(service) = Arc::get_mut(&mut self.service) {
-            service.mail = Some(mail);
+            service.inbox = Some(inbox);
         }
         self
     }

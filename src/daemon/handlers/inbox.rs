@@ -1,7 +1,7 @@
 //! Incoming messages: subscribing to them, listing them, fetching their files.
 
 use super::{Handled, Reply};
-use crate::daemon::mail::{Fetched, Follow, Mail};
+use crate::daemon::inbox_service::{Fetched, Follow, InboxService};
 use crate::daemon::server::Service;
 use tetherd_api::{Error, ErrorKind, InboxFileParams, InboxListParams, SubscribeParams};
 
@@ -10,8 +10,8 @@ pub(super) async fn subscribe(
     service: &Service,
     params: SubscribeParams,
 ) -> Result<Handled, Error> {
-    let follow = match &service.mail {
-        Some(mail) => mail.follow(params)?,
+    let follow = match &service.inbox {
+        Some(inbox) => inbox.follow(params)?,
         None => Follow::nothing(),
     };
     let subscription = service.engine.subscribe().await?;
@@ -19,11 +19,11 @@ pub(super) async fn subscribe(
 }
 
 pub(super) fn list(service: &Service, params: InboxListParams) -> Result<Reply, Error> {
-    mail(service)?.list(params).map(Reply::Inbox)
+    inbox(service)?.list(params).map(Reply::Inbox)
 }
 
 pub(super) async fn file(service: &Service, params: InboxFileParams) -> Result<Handled, Error> {
-    let Fetched { result, file } = mail(service)?.file(params).await?;
+    let Fetched { result, file } = inbox(service)?.file(params).await?;
     let reply = Reply::File(result);
     Ok(match file {
         Some(file) => Handled::WithFile(reply, file.into()),
@@ -31,7 +31,7 @@ pub(super) async fn file(service: &Service, params: InboxFileParams) -> Result<H
     })
 }
 
-fn mail(service: &Service) -> Result<&Mail, Error> {
+fn inbox(service: &Service) -> Result<&InboxService, Error> {
     let none = || Error::new(ErrorKind::WrongState, "this daemon keeps no inbox");
-    service.mail.as_ref().ok_or_else(none)
+    service.inbox.as_ref().ok_or_else(none)
 }

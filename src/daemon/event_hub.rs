@@ -13,7 +13,7 @@ use tetherd_api::{Event, EventFrame, Message, Status, Time};
 
 /// Everybody who listens.
 #[derive(Default)]
-pub(crate) struct Subscribers {
+pub(crate) struct EventHub {
     seq: u64,
     channels: Vec<Channel>,
 }
@@ -23,7 +23,7 @@ struct Channel {
     lagged: Arc<AtomicBool>,
 }
 
-impl Subscribers {
+impl EventHub {
     /// A new subscriber: the state as it is now, and a channel for what follows.
     pub(crate) fn add(&mut self, status: Status, messages: Vec<Message>, at: Time) -> Subscription {
         let (sender, events) = mpsc::channel(SUBSCRIBER_EVENTS_MAX);
@@ -43,7 +43,7 @@ impl Subscribers {
     }
 
     /// Tells everybody, at once or never.
-    pub(crate) fn tell(&mut self, event: Event, at: Time) {
+    pub(crate) fn publish(&mut self, event: Event, at: Time) {
         self.seq += 1;
         if self.channels.is_empty() {
             return;

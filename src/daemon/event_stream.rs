@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::daemon::connection::Outgoing;
 use crate::daemon::engine_handle::Subscription;
-use crate::daemon::mail::Follow;
+use crate::daemon::inbox_service::Follow;
 use crate::daemon::server::stopped;
 use tetherd_api::frame::encode_event;
 use tetherd_api::{Event, EventFrame, Gap, Incoming, Tier, Time};

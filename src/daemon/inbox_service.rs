@@ -32,7 +32,7 @@ const RETRY_MS: u64 = 5_000;
 
 /// The inbox and the way to its files. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
-pub struct Mail {
+pub struct InboxService {
     inbox: Inbox,
     line: Line,
     /// Where files lie while somebody holds them.
@@ -50,10 +50,10 @@ pub(crate) struct Fetched {
     pub(crate) file: Option<File>,
 }
 
-impl Mail {
+impl InboxService {
     /// Serves this inbox, with files of at most so many bytes kept in this folder.
-    pub fn new(inbox: Inbox, line: Line, dir: PathBuf, file_bytes_max: u64) -> Mail {
-        Mail {
+    pub fn new(inbox: Inbox, line: Line, dir: PathBuf, file_bytes_max: u64) -> InboxService {
+        InboxService {
             inbox,
             line,
             dir: Arc::new(dir),

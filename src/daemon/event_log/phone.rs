@@ -1,11 +1,11 @@
-//! What the log says about the phone: one line for each change of its state, of its
+//! Log lines about the phone: one for each change of its state, of its
 //! battery, and of what the network's limit for an absent phone leaves. Names nobody.
 
 use tetherd_api::{BatteryLevel, PhoneState, PhoneStatus};
 
 /// Remembers what it last said.
 #[derive(Debug, Default)]
-pub(crate) struct PhoneNews {
+pub(crate) struct PhoneLog {
     state: Option<PhoneState>,
     battery: Option<BatteryLevel>,
     warned: Option<String>,
@@ -18,7 +18,7 @@ enum Line {
     Warn(String),
 }
 
-impl PhoneNews {
+impl PhoneLog {
     /// Writes the lines that are news.
     pub(crate) fn note(&mut self, phone: &PhoneStatus) {
         for line in self.lines(phone) {
@@ -58,17 +58,17 @@ mod tests {
 
     #[test]
     fn each_change_is_said_once() {
-        let mut news = PhoneNews::default();
+        let mut log = PhoneLog::default();
         let mut phone = PhoneStatus::unknown(Time(0));
-        assert_eq!(news.lines(&phone), []);
+        assert_eq!(log.lines(&phone), []);
         phone.state = PhoneState::Offline;
-        assert_eq!(news.lines(&phone), [Line::Info("phone offline".to_owned())]);
-        assert_eq!(news.lines(&phone), []);
+        assert_eq!(log.lines(&phone), [Line::Info("phone offline".to_owned())]);
+        assert_eq!(log.lines(&phone), []);
         phone.reasons = vec!["The network unlinks this device soon.".to_owned()];
         let warning = "phone: The network unlinks this device soon.".to_owned();
-        assert_eq!(news.lines(&phone), [Line::Warn(warning)]);
-        assert_eq!(news.lines(&phone), []);
+        assert_eq!(log.lines(&phone), [Line::Warn(warning)]);
+        assert_eq!(log.lines(&phone), []);
         phone.state = PhoneState::Unknown;
-        assert_eq!(news.lines(&phone), [Line::Info("phone unknown".to_owned())]);
+        assert_eq!(log.lines(&phone), [Line::Info("phone unknown".to_owned())]);
     }
 }

@@ -5,7 +5,9 @@
 //! that `status` and `explain` have for what keeps messages back, `reason` that of a
 //! message.
 
-use crate::daemon::phone_news::PhoneNews;
+mod phone;
+
+use phone::PhoneLog;
 use tetherd_api::{CauseKind, Event, HoldKind, Message, PairEnd, Status, Time};
 
 /// Two moments that are less apart are one.
@@ -21,15 +23,15 @@ const LIMITS: [(&str, &str); 3] = [
 /// Writes the lines, and remembers what it last said about the session: a status is
 /// told for other reasons too.
 #[derive(Debug, Default)]
-pub(crate) struct Journal {
+pub(crate) struct EventLog {
     session: Option<String>,
     /// Since when nothing may leave, or not to everybody, as last said.
     limits: [Option<Time>; 3],
     holds: Vec<HoldKind>,
-    phone: PhoneNews,
+    phone: PhoneLog,
 }
 
-impl Journal {
+impl EventLog {
     /// Writes the line for this event, if it has one.
     pub(crate) fn note(&mut self, event: &Event) {
         match event {
@@ -174,15 +176,15 @@ mod tests {
 
     #[test]
     fn a_hold_is_told_when_it_begins_and_when_it_ends() {
-        let mut journal = Journal::default();
+        let mut log = EventLog::default();
         let mut status = status();
-        assert_eq!(journal.changed_holds(&status), (vec![], vec![]));
+        assert_eq!(log.changed_holds(&status), (vec![], vec![]));
         status.holds = [HoldKind::Conflict, HoldKind::Paused].map(hold).into();
         let both = vec![HoldKind::Conflict, HoldKind::Paused];
-        assert_eq!(journal.changed_holds(&status), (both, vec![]));
-        assert_eq!(journal.changed_holds(&status), (vec![], vec![]));
+        assert_eq!(log.changed_holds(&status), (both, vec![]));
+        assert_eq!(log.changed_holds(&status), (vec![], vec![]));
         status.holds.remove(0);
-        assert_eq!(journal.changed_holds(&status), (vec![], vec![HoldKind::Conflict]));
+        assert_eq!(log.changed_holds(&status), (vec![], vec![HoldKind::Conflict]));
     }
 
     fn hold(kind: HoldKind) -> Hold {
@@ -192,13 +194,13 @@ mod tests {
 
     #[test]
     fn a_session_that_has_not_changed_is_not_told_again() {
-        let mut journal = Journal::default();
+        let mut log = EventLog::default();
         let mut status = status();
-        assert_eq!(journal.news(&status), Some("connected"));
+        assert_eq!(log.news(&status), Some("connected"));
         status.queue.queued = 7;
-        assert_eq!(journal.news(&status), None);
+        assert_eq!(log.news(&status), None);
         status.session.detail = Some("Why.".to_owned());
-        assert_eq!(journal.news(&status), Some("connected: Why."));
-        assert_eq!(journal.news(&status), None);
+        assert_eq!(log.news(&status), Some("connected: Why."));
+        assert_eq!(log.news(&status), None);
     }
 }
