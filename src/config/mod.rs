@@ -30,7 +30,7 @@ pub use sections::{
 };
 pub use value::{ClientVersion, Level, Links, OnConflict, OnRateLimit};
 
-pub use tetherd_core::battery::HoldBattery;
+pub use tetherd_core::phone::HoldBattery;
 
 /// Longest configuration file, in bytes.
 pub const FILE_BYTES_MAX: u64 = 256 * 1024;

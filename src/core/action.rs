@@ -233,8 +233,21 @@ pub(crate) struct ActionBuffer {
 }
 
 impl ActionBuffer {
+    pub(crate) fn reply(&mut self, token: Token, result: Result<Answer, api::Error>) {
+        self.replies.push(Effect::Reply { token, result });
+    }
+
     pub(crate) fn event(&mut self, event: api::Event) {
         self.events.push(Effect::Event(event));
+    }
+
+    pub(crate) fn command(&mut self, command: SessionCommand) {
+        self.commands.push(command);
+    }
+
+    /// The small facts changed.
+    pub(crate) fn save_facts(&mut self) {
+        self.facts = true;
     }
 
     /// A record that changed twice is written once, as it stands in the end.

@@ -51,10 +51,10 @@ impl Core {
             self.backlog = Backlog::default();
             return;
         };
-        let held = waits && (!self.link.can_send() || self.phone_holds());
+        let held = waits && (!self.link.can_send() || self.phone.holds(now));
         match self.backlog.held {
             None if held => {
-                self.backlog.held = Some(Timestamp::new(self.phone.boot, now));
+                self.backlog.held = Some(Timestamp::new(self.boot, now));
                 self.out.facts = true;
             }
             Some(since) if !held => {
@@ -82,7 +82,7 @@ impl Core {
     /// `queue.release`: what waits may leave. While something still holds it, the wait
     /// counts from now.
     pub(crate) fn release(&mut self, now: Now) {
-        let held = self.backlog.held.map(|_| Timestamp::new(self.phone.boot, now));
+        let held = self.backlog.held.map(|_| Timestamp::new(self.boot, now));
         let released = Backlog { held, stale: None };
         self.out.facts |= self.backlog != released;
         self.backlog = released;

@@ -6,6 +6,7 @@ use crate::action::{Outgoing, SessionCommand, Wake};
 use crate::link::{Closing, Link, Phase, Run};
 use crate::media::SentFile;
 use crate::message::{Attempt, Message};
+use crate::phone;
 use crate::time::Now;
 use crate::time::doubled;
 use tetherd_api::{self as api, MessageId, PairEnd, State};
@@ -49,11 +50,13 @@ impl Core {
                 next = Some((at, wake));
             }
         };
+        if let Some((at, wake)) = self.phone.poll_timeout() {
+            consider(Some(at), wake);
+        }
         consider(self.link.run.as_ref().and_then(|run| run.deadline), Wake::RunTimeout);
         consider(self.link.ban_ends, Wake::BanEnds);
         consider(self.timelock_ends(), Wake::TimelockEnds);
         consider(self.slowed_until(self.now), Wake::SlowdownEnds);
-        consider(self.phone_wake(), Wake::Phone);
         if !self.draining {
             consider(self.link.next_try(&self.facts), Wake::Connect);
             consider(self.takeover_at(), Wake::Takeover);
@@ -76,6 +79,19 @@ impl Core {
         next
     }
 
+    /// Tells each component how the others stand.
+    pub(crate) fn inform(&mut self, now: Now) {
+        self.phone.on_account(self.facts.account.as_deref(), &mut self.out, now);
+        let around = phone::Surroundings {
+            generation: self.link.generation,
+            connected: self.link.is_connected(),
+            can_send: self.link.can_send(),
+            may_ask: !self.draining,
+            waits: self.queue.to_leave() > 0,
+        };
+        self.phone.on_surroundings(around, now);
+    }
+
     /// When the next attempt leaves if nothing else happens before.
     fn next_attempt(&self) -> Option<(u64, Wake)> {
         if !self.may_dispatch() || self.queue.sending_len() >= SENDING_MAX {
@@ -91,7 +107,7 @@ impl Core {
         self.link.can_send()
             && self.facts.paused_since.is_none()
             && !self.draining
-            && !self.phone_holds()
+            && !self.phone.holds(self.now)
             && self.backlog.stale.is_none()
     }
 
@@ -189,7 +205,8 @@ impl Core {
                 self.out.facts = true;
             }
         }
-        self.judge_phone(now);
+        self.inform(now);
+        self.phone.on_time(&mut self.out, now);
         self.judge_backlog(now);
     }
 

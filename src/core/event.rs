@@ -4,10 +4,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::battery::Heartbeat;
 use crate::media::{MediaRef, Ticket, UploadFault};
 use crate::message::{Attempt, ChatId, Digest, StoredFile, WaMessageId};
 use crate::number::{CheckOutcome, CheckTicket, Number};
+use crate::phone::Heartbeat;
 use crate::phone::Sign;
 use crate::preparing::{Prepared, Source};
 use tetherd_api::{self as api, MessageId};

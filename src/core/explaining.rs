@@ -33,8 +33,8 @@ impl Core {
             session: self.session_situation(now),
             phone: Phone {
                 status: self.phone_status(now),
-                offline_holds: self.holds_offline(),
-                battery_holds: self.holds_battery(now),
+                offline_holds: self.phone.holds_offline(),
+                battery_holds: self.phone.holds_battery(now),
             },
             backlog_since: self.backlog.stale.map(|stale| stale.since),
             paused_since: self.facts.paused_since,

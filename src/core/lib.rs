@@ -13,7 +13,7 @@
 //! - [`files`]: how long a message needs its file.
 //! - `promises`, `overdue`: what a message was promised by a clock, and what comes of it.
 //! - [`number`], [`numbers`], `checks`: who is on the network, and asking for it.
-//! - [`phone`], [`battery`], `phone_words`: whether the phone is there, and what is told of it.
+//! - [`phone`]: whether the phone is online, and its battery.
 //! - [`backlog`]: what waited so long that it wants a word before it leaves.
 //! - [`preparing`]: what has to be done before a message can be queued.
 //! - `gates`: what keeps one message back. `uploads`: its file, on its way before it;
@@ -28,7 +28,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::action::ActionBuffer;
-use crate::action::{Actions, Answer, Effect, SessionCommand};
+use crate::action::{Actions, Answer, SessionCommand};
 use crate::backlog::Backlog;
 use crate::event::{Input, Request, Token};
 use crate::facts::{Facts, Restored};
@@ -47,7 +47,6 @@ use tetherd_api::{self as api, MessageId};
 
 pub mod action;
 pub mod backlog;
-pub mod battery;
 pub(crate) mod causes;
 pub mod checks;
 pub(crate) mod cleaning;
@@ -123,6 +122,7 @@ pub struct Core {
     uploads: uploads::Uploads,
     link: Link,
     network: Network,
+    boot: BootId,
     phone: Phone,
     backlog: Backlog,
     draining: bool,
@@ -152,7 +152,8 @@ impl Core {
         let uptime = Uptime::new(uptime_ms, now);
         let link = Link::new(&facts, now);
         let network = Network { known: Known::new(known), timelock_ends: None };
-        let phone = Phone::new(boot, facts.account.as_ref(), &facts.phone, now);
+        let account = facts.account.as_deref();
+        let phone = Phone::new(config.phone.clone(), boot, account, &facts.phone, now);
         let backlog = Backlog::new(facts.backlog, boot, now);
         let mut core = Core {
             config,
@@ -173,6 +174,7 @@ impl Core {
             uploads: uploads::Uploads::default(),
             link,
             network,
+            boot,
             phone,
             backlog,
             draining: false,
@@ -210,6 +212,7 @@ impl Core {
     pub fn set_config(&mut self, config: CoreConfig, now: Now) -> Actions {
         let now = self.advance(now);
         self.pacer.configure(config.pace_limit, config.window_ms);
+        self.phone.set_config(&config.phone);
         self.config = config;
         self.settle(now)
     }
@@ -234,7 +237,7 @@ impl Core {
         self.trim(now);
         self.drive_link(now);
         self.drive_preparations(now);
-        self.phone_of_account(now);
+        self.inform(now);
         // Before anything leaves without an answer: only a question finds out that the
         // network answers again. And after: what has left makes room for others.
         self.ask_about_numbers(now);
@@ -242,6 +245,7 @@ impl Core {
         self.ask_about_numbers(now);
         self.drive_uploads(now);
         self.finish_drain();
+        self.inform(now);
         let key = self.status_key();
         if self.told.as_ref() != Some(&key) {
             self.link.note_state(&self.facts, now);
@@ -250,7 +254,7 @@ impl Core {
         }
         if self.out.facts {
             self.facts.uptime_ms = self.queue.uptime_ms();
-            self.facts.phone = self.phone_facts();
+            self.facts.phone = self.phone.to_store();
             self.facts.backlog = self.backlog;
         }
         let out = std::mem::take(&mut self.out);
@@ -307,8 +311,9 @@ impl Core {
                 self.reply_session(token, result, now);
             }
             Request::Heartbeat(report) => {
-                let result = self.heartbeat(*report, now);
-                self.reply(token, result.map(|status| Answer::Phone(Box::new(status))));
+                let result = self.phone.on_heartbeat(*report, &mut self.out, now);
+                let status = || Answer::Phone(Box::new(self.phone_status(now)));
+                self.reply(token, result.map(|()| status()));
             }
             Request::Release => {
                 self.release(now);
@@ -319,7 +324,7 @@ impl Core {
     }
 
     fn reply(&mut self, token: Token, result: Result<Answer, api::Error>) {
-        self.out.replies.push(Effect::Reply { token, result });
+        self.out.reply(token, result);
     }
 
     fn reply_status(&mut self, token: Token, now: Now) {
@@ -360,7 +365,7 @@ impl Core {
     }
 
     fn command(&mut self, command: SessionCommand) {
-        self.out.commands.push(command);
+        self.out.command(command);
     }
 
     /// Notes that a message changed: its record is written, its subscribers are told.

@@ -20,10 +20,10 @@ pub(crate) struct PhoneKey {
 
 impl Core {
     pub(crate) fn phone_key(&self) -> PhoneKey {
-        let known = &self.phone.known;
+        let known = self.phone.known();
         PhoneKey {
             state: known.state,
-            battery: self.phone.battery(&self.config.phone, self.now),
+            battery: self.phone.battery(self.now),
             probing: known.probe.is_some(),
             absent_days: self.phone.absent_days(self.now),
             report: known.report.as_ref().map(|report| report.received),
@@ -32,7 +32,7 @@ impl Core {
 
     /// The phone's part of the status, as `status` and `phone.heartbeat` answer it.
     pub fn phone_status(&self, now: Now) -> api::PhoneStatus {
-        let known = &self.phone.known;
+        let known = self.phone.known();
         let (state, since) = known.state.unwrap_or((PhoneState::Unknown, self.started_at));
         let at = |moment: Timestamp| Time(moment.wall(now));
         api::PhoneStatus {
@@ -44,14 +44,14 @@ impl Core {
             probing_since: known.probe.map(|probe| at(probe.since)),
             unlinked_at: known.seen.map(|(seen, _)| self.unlinked_at(seen, now)),
             battery: known.report.as_ref().map(|report| api::BatteryStatus {
-                level: self.phone.battery(&self.config.phone, now),
+                level: self.phone.battery(now),
                 percent: report.percent,
                 charging: report.charging,
                 network: report.network.clone(),
                 source: report.source.clone(),
                 at: at(report.measured),
                 received_at: at(report.received),
-                stale: report.is_stale(&self.config.phone, now),
+                stale: report.is_stale(self.phone.config(), now),
             }),
         }
     }
@@ -61,7 +61,7 @@ impl Core {
     }
 
     fn phone_reasons(&self, state: PhoneState, now: Now) -> Vec<String> {
-        let known = &self.phone.known;
+        let known = self.phone.known();
         let at = |moment: Timestamp| Time(moment.wall(now));
         let mut reasons = Vec::new();
         match (state, known.seen) {
@@ -71,7 +71,7 @@ impl Core {
             }
             (PhoneState::Silent, Some((seen, sign))) => {
                 let what = sign.sentence_part();
-                let limit = self.config.phone.silent_after_ms / 60_000;
+                let limit = self.phone.config().silent_after_ms / 60_000;
                 reasons.push(format!(
                     "Its last sign of life is older than {limit} min: it {what} at {}.",
                     at(seen)
@@ -98,7 +98,7 @@ impl Core {
             });
         }
         if let Some(report) = &known.report
-            && !report.is_stale(&self.config.phone, now)
+            && !report.is_stale(self.phone.config(), now)
             && report.network.as_deref() == Some("none")
         {
             let since = at(report.measured);
@@ -116,9 +116,9 @@ impl Core {
 
     /// What of the phone holds the queue, and a backlog that wants to be confirmed.
     pub(crate) fn offline_and_battery_holds(&self, now: Now, holds: &mut Vec<Hold>) {
-        let known = &self.phone.known;
+        let known = self.phone.known();
         let since = |since: Option<i64>| since.unwrap_or(now.wall_ms);
-        if self.holds_offline() {
+        if self.phone.holds_offline() {
             let why = match known.probe {
                 Some(probe) => format!(
                     "the phone is offline: it has not answered since {}",
@@ -131,14 +131,14 @@ impl Core {
             let since = since(known.state.map(|(_, since)| since));
             holds.push(hold(HoldKind::PhoneOffline, since, None, &why, remedy));
         }
-        if self.holds_battery(now) {
+        if self.phone.holds_battery(now) {
             let report = known.report.as_ref();
             let percent = report.and_then(|report| report.percent).unwrap_or_default();
             let why = format!("the phone's battery is at {percent} % and not charging");
             let remedy = "Charge the phone: messages leave by themselves when a report says so \
                           (`tetherctl heartbeat`), or when the last one is too old to go by.";
             let until = report
-                .map(|r| r.measured.after(self.config.phone.battery_stale_after_ms))
+                .map(|report| report.stale_at(self.phone.config()))
                 .map(|at| self.wall_of(at, now));
             let since = since(known.battery.map(|(_, since)| since));
             holds.push(hold(HoldKind::BatteryLow, since, until, &why, remedy));

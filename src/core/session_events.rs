@@ -30,7 +30,7 @@ impl Core {
             }
             SessionEvent::Ack { wa_id, error: None } => {
                 if self.confirm(&wa_id, Reached::Server, now) {
-                    self.copy_is_out(now);
+                    self.phone.on_copy_sent(now);
                 }
             }
             SessionEvent::Ack { wa_id, error: Some(code) } => self.refused(&wa_id, code, now),
@@ -44,7 +44,7 @@ impl Core {
                     // A receipt may overtake the ack.
                     let first = self.confirm(wa_id, reached, now);
                     if first && kind != ReceiptKind::OwnPhone {
-                        self.copy_is_out(now);
+                        self.phone.on_copy_sent(now);
                     }
                 }
             }
@@ -59,8 +59,10 @@ impl Core {
                     self.note_known(chat);
                 }
             }
-            SessionEvent::PhoneSeen { sign, at_ms } => self.phone_seen(sign, at_ms, now),
-            SessionEvent::Probed { left } => self.probed(left, now),
+            SessionEvent::PhoneSeen { sign, at_ms } => {
+                self.phone.on_sign(sign, at_ms, &mut self.out, now)
+            }
+            SessionEvent::Probed { left } => self.phone.on_probed(left, now),
             SessionEvent::Ended { reason, roll } => self.ended(&reason, roll, now),
         }
     }

@@ -5,7 +5,6 @@ use proptest::prelude::*;
 use super::belief::Model;
 use super::world::{ACCOUNT, Run, World};
 use crate::action::Answer;
-use crate::battery::Heartbeat;
 use crate::config::LinkPolicy;
 use crate::event::{
     EndReason, Input, NotSent, Offer, ReceiptKind, Request, Selection, SessionEvent,
@@ -14,6 +13,7 @@ use crate::event::{
 use crate::media::UploadFault;
 use crate::message::Message;
 use crate::number::Number;
+use crate::phone::Heartbeat;
 use crate::phone::PhoneConfig;
 use crate::phone::Sign;
 use crate::preparing::{LinkFinding, Outcome, Trouble};

@@ -1,9 +1,9 @@
 use super::virtual_time::run_until_empty;
 use super::world::World;
 use crate::CoreConfig;
-use crate::battery::Heartbeat;
 use crate::event::{EndReason, ReceiptKind, Request, SessionEvent};
 use crate::facts::Facts;
+use crate::phone::Heartbeat;
 use crate::phone::Sign;
 use crate::phone::{DAY_MS, PhoneConfig};
 use tetherd_api::{BatteryLevel, ErrorKind, HoldKind, PhoneState, State};
@@ -242,7 +242,7 @@ fn a_report_from_the_future_is_refused_and_one_older_than_the_last_is_left_alone
 fn a_policy_that_holds_nothing_lets_everything_leave() {
     let phone = PhoneConfig {
         hold_when_offline: false,
-        hold_when_battery: crate::battery::HoldBattery::Never,
+        hold_when_battery: crate::phone::HoldBattery::Never,
         ..PhoneConfig::default()
     };
     let mut world = World::connected_with(CoreConfig { phone, ..CoreConfig::default() });

@@ -1,8 +1,8 @@
 //! `phone.heartbeat`: checks what somebody reports about the phone.
 
 use tetherd_api::{Error, HEARTBEAT_NAME_BYTES_MAX, HeartbeatParams};
-use tetherd_core::battery::Heartbeat;
 use tetherd_core::event::Request;
+use tetherd_core::phone::Heartbeat;
 
 /// A full battery.
 const PERCENT_MAX: u8 = 100;

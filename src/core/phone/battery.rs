@@ -1,13 +1,12 @@
-//! What is reported about the phone's battery from beside the session: how a report is
-//! taken, what it means while it is fresh, and whether that holds the queue. Invents
-//! nothing: no report, or an old one, is unknown.
+//! The phone's battery, as external programs report it: how a report is taken, what it
+//! means while it is fresh, and whether that holds the queue. Invents nothing: no report,
+//! or an old one, is unknown.
 
 use serde::{Deserialize, Serialize};
 
-use crate::Core;
-use crate::phone::{Phone, PhoneConfig};
-use crate::time::Now;
-use crate::time::Timestamp;
+use super::{Phone, PhoneConfig};
+use crate::action::ActionBuffer;
+use crate::time::{BootId, Now, Timestamp};
 use tetherd_api::{self as api, BatteryLevel};
 
 /// A report may say that it was made so much later than now: clocks differ.
@@ -38,7 +37,7 @@ impl HoldBattery {
     }
 }
 
-/// A report from beside the session.
+/// The last report that was taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     pub(crate) percent: Option<u8>,
@@ -68,34 +67,26 @@ impl Report {
     pub(crate) fn is_stale(&self, config: &PhoneConfig, now: Now) -> bool {
         self.measured.age_ms(now) >= config.battery_stale_after_ms
     }
-}
 
-impl Phone {
-    /// What the last report means now.
-    pub(crate) fn battery(&self, config: &PhoneConfig, now: Now) -> BatteryLevel {
-        let Some(report) = &self.known.report else { return BatteryLevel::Unknown };
-        let Some(percent) = report.percent else { return BatteryLevel::Unknown };
-        if report.is_stale(config, now) {
-            BatteryLevel::Unknown
-        } else if report.charging == Some(true) {
-            BatteryLevel::Ok
-        } else if percent <= config.battery_critical {
-            BatteryLevel::Critical
-        } else if percent <= config.battery_low {
-            BatteryLevel::Low
-        } else {
-            BatteryLevel::Ok
-        }
+    /// When it is too old to go by, monotonic.
+    pub(crate) fn stale_at(&self, config: &PhoneConfig) -> u64 {
+        self.measured.after(config.battery_stale_after_ms)
+    }
+
+    pub(super) fn to_boot(&mut self, boot: BootId, now: Now) {
+        self.measured = self.measured.in_boot(boot, now);
+        self.received = self.received.in_boot(boot, now);
     }
 }
 
-impl Core {
-    /// Takes a report from beside. One that is older than the last is left alone.
-    pub(crate) fn heartbeat(
+impl Phone {
+    /// Takes a report of an external program. One that is older than the last is left alone.
+    pub(crate) fn on_heartbeat(
         &mut self,
         report: Heartbeat,
+        out: &mut ActionBuffer,
         now: Now,
-    ) -> Result<api::PhoneStatus, api::Error> {
+    ) -> Result<(), api::Error> {
         let Heartbeat { percent, charging, network, source, at } = report;
         if at.is_some_and(|at| at > now.wall_ms.saturating_add(REPORT_AHEAD_MS_MAX)) {
             let sentence = "`at` lies more than five minutes in the future";
@@ -103,30 +94,47 @@ impl Core {
                 .remedy("set the clock of whoever reports, or leave `at` out"));
         }
         let age = at.map_or(0, |at| u64::try_from(now.wall_ms.saturating_sub(at)).unwrap_or(0));
-        let measured = Timestamp::ago(age, self.phone.boot, now);
-        let known = &mut self.phone.known;
-        if known.report.as_ref().is_some_and(|last| last.measured.is_later_than(measured)) {
-            return Ok(self.phone_status(now));
+        let measured = Timestamp::ago(age, self.boot, now);
+        let last = self.known.report.as_ref();
+        if last.is_some_and(|last| last.measured.is_later_than(measured)) {
+            return Ok(());
         }
-        let received = Timestamp::new(self.phone.boot, now);
+        let received = Timestamp::new(self.boot, now);
         let connected = network.as_deref().is_some_and(|network| network != "none");
         // Only a hint that asking again is worth the while: whoever reports may be wrong,
-        // or sit beside the phone and not on it.
+        // or run on another machine.
         if connected
-            && age < self.config.phone.battery_stale_after_ms
-            && let Some(probe) = &mut known.probe
+            && age < self.config.battery_stale_after_ms
+            && let Some(probe) = &mut self.known.probe
         {
             probe.tries = 0;
         }
-        known.report = Some(Report { percent, charging, network, source, measured, received });
-        self.out.facts = true;
-        self.judge_phone(now);
-        Ok(self.phone_status(now))
+        self.known.report = Some(Report { percent, charging, network, source, measured, received });
+        out.save_facts();
+        self.on_time(out, now);
+        Ok(())
+    }
+
+    /// What the last report means now.
+    pub(crate) fn battery(&self, now: Now) -> BatteryLevel {
+        let Some(report) = &self.known.report else { return BatteryLevel::Unknown };
+        let Some(percent) = report.percent else { return BatteryLevel::Unknown };
+        if report.is_stale(&self.config, now) {
+            BatteryLevel::Unknown
+        } else if report.charging == Some(true) {
+            BatteryLevel::Ok
+        } else if percent <= self.config.battery_critical {
+            BatteryLevel::Critical
+        } else if percent <= self.config.battery_low {
+            BatteryLevel::Low
+        } else {
+            BatteryLevel::Ok
+        }
     }
 
     pub(crate) fn holds_battery(&self, now: Now) -> bool {
-        let level = self.phone.battery(&self.config.phone, now);
-        match self.config.phone.hold_when_battery {
+        let level = self.battery(now);
+        match self.config.hold_when_battery {
             HoldBattery::Never => false,
             HoldBattery::Critical => level == BatteryLevel::Critical,
             HoldBattery::Low => matches!(level, BatteryLevel::Low | BatteryLevel::Critical),
