@@ -254,7 +254,7 @@ impl Core {
         }
         if self.out.facts {
             self.facts.uptime_ms = self.queue.uptime_ms();
-            self.facts.phone = self.phone.to_store();
+            self.facts.phone = self.phone.store_facts();
             self.facts.backlog = self.backlog;
         }
         let out = std::mem::take(&mut self.out);

@@ -73,7 +73,7 @@ impl Report {
         self.measured.after(config.battery_stale_after_ms)
     }
 
-    pub(super) fn to_boot(&mut self, boot: BootId, now: Now) {
+    pub(super) fn move_to(&mut self, boot: BootId, now: Now) {
         self.measured = self.measured.in_boot(boot, now);
         self.received = self.received.in_boot(boot, now);
     }

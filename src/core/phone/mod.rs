@@ -181,7 +181,7 @@ impl Phone {
             *probe = Probe { since, asked, on: None, ..*probe };
         }
         if let Some(report) = &mut known.report {
-            report.to_boot(boot, now);
+            report.move_to(boot, now);
         }
         Phone {
             config,
@@ -372,7 +372,7 @@ impl Phone {
     }
 
     /// What is to be stored of it. It then counts as stored.
-    pub(crate) fn to_store(&mut self) -> PhoneFacts {
+    pub(crate) fn store_facts(&mut self) -> PhoneFacts {
         self.written = self.known.seen.map(|(seen, _)| seen);
         self.known.clone()
     }
