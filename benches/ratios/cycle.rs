@@ -4,7 +4,7 @@
 use tetherd_core::action::{Effect, Outgoing, SessionCommand};
 use tetherd_core::event::{Body, Input, ReceiptKind, Request, SessionEvent, Submission, Token};
 use tetherd_core::facts::{Facts, Restored};
-use tetherd_core::message::{Digest, WaMessageId};
+use tetherd_core::ids::{Digest, WaMessageId};
 use tetherd_core::time::{BootId, Now};
 use tetherd_core::{Core, CoreConfig};
 

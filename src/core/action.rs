@@ -7,13 +7,14 @@ use std::collections::BTreeSet;
 use crate::checks;
 use crate::event::{Body, Token};
 use crate::facts::Facts;
+use crate::files::PrepareCommand;
+use crate::files::{SentFile, Upload};
+use crate::ids::{Attempt, ChatId, SpoolId, WaMessageId};
 use crate::known::KnownPage;
-use crate::media::{SentFile, Upload};
-use crate::message::{Attempt, ChatId, Message, SpoolId, WaMessageId};
 use crate::number::{CheckTicket, KnownNumber, Number};
 use crate::numbers::Numbers;
 use crate::pacer::{Pacer, Slot};
-use crate::preparing::PrepareCommand;
+use crate::queue::Message;
 use crate::queue::Queue;
 use tetherd_api::{self as api, Kind, LinkPreview, MessageId};
 

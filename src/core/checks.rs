@@ -8,12 +8,13 @@ use crate::Core;
 use crate::action::{Answer, Change, SessionCommand};
 use crate::diagnosis::clause;
 use crate::event::{SessionEvent, Token};
-use crate::message::{ChatId, Message};
+use crate::ids::ChatId;
 use crate::number::{
     CHECK_BATCH_MAX, CheckFailure, CheckFailureKind, CheckOutcome, CheckTicket, KnownBy,
     KnownNumber, Number,
 };
 use crate::numbers::ChecksHealth;
+use crate::queue::Message;
 use crate::time::Now;
 use tetherd_api::{
     self as api, CheckResult, CheckedNumber, MessageId, Presence, Reason, ReasonKind, State, Time,

@@ -3,10 +3,11 @@
 
 use crate::Core;
 use crate::action::{Outgoing, SessionCommand, Wake};
+use crate::files::SentFile;
+use crate::ids::Attempt;
 use crate::link::{Closing, Link, Phase, Run};
-use crate::media::SentFile;
-use crate::message::{Attempt, Message};
 use crate::phone;
+use crate::queue::Message;
 use crate::time::Now;
 use crate::time::doubled;
 use tetherd_api::{self as api, MessageId, PairEnd, State};
@@ -116,12 +117,23 @@ impl Core {
         if head.is_overdue(self.now.wall_ms) {
             return None;
         }
-        Some(self.rested_at(head)?.max(self.gates(head)?))
+        Some(self.rested_at(head)?.max(self.preconditions(head)?))
     }
 
     /// Whether nothing but its turn and the pacer keep a message from leaving now.
     pub(crate) fn could_leave(&self, head: &Message) -> bool {
         self.ready_at(head).is_some_and(|at| at <= self.now.mono_ms)
+    }
+
+    /// When all gates of this message are open, monotonic; 0: they are. None: an input
+    /// has to come first.
+    pub(crate) fn preconditions(&self, message: &Message) -> Option<u64> {
+        Some(self.preconditions_but_upload(message)?.max(self.upload_gate(message)?))
+    }
+
+    /// The same without its file's upload, which starts only once the others hold.
+    pub(crate) fn preconditions_but_upload(&self, message: &Message) -> Option<u64> {
+        Some(self.number_gate(message)?.max(self.timelock_gate(message)))
     }
 
     /// When its last attempt, if it had one, allows another.

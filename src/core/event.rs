@@ -4,12 +4,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::media::{MediaRef, Ticket, UploadFault};
-use crate::message::{Attempt, ChatId, Digest, StoredFile, WaMessageId};
+use crate::files::{MediaRef, Prepared, Source, StoredFile, Ticket, UploadFault};
+use crate::ids::{Attempt, ChatId, Digest, WaMessageId};
 use crate::number::{CheckOutcome, CheckTicket, Number};
 use crate::phone::Heartbeat;
 use crate::phone::Sign;
-use crate::preparing::{Prepared, Source};
 use tetherd_api::{self as api, MessageId};
 
 /// Names the request that a reply belongs to. Chosen by the shell, opaque to the core.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Core;
 use crate::causes::causes;
-use crate::preparing::LinkWarning;
+use crate::files::LinkWarning;
 use crate::situation::{Down, Group, Pacing, Phone, Session, Situation};
 use crate::time::Now;
 use tetherd_api::{self as api, MessageId, Reason, ReasonKind, SessionState, State};
@@ -96,7 +96,7 @@ impl Core {
     /// Puts each live message into the groups that it belongs to.
     fn sort_messages(&self, situation: &mut Situation) {
         let mut parked: BTreeMap<ReasonKind, Group> = BTreeMap::new();
-        for (due, id) in self.queue.promises().scheduled() {
+        for (due, id) in self.queue.deadlines().scheduled() {
             let since = self.queue.get(id).map_or(due, |message| message.accepted_at);
             situation.early.add(id, since);
             situation.early_due.get_or_insert(due);

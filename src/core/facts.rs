@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::backlog::Backlog;
 use crate::known::KnownPage;
-use crate::message::Message;
 use crate::network::NetworkFacts;
 use crate::number::KnownNumber;
 use crate::pacer::Slot;
 use crate::phone::PhoneFacts;
+use crate::queue::Backlog;
+use crate::queue::Message;
 use tetherd_api as api;
 
 /// Small facts that outlive a restart.

@@ -29,7 +29,7 @@ pub(crate) struct Outlook {
 impl Forecast {
     pub(crate) fn new(core: &Core, now: Now) -> Forecast {
         let places = core.queue.queued().enumerate().map(|(place, id)| (id, place)).collect();
-        let scheduled = core.queue.promises().scheduled_len() > 0;
+        let scheduled = core.queue.deadlines().scheduled_len() > 0;
         let times = if scheduled { times(core, now).0 } else { HashMap::new() };
         Forecast { places, times }
     }
@@ -61,7 +61,7 @@ impl Core {
         let before = self.queue.queued_before(message);
         let leaves = before.map(|before| self.leaves_after(before, now));
         // One that leaves before any other becomes due is passed by none.
-        let undisturbed = match (leaves, self.queue.promises().scheduled().next()) {
+        let undisturbed = match (leaves, self.queue.deadlines().scheduled().next()) {
             (Some(leaves), Some((due, _))) => self.wall_of(leaves, now).0 < due,
             (leaves, None) => leaves.is_some(),
             (None, Some(_)) => false,
@@ -75,7 +75,7 @@ impl Core {
     /// When the next and the last waiting message leave, monotonic.
     pub(crate) fn first_and_last(&self, now: Now) -> Option<(u64, u64)> {
         let last = self.queue.to_leave().checked_sub(1)?;
-        if self.queue.promises().scheduled_len() == 0 {
+        if self.queue.deadlines().scheduled_len() == 0 {
             let at = |ahead| self.pacer.expected(now.mono_ms, ahead);
             return Some((at(0), at(last)));
         }
@@ -93,7 +93,7 @@ fn times(core: &Core, now: Now) -> (HashMap<MessageId, u64>, Vec<u64>) {
     }
     let mut ready: BTreeSet<Place> =
         core.queue.queued().filter_map(|id| core.queue.queued_place(id)).collect();
-    let mut to_come = core.queue.promises().scheduled().peekable();
+    let mut to_come = core.queue.deadlines().scheduled().peekable();
     let due = |at: i64| {
         let wait = u64::try_from(at.saturating_sub(now.wall_ms)).unwrap_or(0);
         now.mono_ms.saturating_add(wait)

@@ -4,9 +4,9 @@
 pub use crate::action::*;
 pub use crate::event::*;
 pub use crate::facts::*;
-pub use crate::media::{MediaRef, Seen, SentFile, Ticket, Upload, UploadFault};
-pub use crate::phone::Sign;
-pub use crate::preparing::{
+pub use crate::files::{
     LinkFinding, LinkWarning, Outcome, Preparation, PrepareCommand, Prepared, Source, Trouble,
 };
+pub use crate::files::{MediaRef, Seen, SentFile, Ticket, Upload, UploadFault};
+pub use crate::phone::Sign;
 pub use crate::time::{BootId, Now};

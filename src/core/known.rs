@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Core;
 use crate::action::Change;
-use crate::message::ChatId;
+use crate::ids::ChatId;
 
 /// Chats on one page: a page is rewritten with each new chat, so it is small.
 pub const PAGE_CHATS_MAX: usize = 250;

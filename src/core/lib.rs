@@ -5,19 +5,13 @@
 //!
 //! - [`event`], [`action`]: what goes in and what comes out. [`facts`]: what is kept.
 //! - [`config`]: what it can be told to do otherwise.
-//! - [`message`], [`life`]: a message, and which state follows which.
-//! - `queue`: all messages and their order. [`pacer`]: when an attempt may leave.
+//! - [`queue`]: the messages: their states, order, deadlines, and what is asked of them.
+//! - [`files`]: preparation, upload, and which files in the spool are still needed.
+//! - [`pacer`]: when an attempt may leave.
 //! - `link`: the one connection, and when to try it again.
-//! - `requests`, `cleaning`, `session_requests`, `session_events`: one method for each
-//!   input.
-//! - [`files`]: how long a message needs its file.
-//! - `promises`, `overdue`: what a message was promised by a clock, and what comes of it.
+//! - `session_requests`, `session_events`: one method for each input.
 //! - [`number`], [`numbers`], `checks`: who is on the network, and asking for it.
 //! - [`phone`]: whether the phone is online, and its battery.
-//! - [`backlog`]: what waited so long that it wants a word before it leaves.
-//! - [`preparing`]: what has to be done before a message can be queued.
-//! - `gates`: what keeps one message back. `uploads`: its file, on its way before it;
-//!   [`media`]: where that then is.
 //! - `conflict`, `timelock`, `slowdown`: what the network's answers bring about; [`network`]
 //!   and [`known`]: what of them is kept.
 //! - `dispatch`: what time alone brings about, and the next attempt.
@@ -29,27 +23,25 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::action::ActionBuffer;
 use crate::action::{Actions, Answer, SessionCommand};
-use crate::backlog::Backlog;
 use crate::event::{Input, Request, Token};
 use crate::facts::{Facts, Restored};
+use crate::ids::SpoolId;
 use crate::known::Known;
 use crate::link::Link;
-use crate::message::SpoolId;
 use crate::network::Network;
 use crate::numbers::Numbers;
 use crate::pacer::Pacer;
 use crate::phone::Phone;
 use crate::query::StatusKey;
+use crate::queue::Backlog;
 use crate::queue::Queue;
 use crate::time::{BootId, Now};
 use crate::time::{ClockJumps, Uptime};
 use tetherd_api::{self as api, MessageId};
 
 pub mod action;
-pub mod backlog;
 pub(crate) mod causes;
 pub mod checks;
-pub(crate) mod cleaning;
 pub mod config;
 pub(crate) mod conflict;
 pub(crate) mod diagnosis;
@@ -59,26 +51,19 @@ pub(crate) mod explaining;
 pub mod facts;
 pub mod files;
 pub(crate) mod forecast;
-pub(crate) mod gates;
+pub mod ids;
 pub mod io;
 pub mod known;
-pub mod life;
 pub(crate) mod link;
-pub mod media;
-pub mod message;
 pub mod network;
 pub mod number;
 pub mod numbers;
-pub(crate) mod overdue;
 pub mod pacer;
 pub mod phone;
 mod phone_words;
-pub mod preparing;
-pub(crate) mod promises;
 pub(crate) mod query;
-pub(crate) mod queue;
+pub mod queue;
 mod redacted;
-pub(crate) mod requests;
 pub(crate) mod session_events;
 pub(crate) mod session_requests;
 pub(crate) mod situation;
@@ -87,12 +72,11 @@ pub(crate) mod slowdown;
 mod tests;
 pub mod time;
 pub mod timelock;
-pub(crate) mod uploads;
 
 pub use config::{CoreConfig, OnConflict, OnRateLimit};
 pub use conflict::TAKEOVERS_PER_HOUR_MAX;
 pub use dispatch::SENDING_MAX;
-pub use uploads::UPLOADS_AT_ONCE;
+pub use files::UPLOADS_AT_ONCE;
 
 /// The decisions. Give it every [`Input`] in order, make the [`Actions`]' changes
 /// durable, carry out their effects, and wake it at [`Core::poll_timeout`].
@@ -112,14 +96,14 @@ pub struct Core {
     /// Files in the spool, each with the message that needs it.
     spooled: BTreeMap<MessageId, SpoolId>,
     /// What is being prepared.
-    preparations: BTreeMap<MessageId, preparing::Under>,
+    preparations: BTreeMap<MessageId, files::Under>,
     /// Preparations started so far.
     rounds: u64,
     pacer: Pacer,
     numbers: Numbers,
     /// Callers that wait for answers about numbers.
     callers: VecDeque<checks::Caller>,
-    uploads: uploads::Uploads,
+    uploads: files::Uploads,
     link: Link,
     network: Network,
     boot: BootId,
@@ -171,7 +155,7 @@ impl Core {
             pacer,
             numbers,
             callers: VecDeque::new(),
-            uploads: uploads::Uploads::default(),
+            uploads: files::Uploads::default(),
             link,
             network,
             boot,
@@ -351,7 +335,7 @@ impl Core {
         // The uptime.
         self.out.facts = true;
         self.drainers.push(token);
-        self.fail_pairing(requests::shutting_down());
+        self.fail_pairing(queue::shutting_down());
     }
 
     fn finish_drain(&mut self) {

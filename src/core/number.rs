@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::{BadRecipient, ChatId, number_digits};
+use crate::ids::{BadRecipient, ChatId, number_digits};
 
 /// Most numbers in one question to the network.
 pub const CHECK_BATCH_MAX: usize = 50;

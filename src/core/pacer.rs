@@ -11,7 +11,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::Attempt;
+use crate::ids::Attempt;
 use crate::time::BootId;
 use tetherd_api::MessageId;
 

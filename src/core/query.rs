@@ -5,8 +5,8 @@ use std::fmt;
 use crate::Core;
 use crate::event::Selection;
 use crate::forecast::{Forecast, Outlook};
-use crate::message::Message;
 use crate::phone_words::PhoneKey;
+use crate::queue::Message;
 use crate::time;
 use crate::time::Now;
 use tetherd_api::{self as api, HoldKind, MessageId, SessionState, State, Time};
@@ -78,7 +78,7 @@ impl Core {
             sending: self.queue.sending_len(),
             unknown: self.queue.unknown_len(),
             parked: self.queue.parked_len(),
-            history: self.queue.history_len() + self.queue.promises().undoable_len(),
+            history: self.queue.history_len() + self.queue.deadlines().undoable_len(),
             paused: self.facts.paused_since.is_some(),
             next_send_at,
             last_send_at,

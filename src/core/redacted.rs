@@ -6,7 +6,7 @@ use std::fmt;
 use crate::action::SessionCommand;
 use crate::event::{Request, SessionEvent, Submission};
 use crate::facts::Facts;
-use crate::message::Message;
+use crate::queue::Message;
 
 macro_rules! redacted {
     ($($name:ident { $($shown:ident),* })*) => {$(

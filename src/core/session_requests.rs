@@ -4,7 +4,7 @@ use crate::Core;
 use crate::action::{Answer, SessionCommand};
 use crate::event::{EndReason, Token};
 use crate::link::{self, Closing, PAIR_WAITERS_MAX, PairIntent, Pairing, Phase, Run};
-use crate::requests::shutting_down;
+use crate::queue::shutting_down;
 use crate::time::Now;
 use tetherd_api::{self as api, Error, ErrorKind, Event, PairEnd};
 

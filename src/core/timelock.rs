@@ -6,8 +6,9 @@
 
 use crate::Core;
 use crate::event::TimelockNotice;
-use crate::message::{ChatId, Message};
+use crate::ids::ChatId;
 use crate::network::{Timelock, TimelockSource};
+use crate::queue::Message;
 use crate::time::Now;
 use crate::time::doubled;
 use tetherd_api::{MessageId, ReasonKind, State};

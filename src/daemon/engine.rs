@@ -25,7 +25,7 @@ use crate::whatsapp::SessionHandle;
 use tetherd_api as api;
 use tetherd_core::action::{Actions, Answer, Change, Effect};
 use tetherd_core::event::{Input, Request, SessionEvent, Token};
-use tetherd_core::preparing::Prepared;
+use tetherd_core::files::Prepared;
 use tetherd_core::{Core, CoreConfig};
 
 mod orders;

@@ -11,7 +11,7 @@ use tetherd_api as api;
 use tetherd_api::{ErrorKind, EventFrame, MessageId};
 use tetherd_core::action::Answer;
 use tetherd_core::event::{Request, Selection};
-use tetherd_core::message::WaMessageId;
+use tetherd_core::ids::WaMessageId;
 
 /// Calls that wait for the engine; beyond it callers wait to be let in.
 pub const ENGINE_CALLS_MAX: usize = 64;

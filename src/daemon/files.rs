@@ -9,7 +9,8 @@ use crate::config::FilesConfig;
 use crate::daemon::StartError;
 use crate::spool::{Limits, OpenError, Spool};
 use tetherd_core::files::needs_file;
-use tetherd_core::message::{Message, SpoolId};
+use tetherd_core::ids::SpoolId;
+use tetherd_core::queue::Message;
 
 /// Opens the spool, and removes what a life before left behind: copies that were cut
 /// off, and files whose message was not accepted, or is done with them.

@@ -27,7 +27,7 @@ use tetherd_api::{
 };
 use tetherd_core::action::Answer;
 use tetherd_core::event::{Request, Selection};
-use tetherd_core::message::{ChatId, Digest, WaMessageId, number_digits};
+use tetherd_core::ids::{ChatId, Digest, WaMessageId, number_digits};
 
 mod check;
 mod cleaning;
@@ -227,7 +227,7 @@ fn no_params(params: Map<String, Value>) -> Result<(), Error> {
 }
 
 fn recipient(text: &str) -> Result<ChatId, Error> {
-    text.parse().map_err(|error: tetherd_core::message::BadRecipient| {
+    text.parse().map_err(|error: tetherd_core::ids::BadRecipient| {
         Error::new(ErrorKind::BadRecipient, error.to_string())
     })
 }

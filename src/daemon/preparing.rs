@@ -18,7 +18,7 @@ use crate::fetch::address::{self, file_name};
 use crate::fetch::{Fault, Fetcher, Piece, Verdict, find_links};
 use crate::spool::{Accepted, Asked, Spool, TakeError};
 use tetherd_api::{Kind, MessageId, Reason, ReasonKind};
-use tetherd_core::preparing::{
+use tetherd_core::files::{
     LinkFinding, Outcome, Preparation, PrepareCommand, Prepared, Source, Trouble,
 };
 

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::kind::{self, Asked, Found};
 use super::{COPY_BYTES, Spool, TakeError, Taken, hex};
 use tetherd_api::Kind;
-use tetherd_core::message::SpoolId;
+use tetherd_core::ids::SpoolId;
 
 /// Before a file's name until it is whole.
 pub(super) const PREFIX: &str = "new-";

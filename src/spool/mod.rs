@@ -23,7 +23,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use tetherd_api::{FileInfo, Kind};
-use tetherd_core::message::{SpoolId, StoredFile};
+use tetherd_core::files::StoredFile;
+use tetherd_core::ids::SpoolId;
 
 mod error;
 mod intake;

@@ -26,8 +26,8 @@ use tetherd_core::action::Change;
 use tetherd_core::event::Body;
 use tetherd_core::facts::Restored;
 use tetherd_core::known::KnownPage;
-use tetherd_core::message::Message;
 use tetherd_core::number::{KnownNumber, Number};
+use tetherd_core::queue::Message;
 
 const MESSAGE: &[u8] = b"queue/message/";
 const BODY: &[u8] = b"queue/body/";

@@ -15,7 +15,7 @@ use crate::whatsapp::send::Outcome;
 use crate::whatsapp::tls::Trust;
 use crate::whatsapp::{KeyStore, Order, SessionConfig, uploads};
 use tetherd_core::event::{NotSent, SessionEvent};
-use tetherd_core::media::UploadFault;
+use tetherd_core::files::UploadFault;
 
 /// What every connection of the session needs.
 pub(crate) struct Means {

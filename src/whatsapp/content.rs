@@ -10,8 +10,8 @@ use whatsapp_rust::waproto::whatsapp::message as kinds;
 use tetherd_api::{ContactCard, Kind, LinkPreview, Location};
 use tetherd_core::action::Outgoing;
 use tetherd_core::event::Body;
-use tetherd_core::media::MediaRef;
-use tetherd_core::media::SentFile;
+use tetherd_core::files::MediaRef;
+use tetherd_core::files::SentFile;
 
 /// The largest thumbnail of a link that goes into a message, in bytes.
 const THUMBNAIL_BYTES_MAX: usize = 64 * 1024;

@@ -5,7 +5,7 @@ use whatsapp_rust::types::events::Event;
 use whatsapp_rust::{Jid, Server};
 
 use crate::whatsapp::translate::{Me, Report, Seen};
-use tetherd_core::message::ChatId;
+use tetherd_core::ids::ChatId;
 
 /// The persons' chats in this event, each under its number and its hidden identity.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library has 60 kinds, we name ours")]

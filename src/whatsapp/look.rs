@@ -2,7 +2,7 @@
 //! nothing; what is not as expected tells nothing.
 
 use tetherd_api::Kind;
-use tetherd_core::media::Seen;
+use tetherd_core::files::Seen;
 
 /// Opus counts in this many samples a second, whatever it recorded.
 const OPUS_HZ: u64 = 48_000;

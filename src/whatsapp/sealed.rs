@@ -15,8 +15,8 @@ use whatsapp_rust::wacore::upload::{
 
 use crate::whatsapp::look;
 use tetherd_api::Kind;
-use tetherd_core::media::Seen;
-use tetherd_core::message::StoredFile;
+use tetherd_core::files::Seen;
+use tetherd_core::files::StoredFile;
 
 /// Read and encrypted at a time, in bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -227,7 +227,7 @@ mod tests {
 
     use super::*;
     use tetherd_api::FileInfo;
-    use tetherd_core::message::SpoolId;
+    use tetherd_core::ids::SpoolId;
 
     fn spooled(content: &[u8]) -> (tempfile::NamedTempFile, StoredFile) {
         let mut file = tempfile::NamedTempFile::new().unwrap();

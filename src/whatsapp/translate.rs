@@ -15,7 +15,7 @@ use whatsapp_rust::wacore::types::presence::ReceiptType;
 use whatsapp_rust::{Jid, ReachoutTimelock, Server};
 
 use tetherd_core::event::{EndReason, Offer, ReceiptKind, SessionEvent, TimelockNotice};
-use tetherd_core::message::{ChatId, WaMessageId};
+use tetherd_core::ids::{ChatId, WaMessageId};
 use tetherd_core::phone::Sign;
 
 /// The name of the notification about messages to new contacts.

@@ -18,7 +18,7 @@ use crate::whatsapp::http::HttpFault;
 use crate::whatsapp::sealed::{SealFault, Sealed};
 use tetherd_api::MessageId;
 use tetherd_core::event::SessionEvent;
-use tetherd_core::media::{MediaRef, Ticket, Upload, UploadFault};
+use tetherd_core::files::{MediaRef, Ticket, Upload, UploadFault};
 
 /// Uploads at a time; the core asks for no more.
 const UPLOADS_MAX: usize = 4;

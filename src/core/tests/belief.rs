@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::world::World;
-use crate::message::Message;
+use crate::queue::Message;
 use tetherd_api::{MessageId, ReasonKind, State};
 
 /// What may be believed about messages, from inputs alone.

@@ -5,7 +5,7 @@ use crate::CoreConfig;
 use crate::action::Answer;
 use crate::event::{Body, Request, Selection, Submission};
 use crate::files::{needs_file, shown};
-use crate::message::SpoolId;
+use crate::ids::SpoolId;
 use tetherd_api::{ErrorKind, Kind, MessageId};
 
 fn spool(world: &World, id: MessageId) -> SpoolId {

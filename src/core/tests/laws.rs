@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use super::world::{ACCOUNT, Run, World};
 use crate::UPLOADS_AT_ONCE;
 use crate::action::{Actions, Answer, Change, Effect, Outgoing, SessionCommand};
+use crate::files::PrepareCommand;
+use crate::files::Upload;
 use crate::files::needs_file;
-use crate::media::Upload;
-use crate::message::{Message, SpoolId};
+use crate::ids::SpoolId;
 use crate::network::HOUR_MS;
 use crate::number::{CHECK_BATCH_MAX, CheckTicket, Number};
-use crate::preparing::PrepareCommand;
+use crate::queue::Message;
 use tetherd_api::{MessageId, State};
 
 impl World {
@@ -271,7 +272,7 @@ impl World {
 
     /// Whether so many can be brought back that no more may be.
     fn undo_is_full(&self) -> bool {
-        self.core.queue.promises().undoable_len() >= self.config.capacity + self.config.parked_max
+        self.core.queue.deadlines().undoable_len() >= self.config.capacity + self.config.parked_max
     }
 
     /// What holds after every input.
@@ -290,7 +291,7 @@ impl World {
         assert!(taken <= self.config.capacity, "{taken} places taken");
         assert!(in_state(State::Parked) <= self.config.parked_max);
         assert!(self.core.queue.history_len() <= self.config.history_max);
-        let undoable = self.core.queue.promises().undoable_len();
+        let undoable = self.core.queue.deadlines().undoable_len();
         assert!(undoable <= self.config.capacity + self.config.parked_max);
         assert!(self.store.slots.len() <= self.config.pace_limit.max(1));
         for message in core.values() {

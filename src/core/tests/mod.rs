@@ -4,7 +4,8 @@
 
 mod asking;
 mod belief;
-mod cleaning;
+mod cancel;
+mod deadlines;
 mod files;
 mod laws;
 mod link;
@@ -14,7 +15,6 @@ mod numbers;
 mod pacing;
 mod phone;
 mod preparing;
-mod promises;
 mod queue;
 mod redaction;
 mod resolving;

@@ -10,13 +10,13 @@ use crate::event::{
     EndReason, Input, NotSent, Offer, ReceiptKind, Request, Selection, SessionEvent,
     TimelockNotice, Token,
 };
-use crate::media::UploadFault;
-use crate::message::Message;
+use crate::files::UploadFault;
+use crate::files::{LinkFinding, Outcome, Trouble};
 use crate::number::Number;
 use crate::phone::Heartbeat;
 use crate::phone::PhoneConfig;
 use crate::phone::Sign;
-use crate::preparing::{LinkFinding, Outcome, Trouble};
+use crate::queue::Message;
 use crate::{CoreConfig, OnConflict, OnRateLimit};
 use tetherd_api::{ErrorKind, MessageId, Priority, Reason, ReasonKind, State};
 

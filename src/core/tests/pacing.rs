@@ -3,7 +3,7 @@ use crate::CoreConfig;
 use crate::SENDING_MAX;
 use crate::action::Wake;
 use crate::event::{Input, Request};
-use crate::message::Attempt;
+use crate::ids::Attempt;
 use crate::pacer::{Pacer, Slot};
 use crate::time::{BootId, Now};
 use tetherd_api::{MessageId, State};

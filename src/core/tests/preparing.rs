@@ -4,7 +4,7 @@ use super::world::{World, file};
 use crate::CoreConfig;
 use crate::config::LinkPolicy;
 use crate::event::{Input, Request, Selection};
-use crate::preparing::{LinkFinding, Outcome, Prepared, Trouble};
+use crate::files::{LinkFinding, Outcome, Prepared, Trouble};
 use tetherd_api::{MessageId, Reason, ReasonKind, State};
 
 fn passing(detail: &str) -> Outcome {

@@ -3,7 +3,7 @@
 use super::world::{World, media};
 use crate::CoreConfig;
 use crate::event::{Request, SessionEvent};
-use crate::media::{Ticket, UploadFault};
+use crate::files::{Ticket, UploadFault};
 use tetherd_api::{CauseKind, MessageId, ReasonKind, State};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;

@@ -9,13 +9,15 @@ use crate::event::{
     Submission, Token,
 };
 use crate::facts::{Facts, Restored};
+use crate::files::StoredFile;
+use crate::files::{MediaRef, Seen, Upload, UploadFault};
+use crate::files::{Outcome, Preparation, Prepared, Source};
+use crate::ids::{Attempt, Digest, SpoolId, WaMessageId};
 use crate::known::KnownPage;
-use crate::media::{MediaRef, Seen, Upload, UploadFault};
-use crate::message::{Attempt, Digest, Message, SpoolId, StoredFile, WaMessageId};
 use crate::number::{CheckTicket, KnownNumber, Number};
 use crate::pacer::Slot;
 use crate::phone::Sign;
-use crate::preparing::{Outcome, Preparation, Prepared, Source};
+use crate::queue::Message;
 use crate::time::{BootId, Now};
 use crate::{Core, CoreConfig};
 use tetherd_api::{self as api, MessageId, State};

@@ -9,8 +9,8 @@ use tetherd_core::action::Outgoing;
 use tetherd_core::action::SessionCommand;
 use tetherd_core::event::SessionEvent;
 use tetherd_core::event::{EndReason, Input, NotSent};
-use tetherd_core::media::{Upload, UploadFault};
-use tetherd_core::preparing::{Preparation, PrepareCommand};
+use tetherd_core::files::{Preparation, PrepareCommand};
+use tetherd_core::files::{Upload, UploadFault};
 
 impl Engine {
     pub(super) fn prepare(&mut self, command: PrepareCommand) {

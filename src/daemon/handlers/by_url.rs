@@ -5,7 +5,7 @@ use crate::fetch::address::{self, Schemes};
 use crate::fetch::find_links;
 use tetherd_api::{Error, ErrorKind, FileParams, Kind};
 use tetherd_core::event::{Body, Submission};
-use tetherd_core::preparing::Source;
+use tetherd_core::files::Source;
 
 use super::{digest, invalid};
 
@@ -42,7 +42,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use tetherd_core::message::WaMessageId;
+    use tetherd_core::ids::WaMessageId;
 
     fn submit(file: serde_json::Value) -> Result<Submission, Error> {
         let mut file: FileParams = serde_json::from_value(file).unwrap();

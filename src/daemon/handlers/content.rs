@@ -10,7 +10,7 @@ use tetherd_api::{
     CAPTION_CHARS_MAX, ContactCard, Error, ErrorKind, FILE_NAME_BYTES_MAX, FileParams,
     INLINE_FILE_BYTES_MAX, Kind, LinkPreview, Location, SendParams, URL_BYTES_MAX,
 };
-use tetherd_core::message::number_digits;
+use tetherd_core::ids::number_digits;
 
 /// Longest name or address of a place or person, title or description of a link.
 const NAME_CHARS_MAX: usize = 1_024;

@@ -24,7 +24,7 @@ use crate::whatsapp::{Order, SessionHandle};
 use tetherd_api::{ErrorKind, Event, MessageId, State};
 use tetherd_core::action::{Answer, Outgoing};
 use tetherd_core::event::{Body, EndReason, Request, SessionEvent, Submission};
-use tetherd_core::message::{Digest, WaMessageId};
+use tetherd_core::ids::{Digest, WaMessageId};
 use tetherd_core::phone::Sign;
 use tetherd_core::time::{BootId, Now};
 use tetherd_core::{Core, CoreConfig};

@@ -12,7 +12,7 @@ use tetherd_api::{
     RetryParams, SendParams, State, TEXT_CHARS_MAX,
 };
 use tetherd_core::event::{Request, Selection};
-use tetherd_core::message::WaMessageId;
+use tetherd_core::ids::WaMessageId;
 
 const NONE: NoParams = NoParams {};
 

@@ -9,9 +9,10 @@ use tetherd_api::{Kind, MessageId, Priority, State};
 use tetherd_core::action::Change;
 use tetherd_core::event::Body;
 use tetherd_core::facts::Facts;
-use tetherd_core::message::{Digest, Message, Preview, WaMessageId};
+use tetherd_core::ids::{Digest, WaMessageId};
 use tetherd_core::number::{KnownBy, KnownNumber, Number};
 use tetherd_core::pacer::Slot;
+use tetherd_core::queue::{Message, Preview};
 use tetherd_core::time::BootId;
 
 fn message(id: u64) -> Message {

@@ -8,7 +8,7 @@ use crate::whatsapp::send::Outcome;
 use crate::whatsapp::{Order, check, probe, uploads};
 use tetherd_core::action::Outgoing;
 use tetherd_core::event::{Body, NotSent, SessionEvent};
-use tetherd_core::media::{Upload, UploadFault};
+use tetherd_core::files::{Upload, UploadFault};
 
 impl Run<'_> {
     pub(super) async fn order(&mut self, order: Option<Order>) -> Option<Leave> {

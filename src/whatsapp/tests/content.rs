@@ -1,7 +1,7 @@
 use super::*;
 use tetherd_api::{FileInfo, MessageId};
-use tetherd_core::media::Seen;
-use tetherd_core::message::{Attempt, WaMessageId};
+use tetherd_core::files::Seen;
+use tetherd_core::ids::{Attempt, WaMessageId};
 
 fn out(kind: Kind, name: Option<&str>, mime: &str) -> Outgoing {
     let info = FileInfo {

@@ -16,8 +16,9 @@ use tether_sim::{MediaChange, SimError, Times};
 use tetherd_api::{FileInfo, Kind, LinkPreview, MessageId};
 use tetherd_core::action::Outgoing;
 use tetherd_core::event::{Body, EndReason, SessionEvent};
-use tetherd_core::media::{MediaRef, SentFile, Ticket, Upload, UploadFault};
-use tetherd_core::message::{Attempt, SpoolId, StoredFile};
+use tetherd_core::files::StoredFile;
+use tetherd_core::files::{MediaRef, SentFile, Ticket, Upload, UploadFault};
+use tetherd_core::ids::{Attempt, SpoolId};
 
 const FRIEND: &str = "+15550101";
 /// From this size on an upload can go on where it broke off.

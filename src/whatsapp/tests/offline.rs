@@ -17,7 +17,7 @@ use crate::whatsapp::{
 use tetherd_api::{Kind, MessageId};
 use tetherd_core::action::Outgoing;
 use tetherd_core::event::{Body, EndReason, NotSent, SessionEvent};
-use tetherd_core::message::{Attempt, WaMessageId};
+use tetherd_core::ids::{Attempt, WaMessageId};
 
 /// How long a test waits for anything.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);

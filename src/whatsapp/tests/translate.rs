@@ -17,7 +17,7 @@ use whatsapp_rust::wacore::types::presence::ReceiptType;
 
 use crate::whatsapp::translate::{Me, Report, Seen, translate};
 use tetherd_core::event::{EndReason, Offer, ReceiptKind, TimelockNotice};
-use tetherd_core::message::WaMessageId;
+use tetherd_core::ids::WaMessageId;
 
 const ID: &str = "3EB0AAAAAAAAAAAAAAAAAA";
 

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use crate::Core;
 use crate::action::SessionCommand;
-use crate::media::{MediaRef, Ticket, Upload, UploadFault};
-use crate::message::Message;
+use crate::files::{MediaRef, Ticket, Upload, UploadFault};
+use crate::queue::Message;
 use crate::time::Now;
 use crate::time::doubled;
 use tetherd_api::{MessageId, Reason, ReasonKind, State};
@@ -102,7 +102,7 @@ impl Core {
     /// attempted, or its upload tried again, if the file were the last thing missing.
     fn heads_with_files(&self) -> impl Iterator<Item = (u64, &Message)> {
         self.queue.heads().filter(|head| head.file.is_some()).filter_map(|head| {
-            let rested = self.rested_at(head)?.max(self.gates_but_upload(head)?);
+            let rested = self.rested_at(head)?.max(self.preconditions_but_upload(head)?);
             let trouble = self.uploads.troubles.get(&head.id);
             Some((rested.max(trouble.map_or(0, |trouble| trouble.until)), head))
         })

@@ -4,26 +4,26 @@
 use crate::Core;
 use crate::dispatch::{Flight, Step};
 use crate::link::{Link, Phase, Run};
-use crate::message::Message;
+use crate::queue::Message;
 use crate::time::Now;
 use tetherd_api::{MessageId, State, Time};
 
 impl Core {
     /// When the next message that was not to be sent before a time may be.
     pub(crate) fn due_at(&self) -> Option<u64> {
-        self.in_ms(self.queue.promises().next_due_in())
+        self.in_ms(self.queue.deadlines().next_due_in())
     }
 
     /// When the next message is not to be sent any more, or is given up after that.
     pub(crate) fn expiry_at(&self) -> Option<u64> {
-        let next = self.in_ms(self.queue.promises().next_expiry_in());
-        let given_up = self.queue.promises().overdue().filter_map(|id| self.given_up_at(id)).min();
+        let next = self.in_ms(self.queue.deadlines().next_expiry_in());
+        let given_up = self.queue.deadlines().overdue().filter_map(|id| self.given_up_at(id)).min();
         next.into_iter().chain(given_up).min()
     }
 
     /// When the next cancelled message can be brought back no more.
     pub(crate) fn undo_ends_at(&self) -> Option<u64> {
-        self.queue.promises().next_undo_end().map(|until| self.uptime.mono_of(until))
+        self.queue.deadlines().next_undo_end().map(|until| self.uptime.mono_of(until))
     }
 
     /// Until when a cancelled message can be brought back, on the wall clock as it stands.
@@ -36,7 +36,7 @@ impl Core {
     /// that may have left is given up only when no word about it comes any more.
     pub(crate) fn expire_overdue(&mut self, now: Now) {
         let given_up = |id: &MessageId| self.given_up_at(*id).is_some_and(|at| at <= now.mono_ms);
-        let ids: Vec<MessageId> = self.queue.promises().overdue().filter(given_up).collect();
+        let ids: Vec<MessageId> = self.queue.deadlines().overdue().filter(given_up).collect();
         for id in ids {
             if let Some(Ok(())) = self.queue.change(id, |m| m.expire(now.wall_ms)) {
                 self.settle_message(id, now);
@@ -68,11 +68,11 @@ impl Core {
     /// Ends the time of those that can be brought back no more, and of the first ones where
     /// there are too many: all that one `queue.clear` can take can be brought back.
     pub(crate) fn end_undo(&mut self) {
-        let mut ids = self.queue.promises().undone(self.queue.uptime_ms());
+        let mut ids = self.queue.deadlines().undone(self.queue.uptime_ms());
         let bound = self.config.capacity.saturating_add(self.config.parked_max);
-        let over = self.queue.promises().undoable_len().saturating_sub(bound);
+        let over = self.queue.deadlines().undoable_len().saturating_sub(bound);
         if over > ids.len() {
-            ids = self.queue.promises().undoable().take(over).collect();
+            ids = self.queue.deadlines().undoable().take(over).collect();
         }
         for id in ids {
             self.queue.change(id, Message::end_undo);

@@ -3,9 +3,21 @@
 
 use crate::Core;
 use crate::event::Body;
-use crate::message::{Message, is_restorable};
-use crate::requests::shutting_down;
+use crate::queue::shutting_down;
+use crate::queue::{Message, is_restorable};
 use tetherd_api::{ContactCard, Error, Kind, Location, MessageId, PREVIEW_CHARS_MAX, State};
+
+mod media;
+mod preparation;
+pub(crate) mod uploads;
+
+pub use media::{MediaRef, Seen, SentFile, StoredFile, Ticket, Upload, UploadFault};
+pub(crate) use preparation::Under;
+pub use preparation::{
+    LinkFinding, LinkWarning, Outcome, Preparation, PrepareCommand, Prepared, Source, Trouble,
+};
+pub use uploads::UPLOADS_AT_ONCE;
+pub(crate) use uploads::Uploads;
 
 /// Whether a message still needs its file: until it is sent, or will never be. One that
 /// was cancelled needs it as long as it can be brought back.

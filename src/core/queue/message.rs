@@ -1,124 +1,12 @@
-//! A message, its ids and its chat. The rules of which state follows which are in
-//! [`crate::life`].
+//! A message. The rules of which state follows which are in [`super::transitions`].
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::media::MediaRef;
-use crate::preparing::{LinkWarning, Source};
-use tetherd_api::{FileInfo, Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, State};
-
-/// A message's id on the network: `3EB0` and 18 upper-case hex digits. Given once,
-/// kept for life.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct WaMessageId(pub String);
-
-/// Which attempt at a message, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Attempt(pub u32);
-
-/// SHA-256 over what a message says and to whom.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Digest(pub [u8; 32]);
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Digest(..)")
-    }
-}
-
-/// A chat: a person's or a group's JID, normalised. `Debug` redacts it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ChatId(String);
-
-impl ChatId {
-    /// The JID.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether it is a group.
-    pub fn is_group(&self) -> bool {
-        self.0.ends_with("@g.us")
-    }
-}
-
-impl fmt::Debug for ChatId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let server = self.0.rsplit('@').next().unwrap_or("");
-        write!(f, "ChatId(..@{server})")
-    }
-}
-
-/// Digits of a phone number, shortest and longest (E.164 allows 15).
-const NUMBER_DIGITS_MIN: usize = 7;
-const NUMBER_DIGITS_MAX: usize = 15;
-/// Longest user part of a JID that is not a number, in bytes.
-const USER_BYTES_MAX: usize = 40;
-
-/// Why a text names no recipient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadRecipient {
-    /// No plus sign and no at sign.
-    #[error("a recipient is + and digits with the country code, like +15550100, or a JID")]
-    NeitherNumberNorJid,
-    /// A number of another length.
-    #[error("a number has {NUMBER_DIGITS_MIN} to {NUMBER_DIGITS_MAX} digits with its country code")]
-    NumberLength,
-    /// Something else than digits.
-    #[error("a number has digits only; spaces, dots, dashes and parentheses are ignored")]
-    NotDigits,
-    /// A server that is not a person's or a group's.
-    #[error("a JID ends in @s.whatsapp.net, @lid or @g.us")]
-    Server,
-    /// A user part that cannot be.
-    #[error("the part of the JID before the @ is malformed")]
-    User,
-}
-
-impl FromStr for ChatId {
-    type Err = BadRecipient;
-
-    fn from_str(text: &str) -> Result<Self, BadRecipient> {
-        let text = text.trim();
-        if let Some(number) = text.strip_prefix('+') {
-            return Ok(ChatId(format!("{}@s.whatsapp.net", number_digits(number)?)));
-        }
-        let (user, server) = text.rsplit_once('@').ok_or(BadRecipient::NeitherNumberNorJid)?;
-        let fits = match server {
-            // c.us is the old spelling of a person's server.
-            "s.whatsapp.net" | "c.us" => {
-                return Ok(ChatId(format!("{}@s.whatsapp.net", number_digits(user)?)));
-            }
-            "lid" => !user.is_empty() && user.bytes().all(|b| b.is_ascii_digit()),
-            "g.us" => !user.is_empty() && user.bytes().all(|b| b.is_ascii_digit() || b == b'-'),
-            _ => return Err(BadRecipient::Server),
-        };
-        if !fits || user.len() > USER_BYTES_MAX {
-            return Err(BadRecipient::User);
-        }
-        Ok(ChatId(format!("{user}@{server}")))
-    }
-}
-
-/// The digits of a number that people wrote for people.
-pub fn number_digits(text: &str) -> Result<String, BadRecipient> {
-    let mut digits = String::with_capacity(NUMBER_DIGITS_MAX);
-    for c in text.chars() {
-        match c {
-            '0'..='9' => digits.push(c),
-            ' ' | '.' | '-' | '(' | ')' | '\u{a0}' => {}
-            _ => return Err(BadRecipient::NotDigits),
-        }
-    }
-    if (NUMBER_DIGITS_MIN..=NUMBER_DIGITS_MAX).contains(&digits.len()) {
-        Ok(digits)
-    } else {
-        Err(BadRecipient::NumberLength)
-    }
-}
+use crate::files::{LinkWarning, MediaRef, Source, StoredFile};
+use crate::ids::{ChatId, Digest, WaMessageId};
+use tetherd_api::{Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, State};
 
 /// A message as the core knows it and the store keeps it. The body lies beside it
 /// in the store; the core never reads it.
@@ -234,19 +122,6 @@ impl Undo {
 /// Whether a cancelled message can be brought back, so that all of it has to stay.
 pub fn is_restorable(message: &Message) -> bool {
     message.state == State::Cancelled && message.undo.is_some()
-}
-
-/// Names a file in the spool: 32 lower-case hex digits, random.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct SpoolId(pub String);
-
-/// A file that was copied in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoredFile {
-    /// Where it lies.
-    pub spool: SpoolId,
-    /// What it is.
-    pub info: FileInfo,
 }
 
 /// The beginning of a text. `Debug` shows its length only.

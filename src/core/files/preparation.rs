@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Core;
 use crate::config::LinkPolicy;
-use crate::life::IllegalStep;
-use crate::message::{Message, StoredFile};
+use crate::files::StoredFile;
+use crate::queue::IllegalStep;
+use crate::queue::Message;
 use crate::time::Now;
 use tetherd_api::{Kind, MessageId, Reason, ReasonKind, State};
 

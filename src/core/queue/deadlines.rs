@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::message::Message;
+use crate::queue::Message;
 use tetherd_api::{MessageId, State};
 
 /// The wall clock can be set, and goes on while the machine sleeps: with a promise by it
@@ -16,7 +16,7 @@ const WALL_LOOK_MS: u64 = 30_000;
 
 /// Messages by the moments that matter to them.
 #[derive(Debug, Default)]
-pub(crate) struct Promises {
+pub(crate) struct Deadlines {
     wall_ms: i64,
     /// Waiting, and not to be sent yet: by when they may be.
     scheduled: BTreeSet<(i64, MessageId)>,
@@ -28,7 +28,7 @@ pub(crate) struct Promises {
     undoable: BTreeSet<(u64, MessageId)>,
 }
 
-impl Promises {
+impl Deadlines {
     /// Notes a message. False: its time has not come.
     pub(crate) fn add(&mut self, message: &Message) -> bool {
         if let Some(at) = message.expires_at

@@ -5,8 +5,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::StoredFile;
+use crate::ids::SpoolId;
 use tetherd_api::{FileInfo, Kind, MessageId};
+
+/// A file that was copied in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredFile {
+    /// Where it lies.
+    pub spool: SpoolId,
+    /// What it is.
+    pub info: FileInfo,
+}
 
 /// A file that has been uploaded. The media key opens it: `Debug` shows neither that nor
 /// where the file lies.

@@ -3,9 +3,22 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::message::{ChatId, Message};
-use crate::promises::Promises;
+use crate::ids::ChatId;
 use tetherd_api::{MessageId, Priority, State};
+
+mod cancel;
+mod deadlines;
+mod expiry;
+mod message;
+mod stale_backlog;
+mod submit;
+mod transitions;
+
+use deadlines::Deadlines;
+pub use message::{Message, Preview, Undo, is_restorable};
+pub use stale_backlog::{Backlog, Stale};
+pub(crate) use submit::shutting_down;
+pub use transitions::{IllegalStep, Reached};
 
 /// What comes before the order in which messages were accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +49,7 @@ pub(crate) struct Queue {
     /// Those that are queued and may be sent by now, of all chats.
     queued: BTreeSet<Place>,
     /// What was promised by the wall clock, and what can be brought back.
-    promises: Promises,
+    deadlines: Deadlines,
     parked: BTreeSet<Aged>,
     history: BTreeSet<Aged>,
     sending: BTreeSet<MessageId>,
@@ -108,7 +121,7 @@ impl Queue {
     fn index(&mut self, message: &Message) {
         let place = place(message);
         let aged = (message.changed_uptime_ms, message.id);
-        let due = self.promises.add(message);
+        let due = self.deadlines.add(message);
         if message.state.takes_a_place() && due {
             let lane = self.lanes.entry(message.to.clone()).or_default();
             if let Some(first) = lane.first() {
@@ -154,7 +167,7 @@ impl Queue {
     fn unindex(&mut self, message: &Message) {
         let place = place(message);
         let aged = (message.changed_uptime_ms, message.id);
-        self.promises.remove(message);
+        self.deadlines.remove(message);
         if let Some(lane) = self.lanes.get_mut(&message.to)
             && lane.remove(&place)
         {
@@ -191,7 +204,7 @@ impl Queue {
     /// The wall clock reads this now. Those whose time has come enter their lanes; if the
     /// clock was put back, those whose time has not come after all leave them.
     pub(crate) fn turn_to(&mut self, wall_ms: i64) {
-        for id in self.promises.turn_to(wall_ms) {
+        for id in self.deadlines.turn_to(wall_ms) {
             if let Some(message) = self.messages.remove(&id) {
                 self.unindex(&message);
                 self.index(&message);
@@ -201,8 +214,8 @@ impl Queue {
     }
 
     /// What was promised by the wall clock, and what can be brought back.
-    pub(crate) fn promises(&self) -> &Promises {
-        &self.promises
+    pub(crate) fn deadlines(&self) -> &Deadlines {
+        &self.deadlines
     }
 
     pub(crate) fn get(&self, id: MessageId) -> Option<&Message> {
@@ -319,7 +332,7 @@ impl Queue {
 
     /// Those of them whose time has come.
     pub(crate) fn to_leave_now(&self) -> usize {
-        self.to_leave().saturating_sub(self.promises.scheduled_len())
+        self.to_leave().saturating_sub(self.deadlines.scheduled_len())
     }
 }
 

@@ -5,7 +5,7 @@ use crate::Core;
 use crate::config::LinkPolicy;
 use crate::event::Submission;
 use crate::files;
-use crate::message::{Message, Preview};
+use crate::queue::{Message, Preview};
 use crate::time::Now;
 use tetherd_api::{self as api, Error, ErrorKind, MessageId, State};
 

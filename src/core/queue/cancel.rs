@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::Core;
 use crate::event::Selection;
-use crate::message::Message;
+use crate::queue::Message;
 use crate::time::Now;
 use tetherd_api::{self as api, MessageId, State};
 

@@ -4,7 +4,8 @@
 //! missing and `parked` aside. Acks and receipts come in any order and more than once:
 //! they only ever lead forward, towards what is known to be true.
 
-use crate::message::{Attempt, Message, Undo};
+use crate::ids::Attempt;
+use crate::queue::{Message, Undo};
 use crate::timelock::REACHOUT_TIMELOCK;
 use tetherd_api::{Reason, ReasonKind, State};
 
