@@ -23,7 +23,7 @@ const STEP_MAX: Duration = Duration::from_secs(40);
 /// How often somebody writes once the scenario is over.
 const IDLE_PACE: Duration = Duration::from_secs(5);
 
-/// Three people; the first has two more devices beside the phone.
+/// Three people; the first has two more devices in addition to the phone.
 const PEOPLE: [(&str, u8); 3] = [("+15550111", 2), ("+15550112", 0), ("+15550113", 0)];
 
 /// One message as it was accepted.
@@ -68,15 +68,15 @@ impl Scenario {
             sender.await??;
         }
         self.repeat_with_the_same_key().await?;
-        self.until(&mut events, |_, told| told.left() >= 3).await?;
+        self.until(&mut events, |_, seen| seen.left() >= 3).await?;
         self.teller.scene("the connection breaks");
         self.sim.server_disconnect(None).await?;
-        self.until(&mut events, |_, told| told.left() >= 8).await?;
+        self.until(&mut events, |_, seen| seen.left() >= 8).await?;
         self.teller.scene("the phone is switched off; a linked device goes on without it");
         self.sim.phone_set(None, false).await?;
         self.program("shop", "+15550111", 2).await??;
         let ids: Vec<MessageId> = self.accepted.lock().await.iter().map(|m| m.id).collect();
-        self.until(&mut events, |_, told| ids.iter().all(|id| told.has_left(*id))).await?;
+        self.until(&mut events, |_, seen| ids.iter().all(|id| seen.has_left(*id))).await?;
         self.teller.scene("the phone is back");
         self.sim.phone_set(None, true).await?;
 
@@ -232,7 +232,7 @@ impl Scenario {
         for (number, _) in PEOPLE.iter().cycle() {
             pace.tick().await;
             let sender = self.program("shop", number, 1);
-            // Told as it happens; nothing new within one beat is normal.
+            // Printed as it happens; nothing new within one beat is normal.
             let _ = timeout(IDLE_PACE / 2, self.until(events, |_, _| false)).await;
             sender.await??;
         }

@@ -29,10 +29,10 @@ pub(super) fn opening(socket: &Path, pacing: &PacingConfig) {
     line("");
 }
 
-/// How to call `tetherctl`: beside this program, or built first.
+/// How to call `tetherctl`: next to this program, or built first.
 fn tetherctl() -> String {
-    let beside = std::env::current_exe().ok().map(|path| path.with_file_name("tetherctl"));
-    match beside {
+    let sibling = std::env::current_exe().ok().map(|path| path.with_file_name("tetherctl"));
+    match sibling {
         Some(path) if path.exists() => path.display().to_string(),
         Some(_) | None => "cargo run -q --features sim --bin tetherctl --".to_owned(),
     }
@@ -55,7 +55,7 @@ impl Teller {
         line(&format!("{:>6.1} s  * {text}", self.started.elapsed().as_secs_f32()));
     }
 
-    /// How many messages the server has taken, as far as was told.
+    /// How many messages the server has taken, as far as was reported.
     pub(super) fn left(&self) -> usize {
         self.states.values().filter(|state| has_left(**state)).count()
     }

@@ -9,7 +9,7 @@ use whatsapp_rust::waproto::{codec, whatsapp as wa};
 use super::device::DeviceError;
 use super::keys::rng;
 
-// What a signature in this chain is for is told by its first two bytes.
+// What a signature in this chain is for is marked by its first two bytes.
 const ACCOUNT_SIGNATURE: [u8; 2] = [6, 0];
 const DEVICE_SIGNATURE: [u8; 2] = [6, 1];
 const KEY_INDEX_SIGNATURE: [u8; 2] = [6, 2];

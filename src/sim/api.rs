@@ -1,4 +1,4 @@
-//! What phones, recipients and the server can be told to do: methods of [`Sim`],
+//! What phones, recipients and the server can be made to do: methods of [`Sim`],
 //! which the control socket offers under the same names.
 
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ pub struct InboxMessage {
     pub failed: u32,
     /// Copies by device.
     pub devices: BTreeMap<u16, u32>,
-    /// What it shows beside a text: its file, opened and checked, its place, contact or
+    /// What it shows besides a text: its file, opened and checked, its place, contact or
     /// link. Null for a plain text.
     pub content: Value,
 }
@@ -169,7 +169,7 @@ impl Sim {
         Ok(gone.len())
     }
 
-    /// Adds a recipient with companion devices beside the phone, or changes one.
+    /// Adds a recipient with companion devices in addition to the phone, or changes one.
     pub async fn recipient_add(
         &self,
         number: &str,

@@ -133,7 +133,7 @@ fn certificate(
 /// The TLS side, as it is stored.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct TlsKeys {
-    /// The authority that clients are told to trust.
+    /// The authority that clients are configured to trust.
     pub(super) ca_pem: String,
     leaf_pem: String,
     leaf_key_pem: String,

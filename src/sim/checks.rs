@@ -1,5 +1,5 @@
 //! Questions about who is on the network: counted, and answered wrongly where the server
-//! was told to. Never decides who is there.
+//! was configured to. Never decides who is there.
 
 use whatsapp_rust::wacore_binary::{Node, NodeContent};
 

@@ -55,7 +55,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// `TETHER_SIM_LOG`: a level; what the server did not understand is told at `debug`.
+/// `TETHER_SIM_LOG`: a level; what the server did not understand is logged at `debug`.
 fn level() -> tracing::Level {
     std::env::var("TETHER_SIM_LOG")
         .ok()

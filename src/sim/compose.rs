@@ -168,20 +168,20 @@ impl People {
 
     async fn encrypt_for(&mut self, sent: &Sent, clients: Vec<u16>) -> Vec<Node> {
         match sent.group.as_ref().map(|group| group.parse::<Jid>()) {
-            Some(Ok(group)) => self.letters_in_group(sent, &group, clients).await,
+            Some(Ok(group)) => self.group_messages(sent, &group, clients).await,
             Some(Err(_)) => Vec::new(),
-            None => self.letters(sent, clients).await,
+            None => self.direct_messages(sent, clients).await,
         }
     }
 
-    async fn letters(&mut self, sent: &Sent, clients: Vec<u16>) -> Vec<Node> {
+    async fn direct_messages(&mut self, sent: &Sent, clients: Vec<u16>) -> Vec<Node> {
         let Some(message) = sent.message() else {
             return Vec::new();
         };
         let mut nodes = Vec::new();
         for client in clients {
             let sealed = self.seal(&sent.from, &sent.account, client, &message).await;
-            let head = self.letter(&sent.from, &sent.account, client);
+            let head = self.direct_head(&sent.from, &sent.account, client);
             if let (Some(sealed), Some(mut head)) = (sealed, head) {
                 head.recipient = sent.recipient.as_ref().and_then(|jid| jid.parse().ok());
                 nodes.push(if sent.peer {
@@ -194,16 +194,16 @@ impl People {
         nodes
     }
 
-    async fn letters_in_group(&mut self, sent: &Sent, group: &Jid, clients: Vec<u16>) -> Vec<Node> {
+    async fn group_messages(&mut self, sent: &Sent, group: &Jid, clients: Vec<u16>) -> Vec<Node> {
         let known = self.groups.get(group.user.as_str());
         let Some(known) = known.filter(|g| g.has(&sent.from) && g.has(&sent.account)) else {
             return Vec::new();
         };
         let (name, by) = (known.jid().to_string(), known.addressing);
-        let mut letters = Vec::new();
+        let mut sender_keys = Vec::new();
         for client in clients {
             let key = self.share_sender_key(&sent.from, &sent.account, client, &name).await;
-            letters.extend(key.map(|key| (client, key)));
+            sender_keys.extend(key.map(|key| (client, key)));
         }
         let Some(message) = sent.message() else {
             return Vec::new();
@@ -212,9 +212,9 @@ impl People {
             return Vec::new();
         };
         let mut nodes = Vec::new();
-        for (client, mut encs) in letters {
+        for (client, mut encs) in sender_keys {
             encs.push(sealed.clone());
-            if let Some(head) = self.group_letter(&sent.from, &sent.account, client, group, by) {
+            if let Some(head) = self.group_head(&sent.from, &sent.account, client, group, by) {
                 nodes.push(head.typed(&sent.id, stanza_type_from_message(&message), encs));
             }
         }
@@ -275,7 +275,7 @@ impl People {
         Some(enc(EncType::SenderKey, bytes))
     }
 
-    fn letter(&self, from: &str, account: &str, client: u16) -> Option<Head<'static>> {
+    fn direct_head(&self, from: &str, account: &str, client: u16) -> Option<Head<'static>> {
         let sender = self.persons.get(from)?;
         Some(Head {
             to: self.persons.get(account)?.pn_jid(client),
@@ -289,7 +289,7 @@ impl People {
         })
     }
 
-    fn group_letter(
+    fn group_head(
         &self,
         from: &str,
         account: &str,
@@ -302,7 +302,7 @@ impl People {
             Addressing::Pn => sender.lid_jid(0),
             Addressing::Lid => sender.pn_jid(0),
         };
-        let mut head = self.letter(from, account, client)?;
+        let mut head = self.direct_head(from, account, client)?;
         head.from = group.clone();
         head.participant = Some(sender.jid(0, by));
         head.alias = Some(alias);

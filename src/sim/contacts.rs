@@ -1,4 +1,4 @@
-//! Whom accounts have written to, or heard from, and whether the server lets them write
+//! Whom accounts have written to, or received from, and whether the server lets them write
 //! to others: the reachout timelock. Forgotten when the simulator ends.
 
 use std::collections::HashSet;

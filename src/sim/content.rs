@@ -1,4 +1,4 @@
-//! What a recipient sees of a message beside its text: its file, opened and checked, its
+//! What a recipient sees of a message besides its text: its file, opened and checked, its
 //! place, contact or link. And the same the other way: files that people send.
 
 use std::io::Write;

@@ -22,7 +22,7 @@ use super::world::random;
 const STATE_FILE: &str = "state.json";
 /// The state while it is written.
 const DRAFT_FILE: &str = "state.json.new";
-/// The authority that clients are told to trust.
+/// The authority that clients are configured to trust.
 const CA_FILE: &str = "ca.pem";
 /// The least time between two writes of the state.
 const SAVE_PAUSE: Duration = Duration::from_millis(500);

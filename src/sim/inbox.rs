@@ -25,7 +25,7 @@ pub struct InboxEntry {
     pub arrivals: BTreeMap<u16, u32>,
     /// Copies that could not be decrypted.
     pub failed: u32,
-    /// What it shows beside a text; null for a plain one.
+    /// What it shows besides a text; null for a plain one.
     #[serde(default)]
     pub content: Value,
 }
@@ -99,7 +99,7 @@ impl Inbox {
         }
     }
 
-    /// What a message shows beside its text. What a device could open stays.
+    /// What a message shows besides its text. What a device could open stays.
     pub(super) fn show(&mut self, slip: &Slip<'_>, content: Value) {
         if let Some(entry) = self.entry(slip).filter(|entry| entry.content["sha256"].is_null()) {
             entry.content = content;

@@ -13,7 +13,7 @@ use super::pair_code;
 use super::people::People;
 use super::world::{LinkId, World};
 
-/// How long a client may keep what `props` told it, in seconds.
+/// How long a client may keep the answer to `props`, in seconds.
 const PROPS_REFRESH_S: u32 = 86_400;
 
 /// Answers one request.

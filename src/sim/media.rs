@@ -18,7 +18,7 @@ use super::world::random;
 pub(super) const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// All files together, in bytes; the oldest go first.
 const FILES_BYTES_MAX: usize = 512 * 1024 * 1024;
-/// How long a client may use what `media_conn` told it, in seconds.
+/// How long a client may use the answer to `media_conn`, in seconds.
 const TTL_S: u32 = 3_600;
 
 /// How the host behaves.
@@ -32,7 +32,7 @@ pub struct MediaSettings {
     pub break_after: u64,
     /// See [`MediaSettings::break_after`].
     pub break_times: Times,
-    /// Uploads stand still after so many bytes of their body, until told otherwise.
+    /// Uploads stand still after so many bytes of their body, until that is changed.
     pub stall_after: Option<u64>,
 }
 
@@ -53,7 +53,7 @@ pub struct MediaChange {
     /// Uploads move again.
     #[serde(default)]
     pub go_on: bool,
-    /// What clients were told by `media_conn` holds no more.
+    /// Earlier answers to `media_conn` are invalid.
     #[serde(default)]
     pub expire_auth: bool,
 }
@@ -81,10 +81,10 @@ pub struct MediaStats {
 
 /// Whole files, shared with the people who open them.
 #[derive(Clone, Default)]
-pub(super) struct Files(Arc<Mutex<Shelf>>);
+pub(super) struct Files(Arc<Mutex<Store>>);
 
 #[derive(Default)]
-struct Shelf {
+struct Store {
     files: HashMap<String, Arc<Vec<u8>>>,
     order: VecDeque<String>,
     bytes: usize,
@@ -92,23 +92,23 @@ struct Shelf {
 
 impl Files {
     pub(super) fn get(&self, token: &str) -> Option<Arc<Vec<u8>>> {
-        let shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        shelf.files.get(token).cloned()
+        let store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        store.files.get(token).cloned()
     }
 
     pub(super) fn put(&self, token: &str, file: Vec<u8>) {
-        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        shelf.bytes += file.len();
-        if let Some(old) = shelf.files.insert(token.to_owned(), Arc::new(file)) {
-            shelf.bytes = shelf.bytes.saturating_sub(old.len());
+        let mut store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        store.bytes += file.len();
+        if let Some(old) = store.files.insert(token.to_owned(), Arc::new(file)) {
+            store.bytes = store.bytes.saturating_sub(old.len());
         } else {
-            shelf.order.push_back(token.to_owned());
+            store.order.push_back(token.to_owned());
         }
-        while shelf.bytes > FILES_BYTES_MAX
-            && let Some(oldest) = shelf.order.pop_front()
+        while store.bytes > FILES_BYTES_MAX
+            && let Some(oldest) = store.order.pop_front()
         {
-            let gone = shelf.files.remove(&oldest).map_or(0, |file| file.len());
-            shelf.bytes = shelf.bytes.saturating_sub(gone);
+            let gone = store.files.remove(&oldest).map_or(0, |file| file.len());
+            store.bytes = store.bytes.saturating_sub(gone);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the media host can be told, and files that people send: methods of [`Sim`], and
+//! Settings of the media host, and files that people send: methods of [`Sim`], and
 //! the same on the control socket.
 
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! The media host: HTTPS on loopback, one request a connection. Takes uploads in as they
 //! come, whole or from where they broke off, and hands files out. Breaks off, fails and
-//! stands still as it is told.
+//! stalls on demand.
 
 use std::sync::Arc;
 use std::time::Duration;

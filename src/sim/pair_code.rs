@@ -57,12 +57,12 @@ pub(super) fn request(world: &mut World, link: LinkId, iq: &Node) {
 fn hello(world: &mut World, link: LinkId, iq: &Node, node: &Node) {
     let noise_key = world.link(link).map(|link| link.noise_key);
     let wrapped = child_array(node, &["link_code_pairing_wrapped_companion_ephemeral_pub"]);
-    let told: Option<[u8; 32]> = child_array(node, &["companion_server_auth_key_pub"]);
+    let claimed: Option<[u8; 32]> = child_array(node, &["companion_server_auth_key_pub"]);
     let user = jid_attr(node, "jid").filter(|jid| jid.is_pn()).map(|jid| jid.user.to_string());
     let (Some(pairing), Some(wrapped), Some(user)) = (world.pairing(link), wrapped, user) else {
         return world.say(link, refusal(iq, 400, "bad-request"));
     };
-    if told.is_none() || told != noise_key {
+    if claimed.is_none() || claimed != noise_key {
         return world.say(link, refusal(iq, 400, "bad-request"));
     }
     let reference = random::<16>().to_vec();
@@ -197,9 +197,9 @@ fn open_bundle(
 ) -> Result<[u8; 32], SimError> {
     let wrong = || SimError::from(PairingError::WrongCode);
     let registered = world.pairing(link).ok_or_else(wrong)?.registration.identity;
-    let told: [u8; 32] = child_array(node, &["companion_identity_public"])
+    let claimed: [u8; 32] = child_array(node, &["companion_identity_public"])
         .ok_or(PairingError::BadAnswer("no identity key"))?;
-    if told != registered {
+    if claimed != registered {
         return Err(PairingError::BadAnswer("another identity key than registered").into());
     }
     let sealed = child_content(node, &["link_code_pairing_wrapped_key_bundle"])

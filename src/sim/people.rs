@@ -76,7 +76,7 @@ pub struct People {
 
 impl People {
     /// Adds a recipient, or changes an existing one: whether the number is on the
-    /// network, and how many companion devices it has beside its phone.
+    /// network, and how many companion devices it has in addition to its phone.
     pub fn add_recipient(
         &mut self,
         number: &str,

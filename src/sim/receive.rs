@@ -331,7 +331,7 @@ fn ask_again(
     }
     let endpoint = person.devices.get_mut(&target.device)?;
     // The old session stays: what is under way on it can still be read. The keys
-    // in the receipt start a new one beside it.
+    // in the receipt start a second one.
     let bundle = endpoint.bundle()?;
     let is_own = target.number == sender.number;
     let retry = Retry {

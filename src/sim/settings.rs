@@ -1,4 +1,4 @@
-//! What the server was told to do wrong, and what it counts. Plain data.
+//! Faults that the server acts out, and its counters. Plain data.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub enum Times {
     Never,
     /// So many times, then not any more.
     Count(u32),
-    /// Until told otherwise.
+    /// Until it is changed.
     Always,
 }
 
@@ -258,7 +258,7 @@ pub struct ReachoutTimelock {
     pub active: bool,
     /// When it ends, in seconds from now; absent: it does not say.
     pub ends_in_s: Option<i64>,
-    /// Whether clients are told; they can ask either way.
+    /// Whether clients are notified; they can ask either way.
     #[serde(default = "yes")]
     pub notify: bool,
 }

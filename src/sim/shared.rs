@@ -14,7 +14,7 @@ pub(super) struct Shared {
     stall: watch::Sender<bool>,
 }
 
-/// The world, locked for a change. Everyone who waits is told when it is let go.
+/// The world, locked for a change. Everyone who waits is notified when it is released.
 pub(super) struct Change<'a> {
     world: MutexGuard<'a, World>,
     shared: &'a Shared,

@@ -192,8 +192,8 @@ async fn a_group_message_reaches_all_members_and_their_answer_the_client() {
     assert_eq!(people.inbox(BEN)[0].chat, name);
 
     for text in ["one", "two"] {
-        let letters = people.compose(ANN, ME, Some(&group), text).await;
-        assert_eq!(client.read(&letters[0]).await.conversation.as_deref(), Some(text));
+        let messages = people.compose(ANN, ME, Some(&group), text).await;
+        assert_eq!(client.read(&messages[0]).await.conversation.as_deref(), Some(text));
     }
     assert!(people.compose(NOBODY, ME, Some(&group), "no").await.is_empty());
 }
@@ -203,13 +203,13 @@ async fn people_write_to_a_client_and_write_again_on_request() {
     let mut people = People::default();
     people.add_recipient(ANN, true, 0).unwrap();
     let mut client = Client::pair(&mut people);
-    let letters = people.compose(&format!("+{ANN}"), ME, None, "hi").await;
-    assert_eq!(jid(&letters[0], "to"), Some(client.jid.clone()));
-    assert_eq!(client.read(&letters[0]).await.conversation.as_deref(), Some("hi"));
+    let messages = people.compose(&format!("+{ANN}"), ME, None, "hi").await;
+    assert_eq!(jid(&messages[0], "to"), Some(client.jid.clone()));
+    assert_eq!(client.read(&messages[0]).await.conversation.as_deref(), Some("hi"));
 
-    let receipt = NodeBuilder::new("receipt").attr("id", text_attr(&letters[0], "id")).build();
+    let receipt = NodeBuilder::new("receipt").attr("id", text_attr(&messages[0], "id")).build();
     let again = people.resend(&receipt, &client.jid).await.unwrap();
-    assert_eq!(text_attr(&again, "id"), text_attr(&letters[0], "id"));
+    assert_eq!(text_attr(&again, "id"), text_attr(&messages[0], "id"));
     assert_eq!(client.read(&again).await.conversation.as_deref(), Some("hi"));
     let unknown = NodeBuilder::new("receipt").attr("id", "3EB0FF").build();
     assert!(people.resend(&unknown, &client.jid).await.is_none());
@@ -241,16 +241,16 @@ async fn everything_survives_being_written_and_read() {
     let mut client = Client::pair(&mut people);
     let stanza = client.stanza(&mut people, ANN, "3EB001", "before").await;
     people.receive(&stanza, &client.jid).await;
-    let letters = people.compose(ANN, ME, None, "hi").await;
-    client.read(&letters[0]).await;
+    let messages = people.compose(ANN, ME, None, "hi").await;
+    client.read(&messages[0]).await;
 
     let mut people: People =
         serde_json::from_str(&serde_json::to_string(&people).unwrap()).unwrap();
     let stanza = client.stanza(&mut people, ANN, "3EB002", "after").await;
     assert!(people.receive(&stanza, &client.jid).await.iter().all(|d| d.ok));
     assert_eq!(people.inbox(ANN).len(), 2);
-    let letters = people.compose(ANN, ME, None, "again").await;
-    assert_eq!(client.read(&letters[0]).await.conversation.as_deref(), Some("again"));
+    let messages = people.compose(ANN, ME, None, "again").await;
+    assert_eq!(client.read(&messages[0]).await.conversation.as_deref(), Some("again"));
 }
 
 #[tokio::test]

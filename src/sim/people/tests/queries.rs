@@ -1,4 +1,4 @@
-//! What clients are told about people: devices, contacts, keys.
+//! Answers to clients about people: devices, contacts, keys.
 
 use whatsapp_rust::wacore::adv::{
     AdvValidation, decode_key_index_list, validate_adv_with_identity_key,
