@@ -301,9 +301,9 @@ fn the_defaults_are_the_core_s_own_and_every_limit_is_below_the_core_s() {
     assert_eq!(ms(config.queue.undo), core.undo_ms);
     assert_eq!(config.pacing.messages, core.pace_limit);
     assert_eq!(ms(config.pacing.window), core.window_ms);
-    assert_eq!(ms(config.preflight.yes_for), core.yes_for_ms);
-    assert_eq!(ms(config.preflight.no_for), core.no_for_ms);
-    assert_eq!(ms(config.preflight.check_every), core.check_every_ms);
+    assert_eq!(ms(config.preflight.yes_for), core.contacts.yes_for_ms);
+    assert_eq!(ms(config.preflight.no_for), core.contacts.no_for_ms);
+    assert_eq!(ms(config.preflight.check_every), core.contacts.every_ms);
     assert_eq!(ms(config.session.ack_timeout), core.ack_timeout_ms);
     assert_eq!(ms(config.session.backoff_first), core.backoff_first_ms);
     assert_eq!(ms(config.session.backoff_cap), core.backoff_cap_ms);

@@ -4,15 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::checks;
+use crate::contacts::{CheckTicket, KnownNumber, KnownPage, Number};
 use crate::event::{Body, Token};
 use crate::facts::Facts;
 use crate::files::PrepareCommand;
 use crate::files::{SentFile, Upload};
 use crate::ids::{Attempt, ChatId, SpoolId, WaMessageId};
-use crate::known::KnownPage;
-use crate::number::{CheckTicket, KnownNumber, Number};
-use crate::numbers::Numbers;
 use crate::pacer::{Pacer, Slot};
 use crate::queue::Message;
 use crate::queue::Queue;
@@ -217,12 +214,8 @@ pub(crate) struct ActionBuffer {
     pub(crate) bodies: Vec<(MessageId, Body)>,
     /// Messages that are gone.
     pub(crate) removed: Vec<MessageId>,
-    /// Numbers about which something else is known.
-    pub(crate) numbers: BTreeSet<Number>,
     /// Whether the pacer's slots changed.
     pub(crate) slots: bool,
-    /// Pages of known chats that changed.
-    pub(crate) known: Vec<Change>,
     /// Whether the facts changed.
     pub(crate) facts: bool,
     pub(crate) replies: Vec<Effect>,
@@ -255,7 +248,7 @@ impl ActionBuffer {
     pub(crate) fn into_actions(
         self,
         queue: &Queue,
-        numbers: &Numbers,
+        contacts: Vec<Change>,
         pacer: &Pacer,
         facts: &Facts,
     ) -> Actions {
@@ -264,8 +257,7 @@ impl ActionBuffer {
         changes.extend(records.map(|message| Change::PutMessage(Box::new(message.clone()))));
         changes.extend(self.bodies.into_iter().map(|(id, body)| Change::PutBody { id, body }));
         changes.extend(self.removed.into_iter().map(|id| Change::RemoveMessage { id }));
-        changes.extend(checks::changes(self.numbers, numbers));
-        changes.extend(self.known);
+        changes.extend(contacts);
         if self.slots {
             changes.push(Change::PutSlots(pacer.stored()));
         }

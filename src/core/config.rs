@@ -1,5 +1,6 @@
 //! What the core can be told to do otherwise. Checked for sense by the config room.
 
+use crate::contacts::ContactsConfig;
 use crate::phone::PhoneConfig;
 use crate::timelock;
 
@@ -83,18 +84,8 @@ pub struct CoreConfig {
     pub connect_timeout_ms: u64,
     /// How long one pairing may take.
     pub pairing_timeout_ms: u64,
-    /// Whether a message waits until the network has said that its recipient is there.
-    pub check_numbers: bool,
-    /// How long a yes of the network counts.
-    pub yes_for_ms: u64,
-    /// How long a no does.
-    pub no_for_ms: u64,
-    /// The least time between two questions about numbers, but for a few at once.
-    pub check_every_ms: u64,
-    /// The pause after the first such question that failed; it doubles.
-    pub check_backoff_first_ms: u64,
-    /// The longest of these pauses.
-    pub check_backoff_cap_ms: u64,
+    /// What is asked about numbers.
+    pub contacts: ContactsConfig,
     /// What to do when another session took over.
     pub on_conflict: OnConflict,
     /// Automatic takeovers in any hour, at most.
@@ -140,13 +131,7 @@ impl Default for CoreConfig {
             stable_ms: 30_000,
             connect_timeout_ms: 120_000,
             pairing_timeout_ms: 300_000,
-            // The shell turns it on: without it, a core needs nobody who answers checks.
-            check_numbers: false,
-            yes_for_ms: 30 * 24 * 60 * 60 * 1_000,
-            no_for_ms: 24 * 60 * 60 * 1_000,
-            check_every_ms: 2_000,
-            check_backoff_first_ms: 1_000,
-            check_backoff_cap_ms: 300_000,
+            contacts: ContactsConfig::default(),
             on_conflict: OnConflict::Hold,
             takeovers_per_hour: 3,
             on_rate_limit: OnRateLimit::Slow,

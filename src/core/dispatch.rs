@@ -6,10 +6,10 @@ use crate::action::{Outgoing, SessionCommand, Wake};
 use crate::files::SentFile;
 use crate::ids::Attempt;
 use crate::link::{Closing, Link, Phase, Run};
-use crate::phone;
 use crate::queue::Message;
 use crate::time::Now;
 use crate::time::doubled;
+use crate::{contacts, phone};
 use tetherd_api::{self as api, MessageId, PairEnd, State};
 
 /// History is looked through for what is too old at most this often.
@@ -51,7 +51,8 @@ impl Core {
                 next = Some((at, wake));
             }
         };
-        if let Some((at, wake)) = self.phone.poll_timeout() {
+        for (at, wake) in self.phone.poll_timeout().into_iter().chain(self.contacts.poll_timeout())
+        {
             consider(Some(at), wake);
         }
         consider(self.link.run.as_ref().and_then(|run| run.deadline), Wake::RunTimeout);
@@ -68,8 +69,6 @@ impl Core {
         consider(self.resolve_at(), Wake::Resolve);
         consider(self.trim_at(), Wake::Trim);
         consider(self.upload_at(), Wake::Upload);
-        consider(self.next_check(), Wake::Check);
-        consider(self.caller_timeout(), Wake::Check);
         consider(self.preparation_at(), Wake::Prepare);
         consider(self.due_at(), Wake::Due);
         consider(self.expiry_at(), Wake::Expiry);
@@ -91,6 +90,13 @@ impl Core {
             waits: self.queue.to_leave() > 0,
         };
         self.phone.on_surroundings(around, now);
+        self.contacts.on_account(self.facts.account.as_deref());
+        let around = contacts::Surroundings {
+            generation: self.link.generation,
+            can_send: self.link.can_send(),
+            draining: self.draining,
+        };
+        self.contacts.on_surroundings(around, now);
     }
 
     /// When the next attempt leaves if nothing else happens before.
@@ -123,17 +129,6 @@ impl Core {
     /// Whether nothing but its turn and the pacer keep a message from leaving now.
     pub(crate) fn could_leave(&self, head: &Message) -> bool {
         self.ready_at(head).is_some_and(|at| at <= self.now.mono_ms)
-    }
-
-    /// When all gates of this message are open, monotonic; 0: they are. None: an input
-    /// has to come first.
-    pub(crate) fn preconditions(&self, message: &Message) -> Option<u64> {
-        Some(self.preconditions_but_upload(message)?.max(self.upload_gate(message)?))
-    }
-
-    /// The same without its file's upload, which starts only once the others hold.
-    pub(crate) fn preconditions_but_upload(&self, message: &Message) -> Option<u64> {
-        Some(self.number_gate(message)?.max(self.timelock_gate(message)))
     }
 
     /// When its last attempt, if it had one, allows another.

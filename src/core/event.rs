@@ -4,9 +4,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::contacts::{CheckOutcome, CheckTicket, Number};
 use crate::files::{MediaRef, Prepared, Source, StoredFile, Ticket, UploadFault};
 use crate::ids::{Attempt, ChatId, Digest, WaMessageId};
-use crate::number::{CheckOutcome, CheckTicket, Number};
 use crate::phone::Heartbeat;
 use crate::phone::Sign;
 use tetherd_api::{self as api, MessageId};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Core;
 use crate::causes::causes;
+use crate::diagnosis::clause;
 use crate::files::LinkWarning;
 use crate::situation::{Down, Group, Pacing, Phone, Session, Situation};
 use crate::time::Now;
@@ -72,7 +73,7 @@ impl Core {
             takeovers_used_up_until: self.takeovers_used_up_until(now).map(wall),
             down: (expected && !self.link.can_send()).then(|| Down {
                 since: self.link.down_since,
-                detail: self.link.detail.as_deref().map(super::diagnosis::clause),
+                detail: self.link.detail.as_deref().map(clause),
                 next_try,
                 tries: self.link.tries,
             }),
@@ -113,8 +114,10 @@ impl Core {
                     situation.waiting.push(message.id);
                     if asking && self.number_gate(message).is_none() {
                         situation.unchecked.add(message.id, message.changed_at);
-                        situation.unchecked.details.extend(self.why_unchecked());
-                        if self.numbers.query().is_some() {
+                        situation.unchecked.details.extend(
+                            self.contacts.trouble().map(|trouble| clause(&trouble.kind.sentence())),
+                        );
+                        if self.contacts.is_asking() {
                             situation.unchecked.details.insert(ASKED.to_owned());
                         }
                     }

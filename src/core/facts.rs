@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::known::KnownPage;
+use crate::contacts::{KnownNumber, KnownPage};
 use crate::network::NetworkFacts;
-use crate::number::KnownNumber;
 use crate::pacer::Slot;
 use crate::phone::PhoneFacts;
 use crate::queue::Backlog;

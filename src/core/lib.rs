@@ -10,26 +10,25 @@
 //! - [`pacer`]: when an attempt may leave.
 //! - `link`: the one connection, and when to try it again.
 //! - `session_requests`, `session_events`: one method for each input.
-//! - [`number`], [`numbers`], `checks`: who is on the network, and asking for it.
+//! - [`contacts`]: who is on the network, and which chats are known.
 //! - [`phone`]: whether the phone is online, and its battery.
-//! - `conflict`, `timelock`, `slowdown`: what the network's answers bring about; [`network`]
-//!   and [`known`]: what of them is kept.
+//! - `conflict`, `timelock`, `slowdown`: what the network's answers bring about; [`network`]:
+//!   what of them is kept.
 //! - `dispatch`: what time alone brings about, and the next attempt.
 //! - `explaining` takes a `situation`, of which `causes` makes what `explain` answers.
 //! - `query`, `forecast`, `diagnosis`: answers for readers, in the wire's types.
 //! - [`time`]: clocks, times that outlive a restart, and clocks that jump.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use crate::action::ActionBuffer;
 use crate::action::{Actions, Answer, SessionCommand};
+use crate::contacts::Contacts;
 use crate::event::{Input, Request, Token};
 use crate::facts::{Facts, Restored};
 use crate::ids::SpoolId;
-use crate::known::Known;
 use crate::link::Link;
 use crate::network::Network;
-use crate::numbers::Numbers;
 use crate::pacer::Pacer;
 use crate::phone::Phone;
 use crate::query::StatusKey;
@@ -41,9 +40,9 @@ use tetherd_api::{self as api, MessageId};
 
 pub mod action;
 pub(crate) mod causes;
-pub mod checks;
 pub mod config;
 pub(crate) mod conflict;
+pub mod contacts;
 pub(crate) mod diagnosis;
 pub(crate) mod dispatch;
 pub mod event;
@@ -53,14 +52,12 @@ pub mod files;
 pub(crate) mod forecast;
 pub mod ids;
 pub mod io;
-pub mod known;
 pub(crate) mod link;
 pub mod network;
-pub mod number;
-pub mod numbers;
 pub mod pacer;
 pub mod phone;
 mod phone_words;
+pub(crate) mod preconditions;
 pub(crate) mod query;
 pub mod queue;
 mod redacted;
@@ -100,9 +97,7 @@ pub struct Core {
     /// Preparations started so far.
     rounds: u64,
     pacer: Pacer,
-    numbers: Numbers,
-    /// Callers that wait for answers about numbers.
-    callers: VecDeque<checks::Caller>,
+    contacts: Contacts,
     uploads: files::Uploads,
     link: Link,
     network: Network,
@@ -131,11 +126,12 @@ impl Core {
         let spooled = spooled.filter_map(|m| Some((m.id, m.file.as_ref()?.spool.clone())));
         let spooled = spooled.collect();
         facts.last_id = facts.last_id.max(queue.last_id());
-        let numbers = Numbers::new(numbers);
-        let uptime_ms = facts.uptime_ms.max(queue.uptime_ms()).max(numbers.uptime_ms());
+        let asked_ms = numbers.iter().map(|known| known.asked_uptime_ms).max().unwrap_or(0);
+        let uptime_ms = facts.uptime_ms.max(queue.uptime_ms()).max(asked_ms);
         let uptime = Uptime::new(uptime_ms, now);
         let link = Link::new(&facts, now);
-        let network = Network { known: Known::new(known), timelock_ends: None };
+        let contacts = Contacts::new(config.contacts.clone(), numbers, known, uptime, now);
+        let network = Network::default();
         let account = facts.account.as_deref();
         let phone = Phone::new(config.phone.clone(), boot, account, &facts.phone, now);
         let backlog = Backlog::new(facts.backlog, boot, now);
@@ -153,8 +149,7 @@ impl Core {
             preparations: BTreeMap::new(),
             rounds: 0,
             pacer,
-            numbers,
-            callers: VecDeque::new(),
+            contacts,
             uploads: files::Uploads::default(),
             link,
             network,
@@ -170,8 +165,9 @@ impl Core {
         core.out.slots = slots_changed;
         core.restore_timelock(now);
         core.apply_slowdown();
-        core.seed_known();
         let now = core.advance(now);
+        core.inform(now);
+        core.seed_known_chats();
         // Whether these left before the daemon died cannot be known.
         core.all_unanswered(now);
         let actions = core.settle(now);
@@ -197,6 +193,7 @@ impl Core {
         let now = self.advance(now);
         self.pacer.configure(config.pace_limit, config.window_ms);
         self.phone.set_config(&config.phone);
+        self.contacts.set_config(&config.contacts);
         self.config = config;
         self.settle(now)
     }
@@ -217,19 +214,21 @@ impl Core {
     /// What follows from the state as it is now; then hands out what has gathered.
     fn settle(&mut self, now: Now) -> Actions {
         self.pass_time(now);
-        self.pass_check_time(now);
+        self.contacts.on_time(&mut self.out, now);
+        self.park_absent(now);
         self.trim(now);
         self.drive_link(now);
         self.drive_preparations(now);
         self.inform(now);
         // Before anything leaves without an answer: only a question finds out that the
         // network answers again. And after: what has left makes room for others.
-        self.ask_about_numbers(now);
+        self.drive_checks(now);
         self.dispatch(now);
-        self.ask_about_numbers(now);
+        self.drive_checks(now);
         self.drive_uploads(now);
         self.finish_drain();
         self.inform(now);
+        self.contacts.on_wanted(self.number_wanted_at());
         let key = self.status_key();
         if self.told.as_ref() != Some(&key) {
             self.link.note_state(&self.facts, now);
@@ -242,7 +241,8 @@ impl Core {
             self.facts.backlog = self.backlog;
         }
         let out = std::mem::take(&mut self.out);
-        out.into_actions(&self.queue, &self.numbers, &self.pacer, &self.facts)
+        let contacts = self.contacts.take_changes();
+        out.into_actions(&self.queue, contacts, &self.pacer, &self.facts)
     }
 
     fn request(&mut self, token: Token, request: Request, now: Now) {
@@ -268,7 +268,9 @@ impl Core {
                 let result = self.retry(&filter, dry_run, now);
                 self.reply(token, Ok(Answer::Retried(result)));
             }
-            Request::Check { numbers, fresh } => self.check(token, numbers, fresh, now),
+            Request::Check { numbers, fresh } => {
+                self.contacts.on_check(token, numbers, fresh, &mut self.out, now);
+            }
             Request::Restore { filter, dry_run } => {
                 let result = self.restore(&filter, dry_run, now);
                 self.reply(token, Ok(Answer::Restored(result)));

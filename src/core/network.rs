@@ -5,7 +5,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Core;
-use crate::known::Known;
 use crate::situation::{self, Situation};
 use crate::time::Now;
 
@@ -107,8 +106,6 @@ pub struct Refusal {
 pub(crate) struct Network {
     /// When the timelock ends, monotonic.
     pub(crate) timelock_ends: Option<u64>,
-    /// The chats that are no new contacts.
-    pub(crate) known: Known,
 }
 
 impl Core {

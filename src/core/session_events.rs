@@ -52,11 +52,13 @@ impl Core {
             SessionEvent::UploadFailed { id, ticket, why } => {
                 self.upload_failed(id, ticket, why, now);
             }
-            event @ SessionEvent::Checked { .. } => self.check_event(event, now),
+            SessionEvent::Checked { ticket, outcome } => {
+                self.contacts.on_checked(ticket, outcome, now);
+            }
             SessionEvent::Timelock(notice) => self.timelock_told(notice, now),
             SessionEvent::Heard { chats } => {
                 for chat in &chats {
-                    self.note_known(chat);
+                    self.contacts.on_contact(chat);
                 }
             }
             SessionEvent::PhoneSeen { sign, at_ms } => {
@@ -102,10 +104,10 @@ impl Core {
             if let Some(chat) = self.queue.get(id).map(|m| m.to.clone())
                 && reached != Reached::Server
             {
-                self.number_answered(&chat, now);
+                self.contacts.on_receipt(&chat, now);
             }
             if let Some(chat) = self.queue.get(id).map(|message| message.to.clone()) {
-                self.note_known(&chat);
+                self.contacts.on_contact(&chat);
             }
             self.settle_message(id, now);
         }
@@ -158,7 +160,7 @@ impl Core {
             if let Some(chat) = self.queue.get(id).map(|m| m.to.clone())
                 && why == NotSent::NoDevice
             {
-                self.doubt_number(&chat);
+                self.contacts.forget(&chat);
             }
             self.settle_message(id, now);
         }

@@ -52,7 +52,7 @@ impl Core {
     }
 
     fn is_new_contact(&self, chat: &ChatId) -> bool {
-        !chat.is_group() && !self.is_known(chat)
+        !chat.is_group() && !self.contacts.is_known(chat)
     }
 
     /// Messages that the lock keeps back: those that wait, and those that were refused.

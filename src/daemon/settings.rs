@@ -9,6 +9,7 @@ use crate::fetch;
 use crate::inbox::Bounds;
 use crate::whatsapp;
 use tetherd_core::config::LinkPolicy;
+use tetherd_core::contacts::ContactsConfig;
 use tetherd_core::phone::PhoneConfig;
 use tetherd_core::{self as core, CoreConfig};
 
@@ -39,12 +40,14 @@ pub(super) fn core_config(config: &Config) -> CoreConfig {
         connect_timeout_ms: millis(session.login_time_max() + MARGIN),
         pairing_timeout_ms: millis(session.pairing_time_max() + MARGIN),
         write_timeout_ms: millis(session.send_time_max() + MARGIN),
-        check_numbers: config.preflight.numbers,
-        yes_for_ms: millis(config.preflight.yes_for),
-        no_for_ms: millis(config.preflight.no_for),
-        check_every_ms: millis(config.preflight.check_every),
-        check_backoff_first_ms: millis(config.session.backoff_first),
-        check_backoff_cap_ms: millis(config.session.backoff_cap),
+        contacts: ContactsConfig {
+            check_recipients: config.preflight.numbers,
+            yes_for_ms: millis(config.preflight.yes_for),
+            no_for_ms: millis(config.preflight.no_for),
+            every_ms: millis(config.preflight.check_every),
+            backoff_first_ms: millis(config.session.backoff_first),
+            backoff_cap_ms: millis(config.session.backoff_cap),
+        },
         on_conflict: match config.session.on_conflict {
             config::OnConflict::Hold => core::OnConflict::Hold,
             config::OnConflict::TakeoverAfter => {

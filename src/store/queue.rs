@@ -23,10 +23,9 @@ use super::record::Damage;
 use super::{Batch, Quarantined, ReadError, Store};
 use tetherd_api::MessageId;
 use tetherd_core::action::Change;
+use tetherd_core::contacts::{KnownNumber, KnownPage, Number};
 use tetherd_core::event::Body;
 use tetherd_core::facts::Restored;
-use tetherd_core::known::KnownPage;
-use tetherd_core::number::{KnownNumber, Number};
 use tetherd_core::queue::Message;
 
 const MESSAGE: &[u8] = b"queue/message/";

@@ -14,8 +14,8 @@ use whatsapp_rust::wacore::iq::usync::{
 };
 use whatsapp_rust::{Client, IqError};
 
+use tetherd_core::contacts::{CheckFailure, CheckFailureKind, CheckOutcome, CheckTicket, Number};
 use tetherd_core::event::SessionEvent;
-use tetherd_core::number::{CheckFailure, CheckFailureKind, CheckOutcome, CheckTicket, Number};
 
 /// How long an answer may take. The core's limit is behind it.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);

@@ -65,9 +65,9 @@ pub(crate) use crate::whatsapp::tls::Trust;
 use crate::pulse::Pulse;
 use crate::whatsapp::client::Means;
 use tetherd_core::action::{Outgoing, SessionCommand};
+use tetherd_core::contacts::{CheckTicket, Number};
 use tetherd_core::event::{Body, SessionEvent};
 use tetherd_core::files::Upload;
-use tetherd_core::number::{CheckTicket, Number};
 
 /// Orders that wait for the session at most. The core has few messages in flight, so
 /// a full queue means that the session is stuck.

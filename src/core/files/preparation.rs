@@ -230,7 +230,7 @@ impl Core {
         let Some(Ok(prepare)) = requeued else { return };
         // What was known about the number is what led it here: it is asked afresh.
         if let Some(chat) = absent {
-            self.doubt_number(&chat);
+            self.contacts.forget(&chat);
         }
         if prepare {
             let under = Under { round: 0, tries: 0, afresh: true, rests_until: Some(0) };

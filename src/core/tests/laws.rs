@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::world::{ACCOUNT, Run, World};
 use crate::UPLOADS_AT_ONCE;
 use crate::action::{Actions, Answer, Change, Effect, Outgoing, SessionCommand};
+use crate::contacts::{CHECK_BATCH_MAX, CheckTicket, Number};
 use crate::files::PrepareCommand;
 use crate::files::Upload;
 use crate::files::needs_file;
 use crate::ids::SpoolId;
 use crate::network::HOUR_MS;
-use crate::number::{CHECK_BATCH_MAX, CheckTicket, Number};
 use crate::queue::Message;
 use tetherd_api::{MessageId, State};
 
@@ -164,7 +164,7 @@ impl World {
         assert_eq!(self.run, Run::Connected, "asked without a connection");
         assert!(!numbers.is_empty() && numbers.len() <= CHECK_BATCH_MAX);
         if let Some((at, _, _)) = self.questions.len().checked_sub(3).map(|n| &self.questions[n]) {
-            let every = self.config.check_every_ms;
+            let every = self.config.contacts.every_ms;
             assert!(self.now.mono_ms >= at + every, "asked too often");
         }
         self.questions.push((self.now.mono_ms, ticket, numbers));
@@ -178,9 +178,9 @@ impl World {
         let no_counts = known.is_some_and(|known| {
             let age_ms = self.core.queue.uptime_ms() - known.asked_uptime_ms;
             let by_wall = u64::try_from(self.now.wall_ms - known.asked_at).unwrap_or(0);
-            !known.on_network && age_ms.max(by_wall) < self.config.no_for_ms
+            !known.on_network && age_ms.max(by_wall) < self.config.contacts.no_for_ms
         });
-        let checked = self.config.check_numbers && outgoing.to.as_str() != ACCOUNT;
+        let checked = self.config.contacts.check_recipients && outgoing.to.as_str() != ACCOUNT;
         assert!(!(checked && no_counts) || outgoing.attempt.0 > 1, "sent to nobody");
         let stored = &self.store.messages[&outgoing.id];
         assert_eq!((stored.state, stored.attempts), (State::Sending, outgoing.attempt.0));
@@ -283,7 +283,7 @@ impl World {
         assert_eq!(self.core.pacer.stored(), self.store.slots);
         assert_eq!(self.core.facts, self.store.facts);
         let known: BTreeMap<_, _> =
-            self.core.numbers.records().map(|k| (k.number.clone(), k.clone())).collect();
+            self.core.contacts.records().map(|k| (k.number.clone(), k.clone())).collect();
         assert_eq!(known, self.store.numbers, "numbers in memory and store differ");
         let in_state = |state| core.values().filter(move |m| m.state == state).count();
         let taken = core.values().filter(|m| m.state.takes_a_place()).count();

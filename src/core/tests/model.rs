@@ -6,13 +6,13 @@ use super::belief::Model;
 use super::world::{ACCOUNT, Run, World};
 use crate::action::Answer;
 use crate::config::LinkPolicy;
+use crate::contacts::{ContactsConfig, Number};
 use crate::event::{
     EndReason, Input, NotSent, Offer, ReceiptKind, Request, Selection, SessionEvent,
     TimelockNotice, Token,
 };
 use crate::files::UploadFault;
 use crate::files::{LinkFinding, Outcome, Trouble};
-use crate::number::Number;
 use crate::phone::Heartbeat;
 use crate::phone::PhoneConfig;
 use crate::phone::Sign;
@@ -153,12 +153,14 @@ fn config(checked: bool) -> CoreConfig {
         stable_ms: 300,
         connect_timeout_ms: 2_000,
         pairing_timeout_ms: 3_000,
-        check_numbers: checked,
-        yes_for_ms: 5_000,
-        no_for_ms: 2_000,
-        check_every_ms: 100,
-        check_backoff_first_ms: 50,
-        check_backoff_cap_ms: 800,
+        contacts: ContactsConfig {
+            check_recipients: checked,
+            yes_for_ms: 5_000,
+            no_for_ms: 2_000,
+            every_ms: 100,
+            backoff_first_ms: 50,
+            backoff_cap_ms: 800,
+        },
         on_conflict: OnConflict::TakeoverAfter { after_ms: 400 },
         takeovers_per_hour: 2,
         on_rate_limit: OnRateLimit::Slow,

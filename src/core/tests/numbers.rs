@@ -5,14 +5,21 @@ use std::collections::BTreeSet;
 use super::world::World;
 use crate::CoreConfig;
 use crate::action::{Answer, Wake};
+use crate::contacts::{
+    CHECK_BATCH_MAX, CheckFailure, CheckFailureKind, CheckOutcome, ContactsConfig, Number,
+};
 use crate::event::{EndReason, NotSent, ReceiptKind, Request, SessionEvent, Token};
-use crate::number::{CHECK_BATCH_MAX, CheckFailure, CheckFailureKind, CheckOutcome, Number};
+use crate::queue::Message;
 use tetherd_api::{CheckResult, MessageId, Presence, ReasonKind, State};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
+fn contacts() -> ContactsConfig {
+    ContactsConfig { check_recipients: true, ..ContactsConfig::default() }
+}
+
 fn config() -> CoreConfig {
-    CoreConfig { check_numbers: true, ..CoreConfig::default() }
+    CoreConfig { contacts: contacts(), ..CoreConfig::default() }
 }
 
 fn world() -> World {
@@ -44,7 +51,7 @@ impl World {
         self.say(ticket, outcome);
     }
 
-    fn say(&mut self, ticket: crate::number::CheckTicket, outcome: CheckOutcome) {
+    fn say(&mut self, ticket: crate::contacts::CheckTicket, outcome: CheckOutcome) {
         self.session(SessionEvent::Checked { ticket, outcome });
     }
 
@@ -73,6 +80,12 @@ impl World {
         }
     }
 
+    /// Messages that wait for what the network says about their number.
+    fn waiting_for_checks(&self) -> Vec<MessageId> {
+        let waits = |m: &&Message| m.state == State::Queued && self.core.number_gate(m).is_none();
+        self.core.queue.heads().filter(waits).map(|m| m.id).collect()
+    }
+
     fn answers(&self, token: Token) -> Vec<Presence> {
         self.answered(token).expect("no reply yet").numbers.iter().map(|n| n.answer).collect()
     }
@@ -83,7 +96,7 @@ fn a_message_waits_for_the_answer_and_then_leaves() {
     let mut world = world();
     let id = world.send(1);
     assert_eq!((world.questions.len(), world.sends.len()), (1, 0));
-    assert_eq!(world.core.checks().waiting, [id]);
+    assert_eq!(world.waiting_for_checks(), [id]);
     world.all_but(&[]);
     assert_eq!(world.sent_ids(), [id.0]);
     // The answer is remembered: the next one to them does not wait.
@@ -153,7 +166,7 @@ fn a_thousand_messages_that_arrive_one_by_one_cost_few_questions() {
     for chat in 1..=1_000 {
         world.send(chat);
         world.idle(1);
-        if world.core.numbers.query().is_some() {
+        if world.core.contacts.is_asking() {
             world.all_but(&[]);
         }
     }
@@ -166,7 +179,10 @@ fn a_failure_is_never_a_no_and_is_asked_again_with_a_pause_that_doubles() {
     let id = world.send(1);
     world.fail(CheckFailureKind::Refused(Some(500)));
     assert_eq!((world.state(id), world.questions.len()), (State::Queued, 1));
-    assert_eq!(world.core.checks().last, Some(CheckFailureKind::Refused(Some(500))));
+    assert_eq!(
+        world.core.contacts.trouble().map(|trouble| trouble.kind),
+        Some(CheckFailureKind::Refused(Some(500)))
+    );
     world.pass(999);
     assert_eq!(world.questions.len(), 1);
     world.pass(1);
@@ -178,7 +194,7 @@ fn a_failure_is_never_a_no_and_is_asked_again_with_a_pause_that_doubles() {
     assert_eq!(world.questions.len(), 3);
     world.all_but(&[1]);
     assert_eq!((world.state(id), world.sends.len()), (State::Parked, 0));
-    assert_eq!(world.core.checks().failing_since, None);
+    assert_eq!(world.core.contacts.trouble(), None);
 }
 
 #[test]
@@ -190,7 +206,7 @@ fn a_check_that_is_broken_does_not_stop_the_queue() {
         world.pass(8_000);
     }
     assert_eq!(world.sent_ids(), [ids[0].0, ids[1].0]);
-    assert!(world.core.checks().waived);
+    assert!(world.core.contacts.trouble().unwrap().waived);
     // What the send finds out is believed.
     world.not_sent(ids[0], NotSent::NoDevice);
     assert_eq!(world.reason(ids[0]), (ReasonKind::NotOnNetwork, None));
@@ -200,7 +216,7 @@ fn a_check_that_is_broken_does_not_stop_the_queue() {
     world.all_but(&[]);
     let late = world.send(4);
     assert_eq!(world.state(late), State::Queued);
-    assert_eq!(world.core.checks().waiting, [late]);
+    assert_eq!(world.waiting_for_checks(), [late]);
 }
 
 #[test]
@@ -262,7 +278,10 @@ fn a_session_that_says_nothing_is_not_waited_for_for_ever() {
     world.send(1);
     assert_eq!(world.core.poll_timeout().map(|(_, wake)| wake), Some(Wake::Check));
     world.pass(15_000);
-    assert_eq!(world.core.checks().last, Some(CheckFailureKind::TimedOut));
+    assert_eq!(
+        world.core.contacts.trouble().map(|trouble| trouble.kind),
+        Some(CheckFailureKind::TimedOut)
+    );
 }
 
 #[test]
@@ -439,7 +458,7 @@ fn messages_come_first_and_neither_they_nor_callers_starve() {
     assert!(of_callers >= 10, "{of_callers}");
     assert!(asked.len() - of_callers >= 10);
     for _ in 0..8 {
-        if world.core.numbers.query().is_some() {
+        if world.core.contacts.is_asking() {
             world.all_but(&[]);
         }
         world.pass(2_000);

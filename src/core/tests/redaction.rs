@@ -1,9 +1,9 @@
 use super::world::World;
 use crate::action::SessionCommand;
+use crate::contacts::{CheckOutcome, CheckTicket, Number};
 use crate::event::{Request, SessionEvent};
 use crate::facts::Facts;
 use crate::link::PairIntent;
-use crate::number::{CheckOutcome, CheckTicket, Number};
 
 #[test]
 fn invariant_9_debug_of_the_core_shows_no_number_account_or_key() {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::action::{Answer, Outgoing};
+use crate::contacts::{CheckTicket, KnownNumber, KnownPage, Number};
 use crate::event::{
     Body, EndReason, Input, NotSent, Offer, ReceiptKind, Request, Selection, SessionEvent,
     Submission, Token,
@@ -13,8 +14,6 @@ use crate::files::StoredFile;
 use crate::files::{MediaRef, Seen, Upload, UploadFault};
 use crate::files::{Outcome, Preparation, Prepared, Source};
 use crate::ids::{Attempt, Digest, SpoolId, WaMessageId};
-use crate::known::KnownPage;
-use crate::number::{CheckTicket, KnownNumber, Number};
 use crate::pacer::Slot;
 use crate::phone::Sign;
 use crate::queue::Message;

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use tetherd_api::call::decode_params;
 use tetherd_api::{CHECK_NUMBERS_MAX, CheckParams, Error, ErrorKind};
+use tetherd_core::contacts::Number;
 use tetherd_core::event::Request;
-use tetherd_core::number::Number;
 
 /// What is asked of the engine.
 pub(super) fn request(params: Map<String, Value>) -> Result<Request, Error> {

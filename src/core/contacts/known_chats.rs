@@ -5,7 +5,6 @@ use std::collections::HashSet;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::Core;
 use crate::action::Change;
 use crate::ids::ChatId;
 
@@ -28,21 +27,32 @@ pub struct KnownPage {
 
 /// The known chats.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(super) struct KnownChats {
     chats: HashSet<u64>,
     /// In the order of their numbers.
     pages: Vec<KnownPage>,
 }
 
-impl Known {
-    pub(crate) fn new(mut pages: Vec<KnownPage>) -> Known {
+impl KnownChats {
+    pub(super) fn new(mut pages: Vec<KnownPage>) -> KnownChats {
         pages.sort_unstable_by_key(|page| page.number);
         let chats = pages.iter().flat_map(|page| page.chats.iter().copied()).collect();
-        Known { chats, pages }
+        KnownChats { chats, pages }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.chats.is_empty()
+    }
+
+    /// Whether an account has sent to this chat, or the chat has written to it.
+    pub(super) fn is_known(&self, account: &str, chat: &ChatId) -> bool {
+        self.contains(hash(account, chat))
+    }
+
+    /// Something of this account reached the chat, or came from it; what is to be stored
+    /// for it.
+    pub(super) fn note(&mut self, account: &str, chat: &ChatId) -> Vec<Change> {
+        if chat.is_group() { Vec::new() } else { self.add(hash(account, chat)) }
     }
 
     fn contains(&self, hash: u64) -> bool {
@@ -88,36 +98,6 @@ fn hash(account: &str, chat: &ChatId) -> u64 {
     digest.iter().take(8).fold(0, |hash, byte| (hash << 8) | u64::from(*byte))
 }
 
-impl Core {
-    /// Whether we have sent to this chat, or it has written to us.
-    pub(crate) fn is_known(&self, chat: &ChatId) -> bool {
-        let account = self.facts.account.as_deref();
-        account.is_some_and(|account| self.network.known.contains(hash(account, chat)))
-    }
-
-    /// Something reached this chat, or came from it: it is no new contact any more.
-    pub(crate) fn note_known(&mut self, chat: &ChatId) {
-        if chat.is_group() {
-            return;
-        }
-        let Some(account) = self.facts.account.as_deref() else { return };
-        let changes = self.network.known.add(hash(account, chat));
-        self.out.known.extend(changes);
-    }
-
-    /// A store from before chats were kept: those that the history names.
-    pub(crate) fn seed_known(&mut self) {
-        if !self.network.known.is_empty() || self.facts.account.is_none() {
-            return;
-        }
-        let sent = self.queue.iter().filter(|message| message.sent_at.is_some());
-        let chats: Vec<ChatId> = sent.map(|message| message.to.clone()).collect();
-        for chat in chats {
-            self.note_known(&chat);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,7 +105,7 @@ mod tests {
     #[test]
     #[expect(clippy::wildcard_enum_match_arm, reason = "any other change fails the test")]
     fn invariant_10_the_oldest_page_is_forgotten_beyond_the_bound() {
-        let mut known = Known::default();
+        let mut known = KnownChats::default();
         let mut stored = std::collections::BTreeMap::new();
         for hash in 0..20_001 {
             for change in known.add(hash) {
@@ -139,13 +119,13 @@ mod tests {
         assert!(!known.contains(0) && !known.contains(249));
         assert!(known.contains(250) && known.contains(20_000));
         assert_eq!(stored.len(), PAGES_MAX);
-        let again = Known::new(stored.into_values().collect());
+        let again = KnownChats::new(stored.into_values().collect());
         assert_eq!((again.chats, again.pages), (known.chats, known.pages));
     }
 
     #[test]
     fn a_chat_that_is_known_is_not_written_again() {
-        let mut known = Known::default();
+        let mut known = KnownChats::default();
         assert_eq!(known.add(7).len(), 1);
         assert!(known.add(7).is_empty());
     }

@@ -1,0 +1,104 @@
+//! What the network said about numbers, and until when it counts. Bounded; never asks.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::number::{KnownBy, KnownNumber, Number};
+use crate::time::{Now, Uptime};
+
+/// Numbers that are remembered; one more, and the answer that is oldest goes.
+pub(super) const KNOWN_MAX: usize = 10_000;
+/// An answer that is younger than this is not written again because of a receipt.
+const RECEIPT_RENEWS_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// The answers, and what of them is to be stored.
+#[derive(Debug)]
+pub(super) struct NumberCache {
+    uptime: Uptime,
+    known: HashMap<Number, KnownNumber>,
+    by_age: BTreeSet<(u64, Number)>,
+    changed: BTreeSet<Number>,
+}
+
+impl NumberCache {
+    pub(super) fn new(stored: Vec<KnownNumber>, uptime: Uptime) -> NumberCache {
+        let mut cache = NumberCache {
+            uptime,
+            known: HashMap::new(),
+            by_age: BTreeSet::new(),
+            changed: BTreeSet::new(),
+        };
+        for known in stored {
+            cache.insert(known);
+        }
+        cache
+    }
+
+    /// What is known about a number and still counts, if a yes counts for `yes_for_ms` and
+    /// a no for `no_for_ms`.
+    pub(super) fn fresh(
+        &self,
+        number: &Number,
+        yes_for_ms: u64,
+        no_for_ms: u64,
+        now: Now,
+    ) -> Option<&KnownNumber> {
+        let known = self.known.get(number)?;
+        let keeps = if known.on_network { yes_for_ms } else { no_for_ms };
+        (self.age(known, now) < keeps).then_some(known)
+    }
+
+    /// Takes an answer in. The oldest makes room for it.
+    pub(super) fn learn(&mut self, number: Number, on_network: bool, source: KnownBy, now: Now) {
+        self.changed.insert(number.clone());
+        let (asked_at, asked_uptime_ms) = (now.wall_ms, self.uptime.at(now));
+        self.insert(KnownNumber { number, on_network, asked_at, asked_uptime_ms, source });
+        if self.known.len() > KNOWN_MAX
+            && let Some((_, oldest)) = self.by_age.first().cloned()
+        {
+            self.remove(&oldest);
+            self.changed.insert(oldest);
+        }
+    }
+
+    /// Whether a receipt from this number says more than what is known.
+    pub(super) fn is_news(&self, number: &Number, now: Now) -> bool {
+        self.known
+            .get(number)
+            .is_none_or(|known| !known.on_network || self.age(known, now) >= RECEIPT_RENEWS_MS)
+    }
+
+    pub(super) fn forget(&mut self, number: &Number) {
+        if self.remove(number) {
+            self.changed.insert(number.clone());
+        }
+    }
+
+    /// What the store should hold about each number that changed.
+    pub(super) fn take_changes(&mut self) -> Vec<(Number, Option<KnownNumber>)> {
+        let changed = std::mem::take(&mut self.changed).into_iter();
+        changed.map(|number| (number.clone(), self.known.get(&number).cloned())).collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn records(&self) -> impl Iterator<Item = &KnownNumber> {
+        self.known.values()
+    }
+
+    fn insert(&mut self, known: KnownNumber) {
+        self.remove(&known.number);
+        self.by_age.insert((known.asked_uptime_ms, known.number.clone()));
+        self.known.insert(known.number.clone(), known);
+    }
+
+    fn remove(&mut self, number: &Number) -> bool {
+        let Some(known) = self.known.remove(number) else { return false };
+        self.by_age.remove(&(known.asked_uptime_ms, known.number))
+    }
+
+    /// Counted on both clocks, and the higher count holds: a wall clock that is set back
+    /// keeps no answer for ever, and neither does a daemon that was not running.
+    fn age(&self, known: &KnownNumber, now: Now) -> u64 {
+        let by_wall = u64::try_from(now.wall_ms.saturating_sub(known.asked_at)).unwrap_or(0);
+        by_wall.max(self.uptime.at(now).saturating_sub(known.asked_uptime_ms))
+    }
+}

@@ -1,0 +1,120 @@
+//! What keeps one message back although the queue as a whole may move: the preconditions
+//! of an attempt. Never blocks another chat.
+
+use crate::Core;
+use crate::contacts::{CHECK_BATCH_MAX, Number, Standing};
+use crate::queue::Message;
+use crate::time::Now;
+use tetherd_api::{MessageId, Reason, ReasonKind, State};
+
+/// The network is asked about messages only while fewer than this many others could leave
+/// without that: those behind them are asked about later, many at once.
+const READY_AHEAD: usize = 10;
+
+impl Core {
+    /// When all preconditions of this message hold, monotonic; 0: they do. None: an input
+    /// has to come first.
+    pub(crate) fn preconditions(&self, message: &Message) -> Option<u64> {
+        Some(self.preconditions_but_upload(message)?.max(self.upload_gate(message)?))
+    }
+
+    /// The same without its file's upload, which is worth its while only once all others
+    /// hold.
+    pub(crate) fn preconditions_but_upload(&self, message: &Message) -> Option<u64> {
+        Some(self.number_gate(message)?.max(self.timelock_gate(message)))
+    }
+
+    /// When nothing about the recipient's number keeps the message back; none: an answer
+    /// has to come first.
+    pub(crate) fn number_gate(&self, message: &Message) -> Option<u64> {
+        match self.standing(message) {
+            Standing::Settled | Standing::Waived(_) => Some(0),
+            Standing::Absent | Standing::Asked(_) => None,
+        }
+    }
+
+    /// What may have left already waits for nobody.
+    fn standing(&self, message: &Message) -> Standing {
+        if message.state == State::Queued {
+            self.contacts.standing(&message.to)
+        } else {
+            Standing::Settled
+        }
+    }
+
+    fn number_to_ask(&self, head: &Message) -> Option<Number> {
+        match self.standing(head) {
+            Standing::Asked(number) | Standing::Waived(number) => Some(number),
+            Standing::Settled | Standing::Absent => None,
+        }
+    }
+
+    /// When a message that could be among the next to leave wants to be asked about.
+    pub(crate) fn number_wanted_at(&self) -> Option<u64> {
+        if !self.may_dispatch() {
+            return None;
+        }
+        let (mut ready, mut earliest) = (0, None::<u64>);
+        for head in self.queue.heads() {
+            if let Some(number) = self.number_to_ask(head) {
+                let at = self.contacts.ask_at(&number);
+                earliest = Some(earliest.map_or(at, |before| before.min(at)));
+            }
+            if self.could_leave(head) {
+                ready += 1;
+            }
+            if ready >= READY_AHEAD {
+                break;
+            }
+        }
+        earliest
+    }
+
+    /// Asks the network about numbers, if it is time to.
+    pub(crate) fn drive_checks(&mut self, now: Now) {
+        self.contacts.on_wanted(self.number_wanted_at());
+        if !self.contacts.is_due(now) {
+            return;
+        }
+        let mut numbers = Vec::new();
+        if self.may_dispatch() {
+            let wanted = self.queue.heads().filter_map(|head| self.number_to_ask(head));
+            let askable = wanted.filter(|number| self.contacts.ask_at(number) <= now.mono_ms);
+            numbers.extend(askable.take(CHECK_BATCH_MAX));
+        }
+        self.contacts.ask(numbers, &mut self.out, now);
+    }
+
+    /// Whether messages wait for what the network says about their numbers: nothing else
+    /// holds all of them, and it is being asked, or about to be.
+    pub(crate) fn checks_hold_up(&self) -> bool {
+        self.may_dispatch() && (self.contacts.is_asking() || self.number_wanted_at().is_some())
+    }
+
+    /// Parks every message whose turn it would be and whose number is not on the network,
+    /// before anything of it leaves.
+    pub(crate) fn park_absent(&mut self, now: Now) {
+        loop {
+            let absent = |message: &&Message| self.standing(message) == Standing::Absent;
+            let ids: Vec<MessageId> = self.queue.heads().filter(absent).map(|m| m.id).collect();
+            if ids.is_empty() {
+                return;
+            }
+            for id in ids {
+                let reason = Reason::new(ReasonKind::NotOnNetwork);
+                let done = self.queue.change(id, |m| m.set_aside(reason, now.wall_ms));
+                debug_assert!(matches!(done, Some(Ok(()))), "only queued ones are parked here");
+                self.settle_message(id, now);
+            }
+        }
+    }
+
+    /// A store from before known chats were kept: those that the history names.
+    pub(crate) fn seed_known_chats(&mut self) {
+        if self.contacts.knows_no_chat() {
+            for message in self.queue.iter().filter(|message| message.sent_at.is_some()) {
+                self.contacts.on_contact(&message.to);
+            }
+        }
+    }
+}
