@@ -1,10 +1,11 @@
 //! How the values of `[preflight]` and `[fetch]` are read and written.
 
+use tetherd_net::ip_filter::parse_network;
 use toml::de::DeValue;
 
 use super::readers::{Wrong, quoted, text, type_name};
 use super::value::{Links, did_you_mean};
-use crate::fetch::guard::Network;
+use ipnet::IpNet;
 
 /// Most networks in one list.
 const NETWORKS_MAX: usize = 64;
@@ -23,7 +24,7 @@ pub(super) fn links(value: &DeValue<'_>) -> Result<Links, Wrong> {
     })
 }
 
-pub(super) fn networks(value: &DeValue<'_>) -> Result<Vec<Network>, Wrong> {
+pub(super) fn networks(value: &DeValue<'_>) -> Result<Vec<IpNet>, Wrong> {
     let list = value.as_array().ok_or_else(|| {
         Wrong::new(format!("must be a list, not {}.", type_name(value)), NETWORKS_REMEDY)
     })?;
@@ -34,14 +35,14 @@ pub(super) fn networks(value: &DeValue<'_>) -> Result<Vec<Network>, Wrong> {
     list.iter()
         .map(|entry| {
             let entry = text(entry.get_ref())?;
-            entry.parse().map_err(|error| {
+            parse_network(entry).map_err(|error| {
                 Wrong::new(format!("names {entry:?}, but {error}."), NETWORKS_REMEDY)
             })
         })
         .collect()
 }
 
-pub(super) fn write_networks(networks: &[Network]) -> String {
+pub(super) fn write_networks(networks: &[IpNet]) -> String {
     let written: Vec<String> = networks.iter().map(quoted).collect();
     format!("[{}]", written.join(", "))
 }

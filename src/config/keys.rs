@@ -16,7 +16,7 @@ use super::readers::{
 };
 use super::value::{ClientVersion, Level, Links, OnConflict, OnRateLimit};
 use super::{Config, HoldBattery};
-use crate::fetch::guard::Network;
+use ipnet::IpNet;
 
 /// What the network is known to tolerate: this many messages ...
 pub const TOLERATED_MESSAGES: usize = 5;
@@ -141,7 +141,7 @@ pub static KEYS: &[Key] = &[
     key!(files.audio_max, false, |v| size(v, FILE_BYTES_MAX), write_size),
     key!(files.document_max, false, |v| size(v, FILE_BYTES_MAX), write_size),
     key!(fetch.allow_http, false, switch, write_switch),
-    key!(fetch.allow_addresses, false, networks, |v: &Vec<Network>| write_networks(v)),
+    key!(fetch.allow_addresses, false, networks, |v: &Vec<IpNet>| write_networks(v)),
     key!(fetch.ca_file, false, optional_path, write_optional_path),
     key!(fetch.retry_pause, true, |v| duration(v, SECOND / 10, RETRY_PAUSE_MAX), write_duration),
     key!(session.endpoint, false, endpoint, write_text),

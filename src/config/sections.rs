@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{ClientVersion, HoldBattery, Level, Links, OnConflict, OnRateLimit};
-use crate::fetch::guard::Network;
+use ipnet::IpNet;
 
 /// `[state]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +129,7 @@ pub struct FetchConfig {
     /// `allow_http`: files may come unencrypted.
     pub allow_http: bool,
     /// `allow_addresses`: networks besides the public ones.
-    pub allow_addresses: Vec<Network>,
+    pub allow_addresses: Vec<IpNet>,
     /// `ca_file`: a PEM file with the only authorities to trust. None: the system's.
     pub ca_file: Option<PathBuf>,
     /// `retry_pause`: before the second try; the one before the third is four times as long.

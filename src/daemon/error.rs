@@ -9,7 +9,9 @@ use crate::daemon::socket::SocketError;
 use crate::daemon::systemd::ActivationError;
 use crate::spool;
 use crate::store::{self, KeyFileError, OpenError, ReadError, UpdateError};
-use crate::whatsapp::{self, KeyStoreError, SessionError};
+use tetherd_net::trust::TrustError;
+
+use crate::whatsapp::{KeyStoreError, SessionError};
 use tetherd_api::exit::ExitCode;
 
 /// Why the daemon did not start.
@@ -41,7 +43,7 @@ pub enum StartError {
     Session(#[from] SessionError),
     /// The authorities that files by web address are trusted by.
     #[error("[fetch] ca_file: {0}")]
-    Fetch(whatsapp::TlsError),
+    Fetch(TrustError),
     /// What the service manager passed.
     #[error(transparent)]
     Activation(#[from] ActivationError),

@@ -1,21 +1,17 @@
-//! Fetches files by their web addresses and looks whether links lead somewhere, for
-//! callers who may name any address: so every address that a name resolves to is judged
-//! at the moment of connecting, on every redirect, and nothing is unbounded.
+//! Fetches files by their web addresses and checks whether links lead somewhere, for callers
+//! who may name any address: so every address that a name resolves to is filtered when it is
+//! connected to, on every redirect, and nothing is unbounded.
 //!
-//! - [`guard`]: which addresses may be connected to. [`address`]: what a web address may
-//!   look like. [`wire`]: the resolver and the network below both.
-//! - `exchange`: one request and its redirects. `links`: links in texts.
+//! - [`address`]: what a web address may look like. `redirects`: one request and the redirects
+//!   that it leads through, over the connector of [`tetherd_net`]. `link_check`: links in texts.
 //!
-//! Keeps no connection open, no cookie, no credentials; uses no proxy; never decides what
-//! becomes of a message.
+//! Never decides what becomes of a message.
 
 pub mod address;
-mod exchange;
-pub mod guard;
-mod links;
+mod link_check;
+mod redirects;
 #[cfg(test)]
 mod tests;
-pub mod wire;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -27,18 +23,18 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::fetch::address::Schemes;
-use crate::fetch::exchange::{Ask, content_length, is_encoded};
-use crate::fetch::guard::{Guard, Network};
-pub use crate::fetch::links::{LINKS_MAX, Verdict, find as find_links};
-use crate::fetch::wire::{System, Wire};
-use crate::whatsapp::{TlsError, Trust};
+pub use crate::fetch::link_check::{LINKS_MAX, Verdict, find as find_links};
+use crate::fetch::redirects::{Ask, content_length, is_encoded};
+use ipnet::IpNet;
+use tetherd_net::connect::{Connector, Network, System};
+use tetherd_net::http;
+use tetherd_net::ip_filter::IpFilter;
+use tetherd_net::trust::{Trust, TrustError};
 
 /// A whole file, from the lookup to the last byte.
 pub const TOTAL_TIME: Duration = Duration::from_secs(60);
 /// Lookup, TCP and TLS of one hop.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
-/// TCP to one of a name's addresses.
-const ADDRESS_TIME: Duration = Duration::from_secs(4);
 /// Without a byte for so long, an exchange is given up.
 const STALL_TIME: Duration = Duration::from_secs(15);
 /// All the links of one text.
@@ -52,7 +48,7 @@ pub struct Settings {
     /// Files may come over `http` too.
     pub allow_http: bool,
     /// Addresses besides the public ones.
-    pub allow_addresses: Vec<Network>,
+    pub allow_addresses: Vec<IpNet>,
     /// A PEM file with the only authorities to trust; none: the system's.
     pub ca_file: Option<PathBuf>,
 }
@@ -61,14 +57,21 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     total: Duration,
-    connect: Duration,
-    stall: Duration,
     links: Duration,
+    hop: http::Limits,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { total: TOTAL_TIME, connect: CONNECT_TIME, stall: STALL_TIME, links: LINKS_TIME }
+        let hop = http::Limits {
+            connect: CONNECT_TIME,
+            stall: STALL_TIME,
+            allowance: TOTAL_TIME,
+            // Slow servers may use all of the time, and no more.
+            bytes_per_s_min: u64::MAX,
+            body_bytes_max: 0,
+        };
+        Limits { total: TOTAL_TIME, links: LINKS_TIME, hop }
     }
 }
 
@@ -195,28 +198,26 @@ pub enum Piece {
 
 /// Fetches and looks.
 pub struct Fetcher {
-    guard: Guard,
     schemes: Schemes,
-    trust: Arc<Trust>,
-    wire: Arc<dyn Wire>,
+    connector: Connector,
     limits: Limits,
-    seen: Mutex<links::Seen>,
+    seen: Mutex<link_check::Seen>,
 }
 
 impl Fetcher {
     /// Over the system's resolver and network. Reads `ca_file` now, so that a wrong one
     /// stops the start.
-    pub fn new(settings: &Settings) -> Result<Fetcher, TlsError> {
+    pub fn new(settings: &Settings) -> Result<Fetcher, TrustError> {
         Fetcher::over(settings, Arc::new(System::default()))
     }
 
     /// Over another network.
-    pub fn over(settings: &Settings, wire: Arc<dyn Wire>) -> Result<Fetcher, TlsError> {
+    pub fn over(settings: &Settings, network: Arc<dyn Network>) -> Result<Fetcher, TrustError> {
+        let trust = Arc::new(Trust::new(settings.ca_file.clone())?);
+        let filter = IpFilter::Public(settings.allow_addresses.clone());
         Ok(Fetcher {
-            guard: Guard::new(settings.allow_addresses.clone()),
             schemes: if settings.allow_http { Schemes::Both } else { Schemes::Https },
-            trust: Arc::new(Trust::new(settings.ca_file.clone())?),
-            wire,
+            connector: Connector::over(trust, filter, network),
             limits: Limits::default(),
             seen: Mutex::default(),
         })
@@ -244,8 +245,8 @@ impl Fetcher {
         bytes_max: u64,
         pieces: &mpsc::Sender<Piece>,
     ) -> Result<(), Fault> {
-        let mut answer = self.ask(url, Ask::Get, self.schemes).await?;
-        let status = answer.head.status.as_u16();
+        let mut answer = self.ask(url, Ask::Get, self.schemes, bytes_max).await?;
+        let status = answer.status();
         if !(200..300).contains(&status) {
             return Err(Fault::Status(status));
         }
@@ -255,15 +256,12 @@ impl Fetcher {
         if content_length(&answer.head.headers).is_some_and(|length| length > bytes_max) {
             return Err(Fault::TooLarge);
         }
-        let mut read: u64 = 0;
-        while let Some(bytes) = answer.next(self.limits.stall).await? {
-            read = read.saturating_add(bytes.len() as u64);
-            if read > bytes_max {
-                return Err(Fault::TooLarge);
-            }
+        let mut is_empty = true;
+        while let Some(bytes) = answer.next().await? {
+            is_empty = false;
             pieces.send(Piece::Data(bytes)).await.map_err(|_| Fault::NotTaken)?;
         }
-        if read == 0 {
+        if is_empty {
             return Err(Fault::Empty);
         }
         pieces.send(Piece::End).await.map_err(|_| Fault::NotTaken)

@@ -15,8 +15,8 @@ use whatsapp_rust::wacore::store::device::DevicePropsOverride;
 use whatsapp_rust::{Client, TokioRuntime};
 
 use crate::whatsapp::client::Means;
-use crate::whatsapp::http::Https;
 use crate::whatsapp::inbound::ToInbox;
+use crate::whatsapp::media_http::MediaHttp;
 use crate::whatsapp::pairing::Kind;
 use crate::whatsapp::tap::Tap;
 use crate::whatsapp::translate::Me;
@@ -67,17 +67,18 @@ pub(crate) async fn client(means: &Means, kind: &Kind) -> Result<Built, EndReaso
     let trace = Arc::new(Trace::default());
     let factory = Factory::new(
         means.endpoint.clone(),
-        Arc::clone(&means.trust),
+        Arc::clone(&means.connector),
         means.config.connect_timeout,
         Arc::clone(&trace),
     );
     let (halt, halted) = watch::channel(false);
-    let files = Https::new(Arc::clone(&means.trust), halted.clone()).streaming();
+    let media = MediaHttp::new(Arc::clone(&means.connector), halted);
+    let files = media.clone().streaming();
     let builder = Client::builder()
         .with_runtime(TokioRuntime)
         .with_persistence_manager(Arc::clone(&manager))
         .with_transport_factory(factory)
-        .with_http_client(Https::new(Arc::clone(&means.trust), halted))
+        .with_http_client(media)
         .with_version_override(means.config.version)
         .with_cache_config(small_caches())
         .with_skip_history_sync(true)

@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 
+use tetherd_net::connect::Connector;
+use tetherd_net::endpoint::Endpoint;
 use tokio::sync::mpsc;
 
 use crate::pulse::Pulse;
 use crate::whatsapp::check;
-use crate::whatsapp::endpoint::Endpoint;
 use crate::whatsapp::inbound::Inbound;
 use crate::whatsapp::pairing::Kind;
 use crate::whatsapp::run::{self, Ending};
 use crate::whatsapp::send::Outcome;
-use crate::whatsapp::tls::Trust;
 use crate::whatsapp::{KeyStore, Order, SessionConfig, uploads};
 use tetherd_core::event::{NotSent, SessionEvent};
 use tetherd_core::files::UploadFault;
@@ -21,7 +21,7 @@ use tetherd_core::files::UploadFault;
 pub(crate) struct Means {
     pub(crate) config: SessionConfig,
     pub(crate) endpoint: Endpoint,
-    pub(crate) trust: Arc<Trust>,
+    pub(crate) connector: Arc<Connector>,
     pub(crate) keys: Arc<dyn KeyStore>,
     pub(crate) inbound: Inbound,
     pub(crate) pulse: Pulse,

@@ -5,34 +5,30 @@
 //! queue. When to try again is the core's decision; what lasts longer than a
 //! connection is in the key store.
 //!
-//! - `client`: the session's task. `run`: one connection, with `build`, `transport`, `tls`
-//!   and [`Endpoint`] below it. `pairing`: how it begins.
-//! - `send`, `flights`, `content`: messages on their way. `uploads`, `sealed`, `look`, `http`,
-//!   `http_body`: their files.
+//! - `client`: the session's task. `run`: one connection, with `build` and `transport` below it.
+//!   `pairing`: how it begins.
+//! - `send`, `flights`, `content`: messages on their way. `uploads`, `sealed`, `look`,
+//!   `media_http`: their files.
 //! - `tap`, `translate`, `phone_sign`: what the library reports, in the core's words.
 //! - `check`, `probe`: questions about numbers, and to our own phone.
 //! - `inbound`, `letters`, `fetch`: what comes in, and its files.
-//! - `reach`: how far the way to the server goes, for who asks what is wrong with it.
 //! - [`storage`], `keys`: the account's keys in the daemon's store.
 
 mod build;
 mod check;
 mod client;
 mod content;
-mod endpoint;
 mod fetch;
 mod flights;
 mod heard;
-mod http;
-mod http_body;
 mod inbound;
 mod keys;
 mod letters;
 mod look;
+mod media_http;
 mod pairing;
 mod phone_sign;
 mod probe;
-pub(crate) mod reach;
 mod run;
 mod sealed;
 mod send;
@@ -40,7 +36,6 @@ pub mod storage;
 mod tap;
 #[cfg(test)]
 mod tests;
-mod tls;
 mod translate;
 mod transport;
 mod uploads;
@@ -55,12 +50,14 @@ use tokio::task::JoinHandle;
 use whatsapp_rust::traits::Backend;
 use whatsapp_rust::wacore::store::Device;
 
-pub use crate::whatsapp::endpoint::{Endpoint, EndpointError};
 pub use crate::whatsapp::fetch::FetchError;
 pub use crate::whatsapp::inbound::{Inbound, Line};
 pub use crate::whatsapp::keys::StoredKeys;
-pub use crate::whatsapp::tls::TlsError;
-pub(crate) use crate::whatsapp::tls::Trust;
+
+use tetherd_net::connect::Connector;
+use tetherd_net::endpoint::{Endpoint, EndpointError};
+use tetherd_net::ip_filter::IpFilter;
+use tetherd_net::trust::{Trust, TrustError};
 
 use crate::pulse::Pulse;
 use crate::whatsapp::client::Means;
@@ -168,7 +165,7 @@ pub enum SessionError {
     Endpoint(#[from] EndpointError),
     /// The certificates to trust cannot be read.
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Trust(#[from] TrustError),
     /// Nothing could ever be sent.
     #[error("sends_at_once must be at least 1")]
     NoSends,
@@ -304,9 +301,11 @@ pub fn spawn(
         return Err(SessionError::NoSends);
     }
     let trust = Arc::new(Trust::new(config.ca_file.clone())?);
+    // The operator names the endpoint, the server its media hosts.
+    let connector = Arc::new(Connector::new(trust, IpFilter::Any));
     let (orders, inbox) = mpsc::channel(ORDERS_MAX);
     let session = client::Session::new(
-        Means { config, endpoint, trust, keys, inbound, pulse },
+        Means { config, endpoint, connector, keys, inbound, pulse },
         events,
         inbox,
     );

@@ -5,7 +5,6 @@
 //! library says that it failed, not why, and a server that is not who it should be is
 //! told from a line that broke by who hung up when.
 
-use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,11 +13,10 @@ use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use hyper::header::{HeaderValue, ORIGIN, USER_AGENT};
-use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
+use tetherd_net::connect::{ConnectError, Connector, Stream};
+use tetherd_net::endpoint::Endpoint;
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::timeout;
-use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -30,9 +28,6 @@ use whatsapp_rust::wacore::net::{
     DisconnectReason, Transport, TransportEvent, TransportFactory, WHATSAPP_WEB_ORIGIN,
 };
 use whatsapp_rust::waproto::whatsapp::HandshakeMessage;
-
-use crate::whatsapp::endpoint::{Endpoint, EndpointError};
-use crate::whatsapp::tls::Trust;
 
 /// A browser's name: the endpoint is the one for browsers.
 pub(crate) const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 \
@@ -53,15 +48,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Why no connection came about, without addresses.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum ConnectFault {
+pub(crate) enum TransportError {
     #[error(transparent)]
-    Endpoint(#[from] EndpointError),
-    #[error("the server's name cannot be resolved")]
-    Resolve,
-    #[error("TCP: {0}")]
-    Tcp(ErrorKind),
-    #[error("TLS: {0}")]
-    Tls(String),
+    Connect(#[from] ConnectError),
     #[error("the server answers with HTTP status {0} instead of a websocket")]
     Status(u16),
     #[error("the websocket's handshake failed")]
@@ -112,7 +101,7 @@ impl Trace {
 /// Opens transports to one endpoint.
 pub(crate) struct Factory {
     endpoint: Endpoint,
-    trust: Arc<Trust>,
+    connector: Arc<Connector>,
     connect_timeout: Duration,
     trace: Arc<Trace>,
 }
@@ -120,25 +109,26 @@ pub(crate) struct Factory {
 impl Factory {
     pub(crate) fn new(
         endpoint: Endpoint,
-        trust: Arc<Trust>,
+        connector: Arc<Connector>,
         connect_timeout: Duration,
         trace: Arc<Trace>,
     ) -> Factory {
-        Factory { endpoint, trust, connect_timeout, trace }
+        Factory { endpoint, connector, connect_timeout, trace }
     }
 
-    async fn open(&self) -> Result<Socket, ConnectFault> {
+    async fn open(&self) -> Result<Socket, TransportError> {
         let limit = self.connect_timeout;
         match timeout(limit, self.open_untimed()).await {
             Ok(opened) => opened,
-            Err(_) => Err(ConnectFault::TimedOut(limit)),
+            Err(_) => Err(TransportError::TimedOut(limit)),
         }
     }
 
-    async fn open_untimed(&self) -> Result<Socket, ConnectFault> {
-        let tls = open_tls(self.endpoint.target(), &self.trust).await?;
+    async fn open_untimed(&self) -> Result<Socket, TransportError> {
+        let url = self.endpoint.url();
+        let stream = self.connector.open(url, self.connect_timeout).await?;
         let mut request =
-            self.endpoint.uri().into_client_request().map_err(|_| ConnectFault::Websocket)?;
+            url.as_str().into_client_request().map_err(|_| TransportError::Websocket)?;
         let headers = request.headers_mut();
         headers.insert(ORIGIN, HeaderValue::from_static(WHATSAPP_WEB_ORIGIN));
         headers.insert(USER_AGENT, HeaderValue::from_static(BROWSER));
@@ -149,41 +139,17 @@ impl Factory {
             .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        let opened = tokio_tungstenite::client_async_with_config(request, tls, Some(config)).await;
+        let opened =
+            tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await;
         match opened {
             Ok((socket, _)) => Ok(socket),
-            Err(WsError::Http(response)) => Err(ConnectFault::Status(response.status().as_u16())),
-            Err(_) => Err(ConnectFault::Websocket),
+            Err(WsError::Http(response)) => Err(TransportError::Status(response.status().as_u16())),
+            Err(_) => Err(TransportError::Websocket),
         }
     }
 }
 
-/// TCP and TLS to a target.
-pub(crate) async fn open_tls(
-    target: &crate::whatsapp::endpoint::Target,
-    trust: &Trust,
-) -> Result<TlsStream<TcpStream>, ConnectFault> {
-    let connector = trust.connector().map_err(|error| ConnectFault::Tls(error.to_string()))?;
-    let name = ServerName::try_from(target.host().to_owned())
-        .map_err(|_| ConnectFault::Endpoint(EndpointError::Malformed))?;
-    let tcp = target.connect().await?;
-    connector.connect(name, tcp).await.map_err(|error| ConnectFault::Tls(tls_fault(&error)))
-}
-
-/// The certificate errors of rustls quote names and addresses; their kind is enough.
-fn tls_fault(error: &std::io::Error) -> String {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match inner {
-        Some(rustls::Error::InvalidCertificate(_)) => {
-            "the server's certificate does not verify".to_owned()
-        }
-        Some(rustls::Error::AlertReceived(alert)) => format!("the server refuses ({alert:?})"),
-        Some(_) => "the handshake failed".to_owned(),
-        None => error.kind().to_string(),
-    }
-}
-
-type Socket = WebSocketStream<TlsStream<TcpStream>>;
+type Socket = WebSocketStream<Stream>;
 
 #[async_trait]
 impl TransportFactory for Factory {

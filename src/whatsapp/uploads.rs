@@ -14,7 +14,7 @@ use whatsapp_rust::anyhow;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::{Client, ErrorChainExt};
 
-use crate::whatsapp::http::HttpFault;
+use crate::whatsapp::media_http::MediaHttpError;
 use crate::whatsapp::sealed::{SealFault, Sealed};
 use tetherd_api::MessageId;
 use tetherd_core::event::SessionEvent;
@@ -160,7 +160,7 @@ fn classify(error: &anyhow::Error) -> UploadFault {
         };
     }
     let fault = ErrorChainExt::sources(cause).find_map(|cause| cause.downcast_ref());
-    if cause.is_transport_unavailable() || matches!(fault, Some(HttpFault::Halted)) {
+    if cause.is_transport_unavailable() || matches!(fault, Some(MediaHttpError::Halted)) {
         return UploadFault::NotConnected;
     }
     // Asked for a host, the server may refuse too.

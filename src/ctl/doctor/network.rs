@@ -6,18 +6,20 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::ctl::doctor::finding::{Finding, Topic};
-use crate::whatsapp::TlsError;
-use crate::whatsapp::reach::{NameFault, Reach, ReachError, TcpFault, TlsFault, reach};
 use tetherd_api::exit::ExitCode;
+use tetherd_net::connect::ResolveError;
+use tetherd_net::reachability::{Reachability, ReachabilityError, TcpFault, measure};
+use tetherd_net::tls::TlsFault;
+use tetherd_net::trust::TrustError;
 
 const ABOUT: Topic = Topic::Network;
 
 /// What became of it.
-pub(crate) type Facts = Result<Reach, ReachError>;
+pub(crate) type Facts = Result<Reachability, ReachabilityError>;
 
 /// Goes the way, with this much time for each step.
 pub(crate) async fn gather(config: &Config, limit: Duration) -> Facts {
-    reach(&config.session.endpoint, config.session.ca_file.as_deref(), limit).await
+    measure(&config.session.endpoint, config.session.ca_file.as_deref(), limit).await
 }
 
 /// Where the way is not to be tried, or not known.
@@ -29,17 +31,17 @@ pub(crate) fn skipped(why: &str) -> Finding {
 /// `is_daemons`: whether what the caller may read, the daemon may.
 pub(crate) fn judge(facts: &Facts, is_daemons: bool) -> Vec<Finding> {
     let reach = match facts {
-        Err(ReachError::Trust(TlsError::Unreadable(_))) if !is_daemons => {
+        Err(ReachabilityError::Trust(TrustError::Unreadable(_))) if !is_daemons => {
             let finding = skipped("ca_file is not for this user to read");
             return vec![finding.remedy("sudo tetherctl doctor")];
         }
         Ok(reach) => reach,
-        Err(ReachError::Endpoint(error)) => {
+        Err(ReachabilityError::Endpoint(error)) => {
             let what = format!("[session] endpoint: {error}.");
             let finding = ABOUT.failure("endpoint_unusable", ExitCode::Config, what);
             return vec![finding.remedy("correct endpoint under [session], or leave it out")];
         }
-        Err(ReachError::Trust(error)) => {
+        Err(ReachabilityError::Trust(error)) => {
             let what = format!("[session] ca_file: {error}.");
             let remedy = "correct ca_file, or make the file readable";
             return vec![ABOUT.failure("ca_file", ExitCode::Config, what).remedy(remedy)];
@@ -80,20 +82,20 @@ pub(crate) fn judge(facts: &Facts, is_daemons: bool) -> Vec<Finding> {
     findings
 }
 
-fn no_name(reach: &Reach, fault: NameFault) -> Finding {
+fn no_name(reach: &Reachability, fault: ResolveError) -> Finding {
     let host = &reach.host;
     match fault {
-        NameFault::Unknown => {
+        ResolveError::UnknownHost => {
             let what = format!("There is no such name as {host}, says the resolver.");
             let remedy = format!("getent ahosts {host}; then correct /etc/resolv.conf or endpoint");
             ABOUT.failure("name_unknown", ExitCode::Unavailable, what).remedy(remedy)
         }
-        NameFault::NoResolver => {
+        ResolveError::NoResolver => {
             let what = format!("The resolver does not answer for {host}: no network, or no DNS.");
             let remedy = format!("ip route; then getent ahosts {host}");
             ABOUT.failure("no_resolver", ExitCode::Unavailable, what).remedy(remedy)
         }
-        NameFault::Elsewhere => {
+        ResolveError::OutsideLoopback => {
             let what = format!("{host} leads out of this machine, where this build may not go.");
             ABOUT
                 .failure("endpoint_unusable", ExitCode::Config, what)
@@ -102,7 +104,7 @@ fn no_name(reach: &Reach, fault: NameFault) -> Finding {
     }
 }
 
-fn no_connection(reach: &Reach) -> Finding {
+fn no_connection(reach: &Reachability) -> Finding {
     let (host, port) = (&reach.host, reach.port);
     let families = [("IPv4", &reach.v4), ("IPv6", &reach.v6)];
     let whys: Vec<String> = families
@@ -123,7 +125,7 @@ fn why(fault: TcpFault) -> String {
     }
 }
 
-fn no_tls(reach: &Reach, fault: TlsFault) -> Finding {
+fn no_tls(reach: &Reachability, fault: TlsFault) -> Finding {
     let host = &reach.host;
     let (id, what, remedy) = match fault {
         TlsFault::NotYetValid => (
@@ -151,7 +153,7 @@ fn no_tls(reach: &Reach, fault: TlsFault) -> Finding {
             format!("The certificate of {host} does not verify."),
             "see whom the name leads to: getent ahosts, and what stands between",
         ),
-        TlsFault::Broken => (
+        TlsFault::Refused(_) | TlsFault::Protocol | TlsFault::Broken(_) => (
             "tls_broken",
             format!("{host} takes connections, and TLS breaks off."),
             "something between may not let TLS through: look at the firewall",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{TestWire, fetch, fetcher, ok, redirect, serve, status};
+use super::{TestNetwork, fetch, fetcher, ok, redirect, serve, status};
 use crate::fetch::{Fault, Verdict, find_links};
 
 const FILE: &str = "http://files.example/file";
@@ -12,8 +12,8 @@ async fn against(
     answer: impl Fn(&str) -> String + Send + Sync + 'static,
 ) -> (Result<Vec<u8>, Fault>, Vec<String>) {
     let (server, asked) = serve(answer).await;
-    let wire = Arc::new(TestWire::to(server));
-    let fetched = fetch(&fetcher(&wire), FILE, 10).await;
+    let network = Arc::new(TestNetwork::to(server));
+    let fetched = fetch(&fetcher(&network), FILE, 10).await;
     let asked = asked.lock().unwrap().clone();
     (fetched, asked)
 }
@@ -83,15 +83,15 @@ async fn nothing_that_listens_or_answers_is_told_apart() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let gone = listener.local_addr().unwrap();
     drop(listener);
-    let mut wire = TestWire::to(gone);
-    wire.names.insert("later.example", Vec::new());
-    let fetcher = fetcher(&Arc::new(wire));
+    let mut network = TestNetwork::to(gone);
+    network.names.insert("later.example", Vec::new());
+    let fetcher = fetcher(&Arc::new(network));
     assert_eq!(fetch(&fetcher, FILE, 10).await, Err(Fault::ConnectionRefused));
     assert_eq!(fetch(&fetcher, "http://no.example/", 10).await, Err(Fault::UnknownHost));
     assert_eq!(fetch(&fetcher, "http://later.example/", 10).await, Err(Fault::NoResolver));
     // No TLS there: that is not a matter of time.
     let (server, _) = serve(|_| ok("x")).await;
-    let fetcher = super::fetcher(&Arc::new(TestWire::to(server)));
+    let fetcher = super::fetcher(&Arc::new(TestNetwork::to(server)));
     let listening = tokio::time::timeout(Duration::from_secs(20), async {
         fetch(&fetcher, "https://files.example/", 10).await
     });
@@ -112,8 +112,8 @@ fn links_are_found_as_people_write_them() {
 
 async fn verdict(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> (Verdict, usize) {
     let (server, asked) = serve(answer).await;
-    let wire = Arc::new(TestWire::to(server));
-    let verdict = fetcher(&wire).check_links(&find_links(FILE), false).await;
+    let network = Arc::new(TestNetwork::to(server));
+    let verdict = fetcher(&network).check_links(&find_links(FILE), false).await;
     let asked = asked.lock().unwrap().len();
     (verdict, asked)
 }
@@ -132,10 +132,10 @@ async fn a_link_is_judged_by_its_head_or_else_by_its_first_byte() {
 #[tokio::test]
 async fn the_worst_link_counts_and_what_was_seen_is_remembered() {
     let (server, asked) = serve(|_| status(200)).await;
-    let mut wire = TestWire::to(server);
-    wire.names.insert("later.example", Vec::new());
-    let wire = Arc::new(wire);
-    let fetcher = fetcher(&wire);
+    let mut network = TestNetwork::to(server);
+    network.names.insert("later.example", Vec::new());
+    let network = Arc::new(network);
+    let fetcher = fetcher(&network);
     let links = find_links("http://files.example http://later.example http://no.example");
     let worst = Verdict::Broken(Fault::UnknownHost);
     assert_eq!(fetcher.check_links(&links, false).await, worst);

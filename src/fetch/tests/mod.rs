@@ -14,7 +14,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use super::wire::{LookupFault, Wire};
+use tetherd_net::connect::{Network, ResolveError};
+use tetherd_net::http;
+
 use super::{Fault, Fetcher, Limits, Piece, Settings};
 
 /// A public address, behind which the test's server is.
@@ -22,19 +24,19 @@ pub(super) const PUBLIC: IpAddr = IpAddr::V4(Ipv4Addr::new(1, 1, 1, 1));
 
 /// Names as the test says, connections as they are, except to [`PUBLIC`]; all counted.
 #[derive(Default)]
-pub(super) struct TestWire {
+pub(super) struct TestNetwork {
     pub(super) names: HashMap<&'static str, Vec<IpAddr>>,
     pub(super) server: Option<SocketAddr>,
     pub(super) connects: Mutex<Vec<SocketAddr>>,
 }
 
 #[async_trait]
-impl Wire for TestWire {
-    async fn lookup(&self, host: &str) -> Result<Vec<IpAddr>, LookupFault> {
+impl Network for TestNetwork {
+    async fn lookup(&self, host: &str) -> Result<Vec<IpAddr>, ResolveError> {
         match self.names.get(host) {
-            Some(addresses) if addresses.is_empty() => Err(LookupFault::NoResolver),
+            Some(addresses) if addresses.is_empty() => Err(ResolveError::NoResolver),
             Some(addresses) => Ok(addresses.clone()),
-            None => Err(LookupFault::UnknownHost),
+            None => Err(ResolveError::UnknownHost),
         }
     }
 
@@ -42,18 +44,18 @@ impl Wire for TestWire {
         self.connects.lock().unwrap().push(address);
         match self.server {
             Some(server) if address.ip() == PUBLIC => TcpStream::connect(server).await,
-            // Nothing leaves the machine, whatever is wrong with the guard.
+            // Nothing leaves the machine, whatever is wrong with the filter.
             _ if !address.ip().is_loopback() => Err(io::ErrorKind::NetworkUnreachable.into()),
             _ => TcpStream::connect(address).await,
         }
     }
 }
 
-impl TestWire {
+impl TestNetwork {
     /// `files.example` is public, and this server's.
-    pub(super) fn to(server: SocketAddr) -> TestWire {
+    pub(super) fn to(server: SocketAddr) -> TestNetwork {
         let names = HashMap::from([("files.example", vec![PUBLIC])]);
-        TestWire { names, server: Some(server), ..TestWire::default() }
+        TestNetwork { names, server: Some(server), ..TestNetwork::default() }
     }
 
     pub(super) fn connects(&self) -> Vec<SocketAddr> {
@@ -61,15 +63,12 @@ impl TestWire {
     }
 }
 
-pub(super) fn fetcher(wire: &Arc<TestWire>) -> Fetcher {
+pub(super) fn fetcher(network: &Arc<TestNetwork>) -> Fetcher {
     let settings = Settings { allow_http: true, ..Settings::default() };
-    let mut fetcher = Fetcher::over(&settings, wire.clone()).unwrap();
-    fetcher.limits = Limits {
-        total: Duration::from_secs(20),
-        connect: Duration::from_secs(10),
-        stall: Duration::from_millis(300),
-        links: Duration::from_secs(10),
-    };
+    let mut fetcher = Fetcher::over(&settings, network.clone()).unwrap();
+    let limits = Limits::default();
+    let stall = Duration::from_millis(300);
+    fetcher.limits = Limits { hop: http::Limits { stall, ..limits.hop }, ..limits };
     fetcher
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{PUBLIC, TestWire, fetch, fetcher, redirect, serve};
+use super::{PUBLIC, TestNetwork, fetch, fetcher, redirect, serve};
 use crate::fetch::{Fault, Verdict};
 
 /// Hosts that are addresses, or name one: `{port}` is where somebody listens.
@@ -108,13 +108,13 @@ fn all_urls(port: u16) -> Vec<String> {
     written.chain(named).chain(MALFORMED.iter().map(|url| (*url).to_owned())).collect()
 }
 
-fn wire(server: Option<std::net::SocketAddr>) -> TestWire {
-    let mut wire = TestWire { server, ..TestWire::default() };
+fn network(server: Option<std::net::SocketAddr>) -> TestNetwork {
+    let mut network = TestNetwork { server, ..TestNetwork::default() };
     for (name, address) in NAMED {
-        wire.names.insert(name, vec![address.parse().unwrap()]);
+        network.names.insert(name, vec![address.parse().unwrap()]);
     }
-    wire.names.insert("files.example", vec![PUBLIC]);
-    wire
+    network.names.insert("files.example", vec![PUBLIC]);
+    network
 }
 
 /// Somebody on loopback who would notice.
@@ -140,8 +140,8 @@ impl Witness {
 #[tokio::test]
 async fn no_connection_is_made_to_what_is_not_the_public_internet() {
     let witness = Witness::new();
-    let wire = Arc::new(wire(None));
-    let fetcher = fetcher(&wire);
+    let network = Arc::new(network(None));
+    let fetcher = fetcher(&network);
     let urls = all_urls(witness.port());
     assert!(urls.len() >= 60);
     for url in &urls {
@@ -154,14 +154,14 @@ async fn no_connection_is_made_to_what_is_not_the_public_internet() {
             Fault::NotHttps,
         ];
         assert!(expected.contains(&fault), "{url}: {fault:?}");
-        assert_eq!(wire.connects(), [], "{url}");
+        assert_eq!(network.connects(), [], "{url}");
         if let Ok(link) = url::Url::parse(url)
             && matches!(link.scheme(), "http" | "https")
         {
             let verdict = fetcher.check_links(&[link], true).await;
             assert!(matches!(verdict, Verdict::Doubtful(_)), "{url}: {verdict:?}");
         }
-        assert_eq!(wire.connects(), [], "{url}, as a link");
+        assert_eq!(network.connects(), [], "{url}, as a link");
     }
     witness.saw_nothing();
 }
@@ -177,15 +177,15 @@ async fn no_redirect_leads_there_either() {
         redirect(&String::from_utf8(bytes).unwrap())
     })
     .await;
-    let wire = Arc::new(wire(Some(server)));
-    let fetcher = fetcher(&wire);
+    let network = Arc::new(network(Some(server)));
+    let fetcher = fetcher(&network);
     let mut hops = 0;
     for url in all_urls(witness.port()) {
         let hex: String = url.bytes().map(|byte| format!("{byte:02x}")).collect();
         let from = format!("http://files.example/to?{hex}");
         fetch(&fetcher, &from, 1_000).await.expect_err(&url);
         hops += 1;
-        let connects = wire.connects();
+        let connects = network.connects();
         assert_eq!(connects.len(), hops, "{url}");
         assert!(connects.iter().all(|address| address.ip() == PUBLIC), "{url}: {connects:?}");
     }
@@ -195,11 +195,11 @@ async fn no_redirect_leads_there_either() {
 #[tokio::test]
 async fn of_a_names_addresses_only_the_public_ones_are_tried() {
     let (server, _) = serve(|_| super::ok("hello")).await;
-    let mut wire = wire(Some(server));
+    let mut network = network(Some(server));
     let inside: IpAddr = "10.0.0.1".parse().unwrap();
-    wire.names.insert("mixed.example", vec![inside, "127.0.0.1".parse().unwrap(), PUBLIC]);
-    let wire = Arc::new(wire);
-    let fetcher = fetcher(&wire);
+    network.names.insert("mixed.example", vec![inside, "127.0.0.1".parse().unwrap(), PUBLIC]);
+    let network = Arc::new(network);
+    let fetcher = fetcher(&network);
     assert_eq!(fetch(&fetcher, "http://mixed.example/", 100).await.unwrap(), b"hello");
-    assert!(wire.connects().iter().all(|address| address.ip() == PUBLIC));
+    assert!(network.connects().iter().all(|address| address.ip() == PUBLIC));
 }

@@ -7,6 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tetherd_net::connect::Connector;
+use tetherd_net::ip_filter::IpFilter;
+use tetherd_net::trust::Trust;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -20,17 +23,15 @@ use whatsapp_rust::wacore::net::{
     DisconnectReason, HttpClient, HttpRequest, Transport, TransportEvent, TransportFactory,
 };
 
-use crate::whatsapp::http::Https;
-use crate::whatsapp::http_body::Pace;
+use crate::whatsapp::media_http::MediaHttp;
 use crate::whatsapp::tests::offline::PATIENCE;
-use crate::whatsapp::tls::Trust;
 use crate::whatsapp::transport::{Factory, Progress, Trace};
 
 /// A listener with a certificate for 127.0.0.1, and the trust in it.
 pub(super) struct Host {
     listener: TcpListener,
     acceptor: TlsAcceptor,
-    trust: Arc<Trust>,
+    connector: Arc<Connector>,
     ca: tempfile::NamedTempFile,
 }
 
@@ -50,7 +51,10 @@ impl Host {
         Host {
             listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
             acceptor: TlsAcceptor::from(Arc::new(config)),
-            trust: Arc::new(Trust::new(Some(ca.path().to_owned())).unwrap()),
+            connector: {
+                let trust = Arc::new(Trust::new(Some(ca.path().to_owned())).unwrap());
+                Arc::new(Connector::new(trust, IpFilter::Any))
+            },
             ca,
         }
     }
@@ -70,14 +74,14 @@ impl Host {
 
     fn factory(&self, trace: &Arc<Trace>) -> Factory {
         let endpoint = self.url("wss").parse().unwrap();
-        Factory::new(endpoint, self.trust.clone(), Duration::from_secs(10), trace.clone())
+        Factory::new(endpoint, self.connector.clone(), Duration::from_secs(10), trace.clone())
     }
 
-    fn https(&self) -> Https {
+    fn https(&self) -> MediaHttp {
         // Never halted: its sender lives on.
         let (halt, halted) = watch::channel(false);
         std::mem::forget(halt);
-        Https::new(self.trust.clone(), halted)
+        MediaHttp::new(self.connector.clone(), halted)
     }
 
     async fn answer_http(&self, answer: String) {
@@ -160,7 +164,8 @@ async fn what_is_no_websocket_and_whom_nobody_vouches_for_is_told_apart() {
 
     let other = Host::new().await;
     let endpoint = host.url("wss").parse().unwrap();
-    let wrong = Factory::new(endpoint, other.trust.clone(), Duration::from_secs(10), trace.clone());
+    let wrong =
+        Factory::new(endpoint, other.connector.clone(), Duration::from_secs(10), trace.clone());
     let refused = async {
         let (tcp, _) = host.listener.accept().await.unwrap();
         assert!(host.acceptor.accept(tcp).await.is_err());
@@ -189,7 +194,7 @@ async fn any_status_is_an_answer() {
 #[tokio::test]
 async fn a_body_beyond_the_bound_is_an_error() {
     let host = Host::new().await;
-    let https = host.https().bounded(1000);
+    let https = host.https().limited(|limits| limits.body_bytes_max = 1000);
     let body = "x".repeat(1001);
     let answer = format!("HTTP/1.1 200 X\r\ncontent-length: 1001\r\n\r\n{body}");
     let request = HttpRequest::post(host.url("https")).with_body("ask");
@@ -218,7 +223,7 @@ async fn take_upload(host: &Host, pause: impl Future<Output = ()>) -> usize {
     bytes
 }
 
-fn upload(https: Https, url: String) -> tokio::task::JoinHandle<anyhow::Result<u16>> {
+fn upload(https: MediaHttp, url: String) -> tokio::task::JoinHandle<anyhow::Result<u16>> {
     let body = std::io::repeat(7).take(3_000_000);
     tokio::task::spawn_blocking(move || {
         let answer = https.execute_upload(HttpRequest::post(url), Box::new(body), 3_000_000)?;
@@ -237,8 +242,8 @@ async fn an_upload_streams_from_its_reader_with_its_length() {
 #[tokio::test]
 async fn an_upload_that_stalls_ends_and_one_whose_session_ends_breaks_off() {
     let host = Host::new().await;
-    let pace = Pace { stall: Duration::from_millis(300), ..Pace::default() };
-    let sending = upload(host.https().paced(pace), host.url("https"));
+    let https = host.https().limited(|limits| limits.stall = Duration::from_millis(300));
+    let sending = upload(https, host.url("https"));
     let stuck = take_upload(&host, std::future::pending());
     let error = tokio::select! {
         sent = sending => sent.unwrap().unwrap_err().to_string(),
@@ -247,7 +252,7 @@ async fn an_upload_that_stalls_ends_and_one_whose_session_ends_breaks_off() {
     assert!(error.contains("no byte moved"), "{error}");
 
     let (halt, halted) = watch::channel(false);
-    let sending = upload(Https::new(host.trust.clone(), halted), host.url("https"));
+    let sending = upload(MediaHttp::new(host.connector.clone(), halted), host.url("https"));
     let stuck = take_upload(&host, async {
         halt.send_replace(true);
         std::future::pending().await

@@ -11,9 +11,12 @@ use crate::config::{Config, Environment};
 use crate::ctl::doctor::subject::{Rule, Whose};
 use crate::ctl::doctor::{clock, configuration, network, service, socket, state};
 use crate::store::{Filesystem, Format, Holder, Inside, KeyFileError, Survey};
-use crate::whatsapp::reach::{NameFault, Reach, ReachError, TcpFault, TlsFault};
-use crate::whatsapp::{EndpointError, TlsError};
 use tetherd_api::Tier;
+use tetherd_net::connect::ResolveError;
+use tetherd_net::endpoint::EndpointError;
+use tetherd_net::reachability::{Reachability, ReachabilityError, TcpFault};
+use tetherd_net::tls::TlsFault;
+use tetherd_net::trust::TrustError;
 
 const FILE: &str = "/etc/tetherd/tetherd.toml";
 
@@ -325,7 +328,7 @@ pub(super) fn clock() -> Vec<Case> {
 pub(super) fn network() -> Vec<Case> {
     let ms = Duration::from_millis;
     let refused = TcpFault::Failed(io::ErrorKind::ConnectionRefused);
-    let good = || Reach {
+    let good = || Reachability {
         host: "server.example".to_owned(),
         port: 443,
         name: Ok(ms(2)),
@@ -334,22 +337,23 @@ pub(super) fn network() -> Vec<Case> {
         tls: Some(Ok(ms(30))),
     };
     let judge = |reach| network::judge(&Ok(reach), true);
-    let name = |fault| judge(Reach { name: Err(fault), v4: None, v6: None, tls: None, ..good() });
-    let tcp = |v4, v6, tls| judge(Reach { v4, v6, tls, ..good() });
-    let tls = |fault| judge(Reach { tls: Some(Err(fault)), ..good() });
-    let wrong = |error: ReachError| network::judge(&Err(error), true);
+    let name =
+        |fault| judge(Reachability { name: Err(fault), v4: None, v6: None, tls: None, ..good() });
+    let tcp = |v4, v6, tls| judge(Reachability { v4, v6, tls, ..good() });
+    let tls = |fault| judge(Reachability { tls: Some(Err(fault)), ..good() });
+    let wrong = |error: ReachabilityError| network::judge(&Err(error), true);
     vec![
         ("network: good", judge(good())),
         ("network: skipped", vec![network::skipped("--offline")]),
         ("network: endpoint", wrong(EndpointError::Scheme("wss").into())),
-        ("network: authorities", wrong(TlsError::Empty.into())),
+        ("network: authorities", wrong(TrustError::Empty.into())),
         (
             "network: authorities for others",
-            network::judge(&Err(TlsError::Unreadable("x".to_owned()).into()), false),
+            network::judge(&Err(TrustError::Unreadable("x".to_owned()).into()), false),
         ),
-        ("network: no such name", name(NameFault::Unknown)),
-        ("network: no resolver", name(NameFault::NoResolver)),
-        ("network: a name that leads away", name(NameFault::Elsewhere)),
+        ("network: no such name", name(ResolveError::UnknownHost)),
+        ("network: no resolver", name(ResolveError::NoResolver)),
+        ("network: a name that leads away", name(ResolveError::OutsideLoopback)),
         ("network: refused", tcp(Some(Err(refused)), None, None)),
         ("network: nowhere", tcp(Some(Err(refused)), Some(Err(TcpFault::TimedOut)), None)),
         ("network: IPv4 only", tcp(Some(Ok(ms(9))), Some(Err(refused)), Some(Ok(ms(30))))),
@@ -362,7 +366,7 @@ pub(super) fn network() -> Vec<Case> {
         ("network: unknown issuer", tls(TlsFault::UnknownIssuer)),
         ("network: wrong name", tls(TlsFault::WrongName)),
         ("network: bad certificate", tls(TlsFault::Certificate)),
-        ("network: broken", tls(TlsFault::Broken)),
+        ("network: broken", tls(TlsFault::Protocol)),
         ("network: silent", tls(TlsFault::TimedOut)),
     ]
 }

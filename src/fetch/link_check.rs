@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use url::Url;
 
 use crate::fetch::address::Schemes;
-use crate::fetch::exchange::Ask;
+use crate::fetch::redirects::Ask;
 use crate::fetch::{Fault, Fetcher};
 use tetherd_api::URL_BYTES_MAX;
 
@@ -159,8 +159,8 @@ impl Fetcher {
     async fn look(&self, link: &Url) -> Verdict {
         let mut verdict = Verdict::Good;
         for ask in [Ask::Head, Ask::FirstByte] {
-            let status = match self.ask(link, ask, Schemes::Both).await {
-                Ok(answer) => answer.head.status.as_u16(),
+            let status = match self.ask(link, ask, Schemes::Both, 0).await {
+                Ok(answer) => answer.status(),
                 Err(fault) => return Verdict::of(fault),
             };
             verdict = match status {

@@ -1,6 +1,5 @@
-//! Which certificates are trusted. Reads them when a connection needs them and lets
-//! them go with it: a parsed root store is most of a megabyte that an idle daemon
-//! would only carry around.
+//! Which certificates are trusted. Reads them when a connection needs them and frees them
+//! with the last one: a parsed root store is most of a megabyte.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -11,8 +10,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
 /// Why the certificates to trust cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum TrustError {
     /// The file of `ca_file` cannot be read.
     #[error("the CA file cannot be read: {0}")]
     Unreadable(String),
@@ -26,14 +25,14 @@ pub enum TlsError {
 
 /// The certificates to trust, loaded while somebody uses them.
 #[derive(Debug)]
-pub(crate) struct Trust {
+pub struct Trust {
     ca_file: Option<PathBuf>,
     current: Mutex<Weak<ClientConfig>>,
 }
 
 impl Trust {
-    /// Checks the file now, so that a wrong one stops the start instead of each connection.
-    pub(crate) fn new(ca_file: Option<PathBuf>) -> Result<Trust, TlsError> {
+    /// Checks the file now: a wrong one stops the start instead of each connection.
+    pub fn new(ca_file: Option<PathBuf>) -> Result<Trust, TrustError> {
         if let Some(path) = &ca_file {
             from_file(path)?;
         }
@@ -42,7 +41,7 @@ impl Trust {
 
     /// A connector over the current certificates. Blocks on the disk the first time,
     /// for some milliseconds: connections are rare.
-    pub(crate) fn connector(&self) -> Result<TlsConnector, TlsError> {
+    pub fn connector(&self) -> Result<TlsConnector, TrustError> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(config) = current.upgrade() {
             return Ok(TlsConnector::from(config));
@@ -63,13 +62,14 @@ impl Trust {
     }
 }
 
-fn from_file(path: &Path) -> Result<RootCertStore, TlsError> {
-    let unreadable = |error: rustls::pki_types::pem::Error| TlsError::Unreadable(error.to_string());
+fn from_file(path: &Path) -> Result<RootCertStore, TrustError> {
+    let unreadable =
+        |error: rustls::pki_types::pem::Error| TrustError::Unreadable(error.to_string());
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
         roots.add(certificate.map_err(unreadable)?)?;
     }
-    if roots.is_empty() { Err(TlsError::Empty) } else { Ok(roots) }
+    if roots.is_empty() { Err(TrustError::Empty) } else { Ok(roots) }
 }
 
 /// The system's roots, or Mozilla's where the system has none.
@@ -92,13 +92,13 @@ mod tests {
     fn a_missing_or_empty_ca_file_stops_the_start() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
-        assert!(matches!(Trust::new(Some(path.clone())), Err(TlsError::Unreadable(_))));
+        assert!(matches!(Trust::new(Some(path.clone())), Err(TrustError::Unreadable(_))));
         std::fs::write(&path, "no certificate\n").unwrap();
-        assert!(matches!(Trust::new(Some(path)), Err(TlsError::Empty)));
+        assert!(matches!(Trust::new(Some(path)), Err(TrustError::Empty)));
     }
 
     #[test]
-    fn the_certificates_are_let_go_with_the_last_connector() {
+    fn the_certificates_are_freed_with_the_last_connector() {
         let trust = Trust::new(None).unwrap();
         let connector = trust.connector().unwrap();
         assert!(trust.current.lock().unwrap().upgrade().is_some());

@@ -1,0 +1,127 @@
+//! One request, and the redirects that it leads through. Every hop is checked, resolved,
+//! filtered and connected anew.
+
+use std::io::ErrorKind;
+
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue, LOCATION,
+    RANGE, USER_AGENT,
+};
+use hyper::{Method, Request};
+use tetherd_net::connect::{ConnectError, ResolveError};
+use tetherd_net::http::{self, Answer, Body, HttpError};
+use url::Url;
+
+use crate::fetch::address::{self, Schemes};
+use crate::fetch::{Fault, Fetcher, REDIRECTS_MAX};
+
+/// Who asks.
+const AGENT: &str = concat!("tetherd/", env!("CARGO_PKG_VERSION"));
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Everything.
+    Get,
+    /// Only whether it is there.
+    Head,
+    /// The same, of a server that does not answer that: its first byte.
+    FirstByte,
+}
+
+impl Fetcher {
+    /// Asks, and follows redirects. The answer is any that is not one, with a body of at most
+    /// `body_bytes_max`.
+    pub(super) async fn ask(
+        &self,
+        url: &Url,
+        ask: Ask,
+        schemes: Schemes,
+        body_bytes_max: u64,
+    ) -> Result<Answer, Fault> {
+        let limits = http::Limits { body_bytes_max, ..self.limits.hop };
+        let mut url = url.clone();
+        for _ in 0..=REDIRECTS_MAX {
+            address::check(&url, schemes)?;
+            let answer = http::exchange(&self.connector, &url, request(ask), limits).await?;
+            if !matches!(answer.status(), 301 | 302 | 303 | 307 | 308) {
+                return Ok(answer);
+            }
+            let to = answer.head.headers.get(LOCATION).ok_or(Fault::BadRedirect)?;
+            let to = to.to_str().map_err(|_| Fault::BadRedirect)?;
+            url = url.join(to).map_err(|_| Fault::BadRedirect)?;
+        }
+        Err(Fault::TooManyRedirects)
+    }
+}
+
+fn request(ask: Ask) -> Request<Body> {
+    let mut request = Request::new(http::body(""));
+    *request.method_mut() = match ask {
+        Ask::Head => Method::HEAD,
+        Ask::Get | Ask::FirstByte => Method::GET,
+    };
+    let headers = request.headers_mut();
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if ask == Ask::FirstByte {
+        headers.insert(RANGE, HeaderValue::from_static("bytes=0-0"));
+    }
+    request
+}
+
+impl From<HttpError> for Fault {
+    fn from(error: HttpError) -> Fault {
+        match error {
+            HttpError::Connect(error) => error.into(),
+            HttpError::Request => Fault::BadAddress,
+            HttpError::Broken => Fault::ConnectionLost,
+            HttpError::NotHttp => Fault::NotHttp,
+            HttpError::TooLarge(_) => Fault::TooLarge,
+            HttpError::Stalled(_) => Fault::Stalled,
+            HttpError::TooSlow => Fault::Timeout,
+        }
+    }
+}
+
+impl From<ConnectError> for Fault {
+    fn from(error: ConnectError) -> Fault {
+        use tetherd_net::tls::TlsFault;
+        match error {
+            ConnectError::BadHost => Fault::BadAddress,
+            ConnectError::Resolve(ResolveError::UnknownHost) => Fault::UnknownHost,
+            ConnectError::Resolve(ResolveError::NoResolver) => Fault::NoResolver,
+            ConnectError::Resolve(ResolveError::OutsideLoopback) => Fault::Unreachable,
+            ConnectError::RefusedAddress => Fault::RefusedAddress,
+            ConnectError::Tcp(ErrorKind::ConnectionRefused) => Fault::ConnectionRefused,
+            ConnectError::Tcp(ErrorKind::TimedOut) => Fault::Timeout,
+            ConnectError::Tcp(_) => Fault::Unreachable,
+            ConnectError::Trust(_) => Fault::TlsSetup,
+            ConnectError::Tls(TlsFault::Broken(_)) => Fault::ConnectionLost,
+            ConnectError::Tls(
+                TlsFault::NotYetValid
+                | TlsFault::Expired
+                | TlsFault::UnknownIssuer
+                | TlsFault::WrongName
+                | TlsFault::Certificate
+                | TlsFault::Refused(_)
+                | TlsFault::Protocol,
+            ) => Fault::Tls,
+            ConnectError::Tls(TlsFault::TimedOut) | ConnectError::TimedOut(_) => Fault::Timeout,
+        }
+    }
+}
+
+/// The length that the answer announces.
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// Whether the body is not the file but something to be unpacked.
+pub(super) fn is_encoded(headers: &HeaderMap) -> bool {
+    let encodings = headers.get_all(CONTENT_ENCODING).iter();
+    encodings
+        .map(|encoding| encoding.as_bytes().trim_ascii())
+        .any(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity"))
+}
