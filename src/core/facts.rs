@@ -1,7 +1,5 @@
 //! What outlives a restart: the small facts, and everything that the store gives back.
 
-use serde::{Deserialize, Serialize};
-
 use crate::contacts::{KnownNumber, KnownPage};
 use crate::network::NetworkFacts;
 use crate::pacer::Slot;
@@ -11,8 +9,7 @@ use crate::queue::Message;
 use tetherd_api as api;
 
 /// Small facts that outlive a restart.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The last message id given away.
     pub last_id: u64,
@@ -30,7 +27,6 @@ pub struct Facts {
     /// whether that was done is not known. A start forgets them first.
     pub keys_void: bool,
     /// The daemon's uptime, all its runs together, when this was written.
-    #[serde(rename = "lived_ms")]
     pub uptime_ms: u64,
     /// What the network has answered, and what follows from it.
     pub network: NetworkFacts,

@@ -2,8 +2,6 @@
 //! restart. Owns the records and the counts of refusals; `conflict`,
 //! `timelock` and `slowdown` decide what follows.
 
-use serde::{Deserialize, Serialize};
-
 use crate::Core;
 use crate::situation::{self, Situation};
 use crate::time::Now;
@@ -16,20 +14,15 @@ pub(crate) const HOUR_MS: u64 = 60 * 60 * 1_000;
 
 /// What is kept over restarts. Spans are counted in milliseconds of uptime: neither a clock
 /// that is set nor a restart refills a budget.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetworkFacts {
     /// When another session took over, milliseconds of uptime, the oldest first.
-    #[serde(rename = "replaced_lived_ms")]
     pub replaced_uptime_ms: Vec<u64>,
     /// When the session was taken back by itself, milliseconds of uptime, the oldest first.
-    #[serde(rename = "automatic_lived_ms")]
     pub automatic_uptime_ms: Vec<u64>,
     /// When it was taken back by command, milliseconds of uptime, the oldest first.
-    #[serde(rename = "manual_lived_ms")]
     pub manual_uptime_ms: Vec<u64>,
     /// When it is to be taken back by itself, milliseconds of uptime, if the budget allows.
-    #[serde(rename = "takeover_due_lived_ms")]
     pub takeover_due_uptime_ms: Option<u64>,
     /// Messages to new contacts wait.
     pub timelock: Option<Timelock>,
@@ -37,7 +30,6 @@ pub struct NetworkFacts {
     pub timelock_guesses: (u32, u64),
     /// When the last timelock ended, milliseconds of uptime, while what it refused is still
     /// to be put back.
-    #[serde(rename = "timelock_ended_lived_ms")]
     pub timelock_ended_uptime_ms: Option<u64>,
     /// The server asked to slow down, now or some time ago.
     pub slowdown: Option<Slowdown>,
@@ -46,7 +38,7 @@ pub struct NetworkFacts {
 }
 
 /// The server refuses messages to new contacts for a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timelock {
     /// Since when, wall milliseconds.
     pub since: i64,
@@ -55,13 +47,11 @@ pub struct Timelock {
     /// How that is known.
     pub source: TimelockSource,
     /// The code of the refusal that it was concluded from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u32>,
 }
 
 /// How a timelock is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimelockSource {
     /// The server said when it ends.
     Told,
@@ -70,12 +60,11 @@ pub enum TimelockSource {
 }
 
 /// The server asked to slow down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slowdown {
     /// When the pause that stands, or stood last, began, wall milliseconds.
     pub since: i64,
     /// When it ends, milliseconds of uptime.
-    #[serde(rename = "until_lived_ms")]
     pub until_uptime_ms: u64,
     /// How often the next pause is doubled.
     pub step: u32,
@@ -86,12 +75,11 @@ pub struct Slowdown {
     /// The last one, wall milliseconds.
     pub last: i64,
     /// The last one, milliseconds of uptime.
-    #[serde(rename = "last_lived_ms")]
     pub last_uptime_ms: u64,
 }
 
 /// How often the server refused messages with one code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The server's code.
     pub code: u32,

@@ -9,14 +9,12 @@
 //! from there: otherwise a slow first attempt and a quick sixth one would leave within
 //! less than a window.
 
-use serde::{Deserialize, Serialize};
-
 use crate::ids::Attempt;
 use crate::time::BootId;
 use tetherd_api::MessageId;
 
 /// One spent slot of the window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
     /// The boot in which it was spent.
     pub boot: BootId,
@@ -24,7 +22,6 @@ pub struct Slot {
     /// open, when it was spent.
     pub mono_ms: u64,
     /// Whether the attempt has not been reported about yet.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub open: bool,
 }
 

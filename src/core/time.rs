@@ -7,8 +7,6 @@
 //!   neither a restart nor a clock that is set refills it.
 //! - The wall clock is for people, and for what people ask for by it.
 
-use serde::{Deserialize, Serialize};
-
 /// Less than this between two inputs is drift, or somebody's time service at work.
 const JUMP_MS_MIN: u64 = 60_000;
 /// A wall clock that moved less than this against the monotonic one was not set.
@@ -25,18 +23,18 @@ pub struct Now {
 }
 
 /// Names one boot of the machine: monotonic times compare within one only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BootId(pub u128);
 
 /// When something happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timestamp {
     /// In which boot of the machine.
-    boot: BootId,
+    pub boot: BootId,
     /// In that boot's monotonic milliseconds; below zero, before it.
-    mono_ms: i64,
+    pub mono_ms: i64,
     /// What the wall clock said.
-    wall_ms: i64,
+    pub wall_ms: i64,
 }
 
 impl Timestamp {

@@ -21,6 +21,7 @@ mod open;
 pub mod queue;
 mod record;
 mod seal;
+mod stored;
 mod survey;
 #[cfg(test)]
 mod tests;

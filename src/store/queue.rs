@@ -16,10 +16,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::record::Damage;
+use super::stored::Record;
 use super::{Batch, Quarantined, ReadError, Store};
 use tetherd_api::MessageId;
 use tetherd_core::action::Change;
@@ -41,7 +39,7 @@ pub fn batch(changes: &[Change]) -> Batch {
     for change in changes {
         match change {
             Change::PutMessage(message) => {
-                batch.put(id_key(MESSAGE, message.id), json(message));
+                batch.put(id_key(MESSAGE, message.id), message.encode());
             }
             Change::PutBody { id, body } => {
                 batch.put(id_key(BODY, *id), body.0.as_bytes());
@@ -50,13 +48,13 @@ pub fn batch(changes: &[Change]) -> Batch {
                 batch.remove(id_key(MESSAGE, *id)).remove(id_key(BODY, *id));
             }
             Change::PutNumber(known) => {
-                batch.put(number_key(&known.number), json(known));
+                batch.put(number_key(&known.number), known.encode());
             }
             Change::RemoveNumber { number } => {
                 batch.remove(number_key(number));
             }
-            Change::PutSlots(slots) => put_twice(&mut batch, SLOTS, &json(slots)),
-            Change::PutFacts(facts) => put_twice(&mut batch, FACTS, &json(facts)),
+            Change::PutSlots(slots) => put_twice(&mut batch, SLOTS, &slots.encode()),
+            Change::PutFacts(facts) => put_twice(&mut batch, FACTS, &facts.encode()),
             Change::PutKnown(page) => {
                 let value: Vec<u8> =
                     page.chats.iter().flat_map(|chat| chat.to_be_bytes()).collect();
@@ -86,7 +84,7 @@ pub fn restore(store: &Store) -> Result<(Restored, Vec<Quarantined>), ReadError>
         let (key, value) = record?;
         let id = key_id(MESSAGE, &key);
         last_id = last_id.max(id.map_or(0, |id| id.0));
-        match serde_json::from_slice::<Message>(&value) {
+        match Message::decode(&value) {
             Ok(message) if Some(message.id) == id => {
                 known.insert(message.id);
                 restored.messages.push(message);
@@ -105,7 +103,7 @@ pub fn restore(store: &Store) -> Result<(Restored, Vec<Quarantined>), ReadError>
     }
     for record in store.scan(NUMBER) {
         let (key, value) = record?;
-        match serde_json::from_slice::<KnownNumber>(&value) {
+        match KnownNumber::decode(&value) {
             Ok(known) if number_key(&known.number) == key => restored.numbers.push(known),
             Ok(_) | Err(_) => set_aside(&mut repairs, &mut quarantined, key, Damage::Content),
         }
@@ -147,7 +145,7 @@ fn put_twice(batch: &mut Batch, keys: [&[u8]; 2], value: &[u8]) {
 }
 
 /// The first of two copies that reads; a fresh one if neither was ever written.
-fn read_twice<T: DeserializeOwned + Default>(
+fn read_twice<T: Record + Default>(
     store: &Store,
     keys: [&[u8]; 2],
     repairs: &mut Batch,
@@ -156,7 +154,7 @@ fn read_twice<T: DeserializeOwned + Default>(
     let mut first = None;
     for key in keys {
         let Some(value) = store.get(key)? else { continue };
-        match serde_json::from_slice(&value) {
+        match T::decode(&value) {
             Ok(read) => first = first.or(Some(read)),
             Err(_) => set_aside(repairs, quarantined, key.to_vec(), Damage::Content),
         }
@@ -193,15 +191,4 @@ fn page_key(number: u64) -> Vec<u8> {
 fn key_id(area: &[u8], key: &[u8]) -> Option<MessageId> {
     let digits = key.strip_prefix(area)?;
     Some(MessageId(u64::from_be_bytes(digits.try_into().ok()?)))
-}
-
-/// Our own plain types: numbers, strings, lists.
-fn json<T: Serialize>(value: &T) -> Vec<u8> {
-    match serde_json::to_vec(value) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            debug_assert!(false, "{error}");
-            Vec::new()
-        }
-    }
 }

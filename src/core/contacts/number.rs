@@ -3,15 +3,13 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use crate::ids::{BadRecipient, ChatId, number_digits};
 
 /// Most numbers in one question to the network.
 pub const CHECK_BATCH_MAX: usize = 50;
 
 /// The digits of a person's number. `Debug` redacts them.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Number(String);
 
 impl Number {
@@ -29,7 +27,11 @@ impl Number {
 
     /// The number in a person's JID without a device.
     pub fn of_jid(jid: &str) -> Option<Number> {
-        let digits = jid.strip_suffix("@s.whatsapp.net")?;
+        Number::from_digits(jid.strip_suffix("@s.whatsapp.net")?)
+    }
+
+    /// From nothing but digits.
+    pub fn from_digits(digits: &str) -> Option<Number> {
         let only_digits = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
         only_digits.then(|| Number(digits.to_owned()))
     }
@@ -47,7 +49,7 @@ impl fmt::Debug for Number {
 }
 
 /// What is remembered about a number: a yes or a no of the network, never a failure.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownNumber {
     /// Which.
     pub number: Number,
@@ -56,15 +58,13 @@ pub struct KnownNumber {
     /// When the network said so, wall milliseconds.
     pub asked_at: i64,
     /// When that was, in milliseconds of uptime.
-    #[serde(rename = "asked_lived_ms")]
     pub asked_uptime_ms: u64,
     /// How that is known.
     pub source: KnownBy,
 }
 
 /// How an answer is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnownBy {
     /// The network was asked.
     Check,

@@ -3,13 +3,11 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use crate::ids::SpoolId;
 use tetherd_api::{FileInfo, Kind, MessageId};
 
 /// A file that was copied in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredFile {
     /// Where it lies.
     pub spool: SpoolId,
@@ -19,7 +17,7 @@ pub struct StoredFile {
 
 /// A file that has been uploaded. The media key opens it: `Debug` shows neither that nor
 /// where the file lies.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct MediaRef {
     /// Where it lies.
     pub url: String,
@@ -36,10 +34,8 @@ pub struct MediaRef {
     /// The content's length in bytes.
     pub bytes: u64,
     /// What the session found in the content.
-    #[serde(default)]
     pub seen: Seen,
     /// When it was there, wall milliseconds; given by the core.
-    #[serde(default)]
     pub uploaded_at: i64,
 }
 
@@ -54,8 +50,7 @@ impl fmt::Debug for MediaRef {
 }
 
 /// What can be told about a content without decoding it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// A picture's width and height in pixels.
     pub pixels: Option<(u32, u32)>,

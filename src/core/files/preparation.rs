@@ -7,8 +7,6 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use crate::Core;
 use crate::config::LinkPolicy;
 use crate::files::StoredFile;
@@ -23,18 +21,15 @@ const TRIES_MAX: u32 = 3;
 const PAUSE_GROWTH: u64 = 4;
 
 /// Where a message's file is to be fetched. `Debug` shows none of it.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Source {
     /// Its address, checked.
     pub url: String,
     /// What it is to be sent as. None: its content decides.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
     /// The name to show it under. None: the address's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Its MIME type. None: its content decides.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mime: Option<String>,
 }
 
@@ -45,12 +40,11 @@ impl fmt::Debug for Source {
 }
 
 /// A link in a text that could not be judged, or leads nowhere and was let pass.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkWarning {
     /// What is behind it, as a stable name.
     pub detail: String,
     /// The HTTP status, where that is what is behind it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u32>,
     /// When it was looked at, wall milliseconds.
     pub at: i64,

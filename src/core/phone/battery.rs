@@ -2,8 +2,6 @@
 //! means while it is fresh, and whether that holds the queue. Invents nothing: no report,
 //! or an old one, is unknown.
 
-use serde::{Deserialize, Serialize};
-
 use super::{Phone, PhoneConfig};
 use crate::action::ActionBuffer;
 use crate::time::{BootId, Now, Timestamp};
@@ -38,14 +36,20 @@ impl HoldBattery {
 }
 
 /// The last report that was taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    pub(crate) percent: Option<u8>,
-    pub(crate) charging: Option<bool>,
-    pub(crate) network: Option<String>,
-    pub(crate) source: Option<String>,
-    pub(crate) measured: Timestamp,
-    pub(crate) received: Timestamp,
+    /// 0 to 100.
+    pub percent: Option<u8>,
+    /// Whether it is being charged.
+    pub charging: Option<bool>,
+    /// What the phone is connected to.
+    pub network: Option<String>,
+    /// Who says so.
+    pub source: Option<String>,
+    /// When it was measured.
+    pub measured: Timestamp,
+    /// When it came in.
+    pub received: Timestamp,
 }
 
 /// A checked `phone.heartbeat`.

@@ -10,8 +10,6 @@
 //! - A question is asked when a copy of a message of ours stays unconfirmed, when the
 //!   evidence is old and something waits, and once a day after its last sign of life.
 
-use serde::{Deserialize, Serialize};
-
 use crate::action::{ActionBuffer, SessionCommand, Wake};
 use crate::time::{BootId, Now, Timestamp, doubled};
 use tetherd_api::{BatteryLevel, PhoneState};
@@ -74,8 +72,7 @@ impl Default for PhoneConfig {
 }
 
 /// What a sign of life was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sign {
     /// It confirmed a message.
     Receipt,
@@ -100,33 +97,38 @@ impl Sign {
 }
 
 /// A question that waits for its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Probe {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
     /// Since when the phone owes an answer.
-    pub(crate) since: Timestamp,
+    pub since: Timestamp,
     /// When it was asked last.
-    pub(crate) asked: Timestamp,
+    pub asked: Timestamp,
     /// How often it was asked in vain.
-    pub(crate) tries: u32,
+    pub tries: u32,
     /// The connection that it was asked on last, and since when that question is sent.
-    #[serde(skip)]
     on: Option<(u64, Option<Timestamp>)>,
 }
 
+impl Probe {
+    /// One that was asked on a connection that is gone.
+    pub fn new(since: Timestamp, asked: Timestamp, tries: u32) -> Probe {
+        Probe { since, asked, tries, on: None }
+    }
+}
+
 /// What is known, as it is kept. Belongs to the account.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PhoneFacts {
     /// The last sign of life.
-    pub(crate) seen: Option<(Timestamp, Sign)>,
+    pub seen: Option<(Timestamp, Sign)>,
     /// The question that waits for its answer.
-    pub(crate) probe: Option<Probe>,
+    pub probe: Option<Probe>,
     /// The state, and since when (wall milliseconds).
-    pub(crate) state: Option<(PhoneState, i64)>,
+    pub state: Option<(PhoneState, i64)>,
     /// What the battery's report meant last, and since when (wall milliseconds).
-    pub(crate) battery: Option<(BatteryLevel, i64)>,
+    pub battery: Option<(BatteryLevel, i64)>,
     /// The last report.
-    pub(crate) report: Option<Report>,
+    pub report: Option<Report>,
 }
 
 /// What the phone has to know of the other components. Given before it judges.

@@ -2,15 +2,13 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use crate::files::{LinkWarning, MediaRef, Source, StoredFile};
 use crate::ids::{ChatId, Digest, WaMessageId};
 use tetherd_api::{Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, State};
 
 /// A message as the core knows it and the store keeps it. The body lies beside it
 /// in the store; the core never reads it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     /// Our id.
     pub id: MessageId,
@@ -21,34 +19,24 @@ pub struct Message {
     /// What it carries.
     pub kind: Kind,
     /// Its file in the spool.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<StoredFile>,
     /// Its file on the network's media host, once it is there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media: Option<MediaRef>,
     /// Where its file comes from, if it was to be fetched.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
     /// Whether its text has links.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_links: bool,
     /// A link in its text that it is sent with all the same.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link_warning: Option<LinkWarning>,
     /// What is shown for a link in its text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<LinkPreview>,
     /// Which of those that wait goes first.
-    #[serde(default, skip_serializing_if = "Priority::is_normal")]
     pub priority: Priority,
     /// Not sent before this, wall milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<i64>,
     /// Never sent after this, wall milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
     /// The caller's idempotency key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// What the key stands for.
     pub digest: Digest,
@@ -59,10 +47,8 @@ pub struct Message {
     /// Where it stands.
     pub state: State,
     /// Why it is parked, failed or unknown.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
     /// While cancelled: how it is brought back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Undo>,
     /// Its place in the order of sending; greater is later. A retried one gets a new place.
     pub order: u64,
@@ -73,42 +59,30 @@ pub struct Message {
     /// Whether an attempt may have reached the server without an answer.
     pub maybe_out: bool,
     /// How often the server answered it with "too many" since it was accepted or retried.
-    #[serde(default, skip_serializing_if = "is_zero")]
     pub limited: u32,
     /// Wall milliseconds.
     pub accepted_at: i64,
     /// Wall milliseconds.
     pub changed_at: i64,
     /// When that was, in milliseconds of uptime: what its age is counted from.
-    #[serde(default, rename = "changed_lived_ms")]
     pub changed_uptime_ms: u64,
     /// Wall milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<i64>,
     /// Wall milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivered_at: Option<i64>,
     /// Wall milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_at: Option<i64>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
-fn is_zero(count: &u32) -> bool {
-    *count == 0
 }
 
 /// What a cancelled message was, so that it can be brought back. It keeps its order all
 /// the while.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undo {
     /// Until when, in milliseconds of uptime.
-    #[serde(rename = "until_lived_ms")]
     pub until_uptime_ms: u64,
     /// Where it stood.
     pub state: State,
     /// Why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
 }
 
@@ -125,7 +99,7 @@ pub fn is_restorable(message: &Message) -> bool {
 }
 
 /// The beginning of a text. `Debug` shows its length only.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Preview(pub String);
 
 impl fmt::Debug for Preview {

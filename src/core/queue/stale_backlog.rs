@@ -2,8 +2,6 @@
 //! leaves. Only what waited for everybody counts: the connection, the phone, its battery.
 //! A pause is somebody's doing, and so is its end.
 
-use serde::{Deserialize, Serialize};
-
 use crate::Core;
 use crate::diagnosis::hold;
 use crate::time::Timestamp;
@@ -11,22 +9,21 @@ use crate::time::{BootId, Now};
 use tetherd_api::{Hold, HoldKind};
 
 /// What is kept of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
     /// Since when messages wait while something holds them.
-    pub(crate) held: Option<Timestamp>,
+    pub held: Option<Timestamp>,
     /// What waited too long to leave unasked.
-    pub(crate) stale: Option<Stale>,
+    pub stale: Option<Stale>,
 }
 
 /// A backlog that wants a confirmation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stale {
     /// Since when it wants one, wall milliseconds.
-    pub(crate) since: i64,
+    pub since: i64,
     /// How long it had waited by then.
-    pub(crate) waited_ms: u64,
+    pub waited_ms: u64,
 }
 
 impl Backlog {

@@ -2,7 +2,6 @@ use super::virtual_time::run_until_empty;
 use super::world::World;
 use crate::CoreConfig;
 use crate::event::{EndReason, ReceiptKind, Request, SessionEvent};
-use crate::facts::Facts;
 use crate::phone::Heartbeat;
 use crate::phone::Sign;
 use crate::phone::{DAY_MS, PhoneConfig};
@@ -280,12 +279,6 @@ fn a_backlog_that_was_held_for_long_waits_for_a_word_over_a_restart() {
     assert_eq!(world.state(later), State::Queued, "what comes later waits too");
     world.ask(Request::Release).unwrap();
     assert_eq!((world.state(id), world.state(later)), (State::Sending, State::Sending));
-}
-
-#[test]
-fn an_older_store_opens() {
-    let facts: Facts = serde_json::from_str(r#"{ "last_id": 7 }"#).unwrap();
-    assert_eq!(facts, Facts { last_id: 7, ..Facts::default() });
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The store from outside: what is kept, what is refused, what a crash leaves.
 
+mod compat;
 mod crash;
 mod model;
 mod opening;
@@ -45,6 +46,20 @@ fn put(key: &str, value: impl Into<Vec<u8>>) -> Batch {
     let mut batch = Batch::new();
     batch.put(key, value);
     batch
+}
+
+/// A state directory from `tests/compat/`.
+pub(crate) fn fixture(name: &str) -> TempDir {
+    let archive = format!("{}/tests/compat/{name}.tar.gz", env!("CARGO_MANIFEST_DIR"));
+    let dir = temp();
+    let starting = a_process_starts();
+    let mut tar = std::process::Command::new("tar");
+    tar.args(["-xzf", &archive, "--strip-components=1", "-C"]).arg(dir.path()).arg("state");
+    let mut tar = tar.spawn().unwrap();
+    drop(starting);
+    assert!(tar.wait().unwrap().success());
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    dir
 }
 
 /// The engine's own threads let go of its lock a moment after it was closed.

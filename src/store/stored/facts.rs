@@ -1,0 +1,242 @@
+//! The records of what the core keeps besides messages: the small facts, the pacer's slots,
+//! and what is known about numbers. Times are wall milliseconds unless their name says
+//! otherwise.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Convert, stored_enum, stored_newtype, stored_struct, stored_text};
+use tetherd_api::{BatteryLevel, PhoneState};
+use tetherd_core::facts::Facts;
+use tetherd_core::network::{NetworkFacts, Refusal, Slowdown, Timelock, TimelockSource};
+use tetherd_core::contacts::{KnownBy, KnownNumber, Number};
+use tetherd_core::pacer::Slot;
+use tetherd_core::phone::{PhoneFacts, Probe, Report, Sign};
+use tetherd_core::queue::{Backlog, Stale};
+use tetherd_core::time::{BootId, Timestamp};
+
+stored_enum!(StoredTimelockSource = TimelockSource { Told = "told", Guessed = "guessed" });
+
+stored_enum!(StoredSign = Sign {
+    Receipt = "receipt",
+    Peer = "peer",
+    Message = "message",
+    Retry = "retry",
+});
+
+stored_enum!(StoredPhoneState = PhoneState {
+    Online = "online",
+    Silent = "silent",
+    Offline = "offline",
+    Unknown = "unknown",
+});
+
+stored_enum!(StoredBatteryLevel = BatteryLevel {
+    Ok = "ok",
+    Low = "low",
+    Critical = "critical",
+    Unknown = "unknown",
+});
+
+stored_enum!(StoredKnownBy = KnownBy { Check = "check", Receipt = "receipt" });
+
+/// What the queue, the session and the phone keep over a restart.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(in crate::store) struct StoredFacts {
+    last_id: u64,
+    paused_since: Option<i64>,
+    account: Option<String>,
+    replaced_since: Option<i64>,
+    /// Since when, and the server's code.
+    logged_out: Option<(i64, Option<u32>)>,
+    /// Since when, until when, and the server's code.
+    banned: Option<(i64, i64, u32)>,
+    keys_void: bool,
+    #[serde(alias = "lived_ms")]
+    uptime_ms: u64,
+    network: StoredNetwork,
+    phone: StoredPhone,
+    backlog: StoredBacklog,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct StoredNetwork {
+    #[serde(alias = "replaced_lived_ms")]
+    replaced_uptime_ms: Vec<u64>,
+    #[serde(alias = "automatic_lived_ms")]
+    automatic_uptime_ms: Vec<u64>,
+    #[serde(alias = "manual_lived_ms")]
+    manual_uptime_ms: Vec<u64>,
+    #[serde(alias = "takeover_due_lived_ms")]
+    takeover_due_uptime_ms: Option<u64>,
+    timelock: Option<StoredTimelock>,
+    /// How many, and the uptime at which the last began, in milliseconds.
+    timelock_guesses: (u32, u64),
+    #[serde(alias = "timelock_ended_lived_ms")]
+    timelock_ended_uptime_ms: Option<u64>,
+    slowdown: Option<StoredSlowdown>,
+    refusals: Vec<StoredRefusal>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredTimelock {
+    since: i64,
+    until: i64,
+    source: StoredTimelockSource,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredSlowdown {
+    since: i64,
+    #[serde(alias = "until_lived_ms")]
+    until_uptime_ms: u64,
+    step: u32,
+    code: u32,
+    count: u64,
+    last: i64,
+    #[serde(alias = "last_lived_ms")]
+    last_uptime_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredRefusal {
+    code: u32,
+    count: u64,
+    last: i64,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct StoredPhone {
+    seen: Option<(StoredTimestamp, StoredSign)>,
+    probe: Option<StoredProbe>,
+    state: Option<(StoredPhoneState, i64)>,
+    battery: Option<(StoredBatteryLevel, i64)>,
+    report: Option<StoredReport>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredProbe {
+    since: StoredTimestamp,
+    asked: StoredTimestamp,
+    tries: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredReport {
+    percent: Option<u8>,
+    charging: Option<bool>,
+    network: Option<String>,
+    source: Option<String>,
+    measured: StoredTimestamp,
+    received: StoredTimestamp,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct StoredBacklog {
+    held: Option<StoredTimestamp>,
+    stale: Option<StoredStale>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredStale {
+    since: i64,
+    waited_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredTimestamp {
+    boot: u128,
+    mono_ms: i64,
+    wall_ms: i64,
+}
+
+/// A slot of the pacer's window.
+#[derive(Serialize, Deserialize)]
+pub(in crate::store) struct StoredSlot {
+    boot: u128,
+    mono_ms: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    open: bool,
+}
+
+/// What the network said about a number.
+#[derive(Serialize, Deserialize)]
+pub(in crate::store) struct StoredNumber {
+    number: StoredDigits,
+    on_network: bool,
+    asked_at: i64,
+    #[serde(alias = "asked_lived_ms")]
+    asked_uptime_ms: u64,
+    source: StoredKnownBy,
+}
+
+stored_newtype!(BootId(u128));
+stored_text!(StoredDigits = Number, |number| number.digits().to_owned(), Number::from_digits);
+
+/// The account's ban: since when, until when, and the server's code.
+impl Convert<(i64, i64, u32)> for (i64, i64, u32) {
+    fn convert(self) -> (i64, i64, u32) {
+        self
+    }
+}
+
+stored_struct!(
+    StoredFacts = Facts {
+        last_id,
+        paused_since,
+        account,
+        replaced_since,
+        logged_out,
+        banned,
+        keys_void,
+        uptime_ms,
+        network,
+        phone,
+        backlog,
+    }
+);
+stored_struct!(
+    StoredNetwork = NetworkFacts {
+        replaced_uptime_ms,
+        automatic_uptime_ms,
+        manual_uptime_ms,
+        takeover_due_uptime_ms,
+        timelock,
+        timelock_guesses,
+        timelock_ended_uptime_ms,
+        slowdown,
+        refusals,
+    }
+);
+stored_struct!(StoredTimelock = Timelock { since, until, source, code });
+stored_struct!(
+    StoredSlowdown = Slowdown { since, until_uptime_ms, step, code, count, last, last_uptime_ms }
+);
+stored_struct!(StoredRefusal = Refusal { code, count, last });
+stored_struct!(StoredPhone = PhoneFacts { seen, probe, state, battery, report });
+stored_struct!(StoredReport = Report { percent, charging, network, source, measured, received });
+stored_struct!(StoredBacklog = Backlog { held, stale });
+stored_struct!(StoredStale = Stale { since, waited_ms });
+stored_struct!(StoredTimestamp = Timestamp { boot, mono_ms, wall_ms });
+stored_struct!(StoredSlot = Slot { boot, mono_ms, open });
+stored_struct!(
+    StoredNumber = KnownNumber { number, on_network, asked_at, asked_uptime_ms, source }
+);
+
+impl Convert<StoredProbe> for Probe {
+    fn convert(self) -> StoredProbe {
+        let Probe { since, asked, tries, .. } = self;
+        StoredProbe { since: since.convert(), asked: asked.convert(), tries }
+    }
+}
+
+impl Convert<Probe> for StoredProbe {
+    fn convert(self) -> Probe {
+        Probe::new(self.since.convert(), self.asked.convert(), self.tries)
+    }
+}

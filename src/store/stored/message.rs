@@ -1,0 +1,267 @@
+//! A message's record.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Convert, stored_enum, stored_newtype, stored_struct, stored_text};
+use tetherd_api::{FileInfo, Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, State};
+use tetherd_core::files::{LinkWarning, MediaRef, Seen, Source, StoredFile};
+use tetherd_core::ids::{ChatId, Digest, SpoolId, WaMessageId};
+use tetherd_core::queue::{Message, Preview, Undo};
+
+stored_enum!(StoredState = State {
+    Preparing = "preparing",
+    Queued = "queued",
+    Sending = "sending",
+    Unknown = "unknown",
+    Parked = "parked",
+    Sent = "sent",
+    Delivered = "delivered",
+    Read = "read",
+    Failed = "failed",
+    Expired = "expired",
+    Cancelled = "cancelled",
+});
+
+stored_enum!(StoredReasonKind = ReasonKind {
+    Refused = "refused",
+    ReachoutTimelock = "reachout_timelock",
+    NotOnNetwork = "not_on_network",
+    NotSendable = "not_sendable",
+    NoAnswer = "no_answer",
+    ShelfFull = "shelf_full",
+    LinkBroken = "link_broken",
+    FileUnreadable = "file_unreadable",
+    TooLarge = "too_large",
+    UploadFailed = "upload_failed",
+});
+
+stored_enum!(StoredKind = Kind {
+    Text = "text",
+    Image = "image",
+    Video = "video",
+    Audio = "audio",
+    Voice = "voice",
+    Document = "document",
+    Location = "location",
+    Contact = "contact",
+});
+
+stored_enum!(StoredPriority = Priority {
+    High = "high",
+    Normal = "normal",
+    Low = "low",
+});
+
+impl StoredPriority {
+    fn normal() -> StoredPriority {
+        StoredPriority::Normal
+    }
+
+    fn is_normal(&self) -> bool {
+        matches!(self, StoredPriority::Normal)
+    }
+}
+
+/// The order of the fields is that on disk. Times are wall milliseconds unless their name
+/// says otherwise.
+#[derive(Serialize, Deserialize)]
+pub(in crate::store) struct StoredMessage {
+    id: StoredId,
+    wa_id: String,
+    to: StoredChat,
+    kind: StoredKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    file: Option<StoredSpoolFile>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    media: Option<StoredMedia>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<StoredSource>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    has_links: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    link_warning: Option<StoredLinkWarning>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    link: Option<StoredLinkPreview>,
+    #[serde(default = "StoredPriority::normal", skip_serializing_if = "StoredPriority::is_normal")]
+    priority: StoredPriority,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_before: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    digest: [u8; 32],
+    chars: usize,
+    preview: String,
+    state: StoredState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<StoredReason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    undo: Option<StoredUndo>,
+    order: u64,
+    attempts: u32,
+    streak: u32,
+    maybe_out: bool,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    limited: u32,
+    accepted_at: i64,
+    changed_at: i64,
+    #[serde(default, alias = "changed_lived_ms")]
+    changed_uptime_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sent_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delivered_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    read_at: Option<i64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredReason {
+    kind: StoredReasonKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredUndo {
+    #[serde(alias = "until_lived_ms")]
+    until_uptime_ms: u64,
+    state: StoredState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<StoredReason>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredSpoolFile {
+    spool: String,
+    info: StoredFileInfo,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredFileInfo {
+    bytes: u64,
+    mime: String,
+    sha256: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredMedia {
+    url: String,
+    direct_path: String,
+    media_key: [u8; 32],
+    key_made_s: i64,
+    sha256: [u8; 32],
+    enc_sha256: [u8; 32],
+    bytes: u64,
+    #[serde(default)]
+    seen: StoredMediaMetadata,
+    #[serde(default)]
+    uploaded_at: i64,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct StoredMediaMetadata {
+    pixels: Option<(u32, u32)>,
+    seconds: Option<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredSource {
+    url: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kind: Option<StoredKind>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mime: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredLinkWarning {
+    detail: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<u32>,
+    at: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredLinkPreview {
+    url: String,
+    title: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    thumbnail: Option<String>,
+}
+
+stored_newtype!(WaMessageId(String), Digest([u8; 32]), Preview(String), SpoolId(String));
+stored_text!(StoredId = MessageId, |id| id.to_string(), |text| text.parse().ok());
+stored_text!(StoredChat = ChatId, |chat| chat.as_str().to_owned(), |text| text.parse().ok());
+
+stored_struct!(
+    StoredMessage = Message {
+        id,
+        wa_id,
+        to,
+        kind,
+        file,
+        media,
+        source,
+        has_links,
+        link_warning,
+        link,
+        priority,
+        not_before,
+        expires_at,
+        key,
+        digest,
+        chars,
+        preview,
+        state,
+        reason,
+        undo,
+        order,
+        attempts,
+        streak,
+        maybe_out,
+        limited,
+        accepted_at,
+        changed_at,
+        changed_uptime_ms,
+        sent_at,
+        delivered_at,
+        read_at,
+    }
+);
+stored_struct!(StoredReason = Reason { kind, code, detail });
+stored_struct!(StoredUndo = Undo { until_uptime_ms, state, reason });
+stored_struct!(StoredSpoolFile = StoredFile { spool, info });
+stored_struct!(StoredFileInfo = FileInfo { bytes, mime, sha256, name });
+stored_struct!(StoredMediaMetadata = Seen { pixels, seconds });
+stored_struct!(
+    StoredMedia = MediaRef {
+        url,
+        direct_path,
+        media_key,
+        key_made_s,
+        sha256,
+        enc_sha256,
+        bytes,
+        seen,
+        uploaded_at,
+    }
+);
+stored_struct!(StoredSource = Source { url, kind, name, mime });
+stored_struct!(StoredLinkWarning = LinkWarning { detail, code, at });
+stored_struct!(StoredLinkPreview = LinkPreview { url, title, description, thumbnail });
