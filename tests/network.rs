@@ -21,7 +21,8 @@ fn replace(lab: &Lab, events: &mut Events) {
 
 /// The kinds of the holds that stand.
 fn holds(status: &Value) -> Vec<&str> {
-    status["holds"].as_array().unwrap().iter().map(|h| h["kind"].as_str().unwrap()).collect()
+    let conditions = status["conditions"].as_array().unwrap().iter();
+    conditions.filter(|c| c["holds"] == "all").map(|c| c["kind"].as_str().unwrap()).collect()
 }
 
 /// Messages are accepted, shown, cancelled and cleared, whatever the network says.
@@ -57,8 +58,8 @@ fn replaced_ten_times_in_a_minute_makes_no_reconnect_storm() {
     assert_eq!(logins(&lab) - before, 9, "one for each command, none of its own");
     let status = daemon.status();
     assert_eq!(status["session"]["replaced_last_hour"], 10);
-    assert_eq!(holds(&status), ["conflict"]);
-    daemon.wait_log("hold began hold=conflict cause=other_session waiting=0");
+    assert_eq!(holds(&status), ["other_session"]);
+    daemon.wait_log("hold began condition=other_session waiting=0");
     let told = daemon.ctl().args(&["status"]).ok();
     assert!(told.contains("replaced 10 times in the last hour"), "{told}");
     let why = daemon.ctl().args(&["why"]).ok();
@@ -86,13 +87,14 @@ fn automatic_takeovers_end_when_they_are_used_up_and_a_kill_gives_none_back() {
     let at: jiff::Timestamp = status["session"]["takeover_at"].as_str().unwrap().parse().unwrap();
     let in_s = at.as_second() - jiff::Timestamp::now().as_second();
     assert!(in_s > 3_000, "the next one comes in {in_s} s");
-    assert!(status["holds"][0]["why"].as_str().unwrap().contains("no more often is allowed"));
+    let by_itself = status["conditions"][0]["by_itself"].as_str().unwrap();
+    assert!(by_itself.contains("No more takeovers by itself are allowed"), "{status}");
 
     drop(events);
     daemon.kill9();
     let daemon = Daemon::start(&config, &lab.socket());
     let status = daemon.status();
-    assert_eq!(holds(&status), ["conflict"]);
+    assert_eq!(holds(&status), ["other_session"]);
     let at: jiff::Timestamp = status["session"]["takeover_at"].as_str().unwrap().parse().unwrap();
     assert!(at.as_second() - jiff::Timestamp::now().as_second() > 3_000);
     assert_eq!(status["session"]["replaced_last_hour"], 3);
@@ -154,8 +156,8 @@ fn a_ban_ends_by_itself_and_the_queue_stays_at_hand_meanwhile() {
     lab.sim.call("server.fail_login", json!({ "reason": 402, "code": 101, "expire": 6 }));
     lab.sim.call("server.disconnect", json!({}));
     let event = events.wait("the ban", |event| session_is(event, "banned"));
-    let hold = &event["status"]["holds"][0];
-    assert_eq!(hold["kind"], "banned_until");
+    let hold = &event["status"]["conditions"][0];
+    assert_eq!(hold["kind"], "banned");
     assert!(hold["until"].is_string(), "{hold}");
     daemon.wait_log("session banned");
     the_queue_is_at_hand(&daemon);
@@ -341,7 +343,7 @@ fn an_unknown_refusal_is_kept_with_its_code_and_only_for_whom_it_was_meant() {
     daemon.kill9();
     let daemon = lab.daemon(PACE);
     let explained = daemon.call("explain", json!({})).unwrap();
-    let told = explained["causes"].as_array().unwrap().iter().find(|c| c["kind"] == "refused");
+    let told = explained["conditions"].as_array().unwrap().iter().find(|c| c["kind"] == "refused");
     assert!(told.unwrap().to_string().contains("488"), "{explained}");
 }
 

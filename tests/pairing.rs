@@ -90,7 +90,7 @@ fn another_session_holds_the_queue_until_takeover() {
     let mut events = daemon.events();
     lab.sim.call("server.replace_session", json!({}));
     let event = events.wait("the conflict", |event| session_is(event, "replaced"));
-    assert_eq!(event["status"]["holds"][0]["kind"], "conflict", "{event}");
+    assert_eq!(event["status"]["conditions"][0]["kind"], "other_session", "{event}");
 
     let id = daemon.send("+15550111", "held");
     assert_eq!(daemon.message(&id)["state"], "queued");
@@ -131,8 +131,8 @@ fn a_login_refused_as_banned_waits_until_the_ban_ends() {
     );
     lab.sim.call("server.disconnect", json!({}));
     let event = events.wait("the ban", |event| session_is(event, "banned"));
-    let hold = &event["status"]["holds"][0];
-    assert_eq!(hold["kind"], "banned_until", "{event}");
+    let hold = &event["status"]["conditions"][0];
+    assert_eq!(hold["kind"], "banned", "{event}");
     assert!(hold["until"].is_string(), "{event}");
 }
 

@@ -20,7 +20,8 @@ fn phone_is(event: &Value, state: &str) -> bool {
 
 fn holds(daemon: &Daemon) -> Vec<String> {
     let status = daemon.status();
-    let holds = status["holds"].as_array().unwrap().iter();
+    let conditions = status["conditions"].as_array().unwrap().iter();
+    let holds = conditions.filter(|condition| condition["holds"] == "all");
     holds.map(|hold| hold["kind"].as_str().unwrap().to_owned()).filter(|k| k != "pacing").collect()
 }
 
@@ -84,12 +85,12 @@ fn a_critical_battery_holds_messages_until_the_phone_charges() {
     let said = report(&daemon, &["4", "--not-charging"]);
     assert!(said.contains("battery  critical: 4 %, not charging; reported by test"), "{said}");
     let id = daemon.send("+15550111", "waits for the charger");
-    assert_eq!(holds(&daemon), ["battery_low"]);
+    assert_eq!(holds(&daemon), ["battery_critical"]);
     daemon.kill9();
     let daemon = lab.daemon("[pacing]\nwindow = \"3s\"\n");
     let mut events = daemon.events();
     events.wait("the connection", |event| crate::support::session_is(event, "connected"));
-    assert_eq!(holds(&daemon), ["battery_low"]);
+    assert_eq!(holds(&daemon), ["battery_critical"]);
     assert_eq!(daemon.message(&id)["state"], "queued");
     report(&daemon, &["5", "--charging"]);
     events.wait("the message to leave", |event| has_left(event, &id));

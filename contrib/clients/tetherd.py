@@ -282,7 +282,7 @@ class BatteryStatus(_BatteryStatus, total=False):
 class _PhoneStatus(TypedDict):
     state: Literal["online", "silent", "offline", "unknown"]
     since: str
-    reasons: list[str]
+    reasons: list["Evidence"]
 
 
 class PhoneStatus(_PhoneStatus, total=False):
@@ -293,19 +293,6 @@ class PhoneStatus(_PhoneStatus, total=False):
     probing_since: str
     unlinked_at: str
     battery: BatteryStatus
-
-
-class _Hold(TypedDict):
-    kind: str
-    since: str
-    why: str
-    remedy: str
-
-
-class Hold(_Hold, total=False):
-    """One thing that holds the whole queue."""
-
-    until: str
 
 
 class _SessionStatus(TypedDict):
@@ -374,7 +361,7 @@ class Status(TypedDict):
     pacing: PacingStatus
     store: StoreStatus
     phone: PhoneStatus
-    holds: list[Hold]
+    conditions: list["Condition"]
 
 
 class _Evidence(TypedDict):
@@ -389,34 +376,36 @@ class Evidence(_Evidence, total=False):
 
 
 class Affected(TypedDict):
-    """How many messages a cause touches, and the first of them."""
+    """How many messages a condition touches, and the first of them."""
 
     count: int
     ids: list[str]
 
 
-class _Cause(TypedDict):
+class _Condition(TypedDict):
     kind: str
     active: bool
+    holds: Literal["none", "some", "all"]
+    ends_by_itself: bool
     why: str
     evidence: list[Evidence]
     affected: Affected
     by_itself: str
 
 
-class Cause(_Cause, total=False):
+class Condition(_Condition, total=False):
     """One thing that makes messages wait, what happens by itself, and what to type."""
 
     since: str
+    until: str
     by_itself_at: str
     remedy: str
 
 
 class _Explanation(TypedDict):
     summary: str
-    holds: list[Hold]
     waiting: int
-    causes: list[Cause]
+    conditions: list[Condition]
 
 
 class Explanation(_Explanation, total=False):

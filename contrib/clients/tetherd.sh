@@ -115,12 +115,12 @@ tetherd_why() (
     result=$(tetherd_call explain) || exit
     printf '%s\n' "$result" | _tetherd_json summary
     n=0
-    while why=$(printf '%s\n' "$result" | _tetherd_json "causes.$n.why"); do
-        if [ "$(printf '%s\n' "$result" | _tetherd_json "causes.$n.active")" = true ]; then
-            kind=$(printf '%s\n' "$result" | _tetherd_json "causes.$n.kind")
-            by_itself=$(printf '%s\n' "$result" | _tetherd_json "causes.$n.by_itself")
+    while why=$(printf '%s\n' "$result" | _tetherd_json "conditions.$n.why"); do
+        if [ "$(printf '%s\n' "$result" | _tetherd_json "conditions.$n.active")" = true ]; then
+            kind=$(printf '%s\n' "$result" | _tetherd_json "conditions.$n.kind")
+            by_itself=$(printf '%s\n' "$result" | _tetherd_json "conditions.$n.by_itself")
             printf '%s: %s %s\n' "$kind" "$why" "$by_itself"
-            remedy=$(printf '%s\n' "$result" | _tetherd_json "causes.$n.remedy") &&
+            remedy=$(printf '%s\n' "$result" | _tetherd_json "conditions.$n.remedy") &&
                 printf '  %s\n' "$remedy"
         fi
         n=$((n + 1))

@@ -39,8 +39,8 @@
 use serde::{Deserialize, Serialize};
 
 pub mod call;
-mod cause;
 pub mod client;
+mod condition;
 mod content;
 mod error;
 mod event;
@@ -62,7 +62,7 @@ mod status;
 mod tests;
 pub mod view;
 
-pub use cause::{Affected, Cause, CauseKind, Evidence};
+pub use condition::{Affected, Condition, ConditionKind, Evidence, Holds};
 pub use content::{ContactCard, FileInfo, FileParams, LinkPreview, Location, Priority};
 pub use error::{Error, ErrorData, ErrorKind};
 pub use event::{Event, EventFrame, PairEnd, PairOffer, PairParams, PairResult, SubscribeResult};
@@ -79,8 +79,8 @@ pub use phone::{
     PhoneState, PhoneStatus, Presence,
 };
 pub use status::{
-    Explanation, Hold, HoldKind, PacingStatus, QueueStatus, SessionState, SessionStatus, Status,
-    StoreStatus, Version,
+    Explanation, PacingStatus, QueueStatus, SessionState, SessionStatus, Status, StoreStatus,
+    Version,
 };
 
 /// The contract's version, as answered by `version`. Grows when something is added.

@@ -48,8 +48,8 @@ pub const INBOX_LIST_MAX: usize = 200;
 pub const CLEAR_EXAMPLES_MAX: usize = 100;
 /// Most ids in one request.
 pub const IDS_MAX: usize = 1_000;
-/// Most ids that one cause names.
-pub const CAUSE_IDS_MAX: usize = 100;
+/// Most ids that one condition names.
+pub const CONDITION_IDS_MAX: usize = 100;
 /// Most numbers in one `phone.check`.
 pub const CHECK_NUMBERS_MAX: usize = 100;
 /// Longest name of a heartbeat's source or network, in bytes.

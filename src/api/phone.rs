@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Time;
+use super::{Evidence, Time};
 
 /// Parameters of `phone.check`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,8 +178,8 @@ pub struct PhoneStatus {
     pub state: PhoneState,
     /// Since when.
     pub since: Time,
-    /// Why it is taken to be so, in sentences.
-    pub reasons: Vec<String>,
+    /// Why it is taken to be so.
+    pub reasons: Vec<Evidence>,
     /// When it last gave a sign of life.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen_at: Option<Time>,

@@ -1,89 +1,8 @@
-//! The daemon as callers see it: session, queue, pacer, and what holds messages up.
+//! The daemon as callers see it: session, queue, pacer, and the conditions that are the case.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, PhoneStatus, Time};
-
-/// One thing that holds the queue. Holds are independent of each other.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Hold {
-    /// Its stable name.
-    pub kind: HoldKind,
-    /// Since when.
-    pub since: Time,
-    /// When it ends by itself, where that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Time>,
-    /// Why, in a sentence.
-    pub why: String,
-    /// What happens by itself, or what to type.
-    pub remedy: String,
-}
-
-/// The stable names of holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum HoldKind {
-    /// No phone is paired.
-    NotPaired,
-    /// Logged out from the phone, or by the server.
-    LoggedOut,
-    /// The server put the account under a temporary ban.
-    #[serde(rename = "banned_until")]
-    Banned,
-    /// The server refuses this client version.
-    ClientOutdated,
-    /// Another WhatsApp Web session took over.
-    Conflict,
-    /// No connection right now; it is being made.
-    Disconnected,
-    /// The phone does not answer.
-    PhoneOffline,
-    /// The phone's battery is critical and not charging.
-    BatteryLow,
-    /// Somebody paused the queue.
-    Paused,
-    /// A backlog that waited for long wants a confirmation.
-    StaleBacklog,
-    /// The window is spent.
-    Pacing,
-}
-
-impl HoldKind {
-    /// Every hold, the weightiest first.
-    pub const ALL: [HoldKind; 11] = [
-        HoldKind::NotPaired,
-        HoldKind::LoggedOut,
-        HoldKind::Banned,
-        HoldKind::ClientOutdated,
-        HoldKind::Conflict,
-        HoldKind::Disconnected,
-        HoldKind::PhoneOffline,
-        HoldKind::BatteryLow,
-        HoldKind::Paused,
-        HoldKind::StaleBacklog,
-        HoldKind::Pacing,
-    ];
-
-    /// The name on the wire.
-    pub const fn name(self) -> &'static str {
-        match self {
-            HoldKind::NotPaired => "not_paired",
-            HoldKind::LoggedOut => "logged_out",
-            HoldKind::Banned => "banned_until",
-            HoldKind::ClientOutdated => "client_outdated",
-            HoldKind::Conflict => "conflict",
-            HoldKind::Disconnected => "disconnected",
-            HoldKind::PhoneOffline => "phone_offline",
-            HoldKind::BatteryLow => "battery_low",
-            HoldKind::Paused => "paused",
-            HoldKind::StaleBacklog => "stale_backlog",
-            HoldKind::Pacing => "pacing",
-        }
-    }
-}
+use super::{Condition, PhoneStatus, Time};
 
 /// Where the session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -237,8 +156,8 @@ pub struct Status {
     /// The phone.
     #[serde(default)]
     pub phone: PhoneStatus,
-    /// What holds the queue, the weightiest first; empty when nothing does.
-    pub holds: Vec<Hold>,
+    /// What is the case, the weightiest first; in an event, as it was then.
+    pub conditions: Vec<Condition>,
 }
 
 /// Answer of `explain`: why messages wait.
@@ -247,20 +166,17 @@ pub struct Status {
 pub struct Explanation {
     /// One sentence.
     pub summary: String,
-    /// What holds the queue, the weightiest first.
-    pub holds: Vec<Hold>,
     /// Messages waiting or in flight.
     pub waiting: usize,
-    /// When the next message leaves; absent while a hold without an end stands.
+    /// When the next message leaves; absent while that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_send_at: Option<Time>,
     /// When the last one will have left at this pace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_send_at: Option<Time>,
-    /// Every cause: those that hold now first, the weightiest of them first, then the
-    /// others, which do not.
-    #[serde(default)]
-    pub causes: Vec<Cause>,
+    /// Every condition: those that are the case first, the weightiest of them first, then
+    /// the others.
+    pub conditions: Vec<Condition>,
 }
 
 /// Answer of `version`.

@@ -52,24 +52,6 @@ impl Core {
         Some(filling.map_or(0, |at| at.saturating_add(HOUR_MS)))
     }
 
-    /// Why the session stands still, with how often it was taken and taken back.
-    pub(crate) fn conflict_clause(&self, now: Now) -> String {
-        let mut clause = "another WhatsApp Web session took over".to_owned();
-        let replaced = self.replaced_last_hour(now);
-        if replaced > 1 {
-            clause.push_str(&format!(", {replaced} times in the last hour"));
-        }
-        let (automatic, by_command) = self.takeovers_last_hour(now);
-        if self.takeovers_used_up_until(now).is_some() {
-            clause.push_str(&format!("; it was taken back {automatic} times by itself"));
-            if by_command > 0 {
-                clause.push_str(&format!(" and {by_command} times by command"));
-            }
-            clause.push_str(", and no more often is allowed in an hour");
-        }
-        clause
-    }
-
     /// Until when automatic takeovers have been used up, monotonic.
     pub(crate) fn takeovers_used_up_until(&self, now: Now) -> Option<u64> {
         if self.config.on_conflict == OnConflict::Hold {
@@ -127,7 +109,7 @@ impl Core {
         self.facts.replaced_since = None;
         self.facts.network.takeover_due_uptime_ms = None;
         self.out.facts = true;
-        self.link.detail = None;
+        self.link.ended = None;
         self.link.wait = None;
         self.link.tries = 0;
         self.link.restarts = 0;

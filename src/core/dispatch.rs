@@ -111,11 +111,7 @@ impl Core {
 
     /// Whether anything but the pacer and the messages themselves forbids an attempt.
     pub(crate) fn may_dispatch(&self) -> bool {
-        self.link.can_send()
-            && self.facts.paused_since.is_none()
-            && !self.draining
-            && !self.phone.holds(self.now)
-            && self.backlog.stale.is_none()
+        self.stops(self.now).next().is_none()
     }
 
     /// When the first message of a chat may be attempted, as far as it alone matters.

@@ -15,8 +15,8 @@
 //! - `conflict`, `timelock`, `slowdown`: what the network's answers bring about; [`network`]:
 //!   what of them is kept.
 //! - `dispatch`: what time alone brings about, and the next attempt.
-//! - `explaining` takes a `situation`, of which `causes` makes what `explain` answers.
-//! - `query`, `forecast`, `diagnosis`: answers for readers, in the wire's types.
+//! - `condition`: what is the case, as plain data. `explain`: the same in words.
+//! - `query`, `forecast`: answers for readers, in the wire's types.
 //! - [`time`]: clocks, times that outlive a restart, and clocks that jump.
 
 use std::collections::BTreeMap;
@@ -39,14 +39,13 @@ use crate::time::{ClockJumps, Uptime};
 use tetherd_api::{self as api, MessageId};
 
 pub mod action;
-pub(crate) mod causes;
+pub(crate) mod condition;
 pub mod config;
 pub(crate) mod conflict;
 pub mod contacts;
-pub(crate) mod diagnosis;
 pub(crate) mod dispatch;
 pub mod event;
-pub(crate) mod explaining;
+pub(crate) mod explain;
 pub mod facts;
 pub mod files;
 pub(crate) mod forecast;
@@ -56,14 +55,12 @@ pub(crate) mod link;
 pub mod network;
 pub mod pacer;
 pub mod phone;
-mod phone_words;
 pub(crate) mod preconditions;
 pub(crate) mod query;
 pub mod queue;
 mod redacted;
 pub(crate) mod session_events;
 pub(crate) mod session_requests;
-pub(crate) mod situation;
 pub(crate) mod slowdown;
 #[cfg(test)]
 mod tests;

@@ -33,7 +33,7 @@ pub(crate) struct Link {
     /// Since when there is no connection, wall.
     pub(crate) down_since: i64,
     /// Why the last run ended.
-    pub(crate) detail: Option<String>,
+    pub(crate) ended: Option<EndReason>,
     /// Tries in a row that count for the backoff.
     pub(crate) tries: u32,
     /// Restarts in a row.
@@ -231,40 +231,4 @@ pub(crate) fn wire_offer(offer: Offer, now: Now) -> (PairOffer, u64) {
             now.mono_ms.saturating_add(valid_ms),
         ),
     }
-}
-
-/// Why a run ended, for people.
-pub(crate) fn sentence(reason: &EndReason) -> String {
-    match reason {
-        EndReason::Restart => "The server asked for a fresh login.".to_owned(),
-        EndReason::Replaced => "Another WhatsApp Web session took over.".to_owned(),
-        EndReason::LoggedOut { code: Some(code) } => {
-            format!("The account no longer knows this device (code {code}).")
-        }
-        EndReason::LoggedOut { code: None } => {
-            "The account no longer knows this device.".to_owned()
-        }
-        EndReason::Banned { code, .. } => {
-            format!("The server banned the account for a time (code {code}).")
-        }
-        EndReason::Outdated => "The server refuses this client version.".to_owned(),
-        EndReason::Refused { code } => {
-            format!("The server refused the login for now (code {code}).")
-        }
-        EndReason::Untrusted => {
-            "The server could not prove that it is WhatsApp's: its certificate chain does not \
-             verify."
-                .to_owned()
-        }
-        EndReason::Unreachable { what } => ended("The server cannot be reached", what),
-        EndReason::Lost { what } => ended("The connection was lost", what),
-        EndReason::PairingTimedOut => "Nobody used the pairing code in time.".to_owned(),
-        EndReason::PairingFailed { what } => ended("The pairing failed", what),
-        EndReason::Closed => "The connection was closed by this daemon.".to_owned(),
-    }
-}
-
-/// A cause may come with its own full stop.
-fn ended(how: &str, cause: &str) -> String {
-    format!("{how}: {}.", cause.trim_end_matches('.'))
 }

@@ -3,7 +3,6 @@
 //! `timelock` and `slowdown` decide what follows.
 
 use crate::Core;
-use crate::situation::{self, Situation};
 use crate::time::Now;
 
 /// Codes whose counts are kept; beyond it the one that was seen longest ago is forgotten.
@@ -118,28 +117,6 @@ impl Core {
             }
         }
         refusals.push(Refusal { code, count: 1, last: now.wall_ms });
-    }
-}
-
-impl Core {
-    /// What `explain` goes by.
-    pub(crate) fn network_situation(&self, situation: &mut Situation, now: Now) {
-        let network = &self.facts.network;
-        let wall = |at: u64| self.wall_of(at, now).0;
-        situation.timelock =
-            network.timelock.zip(self.timelock_ends()).map(|(lock, ends)| situation::Timelock {
-                since: lock.since,
-                until: wall(ends),
-                told: lock.source == TimelockSource::Told,
-                ids: self.timelocked(),
-            });
-        situation.slowdown = self.slowed(now).zip(self.slowed_until(now)).map(|(slowed, until)| {
-            let (since, code) = slowed;
-            situation::Slowdown { since, until: wall(until), code: Some(code) }
-        });
-        let refusals = network.refusals.iter();
-        situation.refusals =
-            refusals.map(|refusal| (refusal.code, (refusal.count, refusal.last))).collect();
     }
 }
 

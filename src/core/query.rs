@@ -3,13 +3,14 @@
 use std::fmt;
 
 use crate::Core;
-use crate::event::Selection;
+use crate::event::{EndReason, Selection};
+use crate::explain;
 use crate::forecast::{Forecast, Outlook};
-use crate::phone_words::PhoneKey;
 use crate::queue::Message;
-use crate::time;
-use crate::time::Now;
-use tetherd_api::{self as api, HoldKind, MessageId, SessionState, State, Time};
+use crate::time::{self, Now, Timestamp};
+use tetherd_api::{
+    self as api, BatteryLevel, ConditionKind, MessageId, PhoneState, SessionState, State, Time,
+};
 
 /// What makes a status worth telling. Counts and slots are not in it: they follow from
 /// the events about messages.
@@ -17,13 +18,13 @@ use tetherd_api::{self as api, HoldKind, MessageId, SessionState, State, Time};
 pub(crate) struct StatusKey {
     session: SessionState,
     account: Option<String>,
-    detail: Option<String>,
+    ended: Option<EndReason>,
     next_try: Option<u64>,
     connections: u64,
     replaced: u64,
     /// When something ends by itself, monotonic: takeover, timelock, slowdown.
     ends: [Option<u64>; 3],
-    holds: Vec<(HoldKind, Option<i64>)>,
+    stops: Vec<ConditionKind>,
     idle: bool,
     full: bool,
     limits: (usize, usize, u64),
@@ -37,22 +38,28 @@ impl fmt::Debug for StatusKey {
     }
 }
 
+/// What makes the phone's part of the status worth telling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct PhoneKey {
+    state: Option<(PhoneState, i64)>,
+    battery: BatteryLevel,
+    probing: bool,
+    absent_days: Option<u64>,
+    report: Option<Timestamp>,
+}
+
 impl Core {
     /// The status, as `status` answers it.
     pub fn status(&self, now: Now) -> api::Status {
         let state = self.link.state(&self.facts);
-        let since = match self.link.state_since {
-            Some((told, since)) if told == state => since,
-            Some(_) | None => now.wall_ms,
-        };
         let next_try = if self.draining { None } else { self.link.next_try(&self.facts) };
         api::Status {
             started_at: Time(self.started_at),
             session: api::SessionStatus {
                 state,
-                since: Time(since),
+                since: Time(self.session_since(now)),
                 account: self.facts.account.clone(),
-                detail: self.link.detail.clone(),
+                detail: self.session_detail(),
                 next_try_at: next_try.map(|at| self.wall_of(at, now)),
                 connections: self.link.generation,
                 replaced: self.link.replaced,
@@ -64,7 +71,7 @@ impl Core {
             pacing: self.pacing_status(now),
             store: self.store,
             phone: self.phone_status(now),
-            holds: self.holds(now),
+            conditions: self.words(&self.conditions(now), now),
         }
     }
 
@@ -196,23 +203,33 @@ impl Core {
         }
     }
 
+    /// Why the last connection ended, or the last pairing, in a sentence.
+    fn session_detail(&self) -> Option<String> {
+        let ended = self.link.ended.as_ref()?;
+        Some(explain::sentence(&explain::end_reason(ended)))
+    }
+
+    fn phone_key(&self) -> PhoneKey {
+        let known = self.phone.known();
+        PhoneKey {
+            state: known.state,
+            battery: self.phone.battery(self.now),
+            probing: known.probe.is_some(),
+            absent_days: self.phone.absent_days(self.now),
+            report: known.report.as_ref().map(|report| report.received),
+        }
+    }
+
     pub(crate) fn status_key(&self) -> StatusKey {
-        let holds = self.holds(self.now).into_iter();
         StatusKey {
             session: self.link.state(&self.facts),
             account: self.facts.account.clone(),
-            detail: self.link.detail.clone(),
+            ended: self.link.ended.clone(),
             next_try: self.link.next_try(&self.facts),
             connections: self.link.generation,
             replaced: self.link.replaced,
             ends: [self.takeover_at(), self.timelock_ends(), self.slowed_until(self.now)],
-            holds: holds
-                .filter(|hold| hold.kind != HoldKind::Pacing)
-                // When a conflict ends is among `ends`: a moment on the monotonic clock
-                // moves on the wall clock, and is no news.
-                .map(|hold| (hold.kind, hold.until.filter(|_| hold.kind != HoldKind::Conflict)))
-                .map(|(kind, until)| (kind, until.map(|until| until.0)))
-                .collect(),
+            stops: self.stops(self.now).map(|stop| stop.kind()).collect(),
             idle: self.queue.taken() == 0,
             full: self.queue.taken() >= self.config.capacity,
             limits: (self.config.capacity, self.config.pace_limit, self.config.window_ms),

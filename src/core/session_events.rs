@@ -195,7 +195,7 @@ impl Core {
             run.deadline = None;
         }
         self.link.generation = self.link.generation.saturating_add(1);
-        self.link.detail = None;
+        self.link.ended = None;
         if self.facts.account.as_ref() != Some(&account) {
             self.facts.account = Some(account);
             self.out.facts = true;
@@ -277,10 +277,10 @@ impl Core {
         }
         if self.facts.account.is_none() {
             // Logged out by command.
-            self.link.detail = None;
+            self.link.ended = None;
             return;
         }
-        self.link.detail = Some(link::sentence(reason));
+        self.link.ended = Some(reason.clone());
         self.after_end(reason, run.closing, roll, now);
     }
 

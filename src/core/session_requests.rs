@@ -3,7 +3,8 @@
 use crate::Core;
 use crate::action::{Answer, SessionCommand};
 use crate::event::{EndReason, Token};
-use crate::link::{self, Closing, PAIR_WAITERS_MAX, PairIntent, Pairing, Phase, Run};
+use crate::explain;
+use crate::link::{Closing, PAIR_WAITERS_MAX, PairIntent, Pairing, Phase, Run};
 use crate::queue::shutting_down;
 use crate::time::Now;
 use tetherd_api::{self as api, Error, ErrorKind, Event, PairEnd};
@@ -70,7 +71,7 @@ impl Core {
         }
         self.link.ban_ends = None;
         self.link.outdated_since = None;
-        self.link.detail = None;
+        self.link.ended = None;
         self.link.tries = 0;
         self.link.restarts = 0;
         let phone = intent.phone.clone();
@@ -97,13 +98,13 @@ impl Core {
         if closed_by_us {
             return;
         }
-        let sentence = link::sentence(reason);
+        let sentence = explain::sentence(&explain::end_reason(reason));
         for token in waiters {
             let error = Error::new(ErrorKind::PairingFailed, format!("No code: {sentence}"))
                 .remedy("tetherctl pair");
             self.reply(token, Err(error));
         }
-        self.link.detail = Some(sentence.clone());
+        self.link.ended = Some(reason.clone());
         self.pairing_event(if *reason == EndReason::PairingTimedOut {
             PairEnd::TimedOut {}
         } else {
@@ -151,7 +152,7 @@ impl Core {
             return Err(wrong("Another WhatsApp Web session took over.", "tetherctl takeover"));
         }
         self.link.outdated_since = None;
-        self.link.detail = None;
+        self.link.ended = None;
         self.link.wait = None;
         self.link.tries = 0;
         self.link.restarts = 0;
@@ -186,7 +187,7 @@ impl Core {
         self.link.ban_ends = None;
         self.link.outdated_since = None;
         self.link.wait = None;
-        self.link.detail = None;
+        self.link.ended = None;
         match &mut self.link.run {
             Some(run) => {
                 run.closing = Some(Closing::Done);

@@ -73,21 +73,6 @@ impl Core {
         self.queue.iter().filter(waits).map(|message| message.id).collect()
     }
 
-    /// That messages wait for the lock's end, if some do.
-    pub(crate) fn timelock_sentence(&self, now: Now) -> Option<String> {
-        let ends = self.wall_of(self.timelock_ends()?, now);
-        let end = match self.facts.network.timelock?.source {
-            TimelockSource::Told => format!("until {ends}"),
-            TimelockSource::Guessed => format!("for now; they are tried again at {ends}"),
-        };
-        let kept = match self.timelocked().len() {
-            0 => return None,
-            1 => "1 message to a new contact waits".to_owned(),
-            kept => format!("{kept} messages to new contacts wait"),
-        };
-        Some(format!("{kept} because the server refuses such messages {end}."))
-    }
-
     /// The server says how it stands.
     pub(crate) fn timelock_told(&mut self, notice: TimelockNotice, now: Now) {
         match notice {

@@ -146,9 +146,11 @@ pub(super) fn status() -> Value {
             "next_send_at": "2026-01-01T00:00:40Z", "last_send_at": "2026-01-01T00:04:40Z" },
         "pacing": { "limit": 5, "window_ms": 120_000, "spent": 5,
             "next_slot_at": "2026-01-01T00:00:40Z" },
-        "holds": [{ "kind": "pacing", "since": "2025-12-31T23:59:50Z",
-            "until": "2026-01-01T00:00:40Z", "why": "5 messages left in the last 2 minutes.",
-            "remedy": "Nothing to do." }],
+        "conditions": [{ "kind": "pacing", "active": true, "holds": "all",
+            "since": "2025-12-31T23:59:50Z", "ends_by_itself": true,
+            "until": "2026-01-01T00:00:40Z", "why": "At most 5 messages leave in any 120 s.",
+            "evidence": [], "affected": { "count": 11, "ids": [] },
+            "by_itself": "The next slot is free.", "by_itself_at": "2026-01-01T00:00:40Z" }],
     })
 }
 

@@ -2,15 +2,18 @@
 
 use super::render::{clean, local_times};
 use super::time::Clock;
-use tetherd_api::{BatteryStatus, PhoneState, PhoneStatus};
+use tetherd_api::{BatteryStatus, Evidence, PhoneState, PhoneStatus};
 
 /// The phone's lines of `status`: where it stands, and its battery if anybody reports it.
 pub fn lines(phone: &PhoneStatus, clock: &Clock) -> String {
     let mut text = format!("phone    {}", state(phone, clock));
     for reason in reasons(phone) {
-        text.push_str(&format!("; {}", local_times(&clean(reason, false), clock)));
+        text.push_str(&format!("; {}", local_times(&clean(&reason.what, false), clock)));
+        if let Some(at) = reason.at {
+            text.push_str(&format!(" ({} ago)", clock.since(at)));
+        }
     }
-    let mut text = format!("{}\n", text.trim_end_matches('.').replace(".;", ";"));
+    text.push('\n');
     if let Some(battery) = &phone.battery {
         text.push_str(&format!("battery  {}\n", self::battery(battery, clock)));
     }
@@ -30,7 +33,7 @@ fn state(phone: &PhoneStatus, clock: &Clock) -> String {
 }
 
 /// Of a phone that is online nothing needs to be told, unless it owes an answer.
-fn reasons(phone: &PhoneStatus) -> &[String] {
+fn reasons(phone: &PhoneStatus) -> &[Evidence] {
     match phone.state {
         PhoneState::Online => phone.reasons.get(1..).unwrap_or_default(),
         PhoneState::Silent | PhoneState::Offline | PhoneState::Unknown => &phone.reasons,
@@ -66,14 +69,18 @@ mod tests {
     use super::*;
     use tetherd_api::{BatteryLevel, Time};
 
+    fn reason(what: &str, at: Option<Time>) -> Evidence {
+        Evidence { what: what.to_owned(), at, age_s: None }
+    }
+
     const CLOCK: Clock = Clock { now_ms: 1_767_225_600_000, zone: TimeZone::UTC };
 
     #[test]
     fn an_unknown_phone_says_why_in_one_line() {
         let mut phone = PhoneStatus::unknown(Time(0));
-        phone.reasons = vec!["It was never heard of since it was paired.".to_owned()];
+        phone.reasons = vec![reason("no sign of life was seen since it was paired", None)];
         let text = lines(&phone, &CLOCK);
-        assert_eq!(text, "phone    unknown; It was never heard of since it was paired\n");
+        assert_eq!(text, "phone    unknown; no sign of life was seen since it was paired\n");
     }
 
     #[test]
@@ -81,7 +88,8 @@ mod tests {
         let mut phone = PhoneStatus::unknown(Time(CLOCK.now_ms - 60_000));
         phone.state = PhoneState::Offline;
         phone.last_seen_at = Some(Time(CLOCK.now_ms - 600_000));
-        phone.reasons = vec!["One.".to_owned(), "Two.".to_owned()];
+        phone.reasons =
+            vec![reason("one", None), reason("two", Some(Time(CLOCK.now_ms - 240_000)))];
         phone.battery = Some(BatteryStatus {
             level: BatteryLevel::Low,
             percent: Some(12),
@@ -94,7 +102,7 @@ mod tests {
         });
         assert_eq!(
             lines(&phone, &CLOCK),
-            "phone    offline for 1 min, seen 10 min ago; One; Two\n\
+            "phone    offline for 1 min, seen 10 min ago; one; two (4 min ago)\n\
              battery  low: 12 %, not charging, wifi; reported by termux, measured 2 min ago\n"
         );
     }

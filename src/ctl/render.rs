@@ -2,8 +2,8 @@
 //! somebody's text through to the terminal.
 
 use tetherd_api::{
-    ContactCard, FileInfo, Hold, Kind, Location, Message, PairEnd, Reason, SessionState, State,
-    Status, Time,
+    Condition, ContactCard, FileInfo, Holds, Kind, Location, Message, PairEnd, Reason,
+    SessionState, State, Status, Time,
 };
 
 mod events;
@@ -55,7 +55,7 @@ pub fn local_times(sentence: &str, clock: &Clock) -> String {
     words.join(" ")
 }
 
-/// A hold's sentence or remedy, safe for a terminal.
+/// A sentence of the daemon, safe for a terminal.
 pub(crate) fn said(sentence: &str, clock: &Clock) -> String {
     local_times(&clean(sentence, false), clock)
 }
@@ -90,13 +90,7 @@ pub fn status(status: &Status, clock: &Clock) -> String {
     text.push('\n');
     text.push_str(&limits(status, clock));
     text.push_str(&next(queue.next_send_at, queue.last_send_at, clock));
-    if status.holds.is_empty() {
-        text.push_str("holds    none\n");
-    }
-    for (index, hold) in status.holds.iter().enumerate() {
-        let lead = if index == 0 { "holds" } else { "" };
-        text.push_str(&format!("{lead:<9}{}\n", one_hold(hold, clock)));
-    }
+    text.push_str(&conditions(status, clock));
     let secrets = if status.store.sealed { "encrypted" } else { "plain" };
     text.push_str(&format!("store    the session's secrets lie {secrets}"));
     if status.store.set_aside > 0 {
@@ -173,12 +167,32 @@ fn next(first: Option<Time>, last: Option<Time>, clock: &Clock) -> String {
     }
 }
 
-fn one_hold(hold: &Hold, clock: &Clock) -> String {
-    let mut text = format!("{} for {}", hold.kind.name(), clock.since(hold.since));
-    if let Some(until) = hold.until {
+/// What holds everything that waits, and what else is the case.
+fn conditions(status: &Status, clock: &Clock) -> String {
+    let (holds, also): (Vec<_>, Vec<_>) =
+        status.conditions.iter().partition(|condition| condition.holds == Holds::All);
+    let mut text = String::new();
+    if holds.is_empty() {
+        text.push_str("holds    none\n");
+    }
+    for (lead, list) in [("holds", holds), ("also", also)] {
+        for (index, condition) in list.into_iter().enumerate() {
+            let lead = if index == 0 { lead } else { "" };
+            text.push_str(&format!("{lead:<9}{}\n", one_condition(condition, clock)));
+        }
+    }
+    text
+}
+
+fn one_condition(condition: &Condition, clock: &Clock) -> String {
+    let mut text = condition.kind.name().to_owned();
+    if let Some(since) = condition.since {
+        text.push_str(&format!(" for {}", clock.since(since)));
+    }
+    if let Some(until) = condition.until {
         text.push_str(&format!(", ends {}", clock.until(until)));
     }
-    format!("{text}: {}", said(&hold.why, clock))
+    format!("{text}: {}", said(&condition.why, clock))
 }
 
 /// `show`: everything about one message.

@@ -25,8 +25,8 @@ async fn status_is_told_in_aligned_lines() {
          aside    3 parked, 20 in history\n\
          pace     5 of 5 in the last 2 min; a slot is free in 40 s (00:00:40)\n\
          next     in 40 s (00:00:40), the last one in 4 min 40 s (00:04:40)\n\
-         holds    pacing for 10 s, ends in 40 s (00:00:40): 5 messages left in the last 2 \
-         minutes.\n\
+         holds    pacing for 10 s, ends in 40 s (00:00:40): At most 5 messages leave in any \
+         120 s.\n\
          store    the session's secrets lie plain\n\
          daemon   up for 3 h 05 min\n"
     );
@@ -42,23 +42,9 @@ async fn json_is_the_wire_s_own_with_fields_that_this_version_does_not_know() {
 }
 
 #[tokio::test]
-async fn why_tells_each_hold_with_its_remedy() {
-    let holds = status()["holds"].clone();
-    let answer = json!({ "summary": "12 messages wait for the pace.", "holds": holds,
-        "waiting": 12, "next_send_at": "2026-01-01T00:00:40Z" });
-    let told = ctl(&["why"], &Daemon::new("explain", answer)).await;
-    assert_eq!(
-        told.stdout,
-        "12 messages wait for the pace.\n\n  pacing for 10 s, ends in 40 s (00:00:40): 5 messages \
-         left in the last 2 minutes.\n    Nothing to do.\n\nwaiting  12 messages\nnext     in 40 s \
-         (00:00:40)\n"
-    );
-}
-
-#[tokio::test]
-async fn why_tells_each_cause_that_holds_with_its_evidence_what_it_touches_and_what_to_type() {
+async fn why_tells_each_condition_with_its_evidence_what_it_touches_and_what_to_type() {
     let cause = |kind: &str, active: bool| {
-        json!({ "kind": kind, "active": active, "since": "2025-12-31T23:59:50Z",
+        json!({ "kind": kind, "active": active, "holds": "all", "ends_by_itself": true, "since": "2025-12-31T23:59:50Z",
             "why": "The phone does not answer.",
             "evidence": [{ "what": "last sign of life: receipt", "at": "2025-12-31T23:00:00Z" },
                 { "what": "it was asked" }],
@@ -66,17 +52,17 @@ async fn why_tells_each_cause_that_holds_with_its_evidence_what_it_touches_and_w
             "by_itself": "The daemon keeps asking.", "by_itself_at": "2026-01-01T00:00:40Z",
             "remedy": "tetherctl status" })
     };
-    let answer = json!({ "summary": "12 messages wait.", "holds": [], "waiting": 0,
-        "causes": [cause("phone_offline", true), cause("battery_low", false)] });
+    let answer = json!({ "summary": "12 messages wait.", "waiting": 0,
+        "conditions": [cause("phone_offline", true), cause("battery_low", false)] });
     let told = ctl(&["why"], &Daemon::new("explain", answer.clone())).await;
     let held = "12 messages wait.\n\n  phone_offline, for 10 s: The phone does not answer.\n    - \
          last sign of life: receipt (1 h 00 min ago)\n    - it was asked\n    touches 12 messages: m1, m2, \
-         m3, m4, m5, m6, m7, m8 and 4 more\n    The daemon keeps asking. That is in 40 s (00:00:40).\n    \
+         m3, m4, m5, m6, m7, m8 and 4 more\n    The daemon keeps asking in 40 s (00:00:40).\n    \
          Run: tetherctl status\n";
     assert_eq!(told.stdout, held);
     let told = ctl(&["why", "--all"], &Daemon::new("explain", answer)).await;
     let rest = told.stdout.strip_prefix(held).unwrap();
-    assert!(rest.contains("\nWhat does not hold:\n  battery_low        The phone"), "{rest}");
+    assert!(rest.contains("\nNot the case now:\n  battery_low        The phone"), "{rest}");
     assert!(rest.contains("- it was asked\n"), "{rest}");
 }
 
@@ -85,14 +71,19 @@ async fn times_in_the_daemon_s_sentences_are_on_the_reader_s_clock() {
     let answer = json!({
         "summary": "2 messages wait; the next leaves at 2026-01-01T00:00:40Z, the last at \
             2026-01-02T00:00:00.250Z.",
-        "holds": [{ "kind": "conflict", "since": "2025-12-31T23:59:50Z",
-            "why": "Another session took over.", "remedy": "tetherctl takeover" }],
-        "waiting": 0 });
+        "waiting": 12, "next_send_at": "2026-01-01T00:00:40Z",
+        "conditions": [{ "kind": "phone_silent", "active": true, "holds": "none",
+            "since": "2025-12-31T23:59:50Z", "ends_by_itself": true,
+            "until": "2026-01-01T01:00:00Z", "why": "It was seen at 2026-01-01T00:00:00Z.",
+            "evidence": [], "affected": { "count": 0, "ids": [] }, "by_itself": "Nothing.",
+            "remedy": "tetherctl status" }] });
     let told = ctl(&["why"], &Daemon::new("explain", answer)).await;
     assert_eq!(
         told.stdout,
         "2 messages wait; the next leaves at 00:00:40, the last at 2026-01-02 00:00:00.\n\n  \
-         conflict for 10 s: Another session took over.\n    Run: tetherctl takeover\n"
+         phone_silent, for 10 s, ends in 1 h 00 min (01:00:00): It was seen at 00:00:00.\n    \
+         Nothing.\n    Run: tetherctl status\n\nwaiting  12 messages\nnext     in 40 s \
+         (00:00:40)\n"
     );
 }
 

@@ -16,7 +16,7 @@ use crate::daemon::systemd::{Manager, Notify};
 use crate::pulse::stall;
 use crate::pulse::{Asker, Loop, Pulse};
 use crate::store::{Batch, Store};
-use tetherd_api::{self as api, HoldKind, SessionState, Time};
+use tetherd_api::{self as api, ConditionKind, Holds, SessionState, Time};
 
 /// Least time between two status lines: a burst of messages is told once.
 const STATUS_PAUSE: Duration = Duration::from_secs(1);
@@ -262,14 +262,11 @@ fn sentence(status: &api::Status, draining: bool, now: Time) -> String {
     words.push_str("; ");
     words.push_str(&if counts.is_empty() { "queue empty".to_owned() } else { counts.join(", ") });
     let holds: Vec<String> = status
-        .holds
+        .conditions
         .iter()
-        .filter(|hold| hold.kind != HoldKind::Pacing)
+        .filter(|one| one.holds == Holds::All && one.kind != ConditionKind::Pacing)
         .map(|hold| match hold.until {
-            Some(until) => {
-                let name = hold.kind.name().trim_end_matches("_until");
-                format!("{name} until {}", moment(until, now))
-            }
+            Some(until) => format!("{} until {}", hold.kind.name(), moment(until, now)),
             None => hold.kind.name().to_owned(),
         })
         .collect();

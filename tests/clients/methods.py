@@ -153,7 +153,7 @@ def clean_the_queue(client):
     sent = client.send_text(NOBODY, "to nobody")
     assert client.wait(sent["message"]["id"], timeout=60)["state"] == "parked"
     explanation = check(client.explain, tetherd.Explanation)
-    assert "not_on_network" in [c["kind"] for c in explanation["causes"] if c["active"]]
+    assert "not_on_network" in [c["kind"] for c in explanation["conditions"] if c["active"]]
     retried = check(client.queue_retry, tetherd.RetryResult, {"states": ["parked"]}, dry_run=True)
     assert retried["requeued"] == [sent["message"]["id"]]
     check(client.queue_release, tetherd.Status)

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use clap::{CommandFactory, Parser};
 use tetherd::config::{Config, Environment};
-use tetherd_api::CauseKind;
+use tetherd_api::ConditionKind;
 
 const README: &str = include_str!("../../README.md");
 
@@ -131,7 +131,7 @@ fn every_cause_is_in_the_table_with_what_to_do() {
     let (_, section) = README.split_once("\n## Why messages pile up\n").unwrap();
     let (section, _) = section.split_once("\n## ").unwrap();
     let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).collect();
-    for cause in CauseKind::ALL {
+    for cause in ConditionKind::ALL {
         let name = format!("`{}`", cause.name());
         let cell = |row: &&&str| row.split('|').nth(2).is_some_and(|cell| cell.contains(&name));
         assert_eq!(rows.iter().filter(cell).count(), 1, "{name}");
@@ -146,7 +146,7 @@ fn what_troubleshooting_names_is_what_why_and_the_doctor_say() {
     for row in section.lines().filter(|line| line.starts_with("| ")).skip(1) {
         let cells: Vec<&str> = row.split('|').collect();
         for cause in cells[2].split('`').skip(1).step_by(2) {
-            assert!(CauseKind::ALL.iter().any(|kind| kind.name() == cause), "{cause}");
+            assert!(ConditionKind::ALL.iter().any(|kind| kind.name() == cause), "{cause}");
             named += 1;
         }
         for finding in cells[3].split('`').skip(1).step_by(2) {

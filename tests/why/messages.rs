@@ -1,7 +1,7 @@
 //! The causes that lie with single messages, the server's answers, and the pace.
 
 use serde_json::{Value, json};
-use tetherd_api::{CauseKind, Time};
+use tetherd_api::{ConditionKind, Time};
 
 use super::{Stage, quiet, run_remedy};
 use crate::support::{Answer, Daemon, Events, Lab, Web, message_is, start_with_web};
@@ -25,8 +25,12 @@ fn parked(events: &mut Events, id: &str) {
     events.wait("the message to be parked", |event| message_is(event, id, "parked"));
 }
 
-pub(super) const SHELF: &[CauseKind] =
-    &[CauseKind::NotOnNetwork, CauseKind::Refused, CauseKind::NotSendable, CauseKind::FileTrouble];
+pub(super) const SHELF: &[ConditionKind] = &[
+    ConditionKind::NotOnNetwork,
+    ConditionKind::Refused,
+    ConditionKind::NotSendable,
+    ConditionKind::FileTrouble,
+];
 
 #[test]
 fn what_is_set_aside_with_its_reason() {
@@ -38,39 +42,39 @@ fn what_is_set_aside_with_its_reason() {
 
     let id = daemon.send(ABSENT, "to nobody");
     parked(&mut events, &id);
-    stage.during(&daemon, CauseKind::NotOnNetwork, "nobody has this number", &[&id]);
-    run_remedy(&daemon, CauseKind::NotOnNetwork);
-    stage.after(&daemon, CauseKind::NotOnNetwork, "queue.clear");
+    stage.during(&daemon, ConditionKind::NotOnNetwork, "nobody has this number", &[&id]);
+    run_remedy(&daemon, ConditionKind::NotOnNetwork);
+    stage.after(&daemon, ConditionKind::NotOnNetwork, "queue.clear");
 
     lab.sim.call("server.set", json!({ "ack_error": { "code": 488, "to": TO } }));
     let id = daemon.send(TO, "refused");
     parked(&mut events, &id);
-    stage.during(&daemon, CauseKind::Refused, "server.set ack_error 488", &[&id]);
+    stage.during(&daemon, ConditionKind::Refused, "server.set ack_error 488", &[&id]);
     lab.sim.call("server.set", json!({ "ack_error": false }));
-    run_remedy(&daemon, CauseKind::Refused);
+    run_remedy(&daemon, ConditionKind::Refused);
     events.wait_until_sent(&[id]);
-    stage.after(&daemon, CauseKind::Refused, "ack_error off, queue.retry");
+    stage.after(&daemon, ConditionKind::Refused, "ack_error off, queue.retry");
 
     let id = daemon.send("120363000000000999@g.us", "to no group");
     parked(&mut events, &id);
-    stage.during(&daemon, CauseKind::NotSendable, "there is no such group", &[&id]);
-    run_remedy(&daemon, CauseKind::NotSendable);
-    stage.after(&daemon, CauseKind::NotSendable, "queue.clear");
+    stage.during(&daemon, ConditionKind::NotSendable, "there is no such group", &[&id]);
+    run_remedy(&daemon, ConditionKind::NotSendable);
+    stage.after(&daemon, ConditionKind::NotSendable, "queue.clear");
 
     lab.sim.call("media.set", json!({ "fail_status": 413, "fail_times": 1 }));
     let id = send_file(&lab, &daemon);
     parked(&mut events, &id);
-    stage.during(&daemon, CauseKind::FileTrouble, "media.set fail_status 413", &[&id]);
-    run_remedy(&daemon, CauseKind::FileTrouble);
-    stage.after(&daemon, CauseKind::FileTrouble, "queue.clear");
+    stage.during(&daemon, ConditionKind::FileTrouble, "media.set fail_status 413", &[&id]);
+    run_remedy(&daemon, ConditionKind::FileTrouble);
+    stage.after(&daemon, ConditionKind::FileTrouble, "queue.clear");
     stage.end();
 }
 
-pub(super) const WAITING: &[CauseKind] = &[
-    CauseKind::NumberUnchecked,
-    CauseKind::NotBefore,
-    CauseKind::FileUnderway,
-    CauseKind::NoAnswer,
+pub(super) const WAITING: &[ConditionKind] = &[
+    ConditionKind::NumberUnchecked,
+    ConditionKind::NotBefore,
+    ConditionKind::FileUnderway,
+    ConditionKind::NoAnswer,
 ];
 
 #[test]
@@ -84,46 +88,47 @@ fn what_waits_for_an_answer_its_time_or_its_file() {
     // While nothing may leave nobody is asked: that is not what it waits for.
     daemon.call("queue.pause", json!({})).unwrap();
     let id = daemon.send(TO, "is the number there?");
-    quiet(&daemon, CauseKind::NumberUnchecked, "queue.pause");
+    quiet(&daemon, ConditionKind::NumberUnchecked, "queue.pause");
     lab.sim.call("server.set", json!({ "check": "silent" }));
     daemon.call("queue.resume", json!({})).unwrap();
-    stage.during(&daemon, CauseKind::NumberUnchecked, "server.set check silent", &[&id]);
+    stage.during(&daemon, ConditionKind::NumberUnchecked, "server.set check silent", &[&id]);
     lab.sim.call("server.set", json!({ "check": "ok" }));
     lab.sim.call("server.disconnect", json!({}));
     events.wait_until_sent(&[id]);
-    stage.after(&daemon, CauseKind::NumberUnchecked, "check ok, on a new connection");
+    stage.after(&daemon, ConditionKind::NumberUnchecked, "check ok, on a new connection");
 
     let due = Time(jiff::Timestamp::now().as_millisecond() + 5_000).to_string();
     let params = json!({ "to": TO, "text": "later", "not_before": due });
     let sent = daemon.call("message.send", params).unwrap();
     let id = sent["message"]["id"].as_str().unwrap().to_owned();
-    stage.during(&daemon, CauseKind::NotBefore, "not_before in five seconds", &[&id]);
+    stage.during(&daemon, ConditionKind::NotBefore, "not_before in five seconds", &[&id]);
     events.wait_until_sent(&[id]);
-    stage.after(&daemon, CauseKind::NotBefore, "its time has come");
+    stage.after(&daemon, ConditionKind::NotBefore, "its time has come");
 
     lab.sim.call("media.set", json!({ "stall_after": 10_000 }));
     let id = send_file(&lab, &daemon);
     lab.sim.call("media.wait", json!({ "stalled": 1 }));
-    stage.during(&daemon, CauseKind::FileUnderway, "media.set stall_after 10000", &[&id]);
+    stage.during(&daemon, ConditionKind::FileUnderway, "media.set stall_after 10000", &[&id]);
     lab.sim.call("media.set", json!({ "go_on": true }));
     events.wait_until_sent(&[id]);
-    stage.after(&daemon, CauseKind::FileUnderway, "media.set go_on");
+    stage.after(&daemon, ConditionKind::FileUnderway, "media.set go_on");
 
     lab.sim.call("server.set", json!({ "lose_messages": true }));
     // The new connection that would bring the next attempt does not come about.
     lab.sim.call("server.fail_login", json!({ "reason": 503, "times": 1_000 }));
     let id = daemon.send(TO, "did it arrive?");
     events.wait("the doubt", |event| message_is(event, &id, "unknown"));
-    stage.during(&daemon, CauseKind::NoAnswer, "server.set lose_messages", &[&id]);
+    stage.during(&daemon, ConditionKind::NoAnswer, "server.set lose_messages", &[&id]);
     lab.sim.call("server.set", json!({ "lose_messages": false }));
     lab.sim.call("server.fail_login", json!({ "reason": 503, "times": 0 }));
-    run_remedy(&daemon, CauseKind::NoAnswer);
+    run_remedy(&daemon, ConditionKind::NoAnswer);
     events.wait_until_sent(&[id]);
-    stage.after(&daemon, CauseKind::NoAnswer, "messages arrive again");
+    stage.after(&daemon, ConditionKind::NoAnswer, "messages arrive again");
     stage.end();
 }
 
-pub(super) const LINKS: &[CauseKind] = &[CauseKind::LinkBroken, CauseKind::LinkDoubtful];
+pub(super) const LINKS: &[ConditionKind] =
+    &[ConditionKind::LinkBroken, ConditionKind::LinkDoubtful];
 
 #[test]
 fn links_that_lead_nowhere_and_links_in_doubt() {
@@ -139,23 +144,24 @@ fn links_that_lead_nowhere_and_links_in_doubt() {
 
     let id = daemon.send(TO, &format!("look: {}", web.url("/gone")));
     parked(&mut events, &id);
-    stage.during(&daemon, CauseKind::LinkBroken, "the page answers 410", &[&id]);
+    stage.during(&daemon, ConditionKind::LinkBroken, "the page answers 410", &[&id]);
     web.set("/gone", Answer::Status(200));
-    run_remedy(&daemon, CauseKind::LinkBroken);
+    run_remedy(&daemon, ConditionKind::LinkBroken);
     events.wait_until_sent(&[id]);
-    stage.after(&daemon, CauseKind::LinkBroken, "it answers 200, queue.retry");
+    stage.after(&daemon, ConditionKind::LinkBroken, "it answers 200, queue.retry");
 
     daemon.call("queue.pause", json!({})).unwrap();
     let id = daemon.send(TO, &format!("look: {}", web.url("/down")));
     events.wait("the link to be looked at", |event| message_is(event, &id, "queued"));
-    stage.during(&daemon, CauseKind::LinkDoubtful, "the page answers 500", &[&id]);
+    stage.during(&daemon, ConditionKind::LinkDoubtful, "the page answers 500", &[&id]);
     daemon.call("queue.resume", json!({})).unwrap();
     events.wait_until_sent(&[id]);
-    stage.after(&daemon, CauseKind::LinkDoubtful, "the message has left all the same");
+    stage.after(&daemon, ConditionKind::LinkDoubtful, "the message has left all the same");
     stage.end();
 }
 
-pub(super) const SERVER: &[CauseKind] = &[CauseKind::ReachoutTimelock, CauseKind::RateLimited];
+pub(super) const SERVER: &[ConditionKind] =
+    &[ConditionKind::ReachoutTimelock, ConditionKind::RateLimited];
 
 #[test]
 fn a_server_that_refuses_new_contacts_and_one_that_wants_less() {
@@ -170,21 +176,21 @@ fn a_server_that_refuses_new_contacts_and_one_that_wants_less() {
     lab.sim.call("server.timelock", json!({ "active": true, "ends_in_s": 3600 }));
     events.wait("the timelock", |event| event["status"]["session"]["timelock_until"].is_string());
     let id = daemon.send("+15550112", "to somebody new");
-    stage.during(&daemon, CauseKind::ReachoutTimelock, "server.timelock active", &[&id]);
+    stage.during(&daemon, ConditionKind::ReachoutTimelock, "server.timelock active", &[&id]);
     lab.sim.call("server.timelock", json!({ "active": false }));
     events.wait_until_sent(&[id]);
-    stage.after(&daemon, CauseKind::ReachoutTimelock, "server.timelock lifted");
+    stage.after(&daemon, ConditionKind::ReachoutTimelock, "server.timelock lifted");
 
     lab.sim.call("server.set", json!({ "ack_error": { "code": 429, "times": 1 } }));
     let id = daemon.send(TO, "too many");
     events.wait("the slow-down", |event| event["status"]["pacing"]["slowed_until"].is_string());
-    stage.during(&daemon, CauseKind::RateLimited, "server.set ack_error 429", &[&id]);
+    stage.during(&daemon, ConditionKind::RateLimited, "server.set ack_error 429", &[&id]);
     events.wait_until_sent(&[id]);
-    stage.after(&daemon, CauseKind::RateLimited, "six seconds later");
+    stage.after(&daemon, ConditionKind::RateLimited, "six seconds later");
     stage.end();
 }
 
-pub(super) const PACE: &[CauseKind] = &[CauseKind::Pacing];
+pub(super) const PACE: &[ConditionKind] = &[ConditionKind::Pacing];
 
 #[test]
 fn more_messages_than_may_leave_now() {
@@ -195,8 +201,13 @@ fn more_messages_than_may_leave_now() {
     let mut stage = Stage::set(PACE, &daemon);
     let ids = ["one", "two", "three", "four"].map(|text| daemon.send(TO, text));
     events.wait_until_sent(&ids[..2]);
-    stage.during(&daemon, CauseKind::Pacing, "four messages, two may leave", &[&ids[2], &ids[3]]);
+    stage.during(
+        &daemon,
+        ConditionKind::Pacing,
+        "four messages, two may leave",
+        &[&ids[2], &ids[3]],
+    );
     events.wait_until_sent(&ids[2..]);
-    stage.after(&daemon, CauseKind::Pacing, "the window has passed");
+    stage.after(&daemon, ConditionKind::Pacing, "the window has passed");
     stage.end();
 }

@@ -7,13 +7,13 @@ mod session;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use tetherd_api::CauseKind;
+use tetherd_api::ConditionKind;
 
 use crate::support::{Daemon, Lab};
 
 /// What is said of a cause while it holds.
 struct Told {
-    kind: CauseKind,
+    kind: ConditionKind,
     /// Part of its evidence.
     evidence: &'static str,
     /// Part of what happens by itself.
@@ -24,7 +24,7 @@ struct Told {
 }
 
 const fn told(
-    kind: CauseKind,
+    kind: ConditionKind,
     evidence: &'static str,
     by_itself: &'static str,
     at: bool,
@@ -37,157 +37,169 @@ const NOBODY: &str = "they block no other message";
 
 const TOLD: &[Told] = &[
     told(
-        CauseKind::StoreTrouble,
+        ConditionKind::StoreTrouble,
         "found when the store was opened",
         "The rest goes on",
         false,
         Some("journalctl -u tetherd -g 'set aside'"),
     ),
     told(
-        CauseKind::NotPaired,
+        ConditionKind::NotPaired,
         "no account's keys",
         "until a phone is paired",
         false,
         Some("tetherctl pair"),
     ),
     told(
-        CauseKind::LoggedOut,
+        ConditionKind::LoggedOut,
         "the server said so",
         "until a phone is paired again",
         false,
         Some("tetherctl pair"),
     ),
-    told(CauseKind::Banned, "(code 101)", "connects when the ban ends", true, None),
+    told(ConditionKind::Banned, "(code 101)", "connects when the ban ends", true, None),
     told(
-        CauseKind::ClientOutdated,
+        ConditionKind::ClientOutdated,
         "(code 405)",
         "install a newer tetherd",
         false,
         Some("systemctl restart tetherd"),
     ),
     told(
-        CauseKind::OtherSession,
+        ConditionKind::OtherSession,
         "it happened once in the last hour",
         "does not fight",
         false,
         Some("tetherctl takeover"),
     ),
     told(
-        CauseKind::Disconnected,
+        ConditionKind::Disconnected,
         "tries in a row failed",
         "The daemon tries again",
         true,
         Some("tetherctl reconnect"),
     ),
     told(
-        CauseKind::PhoneOffline,
+        ConditionKind::PhoneOffline,
         "it was asked and has not answered yet",
         "keeps asking",
         true,
         Some("tetherctl status"),
     ),
-    told(CauseKind::PhoneSilent, "last sign of life: ", "leave all the same", true, None),
+    told(ConditionKind::PhoneSilent, "last sign of life: ", "leave all the same", true, None),
     told(
-        CauseKind::BatteryCritical,
+        ConditionKind::BatteryCritical,
         "4 %, not charging, reported by test",
-        "Once it charges",
+        "Once a report says that it charges",
         false,
         Some("tetherctl heartbeat --charging"),
     ),
     told(
-        CauseKind::BatteryLow,
+        ConditionKind::BatteryLow,
         "12 %, not charging, reported by test",
         "leave all the same",
         false,
         Some("tetherctl heartbeat --charging"),
     ),
     told(
-        CauseKind::Paused,
+        ConditionKind::Paused,
         "somebody paused it",
         "until somebody resumes it",
         false,
         Some("tetherctl resume"),
     ),
     told(
-        CauseKind::StaleBacklog,
+        ConditionKind::StaleBacklog,
         "longer than queue.confirm_after",
         "until somebody releases",
         false,
         Some("tetherctl release"),
     ),
     told(
-        CauseKind::ReachoutTimelock,
+        ConditionKind::ReachoutTimelock,
         "the server named its end",
         "the others leave when it ends",
         true,
         None,
     ),
-    told(CauseKind::RateLimited, "code 429", "after a longer pause", true, None),
+    told(ConditionKind::RateLimited, "code 429", "After a longer pause", true, None),
     told(
-        CauseKind::NotOnNetwork,
-        "it was set aside",
+        ConditionKind::NotOnNetwork,
+        "it was parked",
         NOBODY,
         false,
         Some("tetherctl clear --reason not_on_network"),
     ),
-    told(CauseKind::NumberUnchecked, "the network is being asked", "The daemon asks", false, None),
     told(
-        CauseKind::LinkBroken,
+        ConditionKind::NumberUnchecked,
+        "the network is being asked",
+        "The daemon asks",
+        false,
+        None,
+    ),
+    told(
+        ConditionKind::LinkBroken,
         "code 410",
         NOBODY,
         false,
         Some("tetherctl retry --reason link_broken"),
     ),
-    told(CauseKind::LinkDoubtful, "code 500", "They leave all the same", false, None),
+    told(ConditionKind::LinkDoubtful, "code 500", "They leave all the same", false, None),
     told(
-        CauseKind::FileTrouble,
-        "it was set aside",
+        ConditionKind::FileTrouble,
+        "it was parked",
         NOBODY,
         false,
         Some("tetherctl clear --reason too_large"),
     ),
-    told(CauseKind::FileUnderway, "the first began to wait", "go on by themselves", false, None),
     told(
-        CauseKind::Refused,
+        ConditionKind::FileUnderway,
+        "the first began to wait",
+        "go on by themselves",
+        false,
+        None,
+    ),
+    told(
+        ConditionKind::Refused,
         "code 488, 1 in all",
         NOBODY,
         false,
         Some("tetherctl retry --reason refused"),
     ),
     told(
-        CauseKind::NotSendable,
-        "it was set aside",
+        ConditionKind::NotSendable,
+        "it was parked",
         NOBODY,
         false,
         Some("tetherctl clear --reason not_sendable"),
     ),
     told(
-        CauseKind::NoAnswer,
+        ConditionKind::NoAnswer,
         "without an answer",
         "sent again under its id",
         false,
         Some("tetherctl reconnect"),
     ),
-    told(CauseKind::NotBefore, "accepted with its time", "is due", true, None),
+    told(ConditionKind::NotBefore, "accepted with its time", "is due", true, None),
     told(
-        CauseKind::ClockJumped,
+        ConditionKind::ClockJumped,
         "wall clock and monotonic clock disagree",
         "The pace does not depend on it",
         false,
         Some("timedatectl"),
     ),
     told(
-        CauseKind::ShuttingDown,
+        ConditionKind::ShuttingDown,
         "told to end",
         "after its next start",
         false,
         Some("systemctl start tetherd"),
     ),
-    told(CauseKind::Pacing, "left in the last window", "will have left", true, None),
+    told(ConditionKind::Pacing, "left in the last window", "The last of them leaves", true, None),
 ];
 
 /// Which test shows which causes; each sees to it that it does.
-const SCENES: &[&[CauseKind]] = &[
+const SCENES: &[&[ConditionKind]] = &[
     session::PAIRING,
     session::BAN,
     session::LINE,
@@ -205,9 +217,9 @@ const SCENES: &[&[CauseKind]] = &[
 
 #[test]
 fn every_cause_is_shown() {
-    let mut all: Vec<CauseKind> = SCENES.concat();
+    let mut all: Vec<ConditionKind> = SCENES.concat();
     all.sort();
-    assert_eq!(all, CauseKind::ALL);
+    assert_eq!(all, ConditionKind::ALL);
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -219,13 +231,13 @@ enum Seen {
 
 /// A test's causes, and how far each has got.
 struct Stage {
-    seen: BTreeMap<CauseKind, Seen>,
+    seen: BTreeMap<ConditionKind, Seen>,
 }
 
 impl Stage {
     /// None of the causes holds yet.
     #[track_caller]
-    fn set(kinds: &[CauseKind], daemon: &Daemon) -> Stage {
+    fn set(kinds: &[ConditionKind], daemon: &Daemon) -> Stage {
         for kind in kinds {
             quiet(daemon, *kind, "before");
         }
@@ -234,14 +246,14 @@ impl Stage {
 
     /// The simulator, or a person, did this: the cause holds, and touches these.
     #[track_caller]
-    fn during(&mut self, daemon: &Daemon, kind: CauseKind, done: &str, ids: &[&String]) {
+    fn during(&mut self, daemon: &Daemon, kind: ConditionKind, done: &str, ids: &[&String]) {
         assert_eq!(self.seen.insert(kind, Seen::During), Some(Seen::Before), "{kind:?}");
         holds(daemon, kind, done, ids);
     }
 
     /// And after this it does not any more.
     #[track_caller]
-    fn after(&mut self, daemon: &Daemon, kind: CauseKind, done: &str) {
+    fn after(&mut self, daemon: &Daemon, kind: ConditionKind, done: &str) {
         assert_eq!(self.seen.insert(kind, Seen::After), Some(Seen::During), "{kind:?}");
         quiet(daemon, kind, done);
     }
@@ -257,13 +269,13 @@ fn explain(daemon: &Daemon) -> Value {
     daemon.call("explain", json!({})).unwrap()
 }
 
-fn cause(explained: &Value, kind: CauseKind) -> Value {
-    let causes = explained["causes"].as_array().unwrap();
+fn cause(explained: &Value, kind: ConditionKind) -> Value {
+    let causes = explained["conditions"].as_array().unwrap();
     causes.iter().find(|cause| cause["kind"] == kind.name()).unwrap().clone()
 }
 
 /// The lines of `why` about one cause; none: it does not name it.
-fn lines(why: &str, kind: CauseKind) -> Option<String> {
+fn lines(why: &str, kind: ConditionKind) -> Option<String> {
     let begin = format!("  {}", kind.name());
     let mut lines = why.lines().skip_while(|line| {
         line.strip_prefix(&begin).is_none_or(|rest| !rest.starts_with([',', ':']))
@@ -275,7 +287,7 @@ fn lines(why: &str, kind: CauseKind) -> Option<String> {
 }
 
 #[track_caller]
-fn quiet(daemon: &Daemon, kind: CauseKind, done: &str) {
+fn quiet(daemon: &Daemon, kind: ConditionKind, done: &str) {
     let explained = explain(daemon);
     let cause = cause(&explained, kind);
     assert_eq!(cause["active"], false, "{done}: {cause}");
@@ -286,7 +298,7 @@ fn quiet(daemon: &Daemon, kind: CauseKind, done: &str) {
 }
 
 #[track_caller]
-fn holds(daemon: &Daemon, kind: CauseKind, done: &str, ids: &[&String]) {
+fn holds(daemon: &Daemon, kind: ConditionKind, done: &str, ids: &[&String]) {
     let told = TOLD.iter().find(|told| told.kind == kind).unwrap();
     let explained = explain(daemon);
     let why = daemon.ctl().args(&["why"]).ok();
@@ -317,7 +329,7 @@ fn holds(daemon: &Daemon, kind: CauseKind, done: &str, ids: &[&String]) {
 /// Runs the command that a cause's remedy is, as it is printed; where it asks, the answer
 /// is yes.
 #[track_caller]
-fn run_remedy(daemon: &Daemon, kind: CauseKind) {
+fn run_remedy(daemon: &Daemon, kind: ConditionKind) {
     let cause = cause(&explain(daemon), kind);
     let remedy = cause["remedy"].as_str().unwrap().to_owned();
     let mut args: Vec<&str> = remedy.split(' ').collect();
@@ -335,11 +347,11 @@ fn a_quiet_system_says_that_nothing_is_wrong_and_when_the_next_message_leaves() 
     let daemon = lab.paired_with("[pacing]\nmessages = 1\nwindow = \"60s\"\n");
     let explained = explain(&daemon);
     let active = |explained: &Value| -> Vec<Value> {
-        let causes = explained["causes"].as_array().unwrap().iter();
+        let causes = explained["conditions"].as_array().unwrap().iter();
         causes.filter(|cause| cause["active"] == true).cloned().collect()
     };
     assert_eq!(active(&explained), [Value::Null; 0]);
-    assert_eq!(explained["causes"].as_array().unwrap().len(), CauseKind::ALL.len());
+    assert_eq!(explained["conditions"].as_array().unwrap().len(), ConditionKind::ALL.len());
     let why = daemon.ctl().args(&["why"]).ok();
     assert!(why.starts_with("Nothing is wrong"), "{why}");
     let mut events = daemon.events();

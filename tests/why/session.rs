@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tetherd::store::{Batch, Store};
-use tetherd_api::CauseKind;
+use tetherd_api::ConditionKind;
 
 use super::{Stage, cause, explain, run_remedy};
 use crate::support::{DEADLINE, Daemon, Lab, message_is, session_is};
@@ -10,7 +10,7 @@ use crate::support::{DEADLINE, Daemon, Lab, message_is, session_is};
 const TO: &str = "+15550111";
 const FAST: &str = "[pacing]\nmessages = 60\nwindow = \"1s\"\n";
 
-pub(super) const PAIRING: &[CauseKind] = &[CauseKind::NotPaired, CauseKind::LoggedOut];
+pub(super) const PAIRING: &[ConditionKind] = &[ConditionKind::NotPaired, ConditionKind::LoggedOut];
 
 #[test]
 fn without_a_phone_and_unlinked_from_it() {
@@ -23,22 +23,22 @@ fn without_a_phone_and_unlinked_from_it() {
     daemon.call("session.logout", json!({})).unwrap();
     events.wait("the end of the session", |event| session_is(event, "not_paired"));
     let id = daemon.send(TO, "waits for a phone");
-    stage.during(&daemon, CauseKind::NotPaired, "session.logout", &[&id]);
+    stage.during(&daemon, ConditionKind::NotPaired, "session.logout", &[&id]);
     lab.pair(&daemon);
-    stage.after(&daemon, CauseKind::NotPaired, "phone.scan");
+    stage.after(&daemon, ConditionKind::NotPaired, "phone.scan");
     events.wait_until_sent(&[id]);
 
     lab.sim.call("phone.unlink", json!({}));
     events.wait("the logout", |event| session_is(event, "logged_out"));
     let id = daemon.send(TO, "waits for a phone again");
-    stage.during(&daemon, CauseKind::LoggedOut, "phone.unlink", &[&id]);
+    stage.during(&daemon, ConditionKind::LoggedOut, "phone.unlink", &[&id]);
     lab.pair(&daemon);
-    stage.after(&daemon, CauseKind::LoggedOut, "phone.scan");
+    stage.after(&daemon, ConditionKind::LoggedOut, "phone.scan");
     events.wait_until_sent(&[id]);
     stage.end();
 }
 
-pub(super) const BAN: &[CauseKind] = &[CauseKind::Banned, CauseKind::StaleBacklog];
+pub(super) const BAN: &[ConditionKind] = &[ConditionKind::Banned, ConditionKind::StaleBacklog];
 
 #[test]
 fn banned_for_a_time_and_then_a_backlog_that_wants_a_word() {
@@ -52,22 +52,22 @@ fn banned_for_a_time_and_then_a_backlog_that_wants_a_word() {
     lab.sim.call("server.disconnect", json!({}));
     events.wait("the ban", |event| session_is(event, "banned"));
     let id = daemon.send(TO, "may be out of date");
-    stage.during(&daemon, CauseKind::Banned, "server.fail_login 402, expire 8", &[&id]);
+    stage.during(&daemon, ConditionKind::Banned, "server.fail_login 402, expire 8", &[&id]);
     events.wait("the ban to end", |event| session_is(event, "connected"));
-    stage.after(&daemon, CauseKind::Banned, "eight seconds later");
+    stage.after(&daemon, ConditionKind::Banned, "eight seconds later");
 
-    stage.during(&daemon, CauseKind::StaleBacklog, "connected after a long hold", &[&id]);
-    run_remedy(&daemon, CauseKind::StaleBacklog);
+    stage.during(&daemon, ConditionKind::StaleBacklog, "connected after a long hold", &[&id]);
+    run_remedy(&daemon, ConditionKind::StaleBacklog);
     events.wait_until_sent(&[id]);
-    stage.after(&daemon, CauseKind::StaleBacklog, "queue.release");
+    stage.after(&daemon, ConditionKind::StaleBacklog, "queue.release");
     stage.end();
 }
 
-pub(super) const LINE: &[CauseKind] = &[
-    CauseKind::Disconnected,
-    CauseKind::OtherSession,
-    CauseKind::Paused,
-    CauseKind::ClientOutdated,
+pub(super) const LINE: &[ConditionKind] = &[
+    ConditionKind::Disconnected,
+    ConditionKind::OtherSession,
+    ConditionKind::Paused,
+    ConditionKind::ClientOutdated,
 ];
 
 #[test]
@@ -86,41 +86,41 @@ fn no_connection_another_session_a_pause_and_an_old_client() {
         at.is_some_and(|at| at.as_millisecond() > jiff::Timestamp::now().as_millisecond() + 2_000)
     });
     let id = daemon.send(TO, "waits for a connection");
-    stage.during(&daemon, CauseKind::Disconnected, "server.fail_login 503", &[&id]);
+    stage.during(&daemon, ConditionKind::Disconnected, "server.fail_login 503", &[&id]);
     lab.sim.call("server.fail_login", json!({ "reason": 503, "times": 0 }));
-    run_remedy(&daemon, CauseKind::Disconnected);
+    run_remedy(&daemon, ConditionKind::Disconnected);
     events.wait_until_sent(&[id]);
-    stage.after(&daemon, CauseKind::Disconnected, "logins succeed again");
+    stage.after(&daemon, ConditionKind::Disconnected, "logins succeed again");
 
     lab.sim.call("server.replace_session", json!({}));
     events.wait("the takeover", |event| session_is(event, "replaced"));
     let id = daemon.send(TO, "waits for the session");
-    stage.during(&daemon, CauseKind::OtherSession, "server.replace_session", &[&id]);
-    run_remedy(&daemon, CauseKind::OtherSession);
+    stage.during(&daemon, ConditionKind::OtherSession, "server.replace_session", &[&id]);
+    run_remedy(&daemon, ConditionKind::OtherSession);
     events.wait_until_sent(&[id]);
-    stage.after(&daemon, CauseKind::OtherSession, "session.takeover");
+    stage.after(&daemon, ConditionKind::OtherSession, "session.takeover");
 
     daemon.call("queue.pause", json!({})).unwrap();
     let id = daemon.send(TO, "waits for its end");
-    stage.during(&daemon, CauseKind::Paused, "queue.pause", &[&id]);
-    run_remedy(&daemon, CauseKind::Paused);
+    stage.during(&daemon, ConditionKind::Paused, "queue.pause", &[&id]);
+    run_remedy(&daemon, ConditionKind::Paused);
     events.wait_until_sent(&[id]);
-    stage.after(&daemon, CauseKind::Paused, "queue.resume");
+    stage.after(&daemon, ConditionKind::Paused, "queue.resume");
 
     lab.sim.call("server.fail_login", json!({ "reason": 405 }));
     lab.sim.call("server.disconnect", json!({}));
     events.wait("the refusal", |event| session_is(event, "outdated"));
     let id = daemon.send(TO, "waits for a newer client");
-    stage.during(&daemon, CauseKind::ClientOutdated, "server.fail_login 405", &[&id]);
+    stage.during(&daemon, ConditionKind::ClientOutdated, "server.fail_login 405", &[&id]);
     assert!(daemon.stop().success());
     let daemon = lab.daemon(FAST);
     daemon.events().wait_until_left(&daemon, &[id]);
-    stage.after(&daemon, CauseKind::ClientOutdated, "a restart, and it is taken");
+    stage.after(&daemon, ConditionKind::ClientOutdated, "a restart, and it is taken");
     stage.end();
 }
 
-pub(super) const PHONE: &[CauseKind] =
-    &[CauseKind::BatteryLow, CauseKind::BatteryCritical, CauseKind::PhoneOffline];
+pub(super) const PHONE: &[ConditionKind] =
+    &[ConditionKind::BatteryLow, ConditionKind::BatteryCritical, ConditionKind::PhoneOffline];
 
 fn phone_is(event: &Value, state: &str) -> bool {
     event["event"] == "status" && event["status"]["phone"]["state"] == state
@@ -140,13 +140,13 @@ fn a_battery_that_runs_empty_and_a_phone_that_is_off() {
     };
 
     report("12");
-    stage.during(&daemon, CauseKind::BatteryLow, "heartbeat: 12 %", &[]);
+    stage.during(&daemon, ConditionKind::BatteryLow, "heartbeat: 12 %", &[]);
     report("4");
-    stage.after(&daemon, CauseKind::BatteryLow, "heartbeat: 4 %");
+    stage.after(&daemon, ConditionKind::BatteryLow, "heartbeat: 4 %");
     let id = daemon.send(TO, "waits for the charger");
-    stage.during(&daemon, CauseKind::BatteryCritical, "heartbeat: 4 %", &[&id]);
-    run_remedy(&daemon, CauseKind::BatteryCritical);
-    stage.after(&daemon, CauseKind::BatteryCritical, "heartbeat: it charges");
+    stage.during(&daemon, ConditionKind::BatteryCritical, "heartbeat: 4 %", &[&id]);
+    run_remedy(&daemon, ConditionKind::BatteryCritical);
+    stage.after(&daemon, ConditionKind::BatteryCritical, "heartbeat: it charges");
     events.wait_until_sent(&[id]);
 
     lab.sim.call("phone.set", json!({ "online": false }));
@@ -154,14 +154,14 @@ fn a_battery_that_runs_empty_and_a_phone_that_is_off() {
     events.wait_until_sent(&[first]);
     events.wait("the phone to be missed", |event| phone_is(event, "offline"));
     let id = daemon.send(TO, "waits for the phone");
-    stage.during(&daemon, CauseKind::PhoneOffline, "phone.set offline", &[&id]);
+    stage.during(&daemon, ConditionKind::PhoneOffline, "phone.set offline", &[&id]);
     lab.sim.call("phone.set", json!({ "online": true }));
     events.wait_until_sent(&[id]);
-    stage.after(&daemon, CauseKind::PhoneOffline, "phone.set online");
+    stage.after(&daemon, ConditionKind::PhoneOffline, "phone.set online");
     stage.end();
 }
 
-pub(super) const SILENCE: &[CauseKind] = &[CauseKind::PhoneSilent];
+pub(super) const SILENCE: &[ConditionKind] = &[ConditionKind::PhoneSilent];
 
 #[test]
 fn a_phone_that_was_not_heard_of() {
@@ -173,14 +173,19 @@ fn a_phone_that_was_not_heard_of() {
     events.wait("the phone's receipt", |event| phone_is(event, "online"));
     let mut stage = Stage::set(SILENCE, &daemon);
     events.wait("silence", |event| phone_is(event, "silent"));
-    stage.during(&daemon, CauseKind::PhoneSilent, "the phone says nothing for six seconds", &[]);
+    stage.during(
+        &daemon,
+        ConditionKind::PhoneSilent,
+        "the phone says nothing for six seconds",
+        &[],
+    );
     lab.sim.call("phone.send", json!({ "to": TO, "text": "typed on the phone" }));
     events.wait("the phone's message", |event| phone_is(event, "online"));
-    stage.after(&daemon, CauseKind::PhoneSilent, "phone.send");
+    stage.after(&daemon, ConditionKind::PhoneSilent, "phone.send");
     stage.end();
 }
 
-pub(super) const STORE: &[CauseKind] = &[CauseKind::StoreTrouble];
+pub(super) const STORE: &[ConditionKind] = &[ConditionKind::StoreTrouble];
 
 #[test]
 fn a_record_that_does_not_read() {
@@ -197,13 +202,13 @@ fn a_record_that_does_not_read() {
     runtime.block_on(store.commit(batch)).unwrap();
     store.close();
     let mut daemon = lab.daemon("");
-    stage.during(&daemon, CauseKind::StoreTrouble, "a record was overwritten", &[]);
+    stage.during(&daemon, ConditionKind::StoreTrouble, "a record was overwritten", &[]);
     assert!(daemon.stop().success());
-    stage.after(&lab.daemon(""), CauseKind::StoreTrouble, "another start");
+    stage.after(&lab.daemon(""), ConditionKind::StoreTrouble, "another start");
     stage.end();
 }
 
-pub(super) const CLOCK: &[CauseKind] = &[CauseKind::ClockJumped];
+pub(super) const CLOCK: &[ConditionKind] = &[ConditionKind::ClockJumped];
 
 #[test]
 fn a_clock_that_is_set_back() {
@@ -215,15 +220,15 @@ fn a_clock_that_is_set_back() {
     std::fs::write(&offset, "-7200000").unwrap();
     // It notices when it next has something to do.
     daemon.call("queue.resume", json!({})).unwrap();
-    stage.during(&daemon, CauseKind::ClockJumped, "the clock was set back by two hours", &[]);
-    let told = cause(&explain(&daemon), CauseKind::ClockJumped);
+    stage.during(&daemon, ConditionKind::ClockJumped, "the clock was set back by two hours", &[]);
+    let told = cause(&explain(&daemon), ConditionKind::ClockJumped);
     assert!(told["why"].as_str().unwrap().contains("went back by 7"), "{told}");
     assert!(daemon.stop().success());
-    stage.after(&lab.daemon(""), CauseKind::ClockJumped, "another start");
+    stage.after(&lab.daemon(""), ConditionKind::ClockJumped, "another start");
     stage.end();
 }
 
-pub(super) const END: &[CauseKind] = &[CauseKind::ShuttingDown];
+pub(super) const END: &[ConditionKind] = &[ConditionKind::ShuttingDown];
 
 #[test]
 fn a_daemon_that_goes_down() {
@@ -245,16 +250,16 @@ fn a_daemon_that_goes_down() {
     let second = daemon.send(TO, "behind it");
     daemon.signal(nix::sys::signal::Signal::SIGTERM);
     let started = std::time::Instant::now();
-    while cause(&explain(&daemon), CauseKind::ShuttingDown)["active"] == false {
+    while cause(&explain(&daemon), ConditionKind::ShuttingDown)["active"] == false {
         assert!(started.elapsed() < DEADLINE);
         std::thread::yield_now();
     }
-    stage.during(&daemon, CauseKind::ShuttingDown, "SIGTERM", &[&second]);
+    stage.during(&daemon, ConditionKind::ShuttingDown, "SIGTERM", &[&second]);
     // Told again, it does not wait for what is in flight.
     assert!(daemon.stop().success());
     lab.sim.call("server.set", json!({ "lose_messages": false }));
     let daemon = lab.daemon(FAST);
     daemon.events().wait_until_left(&daemon, &[first, second]);
-    stage.after(&daemon, CauseKind::ShuttingDown, "its next start");
+    stage.after(&daemon, ConditionKind::ShuttingDown, "its next start");
     stage.end();
 }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::call::{Params, decode_params, find_method};
 use crate::{
-    BatteryLevel, CancelParams, CauseKind, CheckParams, ClearParams, ContactCard, ErrorKind, Event,
-    EventFrame, FileParams, Filter, Gap, GetParams, HeartbeatParams, HoldKind, InboxFileParams,
+    BatteryLevel, CancelParams, CheckParams, ClearParams, ConditionKind, ContactCard, ErrorKind,
+    Event, EventFrame, FileParams, Filter, Gap, GetParams, HeartbeatParams, Holds, InboxFileParams,
     InboxListParams, Kind, LinkPreview, ListParams, Location, MessageId, Method, NoParams, PairEnd,
     PairParams, PhoneState, Presence, Priority, ReasonKind, RestoreParams, RetryParams, SendParams,
     SessionState, State, SubscribeParams, Tier, Time,
@@ -94,11 +94,11 @@ fn names_are_what_serde_writes() {
     for reason in ReasonKind::ALL {
         assert_eq!(json!(reason), reason.name());
     }
-    for hold in HoldKind::ALL {
+    for hold in Holds::ALL {
         assert_eq!(json!(hold), hold.name());
     }
-    for cause in CauseKind::ALL {
-        assert_eq!(json!(cause), cause.name());
+    for kind in ConditionKind::ALL {
+        assert_eq!(json!(kind), kind.name());
     }
     for kind in Kind::ALL {
         assert_eq!(json!(kind), kind.name());

@@ -17,7 +17,7 @@ fn status(queued: usize) -> Event {
             "parked": 0, "history": 0, "paused": false,
         },
         "pacing": { "limit": 5, "window_ms": 120_000, "spent": 0 },
-        "holds": [],
+        "conditions": [],
     }))
     .unwrap();
     Event::Status { status: Box::new(status) }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::action::{ActionBuffer, Change, SessionCommand, Wake};
 use crate::event::Token;
+use crate::explain;
 use crate::ids::ChatId;
 use crate::time::{Now, Uptime};
 
@@ -213,7 +214,7 @@ impl Contacts {
             return Some("The daemon is going down.".to_owned());
         }
         if !self.around.can_send {
-            return Some(CheckFailureKind::NotConnected.sentence());
+            return Some(explain::check_failure_sentence(CheckFailureKind::NotConnected));
         }
         if caller.open().is_empty() {
             return Some(String::new());
@@ -221,12 +222,12 @@ impl Contacts {
         let last = self.lookup.trouble().map(|trouble| trouble.kind);
         if caller.until <= self.now.mono_ms {
             let busy = "Other checks were ahead of it; ask again.";
-            return Some(last.map_or_else(|| busy.to_owned(), CheckFailureKind::sentence));
+            return Some(last.map_or_else(|| busy.to_owned(), explain::check_failure_sentence));
         }
         // Nothing is asked before the caller gives up.
         last.filter(|_| self.lookup.query().is_none())
             .filter(|_| self.lookup.rests_until() >= caller.until)
-            .map(CheckFailureKind::sentence)
+            .map(explain::check_failure_sentence)
     }
 
     /// When something here changes by time alone, or the network is to be asked, monotonic.

@@ -115,27 +115,3 @@ impl From<CheckFailureKind> for CheckFailure {
         CheckFailure { kind, retry_after_ms: None }
     }
 }
-
-impl CheckFailureKind {
-    /// For people.
-    pub fn sentence(self) -> String {
-        match self {
-            CheckFailureKind::Refused(Some(code)) => {
-                format!("The network answered the check with an error (code {code}).")
-            }
-            CheckFailureKind::Refused(None) => {
-                "The network answered the check with an error.".to_owned()
-            }
-            CheckFailureKind::RateLimited => {
-                "The network wants fewer checks for now (code 429).".to_owned()
-            }
-            CheckFailureKind::TimedOut => {
-                "The network did not answer the check in time.".to_owned()
-            }
-            CheckFailureKind::NotConnected => "There is no connection to WhatsApp.".to_owned(),
-            CheckFailureKind::NotUnderstood => {
-                "The network's answer to the check is not understood.".to_owned()
-            }
-        }
-    }
-}

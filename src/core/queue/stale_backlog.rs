@@ -3,10 +3,8 @@
 //! A pause is somebody's doing, and so is its end.
 
 use crate::Core;
-use crate::diagnosis::hold;
 use crate::time::Timestamp;
 use crate::time::{BootId, Now};
-use tetherd_api::{Hold, HoldKind};
 
 /// What is kept of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,24 +81,5 @@ impl Core {
         let released = Backlog { held, stale: None };
         self.out.facts |= self.backlog != released;
         self.backlog = released;
-    }
-
-    pub(crate) fn stale_hold(&self, holds: &mut Vec<Hold>) {
-        let Some(Stale { since, waited_ms }) = self.backlog.stale else { return };
-        let why = format!(
-            "what waits had waited for {} when it could have left, and wants to be confirmed; \
-             messages accepted since then wait behind it",
-            span(waited_ms)
-        );
-        let remedy = "tetherctl release";
-        holds.push(hold(HoldKind::StaleBacklog, since, None, &why, remedy));
-    }
-}
-
-fn span(ms: u64) -> String {
-    match (ms / 1_000, ms / 60_000, ms / 3_600_000) {
-        (seconds, 0, _) => format!("{seconds} s"),
-        (_, minutes, hours) if hours < 2 => format!("{minutes} min"),
-        (_, _, hours) => format!("{hours} h"),
     }
 }

@@ -63,11 +63,11 @@ impl Core {
 
     pub(crate) fn queue_full(&self, now: Now) -> Error {
         let taken = format!("The queue is full: all {} places are taken", self.config.capacity);
-        let holds = self.holds(now);
-        if let Some(hold) = holds.iter().find(|h| h.kind != api::HoldKind::Pacing) {
-            let full = Error::new(ErrorKind::QueueFull, format!("{taken}. {}", hold.why))
-                .remedy(hold.remedy.clone());
-            return match hold.until {
+        let stop: Vec<_> = self.stops(now).take(1).collect();
+        if let Some(stop) = self.words(&stop, now).pop() {
+            let full = Error::new(ErrorKind::QueueFull, format!("{taken}. {}", stop.why))
+                .remedy(stop.remedy.unwrap_or(stop.by_itself));
+            return match stop.until {
                 Some(until) => {
                     let left = until.0.saturating_sub(now.wall_ms);
                     full.retry_after_ms(u64::try_from(left).unwrap_or(0))

@@ -3,7 +3,7 @@ use super::world::World;
 use crate::CoreConfig;
 use crate::action::Wake;
 use crate::event::{Input, ReceiptKind, Request};
-use tetherd_api::{CauseKind, ErrorKind, Priority, ReasonKind, State};
+use tetherd_api::{ConditionKind, ErrorKind, Priority, ReasonKind, State};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -240,7 +240,7 @@ fn only_scheduled_messages_are_no_pacing_backlog() {
     world.send_in(0, HOUR_MS);
     world.input(Input::Tick);
     assert!(world.holds().is_empty());
-    let causes = world.core.explain(world.now).causes;
-    let early = causes.iter().find(|cause| cause.kind == CauseKind::NotBefore).unwrap();
+    let causes = world.core.explain(world.now).conditions;
+    let early = causes.iter().find(|cause| cause.kind == ConditionKind::NotBefore).unwrap();
     assert!(early.active, "{early:?}");
 }

@@ -3,7 +3,7 @@ use crate::CoreConfig;
 use crate::action::{Answer, Wake};
 use crate::event::{EndReason, Request, SessionEvent};
 use crate::facts::Facts;
-use tetherd_api::{ErrorKind, Event, HoldKind, PairEnd, PairOffer, SessionState};
+use tetherd_api::{ConditionKind, ErrorKind, Event, PairEnd, PairOffer, SessionState};
 
 fn unpaired() -> World {
     World::new(CoreConfig::default())
@@ -30,7 +30,7 @@ fn without_an_account_nothing_connects() {
     let world = unpaired();
     assert!(world.commands.is_empty());
     assert_eq!(world.core.poll_timeout(), None);
-    assert_eq!(world.holds(), [HoldKind::NotPaired]);
+    assert_eq!(world.holds(), [ConditionKind::NotPaired]);
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn a_conflict_is_never_fought_until_takeover() {
     let mut world = World::connected();
     world.send(0);
     world.end(EndReason::Replaced);
-    assert_eq!(world.holds(), [HoldKind::Conflict]);
+    assert_eq!(world.holds(), [ConditionKind::OtherSession]);
     world.pass(86_400_000);
     world.crash(true);
     world.pass(86_400_000);
@@ -186,18 +186,18 @@ fn a_logout_by_the_phone_holds_until_pairing() {
     world.end(EndReason::LoggedOut { code: Some(401) });
     world.crash(false);
     assert_eq!(world.run, Run::None);
-    assert_eq!(world.holds(), [HoldKind::LoggedOut]);
+    assert_eq!(world.holds(), [ConditionKind::LoggedOut]);
     assert_eq!(kind(world.ask(Request::Reconnect)), ErrorKind::WrongState);
     world.request(Request::Pair { phone: None });
     assert_eq!(world.commands[world.commands.len() - 2..], ["forget", "pair"]);
-    assert_eq!(world.holds(), [HoldKind::NotPaired]);
+    assert_eq!(world.holds(), [ConditionKind::NotPaired]);
 }
 
 #[test]
 fn a_ban_is_waited_out_even_across_a_restart() {
     let mut world = World::connected();
     world.end(EndReason::Banned { for_ms: 3_600_000, code: 101 });
-    assert_eq!(world.holds(), [HoldKind::Banned]);
+    assert_eq!(world.holds(), [ConditionKind::Banned]);
     world.pass(1_800_000);
     assert_eq!(kind(world.ask(Request::Reconnect)), ErrorKind::WrongState);
     world.crash(true);
@@ -224,9 +224,9 @@ fn a_ban_that_ends_at_once_is_no_reason_to_knock_without_pause() {
 #[test]
 fn replaced_logged_out_and_banned_outlive_a_restart() {
     for (reason, hold) in [
-        (EndReason::Replaced, HoldKind::Conflict),
-        (EndReason::LoggedOut { code: Some(401) }, HoldKind::LoggedOut),
-        (EndReason::Banned { for_ms: 3_600_000, code: 101 }, HoldKind::Banned),
+        (EndReason::Replaced, ConditionKind::OtherSession),
+        (EndReason::LoggedOut { code: Some(401) }, ConditionKind::LoggedOut),
+        (EndReason::Banned { for_ms: 3_600_000, code: 101 }, ConditionKind::Banned),
     ] {
         let mut world = World::connected();
         world.end(reason);
@@ -272,7 +272,7 @@ fn a_refused_version_holds_until_reconnect_or_restart() {
     let mut world = World::connected();
     world.end(EndReason::Outdated);
     world.pass(86_400_000);
-    assert_eq!((world.run, world.holds()), (Run::None, vec![HoldKind::ClientOutdated]));
+    assert_eq!((world.run, world.holds()), (Run::None, vec![ConditionKind::ClientOutdated]));
     assert!(world.ask(Request::Reconnect).is_ok());
     assert_eq!(world.run, Run::Connecting);
     world.end(EndReason::Outdated);
@@ -340,7 +340,7 @@ fn a_logout_without_a_connection_forgets_the_keys() {
     world.end(EndReason::Replaced);
     assert!(world.ask(Request::Logout).is_ok());
     assert_eq!(world.commands.last(), Some(&"forget"));
-    assert_eq!(world.holds(), [HoldKind::NotPaired]);
+    assert_eq!(world.holds(), [ConditionKind::NotPaired]);
     assert_eq!(kind(world.ask(Request::Logout)), ErrorKind::NotPaired);
 }
 

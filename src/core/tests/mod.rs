@@ -6,6 +6,7 @@ mod asking;
 mod belief;
 mod cancel;
 mod deadlines;
+mod explain;
 mod files;
 mod laws;
 mod link;

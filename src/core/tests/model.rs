@@ -534,5 +534,5 @@ fn comes_to_rest(world: &mut World) {
             return;
         }
     }
-    panic!("{} messages are stuck: {:?}", world.core.queue.taken(), world.status().holds);
+    panic!("{} messages are stuck: {:?}", world.core.queue.taken(), world.holds());
 }

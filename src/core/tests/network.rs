@@ -4,7 +4,7 @@ use super::world::{Run, World};
 use crate::action::Wake;
 use crate::event::{EndReason, NotSent, ReceiptKind, Request, SessionEvent, TimelockNotice};
 use crate::{CoreConfig, OnConflict, OnRateLimit};
-use tetherd_api::{CauseKind, HoldKind, MessageId, ReasonKind, SessionState, State};
+use tetherd_api::{ConditionKind, MessageId, ReasonKind, SessionState, State};
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
@@ -30,8 +30,8 @@ fn befriend(world: &mut World, chat: u32) {
     assert_eq!(world.state(id), State::Sent);
 }
 
-fn causes(world: &World) -> Vec<CauseKind> {
-    world.core.explain(world.now).causes.iter().filter(|c| c.active).map(|c| c.kind).collect()
+fn causes(world: &World) -> Vec<ConditionKind> {
+    world.core.explain(world.now).conditions.iter().filter(|c| c.active).map(|c| c.kind).collect()
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn replaced_ten_times_in_a_minute_makes_no_connection_of_its_own() {
 fn by_policy_the_session_is_taken_back_after_its_time_and_a_jitter() {
     let mut world = taking_over();
     world.end_with(EndReason::Replaced, MINUTE);
-    assert_eq!(world.holds(), [HoldKind::Conflict]);
+    assert_eq!(world.holds(), [ConditionKind::OtherSession]);
     let due = wall(&world, 11 * MINUTE);
     assert_eq!(world.status().session.takeover_at.map(|at| at.0), Some(due));
     assert_eq!(world.core.poll_timeout(), Some((world.now.mono_ms + 11 * MINUTE, Wake::Takeover)));
@@ -81,10 +81,10 @@ fn automatic_takeovers_are_used_up_whatever_came_of_them_and_a_restart_gives_non
     world.end(EndReason::Replaced);
     let allowed = first + HOUR;
     assert_eq!(world.core.poll_timeout(), Some((allowed, Wake::Takeover)));
-    let hold = world.status().holds[0].clone();
-    assert!(hold.why.contains("no more often is allowed"), "{}", hold.why);
-    assert!(hold.until.is_some());
-    assert!(causes(&world).contains(&CauseKind::OtherSession));
+    let hold = world.status().conditions[0].clone();
+    assert!(hold.by_itself.contains("No more takeovers by itself are allowed"), "{hold:?}");
+    assert!(hold.until.is_some() && hold.until == hold.by_itself_at);
+    assert!(causes(&world).contains(&ConditionKind::OtherSession));
     let left = allowed - world.now.mono_ms;
     world.crash(true);
     world.pass(left - 1);
@@ -145,7 +145,8 @@ fn a_timelock_keeps_new_contacts_back_and_lets_existing_chats_go_on() {
     assert_eq!([world.state(first), world.state(second)], [State::Queued, State::Queued]);
     let explanation = world.core.explain(world.now);
     assert!(explanation.summary.contains("2 messages to new contacts wait"));
-    let cause = explanation.causes.iter().find(|cause| cause.kind == CauseKind::ReachoutTimelock);
+    let cause =
+        explanation.conditions.iter().find(|cause| cause.kind == ConditionKind::ReachoutTimelock);
     assert_eq!(cause.unwrap().affected.ids, [first, second]);
     world.crash(true);
     world.connect();
@@ -292,7 +293,7 @@ fn several_answers_to_what_left_together_are_one_reason_to_slow_down() {
     }
     let until = wall(&world, 2 * MINUTE);
     assert_eq!(world.status().pacing.slowed_until.map(|at| at.0), Some(until));
-    assert!(causes(&world).contains(&CauseKind::RateLimited));
+    assert!(causes(&world).contains(&ConditionKind::RateLimited));
     world.pass(2 * MINUTE);
     for id in ids {
         assert_eq!(world.state(id), State::Sending);
@@ -327,7 +328,7 @@ fn a_message_that_is_always_answered_so_is_parked_in_the_end() {
     }
     world.ack_with(id, Some(429));
     assert_eq!(world.reason(id), (ReasonKind::Refused, Some(429)));
-    assert_eq!(world.core.situation(world.now).refusals[&429].0, 21);
+    assert_eq!(world.core.facts.network.refusals[0].count, 21);
 }
 
 #[test]
@@ -349,7 +350,7 @@ fn by_policy_the_queue_is_paused_when_the_server_asks_to_slow_down() {
     let id = world.send(0);
     world.ack_with(id, Some(429));
     world.pass(HOUR);
-    assert_eq!((world.state(id), world.holds()), (State::Queued, vec![HoldKind::Paused]));
+    assert_eq!((world.state(id), world.holds()), (State::Queued, vec![ConditionKind::Paused]));
     assert!(world.ask(Request::Resume).is_ok());
     assert_eq!(world.state(id), State::Sending);
 }
@@ -362,7 +363,8 @@ fn invariant_10_refusals_are_counted_by_code_within_a_bound() {
         world.ack_with(id, Some(code));
         world.idle(1);
     }
-    let counted = world.core.situation(world.now).refusals;
+    let refusals = &world.core.facts.network.refusals;
+    let counted: Vec<u32> = refusals.iter().map(|refusal| refusal.code).collect();
     assert_eq!(counted.len(), 16);
-    assert!(counted.contains_key(&519) && !counted.contains_key(&500));
+    assert!(counted.contains(&519) && !counted.contains(&500));
 }

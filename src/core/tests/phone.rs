@@ -5,7 +5,7 @@ use crate::event::{EndReason, ReceiptKind, Request, SessionEvent};
 use crate::phone::Heartbeat;
 use crate::phone::Sign;
 use crate::phone::{DAY_MS, PhoneConfig};
-use tetherd_api::{BatteryLevel, ErrorKind, HoldKind, PhoneState, State};
+use tetherd_api::{BatteryLevel, ConditionKind, ErrorKind, PhoneState, State};
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
@@ -47,7 +47,7 @@ fn battery(world: &World) -> BatteryLevel {
 fn while_the_phone_is_off_four_hundred_wait_and_then_take_eighty_windows_of_five() {
     let mut world = World::connected();
     go_offline(&mut world);
-    assert_eq!(world.holds(), [HoldKind::PhoneOffline]);
+    assert_eq!(world.holds(), [ConditionKind::PhoneOffline]);
     for chat in 0..400 {
         world.send(chat);
     }
@@ -76,7 +76,10 @@ fn offline_is_remembered_over_a_restart_and_ends_with_the_late_answer() {
         assert_eq!((after.state, after.since), (before.state, before.since));
         world.connect();
         let id = world.send(0);
-        assert_eq!((world.state(id), world.holds()), (State::Queued, vec![HoldKind::PhoneOffline]));
+        assert_eq!(
+            (world.state(id), world.holds()),
+            (State::Queued, vec![ConditionKind::PhoneOffline])
+        );
         world.phone_seen();
         assert_eq!((world.state(id), state(&world)), (State::Sending, PhoneState::Online));
         world.crash(new_boot);
@@ -179,7 +182,8 @@ fn the_limit_for_an_absent_phone_is_warned_of_from_the_tenth_day() {
     go_offline(&mut world);
     let unlinked = world.status().phone.unlinked_at.unwrap();
     let warning = |world: &World| {
-        world.status().phone.reasons.into_iter().find(|reason| reason.contains("unlinks"))
+        let mut reasons = world.status().phone.reasons.into_iter().map(|reason| reason.what);
+        reasons.find(|reason| reason.contains("unlinks"))
     };
     world.pass(9 * DAY_MS);
     assert_eq!(warning(&world), None);
@@ -198,11 +202,14 @@ fn a_critical_battery_holds_until_it_charges_over_a_restart() {
     let id = world.send(0);
     assert_eq!(
         (battery(&world), world.holds()),
-        (BatteryLevel::Critical, vec![HoldKind::BatteryLow])
+        (BatteryLevel::Critical, vec![ConditionKind::BatteryCritical])
     );
     world.crash(true);
     world.connect();
-    assert_eq!((world.state(id), world.holds()), (State::Queued, vec![HoldKind::BatteryLow]));
+    assert_eq!(
+        (world.state(id), world.holds()),
+        (State::Queued, vec![ConditionKind::BatteryCritical])
+    );
     report(&mut world, 5, true);
     assert_eq!((world.state(id), battery(&world)), (State::Sending, BatteryLevel::Ok));
 }
@@ -270,12 +277,15 @@ fn a_backlog_that_was_held_for_long_waits_for_a_word_over_a_restart() {
     let id = world.send(0);
     world.pass(HOUR);
     come_back(&mut world);
-    assert_eq!((world.state(id), world.holds()), (State::Queued, vec![HoldKind::StaleBacklog]));
+    assert_eq!(
+        (world.state(id), world.holds()),
+        (State::Queued, vec![ConditionKind::StaleBacklog])
+    );
     let later = world.send(1);
     world.crash(true);
     world.connect();
     world.phone_seen();
-    assert_eq!(world.holds(), [HoldKind::StaleBacklog]);
+    assert_eq!(world.holds(), [ConditionKind::StaleBacklog]);
     assert_eq!(world.state(later), State::Queued, "what comes later waits too");
     world.ask(Request::Release).unwrap();
     assert_eq!((world.state(id), world.state(later)), (State::Sending, State::Sending));

@@ -4,7 +4,7 @@ use super::world::{World, media};
 use crate::CoreConfig;
 use crate::event::{Request, SessionEvent};
 use crate::files::{Ticket, UploadFault};
-use tetherd_api::{CauseKind, MessageId, ReasonKind, State};
+use tetherd_api::{ConditionKind, MessageId, ReasonKind, State};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
@@ -233,7 +233,7 @@ fn explain_names_the_messages_that_wait_for_an_upload() {
     let ids: Vec<MessageId> = (1..=2).map(|chat| world.send_file(chat)).collect();
     world.upload_failed(ids[1], passing(503));
     let explained = world.core.explain(world.now);
-    let cause = explained.causes.iter().find(|cause| cause.kind == CauseKind::FileUnderway);
+    let cause = explained.conditions.iter().find(|cause| cause.kind == ConditionKind::FileUnderway);
     let cause = cause.unwrap();
     assert!(cause.active && cause.why.contains("2 messages wait for the upload"), "{cause:?}");
 }

@@ -1,7 +1,7 @@
 use super::world::World;
 use crate::CoreConfig;
 use crate::event::{EndReason, Request};
-use tetherd_api::{Event, State};
+use tetherd_api::{Event, Holds, State};
 
 fn summary(world: &World) -> String {
     world.core.explain(world.now).summary
@@ -34,7 +34,8 @@ fn explain_names_every_cause_and_the_remedy_of_each() {
     );
     let explanation = world.core.explain(world.now);
     assert_eq!(explanation.next_send_at, None);
-    let remedies: Vec<_> = explanation.holds.iter().map(|hold| hold.remedy.as_str()).collect();
+    let stops = explanation.conditions.iter().filter(|one| one.holds == Holds::All);
+    let remedies: Vec<_> = stops.map(|stop| stop.remedy.as_deref().unwrap()).collect();
     assert_eq!(remedies, ["tetherctl takeover", "tetherctl resume"]);
 }
 
@@ -79,7 +80,7 @@ fn invariant_9_no_sentence_names_a_number_or_a_text() {
         world.send(0);
         world.end(reason);
         spoken.push(format!("{:?}", world.core.explain(world.now)));
-        spoken.push(format!("{:?}", world.status().holds));
+        spoken.push(format!("{:?}", world.status().conditions));
         spoken.push(format!("{:?}", world.status().session.detail));
     }
     spoken.push(format!("{:?}", world.store.messages));

@@ -501,8 +501,10 @@ impl World {
         self.core.status(self.now)
     }
 
-    pub(super) fn holds(&self) -> Vec<api::HoldKind> {
-        self.status().holds.iter().map(|hold| hold.kind).collect()
+    /// What holds everything that waits.
+    pub(super) fn holds(&self) -> Vec<api::ConditionKind> {
+        let conditions = self.status().conditions.into_iter();
+        conditions.filter(|one| one.holds == api::Holds::All).map(|one| one.kind).collect()
     }
 
     pub(super) fn all(&self) -> Selection {

@@ -5,7 +5,9 @@ use crate::ctl::doctor::finding::{Finding, Severity, Topic};
 use crate::ctl::doctor::subject::Whose;
 use crate::version;
 use tetherd_api::exit::ExitCode;
-use tetherd_api::{Cause, CauseKind, Explanation, PROTOCOL_VERSION, SessionState, Status, Version};
+use tetherd_api::{
+    Condition, ConditionKind, Explanation, PROTOCOL_VERSION, SessionState, Status, Version,
+};
 
 /// What this program is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,35 +105,27 @@ pub(crate) fn judge_messages(contact: &Contact, whose: &Whose) -> Vec<Finding> {
 }
 
 fn connected(status: &Status) -> Option<Finding> {
-    // What else it may be is among the causes.
+    // What else it may be is among the conditions.
     (status.session.state == SessionState::Connected)
         .then(|| Topic::Messages.ok("session_connected", "The session is connected."))
 }
 
 fn held(explanation: &Explanation) -> Vec<Finding> {
     const ABOUT: Topic = Topic::Messages;
-    let active = explanation.causes.iter().filter(|cause| cause.active);
-    let mut findings: Vec<Finding> = active.map(one_cause).collect();
-    // A daemon that knows no causes tells its holds.
-    if explanation.causes.is_empty() {
-        findings.extend(
-            explanation.holds.iter().map(|hold| {
-                ABOUT.warning(hold.kind.name(), hold.why.clone()).remedy("tetherctl why")
-            }),
-        );
-    }
+    let active = explanation.conditions.iter().filter(|condition| condition.active);
+    let mut findings: Vec<Finding> = active.map(one_condition).collect();
     if findings.is_empty() {
         findings.push(ABOUT.ok("nothing_held", "Nothing holds messages back."));
     }
     findings
 }
 
-fn one_cause(cause: &Cause) -> Finding {
-    let finding = match severity(cause.kind) {
-        Severity::Ok => Topic::Messages.ok(cause.kind.name(), cause.why.clone()),
-        Severity::Note => Topic::Messages.note(cause.kind.name(), cause.why.clone()),
+fn one_condition(condition: &Condition) -> Finding {
+    let finding = match severity(condition.kind) {
+        Severity::Ok => Topic::Messages.ok(condition.kind.name(), condition.why.clone()),
+        Severity::Note => Topic::Messages.note(condition.kind.name(), condition.why.clone()),
         Severity::Warning | Severity::Failure => {
-            Topic::Messages.warning(cause.kind.name(), cause.why.clone())
+            Topic::Messages.warning(condition.kind.name(), condition.why.clone())
         }
     };
     finding.remedy("tetherctl why")
@@ -139,36 +133,36 @@ fn one_cause(cause: &Cause) -> Finding {
 
 /// What passes by itself is a note; what waits for somebody is a warning. None is a failure:
 /// the machine is well, and so is the program.
-fn severity(kind: CauseKind) -> Severity {
+fn severity(kind: ConditionKind) -> Severity {
     match kind {
-        CauseKind::StoreTrouble
-        | CauseKind::NotPaired
-        | CauseKind::LoggedOut
-        | CauseKind::Banned
-        | CauseKind::ClientOutdated
-        | CauseKind::OtherSession
-        | CauseKind::Disconnected
-        | CauseKind::PhoneOffline
-        | CauseKind::BatteryCritical
-        | CauseKind::Paused
-        | CauseKind::StaleBacklog
-        | CauseKind::ReachoutTimelock
-        | CauseKind::RateLimited
-        | CauseKind::ClockJumped => Severity::Warning,
-        CauseKind::PhoneSilent
-        | CauseKind::BatteryLow
-        | CauseKind::NotOnNetwork
-        | CauseKind::NumberUnchecked
-        | CauseKind::LinkBroken
-        | CauseKind::LinkDoubtful
-        | CauseKind::FileTrouble
-        | CauseKind::FileUnderway
-        | CauseKind::Refused
-        | CauseKind::NotSendable
-        | CauseKind::NoAnswer
-        | CauseKind::NotBefore
-        | CauseKind::ShuttingDown
-        | CauseKind::Pacing => Severity::Note,
+        ConditionKind::StoreTrouble
+        | ConditionKind::NotPaired
+        | ConditionKind::LoggedOut
+        | ConditionKind::Banned
+        | ConditionKind::ClientOutdated
+        | ConditionKind::OtherSession
+        | ConditionKind::Disconnected
+        | ConditionKind::PhoneOffline
+        | ConditionKind::BatteryCritical
+        | ConditionKind::Paused
+        | ConditionKind::StaleBacklog
+        | ConditionKind::ReachoutTimelock
+        | ConditionKind::RateLimited
+        | ConditionKind::ClockJumped => Severity::Warning,
+        ConditionKind::PhoneSilent
+        | ConditionKind::BatteryLow
+        | ConditionKind::NotOnNetwork
+        | ConditionKind::NumberUnchecked
+        | ConditionKind::LinkBroken
+        | ConditionKind::LinkDoubtful
+        | ConditionKind::FileTrouble
+        | ConditionKind::FileUnderway
+        | ConditionKind::Refused
+        | ConditionKind::NotSendable
+        | ConditionKind::NoAnswer
+        | ConditionKind::NotBefore
+        | ConditionKind::ShuttingDown
+        | ConditionKind::Pacing => Severity::Note,
     }
 }
 

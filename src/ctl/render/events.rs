@@ -1,7 +1,7 @@
 //! What happens, an event a line.
 
 use super::{Clock, brief, chat, clean, pair_end, session, state};
-use tetherd_api::{Event, EventFrame, Incoming, IncomingKind, Message, Status};
+use tetherd_api::{Event, EventFrame, Holds, Incoming, IncomingKind, Message, Status};
 
 /// One line of `events`.
 pub fn event(frame: &EventFrame, clock: &Clock) -> String {
@@ -24,7 +24,12 @@ pub fn event(frame: &EventFrame, clock: &Clock) -> String {
 }
 
 fn status_line(status: &Status, clock: &Clock) -> String {
-    let holds: Vec<&str> = status.holds.iter().map(|hold| hold.kind.name()).collect();
+    let holds: Vec<&str> = status
+        .conditions
+        .iter()
+        .filter(|condition| condition.holds == Holds::All)
+        .map(|condition| condition.kind.name())
+        .collect();
     let holds = if holds.is_empty() { String::from("none") } else { holds.join(", ") };
     let queue = &status.queue;
     let waiting = queue.preparing + queue.queued + queue.sending + queue.unknown;

@@ -1,14 +1,13 @@
 //! What the log says about changes: one line for each change of a message's state, of
 //! the session, of a pairing, of what holds the queue. Names nobody, quotes nothing.
 //!
-//! The fields are stable: `id` is a message's id, `hold` and `cause` are the names
-//! that `status` and `explain` have for what keeps messages back, `reason` that of a
-//! message.
+//! The fields are stable: `id` is a message's id, `condition` the name that `status` and
+//! `explain` have for what keeps messages back, `reason` that of a message.
 
 mod phone;
 
 use phone::PhoneLog;
-use tetherd_api::{CauseKind, Event, HoldKind, Message, PairEnd, Status, Time};
+use tetherd_api::{ConditionKind, Event, Holds, Message, PairEnd, Status, Time};
 
 /// Two moments that are less apart are one.
 const SAME_MS: u64 = 1_000;
@@ -27,7 +26,7 @@ pub(crate) struct EventLog {
     session: Option<String>,
     /// Since when nothing may leave, or not to everybody, as last said.
     limits: [Option<Time>; 3],
-    holds: Vec<HoldKind>,
+    holds: Vec<ConditionKind>,
     phone: PhoneLog,
 }
 
@@ -86,29 +85,30 @@ impl EventLog {
         let waiting = status.queue.capacity - status.queue.free;
         let (began, ended) = self.changed_holds(status);
         for kind in began {
-            let (hold, cause) = (kind.name(), CauseKind::from(kind).name());
+            let condition = kind.name();
             match weight(kind) {
-                Weight::Person => tracing::warn!(%hold, %cause, waiting, "hold began"),
-                Weight::News => tracing::info!(%hold, %cause, waiting, "hold began"),
-                Weight::Everyday => tracing::debug!(%hold, %cause, waiting, "hold began"),
+                Weight::Person => tracing::warn!(%condition, waiting, "hold began"),
+                Weight::News => tracing::info!(%condition, waiting, "hold began"),
+                Weight::Everyday => tracing::debug!(%condition, waiting, "hold began"),
             }
         }
         for kind in ended {
-            let (hold, cause) = (kind.name(), CauseKind::from(kind).name());
+            let condition = kind.name();
             match weight(kind) {
                 Weight::Person | Weight::News => {
-                    tracing::info!(%hold, %cause, waiting, "hold ended");
+                    tracing::info!(%condition, waiting, "hold ended");
                 }
-                Weight::Everyday => tracing::debug!(%hold, %cause, waiting, "hold ended"),
+                Weight::Everyday => tracing::debug!(%condition, waiting, "hold ended"),
             }
         }
     }
 
     /// Which holds joined, and which are gone.
-    fn changed_holds(&mut self, status: &Status) -> (Vec<HoldKind>, Vec<HoldKind>) {
-        let now: Vec<HoldKind> = status.holds.iter().map(|hold| hold.kind).collect();
+    fn changed_holds(&mut self, status: &Status) -> (Vec<ConditionKind>, Vec<ConditionKind>) {
+        let holds = status.conditions.iter().filter(|one| one.holds == Holds::All);
+        let now: Vec<ConditionKind> = holds.map(|hold| hold.kind).collect();
         let was = std::mem::replace(&mut self.holds, now.clone());
-        let not_in = |some: &[HoldKind], others: &[HoldKind]| {
+        let not_in = |some: &[ConditionKind], others: &[ConditionKind]| {
             some.iter().filter(|kind| !others.contains(kind)).copied().collect()
         };
         (not_in(&now, &was), not_in(&was, &now))
@@ -138,19 +138,37 @@ enum Weight {
     Everyday,
 }
 
-const fn weight(hold: HoldKind) -> Weight {
+const fn weight(hold: ConditionKind) -> Weight {
     match hold {
-        HoldKind::LoggedOut
-        | HoldKind::Banned
-        | HoldKind::ClientOutdated
-        | HoldKind::Conflict
-        | HoldKind::BatteryLow
-        | HoldKind::StaleBacklog => Weight::Person,
-        HoldKind::NotPaired
-        | HoldKind::Disconnected
-        | HoldKind::PhoneOffline
-        | HoldKind::Paused => Weight::News,
-        HoldKind::Pacing => Weight::Everyday,
+        ConditionKind::LoggedOut
+        | ConditionKind::Banned
+        | ConditionKind::ClientOutdated
+        | ConditionKind::OtherSession
+        | ConditionKind::BatteryCritical
+        | ConditionKind::BatteryLow
+        | ConditionKind::StaleBacklog => Weight::Person,
+        ConditionKind::NotPaired
+        | ConditionKind::Disconnected
+        | ConditionKind::PhoneOffline
+        | ConditionKind::Paused
+        | ConditionKind::ShuttingDown => Weight::News,
+        // Of the server's wish to slow down the limits tell; the others hold single messages.
+        ConditionKind::Pacing
+        | ConditionKind::RateLimited
+        | ConditionKind::StoreTrouble
+        | ConditionKind::PhoneSilent
+        | ConditionKind::ReachoutTimelock
+        | ConditionKind::NotOnNetwork
+        | ConditionKind::NumberUnchecked
+        | ConditionKind::LinkBroken
+        | ConditionKind::LinkDoubtful
+        | ConditionKind::FileTrouble
+        | ConditionKind::FileUnderway
+        | ConditionKind::Refused
+        | ConditionKind::NotSendable
+        | ConditionKind::NoAnswer
+        | ConditionKind::NotBefore
+        | ConditionKind::ClockJumped => Weight::Everyday,
     }
 }
 
@@ -160,7 +178,7 @@ fn note_message(message: &Message) {
     tracing::info!(
         id = %message.id,
         attempts = message.attempts,
-        cause = reason.map(|kind| tracing::field::display(CauseKind::from(kind).name())),
+        condition = reason.map(|kind| tracing::field::display(ConditionKind::from(kind).name())),
         reason = reason.map(|kind| tracing::field::display(kind.name())),
         code,
         "message {}",
@@ -171,25 +189,24 @@ fn note_message(message: &Message) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::tests::support::status;
-    use tetherd_api::Hold;
+    use crate::daemon::tests::support::{condition, status};
+    use tetherd_api::Condition;
 
     #[test]
     fn a_hold_is_told_when_it_begins_and_when_it_ends() {
         let mut log = EventLog::default();
         let mut status = status();
         assert_eq!(log.changed_holds(&status), (vec![], vec![]));
-        status.holds = [HoldKind::Conflict, HoldKind::Paused].map(hold).into();
-        let both = vec![HoldKind::Conflict, HoldKind::Paused];
+        status.conditions = [ConditionKind::OtherSession, ConditionKind::Paused].map(hold).into();
+        let both = vec![ConditionKind::OtherSession, ConditionKind::Paused];
         assert_eq!(log.changed_holds(&status), (both, vec![]));
         assert_eq!(log.changed_holds(&status), (vec![], vec![]));
-        status.holds.remove(0);
-        assert_eq!(log.changed_holds(&status), (vec![], vec![HoldKind::Conflict]));
+        status.conditions.remove(0);
+        assert_eq!(log.changed_holds(&status), (vec![], vec![ConditionKind::OtherSession]));
     }
 
-    fn hold(kind: HoldKind) -> Hold {
-        let why = String::new();
-        Hold { kind, since: Time(0), until: None, remedy: why.clone(), why }
+    fn hold(kind: ConditionKind) -> Condition {
+        condition(kind, None)
     }
 
     #[test]

@@ -40,7 +40,8 @@ impl PhoneLog {
         if told != Some(level) && (told.is_some() || level != BatteryLevel::Unknown) {
             lines.push(Line::Info(format!("phone's battery {}", level.name())));
         }
-        let warning = phone.reasons.iter().find(|reason| reason.contains(" unlinks this device "));
+        let mut reasons = phone.reasons.iter().map(|reason| &reason.what);
+        let warning = reasons.find(|reason| reason.contains(" unlinks this device "));
         // The time in it moves with the clock, the days do not.
         let days = warning.and_then(|warning| warning.split(':').next()).map(str::to_owned);
         if days != self.warned {
@@ -54,7 +55,7 @@ impl PhoneLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tetherd_api::Time;
+    use tetherd_api::{Evidence, Time};
 
     #[test]
     fn each_change_is_said_once() {
@@ -64,8 +65,9 @@ mod tests {
         phone.state = PhoneState::Offline;
         assert_eq!(log.lines(&phone), [Line::Info("phone offline".to_owned())]);
         assert_eq!(log.lines(&phone), []);
-        phone.reasons = vec!["The network unlinks this device soon.".to_owned()];
-        let warning = "phone: The network unlinks this device soon.".to_owned();
+        let what = "the network unlinks this device soon".to_owned();
+        phone.reasons = vec![Evidence { what, at: None, age_s: None }];
+        let warning = "phone: the network unlinks this device soon".to_owned();
         assert_eq!(log.lines(&phone), [Line::Warn(warning)]);
         assert_eq!(log.lines(&phone), []);
         phone.state = PhoneState::Unknown;

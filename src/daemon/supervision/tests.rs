@@ -1,7 +1,8 @@
 //! What the watchdog and the status line depend on.
 
 use super::*;
-use tetherd_api::{Hold, PacingStatus, PhoneStatus, QueueStatus, SessionStatus, Status};
+use crate::daemon::tests::support::condition;
+use tetherd_api::{PacingStatus, PhoneStatus, QueueStatus, SessionStatus, Status};
 
 /// 2026-01-02 03:04:05 UTC.
 const NOW: Time = Time(1_767_323_045_000);
@@ -45,12 +46,8 @@ fn status(state: SessionState) -> Status {
             next_slot_at: None,
             slowed_until: None,
         },
-        holds: Vec::new(),
+        conditions: Vec::new(),
     }
-}
-
-fn hold(kind: HoldKind, until: Option<Time>) -> Hold {
-    Hold { kind, since: NOW, until, why: String::new(), remedy: String::new() }
 }
 
 #[test]
@@ -64,7 +61,7 @@ fn a_paced_queue_names_its_counts_and_the_next_send() {
     let mut status = status(SessionState::Connected);
     status.queue = QueueStatus { queued: 11, unknown: 1, sending: 1, parked: 3, ..status.queue };
     status.queue.next_send_at = Some(Time(NOW.0 + MINUTE_MS));
-    status.holds = vec![hold(HoldKind::Pacing, status.queue.next_send_at)];
+    status.conditions = vec![condition(ConditionKind::Pacing, status.queue.next_send_at)];
     assert_eq!(
         sentence(&status, false, NOW),
         "Connected; 12 waiting, 1 on the way, 3 parked; next send at 03:05:05 UTC"
@@ -77,8 +74,10 @@ fn holds_are_named_with_their_ends_and_far_ones_with_their_date() {
     let mut status = status(SessionState::Waiting);
     status.session.next_try_at = Some(Time(NOW.0 + 30_000));
     status.queue.queued = 2;
-    status.holds =
-        vec![hold(HoldKind::Banned, Some(Time(NOW.0 + 2 * DAY_MS))), hold(HoldKind::Paused, None)];
+    status.conditions = vec![
+        condition(ConditionKind::Banned, Some(Time(NOW.0 + 2 * DAY_MS))),
+        condition(ConditionKind::Paused, None),
+    ];
     assert_eq!(
         sentence(&status, false, NOW),
         "Disconnected, next try at 03:04:35 UTC; 2 waiting; \

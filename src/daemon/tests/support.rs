@@ -17,7 +17,9 @@ use crate::daemon::auth::{Access, Peer, Peers};
 use crate::daemon::engine_handle::{EngineCall, EngineHandle, Query, QueryAnswer, Subscription};
 use crate::daemon::server::Server;
 use crate::daemon::socket::{BoundSocket, SocketPath};
-use tetherd_api::{self as api, Event, EventFrame, Kind, Message, MessageId, State, Time};
+use tetherd_api::{
+    self as api, ConditionKind, Event, EventFrame, Kind, Message, MessageId, State, Time,
+};
 use tetherd_core::action::Answer;
 use tetherd_core::event::Request;
 
@@ -258,19 +260,36 @@ pub(in crate::daemon) fn status() -> api::Status {
             "parked": 0, "history": 0, "paused": false,
         },
         "pacing": { "limit": 5, "window_ms": 120_000, "spent": 0 },
-        "holds": [],
+        "conditions": [],
     }))
     .unwrap()
+}
+
+/// A condition that holds everything that waits.
+pub(in crate::daemon) fn condition(kind: ConditionKind, until: Option<Time>) -> api::Condition {
+    api::Condition {
+        kind,
+        active: true,
+        holds: api::Holds::All,
+        since: Some(AT),
+        ends_by_itself: until.is_some(),
+        until,
+        why: String::new(),
+        evidence: vec![],
+        affected: api::Affected::default(),
+        by_itself: String::new(),
+        by_itself_at: None,
+        remedy: None,
+    }
 }
 
 fn explanation() -> api::Explanation {
     api::Explanation {
         summary: "Nothing waits.".into(),
-        holds: vec![],
         waiting: 0,
         next_send_at: None,
         last_send_at: None,
-        causes: vec![],
+        conditions: vec![],
     }
 }
 

@@ -36,7 +36,7 @@ fn all() -> Vec<Limit> {
         Limit("INBOX_LIST_MAX", n(api::INBOX_LIST_MAX), ""),
         Limit("CLEAR_EXAMPLES_MAX", n(api::CLEAR_EXAMPLES_MAX), ""),
         Limit("IDS_MAX", n(api::IDS_MAX), ""),
-        Limit("CAUSE_IDS_MAX", n(api::CAUSE_IDS_MAX), ""),
+        Limit("CONDITION_IDS_MAX", n(api::CONDITION_IDS_MAX), ""),
         Limit("CHECK_NUMBERS_MAX", n(api::CHECK_NUMBERS_MAX), ""),
         Limit("HEARTBEAT_NAME_BYTES_MAX", n(api::HEARTBEAT_NAME_BYTES_MAX), ""),
     ]

@@ -10,7 +10,7 @@ use crate::ctl::doctor::daemon::{Own, judge_messages, judge_version};
 use crate::ctl::doctor::socket::Answer;
 use crate::ctl::doctor::subject::Whose;
 use crate::ctl::fake;
-use tetherd_api::{CauseKind, Tier, Version};
+use tetherd_api::{ConditionKind, Tier, Version};
 
 const SEND: u32 = 7;
 const ADMIN: u32 = 8;
@@ -107,8 +107,8 @@ pub(super) fn version() -> Vec<Case> {
     ]
 }
 
-fn explained(causes: &Value, holds: &Value) -> Contact {
-    let explanation = json!({ "summary": "s", "holds": holds, "waiting": 0, "causes": causes });
+fn explained(conditions: &Value) -> Contact {
+    let explanation = json!({ "summary": "s", "waiting": 0, "conditions": conditions });
     Contact {
         explanation: Some(serde_json::from_value(explanation).unwrap()),
         status: Some(serde_json::from_value(fake::status()).unwrap()),
@@ -116,30 +116,23 @@ fn explained(causes: &Value, holds: &Value) -> Contact {
     }
 }
 
-fn cause(kind: CauseKind, active: bool) -> Value {
-    json!({ "kind": kind.name(), "active": active, "why": format!("{} holds.", kind.name()),
+fn condition(kind: ConditionKind, active: bool) -> Value {
+    json!({ "kind": kind.name(), "active": active, "holds": "all",
+        "ends_by_itself": true, "why": format!("{} holds.", kind.name()),
         "evidence": [], "affected": { "count": 0, "ids": [] }, "by_itself": "Nothing." })
 }
 
 pub(super) fn messages() -> Vec<Case> {
-    let quiet: Vec<Value> = CauseKind::ALL.iter().map(|kind| cause(*kind, false)).collect();
-    let all: Vec<Value> = CauseKind::ALL.iter().map(|kind| cause(*kind, true)).collect();
+    let quiet: Vec<Value> = ConditionKind::ALL.iter().map(|kind| condition(*kind, false)).collect();
+    let all: Vec<Value> = ConditionKind::ALL.iter().map(|kind| condition(*kind, true)).collect();
     let sealed = {
         let status =
             fake::with(fake::status(), json!({ "store": { "sealed": true, "set_aside": 0 } }));
         Contact { status: Some(serde_json::from_value(status).unwrap()), ..contact() }
     };
-    let holds = fake::status()["holds"].clone();
     vec![
-        ("messages: quiet", judge_messages(&explained(&json!(quiet), &json!([])), &Whose::User)),
-        (
-            "messages: everything",
-            judge_messages(&explained(&json!(all), &json!([])), &Whose::System),
-        ),
-        (
-            "messages: a daemon without causes",
-            judge_messages(&explained(&json!([]), &holds), &Whose::Instance("office".to_owned())),
-        ),
+        ("messages: quiet", judge_messages(&explained(&json!(quiet)), &Whose::User)),
+        ("messages: everything", judge_messages(&explained(&json!(all)), &Whose::System)),
         ("messages: encrypted secrets", judge_messages(&sealed, &Whose::System)),
         ("messages: not for this caller", judge_messages(&contact(), &Whose::System)),
     ]

@@ -1,20 +1,29 @@
-//! Why messages wait, one cause at a time.
+//! What is the case with the daemon, one condition at a time: why messages wait, and what
+//! else somebody should know.
 
 use serde::{Deserialize, Serialize};
 
-use super::{HoldKind, MessageId, ReasonKind, Time};
+use super::{MessageId, ReasonKind, Time};
 
-/// One thing that can make messages wait.
+/// One thing that can make messages wait. `status` lists those that are the case now;
+/// `explain` tells the others too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Cause {
+pub struct Condition {
     /// Its stable name.
-    pub kind: CauseKind,
-    /// Whether it holds now. What does not is told too, with what is known of it.
+    pub kind: ConditionKind,
+    /// Whether it is the case now.
     pub active: bool,
-    /// Since when it holds, or held.
+    /// How much of the queue it holds.
+    pub holds: Holds,
+    /// Since when it is, or was, the case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
+    /// Whether it ends without anybody's doing.
+    pub ends_by_itself: bool,
+    /// When it does, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
     /// What is the case, in a sentence.
     pub why: String,
     /// What that is known from.
@@ -31,6 +40,33 @@ pub struct Cause {
     pub remedy: Option<String>,
 }
 
+/// How much of the queue a condition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Holds {
+    /// Nothing: it is told because somebody may want to know.
+    None,
+    /// The messages that it touches; others go on.
+    Some,
+    /// Everything that waits.
+    All,
+}
+
+impl Holds {
+    /// Every value.
+    pub const ALL: [Holds; 3] = [Holds::None, Holds::Some, Holds::All];
+
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Holds::None => "none",
+            Holds::Some => "some",
+            Holds::All => "all",
+        }
+    }
+}
+
 /// Something that was seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -45,41 +81,41 @@ pub struct Evidence {
     pub age_s: Option<u64>,
 }
 
-/// The messages that a cause touches.
+/// The messages that a condition touches.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Affected {
     /// How many.
     pub count: usize,
-    /// The first [`super::CAUSE_IDS_MAX`] of them.
+    /// The first [`super::CONDITION_IDS_MAX`] of them.
     pub ids: Vec<MessageId>,
 }
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $wire:literal;)*) => {
-        /// The stable names of causes, the weightiest first.
+        /// The stable names of conditions, the weightiest first.
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
         )]
         #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-        pub enum CauseKind {
+        pub enum ConditionKind {
             $($(#[$doc])* #[serde(rename = $wire)] $name,)*
         }
 
-        impl CauseKind {
-            /// Every cause, in the order in which they are told.
-            pub const ALL: &'static [CauseKind] = &[$(CauseKind::$name),*];
+        impl ConditionKind {
+            /// Every condition, in the order in which they are listed.
+            pub const ALL: &'static [ConditionKind] = &[$(ConditionKind::$name),*];
 
             /// The name on the wire.
             pub const fn name(self) -> &'static str {
-                match self { $(CauseKind::$name => $wire,)* }
+                match self { $(ConditionKind::$name => $wire,)* }
             }
         }
     };
 }
 
 kinds! {
-    /// Records were set aside at the start because they did not read.
+    /// Records were damaged when the store was opened.
     StoreTrouble = "store_trouble";
     /// No phone is paired.
     NotPaired = "not_paired";
@@ -103,7 +139,7 @@ kinds! {
     BatteryLow = "battery_low";
     /// Somebody paused the queue.
     Paused = "paused";
-    /// A backlog that waited for long wants a confirmation before it leaves.
+    /// A backlog was held for long and is not sent until somebody confirms it.
     StaleBacklog = "stale_backlog";
     /// The server refuses messages to new contacts.
     ReachoutTimelock = "reachout_timelock";
@@ -137,38 +173,19 @@ kinds! {
     Pacing = "pacing";
 }
 
-impl From<ReasonKind> for CauseKind {
-    /// The cause that tells of messages with this reason.
-    fn from(reason: ReasonKind) -> CauseKind {
+impl From<ReasonKind> for ConditionKind {
+    /// The condition of messages that are parked for this reason.
+    fn from(reason: ReasonKind) -> ConditionKind {
         match reason {
-            ReasonKind::NotOnNetwork => CauseKind::NotOnNetwork,
-            ReasonKind::LinkBroken => CauseKind::LinkBroken,
+            ReasonKind::NotOnNetwork => ConditionKind::NotOnNetwork,
+            ReasonKind::LinkBroken => ConditionKind::LinkBroken,
             ReasonKind::FileUnreadable | ReasonKind::TooLarge | ReasonKind::UploadFailed => {
-                CauseKind::FileTrouble
+                ConditionKind::FileTrouble
             }
-            ReasonKind::Refused => CauseKind::Refused,
-            ReasonKind::ReachoutTimelock => CauseKind::ReachoutTimelock,
-            ReasonKind::NotSendable | ReasonKind::ShelfFull => CauseKind::NotSendable,
-            ReasonKind::NoAnswer => CauseKind::NoAnswer,
-        }
-    }
-}
-
-impl From<HoldKind> for CauseKind {
-    /// The cause that tells of this hold.
-    fn from(hold: HoldKind) -> CauseKind {
-        match hold {
-            HoldKind::NotPaired => CauseKind::NotPaired,
-            HoldKind::LoggedOut => CauseKind::LoggedOut,
-            HoldKind::Banned => CauseKind::Banned,
-            HoldKind::ClientOutdated => CauseKind::ClientOutdated,
-            HoldKind::Conflict => CauseKind::OtherSession,
-            HoldKind::Disconnected => CauseKind::Disconnected,
-            HoldKind::PhoneOffline => CauseKind::PhoneOffline,
-            HoldKind::BatteryLow => CauseKind::BatteryCritical,
-            HoldKind::Paused => CauseKind::Paused,
-            HoldKind::StaleBacklog => CauseKind::StaleBacklog,
-            HoldKind::Pacing => CauseKind::Pacing,
+            ReasonKind::Refused => ConditionKind::Refused,
+            ReasonKind::ReachoutTimelock => ConditionKind::ReachoutTimelock,
+            ReasonKind::NotSendable | ReasonKind::ShelfFull => ConditionKind::NotSendable,
+            ReasonKind::NoAnswer => ConditionKind::NoAnswer,
         }
     }
 }

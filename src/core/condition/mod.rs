@@ -1,0 +1,270 @@
+//! What is the case, as plain data: every [`Condition`] says how much of the queue it
+//! holds and whether it ends by itself. `dispatch` goes by them, `status` lists them, and
+//! [`crate::explain`] puts them into words. Owns what is the case, by component, in one
+//! small function each; has no sentences, and names no chat, no number and no text.
+
+use std::collections::BTreeSet;
+
+use crate::Core;
+use crate::contacts::CheckFailureKind;
+use crate::event::EndReason;
+use crate::network::TimelockSource;
+use crate::time::Now;
+use tetherd_api::{ConditionKind, Holds, MessageId, ReasonKind};
+
+mod messages;
+mod phone;
+mod session;
+
+/// One thing that is the case. Times are wall milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// Records were damaged when the store was opened.
+    StoreTrouble {
+        since: i64,
+        records: usize,
+    },
+    /// No phone is paired; perhaps a pairing runs.
+    NotPaired {
+        since: i64,
+        pairing: bool,
+    },
+    LoggedOut {
+        since: i64,
+        code: Option<u32>,
+    },
+    Banned {
+        since: i64,
+        until: i64,
+        code: u32,
+    },
+    ClientOutdated {
+        since: i64,
+    },
+    OtherSession {
+        since: i64,
+        takeover_at: Option<i64>,
+        hour: LastHour,
+    },
+    /// There should be a connection, and there is none: why the last one ended, and how
+    /// many tries in a row failed.
+    Disconnected {
+        since: i64,
+        ended: Option<EndReason>,
+        next_try: Option<i64>,
+        tries: u32,
+    },
+    PhoneOffline {
+        since: i64,
+        unlinked_at: Option<i64>,
+        holds: bool,
+    },
+    PhoneSilent {
+        since: i64,
+        unlinked_at: Option<i64>,
+    },
+    /// The battery is low and not charging; the report counts until then.
+    Battery {
+        critical: bool,
+        since: i64,
+        until: i64,
+        holds: bool,
+    },
+    Paused {
+        since: i64,
+    },
+    /// A backlog that was held for so long needs a confirmation.
+    StaleBacklog {
+        since: i64,
+        waited_ms: u64,
+    },
+    ReachoutTimelock {
+        since: i64,
+        until: i64,
+        source: TimelockSource,
+        ids: Vec<MessageId>,
+    },
+    RateLimited {
+        since: i64,
+        until: i64,
+        code: u32,
+    },
+    /// Numbers that the network has not answered for: why the last question failed, and
+    /// whether one is under way.
+    NumberUnchecked {
+        group: Group,
+        failure: Option<CheckFailureKind>,
+        asking: bool,
+    },
+    LinkDoubtful {
+        group: Group,
+    },
+    FileUnderway {
+        preparing: Group,
+        uploading: Group,
+    },
+    /// Attempts without an answer, and messages that were parked for it.
+    NoAnswer {
+        waiting: Group,
+        parked: Group,
+    },
+    NotBefore {
+        group: Group,
+        due: i64,
+    },
+    /// Messages that wait for a person, and the first of their reasons.
+    Parked {
+        reason: ReasonKind,
+        group: Group,
+    },
+    /// The wall clock was set, or the machine slept.
+    ClockJumped {
+        at: i64,
+        by_ms: i64,
+    },
+    ShuttingDown {
+        since: i64,
+    },
+    /// All slots are spent, since the last one; the next is free then.
+    Pacing {
+        since: i64,
+        until: i64,
+    },
+}
+
+/// Conflicts about the session in the last hour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LastHour {
+    /// How often another session took over.
+    pub(crate) replaced: u64,
+    /// How often the session was taken back by itself, and by command.
+    pub(crate) taken_back: (u64, u64),
+    /// Whether it may not be taken back by itself again for now.
+    pub(crate) used_up: bool,
+}
+
+/// Messages with something in common.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) ids: Vec<MessageId>,
+    /// Since when the first of them.
+    pub(crate) since: Option<i64>,
+    /// What is known of them beyond that: codes and stable names, each once.
+    pub(crate) details: BTreeSet<(Option<u32>, Option<String>)>,
+}
+
+impl Group {
+    /// Takes a message in.
+    pub(crate) fn add(&mut self, id: MessageId, since: i64) {
+        self.ids.push(id);
+        self.since = Some(self.since.map_or(since, |first| first.min(since)));
+    }
+
+    /// Takes in what is known of a message.
+    pub(crate) fn detail(&mut self, code: Option<u32>, detail: Option<&String>) {
+        if code.is_some() || detail.is_some() {
+            self.details.insert((code, detail.cloned()));
+        }
+    }
+}
+
+/// Whether and when a condition ends without anybody's doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// It does not.
+    Never,
+    /// It does, nobody knows when.
+    Sometime,
+    /// It does at this time.
+    At(i64),
+}
+
+impl Condition {
+    /// Its stable name, how much of the queue it holds, and whether it ends by itself.
+    fn traits(&self) -> (ConditionKind, Holds, Ends) {
+        use Condition as C;
+        use ConditionKind as Kind;
+        use Ends::{At, Never, Sometime};
+        let holds_if = |holds: bool| if holds { Holds::All } else { Holds::None };
+        match self {
+            C::StoreTrouble { .. } => (Kind::StoreTrouble, Holds::None, Never),
+            C::NotPaired { .. } => (Kind::NotPaired, Holds::All, Never),
+            C::LoggedOut { .. } => (Kind::LoggedOut, Holds::All, Never),
+            C::Banned { until, .. } => (Kind::Banned, Holds::All, At(*until)),
+            C::ClientOutdated { .. } => (Kind::ClientOutdated, Holds::All, Never),
+            C::OtherSession { takeover_at, .. } => {
+                (Kind::OtherSession, Holds::All, takeover_at.map_or(Never, At))
+            }
+            C::Disconnected { .. } => (Kind::Disconnected, Holds::All, Sometime),
+            C::PhoneOffline { holds, .. } => (Kind::PhoneOffline, holds_if(*holds), Sometime),
+            C::PhoneSilent { .. } => (Kind::PhoneSilent, Holds::None, Sometime),
+            C::Battery { critical: true, until, holds, .. } => {
+                (Kind::BatteryCritical, holds_if(*holds), At(*until))
+            }
+            C::Battery { critical: false, until, holds, .. } => {
+                (Kind::BatteryLow, holds_if(*holds), At(*until))
+            }
+            C::Paused { .. } => (Kind::Paused, Holds::All, Never),
+            C::StaleBacklog { .. } => (Kind::StaleBacklog, Holds::All, Never),
+            C::ReachoutTimelock { until, .. } => (Kind::ReachoutTimelock, Holds::Some, At(*until)),
+            C::RateLimited { until, .. } => (Kind::RateLimited, Holds::All, At(*until)),
+            C::NumberUnchecked { .. } => (Kind::NumberUnchecked, Holds::Some, Sometime),
+            C::LinkDoubtful { .. } => (Kind::LinkDoubtful, Holds::None, Sometime),
+            C::FileUnderway { .. } => (Kind::FileUnderway, Holds::Some, Sometime),
+            C::NoAnswer { .. } => (Kind::NoAnswer, Holds::Some, Sometime),
+            C::NotBefore { .. } => (Kind::NotBefore, Holds::Some, Sometime),
+            C::Parked { reason, .. } => (Kind::from(*reason), Holds::Some, Never),
+            C::ClockJumped { .. } => (Kind::ClockJumped, Holds::None, Sometime),
+            C::ShuttingDown { .. } => (Kind::ShuttingDown, Holds::All, Never),
+            C::Pacing { until, .. } => (Kind::Pacing, Holds::All, At(*until)),
+        }
+    }
+
+    /// Its stable name.
+    pub(crate) fn kind(&self) -> ConditionKind {
+        self.traits().0
+    }
+
+    /// How much of the queue it holds.
+    pub(crate) fn holds(&self) -> Holds {
+        self.traits().1
+    }
+
+    /// Whether and when it ends without anybody's doing.
+    pub(crate) fn ends(&self) -> Ends {
+        self.traits().2
+    }
+
+    /// Whether it holds everything that waits, and is more than the pace, which passes with
+    /// every window.
+    pub(crate) fn stops_the_queue(&self) -> bool {
+        let pace = matches!(self, Condition::Pacing { .. } | Condition::RateLimited { .. });
+        self.holds() == Holds::All && !pace
+    }
+}
+
+impl Core {
+    /// What can hold the queue as a whole, the pace aside. Cheap: asked at every turn.
+    fn wide(&self, now: Now) -> impl Iterator<Item = Condition> {
+        self.session_conditions(now)
+            .chain(self.phone_conditions(now))
+            .chain(self.queue_conditions())
+    }
+
+    /// What holds the queue as a whole, the pace aside, the weightiest first.
+    pub(crate) fn stops(&self, now: Now) -> impl Iterator<Item = Condition> {
+        self.wide(now).filter(Condition::stops_the_queue)
+    }
+
+    /// Everything that is the case, the weightiest first.
+    pub(crate) fn conditions(&self, now: Now) -> Vec<Condition> {
+        let mut all: Vec<Condition> = self.wide(now).collect();
+        all.extend(self.store_condition());
+        all.extend(self.clock_condition(now));
+        all.extend(self.pace_condition(now));
+        all.extend(self.timelock_condition(now));
+        all.extend(self.message_conditions());
+        all.sort_by_key(Condition::kind);
+        all
+    }
+}

@@ -1,0 +1,55 @@
+//! Why a connection or a question to the network ended, as clauses.
+
+use super::in_code;
+use super::session::{BANNED, LOGGED_OUT, OTHER_SESSION, OUTDATED};
+use crate::contacts::CheckFailureKind;
+use crate::event::EndReason;
+
+/// Why a run of the session ended.
+pub(crate) fn end_reason(reason: &EndReason) -> String {
+    // A cause may come with its own full stop.
+    let ended = |how: &str, cause: &str| format!("{how}: {}", cause.trim_end_matches('.'));
+    match reason {
+        EndReason::Restart => "the server asked for a fresh login".to_owned(),
+        EndReason::Replaced => OTHER_SESSION.to_owned(),
+        EndReason::LoggedOut { code } => format!("{LOGGED_OUT}{}", in_code(*code)),
+        EndReason::Banned { code, .. } => format!("{BANNED}{}", in_code(Some(*code))),
+        EndReason::Outdated => OUTDATED.to_owned(),
+        EndReason::Refused { code } => {
+            format!("the server refused the login for now{}", in_code(Some(*code)))
+        }
+        EndReason::Untrusted => {
+            "the server could not prove that it is WhatsApp's: its certificate \
+                                 chain does not verify"
+                .to_owned()
+        }
+        EndReason::Unreachable { what } => ended("the server cannot be reached", what),
+        EndReason::Lost { what } => ended("the connection was lost", what),
+        EndReason::PairingTimedOut => "nobody used the pairing code in time".to_owned(),
+        EndReason::PairingFailed { what } => ended("the pairing failed", what),
+        EndReason::Closed => "the connection was closed by this daemon".to_owned(),
+    }
+}
+
+/// Why a question about numbers came to nothing.
+pub(crate) fn check_failure(kind: CheckFailureKind) -> String {
+    match kind {
+        CheckFailureKind::Refused(code) => {
+            let code = in_code(code.map(u32::from));
+            format!("the network answered the check with an error{code}")
+        }
+        CheckFailureKind::RateLimited => {
+            "the network wants fewer checks for now (code 429)".to_owned()
+        }
+        CheckFailureKind::TimedOut => "the network did not answer the check in time".to_owned(),
+        CheckFailureKind::NotConnected => "there is no connection to WhatsApp".to_owned(),
+        CheckFailureKind::NotUnderstood => {
+            "the network's answer to the check is not understood".to_owned()
+        }
+    }
+}
+
+/// The same as a sentence, for callers who ask about numbers.
+pub(crate) fn check_failure_sentence(kind: CheckFailureKind) -> String {
+    super::sentence(&check_failure(kind))
+}

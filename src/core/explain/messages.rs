@@ -1,0 +1,190 @@
+//! Single messages, their recipients and the pace, in words.
+
+use super::{Words, are_n, check_failure, messages_n, wait_n};
+use crate::Core;
+use crate::condition::Group;
+use crate::contacts::CheckFailureKind;
+use crate::network::TimelockSource;
+use crate::time::Now;
+use tetherd_api::{MessageId, ReasonKind};
+
+/// Codes and details of a group as evidence.
+fn details(words: Words, group: &Group) -> Words {
+    group.details.iter().fold(words, |words, detail| match detail {
+        (Some(code), Some(detail)) => words.evidence(format!("code {code}, {detail}"), None),
+        (Some(code), None) => words.evidence(format!("code {code}"), None),
+        (None, Some(detail)) => words.evidence(detail.clone(), None),
+        (None, None) => words,
+    })
+}
+
+/// Messages that wait for a person and block no other.
+pub(super) fn parked(reason: ReasonKind, group: &Group) -> Words {
+    let why = match reason {
+        ReasonKind::NotOnNetwork => "the recipient's number is not on the network",
+        ReasonKind::LinkBroken => "a link leads nowhere",
+        ReasonKind::FileUnreadable | ReasonKind::TooLarge | ReasonKind::UploadFailed => {
+            "a file cannot be read, is too large, or could not be uploaded"
+        }
+        ReasonKind::Refused => "refused by the server",
+        ReasonKind::NoAnswer => "several attempts went without an answer",
+        ReasonKind::ReachoutTimelock => "to new contacts, which the server refused",
+        ReasonKind::NotSendable | ReasonKind::ShelfFull => {
+            "not to be built or encrypted for the recipient"
+        }
+    };
+    let count = group.ids.len();
+    let first = if count == 1 { "it was parked" } else { "the first was parked" };
+    let words = Words::new(group.since, format!("{} parked: {why}", are_n(count)));
+    details(words.evidence(first, group.since), group)
+        .touches(&group.ids)
+        .by_itself("Nothing: they block no other message and wait for a person.", None)
+        .remedy(parked_remedy(reason))
+}
+
+/// Trying again helps where somebody else was in the way.
+fn parked_remedy(reason: ReasonKind) -> String {
+    let command = match reason {
+        ReasonKind::Refused
+        | ReasonKind::ReachoutTimelock
+        | ReasonKind::NoAnswer
+        | ReasonKind::LinkBroken
+        | ReasonKind::UploadFailed => "retry",
+        ReasonKind::NotOnNetwork
+        | ReasonKind::NotSendable
+        | ReasonKind::ShelfFull
+        | ReasonKind::FileUnreadable
+        | ReasonKind::TooLarge => "clear",
+    };
+    format!("tetherctl {command} --reason {}", reason.name())
+}
+
+pub(super) fn no_answer(waiting: &Group, shelf: &Group) -> Words {
+    let count = waiting.ids.len();
+    if count == 0 {
+        return parked(ReasonKind::NoAnswer, shelf);
+    }
+    let why = format!("{} for the server's answer to an attempt", wait_n(count));
+    let words = Words::new(waiting.since, why)
+        .evidence("an attempt stayed without an answer", waiting.since)
+        .touches(&waiting.ids)
+        .by_itself(
+            "Each is sent again under its id on a new connection, unless the answer comes first.",
+            None,
+        )
+        .remedy("tetherctl reconnect");
+    match shelf.ids.len() {
+        0 => words,
+        count => {
+            words.evidence(format!("{} parked after several attempts", are_n(count)), shelf.since)
+        }
+    }
+}
+
+pub(super) fn number_unchecked(
+    group: &Group,
+    failure: Option<CheckFailureKind>,
+    asking: bool,
+) -> Words {
+    let why = format!("{} for the network's word on the number", wait_n(group.ids.len()));
+    let mut words = Words::new(group.since, why).evidence("the first began to wait", group.since);
+    if let Some(kind) = failure {
+        words = words.evidence(check_failure(kind), None);
+    }
+    if asking {
+        words = words.evidence("the network is being asked", None);
+    }
+    words
+        .touches(&group.ids)
+        .by_itself("The daemon asks; after a few failures the message goes on without.", None)
+}
+
+pub(super) fn link_doubtful(group: &Group) -> Words {
+    let why = format!("a link in {} could not be checked", messages_n(group.ids.len()));
+    let words = Words::new(group.since, why).evidence("the first was looked at", group.since);
+    details(words, group)
+        .touches(&group.ids)
+        .by_itself("They leave all the same: a doubt is no proof.", None)
+}
+
+pub(super) fn file_underway(preparing: &Group, uploading: &Group) -> Words {
+    let kinds = [
+        (preparing, "for a file to be fetched or a link to be checked"),
+        (uploading, "for the upload of a file"),
+    ];
+    let parts = kinds.iter().filter(|(group, _)| !group.ids.is_empty());
+    let parts = parts.map(|(group, what)| format!("{} {what}", wait_n(group.ids.len())));
+    let why = parts.collect::<Vec<_>>().join("; ");
+    let since = [preparing.since, uploading.since].into_iter().flatten().min();
+    let mut ids = [&preparing.ids[..], &uploading.ids[..]].concat();
+    ids.sort_unstable();
+    let words = Words::new(since, why).evidence("the first began to wait", since);
+    details(details(words, preparing), uploading)
+        .touches(&ids)
+        .by_itself("They go on by themselves, or are parked with a reason.", None)
+}
+
+pub(super) fn not_before(group: &Group, due: i64) -> Words {
+    let why = format!("{} for the time that was asked for", wait_n(group.ids.len()));
+    Words::new(group.since, why)
+        .evidence("the first was accepted with its time", group.since)
+        .touches(&group.ids)
+        .by_itself("The first of them is due.", due)
+}
+
+pub(super) fn reachout_timelock(
+    since: i64,
+    until: i64,
+    source: TimelockSource,
+    ids: &[MessageId],
+) -> Words {
+    let source = match source {
+        TimelockSource::Told => "the server named its end",
+        TimelockSource::Guessed => {
+            "the server refused a message (463) and named no end; this one is assumed"
+        }
+    };
+    Words::new(since, "the server refuses messages to new contacts for a time")
+        .evidence(source, since)
+        .touches(ids)
+        .by_itself("Chats that exist go on; the others leave when it ends.", until)
+}
+
+pub(super) fn rate_limited(since: i64, until: i64, code: u32) -> Words {
+    Words::new(since, "the server asked to slow down")
+        .evidence(format!("the server answered with code {code}"), since)
+        .by_itself("After a longer pause the next message leaves.", until)
+}
+
+impl Core {
+    pub(super) fn pacing(&self, since: i64, until: i64, now: Now) -> Words {
+        let (limit, window) = self.pace_rule();
+        let words = Words::new(since, format!("at most {limit} messages leave in any {window} s"));
+        let words = self.spent(words, now);
+        match self.sends(now) {
+            (Some(next), Some(last)) if last > next => {
+                words.by_itself("The last of them leaves.", last.0)
+            }
+            (Some(_) | None, _) => words.by_itself("The next slot is free.", until),
+        }
+    }
+
+    /// So many messages in so many seconds.
+    pub(super) fn pace_rule(&self) -> (usize, u64) {
+        (self.config.pace_limit, self.config.window_ms.div_ceil(1_000))
+    }
+
+    pub(super) fn spent(&self, words: Words, now: Now) -> Words {
+        let spent = messages_n(self.pacer.spent(now.mono_ms));
+        let last = self.pacer.last().map(|at| self.wall_of(at, now).0);
+        words.evidence(format!("{spent} left in the last window"), last)
+    }
+
+    /// The server's refusals of messages by code.
+    pub(super) fn refusals(&self, words: Words) -> Words {
+        self.facts.network.refusals.iter().fold(words, |words, refusal| {
+            let (code, count) = (refusal.code, refusal.count);
+            words.evidence(format!("code {code}, {count} in all, the last"), refusal.last)
+        })
+    }
+}

@@ -1,0 +1,90 @@
+//! Why messages wait, in one sentence.
+
+use super::{are_n, wait_n};
+use crate::Core;
+use crate::condition::Condition;
+use crate::network::TimelockSource;
+use crate::time::Now;
+use tetherd_api::Time;
+
+impl Core {
+    pub(super) fn summary(
+        &self,
+        conditions: &[Condition],
+        next: Option<Time>,
+        last: Option<Time>,
+        now: Now,
+    ) -> String {
+        let stops = conditions.iter().filter(|condition| condition.stops_the_queue());
+        let stops: Vec<String> = stops.map(|stop| self.words_of(stop, now).why).collect();
+        let locked = conditions.iter().find_map(|condition| self.locked(condition));
+        let summary = if !stops.is_empty() {
+            let why = stops.join("; and ");
+            match self.queue.taken() {
+                0 => format!("Nothing waits, but no message could leave, because {why}."),
+                count => format!("{} because {why}.", wait_n(count)),
+            }
+        } else if let Some(locked) = locked {
+            locked
+        } else {
+            self.moving(next, last, now)
+        };
+        match self.queue.parked_len() {
+            0 => summary,
+            parked => format!("{summary} {} parked.", are_n(parked)),
+        }
+    }
+
+    /// That messages wait for the end of a timelock, if some do.
+    fn locked(&self, condition: &Condition) -> Option<String> {
+        let Condition::ReachoutTimelock { until, source, ids, .. } = condition else { return None };
+        let until = Time(*until);
+        let end = match source {
+            TimelockSource::Told => format!("until {until}"),
+            TimelockSource::Guessed => format!("for now; they are tried again at {until}"),
+        };
+        let kept = match ids.len() {
+            0 => return None,
+            1 => "1 message to a new contact waits".to_owned(),
+            kept => format!("{kept} messages to new contacts wait"),
+        };
+        Some(format!("{kept} because the server refuses such messages {end}."))
+    }
+
+    /// The summary when nothing holds the queue but the pace.
+    fn moving(&self, next: Option<Time>, last: Option<Time>, now: Now) -> String {
+        let sending = self.queue.sending_len();
+        let to_leave = self.queue.to_leave();
+        match (next, last) {
+            (Some(next), Some(last)) if next.0 > now.wall_ms => {
+                if to_leave == 1 {
+                    format!("Nothing is wrong; the next message leaves at {next}.")
+                } else {
+                    format!(
+                        "Nothing is wrong; {to_leave} messages wait for their turn, the next \
+                         leaves at {next}, the last at {last}."
+                    )
+                }
+            }
+            (Some(_), _) if self.queue.unknown_len() > 0 => format!(
+                "{} of {to_leave} waiting messages had no answer from the server; each is sent \
+                 again under its id, on a new connection.",
+                self.queue.unknown_len()
+            ),
+            (Some(_), _) if to_leave == 1 => {
+                "Nothing is wrong; 1 message waits for another attempt, or for the one before it \
+                 in its chat."
+                    .to_owned()
+            }
+            (Some(_), _) => format!(
+                "Nothing is wrong; {to_leave} messages wait for another attempt, or for the \
+                 ones before them in their chats."
+            ),
+            (None, _) if sending == 1 => "Nothing is wrong; 1 message is on its way.".to_owned(),
+            (None, _) if sending > 0 => {
+                format!("Nothing is wrong; {sending} messages are on their way.")
+            }
+            (None, _) => "Nothing is wrong, and nothing waits.".to_owned(),
+        }
+    }
+}
