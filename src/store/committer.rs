@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::{mpsc, watch};
 
 use super::batch::Batch;
-use super::dir::Confirmed;
 use super::engine::Engine;
 use super::error::{CommitError, EngineError, Failure};
 #[cfg(any(test, feature = "sim"))]
-use super::fault::Faults;
+use super::fault_injection::Faults;
 use super::record::sequence_entry;
+use super::state_dir::Confirmed;
 use super::value::{View, check, expand};
 
 /// Most changes that wait for the committer.

@@ -132,8 +132,8 @@ impl OpenError {
                 "name the key file that these secrets were encrypted with".into()
             }
             OpenError::Damaged { dir, .. } => {
-                let store = dir.join(super::dir::DATABASE);
-                let aside = dir.join(format!("{}.damaged", super::dir::DATABASE));
+                let store = dir.join(super::state_dir::DATABASE);
+                let aside = dir.join(format!("{}.damaged", super::state_dir::DATABASE));
                 format!(
                     "restore a backup of {}, or start afresh with an empty queue and a new pairing: \
                      mv -T {} {}",
@@ -143,11 +143,12 @@ impl OpenError {
                 )
             }
             OpenError::RolledBack { dir, .. } => {
-                let confirmed = dir.join(super::dir::DATABASE).join(super::dir::CONFIRMED);
+                let confirmed =
+                    dir.join(super::state_dir::DATABASE).join(super::state_dir::CONFIRMED);
                 format!(
                     "restore a backup of {}, or go on without those changes (messages may be \
                      lost, or sent again): rm {}",
-                    quoted(&dir.join(super::dir::DATABASE)),
+                    quoted(&dir.join(super::state_dir::DATABASE)),
                     quoted(&confirmed)
                 )
             }

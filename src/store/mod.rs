@@ -12,15 +12,16 @@
 
 mod batch;
 mod committer;
-mod dir;
 mod engine;
 mod error;
 #[cfg(any(test, feature = "sim"))]
-mod fault;
+mod fault_injection;
 mod open;
 pub mod queue;
 mod record;
+mod safety_copy;
 mod seal;
+mod state_dir;
 mod stored;
 mod survey;
 #[cfg(test)]
@@ -39,7 +40,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub use batch::Batch;
 pub use error::{CommitError, EngineError, Failure, OpenError, ReadError, UpdateError};
 #[cfg(any(test, feature = "sim"))]
-pub use fault::{Fault, VARIABLE as FAULT_VARIABLE};
+pub use fault_injection::{Fault, VARIABLE as FAULT_VARIABLE};
 pub use open::{QUARANTINE_MAX, Quarantined};
 pub use record::{CHUNK_BYTES, Damage, FORMAT, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use seal::{KEY_FILE_BYTES_MAX, KEY_FILE_BYTES_MIN, KeyFileError, SealKey};
@@ -47,10 +48,11 @@ pub use survey::{Filesystem, Format, Holder, Inside, Survey};
 pub use value::{Scan, View};
 
 use committer::{Committer, JOBS_MAX, Job, Prepare, Shared};
-use dir::{Confirmed, StateDir};
 use engine::{Engine, Sled};
 use open::Verified;
+use safety_copy::SafetyCopy;
 use seal::{Fit, Sealing};
+use state_dir::{Confirmed, StateDir};
 
 /// The store. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -102,11 +104,13 @@ impl Store {
         let folder = state.prepare()?;
         let format = state.format()?;
         open::check_format(format, dir)?;
-        let before = format.map(|_| state.copy_before_opening()).transpose()?;
+        let copy = format.map(|_| SafetyCopy::make(dir)).transpose()?;
         let sealed = key.is_some();
         let opened = Store::open_engine(&state, &folder, dir, format.is_none(), key);
-        if let Some(before) = before {
-            if opened.is_ok() { before.discard() } else { before.put_back() }
+        match (copy, opened.is_ok()) {
+            (Some(copy), true) => copy.discard()?,
+            (Some(copy), false) => copy.restore(),
+            (None, _) => {}
         }
         let (engine, verified, confirmed) = opened?;
         if format.is_none() {
@@ -127,6 +131,8 @@ impl Store {
         key: Option<SealKey>,
     ) -> Result<(Sealing<Sled>, Verified, Confirmed), OpenError> {
         let engine = Sled::open(folder).map_err(|error| open::engine_error(dir, error))?;
+        #[cfg(test)]
+        fault_injection::step();
         let engine = Sealing::new(engine, key);
         let fit = open::check_key(&engine, dir)?;
         state.settle()?;
@@ -140,6 +146,8 @@ impl Store {
         if fit == Fit::New {
             engine.seal_all().map_err(|error| open::engine_error(dir, error))?;
         }
+        #[cfg(test)]
+        fault_injection::step();
         Ok((engine, verified, confirmed))
     }
 

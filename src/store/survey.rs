@@ -10,8 +10,9 @@ use nix::sys::statfs::{
     FUSE_SUPER_MAGIC, FsType, NFS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, SMB_SUPER_MAGIC, TMPFS_MAGIC,
 };
 
-use super::dir::{BEFORE, DATABASE, FORMAT_FILE, FREE_BYTES_MIN, LOCK, PID_BYTES_MAX, lives};
 use super::record::FORMAT;
+use super::safety_copy::COPY;
+use super::state_dir::{DATABASE, FORMAT_FILE, FREE_BYTES_MIN, LOCK, PID_BYTES_MAX, lives};
 
 /// Where the kernel lists the locks.
 const LOCKS: &str = "/proc/locks";
@@ -126,7 +127,7 @@ impl Inside {
         Inside {
             holder: holder(&dir.join(LOCK)),
             format: format(&database.join(FORMAT_FILE)),
-            copy: dir.join(BEFORE).exists(),
+            copy: dir.join(COPY).exists(),
             half_made: names(&database)
                 .any(|name| name.starts_with("snap.") && name.ends_with(".generating")),
             blobs: names(&database.join("blobs")).next().is_some(),
@@ -240,7 +241,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join(DATABASE);
         fs::create_dir_all(store.join("blobs")).unwrap();
-        fs::create_dir(folder.path().join(BEFORE)).unwrap();
+        fs::create_dir(folder.path().join(COPY)).unwrap();
         fs::write(store.join("snap.0000.generating"), "").unwrap();
         fs::write(store.join("blobs/1"), "").unwrap();
         fs::write(store.join(FORMAT_FILE), "250\n").unwrap();

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Convert, stored_enum, stored_newtype, stored_struct, stored_text};
 use tetherd_api::{BatteryLevel, PhoneState};
+use tetherd_core::contacts::{KnownBy, KnownNumber, Number};
 use tetherd_core::facts::Facts;
 use tetherd_core::network::{NetworkFacts, Refusal, Slowdown, Timelock, TimelockSource};
-use tetherd_core::contacts::{KnownBy, KnownNumber, Number};
 use tetherd_core::pacer::Slot;
 use tetherd_core::phone::{PhoneFacts, Probe, Report, Sign};
 use tetherd_core::queue::{Backlog, Stale};

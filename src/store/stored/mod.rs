@@ -18,8 +18,8 @@ use serde::de::DeserializeOwned;
 use super::record::Damage;
 use facts::{StoredFacts, StoredNumber, StoredSlot};
 use message::StoredMessage;
-use tetherd_core::facts::Facts;
 use tetherd_core::contacts::KnownNumber;
+use tetherd_core::facts::Facts;
 use tetherd_core::pacer::Slot;
 use tetherd_core::queue::Message;
 

@@ -8,9 +8,9 @@ use super::super::stored::Record;
 use super::super::{Batch, Store};
 use super::{fixture, fresh, put};
 use tetherd_api::{Kind, MessageId, Priority, Reason, ReasonKind, State};
+use tetherd_core::contacts::KnownNumber;
 use tetherd_core::facts::{Facts, Restored};
 use tetherd_core::ids::{SpoolId, WaMessageId};
-use tetherd_core::contacts::KnownNumber;
 use tetherd_core::pacer::Slot;
 use tetherd_core::queue::Message;
 

@@ -2,6 +2,7 @@
 
 mod compat;
 mod crash;
+mod interrupted;
 mod model;
 mod opening;
 mod queueing;

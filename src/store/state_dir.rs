@@ -12,6 +12,7 @@ use nix::poll::poll;
 use nix::unistd::Pid;
 
 use super::error::{CREATE, OpenError, is_disk_full};
+use super::safety_copy::SafetyCopy;
 
 /// The database's folder in the state directory.
 pub(super) const DATABASE: &str = "store";
@@ -23,10 +24,7 @@ pub(super) const CONFIRMED: &str = "confirmed";
 /// The lock's file in the state directory.
 pub(super) const LOCK: &str = "lock";
 
-/// In the state directory, only while the database opens: its files as they were.
-pub(super) const BEFORE: &str = "store.before";
-
-const DIR_MODE: u32 = 0o700;
+pub(super) const DIR_MODE: u32 = 0o700;
 const LOCK_MODE: u32 = 0o600;
 /// Room that must be free before the database opens, in bytes: its recovery writes,
 /// and must not be cut off half-way by a full disk.
@@ -71,6 +69,7 @@ impl StateDir {
 
     /// Makes the database's folder ready to be opened.
     pub(super) fn prepare(&self) -> Result<PathBuf, OpenError> {
+        SafetyCopy::recover(&self.path)?;
         let stat = nix::sys::statvfs::statvfs(&self.path)
             .map_err(|errno| io_error("look at the disk of", &self.path)(errno.into()))?;
         let free = stat.blocks_available().saturating_mul(stat.fragment_size());
@@ -129,26 +128,6 @@ impl StateDir {
         sync(&folder)
     }
 
-    /// Copies the database's files before it opens: sled cuts off and overwrites what it
-    /// takes for the end of its log, and a refused store has to stay as it is.
-    pub(super) fn copy_before_opening(&self) -> Result<Before, OpenError> {
-        let (folder, copy) = (self.path.join(DATABASE), self.path.join(BEFORE));
-        match fs::remove_dir_all(&copy) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(io_error("remove", &copy)(error));
-            }
-            Ok(()) | Err(_) => {}
-        }
-        DirBuilder::new().mode(DIR_MODE).create(&copy).map_err(io_error(CREATE, &copy))?;
-        let before = Before { folder, copy };
-        if let Err(error) = before.fill() {
-            let refusal = io_error("copy the files of", &before.folder)(error);
-            before.discard();
-            return Err(refusal);
-        }
-        Ok(before)
-    }
-
     /// Makes the names that the database has created durable. Done at each start: the
     /// one that created them may have been cut off before.
     pub(super) fn settle(&self) -> Result<(), OpenError> {
@@ -157,53 +136,6 @@ impl StateDir {
             sync(&path)?;
         }
         Ok(())
-    }
-}
-
-/// The database's files as they were before it opened.
-#[derive(Debug)]
-pub(super) struct Before {
-    folder: PathBuf,
-    copy: PathBuf,
-}
-
-impl Before {
-    fn fill(&self) -> io::Result<()> {
-        for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            if entry.file_type()?.is_file() {
-                fs::copy(entry.path(), self.copy.join(entry.file_name()))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The database is good: the copies go.
-    pub(super) fn discard(self) {
-        if let Err(error) = fs::remove_dir_all(&self.copy) {
-            tracing::warn!(%error, "the copy of the store cannot be removed");
-        }
-    }
-
-    /// The database is refused: its files are again as they were.
-    pub(super) fn put_back(self) {
-        let put_back = || -> io::Result<()> {
-            for entry in fs::read_dir(&self.folder)? {
-                let entry = entry?;
-                let is_new = !self.copy.join(entry.file_name()).exists();
-                if is_new && entry.file_type()?.is_file() {
-                    fs::remove_file(entry.path())?;
-                }
-            }
-            for entry in fs::read_dir(&self.copy)? {
-                let entry = entry?;
-                fs::rename(entry.path(), self.folder.join(entry.file_name()))?;
-            }
-            fs::remove_dir(&self.copy)
-        };
-        if let Err(error) = put_back() {
-            tracing::warn!(%error, "the store's files cannot be put back as they were");
-        }
     }
 }
 
@@ -315,7 +247,7 @@ pub(super) fn lives(pid: i32) -> bool {
 /// sled locks its file too, and lets go of it only when its last descriptor closes:
 /// a moment late where one of its threads still holds it, or a process just being
 /// started has inherited it. Nobody else is in this directory, so that is waited for.
-fn wait_for_database(path: &Path) -> Result<(), OpenError> {
+pub(super) fn wait_for_database(path: &Path) -> Result<(), OpenError> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -347,11 +279,11 @@ fn remove_half_made_snapshots(folder: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn sync(path: &Path) -> Result<(), OpenError> {
+pub(super) fn sync(path: &Path) -> Result<(), OpenError> {
     File::open(path).and_then(|file| file.sync_all()).map_err(io_error("sync", path))
 }
 
-fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+pub(super) fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     let path = path.to_path_buf();
     move |source| {
         if is_disk_full(&source) {

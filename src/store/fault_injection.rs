@@ -43,6 +43,22 @@ impl Fault {
     }
 }
 
+/// The environment variable with the step of a start at which the process ends as if it
+/// had been killed, counted from 0.
+#[cfg(test)]
+pub(super) const KILL_AT: &str = "TETHERD_TEST_KILL_AT";
+
+/// A step of a start is done. Ends the process if a test wants that here.
+#[cfg(test)]
+pub(super) fn step() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static STEPS: AtomicUsize = AtomicUsize::new(0);
+    let kill_at = std::env::var(KILL_AT).ok().and_then(|at| at.parse().ok());
+    if kill_at == Some(STEPS.fetch_add(1, Ordering::Relaxed)) {
+        std::process::abort();
+    }
+}
+
 /// A fault, and how often it is still held back.
 type Armed = Option<(Fault, u32)>;
 
