@@ -154,7 +154,7 @@ fn every_method_of_the_python_client_does_what_it_says() {
     let mut python = command(&lab, "python3");
     python.args(["-W", "error"]).arg(tree("tests/clients/methods.py"));
     python.arg(lab.path().join("sim.sock")).arg(lab.path());
-    let output = python.args(Method::ALL.map(Method::name)).output().unwrap();
+    let output = python.args(Method::ALL.iter().map(|method| method.name())).output().unwrap();
     assert_eq!(ok(output), "done\n");
 }
 

@@ -16,11 +16,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::call::{Call, EventsSubscribe};
+use crate::call::EventsSubscribe;
 use crate::fds::{FdReader, write_line};
 use crate::frame::{EncodeError, FromDaemon, Id, encode_request, parse_from_daemon};
-use crate::line::LineReader;
-use crate::{Error, EventFrame, FRAME_BYTES_MAX, Method, SubscribeParams, SubscribeResult};
+use crate::framing::LineReader;
+use crate::{
+    Error, EventFrame, FRAME_BYTES_MAX, Method, Signature, SubscribeParams, SubscribeResult,
+};
 
 /// How long a call waits for its reply unless told otherwise.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(30);
@@ -157,7 +159,11 @@ impl Client {
     }
 
     /// Calls a method: `client.call(call::Status, &NoParams {}).await`.
-    pub async fn call<C: Call>(&self, _: C, params: &C::Params) -> Result<C::Result, ClientError> {
+    pub async fn call<C: Signature>(
+        &self,
+        _: C,
+        params: &C::Params,
+    ) -> Result<C::Result, ClientError> {
         let params = serde_json::to_value(params).map_err(EncodeError::Json)?;
         let value = self.call_raw(C::METHOD.name(), &params).await?;
         serde_json::from_value(value).map_err(ClientError::Decode)
@@ -170,7 +176,7 @@ impl Client {
 
     /// As [`Client::call`], with descriptors that go with the request, and those that
     /// come with the reply. The request's stay the caller's.
-    pub async fn call_with_fds<C: Call>(
+    pub async fn call_with_fds<C: Signature>(
         &self,
         _: C,
         params: &C::Params,

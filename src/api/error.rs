@@ -1,95 +1,137 @@
-//! The errors: their codes, and what goes with them.
+//! The errors: one table of their kinds, and what goes with one.
 
 use serde::{Deserialize, Serialize};
 
-/// The stable kinds of errors. Codes never change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum ErrorKind {
-    /// The line is not JSON.
-    ParseError,
-    /// The JSON is not a JSON-RPC 2.0 request.
-    InvalidRequest,
-    /// No such method.
-    MethodNotFound,
-    /// The parameters do not fit.
-    InvalidParams,
-    /// A bug in tetherd.
-    InternalError,
-    /// All places are taken.
-    QueueFull,
-    /// The key belongs to a message with other content.
-    KeyConflict,
-    /// No such message.
-    NotFound,
-    /// The recipient is neither a number nor a JID.
-    BadRecipient,
-    /// The text is empty or too long.
-    BadText,
-    /// The caller's tier is too low.
-    Denied,
-    /// A phone is already paired.
-    AlreadyPaired,
-    /// No phone is paired.
-    NotPaired,
-    /// The pairing could not be started.
-    PairingFailed,
-    /// The request does not fit the state that the session, or this connection, is in.
-    WrongState,
-    /// The change may or may not be on disk; the daemon is going down.
-    OutcomeUnknown,
-    /// The daemon is going down.
-    ShuttingDown,
-    /// Too many connections, in all or of this user; this one closes.
-    TooManyConnections,
-    /// The line is longer than a frame may be; the connection closes.
-    FrameTooLong,
-    /// A started line was not finished in time; the connection closes.
-    TooSlow,
-    /// The file cannot be taken: no descriptor, unreadable, empty, of the wrong kind.
-    BadFile,
-    /// The file is larger than its kind may be, or than what goes inline.
-    FileTooLarge,
-    /// No room for another file: the quota is spent, or the disk is full.
-    SpoolFull,
-    /// The address is none that files are fetched from.
-    BadUrl,
-    /// The file cannot be had any more, or not now.
-    FileGone,
+/// Where an error may be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorPlace {
+    /// Before a method is known, or to no request at all.
+    Connection,
+    /// By any method.
+    Any,
+    /// By the methods that list it.
+    Method,
 }
 
-impl ErrorKind {
-    /// The JSON-RPC code.
-    pub const fn code(self) -> i32 {
+impl ErrorPlace {
+    /// The name in the contract's document.
+    pub const fn name(self) -> &'static str {
         match self {
-            ErrorKind::ParseError => -32_700,
-            ErrorKind::InvalidRequest => -32_600,
-            ErrorKind::MethodNotFound => -32_601,
-            ErrorKind::InvalidParams => -32_602,
-            ErrorKind::InternalError => -32_603,
-            ErrorKind::QueueFull => 1_001,
-            ErrorKind::KeyConflict => 1_002,
-            ErrorKind::NotFound => 1_003,
-            ErrorKind::BadRecipient => 1_004,
-            ErrorKind::BadText => 1_005,
-            ErrorKind::Denied => 1_006,
-            ErrorKind::AlreadyPaired => 1_007,
-            ErrorKind::NotPaired => 1_008,
-            ErrorKind::PairingFailed => 1_009,
-            ErrorKind::WrongState => 1_010,
-            ErrorKind::OutcomeUnknown => 1_011,
-            ErrorKind::ShuttingDown => 1_012,
-            ErrorKind::TooManyConnections => 1_013,
-            ErrorKind::FrameTooLong => 1_014,
-            ErrorKind::TooSlow => 1_015,
-            ErrorKind::BadFile => 1_016,
-            ErrorKind::FileTooLarge => 1_017,
-            ErrorKind::SpoolFull => 1_018,
-            ErrorKind::BadUrl => 1_019,
-            ErrorKind::FileGone => 1_020,
+            ErrorPlace::Connection => "connection",
+            ErrorPlace::Any => "any",
+            ErrorPlace::Method => "method",
         }
     }
+}
+
+/// One line a kind: its code, where it is answered, whether `retry_after_ms` may come with
+/// it, and what usually helps. The `remedy` of an [`Error`] is made for the case.
+macro_rules! error_kinds {
+    ($($(#[doc = $doc:literal])+ $kind:ident $code:literal $place:ident, retry $retry:literal, help $help:expr;)*) => {
+        /// The stable kinds of errors. Codes never change.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        #[serde(rename_all = "snake_case")]
+        pub enum ErrorKind {
+            $($(#[doc = $doc])+ $kind,)*
+        }
+
+        impl ErrorKind {
+            /// Every kind.
+            pub const ALL: &'static [ErrorKind] = &[$(ErrorKind::$kind),*];
+
+            /// The JSON-RPC code.
+            pub const fn code(self) -> i32 {
+                match self { $(ErrorKind::$kind => $code,)* }
+            }
+
+            /// Where it is answered.
+            pub const fn place(self) -> ErrorPlace {
+                match self { $(ErrorKind::$kind => ErrorPlace::$place,)* }
+            }
+
+            /// Whether `retry_after_ms` may come with it.
+            pub const fn may_retry(self) -> bool {
+                match self { $(ErrorKind::$kind => $retry,)* }
+            }
+
+            /// What usually helps.
+            pub const fn help(self) -> Option<&'static str> {
+                match self { $(ErrorKind::$kind => $help,)* }
+            }
+        }
+    };
+}
+
+error_kinds! {
+    /// The line is not JSON.
+    ParseError -32_700 Connection, retry false, help None;
+    /// The JSON is not a JSON-RPC 2.0 request.
+    InvalidRequest -32_600 Connection, retry false, help None;
+    /// No such method.
+    MethodNotFound -32_601 Connection, retry false,
+        help Some("Where a name was probably misspelt, the error says which was meant.");
+    /// The parameters do not fit.
+    InvalidParams -32_602 Any, retry false,
+        help Some("Where a name was probably misspelt, the error says which was meant.");
+    /// A bug in tetherd.
+    InternalError -32_603 Any, retry false,
+        help Some("Look at the daemon's log, and report it.");
+    /// All places are taken.
+    QueueFull 1_001 Method, retry true,
+        help Some("Wait until a place is free, or make room with `queue.clear`.");
+    /// The key belongs to a message with other content.
+    KeyConflict 1_002 Method, retry false,
+        help Some("Look at the message that has the key, or take another key.");
+    /// No such message.
+    NotFound 1_003 Method, retry false,
+        help Some("List what there is; what is finished stays readable for a while.");
+    /// The recipient is neither a number nor a JID.
+    BadRecipient 1_004 Method, retry false,
+        help Some("Write + and 7 to 15 digits with the country code, like +15550100.");
+    /// The text is empty or too long.
+    BadText 1_005 Method, retry false, help Some("Split a text that is too long.");
+    /// The caller's tier is too low.
+    Denied 1_006 Any, retry false,
+        help Some("Add the user to the group that the error names.");
+    /// A phone is already paired.
+    AlreadyPaired 1_007 Method, retry false,
+        help Some("To pair another phone, log out first: `session.logout`.");
+    /// No phone is paired.
+    NotPaired 1_008 Method, retry false, help Some("Pair a phone: `session.pair`.");
+    /// The pairing could not be started.
+    PairingFailed 1_009 Method, retry false, help Some("Begin again: `session.pair`.");
+    /// The request does not fit the state that the session, or this connection, is in.
+    WrongState 1_010 Method, retry true,
+        help Some("The error says what fits the state instead.");
+    /// The change may or may not be on disk; the daemon is going down.
+    OutcomeUnknown 1_011 Method, retry false,
+        help Some("Look once the daemon is back; with a key, send again with the same.");
+    /// The daemon is going down.
+    ShuttingDown 1_012 Any, retry true, help Some("Try again once the daemon is back.");
+    /// Too many connections, in all or of this user; this one closes.
+    TooManyConnections 1_013 Connection, retry false,
+        help Some("Close one that is not needed.");
+    /// The line is longer than a frame may be; the connection closes.
+    FrameTooLong 1_014 Connection, retry false,
+        help Some("Pass a large file as a descriptor.");
+    /// A started line was not finished in time; the connection closes.
+    TooSlow 1_015 Connection, retry false, help None;
+    /// The file cannot be taken: no descriptor, unreadable, empty, of the wrong kind.
+    BadFile 1_016 Method, retry false,
+        help Some("Send one that can be read, is not empty, and is what `as` says.");
+    /// The file is larger than its kind may be, or than what goes inline.
+    FileTooLarge 1_017 Method, retry false,
+        help Some("Make it smaller, send it as a document, or pass a descriptor.");
+    /// No room for another file: the quota is spent, or the disk is full.
+    SpoolFull 1_018 Method, retry false,
+        help Some("Wait until some messages with files have left, or make room on the disk.");
+    /// The address is none that files are fetched from.
+    BadUrl 1_019 Method, retry false,
+        help Some("Give a public `https` address; the error says what is wrong with this one.");
+    /// The file cannot be had any more, or not now.
+    FileGone 1_020 Method, retry true,
+        help Some("Ask again later, if the error says when.");
 }
 
 /// An error, as `error` of a reply carries it.

@@ -68,7 +68,7 @@ pub struct SubscribeResult {
 ///
 /// A subscriber first gets `status`, a `message` for each live message, and
 /// `snapshot_end`; then changes.
-// `rpc::view` folds both.
+// [`crate::state_replica`] folds both.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventFrame {

@@ -152,7 +152,7 @@ mod tests {
     use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
     use super::*;
-    use crate::line::LineReader;
+    use crate::framing::LineReader;
 
     fn file(text: &str) -> OwnedFd {
         let mut file = tempfile::tempfile().unwrap();

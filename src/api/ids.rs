@@ -21,10 +21,16 @@ impl fmt::Display for Time {
     }
 }
 
+/// A text that is not a point in time. It quotes nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("a time looks like 2026-01-31T08:30:00Z")]
+pub struct NotATime;
+
 impl FromStr for Time {
-    type Err = jiff::Error;
+    type Err = NotATime;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse::<jiff::Timestamp>().map(|time| Time(time.as_millisecond()))
+        let time: jiff::Timestamp = text.parse().map_err(|_| NotATime)?;
+        Ok(Time(time.as_millisecond()))
     }
 }
 

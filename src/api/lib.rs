@@ -25,12 +25,11 @@
 //! `openrpc.json` ([`OPENRPC`]) and of tetherd-rpc(7). They are written for people who do
 //! not read Rust.
 //!
-//! - [`call`]: which method takes which parameters and answers what; the decoding
-//!   of parameters.
-//! - [`mod@line`]: bytes to lines, bounded. [`fds`]: descriptors beside lines.
+//! - [`Method`], [`Call`], [`Reply`]: the method table.
+//! - [`framing`]: bytes to lines, bounded. [`fds`]: descriptors beside lines.
 //! - [`frame`]: lines to JSON-RPC 2.0 messages, and back.
 //! - [`client`]: the calling side.
-//! - [`view`]: snapshot and changes, folded into one picture.
+//! - [`state_replica`]: snapshot and changes, folded into one picture.
 //! - [`mod@exit`]: the exit codes of the programs.
 //!
 //! Nothing here knows the daemon. Times are RFC 3339 in UTC, durations carry their
@@ -38,7 +37,6 @@
 
 use serde::{Deserialize, Serialize};
 
-pub mod call;
 pub mod client;
 mod condition;
 mod content;
@@ -47,33 +45,37 @@ mod event;
 pub mod exit;
 pub mod fds;
 pub mod frame;
+pub mod framing;
 mod ids;
 mod inbox;
 mod limits;
-pub mod line;
 mod message;
-mod method;
+mod method_table;
+mod params;
 mod phone;
 mod redacted;
 #[cfg(feature = "schema")]
 mod schema;
+pub mod state_replica;
 mod status;
+mod suggest;
 #[cfg(test)]
 mod tests;
-pub mod view;
 
 pub use condition::{Affected, Condition, ConditionKind, Evidence, Holds};
 pub use content::{ContactCard, FileInfo, FileParams, LinkPreview, Location, Priority};
-pub use error::{Error, ErrorData, ErrorKind};
+pub use error::{Error, ErrorData, ErrorKind, ErrorPlace};
 pub use event::{Event, EventFrame, PairEnd, PairOffer, PairParams, PairResult, SubscribeResult};
-pub use ids::{MessageId, NotAMessageId, Time};
+pub use ids::{MessageId, NotAMessageId, NotATime, Time};
 pub use inbox::{
     Gap, InboxFileParams, InboxFileResult, InboxListParams, InboxListResult, Incoming,
     IncomingKind, SubscribeParams,
 };
 pub use limits::*;
 pub use message::{Kind, Message, Reason, ReasonKind, State};
-pub use method::{Method, Tier};
+#[cfg(feature = "schema")]
+pub use method_table::SignatureVisitor;
+pub use method_table::{Call, Method, Reply, Signature, Tier, call};
 pub use phone::{
     BatteryLevel, BatteryStatus, CheckParams, CheckResult, CheckedNumber, HeartbeatParams,
     PhoneState, PhoneStatus, Presence,

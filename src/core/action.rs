@@ -71,8 +71,8 @@ pub enum Effect {
     Reply {
         /// Which.
         token: Token,
-        /// The answer.
-        result: Result<Answer, api::Error>,
+        /// The result, of the method that asked.
+        result: Result<api::Reply, api::Error>,
     },
     /// Tell the subscribers.
     Event(api::Event),
@@ -82,31 +82,6 @@ pub enum Effect {
     Unspool(SpoolId),
     /// Prepare a message, or stop it.
     Prepare(PrepareCommand),
-}
-
-/// The answers, in the wire's own types.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
-    /// To [`Request::Submit`].
-    Sent(Box<api::SendResult>),
-    /// To [`Request::Cancel`].
-    Cancelled(api::CancelResult),
-    /// To [`Request::Clear`].
-    Cleared(api::ClearResult),
-    /// To [`Request::Retry`].
-    Retried(api::RetryResult),
-    /// To [`Request::Check`].
-    Checked(api::CheckResult),
-    /// To [`Request::Restore`].
-    Restored(api::RestoreResult),
-    /// To [`Request::Pair`].
-    Pairing(api::PairResult),
-    /// To [`Request::Pause`], [`Request::Resume`], [`Request::Release`] and the session's requests.
-    Status(Box<api::Status>),
-    /// To [`Request::Heartbeat`].
-    Phone(Box<api::PhoneStatus>),
-    /// To [`Request::Drain`].
-    Draining,
 }
 
 /// What the session is told. It makes one connection for each `Connect` or `Pair`
@@ -227,8 +202,18 @@ pub(crate) struct ActionBuffer {
 }
 
 impl ActionBuffer {
-    pub(crate) fn reply(&mut self, token: Token, result: Result<Answer, api::Error>) {
-        self.replies.push(Effect::Reply { token, result });
+    /// Answers a request of the method `M`.
+    pub(crate) fn reply<M: api::Signature>(
+        &mut self,
+        token: Token,
+        result: Result<M::Result, api::Error>,
+    ) {
+        self.replies.push(Effect::Reply { token, result: result.map(M::reply) });
+    }
+
+    /// Answers a request of any method with an error.
+    pub(crate) fn refuse(&mut self, token: Token, error: api::Error) {
+        self.replies.push(Effect::Reply { token, result: Err(error) });
     }
 
     pub(crate) fn event(&mut self, event: api::Event) {

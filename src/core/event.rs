@@ -39,6 +39,9 @@ pub enum Input {
     Session(SessionEvent),
     /// A preparation is done, or failed.
     Prepared(Prepared),
+    /// The daemon is going down: start nothing new, and close the session once no attempt is
+    /// in flight.
+    Drain,
     /// The time that `Core::poll_timeout` named has come.
     Tick,
 }
@@ -104,8 +107,6 @@ pub enum Request {
     Heartbeat(Box<Heartbeat>),
     /// `queue.release`: a stale backlog may leave.
     Release,
-    /// The daemon goes down: nothing new starts. Replied to when no attempt is in flight.
-    Drain,
 }
 
 /// A checked `message.send`.

@@ -22,7 +22,7 @@
 use std::collections::BTreeMap;
 
 use crate::action::ActionBuffer;
-use crate::action::{Actions, Answer, SessionCommand};
+use crate::action::{Actions, SessionCommand};
 use crate::contacts::Contacts;
 use crate::event::{Input, Request, Token};
 use crate::facts::{Facts, Restored};
@@ -36,7 +36,7 @@ use crate::queue::Backlog;
 use crate::queue::Queue;
 use crate::time::{BootId, Now};
 use crate::time::{ClockJumps, Uptime};
-use tetherd_api::{self as api, MessageId};
+use tetherd_api::{self as api, MessageId, Signature, call};
 
 pub mod action;
 pub(crate) mod condition;
@@ -104,8 +104,6 @@ pub struct Core {
     draining: bool,
     /// When that began, wall milliseconds.
     draining_since: i64,
-    /// Callers that wait for the drain to end.
-    drainers: Vec<Token>,
     /// What the subscribers know of the status.
     told: Option<StatusKey>,
     out: ActionBuffer,
@@ -155,7 +153,6 @@ impl Core {
             backlog,
             draining: false,
             draining_since: 0,
-            drainers: Vec::new(),
             told: None,
             out: ActionBuffer::default(),
         };
@@ -179,6 +176,7 @@ impl Core {
             Input::Request { token, request } => self.request(token, request, now),
             Input::Session(event) => self.session_event(event, now),
             Input::Prepared(prepared) => self.prepared(prepared, now),
+            Input::Drain => self.drain(),
             Input::Tick => {}
         }
         self.settle(now)
@@ -251,100 +249,95 @@ impl Core {
                 if !result.as_ref().is_ok_and(|sent| !sent.duplicate) {
                     self.out.unspool.extend(file);
                 }
-                self.reply(token, result.map(|sent| Answer::Sent(Box::new(sent))));
+                self.out.reply::<call::MessageSend>(token, result);
             }
             Request::Cancel { ids, filter, dry_run } => {
                 let result = self.cancel(ids, &filter, dry_run, now);
-                self.reply(token, Ok(Answer::Cancelled(result)));
+                self.out.reply::<call::QueueCancel>(token, Ok(result));
             }
             Request::Clear { filter, dry_run } => {
                 let result = self.clear(&filter, dry_run, now);
-                self.reply(token, Ok(Answer::Cleared(result)));
+                self.out.reply::<call::QueueClear>(token, Ok(result));
             }
             Request::Retry { filter, dry_run } => {
                 let result = self.retry(&filter, dry_run, now);
-                self.reply(token, Ok(Answer::Retried(result)));
+                self.out.reply::<call::QueueRetry>(token, Ok(result));
             }
             Request::Check { numbers, fresh } => {
                 self.contacts.on_check(token, numbers, fresh, &mut self.out, now);
             }
             Request::Restore { filter, dry_run } => {
                 let result = self.restore(&filter, dry_run, now);
-                self.reply(token, Ok(Answer::Restored(result)));
+                self.out.reply::<call::QueueRestore>(token, Ok(result));
             }
             Request::Pause => {
                 self.set_paused(true, now);
-                self.reply_status(token, now);
+                self.reply_status::<call::QueuePause>(token, now);
             }
             Request::Resume => {
                 self.set_paused(false, now);
-                self.reply_status(token, now);
+                self.reply_status::<call::QueueResume>(token, now);
             }
             Request::Pair { phone } => self.pair(token, phone, now),
             Request::Reconnect => {
                 let result = self.reconnect(now);
-                self.reply_session(token, result, now);
+                self.reply_session::<call::SessionReconnect>(token, result, now);
             }
             Request::Takeover => {
                 let result = self.takeover(now);
-                self.reply_session(token, result, now);
+                self.reply_session::<call::SessionTakeover>(token, result, now);
             }
             Request::Logout => {
                 let result = self.logout();
-                self.reply_session(token, result, now);
+                self.reply_session::<call::SessionLogout>(token, result, now);
             }
             Request::Heartbeat(report) => {
                 let result = self.phone.on_heartbeat(*report, &mut self.out, now);
-                let status = || Answer::Phone(Box::new(self.phone_status(now)));
-                self.reply(token, result.map(|()| status()));
+                let result = result.map(|()| self.phone_status(now));
+                self.out.reply::<call::PhoneHeartbeat>(token, result);
             }
             Request::Release => {
                 self.release(now);
-                self.reply_status(token, now);
+                self.reply_status::<call::QueueRelease>(token, now);
             }
-            Request::Drain => self.drain(token),
         }
     }
 
-    fn reply(&mut self, token: Token, result: Result<Answer, api::Error>) {
-        self.out.reply(token, result);
-    }
-
-    fn reply_status(&mut self, token: Token, now: Now) {
+    fn reply_status<M: Signature<Result = api::Status>>(&mut self, token: Token, now: Now) {
         let status = self.status(now);
-        self.reply(token, Ok(Answer::Status(Box::new(status))));
+        self.out.reply::<M>(token, Ok(status));
     }
 
     /// A session request's answer shows the run that it starts.
-    fn reply_session(&mut self, token: Token, result: Result<(), api::Error>, now: Now) {
+    fn reply_session<M: Signature<Result = api::Status>>(
+        &mut self,
+        token: Token,
+        result: Result<(), api::Error>,
+        now: Now,
+    ) {
         match result {
             Ok(()) => {
                 self.drive_link(now);
-                self.reply_status(token, now);
+                self.reply_status::<M>(token, now);
             }
-            Err(error) => self.reply(token, Err(error)),
+            Err(error) => self.out.refuse(token, error),
         }
     }
 
-    fn drain(&mut self, token: Token) {
+    fn drain(&mut self) {
         if !self.draining {
             self.draining_since = self.now.wall_ms;
         }
         self.draining = true;
         // The uptime.
         self.out.facts = true;
-        self.drainers.push(token);
         self.fail_pairing(queue::shutting_down());
     }
 
     fn finish_drain(&mut self) {
-        if !self.is_drained() {
-            return;
+        if self.is_drained() {
+            self.close_run(link::Closing::Done);
         }
-        for token in std::mem::take(&mut self.drainers) {
-            self.reply(token, Ok(Answer::Draining));
-        }
-        self.close_run(link::Closing::Done);
     }
 
     fn command(&mut self, command: SessionCommand) {

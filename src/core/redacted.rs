@@ -60,7 +60,6 @@ impl fmt::Debug for Request {
             Request::Logout => f.write_str("Logout"),
             Request::Heartbeat(_) => f.write_str("Heartbeat(..)"),
             Request::Release => f.write_str("Release"),
-            Request::Drain => f.write_str("Drain"),
         }
     }
 }

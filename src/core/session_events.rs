@@ -2,7 +2,6 @@
 //! normal input and change nothing.
 
 use crate::Core;
-use crate::action::Answer;
 use crate::dispatch::Step;
 use crate::event::{EndReason, NotSent, Offer, ReceiptKind, SessionEvent};
 use crate::facts::Facts;
@@ -12,7 +11,7 @@ use crate::queue::Reached;
 use crate::slowdown::RATE_LIMITED;
 use crate::time::Now;
 use crate::timelock::REACHOUT_TIMELOCK;
-use tetherd_api::{self as api, ErrorKind, MessageId, PairEnd, Reason, ReasonKind, State};
+use tetherd_api::{self as api, ErrorKind, MessageId, PairEnd, Reason, ReasonKind, State, call};
 
 impl Core {
     pub(crate) fn session_event(&mut self, event: SessionEvent, now: Now) {
@@ -227,7 +226,7 @@ impl Core {
         }
         for token in waiters {
             let result = api::PairResult { offer: offer.0.clone() };
-            self.reply(token, Ok(Answer::Pairing(result)));
+            self.out.reply::<call::SessionPair>(token, Ok(result));
         }
     }
 

@@ -1,20 +1,20 @@
 //! Pairing, reconnecting, taking over, logging out: what callers ask of the session.
 
 use crate::Core;
-use crate::action::{Answer, SessionCommand};
+use crate::action::SessionCommand;
 use crate::event::{EndReason, Token};
 use crate::explain;
 use crate::link::{Closing, PAIR_WAITERS_MAX, PairIntent, Pairing, Phase, Run};
 use crate::queue::shutting_down;
 use crate::time::Now;
-use tetherd_api::{self as api, Error, ErrorKind, Event, PairEnd};
+use tetherd_api::{self as api, Error, ErrorKind, Event, PairEnd, call};
 
 impl Core {
     /// One pairing at a time. Asked again in the same way, it answers with the code that
     /// is shown, or the next one; asked in another way, the new way replaces the old.
     pub(crate) fn pair(&mut self, token: Token, phone: Option<String>, now: Now) {
         if let Err(error) = self.may_pair() {
-            return self.reply(token, Err(error));
+            return self.out.refuse(token, error);
         }
         let mut replaced = false;
         if let Some(Run { phase: Phase::Pairing(pairing), closing: None, .. }) = &mut self.link.run
@@ -22,10 +22,12 @@ impl Core {
             if pairing.intent.phone == phone {
                 let shown = pairing.offer.clone().filter(|(_, until)| *until > now.mono_ms);
                 if let Some((offer, _)) = shown {
-                    return self.reply(token, Ok(Answer::Pairing(api::PairResult { offer })));
+                    return self
+                        .out
+                        .reply::<call::SessionPair>(token, Ok(api::PairResult { offer }));
                 }
                 if pairing.intent.waiters.len() >= PAIR_WAITERS_MAX {
-                    return self.reply(token, Err(too_many_waiters()));
+                    return self.out.refuse(token, too_many_waiters());
                 }
                 return pairing.intent.waiters.push(token);
             }
@@ -34,7 +36,7 @@ impl Core {
             && intent.phone == phone
         {
             if intent.waiters.len() >= PAIR_WAITERS_MAX {
-                return self.reply(token, Err(too_many_waiters()));
+                return self.out.refuse(token, too_many_waiters());
             }
             return intent.waiters.push(token);
         }
@@ -102,7 +104,7 @@ impl Core {
         for token in waiters {
             let error = Error::new(ErrorKind::PairingFailed, format!("No code: {sentence}"))
                 .remedy("tetherctl pair");
-            self.reply(token, Err(error));
+            self.out.refuse(token, error);
         }
         self.link.ended = Some(reason.clone());
         self.pairing_event(if *reason == EndReason::PairingTimedOut {
@@ -122,7 +124,7 @@ impl Core {
             waiters.append(&mut intent.waiters);
         }
         for token in waiters {
-            self.reply(token, Err(error.clone()));
+            self.out.refuse(token, error.clone());
         }
     }
 

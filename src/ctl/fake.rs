@@ -16,7 +16,7 @@ use super::{render, run};
 use crate::config::Environment;
 use tetherd_api::exit::ExitCode;
 use tetherd_api::frame::{Id, encode_error, encode_event, encode_reply, parse_request};
-use tetherd_api::line::LineReader;
+use tetherd_api::framing::LineReader;
 use tetherd_api::{Error, ErrorKind, EventFrame, FRAME_BYTES_MAX};
 
 /// 2026-01-01 00:00:00 UTC.

@@ -15,11 +15,10 @@ use crate::daemon::descriptors::{Descriptors, FDS_PENDING_MAX};
 use crate::daemon::event_stream;
 use crate::daemon::handlers::{self, Handled};
 use crate::daemon::server::{Service, stopped};
-use tetherd_api::call::find_method;
 use tetherd_api::fds::{FdReader, Passed, write_line};
 use tetherd_api::frame::{Id, Request, encode_error, encode_reply, parse_request};
-use tetherd_api::line::{LineReader, ReadLineError};
-use tetherd_api::{Error, ErrorKind, FRAME_BYTES_MAX, Method, SubscribeResult, Tier};
+use tetherd_api::framing::{LineReader, ReadLineError};
+use tetherd_api::{Call, Error, ErrorKind, FRAME_BYTES_MAX, Method, Tier};
 use tetherd_api::{FDS_PER_LINE_MAX, IN_FLIGHT_MAX, LINE_TIME_MAX, WRITE_TIME_MAX};
 
 /// Lines waiting to be written.
@@ -167,7 +166,7 @@ impl Conversation {
     }
 
     fn check(&mut self, request: &Request) -> Result<Method, Error> {
-        let method = find_method(&request.method)?;
+        let method = Method::find(&request.method)?;
         self.shared.service.access.check(self.shared.tier, method)?;
         if method == Method::EventsSubscribe {
             if self.subscribed {
@@ -213,7 +212,10 @@ async fn answer(
     shared: Shared,
     permit: Option<OwnedSemaphorePermit>,
 ) -> Ended {
-    let handled = handlers::handle(&shared.service, method, request.params, descriptors).await;
+    let handled = match Call::decode(method, request.params) {
+        Ok(call) => handlers::handle(&shared.service, call, descriptors).await,
+        Err(error) => Err(error),
+    };
     tracing::debug!(method = method.name(), ok = handled.is_ok(), "a request was answered");
     let mut ended = Ended::Answered;
     let mut fds = Vec::new();
@@ -223,8 +225,7 @@ async fn answer(
             fds.push(file);
             (reply_line(request.id.as_ref(), Ok(&reply)), None)
         }
-        Ok(Handled::Subscription(subscription, follow)) => {
-            let reply = SubscribeResult { cursor: follow.newest() };
+        Ok(Handled::Subscription(reply, subscription, follow)) => {
             (reply_line(request.id.as_ref(), Ok(&reply)), Some((subscription, follow)))
         }
         Err(error) => {

@@ -11,9 +11,7 @@ use std::collections::HashMap;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::daemon::clock::{self, Clock};
-use crate::daemon::engine_handle::{
-    EngineCall, MessageName, Query, QueryAnswer, Subscription, shutting_down,
-};
+use crate::daemon::engine_handle::{EngineCall, MessageName, Query, Subscription, shutting_down};
 use crate::daemon::event_hub::EventHub;
 use crate::daemon::event_log::EventLog;
 use crate::daemon::files;
@@ -22,9 +20,9 @@ use crate::daemon::supervision::Supervision;
 use crate::spool::Spool;
 use crate::store::{self, CommitError, Store};
 use crate::whatsapp::SessionHandle;
-use tetherd_api as api;
-use tetherd_core::action::{Actions, Answer, Change, Effect};
-use tetherd_core::event::{Input, Request, SessionEvent, Token};
+use tetherd_api::{self as api, Reply, Signature, call};
+use tetherd_core::action::{Actions, Change, Effect};
+use tetherd_core::event::{Input, SessionEvent, Token};
 use tetherd_core::files::Prepared;
 use tetherd_core::{Core, CoreConfig};
 
@@ -93,8 +91,8 @@ pub(super) struct Engine {
     spool: Spool,
     session: SessionHandle,
     preparer: Preparer,
-    waiting: HashMap<Token, oneshot::Sender<Result<Answer, api::Error>>>,
-    queries: Vec<(Query, oneshot::Sender<Result<QueryAnswer, api::Error>>)>,
+    waiting: HashMap<Token, oneshot::Sender<Result<Reply, api::Error>>>,
+    queries: Vec<(Query, oneshot::Sender<Result<Reply, api::Error>>)>,
     subscribes: Vec<oneshot::Sender<Subscription>>,
     hub: EventHub,
     log: EventLog,
@@ -256,6 +254,8 @@ impl Engine {
                 self.feed(Input::Request { token, request }, actions);
             }
             EngineCall::Query { query, reply } => self.queries.push((query, reply)),
+            // A caller that has gone away needs no answer.
+            EngineCall::Room { key, reply } => drop(reply.send(self.core.room(key.as_deref()))),
             EngineCall::Subscribe { reply } => self.subscribes.push(reply),
         }
     }
@@ -264,8 +264,7 @@ impl Engine {
         match order {
             Control::Drain => {
                 self.draining = true;
-                let token = self.token();
-                self.feed(Input::Request { token, request: Request::Drain }, actions);
+                self.feed(Input::Drain, actions);
             }
             Control::Leave => self.leaving = true,
             Control::Reconfigure { config, done } => {
@@ -344,14 +343,14 @@ impl Engine {
         self.feed(Input::Prepared(report), actions);
     }
 
-    fn answer(&self, query: Query) -> Result<QueryAnswer, api::Error> {
+    fn answer(&self, query: Query) -> Result<Reply, api::Error> {
         let now = (self.clock)();
         match query {
-            Query::Status => Ok(QueryAnswer::Status(Box::new(self.core.status(now)))),
-            Query::Room { key } => self.core.room(key.as_deref()).map(|()| QueryAnswer::Room),
-            Query::Explain => Ok(QueryAnswer::Explanation(Box::new(self.core.explain(now)))),
+            Query::Status => Ok(call::Status::reply(self.core.status(now))),
+            Query::Explain => Ok(call::Explain::reply(self.core.explain(now))),
             Query::List { selection, after, limit } => {
-                Ok(QueryAnswer::List(self.core.list(&selection, after, Some(limit), now)))
+                let list = self.core.list(&selection, after, Some(limit), now);
+                Ok(call::QueueList::reply(list))
             }
             Query::Get(which) => {
                 let id = match which {
@@ -366,7 +365,7 @@ impl Engine {
                     .flatten()
                     .map(|body| body.0.to_string())
                     .filter(|text| !text.is_empty());
-                Ok(QueryAnswer::Message(Box::new(message)))
+                Ok(call::MessageGet::reply(message))
             }
         }
     }
@@ -380,6 +379,7 @@ fn refuse(mut calls: mpsc::Receiver<EngineCall>) {
             // A caller that has gone away needs no answer.
             EngineCall::Change { reply, .. } => drop(reply.send(Err(shutting_down()))),
             EngineCall::Query { reply, .. } => drop(reply.send(Err(shutting_down()))),
+            EngineCall::Room { reply, .. } => drop(reply.send(Err(shutting_down()))),
             // Without an answer the handle says the same.
             EngineCall::Subscribe { reply } => drop(reply),
         }

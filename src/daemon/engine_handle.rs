@@ -8,8 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::fetch::address::Schemes;
 use tetherd_api as api;
-use tetherd_api::{ErrorKind, EventFrame, MessageId};
-use tetherd_core::action::Answer;
+use tetherd_api::{ErrorKind, EventFrame, MessageId, Reply};
 use tetherd_core::event::{Request, Selection};
 use tetherd_core::ids::WaMessageId;
 
@@ -24,14 +23,21 @@ pub enum EngineCall {
         /// What.
         request: Request,
         /// Where the answer goes.
-        reply: oneshot::Sender<Result<Answer, api::Error>>,
+        reply: oneshot::Sender<Result<Reply, api::Error>>,
     },
     /// To tell something.
     Query {
         /// What.
         query: Query,
         /// Where the answer goes.
-        reply: oneshot::Sender<Result<QueryAnswer, api::Error>>,
+        reply: oneshot::Sender<Result<Reply, api::Error>>,
+    },
+    /// Whether there is a place for one more message, before its file is copied.
+    Room {
+        /// Its key; one that is known already needs no place.
+        key: Option<String>,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<(), api::Error>>,
     },
     /// To tell everything from now on.
     Subscribe {
@@ -47,11 +53,6 @@ pub enum Query {
     Status,
     /// `explain`.
     Explain,
-    /// Whether there is a place for one more message, before its file is copied.
-    Room {
-        /// Its key; one that is known already needs no place.
-        key: Option<String>,
-    },
     /// `message.get`.
     Get(MessageName),
     /// `queue.list`.
@@ -84,21 +85,6 @@ impl std::fmt::Debug for MessageName {
             MessageName::Key(_) => f.write_str("Key(..)"),
         }
     }
-}
-
-/// What a [`Query`] is answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum QueryAnswer {
-    /// To [`Query::Status`].
-    Status(Box<api::Status>),
-    /// To [`Query::Explain`].
-    Explanation(Box<api::Explanation>),
-    /// To [`Query::Room`]: there is. If not, the answer is the error.
-    Room,
-    /// To [`Query::Get`].
-    Message(Box<api::Message>),
-    /// To [`Query::List`].
-    List(api::ListResult),
 }
 
 /// Everything up to now, and a channel for what follows, without a gap between them.
@@ -144,7 +130,7 @@ impl EngineHandle {
     }
 
     /// Asks for a change, and waits until it is on disk.
-    pub async fn change(&self, request: Request) -> Result<Answer, api::Error> {
+    pub async fn change(&self, request: Request) -> Result<Reply, api::Error> {
         let (reply, replied) = oneshot::channel();
         self.submit(EngineCall::Change { request, reply }).await?;
         replied.await.unwrap_or_else(|_| Err(outcome_unknown()))
@@ -155,7 +141,7 @@ impl EngineHandle {
     pub async fn change_with(
         &self,
         request: impl FnOnce() -> Request,
-    ) -> Result<Answer, api::Error> {
+    ) -> Result<Reply, api::Error> {
         let (reply, replied) = oneshot::channel();
         let place = self.tx.reserve().await.map_err(|_| shutting_down())?;
         place.send(EngineCall::Change { request: request(), reply });
@@ -163,9 +149,16 @@ impl EngineHandle {
     }
 
     /// Asks a question.
-    pub async fn query(&self, query: Query) -> Result<QueryAnswer, api::Error> {
+    pub async fn query(&self, query: Query) -> Result<Reply, api::Error> {
         let (reply, replied) = oneshot::channel();
         self.submit(EngineCall::Query { query, reply }).await?;
+        replied.await.unwrap_or_else(|_| Err(shutting_down()))
+    }
+
+    /// Asks for a place for one more message.
+    pub async fn room(&self, key: Option<String>) -> Result<(), api::Error> {
+        let (reply, replied) = oneshot::channel();
+        self.submit(EngineCall::Room { key, reply }).await?;
         replied.await.unwrap_or_else(|_| Err(shutting_down()))
     }
 

@@ -15,7 +15,7 @@ use crate::demo::tell::{self, Teller};
 use tether_sim::{DEFAULT_ACCOUNT, Sim};
 use tetherd_api::call;
 use tetherd_api::client::{Client, Events};
-use tetherd_api::view::View;
+use tetherd_api::state_replica::StateReplica;
 use tetherd_api::{MessageId, PairOffer, PairParams, SendParams, SessionState};
 
 /// The longest that one step may take before the demonstration gives up.
@@ -38,14 +38,14 @@ pub(super) struct Scenario {
     sim: Arc<Sim>,
     socket: PathBuf,
     teller: Teller,
-    view: View,
+    view: StateReplica,
     accepted: Arc<Mutex<Vec<Accepted>>>,
 }
 
 impl Scenario {
     pub(super) fn new(sim: Arc<Sim>, socket: PathBuf) -> Scenario {
         let accepted = Arc::default();
-        Scenario { sim, socket, teller: Teller::new(), view: View::new(), accepted }
+        Scenario { sim, socket, teller: Teller::new(), view: StateReplica::new(), accepted }
     }
 
     /// Plays it. With `once` it ends with the check; otherwise it goes on until stopped.
@@ -153,7 +153,7 @@ impl Scenario {
     async fn until(
         &mut self,
         events: &mut Events,
-        wanted: impl Fn(&View, &Teller) -> bool,
+        wanted: impl Fn(&StateReplica, &Teller) -> bool,
     ) -> anyhow::Result<()> {
         let deadline = Instant::now() + STEP_MAX;
         while !wanted(&self.view, &self.teller) {

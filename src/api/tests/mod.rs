@@ -2,5 +2,5 @@
 
 mod client;
 mod contract;
-mod lines;
-mod view;
+mod framing;
+mod state_replica;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::number::{CHECK_BATCH_MAX, KnownNumber, Number};
-use crate::action::{ActionBuffer, Answer};
+use crate::action::ActionBuffer;
 use crate::event::Token;
 use crate::time::Now;
-use tetherd_api::{CheckResult, CheckedNumber, Presence, Time};
+use tetherd_api::{CheckResult, CheckedNumber, Presence, Time, call};
 
 /// Callers that wait at a time.
 pub const CHECK_CALLERS_MAX: usize = 64;
@@ -61,7 +61,7 @@ impl Caller {
             self.answers.insert(number, answer);
         }
         let numbers = self.asked.iter().filter_map(|n| self.answers.get(n).cloned()).collect();
-        out.reply(self.token, Ok(Answer::Checked(CheckResult { numbers })));
+        out.reply::<call::PhoneCheck>(self.token, Ok(CheckResult { numbers }));
     }
 }
 

@@ -1,10 +1,9 @@
 //! What callers ask of the queue, in short.
 
 use super::world::World;
-use crate::action::Answer;
 use crate::event::{Request, Selection, Submission};
 use crate::time::Now;
-use tetherd_api::{self as api, MessageId};
+use tetherd_api::{self as api, MessageId, Reply};
 
 impl World {
     /// Accepts one message to this chat that is more than a text.
@@ -17,7 +16,7 @@ impl World {
         let mut submission = self.submission(chat, &text, None);
         edit(&mut submission, self.now);
         match self.ask(Request::Submit(Box::new(submission)))? {
-            Answer::Sent(result) => Ok(result.message.id),
+            Reply::MessageSend(result) => Ok(result.message.id),
             other => panic!("{other:?} is no answer to a submission"),
         }
     }
@@ -47,14 +46,14 @@ impl World {
         dry_run: bool,
     ) -> api::CancelResult {
         match self.ask(Request::Cancel { ids: ids.to_vec(), filter, dry_run }) {
-            Ok(Answer::Cancelled(result)) => result,
+            Ok(Reply::QueueCancel(result)) => *result,
             other => panic!("{other:?}"),
         }
     }
 
     pub(super) fn clear(&mut self) -> api::ClearResult {
         match self.ask(Request::Clear { filter: self.all(), dry_run: false }) {
-            Ok(Answer::Cleared(result)) => result,
+            Ok(Reply::QueueClear(result)) => *result,
             other => panic!("{other:?}"),
         }
     }
@@ -65,7 +64,7 @@ impl World {
 
     pub(super) fn restore_by(&mut self, filter: Selection, dry_run: bool) -> api::RestoreResult {
         match self.ask(Request::Restore { filter, dry_run }) {
-            Ok(Answer::Restored(result)) => result,
+            Ok(Reply::QueueRestore(result)) => *result,
             other => panic!("{other:?}"),
         }
     }

@@ -1,8 +1,8 @@
 use super::world::World;
 use crate::CoreConfig;
-use crate::action::{Answer, Change, Effect, Wake};
+use crate::action::{Change, Effect, Wake};
 use crate::event::{Input, NotSent, Request, Selection};
-use tetherd_api::{MessageId, ReasonKind, State};
+use tetherd_api::{MessageId, ReasonKind, Reply, State};
 
 const UNDO_MS: u64 = 600_000;
 
@@ -116,7 +116,7 @@ fn the_time_to_bring_back_is_neither_shortened_nor_prolonged_by_a_clock_or_a_res
     world.input(Input::Tick);
     assert_eq!(world.restore_by(Selection::default(), true).restored, ids);
     world.now.wall_ms -= 40 * 365 * 86_400_000;
-    world.request(Request::Drain);
+    world.input(Input::Drain);
     world.crash(true);
     assert_eq!(world.restore_by(Selection::default(), true).restored, ids);
     world.pass(59_999);
@@ -250,7 +250,7 @@ fn a_dry_run_of_retry_says_what_would_find_a_place() {
     world.request(Request::Pause);
     world.send(2);
     let mut retry = |dry_run| match world.ask(Request::Retry { filter: world.all(), dry_run }) {
-        Ok(Answer::Retried(result)) => result,
+        Ok(Reply::QueueRetry(result)) => result,
         answer => panic!("{answer:?}"),
     };
     let dry = retry(true);

@@ -2,11 +2,10 @@
 
 use super::world::World;
 use crate::CoreConfig;
-use crate::action::Answer;
 use crate::event::{Body, Request, Selection, Submission};
 use crate::files::{needs_file, shown};
 use crate::ids::SpoolId;
-use tetherd_api::{ErrorKind, Kind, MessageId};
+use tetherd_api::{ErrorKind, Kind, MessageId, Reply};
 
 fn spool(world: &World, id: MessageId) -> SpoolId {
     world.store.messages[&id].file.clone().unwrap().spool
@@ -64,7 +63,7 @@ fn what_is_not_accepted_leaves_no_file_behind() {
         let submission = submit(&mut world, chat, text, key);
         let file = submission.file.clone().unwrap().spool;
         let answer = world.ask(Request::Submit(Box::new(submission)));
-        assert!(!matches!(answer, Ok(Answer::Sent(sent)) if !sent.duplicate));
+        assert!(!matches!(answer, Ok(Reply::MessageSend(sent)) if !sent.duplicate));
         assert!(world.unspooled.contains(&file));
     }
     assert!(!world.unspooled.contains(&accepted.file.unwrap().spool));

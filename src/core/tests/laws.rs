@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::world::{ACCOUNT, Run, World};
 use crate::UPLOADS_AT_ONCE;
-use crate::action::{Actions, Answer, Change, Effect, Outgoing, SessionCommand};
+use crate::action::{Actions, Change, Effect, Outgoing, SessionCommand};
 use crate::contacts::{CHECK_BATCH_MAX, CheckTicket, Number};
 use crate::files::PrepareCommand;
 use crate::files::Upload;
@@ -12,7 +12,7 @@ use crate::files::needs_file;
 use crate::ids::SpoolId;
 use crate::network::HOUR_MS;
 use crate::queue::Message;
-use tetherd_api::{MessageId, State};
+use tetherd_api::{MessageId, Reply, State};
 
 impl World {
     pub(super) fn apply(&mut self, changes: &[Change]) {
@@ -67,7 +67,7 @@ impl World {
         for effect in actions.effects {
             match effect {
                 Effect::Reply { token, result } => {
-                    if let Ok(Answer::Retried(retried)) = &result {
+                    if let Ok(Reply::QueueRetry(retried)) = &result {
                         self.retried.extend(&retried.requeued);
                     }
                     let twice = self.replies.insert(token, result);

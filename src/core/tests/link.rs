@@ -1,9 +1,9 @@
 use super::world::{ACCOUNT, Run, Store, World};
 use crate::CoreConfig;
-use crate::action::{Answer, Wake};
+use crate::action::Wake;
 use crate::event::{EndReason, Request, SessionEvent};
 use crate::facts::Facts;
-use tetherd_api::{ConditionKind, ErrorKind, Event, PairEnd, PairOffer, SessionState};
+use tetherd_api::{ConditionKind, ErrorKind, Event, PairEnd, PairOffer, Reply, SessionState};
 
 fn unpaired() -> World {
     World::new(CoreConfig::default())
@@ -13,7 +13,7 @@ fn qr(world: &mut World) -> crate::event::Token {
     world.request(Request::Pair { phone: None })
 }
 
-fn kind(result: Result<Answer, tetherd_api::Error>) -> ErrorKind {
+fn kind(result: Result<Reply, tetherd_api::Error>) -> ErrorKind {
     result.expect_err("an error").data.kind
 }
 
@@ -39,7 +39,7 @@ fn pairing_answers_with_the_first_code_and_goes_on_by_events() {
     let token = qr(&mut world);
     assert_eq!(world.commands, ["forget", "pair"]);
     world.offer_qr("first");
-    let Ok(Answer::Pairing(result)) = &world.replies[&token] else { panic!("no code") };
+    let Ok(Reply::SessionPair(result)) = &world.replies[&token] else { panic!("no code") };
     assert!(matches!(&result.offer, PairOffer::Qr { qr, .. } if qr == "first"));
     world.offer_qr("second");
     let shown = world.events.iter().any(|event| {

@@ -4,7 +4,6 @@ use proptest::prelude::*;
 
 use super::belief::Model;
 use super::world::{ACCOUNT, Run, World};
-use crate::action::Answer;
 use crate::config::LinkPolicy;
 use crate::contacts::{ContactsConfig, Number};
 use crate::event::{
@@ -18,7 +17,7 @@ use crate::phone::PhoneConfig;
 use crate::phone::Sign;
 use crate::queue::Message;
 use crate::{CoreConfig, OnConflict, OnRateLimit};
-use tetherd_api::{ErrorKind, MessageId, Priority, Reason, ReasonKind, State};
+use tetherd_api::{ErrorKind, MessageId, Priority, Reason, ReasonKind, Reply, State};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -335,7 +334,7 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
         Op::Clear => {
             let before = world.store.messages.clone();
             let filter = Selection::default();
-            let Ok(Answer::Cleared(done)) = world.ask(Request::Clear { filter, dry_run: false })
+            let Ok(Reply::QueueClear(done)) = world.ask(Request::Clear { filter, dry_run: false })
             else {
                 panic!("no answer")
             };
@@ -361,7 +360,7 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
         Op::Takeover => drop(world.ask(Request::Takeover)),
         Op::Logout => drop(world.ask(Request::Logout)),
         Op::Drain => {
-            world.request(Request::Drain);
+            world.input(Input::Drain);
         }
         Op::Phone(on) => {
             world.phone_on = on;

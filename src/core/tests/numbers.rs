@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use super::world::World;
 use crate::CoreConfig;
-use crate::action::{Answer, Wake};
+use crate::action::Wake;
 use crate::contacts::{
     CHECK_BATCH_MAX, CheckFailure, CheckFailureKind, CheckOutcome, ContactsConfig, Number,
 };
-use crate::event::{EndReason, NotSent, ReceiptKind, Request, SessionEvent, Token};
+use crate::event::{EndReason, Input, NotSent, ReceiptKind, Request, SessionEvent, Token};
 use crate::queue::Message;
-use tetherd_api::{CheckResult, MessageId, Presence, ReasonKind, State};
+use tetherd_api::{CheckResult, MessageId, Presence, ReasonKind, Reply, State};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
@@ -75,7 +75,7 @@ impl World {
 
     fn answered(&self, token: Token) -> Option<CheckResult> {
         match self.replies.get(&token)? {
-            Ok(Answer::Checked(result)) => Some(result.clone()),
+            Ok(Reply::PhoneCheck(result)) => Some((**result).clone()),
             other => panic!("{other:?}"),
         }
     }
@@ -473,7 +473,7 @@ fn invariant_10_callers_and_their_numbers_are_bounded_and_answered_when_the_daem
     let over = world.check_request(&[99], true);
     assert_eq!(world.answers(over), [Presence::Unknown]);
     assert!(world.answered(tokens[0]).is_none());
-    world.request(Request::Drain);
+    world.input(Input::Drain);
     for token in tokens {
         assert_eq!(world.answers(token), [Presence::Unknown]);
     }

@@ -180,7 +180,7 @@ fn nothing_is_prepared_while_the_daemon_goes_down() {
     let mut world = World::connected();
     let id = world.send_url(0);
     world.prepared(id, passing("timeout"));
-    world.request(Request::Drain);
+    world.input(Input::Drain);
     world.pass(60_000);
     assert!(world.preparing.is_empty());
     assert_eq!(world.state(id), State::Preparing);

@@ -1,8 +1,8 @@
 use super::world::World;
 use crate::CoreConfig;
-use crate::action::{Answer, Change};
+use crate::action::Change;
 use crate::event::{Input, NotSent, ReceiptKind, Request, Selection};
-use tetherd_api::{ErrorKind, MessageId, ReasonKind, State};
+use tetherd_api::{ErrorKind, MessageId, ReasonKind, Reply, State};
 
 fn small() -> CoreConfig {
     CoreConfig { capacity: 4, parked_max: 2, history_max: 3, ..CoreConfig::default() }
@@ -102,7 +102,7 @@ fn invariant_7_a_parked_message_blocks_nothing_and_comes_back_at_the_end() {
     assert_eq!(world.reason(bad), (ReasonKind::ReachoutTimelock, Some(463)));
     assert_eq!(world.state(good), State::Sending);
     let last = world.send(0);
-    let Ok(Answer::Retried(result)) =
+    let Ok(Reply::QueueRetry(result)) =
         world.ask(Request::Retry { filter: world.all(), dry_run: false })
     else {
         panic!("no answer");
@@ -217,7 +217,7 @@ fn a_clock_that_jumps_ahead_forgets_no_message_and_no_key() {
     world.connect();
     assert!(world.submit(0, "once", Some("key")).unwrap().duplicate);
     // What passes while the daemon lives counts, whichever of its lives it was.
-    world.request(Request::Drain);
+    world.input(Input::Drain);
     world.crash(true);
     world.connect();
     world.pass(world.config.history_ms - 60_000);
@@ -266,7 +266,7 @@ fn cancel_withdraws_what_waits_and_says_where_the_rest_stands() {
     let mut world = World::connected();
     let (first, second) = (world.send(0), world.send(0));
     let ids = vec![first, second, second, MessageId(99)];
-    let Ok(Answer::Cancelled(result)) =
+    let Ok(Reply::QueueCancel(result)) =
         world.ask(Request::Cancel { ids, filter: Selection::default(), dry_run: false })
     else {
         panic!()
@@ -284,10 +284,10 @@ fn clear_takes_queued_and_parked_and_names_what_is_in_flight() {
     let waiting = world.send(0);
     let filter = world.all();
     let clear = |dry_run| Request::Clear { filter: filter.clone(), dry_run };
-    let Ok(Answer::Cleared(dry)) = world.ask(clear(true)) else { panic!() };
+    let Ok(Reply::QueueClear(dry)) = world.ask(clear(true)) else { panic!() };
     assert_eq!((dry.cleared, dry.in_flight.clone()), (2, vec![flying]));
     assert_eq!(world.state(waiting), State::Queued);
-    let Ok(Answer::Cleared(done)) = world.ask(clear(false)) else { panic!() };
+    let Ok(Reply::QueueClear(done)) = world.ask(clear(false)) else { panic!() };
     assert_eq!((done.cleared, done.examples), (2, dry.examples));
     assert_eq!(world.state(parked), State::Cancelled);
     assert_eq!(world.state(waiting), State::Cancelled);
@@ -304,7 +304,7 @@ fn clear_filters_by_chat_reason_age_and_id() {
     let count = |world: &mut World, filter: Selection| match world
         .ask(Request::Clear { filter, dry_run: true })
     {
-        Ok(Answer::Cleared(result)) => {
+        Ok(Reply::QueueClear(result)) => {
             result.examples.iter().map(|example| example.id).collect::<Vec<_>>()
         }
         answer => panic!("{answer:?}"),
@@ -376,11 +376,10 @@ fn a_paused_queue_starts_nothing_and_goes_on_after_resume() {
 fn a_drain_ends_when_nothing_is_in_flight() {
     let mut world = World::connected();
     let (first, second) = (world.send(0), world.send(0));
-    let token = world.request(Request::Drain);
-    assert!(!world.replies.contains_key(&token) && !world.core.is_drained());
+    world.input(Input::Drain);
+    assert!(!world.core.is_drained());
     world.receipt(first, ReceiptKind::Delivered);
     assert!(world.core.is_drained());
-    assert_eq!(world.replies[&token], Ok(Answer::Draining));
     assert_eq!(world.state(second), State::Queued);
     assert_eq!(world.commands.last(), Some(&"close"));
     let error = world.submit(0, "late", None).unwrap_err();

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::action::{Answer, Outgoing};
+use crate::action::Outgoing;
 use crate::contacts::{CheckTicket, KnownNumber, KnownPage, Number};
 use crate::event::{
     Body, EndReason, Input, NotSent, Offer, ReceiptKind, Request, Selection, SessionEvent,
@@ -19,7 +19,7 @@ use crate::phone::Sign;
 use crate::queue::Message;
 use crate::time::{BootId, Now};
 use crate::{Core, CoreConfig};
-use tetherd_api::{self as api, MessageId, State};
+use tetherd_api::{self as api, MessageId, Reply, State};
 
 pub(super) const ACCOUNT: &str = "15550100@s.whatsapp.net";
 
@@ -56,7 +56,7 @@ pub(super) struct World {
     pub(super) sends: Vec<(u64, Outgoing)>,
     /// Attempts whose frames may still leave, and when the others' left at the latest.
     pub(super) departures: HashMap<(MessageId, Attempt), Option<u64>>,
-    pub(super) replies: HashMap<Token, Result<Answer, api::Error>>,
+    pub(super) replies: HashMap<Token, Result<Reply, api::Error>>,
     pub(super) events: Vec<api::Event>,
     pub(super) commands: Vec<&'static str>,
     /// What the shell is preparing.
@@ -239,7 +239,7 @@ impl World {
         token
     }
 
-    pub(super) fn ask(&mut self, request: Request) -> Result<Answer, api::Error> {
+    pub(super) fn ask(&mut self, request: Request) -> Result<Reply, api::Error> {
         let token = self.request(request);
         self.replies.get(&token).cloned().expect("a reply at once")
     }
@@ -264,7 +264,7 @@ impl World {
     ) -> Result<api::SendResult, api::Error> {
         let submission = self.submission(chat, text, key);
         match self.ask(Request::Submit(Box::new(submission)))? {
-            Answer::Sent(result) => Ok(*result),
+            Reply::MessageSend(result) => Ok(*result),
             other => panic!("{other:?} is no answer to a submission"),
         }
     }
@@ -274,7 +274,7 @@ impl World {
         let caption = format!("caption {}", self.next_wa);
         let submission = self.file_submission(chat, &caption);
         match self.ask(Request::Submit(Box::new(submission))) {
-            Ok(Answer::Sent(result)) => result.message.id,
+            Ok(Reply::MessageSend(result)) => result.message.id,
             other => panic!("{other:?} is no answer to a submission"),
         }
     }
@@ -406,7 +406,7 @@ impl World {
 
     fn accept(&mut self, submission: Submission) -> MessageId {
         match self.ask(Request::Submit(Box::new(submission))) {
-            Ok(Answer::Sent(result)) => result.message.id,
+            Ok(Reply::MessageSend(result)) => result.message.id,
             other => panic!("{other:?}"),
         }
     }

@@ -34,7 +34,7 @@ use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
 use crate::ctl::render;
 use tetherd_api::NoParams;
-use tetherd_api::call::Call;
+use tetherd_api::Signature;
 use tetherd_api::client::{Client, ClientError};
 
 /// Carries out a command that needs the daemon.
@@ -71,7 +71,7 @@ pub(crate) async fn dispatch(
 }
 
 /// Calls a method; answers the typed result, and the wire's own JSON for `--json`.
-async fn ask<C: Call>(
+async fn ask<C: Signature>(
     client: &Client,
     method: C,
     params: &C::Params,
@@ -80,7 +80,7 @@ async fn ask<C: Call>(
 }
 
 /// As [`ask`], with descriptors.
-async fn ask_with<C: Call>(
+async fn ask_with<C: Signature>(
     client: &Client,
     _: C,
     params: &C::Params,
@@ -100,7 +100,7 @@ async fn command<C>(
     out: &mut Out,
 ) -> Result<(), Failure>
 where
-    C: Call<Params = NoParams, Result = tetherd_api::Status>,
+    C: Signature<Params = NoParams, Result = tetherd_api::Status>,
 {
     let (status, wire) = ask(client, method, &NoParams {}).await?;
     if out.json() {

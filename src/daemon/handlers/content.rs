@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use super::{check_text, invalid};
+use super::checks::{check_text, invalid};
 use tetherd_api::{
     CAPTION_CHARS_MAX, ContactCard, Error, ErrorKind, FILE_NAME_BYTES_MAX, FileParams,
     INLINE_FILE_BYTES_MAX, Kind, LinkPreview, Location, SendParams, URL_BYTES_MAX,

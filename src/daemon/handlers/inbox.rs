@@ -1,9 +1,12 @@
 //! Incoming messages: subscribing to them, listing them, fetching their files.
 
-use super::{Handled, Reply};
+use super::Handled;
 use crate::daemon::inbox_service::{Fetched, Follow, InboxService};
 use crate::daemon::server::Service;
-use tetherd_api::{Error, ErrorKind, InboxFileParams, InboxListParams, SubscribeParams};
+use tetherd_api::{
+    Error, ErrorKind, InboxFileParams, InboxListParams, Reply, Signature, SubscribeParams,
+    SubscribeResult, call,
+};
 
 /// The cursor first: what comes in between is then told, never missed.
 pub(super) async fn subscribe(
@@ -15,16 +18,17 @@ pub(super) async fn subscribe(
         None => Follow::nothing(),
     };
     let subscription = service.engine.subscribe().await?;
-    Ok(Handled::Subscription(subscription, follow))
+    let reply = call::EventsSubscribe::reply(SubscribeResult { cursor: follow.newest() });
+    Ok(Handled::Subscription(reply, subscription, follow))
 }
 
 pub(super) fn list(service: &Service, params: InboxListParams) -> Result<Reply, Error> {
-    inbox(service)?.list(params).map(Reply::Inbox)
+    inbox(service)?.list(params).map(call::InboxList::reply)
 }
 
 pub(super) async fn file(service: &Service, params: InboxFileParams) -> Result<Handled, Error> {
     let Fetched { result, file } = inbox(service)?.file(params).await?;
-    let reply = Reply::File(result);
+    let reply = call::InboxFile::reply(result);
     Ok(match file {
         Some(file) => Handled::WithFile(reply, file.into()),
         None => Handled::Reply(reply),

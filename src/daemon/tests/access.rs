@@ -49,7 +49,7 @@ fn a_group_is_found_by_its_name() {
 #[test]
 fn each_method_is_open_to_its_tier_and_above_only() {
     let access = grouped();
-    for method in Method::ALL {
+    for &method in Method::ALL {
         for caller in [None, Some(Tier::Read), Some(Tier::Send), Some(Tier::Admin)] {
             let allowed = access.check(caller, method).is_ok();
             assert_eq!(allowed, caller >= Some(method.tier()), "{caller:?} {method:?}");

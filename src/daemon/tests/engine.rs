@@ -10,9 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::support::{DEADLINE, state_dir};
 use crate::daemon::engine::{Control, Engine, EngineError, Parts};
-use crate::daemon::engine_handle::{
-    EngineCall, EngineHandle, MessageName, Query, QueryAnswer, Subscription,
-};
+use crate::daemon::engine_handle::{EngineCall, EngineHandle, MessageName, Query, Subscription};
 use crate::daemon::preparing::Preparer;
 use crate::daemon::supervision::Supervision;
 use crate::daemon::systemd::Manager;
@@ -21,8 +19,8 @@ use crate::spool::Spool;
 use crate::spool::tests::LIMITS;
 use crate::store::{self, Store};
 use crate::whatsapp::{Order, SessionHandle};
-use tetherd_api::{ErrorKind, Event, MessageId, State};
-use tetherd_core::action::{Answer, Outgoing};
+use tetherd_api::{ErrorKind, Event, MessageId, Reply, State};
+use tetherd_core::action::Outgoing;
 use tetherd_core::event::{Body, EndReason, Request, SessionEvent, Submission};
 use tetherd_core::ids::{Digest, WaMessageId};
 use tetherd_core::phone::Sign;
@@ -109,19 +107,19 @@ impl Running {
         let wa_id = WaMessageId(format!("3EB0{chat:018X}"));
         let submission = Submission::text(to, Body("hello".into()), Digest([0; 32]), wa_id);
         let answer = self.handle.change(Request::Submit(Box::new(submission))).await.unwrap();
-        let Answer::Sent(sent) = answer else { panic!("{answer:?}") };
+        let Reply::MessageSend(sent) = answer else { panic!("{answer:?}") };
         sent.message.id
     }
 
     async fn state(&self, id: MessageId) -> State {
         let answer = self.handle.query(Query::Get(MessageName::Id(id))).await.unwrap();
-        let QueryAnswer::Message(message) = answer else { panic!("{answer:?}") };
+        let Reply::MessageGet(message) = answer else { panic!("{answer:?}") };
         message.state
     }
 
     async fn waiting(&self) -> usize {
         let answer = self.handle.query(Query::Status).await.unwrap();
-        let QueryAnswer::Status(status) = answer else { panic!("{answer:?}") };
+        let Reply::Status(status) = answer else { panic!("{answer:?}") };
         status.queue.capacity - status.queue.free
     }
 
@@ -271,9 +269,7 @@ async fn a_flood_of_questions_holds_up_no_message() {
     assert!(futures_util::poll!(&mut answers).is_pending());
     tokio::time::advance(Duration::from_millis(WINDOW_MS)).await;
     let answers = answers.await;
-    let Some(Ok(QueryAnswer::Status(last))) = answers.into_iter().next_back() else {
-        panic!("a status")
-    };
+    let Some(Ok(Reply::Status(last))) = answers.into_iter().next_back() else { panic!("a status") };
     assert_eq!(last.queue.queued, 0, "the sixth has left before the last question's answer");
     running.kill().await;
 }

@@ -9,11 +9,11 @@ use tokio::time::timeout;
 
 use super::support::{DEADLINE, Fixture, status, stranger};
 use crate::daemon::auth::Access;
-use crate::daemon::engine_handle::{EngineCall, QueryAnswer};
+use crate::daemon::engine_handle::EngineCall;
 use tetherd_api::call;
 use tetherd_api::client::{Client, ClientError, ConnectError};
 use tetherd_api::{CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, IN_FLIGHT_MAX};
-use tetherd_api::{FRAME_BYTES_MAX, JSON_DEPTH_MAX, NoParams};
+use tetherd_api::{FRAME_BYTES_MAX, JSON_DEPTH_MAX, NoParams, Reply};
 
 const STATUS: &str = r#"{"jsonrpc":"2.0","id":1,"method":"status"}"#;
 
@@ -119,7 +119,7 @@ async fn replies_come_as_they_are_ready_each_under_its_id() {
         let EngineCall::Query { reply, .. } = calls.recv().await.unwrap() else { panic!("query") };
         replies.push(reply);
     }
-    let answer = || Ok(QueryAnswer::Status(Box::new(status())));
+    let answer = || Ok(Reply::Status(Box::new(status())));
     let version = raw.ask(r#"{"jsonrpc":"2.0","id":3,"method":"version"}"#).await;
     assert_eq!(version["id"], 3, "it overtakes those that wait");
     replies.pop().unwrap().send(answer()).unwrap();
@@ -146,7 +146,7 @@ async fn invariant_10_requests_beyond_the_bound_wait_their_turn() {
     let pausing = tokio::spawn(async move { client.call(call::QueuePause, &NoParams {}).await });
     assert!(matches!(calls.recv().await.unwrap(), EngineCall::Change { .. }));
     pausing.await.unwrap().unwrap_err();
-    waiting.pop().unwrap().send(Ok(QueryAnswer::Status(Box::new(status())))).unwrap();
+    waiting.pop().unwrap().send(Ok(Reply::Status(Box::new(status())))).unwrap();
     assert_eq!(raw.read().await.unwrap()["id"], 1);
     assert!(matches!(calls.recv().await.unwrap(), EngineCall::Query { .. }));
 }
@@ -203,7 +203,7 @@ async fn at_the_end_replies_on_their_way_go_out_and_nothing_new_is_taken() {
     timeout(DEADLINE, refused).await.unwrap();
     let gone = Client::connect(&fixture.path).await.unwrap_err();
     assert!(matches!(gone, ConnectError::Refused { .. }));
-    reply.send(Ok(QueryAnswer::Status(Box::new(status())))).unwrap();
+    reply.send(Ok(Reply::Status(Box::new(status())))).unwrap();
     assert_eq!(raw.read().await.unwrap()["id"], 1);
     assert_eq!(raw.read().await, None);
     timeout(DEADLINE, fixture.server).await.unwrap().unwrap();

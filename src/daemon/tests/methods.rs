@@ -230,7 +230,7 @@ async fn unknown_names_are_answered_with_a_suggestion() {
 #[tokio::test]
 async fn every_method_has_a_way_through_the_dispatch() {
     let (fixture, _) = Fixture::new();
-    for method in Method::ALL {
+    for &method in Method::ALL {
         let mut raw = fixture.connect().await;
         let reply = raw.call(method.name(), json!({})).await;
         assert_ne!(reply["error"]["data"]["kind"], "internal_error", "{}", method.name());
@@ -246,6 +246,7 @@ async fn a_change_whose_engine_dies_is_unknown_and_a_question_is_not() {
             match calls.recv().await.unwrap() {
                 EngineCall::Change { reply, .. } => drop(reply),
                 EngineCall::Query { reply, .. } => drop(reply),
+                EngineCall::Room { reply, .. } => drop(reply),
                 EngineCall::Subscribe { reply } => drop(reply),
             }
         }

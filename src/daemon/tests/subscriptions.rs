@@ -9,11 +9,11 @@ use tokio::time::timeout;
 
 use super::support::{AT, DEADLINE, Fixture, message, snapshot, stranger};
 use crate::daemon::auth::{Access, AccessGroups};
-use crate::daemon::engine_handle::{EngineCall, QueryAnswer, Subscription};
+use crate::daemon::engine_handle::{EngineCall, Subscription};
 use tetherd_api::call;
 use tetherd_api::client::{Client, ClientError, Events};
-use tetherd_api::view::View;
-use tetherd_api::{ErrorKind, Event, EventFrame, NoParams, PairOffer, State};
+use tetherd_api::state_replica::StateReplica;
+use tetherd_api::{ErrorKind, Event, EventFrame, NoParams, PairOffer, Reply, State};
 use tetherd_api::{SUBSCRIBER_EVENTS_MAX, WRITE_TIME_MAX};
 
 fn frame(seq: u64, event: Event) -> EventFrame {
@@ -52,7 +52,7 @@ async fn a_subscriber_gets_the_snapshot_then_changes_while_its_calls_go_on() {
     let client = Client::connect(&fixture.path).await.unwrap();
     let (subscribed, sender) = tokio::join!(client.subscribe(), accept(&mut calls));
     let mut events = subscribed.unwrap();
-    let mut view = View::new();
+    let mut view = StateReplica::new();
     for expected in snapshot() {
         assert!(!view.is_complete());
         let got = next(&mut events).await.unwrap();
@@ -70,7 +70,7 @@ async fn a_subscriber_gets_the_snapshot_then_changes_while_its_calls_go_on() {
     let answer = async {
         let EngineCall::Query { reply, .. } = calls.recv().await.unwrap() else { panic!("query") };
         let status = Box::new(super::support::status());
-        reply.send(Ok(QueryAnswer::Status(status))).unwrap();
+        reply.send(Ok(Reply::Status(status))).unwrap();
     };
     let (status, ()) = tokio::join!(client.call(call::Status, &NoParams {}), answer);
     status.unwrap();

@@ -14,13 +14,13 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::daemon::auth::{Access, Peer, Peers};
-use crate::daemon::engine_handle::{EngineCall, EngineHandle, Query, QueryAnswer, Subscription};
+use crate::daemon::engine_handle::{EngineCall, EngineHandle, Query, Subscription};
 use crate::daemon::server::Server;
 use crate::daemon::socket::{BoundSocket, SocketPath};
 use tetherd_api::{
-    self as api, ConditionKind, Event, EventFrame, Kind, Message, MessageId, State, Time,
+    self as api, ConditionKind, Event, EventFrame, Kind, Message, MessageId, Reply, Signature,
+    State, Time, call,
 };
-use tetherd_core::action::Answer;
 use tetherd_core::event::Request;
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
@@ -149,11 +149,10 @@ impl Requests {
             }
             EngineCall::Query { query, reply } => {
                 let answer = match &query {
-                    Query::Status => QueryAnswer::Status(Box::new(status())),
-                    Query::Room { .. } => QueryAnswer::Room,
-                    Query::Explain => QueryAnswer::Explanation(Box::new(explanation())),
-                    Query::Get(_) => QueryAnswer::Message(Box::new(message(7, State::Queued))),
-                    Query::List { .. } => QueryAnswer::List(api::ListResult {
+                    Query::Status => call::Status::reply(status()),
+                    Query::Explain => call::Explain::reply(explanation()),
+                    Query::Get(_) => call::MessageGet::reply(message(7, State::Queued)),
+                    Query::List { .. } => call::QueueList::reply(api::ListResult {
                         messages: vec![message(7, State::Queued)],
                         total: 1,
                         next: None,
@@ -162,6 +161,7 @@ impl Requests {
                 self.0.lock().unwrap().1.push(query);
                 let _ = reply.send(Ok(answer));
             }
+            EngineCall::Room { reply, .. } => drop(reply.send(Ok(()))),
             EngineCall::Subscribe { reply } => {
                 let (_, events) = mpsc::channel(1);
                 let _ = reply.send(Subscription {
@@ -186,32 +186,32 @@ impl Requests {
     }
 }
 
-fn answer_to(request: &Request) -> Answer {
+fn answer_to(request: &Request) -> Reply {
     match request {
-        Request::Submit(_) => Answer::Sent(Box::new(api::SendResult {
+        Request::Submit(_) => call::MessageSend::reply(api::SendResult {
             message: message(7, State::Queued),
             duplicate: false,
-        })),
-        Request::Cancel { ids, .. } => Answer::Cancelled(api::CancelResult {
+        }),
+        Request::Cancel { ids, .. } => call::QueueCancel::reply(api::CancelResult {
             cancelled: ids.clone(),
             not_cancelled: vec![],
             not_found: vec![],
             dry_run: false,
             undo_until: None,
         }),
-        Request::Clear { dry_run, .. } => Answer::Cleared(api::ClearResult {
+        Request::Clear { dry_run, .. } => call::QueueClear::reply(api::ClearResult {
             cleared: 3,
             in_flight: vec![],
             examples: vec![],
             dry_run: *dry_run,
             undo_until: None,
         }),
-        Request::Retry { .. } => Answer::Retried(api::RetryResult {
+        Request::Retry { .. } => call::QueueRetry::reply(api::RetryResult {
             requeued: vec![MessageId(2)],
             no_place: vec![],
             dry_run: false,
         }),
-        Request::Check { numbers, .. } => Answer::Checked(api::CheckResult {
+        Request::Check { numbers, .. } => call::PhoneCheck::reply(api::CheckResult {
             numbers: numbers
                 .iter()
                 .map(|number| api::CheckedNumber {
@@ -223,22 +223,21 @@ fn answer_to(request: &Request) -> Answer {
                 })
                 .collect(),
         }),
-        Request::Restore { dry_run, .. } => Answer::Restored(api::RestoreResult {
+        Request::Restore { dry_run, .. } => call::QueueRestore::reply(api::RestoreResult {
             restored: vec![MessageId(2)],
             no_place: vec![],
             dry_run: *dry_run,
         }),
-        Request::Pair { .. } => Answer::Pairing(api::PairResult {
+        Request::Pair { .. } => call::SessionPair::reply(api::PairResult {
             offer: api::PairOffer::Code { code: "ABCD1234".into(), expires_at: AT },
         }),
-        Request::Pause
-        | Request::Resume
-        | Request::Reconnect
-        | Request::Takeover
-        | Request::Release
-        | Request::Logout => Answer::Status(Box::new(status())),
-        Request::Heartbeat(_) => Answer::Phone(Box::new(api::PhoneStatus::unknown(AT))),
-        Request::Drain => Answer::Draining,
+        Request::Pause => call::QueuePause::reply(status()),
+        Request::Resume => call::QueueResume::reply(status()),
+        Request::Release => call::QueueRelease::reply(status()),
+        Request::Reconnect => call::SessionReconnect::reply(status()),
+        Request::Takeover => call::SessionTakeover::reply(status()),
+        Request::Logout => call::SessionLogout::reply(status()),
+        Request::Heartbeat(_) => call::PhoneHeartbeat::reply(api::PhoneStatus::unknown(AT)),
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn text() -> String {
 
 fn document() -> Value {
     let mut schemas = Schemas::new();
-    let methods = methods::told(&mut schemas);
+    let methods = methods::documented(&mut schemas);
     schemas.given::<EventFrame>();
     // The shape is the same everywhere; a method names only its kinds.
     let error = json!({ "schema": schemas.given::<Error>(), "example": examples::error() });
@@ -43,7 +43,7 @@ fn document() -> Value {
         "components": { "schemas": components, "errors": errors::components() },
         "x-events": events,
         "x-error": error,
-        "x-errors": errors::told(),
+        "x-errors": errors::documented(),
         "x-limits": limits::told(),
         "x-tiers": tiers(),
     })

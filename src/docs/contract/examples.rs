@@ -6,16 +6,13 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
-use tetherd_api::call::{Call, decode_params};
-use tetherd_api::{Error, EventFrame, Method};
-
-use super::methods::{Visitor, visit};
+use tetherd_api::{Call, Error, EventFrame, Method, Signature, SignatureVisitor};
 
 static EXAMPLES: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("examples.json")).unwrap());
 
 /// The examples of a method, as OpenRPC pairs them.
-pub(super) fn told(method: Method) -> Vec<Value> {
+pub(super) fn of_method(method: Method) -> Vec<Value> {
     let pair = |example: &Value| {
         let params = example["params"].as_object().unwrap().iter();
         let params = params.map(|(name, value)| json!({ "name": name, "value": value }));
@@ -50,18 +47,18 @@ pub(super) fn error() -> &'static Value {
 /// Reads an example as the method's types do, and writes it again.
 struct Reread<'a>(&'a Value);
 
-impl Visitor for Reread<'_> {
+impl SignatureVisitor for Reread<'_> {
     type Out = ();
 
-    fn visit<C: Call>(&mut self)
+    fn visit<S: Signature>(&mut self)
     where
-        C::Params: JsonSchema,
-        C::Result: JsonSchema,
+        S::Params: JsonSchema,
+        S::Result: JsonSchema,
     {
-        let name = C::METHOD.name();
+        let name = S::METHOD.name();
         let params: Map<String, Value> = self.0["params"].as_object().unwrap().clone();
-        decode_params::<C::Params>(params).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let result: C::Result = serde_json::from_value(self.0["result"].clone())
+        Call::decode(S::METHOD, params).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let result: S::Result = serde_json::from_value(self.0["result"].clone())
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(json!(result), self.0["result"], "{name}: an answer is written otherwise");
     }
@@ -69,10 +66,10 @@ impl Visitor for Reread<'_> {
 
 #[test]
 fn examples_are_what_the_types_read_and_write() {
-    for method in Method::ALL {
+    for &method in Method::ALL {
         assert!(!of(method).is_empty());
         for example in of(method) {
-            visit(method, &mut Reread(example));
+            method.visit(&mut Reread(example));
         }
     }
     let known = EXAMPLES["methods"].as_object().unwrap().keys();

@@ -1,142 +1,70 @@
-//! What is told of each method. The compiler keeps it complete: [`visit`] names them all.
+//! The methods as the document has them, made from the method table.
 
 use schemars::JsonSchema;
+use serde::de::value::Error as AnyError;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
+use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value, json};
 
-use tetherd_api::call::{self, Call, Params};
-use tetherd_api::{ErrorKind, Method};
+use tetherd_api::{Method, Signature, SignatureVisitor};
 
-use super::schemas::{self, Schemas};
+use super::schemas::Schemas;
 use super::{errors, examples, words};
 
-/// Something that is done with a method's types.
-pub(super) trait Visitor {
-    type Out;
-    fn visit<C: Call>(&mut self) -> Self::Out
-    where
-        C::Params: JsonSchema,
-        C::Result: JsonSchema;
-}
-
-pub(super) fn visit<V: Visitor>(method: Method, visitor: &mut V) -> V::Out {
-    match method {
-        Method::Version => visitor.visit::<call::Version>(),
-        Method::Status => visitor.visit::<call::Status>(),
-        Method::Explain => visitor.visit::<call::Explain>(),
-        Method::MessageSend => visitor.visit::<call::MessageSend>(),
-        Method::MessageGet => visitor.visit::<call::MessageGet>(),
-        Method::QueueList => visitor.visit::<call::QueueList>(),
-        Method::QueueClear => visitor.visit::<call::QueueClear>(),
-        Method::QueueCancel => visitor.visit::<call::QueueCancel>(),
-        Method::QueuePause => visitor.visit::<call::QueuePause>(),
-        Method::QueueResume => visitor.visit::<call::QueueResume>(),
-        Method::QueueRetry => visitor.visit::<call::QueueRetry>(),
-        Method::SessionPair => visitor.visit::<call::SessionPair>(),
-        Method::SessionReconnect => visitor.visit::<call::SessionReconnect>(),
-        Method::SessionTakeover => visitor.visit::<call::SessionTakeover>(),
-        Method::SessionLogout => visitor.visit::<call::SessionLogout>(),
-        Method::PhoneCheck => visitor.visit::<call::PhoneCheck>(),
-        Method::PhoneHeartbeat => visitor.visit::<call::PhoneHeartbeat>(),
-        Method::QueueRestore => visitor.visit::<call::QueueRestore>(),
-        Method::QueueRelease => visitor.visit::<call::QueueRelease>(),
-        Method::InboxList => visitor.visit::<call::InboxList>(),
-        Method::InboxFile => visitor.visit::<call::InboxFile>(),
-        Method::EventsSubscribe => visitor.visit::<call::EventsSubscribe>(),
-        Method::RpcDiscover => visitor.visit::<call::RpcDiscover>(),
-    }
-}
-
 /// `methods` of the document, and the schemas that they speak of.
-pub(super) fn told(schemas: &mut Schemas) -> Vec<Value> {
-    let documented = schemas::of::<Method>();
-    let documented = documented["oneOf"].as_array().unwrap();
-    assert_eq!(documented.len(), Method::ALL.len());
-    let told = Method::ALL.into_iter().zip(documented).map(|(method, documented)| {
-        assert_eq!(documented["const"], format!("{method:?}"), "ALL goes by the declaration");
-        let mut told = visit(method, &mut Signature { schemas });
-        let words = documented["description"].as_str().unwrap();
-        about(method, words, told.as_object_mut().unwrap());
-        told
+pub(super) fn documented(schemas: &mut Schemas) -> Vec<Value> {
+    let all = Method::ALL.iter().map(|&method| {
+        let mut documented = method.visit(&mut Signatures { schemas });
+        describe(method, documented.as_object_mut().unwrap());
+        documented
     });
-    told.collect()
+    all.collect()
 }
 
-fn about(method: Method, documented: &str, told: &mut Map<String, Value>) {
-    let (summary, description) = words::summary(documented);
-    told.insert("name".into(), method.name().into());
-    told.insert("summary".into(), summary.into());
+fn describe(method: Method, documented: &mut Map<String, Value>) {
+    let about = words::plain(method.about());
+    let (summary, description) = words::summary(&about);
+    documented.insert("name".into(), method.name().into());
+    documented.insert("summary".into(), summary.into());
     if !description.is_empty() {
-        told.insert("description".into(), description.into());
+        documented.insert("description".into(), description.into());
     }
-    told.insert("x-tier".into(), json!(method.tier()));
+    documented.insert("x-tier".into(), json!(method.tier()));
     if let Some(alias) = method.alias() {
-        told.insert("x-alias".into(), alias.into());
+        documented.insert("x-alias".into(), alias.into());
     }
-    if let Some(way) = descriptors(method) {
-        told.insert("x-descriptors".into(), way.into());
+    if let Some(descriptors) = method.descriptors() {
+        documented.insert("x-descriptors".into(), descriptors.into());
     }
-    let errors = errors::of(method).into_iter().map(errors::reference);
-    told.insert("errors".into(), errors.collect());
-    told.insert("paramStructure".into(), "by-name".into());
+    let errors = errors::of(method).map(errors::reference);
+    documented.insert("errors".into(), errors.collect());
+    documented.insert("paramStructure".into(), "by-name".into());
 }
 
-/// How descriptors go with the method.
-fn descriptors(method: Method) -> Option<&'static str> {
-    match method {
-        Method::MessageSend => {
-            Some("With `file.fd`, the file's descriptor comes with the request's line.")
-        }
-        Method::InboxFile => {
-            Some("Without `inline`, a descriptor of the file goes with the reply's line.")
-        }
-        Method::Version
-        | Method::Status
-        | Method::Explain
-        | Method::MessageGet
-        | Method::QueueList
-        | Method::QueueClear
-        | Method::QueueCancel
-        | Method::QueuePause
-        | Method::QueueResume
-        | Method::QueueRetry
-        | Method::SessionPair
-        | Method::SessionReconnect
-        | Method::SessionTakeover
-        | Method::SessionLogout
-        | Method::PhoneCheck
-        | Method::PhoneHeartbeat
-        | Method::QueueRestore
-        | Method::QueueRelease
-        | Method::InboxList
-        | Method::EventsSubscribe
-        | Method::RpcDiscover => None,
-    }
-}
-
-struct Signature<'a> {
+struct Signatures<'a> {
     schemas: &'a mut Schemas,
 }
 
-impl Visitor for Signature<'_> {
+impl SignatureVisitor for Signatures<'_> {
     type Out = Value;
 
-    fn visit<C: Call>(&mut self) -> Value
+    fn visit<S: Signature>(&mut self) -> Value
     where
-        C::Params: JsonSchema,
-        C::Result: JsonSchema,
+        S::Params: JsonSchema,
+        S::Result: JsonSchema,
     {
-        let whole = self.schemas.taken::<C::Params>();
+        let whole = self.schemas.taken::<S::Params>();
         let name = |reference: &Value| {
             let path = reference["$ref"].as_str()?;
             path.rsplit('/').next().map(str::to_owned)
         };
-        let params = params(&self.schemas.definition::<C::Params>(), C::Params::FIELDS);
-        let result = self.schemas.given::<C::Result>();
+        let params = params(&self.schemas.definition::<S::Params>(), field_names::<S::Params>());
+        let result = self.schemas.given::<S::Result>();
         let result = match name(&result) {
             Some(name) => json!({ "name": name, "schema": result }),
             None => json!({ "name": "OpenRPC Schema", "schema": openrpc() }),
         };
-        let examples = examples::told(C::METHOD);
+        let examples = examples::of_method(S::METHOD);
         json!({ "params": params, "result": result, "examples": examples, "x-params": whole })
     }
 }
@@ -161,10 +89,10 @@ fn params(whole: &Value, fields: &[&str]) -> Vec<Value> {
     fields.sort_by_key(|name| !required.contains(name));
     let one = |name: &str| {
         let mut schema = whole["properties"][name].clone();
-        let told = schema.as_object_mut().unwrap_or_else(|| panic!("no schema of {name}"));
-        let description = told.remove("description").unwrap_or_else(|| panic!("{name}: ?"));
+        let documented = schema.as_object_mut().unwrap_or_else(|| panic!("no schema of {name}"));
+        let description = documented.remove("description").unwrap_or_else(|| panic!("{name}: ?"));
         // Without its words, a wrapper around one reference is that reference.
-        if let (Some(Value::Array(all)), 1) = (told.get("allOf").cloned(), told.len())
+        if let (Some(Value::Array(all)), 1) = (documented.get("allOf").cloned(), documented.len())
             && let [only] = all.as_slice()
         {
             schema = only.clone();
@@ -179,11 +107,35 @@ fn params(whole: &Value, fields: &[&str]) -> Vec<Value> {
     fields.into_iter().map(one).collect()
 }
 
-#[test]
-fn every_errors_place_is_known() {
-    for kind in errors::ALL {
-        let named = Method::ALL.into_iter().any(|method| errors::of(method).contains(&kind));
-        assert!(named || errors::is_of_the_connection(kind), "{kind:?} is no method's");
+/// The fields of a type in the order of its declaration, as serde derives them.
+fn field_names<T: DeserializeOwned>() -> &'static [&'static str] {
+    struct Names<'a>(&'a mut &'static [&'static str]);
+
+    impl<'de> Deserializer<'de> for Names<'_> {
+        type Error = AnyError;
+
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, AnyError> {
+            Err(AnyError::custom("parameters are an object"))
+        }
+
+        fn deserialize_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            fields: &'static [&'static str],
+            _: V,
+        ) -> Result<V::Value, AnyError> {
+            *self.0 = fields;
+            Err(AnyError::custom("only the names are wanted"))
+        }
+
+        forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+            option unit unit_struct newtype_struct seq tuple tuple_struct map enum identifier
+            ignored_any
+        }
     }
-    assert!(errors::of(Method::MessageSend).contains(&ErrorKind::QueueFull));
+
+    let mut names: &'static [&'static str] = &[];
+    assert!(T::deserialize(Names(&mut names)).is_err());
+    names
 }

@@ -11,7 +11,7 @@ use crate::{Event, EventFrame, Message, MessageId, Status, Time};
 /// A message's place in the queue and its expected time go stale with every other
 /// message that leaves, so a view does not keep them; `queue.list` tells them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct View {
+pub struct StateReplica {
     status: Option<Box<Status>>,
     messages: BTreeMap<MessageId, Message>,
     seq: u64,
@@ -20,7 +20,7 @@ pub struct View {
 
 /// Why a view is no longer the truth. Subscribe again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ViewError {
+pub enum ReplicaError {
     /// Changes are missing.
     #[error("changes are missing between {after} and {seq}")]
     Gap {
@@ -34,20 +34,20 @@ pub enum ViewError {
     Lagged,
 }
 
-impl View {
+impl StateReplica {
     /// A view of nothing, to be fed from the beginning of a subscription.
     pub fn new() -> Self {
-        View::default()
+        StateReplica::default()
     }
 
     /// Folds one event in. A change from before the snapshot does nothing.
-    pub fn apply(&mut self, frame: &EventFrame) -> Result<(), ViewError> {
+    pub fn apply(&mut self, frame: &EventFrame) -> Result<(), ReplicaError> {
         if self.complete {
             if frame.seq < self.seq {
                 return Ok(());
             }
             if frame.seq > self.seq + 1 {
-                return Err(ViewError::Gap { after: self.seq, seq: frame.seq });
+                return Err(ReplicaError::Gap { after: self.seq, seq: frame.seq });
             }
         }
         match &frame.event {
@@ -55,7 +55,7 @@ impl View {
             Event::Message { message } => self.put(message),
             Event::SnapshotEnd {} => self.complete = true,
             Event::Pairing { .. } | Event::Incoming { .. } | Event::Gap { .. } => {}
-            Event::Lagged {} => return Err(ViewError::Lagged),
+            Event::Lagged {} => return Err(ReplicaError::Lagged),
         }
         self.seq = frame.seq;
         Ok(())

@@ -1,35 +1,55 @@
 //! `message.send`: its parameters to a submission. A file is copied into the spool here,
-//! before the engine is asked; from then on the core says when it goes.
+//! before the engine is asked; from then on the core says when it goes. And `message.get`.
 
-use serde_json::{Map, Value};
-
-use super::by_url;
+use super::checks::{check_key, digest, invalid, recipient};
 use super::content::{self, Content};
-use super::{Reply, check_key, digest, invalid, new_wa_id, recipient, reply};
+use super::send_url;
 use crate::daemon::descriptors::Descriptors;
-use crate::daemon::engine_handle::Query;
+use crate::daemon::engine_handle::{MessageName, Query};
 use crate::daemon::server::Service;
 use crate::fetch::find_links;
 use crate::spool::kind::BadKind;
 use crate::spool::source::{Changed, Source};
 use crate::spool::{Accepted, Asked, TakeError};
-use tetherd_api::call::decode_params;
-use tetherd_api::{Error, ErrorKind, FileParams, Kind, SendParams};
+use tetherd_api::{Error, ErrorKind, FileParams, GetParams, Kind, Reply, SendParams};
 use tetherd_core::event::{Body, Request, Submission};
+use tetherd_core::ids::WaMessageId;
 
 /// What an empty part of a digest stands for.
 const NONE: &str = "";
+/// Random bytes of a network id, after its prefix.
+const WA_ID_RANDOM_BYTES: usize = 9;
+/// Longest network id that is looked for, in bytes.
+const WA_ID_BYTES_MAX: usize = 64;
+
+/// What `message.get` asks.
+pub(super) fn get(params: GetParams) -> Result<Query, Error> {
+    let name = match params {
+        GetParams { id: Some(id), wa_id: None, key: None } => MessageName::Id(id),
+        GetParams { id: None, wa_id: Some(wa_id), key: None } => {
+            if wa_id.is_empty() || wa_id.len() > WA_ID_BYTES_MAX {
+                return Err(invalid(format!("a `wa_id` has 1 to {WA_ID_BYTES_MAX} bytes")));
+            }
+            MessageName::WaId(WaMessageId(wa_id))
+        }
+        GetParams { id: None, wa_id: None, key: Some(key) } => {
+            check_key(&key)?;
+            MessageName::Key(key)
+        }
+        GetParams { .. } => return Err(invalid("give exactly one of `id`, `wa_id` and `key`")),
+    };
+    Ok(Query::Get(name))
+}
 
 /// Carries out `message.send`.
 pub(super) async fn send(
     service: &Service,
-    params: Map<String, Value>,
+    mut params: SendParams,
     descriptors: Descriptors,
 ) -> Result<Reply, Error> {
-    let mut params: SendParams = decode_params(params)?;
     let content = content::of(&mut params)?;
     let mut draft = draft(params)?;
-    let answer = match content {
+    match content {
         Content::Plain(kind, body) => {
             draft.kind = kind;
             draft.digest = match &draft.preview {
@@ -41,16 +61,16 @@ pub(super) async fn send(
             };
             draft.has_links = kind == Kind::Text && !find_links(&body).is_empty();
             draft.body = Body(body.into());
-            service.engine.change(Request::Submit(Box::new(draft))).await?
+            service.engine.change(Request::Submit(Box::new(draft))).await
         }
         Content::File(file, caption) if file.url.is_some() => {
             let schemes = service.engine.schemes();
-            let submission = by_url::submission(draft, file, caption, schemes)?;
-            service.engine.change(Request::Submit(Box::new(submission))).await?
+            let submission = send_url::submission(draft, file, caption, schemes)?;
+            service.engine.change(Request::Submit(Box::new(submission))).await
         }
         Content::File(file, caption) => {
             // Before anything large is copied for a queue that has no place.
-            service.engine.query(Query::Room { key: draft.key.clone() }).await?;
+            service.engine.room(draft.key.clone()).await?;
             let accepted = take(service, file, descriptors).await?;
             draft.kind = accepted.kind;
             draft.digest = digest(&[
@@ -69,10 +89,9 @@ pub(super) async fn send(
                 draft.file = Some(accepted.keep());
                 Request::Submit(Box::new(draft))
             };
-            service.engine.change_with(request).await?
+            service.engine.change_with(request).await
         }
-    };
-    reply(answer)
+    }
 }
 
 /// Everything but the content.
@@ -90,6 +109,19 @@ fn draft(params: SendParams) -> Result<Submission, Error> {
         key,
         ..Submission::text(to, Body("".into()), digest(&[]), new_wa_id()?)
     })
+}
+
+fn new_wa_id() -> Result<WaMessageId, Error> {
+    let mut random = [0_u8; WA_ID_RANDOM_BYTES];
+    getrandom::fill(&mut random).map_err(|error| {
+        tracing::error!(%error, "the kernel gives no random bytes");
+        Error::new(ErrorKind::InternalError, "the kernel gives no random bytes")
+    })?;
+    let mut id = "3EB0".to_string();
+    for byte in random {
+        id.push_str(&format!("{byte:02X}"));
+    }
+    Ok(WaMessageId(id))
 }
 
 /// Copies the file in. Nobody has it yet: dropped, it is removed again.

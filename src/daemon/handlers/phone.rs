@@ -1,24 +1,43 @@
-//! `phone.heartbeat`: checks what somebody reports about the phone.
+//! `phone.check` and `phone.heartbeat`: their parameters, checked. Decides nothing.
 
-use tetherd_api::{Error, HEARTBEAT_NAME_BYTES_MAX, HeartbeatParams};
+use crate::daemon::handlers::checks::invalid;
+use tetherd_api::{
+    CHECK_NUMBERS_MAX, CheckParams, Error, ErrorKind, HEARTBEAT_NAME_BYTES_MAX, HeartbeatParams,
+};
+use tetherd_core::contacts::Number;
 use tetherd_core::event::Request;
 use tetherd_core::phone::Heartbeat;
 
 /// A full battery.
 const PERCENT_MAX: u8 = 100;
 
+pub(super) fn check(params: CheckParams) -> Result<Request, Error> {
+    let CheckParams { numbers, fresh } = params;
+    if numbers.is_empty() || numbers.len() > CHECK_NUMBERS_MAX {
+        return Err(invalid(format!("`numbers` has 1 to {CHECK_NUMBERS_MAX} numbers")));
+    }
+    let numbers = numbers.iter().zip(1..).map(|(text, place)| {
+        Number::parse(text).map_err(|_| {
+            let sentence = format!("`numbers` has no number in place {place}");
+            Error::new(ErrorKind::BadRecipient, sentence)
+                .remedy("write + and 7 to 15 digits with the country code, like +15550100")
+        })
+    });
+    Ok(Request::Check { numbers: numbers.collect::<Result<_, _>>()?, fresh })
+}
+
 /// The request, if it says something and nothing impossible.
 pub(super) fn heartbeat(params: HeartbeatParams) -> Result<Request, Error> {
     let HeartbeatParams { battery_percent, charging, network, at, source } = params;
     if battery_percent.is_none() && charging.is_none() && network.is_none() {
-        return Err(super::invalid("give `battery_percent`, `charging` or `network`"));
+        return Err(invalid("give `battery_percent`, `charging` or `network`"));
     }
     if battery_percent.is_some_and(|percent| percent > PERCENT_MAX) {
-        return Err(super::invalid("`battery_percent` is 0 to 100"));
+        return Err(invalid("`battery_percent` is 0 to 100"));
     }
     for (field, name) in [("network", &network), ("source", &source)] {
         if name.as_ref().is_some_and(|name| !is_name(name)) {
-            return Err(super::invalid(format!(
+            return Err(invalid(format!(
                 "`{field}` has 1 to {HEARTBEAT_NAME_BYTES_MAX} bytes and no control characters"
             )));
         }

@@ -7,7 +7,7 @@ use tetherd_api::{Error, ErrorKind, FileParams, Kind};
 use tetherd_core::event::{Body, Submission};
 use tetherd_core::files::Source;
 
-use super::{digest, invalid};
+use super::checks::{digest, invalid};
 
 /// The draft with a file to fetch; what is not about the address has been checked.
 pub(super) fn submission(

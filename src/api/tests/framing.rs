@@ -7,7 +7,7 @@ use crate::ID_BYTES_MAX;
 use crate::frame::{
     FromDaemon, Id, check_depth, encode_reply, encode_request, parse_from_daemon, parse_request,
 };
-use crate::line::{LineBuffer, LineTooLong};
+use crate::framing::{LineBuffer, LineTooLong};
 use crate::{Error, ErrorKind, JSON_DEPTH_MAX};
 
 const SMALL: usize = 64;

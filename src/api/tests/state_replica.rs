@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::view::{View, ViewError};
+use crate::state_replica::{ReplicaError, StateReplica};
 use crate::{Event, EventFrame, Kind, Message, MessageId, Priority, State, Status, Time};
 
 const AT: Time = Time(1_700_000_000_000);
@@ -67,8 +67,8 @@ fn frame(seq: u64, event: Event) -> EventFrame {
     EventFrame { seq, at: AT, event }
 }
 
-fn folded(frames: &[EventFrame]) -> View {
-    let mut view = View::new();
+fn folded(frames: &[EventFrame]) -> StateReplica {
+    let mut view = StateReplica::new();
     for frame in frames {
         view.apply(frame).unwrap();
     }
@@ -106,7 +106,7 @@ fn a_missing_change_is_noticed_and_an_old_one_does_nothing() {
     view.apply(&frame(3, status(9))).unwrap();
     assert_eq!(view.status().unwrap().queue.queued, 1);
     let gap = view.apply(&frame(6, status(2))).unwrap_err();
-    assert_eq!(gap, ViewError::Gap { after: 4, seq: 6 });
+    assert_eq!(gap, ReplicaError::Gap { after: 4, seq: 6 });
     view.apply(&frame(5, status(2))).unwrap();
-    assert_eq!(view.apply(&frame(5, Event::Lagged {})), Err(ViewError::Lagged));
+    assert_eq!(view.apply(&frame(5, Event::Lagged {})), Err(ReplicaError::Lagged));
 }
