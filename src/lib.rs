@@ -3,6 +3,7 @@
 //!
 //! Crates of their own, so that the compiler keeps their boundaries:
 //! - [`tetherd_api`]: the wire contract and its client. Imports nothing of the daemon.
+//! - [`tetherd_config`]: the configuration file, its keys, defaults and limits.
 //! - [`tetherd_core`]: every decision about messages, pacing and the session. Pure: no
 //!   clock, no disk, no network, no randomness.
 //! - `tether_sim` (feature `sim`): the WhatsApp Web server, the phone and the recipients.
@@ -14,7 +15,6 @@
 //! - [`spool`]: the files of messages that wait, copied in whole before they are accepted.
 //! - [`whatsapp`]: the session: transport, the library's client, its storage.
 //! - [`fetch`]: files by web address, and links in texts: a guarded HTTP client.
-//! - [`config`]: the configuration file, checked; `tetherd`'s arguments.
 //! - [`daemon`]: the shell around the core: start-up, engine, socket, signals, log.
 //! - [`pulse`]: how a loop shows that it still moves.
 //! - [`version`]: which version and revision this is.
@@ -34,7 +34,6 @@
 //! The way in: `whatsapp::inbound` -> [`inbox`] (synced) -> only now the receipt to the
 //! server; `daemon::inbox_service` hands it to subscribers.
 
-pub mod config;
 pub mod ctl;
 pub mod daemon;
 #[cfg(feature = "sim")]

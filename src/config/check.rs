@@ -1,94 +1,125 @@
 //! What must hold between keys, and what is allowed but unwise.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Config;
-use super::keys::{TOLERATED_MESSAGES, TOLERATED_WINDOW};
-use super::problem::{Problem, Source};
-use super::value::format_duration;
+use crate::parse::Places;
+use crate::problem::{Problem, Source};
+use crate::settings::{Config, TOLERATED_MESSAGES, TOLERATED_WINDOW};
+use crate::value::format_duration;
 
 /// Above this many places people lose sight of the queue.
 const CAPACITY_USUAL: usize = 400;
 
-struct Checker<'a> {
-    source: &'a Source<'a>,
-    places: &'a BTreeMap<&'static str, usize>,
+pub(crate) struct Checker<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) source: &'a Source<'a>,
+    pub(crate) places: &'a Places,
 }
 
 impl Checker<'_> {
     fn problem(&self, key: &str, what: String, remedy: &str) -> Problem {
         match self.places.get(key) {
             Some(byte) => self.source.problem(*byte, what, remedy.into()),
-            None => Problem::nowhere(what, remedy),
+            None => Problem { file: None, at: None, what, remedy: remedy.into() },
         }
     }
-}
 
-/// Errors and warnings about a configuration as a whole.
-pub(super) fn check(
-    config: &Config,
-    source: &Source<'_>,
-    places: &BTreeMap<&'static str, usize>,
-) -> (Vec<Problem>, Vec<Problem>) {
-    let checker = Checker { source, places };
-    let mut errors = Vec::new();
-    missing_paths(config, &checker, &mut errors);
-    if config.session.backoff_first > config.session.backoff_cap {
-        errors.push(checker.problem(
-            "session.backoff_first",
-            format!(
-                "session.backoff_first ({}) is longer than session.backoff_cap ({}).",
-                format_duration(config.session.backoff_first),
-                format_duration(config.session.backoff_cap)
+    /// What makes the configuration unusable.
+    pub(crate) fn errors(&self) -> Vec<Problem> {
+        let Config { state, socket, session, pacing, phone, .. } = self.config;
+        let unset = |is_unset: bool, key, what, variables, remedy| {
+            let what = format!("No place for the {what} is known: neither {variables} is set.");
+            is_unset.then(|| self.problem(key, what, remedy))
+        };
+        let order = |low_key: &str, low, high_key, high, relation, remedy| {
+            let what = format!("{low_key} ({low}) is {relation} {high_key} ({high}).");
+            self.problem(low_key, what, remedy)
+        };
+        let longer = |low_key, low: Duration, high_key, high: Duration, remedy| {
+            let written = (format_duration(low), format_duration(high));
+            let problem = order(low_key, written.0, high_key, written.1, "longer than", remedy);
+            (low > high).then_some(problem)
+        };
+        let (low, critical) = (phone.battery_low, phone.battery_critical);
+        let problems = [
+            unset(
+                state.dir.as_os_str().is_empty(),
+                "state.dir",
+                "state",
+                "STATE_DIRECTORY, XDG_STATE_HOME nor HOME",
+                "Set dir under [state].",
             ),
-            "The first wait must not exceed the longest.",
-        ));
-    }
-    if config.pacing.slow_first > config.pacing.slow_cap {
-        errors.push(checker.problem(
-            "pacing.slow_first",
-            format!(
-                "pacing.slow_first ({}) is longer than pacing.slow_cap ({}).",
-                format_duration(config.pacing.slow_first),
-                format_duration(config.pacing.slow_cap)
+            unset(
+                socket.path.as_os_str().is_empty(),
+                "socket.path",
+                "socket",
+                "RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR",
+                "Set path under [socket].",
             ),
-            "The first pause must not exceed the longest.",
-        ));
-    }
-    if config.phone.battery_critical > config.phone.battery_low {
-        errors.push(checker.problem(
-            "phone.battery_critical",
-            format!(
-                "phone.battery_critical ({}) is above phone.battery_low ({}).",
-                config.phone.battery_critical, config.phone.battery_low
+            longer(
+                "session.backoff_first",
+                session.backoff_first,
+                "session.backoff_cap",
+                session.backoff_cap,
+                "The first wait must not exceed the longest.",
             ),
-            "A critical battery is a low one too.",
-        ));
+            longer(
+                "pacing.slow_first",
+                pacing.slow_first,
+                "pacing.slow_cap",
+                pacing.slow_cap,
+                "The first pause must not exceed the longest.",
+            ),
+            (critical > low).then(|| {
+                let (low, critical) = (low.to_string(), critical.to_string());
+                let remedy = "A critical battery is a low one too.";
+                order("phone.battery_critical", critical, "phone.battery_low", low, "above", remedy)
+            }),
+        ];
+        problems.into_iter().flatten().collect()
     }
-    let mut warnings = Vec::new();
-    warnings.extend(pace(config, &checker));
-    warnings.extend(capacity(config, &checker));
-    warnings.extend(endpoint(config, &checker));
-    (errors, warnings)
-}
 
-fn missing_paths(config: &Config, checker: &Checker<'_>, errors: &mut Vec<Problem>) {
-    if config.state.dir.as_os_str().is_empty() {
-        errors.push(checker.problem(
-            "state.dir",
-            String::from("No place for the state is known: neither STATE_DIRECTORY, XDG_STATE_HOME nor HOME is set."),
-            "Set dir under [state].",
-        ));
+    /// What is allowed but unwise.
+    pub(crate) fn warnings(&self) -> Vec<Problem> {
+        [self.pace(), self.capacity(), self.endpoint()].into_iter().flatten().collect()
     }
-    if config.socket.path.as_os_str().is_empty() {
-        errors.push(checker.problem(
-            "socket.path",
-            String::from(
-                "No place for the socket is known: neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR is set.",
-            ),
-            "Set path under [socket].",
-        ));
+
+    fn pace(&self) -> Option<Problem> {
+        let (messages, window) = (self.config.pacing.messages, self.config.pacing.window);
+        let peak = peak(messages, window);
+        let what = format!(
+            "{messages} messages per {} is faster than the cautious default: up to {peak} would \
+             leave within {}, instead of {TOLERATED_MESSAGES}.",
+            format_duration(window),
+            format_duration(TOLERATED_WINDOW),
+        );
+        let remedy =
+            "It may get the account restricted or banned; leave [pacing] out outside of tests.";
+        let written = ["pacing.window", "pacing.messages"];
+        let key = written.into_iter().find(|key| self.places.contains_key(key));
+        (peak > TOLERATED_MESSAGES).then(|| self.problem(key.unwrap_or(written[1]), what, remedy))
+    }
+
+    fn capacity(&self) -> Option<Problem> {
+        let (capacity, pacing) = (self.config.queue.capacity, &self.config.pacing);
+        let windows = u32::try_from(capacity.div_ceil(pacing.messages.max(1))).unwrap_or(u32::MAX);
+        let minutes = pacing.window.saturating_mul(windows).as_secs() / 60;
+        let what = format!(
+            "A full queue of {capacity} messages takes {} h {:02} min to leave at this pace.",
+            minutes / 60,
+            minutes % 60
+        );
+        let remedy =
+            "A program that gets queue_full earlier learns earlier that something holds the queue.";
+        (capacity > CAPACITY_USUAL).then(|| self.problem("queue.capacity", what, remedy))
+    }
+
+    fn endpoint(&self) -> Option<Problem> {
+        let refused = cfg!(feature = "sim") && !is_loopback(&self.config.session.endpoint);
+        let what =
+            "This is a build with the simulator: it refuses every endpoint outside loopback.";
+        let remedy = "Use a build without the feature sim for the real network.";
+        refused.then(|| self.problem("session.endpoint", what.to_owned(), remedy))
     }
 }
 
@@ -96,61 +127,6 @@ fn missing_paths(config: &Config, checker: &Checker<'_>, errors: &mut Vec<Proble
 fn peak(messages: usize, window: Duration) -> usize {
     let windows = TOLERATED_WINDOW.as_millis().div_ceil(window.as_millis().max(1));
     messages.saturating_mul(usize::try_from(windows).unwrap_or(usize::MAX))
-}
-
-fn pace(config: &Config, checker: &Checker<'_>) -> Option<Problem> {
-    let peak = peak(config.pacing.messages, config.pacing.window);
-    if peak <= TOLERATED_MESSAGES {
-        return None;
-    }
-    let key = if checker.places.contains_key("pacing.window") {
-        "pacing.window"
-    } else {
-        "pacing.messages"
-    };
-    Some(checker.problem(
-        key,
-        format!(
-            "{} messages per {} is faster than the cautious default: up to {peak} would leave \
-             within {}, instead of {TOLERATED_MESSAGES}.",
-            config.pacing.messages,
-            format_duration(config.pacing.window),
-            format_duration(TOLERATED_WINDOW),
-        ),
-        "It may get the account restricted or banned; leave [pacing] out outside of tests.",
-    ))
-}
-
-fn capacity(config: &Config, checker: &Checker<'_>) -> Option<Problem> {
-    let capacity = config.queue.capacity;
-    if capacity <= CAPACITY_USUAL {
-        return None;
-    }
-    let windows = capacity.div_ceil(config.pacing.messages.max(1));
-    let takes = config.pacing.window.saturating_mul(u32::try_from(windows).unwrap_or(u32::MAX));
-    let minutes = takes.as_secs() / 60;
-    Some(checker.problem(
-        "queue.capacity",
-        format!(
-            "A full queue of {capacity} messages takes {} h {:02} min to leave at this pace.",
-            minutes / 60,
-            minutes % 60
-        ),
-        "A program that gets queue_full earlier learns earlier that something holds the queue.",
-    ))
-}
-
-fn endpoint(config: &Config, checker: &Checker<'_>) -> Option<Problem> {
-    if !cfg!(feature = "sim") || is_loopback(&config.session.endpoint) {
-        return None;
-    }
-    Some(checker.problem(
-        "session.endpoint",
-        String::from(
-            "This is a build with the simulator: it refuses every endpoint outside loopback.",
-        ),
-        "Use a build without the feature sim for the real network.",
-    ))
 }
 
 fn is_loopback(endpoint: &str) -> bool {
@@ -176,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_told_by_its_host() {
+    fn loopback_is_recognised_by_its_host() {
         for yes in ["wss://127.0.0.1:1/x", "wss://localhost/ws", "wss://[::1]:9/"] {
             assert!(is_loopback(yes), "{yes}");
         }

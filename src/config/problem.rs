@@ -16,13 +16,6 @@ pub struct Problem {
     pub remedy: String,
 }
 
-impl Problem {
-    /// A problem that no line of a file is to blame for.
-    pub fn nowhere(what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Problem { file: None, at: None, what: what.into(), remedy: remedy.into() }
-    }
-}
-
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
@@ -33,39 +26,16 @@ impl fmt::Display for Problem {
             f.write_str(" ")?;
         }
         f.write_str(&self.what)?;
-        if !self.remedy.is_empty() {
-            write!(f, " {}", self.remedy)?;
-        }
-        Ok(())
+        if self.remedy.is_empty() { Ok(()) } else { write!(f, " {}", self.remedy) }
     }
 }
 
 /// A configuration that cannot be used: all that is wrong with it, a line each.
-/// The process ends with [`tetherd_api::exit::ExitCode::Config`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct ConfigError {
     /// At least one.
     pub problems: Vec<Problem>,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n")?;
-            }
-            write!(f, "{problem}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
-impl From<Problem> for ConfigError {
-    fn from(problem: Problem) -> Self {
-        ConfigError { problems: vec![problem] }
-    }
 }
 
 /// Knows where in a file a byte is.
@@ -78,13 +48,10 @@ pub(crate) struct Source<'a> {
 impl Source<'_> {
     /// A problem at this byte of the file.
     pub(crate) fn problem(&self, byte: usize, what: String, remedy: String) -> Problem {
-        Problem { file: Some(self.file.into()), at: Some(self.position(byte)), what, remedy }
-    }
-
-    fn position(&self, byte: usize) -> (usize, usize) {
         let before = self.text.get(..byte).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = before.matches('\n').count() + 1;
-        (line, before[line_start..].chars().count() + 1)
+        let column = before[line_start..].chars().count() + 1;
+        Problem { file: Some(self.file.into()), at: Some((line, column)), what, remedy }
     }
 }

@@ -1,5 +1,7 @@
 //! What the core can be told to do otherwise. Checked for sense by the config room.
 
+use serde::{Deserialize, Serialize};
+
 use crate::contacts::ContactsConfig;
 use crate::phone::PhoneConfig;
 use crate::timelock;
@@ -26,7 +28,8 @@ pub enum OnConflict {
 }
 
 /// What to do when the server asks to slow down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnRateLimit {
     /// Pause for a while, longer each time.
     Slow,
@@ -35,7 +38,8 @@ pub enum OnRateLimit {
 }
 
 /// What becomes of a text with a link that leads nowhere.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LinkPolicy {
     /// It is parked.
     #[default]

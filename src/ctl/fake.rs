@@ -13,11 +13,11 @@ use tokio::net::UnixListener;
 use super::cli::Args;
 use super::out::Out;
 use super::{render, run};
-use crate::config::Environment;
 use tetherd_api::exit::ExitCode;
 use tetherd_api::frame::{Id, encode_error, encode_event, encode_reply, parse_request};
 use tetherd_api::framing::LineReader;
 use tetherd_api::{Error, ErrorKind, EventFrame, FRAME_BYTES_MAX};
+use tetherd_config::Environment;
 
 /// 2026-01-01 00:00:00 UTC.
 pub(super) const NOW_MS: i64 = 1_767_225_600_000;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::config::value::parse_duration;
 use tetherd_api::{Filter, MessageId, ReasonKind, State};
+use tetherd_config::value::parse_duration;
 
 /// What conditions are called in the help of the commands that take them.
 const CONDITIONS: &str = "Conditions, all of which must hold";

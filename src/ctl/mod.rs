@@ -26,10 +26,10 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use crate::config::Environment;
-use crate::config::args::clap_exit;
+use crate::daemon::args::clap_exit;
 use tetherd_api::client::{Client, ConnectError};
 use tetherd_api::exit::ExitCode;
+use tetherd_config::Environment;
 
 use cli::{Args, Command};
 use failure::Failure;

@@ -7,7 +7,7 @@ use jiff::civil::{DateTime, Time as DayTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use crate::config::value::parse_duration;
+use tetherd_config::value::parse_duration;
 
 use tetherd_api::Time;
 

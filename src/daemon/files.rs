@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use tokio::task::spawn_blocking;
 
-use crate::config::FilesConfig;
 use crate::daemon::StartError;
 use crate::spool::{Limits, OpenError, Spool};
+use tetherd_config::settings::FilesSection;
 use tetherd_core::files::needs_file;
 use tetherd_core::ids::SpoolId;
 use tetherd_core::queue::Message;
@@ -16,10 +16,10 @@ use tetherd_core::queue::Message;
 /// off, and files whose message was not accepted, or is done with them.
 pub(super) async fn open(
     state_dir: PathBuf,
-    config: &FilesConfig,
+    config: &FilesSection,
     messages: &[Message],
 ) -> Result<Spool, StartError> {
-    let FilesConfig { quota, image_max, video_max, audio_max, document_max } = *config;
+    let FilesSection { quota, image_max, video_max, audio_max, document_max } = *config;
     let limits = Limits { quota, image_max, video_max, audio_max, document_max };
     let needed = messages.iter().filter(|message| needs_file(message));
     let keep: Vec<SpoolId> =

@@ -16,8 +16,9 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, reload};
 
-use crate::config::{Level, LogConfig};
 use crate::daemon::clock;
+use tetherd_config::Level;
+use tetherd_config::settings::LogSection;
 
 /// Other crates that say something only when it is wrong, and know nobody's name. The
 /// protocol library makes up targets as it goes (`Client/Send`, `usync`), so whatever is
@@ -38,7 +39,7 @@ pub struct LevelHandle(reload::Handle<Targets, Registry>);
 
 impl LevelHandle {
     /// Takes the levels of this configuration.
-    pub fn set(&self, config: &LogConfig) {
+    pub fn set(&self, config: &LogSection) {
         if self.0.reload(targets(config)).is_err() {
             tracing::error!("the log levels cannot be changed");
         }
@@ -46,7 +47,7 @@ impl LevelHandle {
 }
 
 /// Starts logging. None if a logger is already set, as in a program that embeds us.
-pub fn init(config: &LogConfig) -> Option<LevelHandle> {
+pub fn init(config: &LogSection) -> Option<LevelHandle> {
     let (filter, handle) = reload::Layer::new(targets(config));
     let layer = tracing_subscriber::fmt::layer()
         .with_ansi(false)
@@ -61,12 +62,15 @@ fn under_journal() -> bool {
     std::env::var_os("JOURNAL_STREAM").is_some() && !std::io::stderr().is_terminal()
 }
 
-fn targets(config: &LogConfig) -> Targets {
+fn targets(config: &LogSection) -> Targets {
     let mut targets = Targets::new()
         .with_default(filter(config.library))
         .with_target("tetherd", filter(config.level));
     for (module, level) in &config.modules {
-        targets = targets.with_target(format!("tetherd::{module}"), filter(*level));
+        // A module of this crate, or a crate of its own.
+        for target in [format!("tetherd::{module}"), format!("tetherd_{module}")] {
+            targets = targets.with_target(target, filter(*level));
+        }
     }
     for target in OTHER_CRATES {
         targets = targets.with_target(target, LevelFilter::WARN);
@@ -134,7 +138,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::config::Config;
+    use tetherd_config::Config;
 
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -178,5 +182,26 @@ mod tests {
         assert!(quiet.would_enable("rustls::conn", &tracing::Level::WARN));
         config.library = Level::Debug;
         assert!(targets(&config).would_enable("Client/Send", &tracing::Level::DEBUG));
+    }
+
+    #[test]
+    fn a_module_has_its_level_whether_it_is_a_crate_of_its_own_or_not() {
+        let mut config = Config::default().log;
+        config.modules.insert("core".to_owned(), Level::Debug);
+        config.modules.insert("store::commit".to_owned(), Level::Trace);
+        let targets = targets(&config);
+        assert!(targets.would_enable("tetherd_core::queue", &tracing::Level::DEBUG));
+        assert!(targets.would_enable("tetherd::store::commit", &tracing::Level::TRACE));
+        for other in ["tetherd::store::verify", "tetherd::inbox"] {
+            assert!(!targets.would_enable(other, &tracing::Level::DEBUG), "{other}");
+        }
+    }
+
+    #[test]
+    fn every_module_that_can_have_a_level_is_there() {
+        for module in tetherd_config::LOG_MODULES {
+            let folder = format!("{}/src/{module}", env!("CARGO_MANIFEST_DIR"));
+            assert!(std::path::Path::new(&folder).is_dir(), "{module}");
+        }
     }
 }

@@ -19,6 +19,7 @@
 //! - [`inbox_service`]: the inbox as callers see it.
 //! - `settings`: the configuration as the other rooms take it.
 
+pub mod args;
 pub mod auth;
 pub mod clock;
 pub(crate) mod connection;
@@ -53,7 +54,6 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::config::Config;
 use crate::daemon::auth::Access;
 use crate::daemon::engine::{Control, Engine, EngineError, Parts};
 use crate::daemon::engine_handle::EngineHandle;
@@ -71,6 +71,7 @@ use crate::inbox::Inbox;
 use crate::store::{self, SealKey, Store};
 use crate::whatsapp::{self, Inbound, KeyStore as _, KeyStoreError, Line, StoredKeys};
 use tetherd_api as api;
+use tetherd_config::Config;
 use tetherd_core::Core;
 use tetherd_core::facts::Facts;
 

@@ -3,8 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use crate::config::args::{Args, Command, check_report};
-use crate::config::{Config, Environment, Loaded};
+use crate::daemon::args::{Args, Command};
 use crate::daemon::log::{self, LevelHandle};
 use crate::daemon::memory;
 use crate::daemon::refusing::refuse_callers;
@@ -12,6 +11,7 @@ use crate::daemon::signals::{Signal, Signals};
 use crate::daemon::systemd::Manager;
 use crate::daemon::{Daemon, StartError};
 use tetherd_api::exit::ExitCode;
+use tetherd_config::{Config, Environment, Loaded};
 
 /// Worker threads: one for the protocol's cryptography, one for everybody else.
 const WORKER_THREADS: usize = 2;
@@ -52,7 +52,7 @@ fn run(args: &Args) -> ExitCode {
         },
         Some(Command::CheckConfig) => with_config(named, |loaded| {
             // A reader that has gone away has seen enough.
-            let _ = std::io::stdout().write_all(check_report(&loaded).as_bytes());
+            let _ = std::io::stdout().write_all(loaded.report().as_bytes());
             ExitCode::Ok
         }),
         #[cfg(feature = "sim")]
@@ -204,8 +204,7 @@ async fn reload(
             return;
         }
     };
-    let diff = Config::reload_diff(config, &loaded.config);
-    *config = Config::reloaded(config, &loaded.config);
+    let diff = config.reload(&loaded.config);
     if let Some(levels) = levels {
         levels.set(&config.log);
     }

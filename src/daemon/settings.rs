@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use crate::config::{self, ClientVersion, Config, FetchConfig, Links};
 use crate::daemon::auth::AccessGroups;
 use crate::fetch;
 use crate::inbox::Bounds;
 use crate::whatsapp;
-use tetherd_core::config::LinkPolicy;
+use tetherd_config::Config;
+use tetherd_config::settings::FetchSection;
+use tetherd_config::value::ConflictPolicy;
 use tetherd_core::contacts::ContactsConfig;
 use tetherd_core::phone::PhoneConfig;
 use tetherd_core::{self as core, CoreConfig};
@@ -31,7 +32,7 @@ pub(super) fn core_config(config: &Config) -> CoreConfig {
         parked_max: config.queue.parked_max,
         history_max: config.queue.history_max,
         history_ms: millis(config.queue.history_age),
-        undo_ms: millis(config.queue.undo),
+        undo_ms: config.queue.undo.map_or(0, millis),
         pace_limit: config.pacing.messages,
         window_ms: millis(config.pacing.window),
         ack_timeout_ms: millis(config.session.ack_timeout),
@@ -49,24 +50,17 @@ pub(super) fn core_config(config: &Config) -> CoreConfig {
             backoff_cap_ms: millis(config.session.backoff_cap),
         },
         on_conflict: match config.session.on_conflict {
-            config::OnConflict::Hold => core::OnConflict::Hold,
-            config::OnConflict::TakeoverAfter => {
+            ConflictPolicy::Hold => core::OnConflict::Hold,
+            ConflictPolicy::TakeoverAfter => {
                 let after_ms = millis(config.session.takeover_after);
                 core::OnConflict::TakeoverAfter { after_ms }
             }
         },
         takeovers_per_hour: config.session.takeovers_per_hour,
-        on_rate_limit: match config.pacing.on_rate_limit {
-            config::OnRateLimit::Slow => core::OnRateLimit::Slow,
-            config::OnRateLimit::Pause => core::OnRateLimit::Pause,
-        },
+        on_rate_limit: config.pacing.on_rate_limit,
         slow_first_ms: millis(config.pacing.slow_first),
         slow_cap_ms: millis(config.pacing.slow_cap),
-        links: match config.preflight.links {
-            Links::Park => LinkPolicy::Park,
-            Links::Warn => LinkPolicy::Warn,
-            Links::Off => LinkPolicy::Off,
-        },
+        links: config.preflight.links,
         prepare_pause_ms: millis(config.fetch.retry_pause),
         confirm_after_ms: config.queue.confirm_after.map(millis),
         phone: phone_config(config),
@@ -75,40 +69,26 @@ pub(super) fn core_config(config: &Config) -> CoreConfig {
 }
 
 pub(super) fn fetch_settings(config: &Config) -> fetch::Settings {
-    let FetchConfig { allow_http, allow_addresses, ca_file, .. } = config.fetch.clone();
+    let FetchSection { allow_http, allow_addresses, ca_file, .. } = config.fetch.clone();
     fetch::Settings { allow_http, allow_addresses, ca_file }
 }
 
 fn phone_config(config: &Config) -> PhoneConfig {
     let phone = &config.phone;
-    let percent = |percent: usize| u8::try_from(percent).unwrap_or(u8::MAX);
     PhoneConfig {
         hold_when_offline: phone.hold_when_offline,
         hold_when_battery: phone.hold_when_battery,
         silent_after_ms: millis(phone.silent_after),
         ask_after_ms: millis(phone.ask_after),
         offline_after_ms: millis(phone.offline_after),
-        battery_low: percent(phone.battery_low),
-        battery_critical: percent(phone.battery_critical),
+        battery_low: phone.battery_low,
+        battery_critical: phone.battery_critical,
         battery_stale_after_ms: millis(phone.battery_stale_after),
     }
 }
 
 pub(super) fn session_config(config: &Config) -> whatsapp::SessionConfig {
-    let session = &config.session;
-    whatsapp::SessionConfig {
-        endpoint: session.endpoint.clone(),
-        ca_file: session.ca_file.clone(),
-        spool: config.state.dir.join(SPOOL),
-        version: {
-            let ClientVersion(major, minor, build) = session.client_version;
-            (major, minor, build)
-        },
-        device_name: session.device_name.clone(),
-        connect_timeout: session.connect_timeout,
-        send_timeout: session.send_timeout,
-        ..whatsapp::SessionConfig::default()
-    }
+    whatsapp::SessionConfig::new(&config.session, config.state.dir.join(SPOOL))
 }
 
 pub(super) fn inbox_bounds(config: &Config) -> Bounds {
@@ -127,12 +107,17 @@ pub(super) fn access_groups(config: &Config) -> AccessGroups {
 
 #[cfg(test)]
 mod tests {
+    use tetherd_config::settings::{CONNECT_TIMEOUT_MAX, SEND_TIMEOUT_MAX};
+
     use super::*;
 
     #[test]
     fn the_cores_limits_are_behind_the_sessions() {
-        let core = core_config(&Config::default());
-        let session = session_config(&Config::default());
+        let mut config = Config::default();
+        config.session.connect_timeout = CONNECT_TIMEOUT_MAX;
+        config.session.send_timeout = SEND_TIMEOUT_MAX;
+        let core = core_config(&config);
+        let session = session_config(&config);
         assert!(core.connect_timeout_ms > millis(session.login_time_max()));
         assert!(core.pairing_timeout_ms > millis(session.pairing_time_max()));
         assert!(core.write_timeout_ms > millis(session.send_time_max()));

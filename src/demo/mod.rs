@@ -10,12 +10,12 @@ mod tell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::args::DemoArgs;
-use crate::config::{Config, Environment};
 use crate::daemon::Daemon;
+use crate::daemon::args::DemoArgs;
 use crate::daemon::signals::Signals;
 use tether_sim::{Sim, SimConfig};
 use tetherd_api::exit::ExitCode;
+use tetherd_config::{Config, Environment};
 
 use scenario::Scenario;
 

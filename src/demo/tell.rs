@@ -6,8 +6,8 @@ use std::path::Path;
 
 use tokio::time::Instant;
 
-use crate::config::PacingConfig;
 use tetherd_api::{Event, MessageId, State};
+use tetherd_config::settings::PacingSection;
 
 /// Prints a line. A reader that has gone away has seen enough.
 pub(super) fn line(text: &str) {
@@ -15,7 +15,7 @@ pub(super) fn line(text: &str) {
 }
 
 /// Says what this is, and how to look into it from outside.
-pub(super) fn opening(socket: &Path, pacing: &PacingConfig) {
+pub(super) fn opening(socket: &Path, pacing: &PacingSection) {
     line("tetherd against a simulated WhatsApp server, phone and recipients, on this machine.");
     line(&format!(
         "Time lapse: {} messages leave per {} s here; per 120 s outside of this demonstration.",

@@ -14,7 +14,7 @@ pub(super) fn tetherctl() -> Command {
 
 /// `tetherd`'s, as a build without the feature `sim` has it.
 pub(super) fn tetherd() -> Command {
-    let whole = tetherd::config::args::Args::command();
+    let whole = tetherd::daemon::args::Args::command();
     let mut without = Command::new("tetherd").version(env!("CARGO_PKG_VERSION"));
     if let Some(about) = whole.get_about() {
         without = without.about(about.clone());

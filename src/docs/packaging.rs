@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tetherd::config::{Config, Environment};
+use tetherd_config::{Config, Environment};
 
 const CONFFILE: &str = include_str!("../../contrib/debian/tetherd.toml");
 const SYSUSERS: &str = include_str!("../../systemd/sysusers.d/tetherd.conf");

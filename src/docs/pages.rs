@@ -4,8 +4,8 @@ use roff::Roff;
 
 use super::{commands, keys, page, words};
 use expect_test::expect_file;
-use tetherd::config::paths::{KEY_CREDENTIAL, SYSTEM_CONFIG, SYSTEM_SOCKET, SYSTEM_STATE_DIR};
 use tetherd_api::exit::ExitCode;
+use tetherd_config::paths::{KEY_CREDENTIAL, SYSTEM_CONFIG, SYSTEM_SOCKET, SYSTEM_STATE_DIR};
 
 const TETHERCTL: &str = include_str!("tetherctl.1.md");
 const TETHERD: &str = include_str!("tetherd.8.md");
@@ -78,7 +78,7 @@ fn every_command_in_the_pages_is_one() {
                     <tetherd::ctl::cli::Args as clap::Parser>::try_parse_from(words(part)).unwrap();
                 }
                 Some("tetherd") if !part.contains("COMMAND") => {
-                    <tetherd::config::args::Args as clap::Parser>::try_parse_from(words(part))
+                    <tetherd::daemon::args::Args as clap::Parser>::try_parse_from(words(part))
                         .unwrap();
                 }
                 Some(_) | None => continue,
@@ -94,9 +94,9 @@ fn a_configuration_that_is_shown_is_one() {
     let (_, shown) = TETHERD_TOML.split_once("# EXAMPLES\n").unwrap();
     let lines = shown.lines().filter_map(|line| line.strip_prefix("    "));
     let text: Vec<&str> = lines.collect();
-    let env = tetherd::config::Environment::system();
+    let env = tetherd_config::Environment::system();
     assert!(text.len() > 3);
-    tetherd::config::Config::from_text(&text.join("\n"), None, &env).unwrap();
+    tetherd_config::Config::from_text(&text.join("\n"), None, &env).unwrap();
 }
 
 #[test]

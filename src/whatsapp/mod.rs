@@ -61,6 +61,8 @@ use tetherd_net::trust::{Trust, TrustError};
 
 use crate::pulse::Pulse;
 use crate::whatsapp::client::Means;
+use tetherd_config::settings::SessionSection;
+use tetherd_config::value::ClientVersion;
 use tetherd_core::action::{Outgoing, SessionCommand};
 use tetherd_core::contacts::{CheckTicket, Number};
 use tetherd_core::event::{Body, SessionEvent};
@@ -73,8 +75,11 @@ pub const ORDERS_MAX: usize = 256;
 /// WhatsApp Web's own endpoint.
 pub const ENDPOINT_DEFAULT: &str = whatsapp_rust::wacore::net::WHATSAPP_WEB_WS_URL;
 
-/// The client version that is announced when the configuration names none.
-pub const VERSION_DEFAULT: (u32, u32, u32) = (2, 3000, 1_042_742_319);
+/// From the end of the handshake until the account is ready to send.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Messages in preparation at a time; more of them wait.
+const SENDS_AT_ONCE: usize = 4;
 
 /// How the session connects and how it presents itself.
 #[derive(Clone, Debug)]
@@ -105,6 +110,23 @@ pub struct SessionConfig {
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl SessionConfig {
+    /// What `[session]` says, and the folder with the files of messages.
+    pub fn new(section: &SessionSection, spool: PathBuf) -> SessionConfig {
+        let ClientVersion(major, minor, build) = section.client_version;
+        SessionConfig {
+            endpoint: section.endpoint.clone(),
+            ca_file: section.ca_file.clone(),
+            spool,
+            version: (major, minor, build),
+            device_name: section.device_name.clone(),
+            push_name: None,
+            connect_timeout: section.connect_timeout,
+            login_timeout: LOGIN_TIMEOUT,
+            send_timeout: section.send_timeout,
+            sends_at_once: SENDS_AT_ONCE,
+        }
+    }
+
     /// The longest way from an order to connect to `Connected` or the run's end, but for
     /// the time that the end itself takes.
     pub fn login_time_max(&self) -> Duration {
@@ -122,20 +144,10 @@ impl SessionConfig {
     }
 }
 
+#[cfg(test)]
 impl Default for SessionConfig {
     fn default() -> Self {
-        SessionConfig {
-            endpoint: ENDPOINT_DEFAULT.to_owned(),
-            ca_file: None,
-            spool: PathBuf::new(),
-            version: VERSION_DEFAULT,
-            device_name: "tetherd".to_owned(),
-            push_name: None,
-            connect_timeout: Duration::from_secs(15),
-            login_timeout: Duration::from_secs(90),
-            send_timeout: Duration::from_secs(45),
-            sends_at_once: 4,
-        }
+        SessionConfig::new(&tetherd_config::Config::default().session, PathBuf::new())
     }
 }
 

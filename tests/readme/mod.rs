@@ -8,8 +8,8 @@ mod uses;
 use std::path::Path;
 
 use clap::{CommandFactory, Parser};
-use tetherd::config::{Config, Environment};
 use tetherd_api::ConditionKind;
+use tetherd_config::{Config, Environment};
 
 const README: &str = include_str!("../../README.md");
 
@@ -111,7 +111,7 @@ fn every_command_within_a_sentence_is_one() {
             assert!(parsed.as_ref().err().is_none_or(help), "{span}: {}", parsed.unwrap_err());
             commands += 1;
         } else if span.starts_with("tetherd ") {
-            tetherd::config::args::Args::try_parse_from(words).unwrap();
+            tetherd::daemon::args::Args::try_parse_from(words).unwrap();
             commands += 1;
         }
     }

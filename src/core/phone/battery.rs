@@ -2,6 +2,8 @@
 //! means while it is fresh, and whether that holds the queue. Invents nothing: no report,
 //! or an old one, is unknown.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Phone, PhoneConfig};
 use crate::action::ActionBuffer;
 use crate::time::{BootId, Now, Timestamp};
@@ -11,7 +13,8 @@ use tetherd_api::{self as api, BatteryLevel};
 pub(crate) const REPORT_AHEAD_MS_MAX: i64 = 5 * 60 * 1_000;
 
 /// At which battery the queue is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum HoldBattery {
     /// At none.
     Never,

@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::{ArgGroup, ValueEnum};
 
 use super::{moment, one_of, priority};
-use crate::config::value::parse_duration;
 use crate::ctl::time::Moment;
 use tetherd_api::{Kind, Location, Priority};
+use tetherd_config::value::parse_duration;
 
 /// How it is typed; clap would put the content before the recipient.
 const USAGE: &str = "\

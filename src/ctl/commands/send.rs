@@ -122,7 +122,7 @@ fn timed_out(id: MessageId, until: Until, limit: Duration) -> Failure {
         Until::Sent => "sent",
         Until::Delivered => "delivered",
     };
-    let waited = crate::config::value::format_duration(limit);
+    let waited = tetherd_config::value::format_duration(limit);
     Failure::TimedOut(format!(
         "{id} was not {what} within {waited}; it stays in the queue: `tetherctl why` says what \
          holds it"

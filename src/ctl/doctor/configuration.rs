@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Group;
 
-use crate::config::{Config, ConfigError, Environment, Loaded};
 use crate::ctl::doctor::finding::{Finding, Topic};
 use crate::ctl::doctor::machine::quoted;
 use crate::ctl::doctor::subject::Whose;
@@ -14,6 +13,7 @@ use crate::daemon::auth::GroupRef;
 use crate::store::{KeyFileError, SealKey};
 use tetherd_api::Tier;
 use tetherd_api::exit::ExitCode;
+use tetherd_config::{Config, ConfigError, Environment, Loaded};
 
 const ABOUT: Topic = Topic::Configuration;
 
@@ -149,7 +149,7 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     findings.extend(access_to_file(facts, &file));
     if let Ok(loaded) = &facts.loaded {
         findings.extend(loaded.warnings.iter().map(|unwise| {
-            let plain = crate::config::Problem { remedy: String::new(), ..unwise.clone() };
+            let plain = tetherd_config::Problem { remedy: String::new(), ..unwise.clone() };
             ABOUT.warning("config_unwise", plain.to_string()).remedy(unwise.remedy.clone())
         }));
     }
@@ -179,7 +179,7 @@ fn closed(facts: &Facts, file: &str) -> Finding {
 
 fn errors(error: &ConfigError) -> Vec<Finding> {
     let told = error.problems.iter().map(|problem| {
-        let plain = crate::config::Problem { remedy: String::new(), ..problem.clone() };
+        let plain = tetherd_config::Problem { remedy: String::new(), ..problem.clone() };
         let finding = ABOUT.failure("config_error", ExitCode::Config, plain.to_string());
         if problem.remedy.is_empty() { finding } else { finding.remedy(problem.remedy.clone()) }
     });

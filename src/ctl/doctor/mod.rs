@@ -25,10 +25,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::{Config, Environment};
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
 use tetherd_api::exit::ExitCode;
+use tetherd_config::{Config, Environment};
 
 use contact::Contact;
 use finding::{Finding, Topic};

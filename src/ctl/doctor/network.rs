@@ -4,9 +4,9 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use crate::config::Config;
 use crate::ctl::doctor::finding::{Finding, Topic};
 use tetherd_api::exit::ExitCode;
+use tetherd_config::Config;
 use tetherd_net::connect::ResolveError;
 use tetherd_net::reachability::{Reachability, ReachabilityError, TcpFault, measure};
 use tetherd_net::tls::TlsFault;

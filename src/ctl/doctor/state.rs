@@ -4,13 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::Config;
 use crate::ctl::doctor::finding::{Finding, Topic};
 use crate::ctl::doctor::machine::{quoted, with_limit};
 use crate::ctl::doctor::subject::Whose;
 use crate::spool;
 use crate::store::{Filesystem, Format, Holder, Inside, Survey};
 use tetherd_api::exit::ExitCode;
+use tetherd_config::Config;
 
 const ABOUT: Topic = Topic::State;
 /// Files of messages that are counted; beyond, the rest is taken for nothing.

@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::Environment;
-use crate::config::paths::{SYSTEM_CONFIG, SYSTEM_SOCKET, SYSTEM_STATE_DIR};
 use crate::ctl::doctor::finding::Finding;
 use crate::ctl::doctor::machine::quoted;
+use tetherd_config::Environment;
+use tetherd_config::paths::{SYSTEM_CONFIG, SYSTEM_SOCKET, SYSTEM_STATE_DIR};
 
 /// Whose daemon it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,11 +7,11 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::Case;
-use crate::config::{Config, Environment};
 use crate::ctl::doctor::subject::{Rule, Whose};
 use crate::ctl::doctor::{clock, configuration, network, service, socket, state};
 use crate::store::{Filesystem, Format, Holder, Inside, KeyFileError, Survey};
 use tetherd_api::Tier;
+use tetherd_config::{Config, Environment};
 use tetherd_net::connect::ResolveError;
 use tetherd_net::endpoint::EndpointError;
 use tetherd_net::reachability::{Reachability, ReachabilityError, TcpFault};

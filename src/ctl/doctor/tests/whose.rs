@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::config::Environment;
 use crate::ctl::doctor::subject::{Asked, Rule, Whose, environment, sockets, whose};
+use tetherd_config::Environment;
 
 const NOTHING: Asked<'_> = Asked { socket: None, config: None };
 const USERS: &str = "/run/user/1000/tetherd/control.sock";

@@ -74,30 +74,6 @@ pub(crate) fn clap_exit(error: &clap::Error) -> ExitCode {
     if error.use_stderr() { ExitCode::Usage } else { ExitCode::Ok }
 }
 
-/// What `check-config` prints on stdout: the file, the warnings, every value in force.
-pub fn check_report(loaded: &super::Loaded) -> String {
-    let mut report = match &loaded.file {
-        Some(file) => format!("# {}: no errors\n", file.display()),
-        None => String::from("# no configuration file: these are the defaults\n"),
-    };
-    for warning in &loaded.warnings {
-        report.push_str(&format!("# warning: {warning}\n"));
-    }
-    for section in super::keys::SECTIONS {
-        report.push_str(&format!("\n[{section}]\n"));
-        for key in super::keys::KEYS.iter().filter(|key| key.section() == section) {
-            report.push_str(&format!("{} = {}\n", key.name(), (key.get)(&loaded.config)));
-        }
-    }
-    if !loaded.config.log.modules.is_empty() {
-        report.push_str("\n[log.modules]\n");
-        for (module, level) in &loaded.config.log.modules {
-            report.push_str(&format!("{module:?} = \"{level}\"\n"));
-        }
-    }
-    report
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
