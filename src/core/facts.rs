@@ -6,6 +6,7 @@ use crate::pacer::Slot;
 use crate::phone::PhoneFacts;
 use crate::queue::Backlog;
 use crate::queue::Message;
+use crate::time::{BootId, Now};
 use tetherd_api as api;
 
 /// Small facts that outlive a restart.
@@ -61,12 +62,31 @@ pub struct Restored {
     pub messages: Vec<Message>,
     /// The pacer's spent slots.
     pub slots: Vec<Slot>,
+    /// They were damaged: whether any slot is free is not known.
+    pub slots_damaged: bool,
     /// What is known about numbers, in any order.
     pub numbers: Vec<KnownNumber>,
     /// The small facts.
     pub facts: Facts,
+    /// They were damaged: whether the queue was paused is not known.
+    pub facts_damaged: bool,
     /// The chats that are no new contacts.
     pub known: Vec<KnownPage>,
     /// How the store was found.
     pub store: api::StoreStatus,
+}
+
+impl Restored {
+    /// What is not known is taken to be the worst: all slots are spent just now, and the
+    /// queue is paused.
+    pub(crate) fn or_worst(mut self, boot: BootId, pace_limit: usize, now: Now) -> Restored {
+        if self.slots_damaged {
+            let slot = Slot { boot, mono_ms: now.mono_ms, open: false };
+            self.slots = vec![slot; pace_limit];
+        }
+        if self.facts_damaged {
+            self.facts.paused_since.get_or_insert(now.wall_ms);
+        }
+        self
+    }
 }

@@ -113,7 +113,9 @@ impl Core {
     /// Takes over what the store gave back. The actions hold what the restart itself
     /// changes, and the first connection if there is an account and nothing forbids it.
     pub fn new(config: CoreConfig, boot: BootId, restored: Restored, now: Now) -> (Core, Actions) {
-        let Restored { messages, slots, numbers, mut facts, known, store } = restored;
+        let restored = restored.or_worst(boot, config.pace_limit, now);
+        let (slots_damaged, facts_damaged) = (restored.slots_damaged, restored.facts_damaged);
+        let Restored { messages, slots, numbers, mut facts, known, store, .. } = restored;
         let (pacer, slots_changed) =
             Pacer::new(boot, config.pace_limit, config.window_ms, &slots, now.mono_ms);
         let queue = Queue::new(messages);
@@ -156,7 +158,8 @@ impl Core {
             told: None,
             out: ActionBuffer::default(),
         };
-        core.out.slots = slots_changed;
+        core.out.slots = slots_changed || slots_damaged;
+        core.out.facts = facts_damaged;
         core.restore_timelock(now);
         core.apply_slowdown();
         let now = core.advance(now);

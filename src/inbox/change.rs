@@ -36,16 +36,16 @@ impl Ledger {
         Extent { newest: self.newest, oldest: self.oldest }
     }
 
-    /// The first copy that reads.
-    fn read(view: &View<'_>) -> Result<Option<Ledger>, ReadError> {
+    /// The first copy that reads, or what the records say.
+    fn load(view: &View<'_>) -> Result<Ledger, ReadError> {
         for key in LEDGER {
             if let Some(bytes) = lenient(view.get(key))?
                 && let Ok(ledger) = serde_json::from_slice(&bytes)
             {
-                return Ok(Some(ledger));
+                return Ok(ledger);
             }
         }
-        Ok(None)
+        Ledger::rebuild(view)
     }
 
     fn write(self, batch: &mut Batch) {
@@ -88,11 +88,7 @@ pub(super) fn start(
     bounds: Bounds,
     now_ms: i64,
 ) -> Result<(Batch, Ledger), ReadError> {
-    let before = Ledger::read(view)?;
-    let mut ledger = match before {
-        Some(ledger) => ledger,
-        None => Ledger::rebuild(view)?,
-    };
+    let mut ledger = Ledger::load(view)?;
     let mut batch = Batch::new();
     trim(view, bounds, &mut ledger, now_ms, &mut batch)?;
     // Both copies, though only one of them may be missing; an empty inbox needs none.
@@ -109,7 +105,7 @@ pub(super) fn put(
     letters: Vec<Letter>,
     now_ms: i64,
 ) -> Result<(Batch, (Ledger, usize)), ReadError> {
-    let mut ledger = Ledger::read(view)?.unwrap_or(Ledger::EMPTY);
+    let mut ledger = Ledger::load(view)?;
     let before = ledger;
     let mut batch = Batch::new();
     let mut given: HashSet<Seen> = HashSet::new();

@@ -206,6 +206,20 @@ async fn no_damage_to_the_counts_gives_a_cursor_away_again() {
 }
 
 #[tokio::test]
+async fn counts_that_are_damaged_while_the_inbox_is_open_give_no_cursor_away_again() {
+    let mut bench = Bench::new();
+    let inbox = bench.open(BOUNDS, NOW_MS).await;
+    inbox.put(letters(1, 3), NOW_MS).await.unwrap();
+    let mut damage = Batch::new();
+    damage.put("inbox/ledger/a", "not json").put("inbox/ledger/b", "not json");
+    bench.store.as_ref().unwrap().commit(damage).await.unwrap();
+    assert_eq!(inbox.put(letters(4, 4), NOW_MS).await.unwrap(), 1);
+    let page = inbox.page(0, 10).unwrap();
+    assert_eq!((cursors(&page), page.gap), (vec![1, 2, 3, 4], None));
+    assert_eq!(page.messages[0].text.as_deref(), Some("text 1"), "nothing is written over");
+}
+
+#[tokio::test]
 async fn a_record_that_is_lost_in_the_middle_is_a_gap() {
     let mut bench = Bench::new();
     let inbox = bench.open(BOUNDS, NOW_MS).await;

@@ -281,6 +281,13 @@ impl Store {
         &self.inner.quarantined
     }
 
+    /// Whether a record of this key was ever quarantined.
+    pub(crate) fn has_quarantined(&self, key: &[u8]) -> Result<bool, ReadError> {
+        let engine = self.inner.engine().ok_or(ReadError::Closed)?;
+        let quarantined = record::tagged(record::TAG_ASIDE, &record::record_key(key));
+        Ok(engine.get(&quarantined)?.is_some())
+    }
+
     /// Whether the session's secrets lie there encrypted.
     pub fn is_sealed(&self) -> bool {
         self.inner.sealed

@@ -120,8 +120,13 @@ pub fn restore(store: &Store) -> Result<(Restored, Vec<Quarantined>), ReadError>
             Some(_) | None => set_aside(&mut repairs, &mut quarantined, key, Damage::Content),
         }
     }
-    restored.slots = read_twice(store, SLOTS, &mut repairs, &mut quarantined)?;
-    restored.facts = read_twice(store, FACTS, &mut repairs, &mut quarantined)?;
+    (restored.slots, restored.slots_damaged) =
+        read_twice(store, SLOTS, &mut repairs, &mut quarantined)?;
+    (restored.facts, restored.facts_damaged) =
+        read_twice(store, FACTS, &mut repairs, &mut quarantined)?;
+    if restored.facts_damaged {
+        tracing::warn!("the facts about the queue are damaged: it counts as paused");
+    }
     restored.facts.last_id = restored.facts.last_id.max(last_id);
     if !repairs.is_empty() {
         // Not awaited: what the core commits next comes after it, and a crash before
@@ -144,22 +149,30 @@ fn put_twice(batch: &mut Batch, keys: [&[u8]; 2], value: &[u8]) {
     }
 }
 
-/// The first of two copies that reads; a fresh one if neither was ever written.
+/// The first of two copies that reads, and whether both are damaged. A fresh one if neither
+/// was ever written.
 fn read_twice<T: Record + Default>(
     store: &Store,
     keys: [&[u8]; 2],
     repairs: &mut Batch,
     quarantined: &mut Vec<Quarantined>,
-) -> Result<T, ReadError> {
+) -> Result<(T, bool), ReadError> {
     let mut first = None;
+    let mut is_damaged = false;
     for key in keys {
+        // In quarantine since the store was opened, or since a start before this one.
+        is_damaged |= store.has_quarantined(key)?;
         let Some(value) = store.get(key)? else { continue };
         match T::decode(&value) {
             Ok(read) => first = first.or(Some(read)),
-            Err(_) => set_aside(repairs, quarantined, key.to_vec(), Damage::Content),
+            Err(damage) => {
+                is_damaged = true;
+                set_aside(repairs, quarantined, key.to_vec(), damage);
+            }
         }
     }
-    Ok(first.unwrap_or_default())
+    is_damaged &= first.is_none();
+    Ok((first.unwrap_or_default(), is_damaged))
 }
 
 fn set_aside(

@@ -1,11 +1,12 @@
 use super::world::World;
-use crate::CoreConfig;
 use crate::SENDING_MAX;
-use crate::action::Wake;
+use crate::action::{Change, Wake};
 use crate::event::{Input, Request};
+use crate::facts::{Facts, Restored};
 use crate::ids::Attempt;
 use crate::pacer::{Pacer, Slot};
 use crate::time::{BootId, Now};
+use crate::{Core, CoreConfig};
 use tetherd_api::{MessageId, State};
 
 #[test]
@@ -251,4 +252,35 @@ fn a_pace_beyond_the_sessions_means_waits_for_answers_instead_of_failing() {
     assert!(at > world.now.mono_ms, "{wake:?} is due and cannot be done");
     world.ack(ids[0]);
     assert_eq!(world.sends.len(), SENDING_MAX + 1);
+}
+
+#[test]
+fn invariant_3_damaged_slots_count_as_a_full_window() {
+    let world = World::connected();
+    let restored = Restored { slots_damaged: true, ..world.store.restored() };
+    let (core, actions) = Core::new(world.config.clone(), world.boot, restored, world.now);
+    let pacing = core.status(world.now).pacing;
+    assert_eq!((pacing.spent, pacing.limit), (5, 5));
+    let written = actions
+        .changes
+        .iter()
+        .any(|change| matches!(change, Change::PutSlots(slots) if slots.len() == 5));
+    assert!(written, "a kill right after it refills nothing: {:?}", actions.changes);
+}
+
+#[test]
+fn invariant_8_with_damaged_facts_the_queue_is_paused_until_somebody_resumes_it() {
+    let mut world = World::connected();
+    let restored =
+        Restored { facts: Facts::default(), facts_damaged: true, ..world.store.restored() };
+    let (core, actions) = Core::new(world.config.clone(), world.boot, restored, world.now);
+    assert!(core.status(world.now).queue.paused);
+    let written = actions
+        .changes
+        .iter()
+        .any(|change| matches!(change, Change::PutFacts(facts) if facts.paused_since.is_some()));
+    assert!(written, "a kill right after it forgets nothing: {:?}", actions.changes);
+    world.core = core;
+    world.ask(Request::Resume).unwrap();
+    assert!(!world.core.status(world.now).queue.paused);
 }

@@ -521,6 +521,7 @@ impl Store {
             facts: self.facts.clone(),
             known: self.known.values().cloned().collect(),
             store: api::StoreStatus::default(),
+            ..Restored::default()
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::queue::{batch, body, restore};
+use super::super::record::record_key;
 use super::super::{Damage, Store};
 use super::{fresh, put};
 use tetherd_api::{Kind, MessageId, Priority, State};
@@ -138,6 +139,31 @@ async fn one_damaged_copy_of_slots_or_facts_loses_nothing() {
         assert_eq!((restored.slots, restored.facts), (vec![slot(3)], facts));
         assert_eq!(aside.len(), 2);
     }
+}
+
+#[tokio::test]
+async fn invariant_3_slots_and_facts_whose_copies_are_both_damaged_are_not_taken_for_new_ones() {
+    let (dir, store) = fresh();
+    let changes = [Change::PutSlots(vec![slot(3)]), Change::PutFacts(Box::new(Facts::default()))];
+    store.commit(batch(&changes)).await.unwrap();
+    store.close();
+    let [slots_a, slots_b] =
+        ["a", "b"].map(|copy| record_key(format!("queue/slots/{copy}").as_bytes()));
+    super::tamper(dir.path(), &[(&slots_a, Some(b"bad")), (&slots_b, Some(b"bad"))]);
+    let store = Store::open(dir.path()).unwrap();
+    let mut bad = put("queue/facts/a", "?");
+    bad.put("queue/facts/b", "?");
+    store.commit(bad).await.unwrap();
+    let (restored, _) = restore(&store).unwrap();
+    assert!(restored.slots_damaged && restored.facts_damaged);
+    store.close();
+    // Killed before the core wrote new ones.
+    let store = Store::open(dir.path()).unwrap();
+    let (restored, _) = restore(&store).unwrap();
+    assert!(restored.slots_damaged && restored.facts_damaged);
+    store.commit(batch(&changes)).await.unwrap();
+    let (restored, _) = restore(&store).unwrap();
+    assert!(!restored.slots_damaged && !restored.facts_damaged);
 }
 
 #[tokio::test]
