@@ -11,6 +11,7 @@
 mod chaos;
 mod cleaning;
 mod clients;
+mod compat;
 mod contract;
 mod crash;
 mod doctor;

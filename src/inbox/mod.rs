@@ -15,20 +15,20 @@
 //!
 //! The counts are kept twice so that one damaged record never gives a cursor away again.
 
-mod change;
-mod record;
+mod stored;
 #[cfg(test)]
 mod tests;
+mod update;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
-pub use record::{Kept, Letter, RemoteFile, RemoteKind, Seen, hex};
+pub use stored::{Kept, Letter, RemoteFile, RemoteKind, Seen, hex};
 
 use crate::store::{ReadError, Store, UpdateError};
-use change::Ledger;
 use tetherd_api::{Gap, Incoming};
+use update::Ledger;
 
 /// Most bytes of records in one page, so that it fits into a line. One message always
 /// does.
@@ -83,7 +83,7 @@ impl std::fmt::Debug for Inbox {
 impl Inbox {
     /// Opens what lies in the store, and drops what is too old or too much by now.
     pub async fn open(store: Store, bounds: Bounds, now_ms: i64) -> Result<Inbox, UpdateError> {
-        let ledger = store.update(move |view| change::start(view, bounds, now_ms)).await?;
+        let ledger = store.update(move |view| update::start(view, bounds, now_ms)).await?;
         let (extent, _) = watch::channel(ledger.extent());
         Ok(Inbox { store, bounds: Arc::new(RwLock::new(bounds)), extent: Arc::new(extent) })
     }
@@ -106,7 +106,7 @@ impl Inbox {
     /// they are. Returns once they are on disk, and how many were new.
     pub async fn put(&self, letters: Vec<Letter>, now_ms: i64) -> Result<usize, UpdateError> {
         let bounds = self.bounds();
-        let putting = self.store.update(move |view| change::put(view, bounds, letters, now_ms));
+        let putting = self.store.update(move |view| update::put(view, bounds, letters, now_ms));
         let (ledger, new) = putting.await?;
         self.note(ledger);
         Ok(new)
@@ -170,10 +170,8 @@ impl Inbox {
 
     /// A record that does not read is one that is kept no more.
     fn record(&self, cursor: u64) -> Result<Option<(Kept, usize)>, ReadError> {
-        match self.store.get(&record::message_key(cursor)) {
-            Ok(Some(bytes)) => {
-                Ok(serde_json::from_slice(&bytes).ok().map(|kept| (kept, bytes.len())))
-            }
+        match self.store.get(&stored::message_key(cursor)) {
+            Ok(Some(bytes)) => Ok(Kept::decode(&bytes).map(|kept| (kept, bytes.len()))),
             Ok(None) | Err(ReadError::Damaged) => Ok(None),
             Err(error) => Err(error),
         }

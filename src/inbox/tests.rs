@@ -1,6 +1,6 @@
 //! The inbox on a real store.
 
-use super::change::SEEN_BEYOND;
+use super::update::SEEN_BEYOND;
 use super::*;
 use crate::store::Batch;
 use tetherd_api::{IncomingKind, Time};
@@ -225,8 +225,8 @@ async fn a_record_that_is_lost_in_the_middle_is_a_gap() {
     let inbox = bench.open(BOUNDS, NOW_MS).await;
     inbox.put(letters(1, 6), NOW_MS).await.unwrap();
     let mut loss = Batch::new();
-    loss.remove(record::message_key(3));
-    loss.put(record::message_key(4), "not json");
+    loss.remove(stored::message_key(3));
+    loss.put(stored::message_key(4), "not json");
     bench.store.as_ref().unwrap().commit(loss).await.unwrap();
     let first = inbox.page(0, 10).unwrap();
     assert_eq!((cursors(&first), first.gap, first.next), (vec![1, 2], None, 2));
@@ -267,6 +267,45 @@ fn debug_shows_no_text_and_no_key() {
         assert!(!said.contains(secret), "{said}");
     }
     let kept = Kept { incoming: letter.incoming, remote: letter.remote };
-    let json = serde_json::to_string(&kept).unwrap();
-    assert_eq!(serde_json::from_str::<Kept>(&json).unwrap(), kept);
+    assert_eq!(Kept::decode(&kept.clone().encode().unwrap()), Some(kept));
+}
+
+#[tokio::test]
+async fn messages_of_format_1_are_read_and_written_again_without_a_loss() {
+    let dir = crate::store::fixture("v1");
+    let store = Store::open(dir.path()).unwrap();
+    let values: Vec<_> = store.scan(b"inbox/message/").map(|record| record.unwrap().1).collect();
+    assert_eq!(values.len(), 13);
+    for value in values {
+        let again = Kept::decode(&value).unwrap().encode().unwrap();
+        let json = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
+        assert_eq!(json(&again), json(&value));
+    }
+    // As they came in, long before any bound drops them.
+    let came = 1_795_765_200_000;
+    let inbox =
+        Inbox::open(store.clone(), Bounds { max_age_ms: u64::MAX, ..BOUNDS }, came).await.unwrap();
+    let page = inbox.page(0, 100).unwrap();
+    assert_eq!((cursors(&page), page.newest), ((1..=13).collect::<Vec<_>>(), 13));
+    assert_eq!(page.messages[0].text.as_deref(), Some("an answer"));
+    use IncomingKind::{
+        Audio, Contact, Document, Image, Location, Other, Reaction, Sticker, Text, Video, Voice,
+    };
+    let kinds: Vec<_> = page.messages[2..].iter().map(|message| message.kind).collect();
+    let all =
+        [Text, Image, Video, Audio, Voice, Document, Sticker, Location, Contact, Reaction, Other];
+    assert_eq!(kinds, all);
+    let remote = inbox.get(4).unwrap().unwrap().remote.unwrap();
+    assert_eq!(
+        (remote.kind, remote.key, remote.path.as_str()),
+        (RemoteKind::Image, vec![1; 32], "/v/e")
+    );
+    // Names that are known stay known, and cursors go on.
+    let first = page.messages[0].clone();
+    let seen = Seen::new(&first.chat, &first.sender, &first.wa_id);
+    let again = Letter { seen, incoming: first, remote: None };
+    assert_eq!(inbox.put(vec![again], came).await.unwrap(), 0);
+    assert_eq!(inbox.put(letters(1, 1), came).await.unwrap(), 1);
+    assert_eq!(inbox.newest(), 14);
+    store.close();
 }

@@ -12,6 +12,7 @@
 
 mod batch;
 mod committer;
+pub(crate) mod convert;
 mod engine;
 mod error;
 #[cfg(any(test, feature = "sim"))]
@@ -46,6 +47,9 @@ pub use record::{CHUNK_BYTES, Damage, FORMAT, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use seal::{KEY_FILE_BYTES_MAX, KEY_FILE_BYTES_MIN, KeyFileError, SealKey};
 pub use survey::{Filesystem, Format, Holder, Inside, Survey};
 pub use value::{Scan, View};
+
+#[cfg(test)]
+pub(crate) use tests::fixture;
 
 use committer::{Committer, JOBS_MAX, Job, Prepare, Shared};
 use engine::{Engine, Sled};
@@ -113,7 +117,7 @@ impl Store {
             (None, _) => {}
         }
         let (engine, verified, confirmed) = opened?;
-        if format.is_none() {
+        if format != Some(u32::from(FORMAT)) {
             state.set_format(u32::from(FORMAT))?;
         }
         let locked = Locked { engine, _dir: state };

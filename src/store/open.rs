@@ -70,6 +70,8 @@ struct Findings {
     entries: usize,
     good: usize,
     marker: Option<Result<(), Damage>>,
+    /// The marker is of an older format.
+    outdated: bool,
     newer: Option<u8>,
     sequence: Option<Result<u64, Damage>>,
     /// Damaged records, by key.
@@ -198,6 +200,7 @@ fn look_at(
                 Err(damage) => Err(damage),
             };
             found.marker = Some(marker);
+            found.outdated = raw.first().is_some_and(|version| *version < FORMAT);
             marker
         }
         Some(&TAG_SEQUENCE) if tree_key == SEQUENCE_KEY => {
@@ -259,7 +262,8 @@ fn repair(engine: &dyn Engine, found: Findings) -> Result<Vec<Quarantined>, Engi
         }
         quarantined.push(Quarantined { key: tree_key, damage });
     }
-    if found.marker != Some(Ok(())) {
+    // Before anything is written that an older program would misread.
+    if found.marker != Some(Ok(())) || found.outdated {
         writes.insert(MARKER_KEY.to_vec(), Some(wrap(MARKER_KEY, Shape::Marker, MARKER)));
     }
     if !writes.is_empty() {

@@ -14,8 +14,15 @@
 //! then the payload. Numbers are big endian. A value under a wrong key, cut short or
 //! altered does not verify.
 
-/// The newest format that this program reads, and the one that it writes.
-pub const FORMAT: u8 = 1;
+/// The newest format that this program reads, and the one that it writes. It reads every
+/// older one.
+///
+/// | format | what changed |
+/// |---|---|
+/// | 1 | |
+/// | 2 | in records, `lived_ms` is called `uptime_ms` |
+pub const FORMAT: u8 = 2;
+const FORMAT_OLDEST: u8 = 1;
 
 /// Longest key of a record, in bytes.
 pub const KEY_BYTES_MAX: usize = 1_024;
@@ -159,7 +166,7 @@ pub(super) fn unwrap<'a>(tree_key: &[u8], raw: &'a [u8]) -> Result<(Shape, &'a [
     if raw.len() < HEADER_BYTES {
         return Err(Damage::Short);
     }
-    if version != FORMAT {
+    if !(FORMAT_OLDEST..=FORMAT).contains(&version) {
         return Err(Damage::Format(version));
     }
     if u32_at(raw, 2) != crc32c::crc32c(tree_key) {

@@ -9,7 +9,9 @@ pub(crate) mod schema;
 mod sim;
 mod web;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -36,6 +38,20 @@ pub(crate) struct Lab {
 impl Lab {
     pub(crate) fn new() -> Lab {
         let folder = tempfile::Builder::new().prefix("tetherd-test-").tempdir().unwrap();
+        let sim = SimServer::start(folder.path());
+        Lab { sim, folder }
+    }
+
+    /// A folder from `tests/compat/`: a state directory, and the simulator that it was paired
+    /// with.
+    pub(crate) fn from_fixture(name: &str) -> Lab {
+        let folder = tempfile::Builder::new().prefix("tetherd-test-").tempdir().unwrap();
+        let archive = format!("{}/tests/compat/{name}.tar.gz", env!("CARGO_MANIFEST_DIR"));
+        let mut tar = Command::new("tar");
+        tar.args(["-xzf", &archive, "-C"]).arg(folder.path());
+        assert!(tar.status().unwrap().success());
+        let owner_only = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(folder.path().join("state"), owner_only).unwrap();
         let sim = SimServer::start(folder.path());
         Lab { sim, folder }
     }

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Convert, stored_enum, stored_newtype, stored_struct, stored_text};
+use crate::store::convert::{Convert, stored_enum, stored_newtype, stored_struct, stored_text};
 use tetherd_api::{BatteryLevel, PhoneState};
 use tetherd_core::contacts::{KnownBy, KnownNumber, Number};
 use tetherd_core::facts::Facts;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Convert, stored_enum, stored_newtype, stored_struct, stored_text};
+use crate::store::convert::{Convert, stored_enum, stored_newtype, stored_struct, stored_text};
 use tetherd_api::{FileInfo, Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, State};
 use tetherd_core::files::{LinkWarning, MediaRef, Seen, Source, StoredFile};
 use tetherd_core::ids::{ChatId, Digest, SpoolId, WaMessageId};

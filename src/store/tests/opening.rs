@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use super::super::record::{Shape, chunk_key, record_key, wrap};
-use super::super::{Damage, OpenError, QUARANTINE_MAX, Store};
+use super::super::{Damage, FORMAT, OpenError, QUARANTINE_MAX, Store};
 use super::{fresh, no_blobs, pattern, put, tamper, temp, tree_keys};
 use tetherd_api::exit::ExitCode;
 
@@ -188,12 +188,30 @@ async fn invariant_8_a_database_that_lost_its_latest_confirmed_changes_is_refuse
 #[tokio::test]
 async fn a_newer_format_is_refused_untouched() {
     let dir = filled(2).await;
-    fs::write(dir.path().join("store/format"), "2\n").unwrap();
+    let (found, known) = (u32::from(FORMAT) + 1, u32::from(FORMAT));
+    fs::write(dir.path().join("store/format"), format!("{found}\n")).unwrap();
     let error = refusal(dir.path());
-    assert!(matches!(error, OpenError::Newer { found: 2, known: 1, .. }), "{error}");
+    let OpenError::Newer { found: f, known: k, .. } = &error else { panic!("{error}") };
+    assert_eq!((*f, *k), (found, known));
     assert_eq!(error.exit(), ExitCode::Protocol);
-    fs::write(dir.path().join("store/format"), "1\n").unwrap();
+    fs::write(dir.path().join("store/format"), format!("{known}\n")).unwrap();
     assert_eq!(Store::open(dir.path()).unwrap().scan(b"area/").count(), 2);
+}
+
+#[test]
+fn an_older_format_is_read_and_an_older_program_then_refuses_the_store() {
+    let dir = super::fixture("v1");
+    let marker = |dir: &Path| super::raw(dir, |engine| engine.get(b"!").unwrap().unwrap()[0]);
+    assert_eq!(marker(dir.path()), 1);
+    for _ in 0..2 {
+        let store = Store::open(dir.path()).unwrap();
+        assert!(store.quarantined().is_empty());
+        assert!(store.scan(b"queue/message/").count() == 38);
+        store.close();
+        assert_eq!(marker(dir.path()), FORMAT);
+        let format = fs::read_to_string(dir.path().join("store/format")).unwrap();
+        assert_eq!(format.trim(), FORMAT.to_string());
+    }
 }
 
 #[tokio::test]
@@ -202,7 +220,7 @@ async fn a_newer_format_in_the_database_itself_is_refused_too() {
     let mut marker = wrap(b"!", Shape::Marker, b"tetherd store");
     marker[0] = 9;
     tamper(dir.path(), &[(b"!", Some(&marker))]);
-    assert!(matches!(refusal(dir.path()), OpenError::Newer { found: 9, known: 1, .. }));
+    assert!(matches!(refusal(dir.path()), OpenError::Newer { found: 9, .. }));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{BY_CURSOR, cursor_of, digest_key, message_key, seen_key};
+use super::stored::{BY_CURSOR, cursor_of, digest_key, message_key, seen_key};
 use super::{Bounds, Extent, Kept, Letter, Seen};
 use crate::store::{Batch, ReadError, View};
 use tetherd_api::Time;
@@ -117,8 +117,8 @@ pub(super) fn put(
             ledger.newest += 1;
             incoming.cursor = ledger.newest;
             incoming.received_at = Time(now_ms);
-            let json = serde_json::to_vec(&Kept { incoming, remote });
-            batch.put(message_key(ledger.newest), json.map_err(|_| ReadError::Damaged)?);
+            let kept = Kept { incoming, remote };
+            batch.put(message_key(ledger.newest), kept.encode()?);
             batch.put(seen_key(seen), ledger.newest.to_be_bytes());
             batch.put(digest_key(ledger.newest), seen.0);
         }
@@ -184,6 +184,5 @@ fn trim_after(
 /// What does not read is old: it holds up nothing.
 fn is_old(view: &View<'_>, cursor: u64, too_old_at: i64) -> Result<bool, ReadError> {
     let Some(bytes) = lenient(view.get(&message_key(cursor)))? else { return Ok(true) };
-    let kept: Result<Kept, _> = serde_json::from_slice(&bytes);
-    Ok(kept.map_or(true, |kept| kept.incoming.received_at.0 < too_old_at))
+    Ok(Kept::decode(&bytes).is_none_or(|kept| kept.incoming.received_at.0 < too_old_at))
 }

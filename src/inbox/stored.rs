@@ -1,11 +1,13 @@
-//! What is kept of a message, and under which keys.
+//! What is kept of a message, as types of the disk's own, and under which keys.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use tetherd_api::Incoming;
+use crate::store::ReadError;
+use crate::store::convert::{Convert, stored_enum, stored_struct, stored_text};
+use tetherd_api::{FileInfo, Incoming, IncomingKind, Time};
 
 const MESSAGE: &[u8] = b"inbox/message/";
 const SEEN: &[u8] = b"inbox/seen/";
@@ -46,18 +48,16 @@ pub struct Letter {
 }
 
 /// A message as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// What is told of it.
     pub incoming: Incoming,
     /// What its file is fetched by.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<RemoteFile>,
 }
 
 /// What the key of a file is derived for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemoteKind {
     /// A picture.
     Image,
@@ -72,20 +72,17 @@ pub enum RemoteKind {
 }
 
 /// What a file is fetched and opened by. Secret.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RemoteFile {
     /// What its key is derived for.
     pub kind: RemoteKind,
     /// Where it lies on the media hosts.
     pub path: String,
     /// Its key.
-    #[serde(with = "hex")]
     pub key: Vec<u8>,
     /// SHA-256 of the content.
-    #[serde(with = "hex")]
     pub sha256: Vec<u8>,
     /// SHA-256 of what lies on the hosts.
-    #[serde(with = "hex")]
     pub sealed_sha256: Vec<u8>,
     /// The content's length, as the sender says.
     pub bytes: u64,
@@ -100,6 +97,126 @@ impl fmt::Debug for RemoteFile {
         write!(f, "RemoteFile({:?}, {} bytes)", self.kind, self.bytes)
     }
 }
+
+impl Kept {
+    /// The record's value.
+    pub(super) fn encode(self) -> Result<Vec<u8>, ReadError> {
+        let stored: StoredKept = self.convert();
+        serde_json::to_vec(&stored).map_err(|_| ReadError::Damaged)
+    }
+
+    /// Reads a record's value; none if it does not read.
+    pub(super) fn decode(value: &[u8]) -> Option<Kept> {
+        let stored: StoredKept = serde_json::from_slice(value).ok()?;
+        Some(stored.convert())
+    }
+}
+
+stored_enum!(StoredIncomingKind = IncomingKind {
+    Text = "text",
+    Image = "image",
+    Video = "video",
+    Audio = "audio",
+    Voice = "voice",
+    Document = "document",
+    Sticker = "sticker",
+    Location = "location",
+    Contact = "contact",
+    Reaction = "reaction",
+    Other = "other",
+});
+
+stored_enum!(StoredRemoteKind = RemoteKind {
+    Image = "image",
+    Video = "video",
+    Audio = "audio",
+    Document = "document",
+    Sticker = "sticker",
+});
+
+stored_text!(StoredTime = Time, |time| time.to_string(), |text| text.parse().ok());
+
+#[derive(Serialize, Deserialize)]
+struct StoredKept {
+    incoming: StoredIncoming,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    remote: Option<StoredRemoteFile>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredIncoming {
+    cursor: u64,
+    wa_id: String,
+    chat: String,
+    sender: String,
+    from_me: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    sent_at: StoredTime,
+    received_at: StoredTime,
+    kind: StoredIncomingKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    cut: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    geo: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    vcard: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    file: Option<StoredIncomingFile>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reply_to: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredIncomingFile {
+    bytes: u64,
+    mime: String,
+    sha256: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredRemoteFile {
+    kind: StoredRemoteKind,
+    path: String,
+    #[serde(with = "hex")]
+    key: Vec<u8>,
+    #[serde(with = "hex")]
+    sha256: Vec<u8>,
+    #[serde(with = "hex")]
+    sealed_sha256: Vec<u8>,
+    bytes: u64,
+    chat: String,
+    sender: String,
+}
+
+stored_struct!(StoredKept = Kept { incoming, remote });
+stored_struct!(
+    StoredIncoming = Incoming {
+        cursor,
+        wa_id,
+        chat,
+        sender,
+        from_me,
+        name,
+        sent_at,
+        received_at,
+        kind,
+        text,
+        cut,
+        geo,
+        vcard,
+        file,
+        reply_to,
+    }
+);
+stored_struct!(StoredIncomingFile = FileInfo { bytes, mime, sha256, name });
+stored_struct!(
+    StoredRemoteFile = RemoteFile { kind, path, key, sha256, sealed_sha256, bytes, chat, sender }
+);
 
 pub(super) fn message_key(cursor: u64) -> Vec<u8> {
     [MESSAGE, &cursor.to_be_bytes()].concat()
