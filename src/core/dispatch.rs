@@ -130,7 +130,7 @@ impl Core {
     /// When its last attempt, if it had one, allows another.
     pub(crate) fn rested_at(&self, head: &Message) -> Option<u64> {
         let flight = self.flights.get(&head.id);
-        match head.state {
+        match head.state() {
             State::Queued | State::Unknown => match flight {
                 None => Some(0),
                 Some(Flight { step: Step::Resting { until }, .. }) => Some(*until),
@@ -272,7 +272,7 @@ impl Core {
 
     /// Drops what a message no longer needs, keeps the shelf within its bound, and tells.
     pub(crate) fn settle_message(&mut self, id: MessageId, now: Now) {
-        if self.queue.get(id).is_none_or(|message| !message.state.takes_a_place()) {
+        if self.queue.get(id).is_none_or(|message| !message.state().takes_a_place()) {
             self.flights.remove(&id);
         }
         self.touch(id, now);
@@ -356,14 +356,14 @@ impl Core {
     /// The attempt that is under way or was last made, if it is this one.
     pub(crate) fn is_current(&self, id: MessageId, attempt: Attempt) -> bool {
         self.queue.get(id).is_some_and(|message| {
-            matches!(message.state, State::Sending | State::Unknown)
+            matches!(message.state(), State::Sending | State::Unknown)
                 && message.attempts == attempt.0
         })
     }
 }
 
 fn outgoing(message: &Message, attempt: Attempt) -> Outgoing {
-    let file = message.file.as_ref().zip(message.media.as_ref());
+    let file = message.file.as_ref().zip(message.media());
     Outgoing {
         id: message.id,
         attempt,

@@ -55,7 +55,7 @@ impl Core {
     /// Where one message stands.
     pub(crate) fn outlook(&self, id: MessageId, now: Now) -> Outlook {
         let Some(message) = self.queue.get(id) else { return Outlook::default() };
-        if message.state != State::Queued {
+        if message.state() != State::Queued {
             return Outlook::default();
         }
         let before = self.queue.queued_before(message);

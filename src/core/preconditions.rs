@@ -35,7 +35,7 @@ impl Core {
 
     /// What may have left already waits for nobody.
     fn standing(&self, message: &Message) -> Standing {
-        if message.state == State::Queued {
+        if message.state() == State::Queued {
             self.contacts.standing(&message.to)
         } else {
             Standing::Settled
@@ -102,7 +102,7 @@ impl Core {
             }
             for id in ids {
                 let reason = Reason::new(ReasonKind::NotOnNetwork);
-                let done = self.queue.change(id, |m| m.set_aside(reason, now.wall_ms));
+                let done = self.queue.change(id, |m| m.park_waiting(reason, now.wall_ms));
                 debug_assert!(matches!(done, Some(Ok(()))), "only queued ones are parked here");
                 self.settle_message(id, now);
             }
@@ -112,7 +112,7 @@ impl Core {
     /// A store from before known chats were kept: those that the history names.
     pub(crate) fn seed_known_chats(&mut self) {
         if self.contacts.knows_no_chat() {
-            for message in self.queue.iter().filter(|message| message.sent_at.is_some()) {
+            for message in self.queue.iter().filter(|message| message.is_sent()) {
                 self.contacts.on_contact(&message.to);
             }
         }

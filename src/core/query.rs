@@ -169,19 +169,20 @@ impl Core {
     /// What a new subscriber is told first: the status, and every live message.
     pub fn snapshot(&self, now: Now) -> (api::Status, Vec<api::Message>) {
         let forecast = Forecast::new(self, now);
-        let live = self.queue.iter().filter(|message| message.state.is_live());
+        let live = self.queue.iter().filter(|message| message.state().is_live());
         let wire = |m: &Message| self.wire(m, forecast.outlook(self, m.id, now), now);
         (self.status(now), live.map(wire).collect())
     }
 
     fn wire(&self, message: &Message, outlook: Outlook, now: Now) -> api::Message {
         let leaves = outlook.leaves.filter(|_| self.may_dispatch());
+        let [sent_at, delivered_at, read_at] = message.reached_at();
         api::Message {
             id: message.id,
             wa_id: message.wa_id.0.clone(),
             to: message.to.as_str().to_owned(),
-            state: message.state,
-            reason: message.reason.clone(),
+            state: message.state(),
+            reason: message.reason().cloned(),
             key: message.key.clone(),
             kind: message.kind,
             file: message.file.as_ref().map(|file| file.info.clone()),
@@ -195,9 +196,9 @@ impl Core {
             attempts: message.attempts,
             accepted_at: Time(message.accepted_at),
             changed_at: Time(message.changed_at),
-            sent_at: message.sent_at.map(Time),
-            delivered_at: message.delivered_at.map(Time),
-            read_at: message.read_at.map(Time),
+            sent_at: sent_at.map(Time),
+            delivered_at: delivered_at.map(Time),
+            read_at: read_at.map(Time),
             position: outlook.before.map(|before| before.saturating_add(1)),
             expected_at: leaves.map(|at| self.wall_of(at, now)),
         }

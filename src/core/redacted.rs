@@ -25,8 +25,7 @@ redacted! {
     Submission { to, kind, body, file, source, has_links, priority, not_before, expires_at, wa_id }
     Message {
         id, wa_id, to, kind, file, source, has_links, link_warning, priority, not_before,
-        expires_at, chars, state, reason, undo, order, attempts, streak, maybe_out, limited,
-        accepted_at, changed_at, changed_uptime_ms, sent_at, delivered_at, read_at
+        expires_at, chars, state, order, attempts, accepted_at, changed_at, changed_uptime_ms
     }
 }
 

@@ -28,16 +28,16 @@ impl Core {
                 }
             }
             SessionEvent::Ack { wa_id, error: None } => {
-                if self.confirm(&wa_id, Reached::Server, now) {
+                if self.confirm(&wa_id, Reached::Sent, now) {
                     self.phone.on_copy_sent(now);
                 }
             }
             SessionEvent::Ack { wa_id, error: Some(code) } => self.refused(&wa_id, code, now),
             SessionEvent::Receipt { wa_ids, kind } => {
                 let reached = match kind {
-                    ReceiptKind::OwnPhone => Reached::Server,
-                    ReceiptKind::Delivered => Reached::Device,
-                    ReceiptKind::Read => Reached::Eyes,
+                    ReceiptKind::OwnPhone => Reached::Sent,
+                    ReceiptKind::Delivered => Reached::Delivered,
+                    ReceiptKind::Read => Reached::Read,
                 };
                 for wa_id in &wa_ids {
                     // A receipt may overtake the ack.
@@ -95,13 +95,11 @@ impl Core {
     /// Whether that was the first word that the server has it.
     fn confirm(&mut self, wa_id: &WaMessageId, reached: Reached, now: Now) -> bool {
         let Some(id) = self.queue.find_wa_id(&wa_id.0) else { return false };
-        let first = self.queue.get(id).is_some_and(|message| {
-            !matches!(message.state, State::Sent | State::Delivered | State::Read)
-        });
+        let first = self.queue.get(id).is_some_and(|message| !message.is_sent());
         let news = self.queue.change(id, |m| m.confirm(reached, now.wall_ms)) == Some(true);
         if news {
             if let Some(chat) = self.queue.get(id).map(|m| m.to.clone())
-                && reached != Reached::Server
+                && reached != Reached::Sent
             {
                 self.contacts.on_receipt(&chat, now);
             }
@@ -129,7 +127,7 @@ impl Core {
 
     /// From here on the time for the server's answer runs.
     fn written(&mut self, id: MessageId, attempt: Attempt, now: Now) {
-        let sending = self.queue.get(id).is_some_and(|m| m.state == State::Sending);
+        let sending = self.queue.get(id).is_some_and(|m| m.state() == State::Sending);
         if sending
             && self.is_current(id, attempt)
             && let Some(flight) = self.flights.get_mut(&id)
@@ -154,7 +152,7 @@ impl Core {
             NotSent::NoDevice => ReasonKind::NotOnNetwork,
             NotSent::Unsendable => ReasonKind::NotSendable,
         };
-        let parked = self.queue.change(id, |m| m.park(Reason::new(kind), now.wall_ms));
+        let parked = self.queue.change(id, |m| m.park_attempted(Reason::new(kind), now.wall_ms));
         if matches!(parked, Some(Ok(()))) {
             if let Some(chat) = self.queue.get(id).map(|m| m.to.clone())
                 && why == NotSent::NoDevice

@@ -58,7 +58,7 @@ impl Core {
     /// Messages that the lock keeps back: those that wait, and those that were refused.
     pub(crate) fn timelocked(&self) -> Vec<MessageId> {
         let locked = self.timelock_ends().is_some();
-        let waits = |m: &&Message| match m.state {
+        let waits = |m: &&Message| match m.state() {
             State::Queued | State::Unknown => locked && self.is_new_contact(&m.to),
             State::Parked => is_reachout(m),
             State::Preparing
@@ -145,7 +145,7 @@ impl Core {
         if self.draining {
             return;
         }
-        let refused = |m: &&Message| m.state == State::Parked && is_reachout(m);
+        let refused = |m: &&Message| m.is_parked_for(ReasonKind::ReachoutTimelock);
         // What was refused after the end had its chance, and waits for a command.
         let before = |m: &&Message| m.changed_uptime_ms <= ended;
         let mut due: Vec<(u64, MessageId)> =
@@ -155,7 +155,8 @@ impl Core {
             if self.queue.taken() >= self.config.capacity {
                 return;
             }
-            if let Some(Ok(())) = self.queue.change(id, |m| m.requeue(order, false, now.wall_ms)) {
+            let links = self.config.links;
+            if let Some(Ok(_)) = self.queue.change(id, |m| m.requeue(order, links, now.wall_ms)) {
                 self.settle_message(id, now);
             }
         }
@@ -165,5 +166,5 @@ impl Core {
 }
 
 fn is_reachout(message: &Message) -> bool {
-    message.reason.as_ref().is_some_and(|reason| reason.kind == ReasonKind::ReachoutTimelock)
+    message.reason().is_some_and(|reason| reason.kind == ReasonKind::ReachoutTimelock)
 }

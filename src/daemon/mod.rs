@@ -132,7 +132,7 @@ impl Daemon {
         agree(&keys, &mut restored.facts).await?;
         let fetcher = Fetcher::new(&fetch_settings(config)).map_err(StartError::Fetch)?;
         let now = clock::now();
-        let waiting = restored.messages.iter().filter(|m| m.state.takes_a_place()).count();
+        let waiting = restored.messages.iter().filter(|m| m.state().takes_a_place()).count();
         let spool =
             files::open(config.state.dir.clone(), &config.files, &restored.messages).await?;
         let (core, first) = Core::new(core_config(config), clock::boot_id(), restored, now);

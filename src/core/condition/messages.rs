@@ -78,7 +78,7 @@ impl Core {
     pub(crate) fn waiting(&self) -> Vec<MessageId> {
         let early: BTreeSet<MessageId> = self.early();
         let waits =
-            |m: &&Message| matches!(m.state, State::Preparing | State::Queued | State::Unknown);
+            |m: &&Message| matches!(m.state(), State::Preparing | State::Queued | State::Unknown);
         let waiting = self.queue.iter().filter(waits).map(|message| message.id);
         waiting.filter(|id| !early.contains(id)).collect()
     }
@@ -98,7 +98,7 @@ impl Core {
         let asking = self.checks_hold_up();
         for message in self.queue.iter().filter(|message| !early.contains(&message.id)) {
             let (id, since) = (message.id, message.changed_at);
-            match message.state {
+            match message.state() {
                 State::Preparing => sorted.preparing.add(id, since),
                 State::Queued => {
                     if asking && self.number_gate(message).is_none() {
@@ -107,7 +107,7 @@ impl Core {
                 }
                 State::Unknown => sorted.unanswered.add(id, since),
                 State::Parked => {
-                    let Some(reason) = &message.reason else { continue };
+                    let Some(reason) = message.reason() else { continue };
                     let (first, group) = sorted
                         .parked
                         .entry(ConditionKind::from(reason.kind))

@@ -3,8 +3,8 @@
 
 use crate::Core;
 use crate::event::Body;
+use crate::queue::Message;
 use crate::queue::shutting_down;
-use crate::queue::{Message, is_restorable};
 use tetherd_api::{ContactCard, Error, Kind, Location, MessageId, PREVIEW_CHARS_MAX, State};
 
 mod media;
@@ -22,9 +22,9 @@ pub(crate) use uploads::Uploads;
 /// Whether a message still needs its file: until it is sent, or will never be. One that
 /// was cancelled needs it as long as it can be brought back.
 pub fn needs_file(message: &Message) -> bool {
-    match message.state {
+    match message.state() {
         State::Preparing | State::Queued | State::Sending | State::Unknown | State::Parked => true,
-        State::Cancelled => is_restorable(message),
+        State::Cancelled => message.undo().is_some(),
         State::Sent | State::Delivered | State::Read | State::Failed | State::Expired => false,
     }
 }

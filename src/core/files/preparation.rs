@@ -10,8 +10,6 @@ use std::fmt;
 use crate::Core;
 use crate::config::LinkPolicy;
 use crate::files::StoredFile;
-use crate::queue::IllegalStep;
-use crate::queue::Message;
 use crate::time::Now;
 use tetherd_api::{Kind, MessageId, Reason, ReasonKind, State};
 
@@ -129,39 +127,12 @@ pub(crate) struct Under {
     rests_until: Option<u64>,
 }
 
-impl Message {
-    /// Whether something has to be done before it can be sent.
-    pub(crate) fn needs_preparing(&self, links: LinkPolicy) -> bool {
-        let file = self.source.is_some() && self.file.is_none();
-        // What may be out is not held back for its links any more.
-        file || (self.has_links && links != LinkPolicy::Off && self.attempts == 0)
-    }
-
-    /// preparing -> queued, in its old place.
-    pub fn prepared(&mut self, wall_ms: i64) -> Result<(), IllegalStep> {
-        if self.state != State::Preparing {
-            return Err(self.illegal("ready"));
-        }
-        self.enter(State::Queued, None, wall_ms);
-        Ok(())
-    }
-
-    /// preparing -> parked.
-    pub fn not_prepared(&mut self, reason: Reason, wall_ms: i64) -> Result<(), IllegalStep> {
-        if self.state != State::Preparing {
-            return Err(self.illegal("parked for its file or links"));
-        }
-        self.enter(State::Parked, Some(reason), wall_ms);
-        Ok(())
-    }
-}
-
 impl Core {
     /// Starts what has to be prepared, and stops what need not be any more, however that
     /// came about.
     pub(crate) fn drive_preparations(&mut self, now: Now) {
         let queue = &self.queue;
-        let wanted = |id: MessageId| queue.get(id).is_some_and(|m| m.state == State::Preparing);
+        let wanted = |id: MessageId| queue.get(id).is_some_and(|m| m.state() == State::Preparing);
         let out = &mut self.out;
         self.preparations.retain(|id, under| {
             let wanted = wanted(*id);
@@ -209,24 +180,15 @@ impl Core {
     /// prepared again, and nothing that is remembered counts.
     pub(crate) fn put_in_again(&mut self, id: MessageId, order: u64, now: Now) {
         let links = self.config.links;
-        let absent = self.queue.get(id).filter(|m| m.is_parked_as_absent()).map(|m| m.to.clone());
-        let requeued = self.queue.change(id, |message| {
-            // What was fetched can be fetched again.
-            let unreadable =
-                message.reason.as_ref().is_some_and(|r| r.kind == ReasonKind::FileUnreadable);
-            let old = message.file.take_if(|_| unreadable && message.source.is_some());
-            let prepare = message.needs_preparing(links);
-            if old.is_some() {
-                message.media = None;
-            }
-            message.requeue(order, prepare, now.wall_ms).map(|()| prepare)
-        });
-        let Some(Ok(prepare)) = requeued else { return };
+        let absent = self.queue.get(id).filter(|m| m.is_parked_for(ReasonKind::NotOnNetwork));
+        let absent = absent.map(|message| message.to.clone());
+        let requeued = self.queue.change(id, |m| m.requeue(order, links, now.wall_ms));
+        let Some(Ok(state)) = requeued else { return };
         // What was known about the number is what led it here: it is asked afresh.
         if let Some(chat) = absent {
             self.contacts.forget(&chat);
         }
-        if prepare {
+        if state == State::Preparing {
             let under = Under { round: 0, tries: 0, afresh: true, rests_until: Some(0) };
             self.preparations.insert(id, under);
         }
@@ -240,7 +202,7 @@ impl Core {
             .preparations
             .get(&id)
             .is_some_and(|under| under.round == round && under.rests_until.is_none());
-        let still = self.queue.get(id).is_some_and(|m| m.state == State::Preparing);
+        let still = self.queue.get(id).is_some_and(|m| m.state() == State::Preparing);
         if !current || !still {
             // Withdrawn meanwhile.
             if let Outcome::Ready { file: Some((_, file)), .. } = outcome {
@@ -266,22 +228,18 @@ impl Core {
     ) {
         let policy = self.config.links;
         let link = link.filter(|_| policy != LinkPolicy::Off);
-        let parks = link.clone().filter(|link| link.broken && policy == LinkPolicy::Park);
-        let changed = self.queue.change(id, |message| {
-            if let Some((kind, file)) = file {
-                message.kind = kind;
-                message.file = Some(file);
+        let changed = self.queue.change(id, |message| match link {
+            Some(LinkFinding { broken: true, code, detail }) if policy == LinkPolicy::Park => {
+                let reason = Reason { kind: ReasonKind::LinkBroken, code, detail: Some(detail) };
+                message.not_prepared(file, reason, now.wall_ms)
             }
-            message.link_warning =
-                link.filter(|_| parks.is_none()).map(|LinkFinding { code, detail, .. }| {
-                    LinkWarning { detail, code, at: now.wall_ms }
+            link => {
+                let warning = link.map(|LinkFinding { code, detail, .. }| LinkWarning {
+                    detail,
+                    code,
+                    at: now.wall_ms,
                 });
-            match parks {
-                None => message.prepared(now.wall_ms),
-                Some(LinkFinding { code, detail, .. }) => {
-                    let kind = ReasonKind::LinkBroken;
-                    message.not_prepared(Reason { kind, code, detail: Some(detail) }, now.wall_ms)
-                }
+                message.prepared(file, warning, now.wall_ms)
             }
         });
         if matches!(changed, Some(Ok(()))) {
@@ -301,7 +259,7 @@ impl Core {
             return;
         }
         self.preparations.remove(&id);
-        let changed = self.queue.change(id, |m| m.not_prepared(trouble.reason, now.wall_ms));
+        let changed = self.queue.change(id, |m| m.not_prepared(None, trouble.reason, now.wall_ms));
         if matches!(changed, Some(Ok(()))) {
             self.settle_message(id, now);
         }
@@ -311,7 +269,7 @@ impl Core {
     pub(crate) fn doubtful_links(&self) -> impl Iterator<Item = (MessageId, &LinkWarning)> {
         self.queue
             .iter()
-            .filter(|message| message.state.is_live())
+            .filter(|message| message.state().is_live())
             .filter_map(|message| Some((message.id, message.link_warning.as_ref()?)))
     }
 }

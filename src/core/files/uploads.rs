@@ -49,7 +49,7 @@ impl Message {
     /// Whether its file, if it has one, is on the media host and still good there.
     pub(crate) fn media_is_ready(&self, wall_ms: i64) -> bool {
         let fresh = |media: &MediaRef| wall_ms.saturating_sub(media.uploaded_at) < MEDIA_AGE_MS_MAX;
-        self.file.is_none() || self.media.as_ref().is_some_and(fresh)
+        self.file.is_none() || self.media().is_some_and(fresh)
     }
 }
 
@@ -126,14 +126,7 @@ impl Core {
         }
         self.uploads.troubles.remove(&id);
         let media = MediaRef { uploaded_at: now.wall_ms, ..media };
-        let kept = self.queue.change(id, |message| {
-            let kept = message.file.is_some();
-            if kept {
-                message.media = Some(media);
-            }
-            kept
-        });
-        if kept == Some(true) {
+        if self.queue.change(id, |m| m.set_media(media)) == Some(true) {
             self.out.put.insert(id);
         }
     }
@@ -185,7 +178,7 @@ impl Core {
     fn give_up_upload(&mut self, id: MessageId, kind: ReasonKind, code: Option<u32>, now: Now) {
         self.uploads.troubles.remove(&id);
         let reason = Reason { code, ..Reason::new(kind) };
-        let parked = self.queue.change(id, |m| m.turn_away(reason, now.wall_ms));
+        let parked = self.queue.change(id, |m| m.park_waiting(reason, now.wall_ms));
         if matches!(parked, Some(Ok(()))) {
             self.settle_message(id, now);
         }
@@ -200,7 +193,7 @@ impl Core {
     fn forget_old_troubles(&mut self) {
         let queue = &self.queue;
         let waits = |id: &MessageId| {
-            let state = queue.get(*id).map(|message| message.state);
+            let state = queue.get(*id).map(Message::state);
             matches!(state, Some(State::Queued | State::Unknown))
         };
         self.uploads.troubles.retain(|id, _| waits(id));
@@ -213,7 +206,7 @@ impl Core {
         let troubles = &self.uploads.troubles;
         let fresh = self.uploads.under_way.keys().filter(|id| !troubles.contains_key(id));
         let fresh = fresh.filter_map(|id| self.queue.get(*id));
-        let fresh = fresh.filter(|message| message.state.takes_a_place());
+        let fresh = fresh.filter(|message| message.state().takes_a_place());
         fresh
             .map(|message| (message.id, message.changed_at, None))
             .chain(troubles.iter().map(|(id, trouble)| (*id, trouble.since, trouble.code)))

@@ -46,7 +46,7 @@ impl Core {
                 Some(message) if !filter.matches(message, states, now) => {}
                 Some(message) if message.can_be_cancelled() => result.cancelled.push(id),
                 Some(message) => {
-                    let state = message.state;
+                    let state = message.state();
                     result.not_cancelled.push(api::NotCancelled { id, state });
                 }
             }
@@ -66,7 +66,7 @@ impl Core {
     ) -> api::ClearResult {
         let (mut ids, mut in_flight, mut examples) = (Vec::new(), Vec::new(), Vec::new());
         for message in self.queue.iter().filter(|m| filter.matches(m, &LIVE, now)) {
-            match message.state {
+            match message.state() {
                 State::Preparing | State::Queued | State::Parked => {
                     ids.push(message.id);
                     if examples.len() < api::CLEAR_EXAMPLES_MAX {
@@ -110,7 +110,7 @@ impl Core {
         now: Now,
     ) -> api::RetryResult {
         let parked =
-            |m: &&Message| m.state == State::Parked && filter.matches(m, &[State::Parked], now);
+            |m: &&Message| m.state() == State::Parked && filter.matches(m, &[State::Parked], now);
         let places = if self.draining { 0 } else { self.places() };
         let mut requeued = self.in_order(parked);
         let no_place = requeued.split_off(requeued.len().min(places));
@@ -137,8 +137,8 @@ impl Core {
             let parked = self
                 .queue
                 .get(id)
-                .and_then(|m| m.undo.as_ref())
-                .is_some_and(|undo| undo.state == State::Parked);
+                .and_then(Message::undo)
+                .is_some_and(|undo| undo.before.state() == State::Parked);
             let left = if parked { &mut shelf } else { &mut places };
             let Some(fewer) = left.checked_sub(1) else {
                 result.no_place.push(id);
@@ -173,8 +173,8 @@ impl Selection {
     /// fits the other conditions too.
     pub(crate) fn matches(&self, message: &Message, defaults: &[State], now: Now) -> bool {
         let states = if self.states.is_empty() { defaults } else { &self.states };
-        let reason = message.reason.as_ref().map(|reason| reason.kind);
-        states.contains(&message.state)
+        let reason = message.reason().map(|reason| reason.kind);
+        states.contains(&message.state())
             && self.reason.is_none_or(|kind| reason == Some(kind))
             && self.fits(message, now)
     }
@@ -182,14 +182,12 @@ impl Selection {
     /// Whether a cancelled message can be brought back and fits: by the state and the
     /// reason that it had.
     fn matches_withdrawn(&self, message: &Message, uptime_ms: u64, now: Now) -> bool {
-        let Some(undo) = message.undo.as_ref().filter(|undo| undo.until_uptime_ms > uptime_ms)
-        else {
+        let Some(undo) = message.undo().filter(|undo| undo.until_uptime_ms > uptime_ms) else {
             return false;
         };
-        let reason = undo.reason.as_ref().map(|reason| reason.kind);
+        let reason = undo.before.reason().map(|reason| reason.kind);
         let named = |state| self.states.contains(&state);
-        message.state == State::Cancelled
-            && (self.states.is_empty() || named(undo.state) || named(State::Cancelled))
+        (self.states.is_empty() || named(undo.before.state()) || named(State::Cancelled))
             && self.reason.is_none_or(|kind| reason == Some(kind))
             && self.fits(message, now)
     }

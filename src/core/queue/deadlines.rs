@@ -36,13 +36,11 @@ impl Deadlines {
         {
             self.expiring.insert((at, message.id));
         }
-        if let Some(undo) = &message.undo
-            && message.state == State::Cancelled
-        {
+        if let Some(undo) = message.undo() {
             self.undoable.insert((undo.until_uptime_ms, message.id));
         }
         // What was attempted was due then, whatever the clock says now.
-        let waits = matches!(message.state, State::Preparing | State::Queued);
+        let waits = matches!(message.state(), State::Preparing | State::Queued);
         let Some(at) = message.not_before.filter(|_| waits) else { return true };
         let due = at <= self.wall_ms;
         let side = if due { &mut self.released } else { &mut self.scheduled };
@@ -55,7 +53,7 @@ impl Deadlines {
         if let Some(at) = message.expires_at {
             self.expiring.remove(&(at, message.id));
         }
-        if let Some(undo) = &message.undo {
+        if let Some(undo) = message.undo() {
             self.undoable.remove(&(undo.until_uptime_ms, message.id));
         }
         if let Some(at) = message.not_before {
@@ -128,7 +126,7 @@ impl Deadlines {
 
 /// Whether a passed `expires_at` matters to it. Under way it may be there already.
 fn can_expire(message: &Message) -> bool {
-    match message.state {
+    match message.state() {
         State::Preparing | State::Queued | State::Parked | State::Unknown => true,
         State::Sending
         | State::Sent

@@ -28,7 +28,7 @@ impl Core {
 
     /// Until when a cancelled message can be brought back, on the wall clock as it stands.
     pub(crate) fn undo_until(&self, message: &Message, now: Now) -> Option<Time> {
-        let undo = message.undo.as_ref()?;
+        let undo = message.undo()?;
         Some(self.wall_of(self.uptime.mono_of(undo.until_uptime_ms), now))
     }
 
@@ -50,7 +50,7 @@ impl Core {
     /// login, so after the next one it has as long as an answer has.
     fn given_up_at(&self, id: MessageId) -> Option<u64> {
         let message = self.queue.get(id)?;
-        if message.state != State::Unknown {
+        if message.state() != State::Unknown {
             return Some(0);
         }
         let Link { run: Some(run), generation, .. } = &self.link else { return None };

@@ -6,8 +6,7 @@ use crate::files::{LinkWarning, MediaRef, Source, StoredFile};
 use crate::ids::{ChatId, Digest, WaMessageId};
 use tetherd_api::{Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, State};
 
-/// A message as the core knows it and the store keeps it. The body lies beside it
-/// in the store; the core never reads it.
+/// A message as the core knows it. Its text is in the store only: the core never reads it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     /// Our id.
@@ -20,8 +19,6 @@ pub struct Message {
     pub kind: Kind,
     /// Its file in the spool.
     pub file: Option<StoredFile>,
-    /// Its file on the network's media host, once it is there.
-    pub media: Option<MediaRef>,
     /// Where its file comes from, if it was to be fetched.
     pub source: Option<Source>,
     /// Whether its text has links.
@@ -45,57 +42,278 @@ pub struct Message {
     /// The text's beginning, for lists. Redacted by [`Preview`]'s `Debug`.
     pub preview: Preview,
     /// Where it stands.
-    pub state: State,
-    /// Why it is parked, failed or unknown.
-    pub reason: Option<Reason>,
-    /// While cancelled: how it is brought back.
-    pub undo: Option<Undo>,
+    pub state: MessageState,
     /// Its place in the order of sending; greater is later. A retried one gets a new place.
     pub order: u64,
     /// Attempts made so far.
     pub attempts: u32,
-    /// Those of them since it was accepted or retried that came to nothing.
-    pub streak: u32,
-    /// Whether an attempt may have reached the server without an answer.
-    pub maybe_out: bool,
-    /// How often the server answered it with "too many" since it was accepted or retried.
-    pub limited: u32,
     /// Wall milliseconds.
     pub accepted_at: i64,
-    /// Wall milliseconds.
+    /// When its state, or the reason for it, last changed, wall milliseconds.
     pub changed_at: i64,
-    /// When that was, in milliseconds of uptime: what its age is counted from.
+    /// When its state last changed, in milliseconds of uptime: its age is counted from this.
     pub changed_uptime_ms: u64,
-    /// Wall milliseconds.
-    pub sent_at: Option<i64>,
-    /// Wall milliseconds.
-    pub delivered_at: Option<i64>,
-    /// Wall milliseconds.
-    pub read_at: Option<i64>,
 }
 
-/// What a cancelled message was, so that it can be brought back. It keeps its order all
-/// the while.
+/// Where a message stands, with what is valid there only. [`super::transitions`] has the
+/// ways from one to the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MessageState {
+    /// Its file is being fetched, or its links are being checked.
+    Preparing(Pending),
+    /// It waits for its turn.
+    Queued(Pending, Tries),
+    /// An attempt is under way.
+    Sending(Pending, Tries),
+    /// The last attempt has no answer, so one of them may have reached the server.
+    Unknown {
+        /// Its file on the media host.
+        media: Option<MediaRef>,
+        /// Attempts that came to nothing.
+        tries: Tries,
+    },
+    /// It waits for an operator.
+    Parked(Parked),
+    /// The server has it.
+    Sent {
+        /// Wall milliseconds.
+        sent_at: i64,
+    },
+    /// A recipient's device has it.
+    Delivered {
+        /// Wall milliseconds.
+        sent_at: i64,
+        /// Wall milliseconds.
+        delivered_at: i64,
+    },
+    /// The recipient has seen it.
+    Read {
+        /// Wall milliseconds.
+        sent_at: i64,
+        /// Wall milliseconds.
+        delivered_at: i64,
+        /// Wall milliseconds.
+        read_at: i64,
+    },
+    /// It was given up.
+    Failed {
+        /// Why.
+        reason: Reason,
+    },
+    /// `expires_at` has passed.
+    Expired {
+        /// Why no attempt succeeded, if one was made: it may have left then.
+        reason: Option<Reason>,
+    },
+    /// It was withdrawn.
+    Cancelled {
+        /// How it comes back, as long as it can.
+        undo: Option<Undo>,
+    },
+}
+
+/// What every message has that can still be sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pending {
+    /// Its file on the network's media host, once it is there.
+    pub media: Option<MediaRef>,
+    /// Whether an attempt may have reached the server without an answer.
+    pub maybe_out: bool,
+}
+
+/// Attempts that came to nothing since the message was accepted or retried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tries {
+    /// Without an answer, or failed in passing.
+    pub streak: u32,
+    /// Answered with "too many" by the server.
+    pub limited: u32,
+}
+
+/// A message that waits for an operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// Why.
+    pub reason: Reason,
+    /// What it still has.
+    pub pending: Pending,
+}
+
+/// What a cancelled message was, so that it can be restored. It keeps its order all the
+/// while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undo {
     /// Until when, in milliseconds of uptime.
     pub until_uptime_ms: u64,
     /// Where it stood.
-    pub state: State,
-    /// Why.
-    pub reason: Option<Reason>,
+    pub before: Withdrawn,
 }
 
-impl Undo {
-    /// Whether it was set aside for want of an answer.
-    pub fn is_unanswered(&self) -> bool {
-        self.reason.as_ref().is_some_and(|reason| reason.kind == ReasonKind::NoAnswer)
+/// The states from which a message can be cancelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Withdrawn {
+    /// From [`MessageState::Preparing`].
+    Preparing(Pending),
+    /// From [`MessageState::Queued`].
+    Queued(Pending, Tries),
+    /// From [`MessageState::Parked`].
+    Parked(Parked),
+}
+
+/// Why a message without an answer waits, or has ended.
+static NO_ANSWER: Reason = Reason { kind: ReasonKind::NoAnswer, code: None, detail: None };
+
+impl Message {
+    /// Where it stands, without what is valid there only.
+    pub fn state(&self) -> State {
+        match &self.state {
+            MessageState::Preparing(_) => State::Preparing,
+            MessageState::Queued(..) => State::Queued,
+            MessageState::Sending(..) => State::Sending,
+            MessageState::Unknown { .. } => State::Unknown,
+            MessageState::Parked(_) => State::Parked,
+            MessageState::Sent { .. } => State::Sent,
+            MessageState::Delivered { .. } => State::Delivered,
+            MessageState::Read { .. } => State::Read,
+            MessageState::Failed { .. } => State::Failed,
+            MessageState::Expired { .. } => State::Expired,
+            MessageState::Cancelled { .. } => State::Cancelled,
+        }
+    }
+
+    /// Why it is unknown, parked, failed or expired.
+    pub fn reason(&self) -> Option<&Reason> {
+        match &self.state {
+            MessageState::Unknown { .. } => Some(&NO_ANSWER),
+            MessageState::Parked(Parked { reason, .. }) | MessageState::Failed { reason } => {
+                Some(reason)
+            }
+            MessageState::Expired { reason } => reason.as_ref(),
+            MessageState::Preparing(_)
+            | MessageState::Queued(..)
+            | MessageState::Sending(..)
+            | MessageState::Sent { .. }
+            | MessageState::Delivered { .. }
+            | MessageState::Read { .. }
+            | MessageState::Cancelled { .. } => None,
+        }
+    }
+
+    /// How it is restored, while it is cancelled and can be.
+    pub fn undo(&self) -> Option<&Undo> {
+        match &self.state {
+            MessageState::Cancelled { undo } => undo.as_ref(),
+            MessageState::Preparing(_)
+            | MessageState::Queued(..)
+            | MessageState::Sending(..)
+            | MessageState::Unknown { .. }
+            | MessageState::Parked(_)
+            | MessageState::Sent { .. }
+            | MessageState::Delivered { .. }
+            | MessageState::Read { .. }
+            | MessageState::Failed { .. }
+            | MessageState::Expired { .. } => None,
+        }
+    }
+
+    /// Its file on the media host, while it can still be sent.
+    pub fn media(&self) -> Option<&MediaRef> {
+        match &self.state {
+            MessageState::Preparing(pending)
+            | MessageState::Queued(pending, _)
+            | MessageState::Sending(pending, _)
+            | MessageState::Parked(Parked { pending, .. }) => pending.media.as_ref(),
+            MessageState::Unknown { media, .. } => media.as_ref(),
+            MessageState::Cancelled { undo } => undo.as_ref()?.before.pending().media.as_ref(),
+            MessageState::Sent { .. }
+            | MessageState::Delivered { .. }
+            | MessageState::Read { .. }
+            | MessageState::Failed { .. }
+            | MessageState::Expired { .. } => None,
+        }
+    }
+
+    /// When the server, a recipient's device and the recipient had it, wall milliseconds.
+    pub fn reached_at(&self) -> [Option<i64>; 3] {
+        match self.state {
+            MessageState::Sent { sent_at } => [Some(sent_at), None, None],
+            MessageState::Delivered { sent_at, delivered_at } => {
+                [Some(sent_at), Some(delivered_at), None]
+            }
+            MessageState::Read { sent_at, delivered_at, read_at } => {
+                [Some(sent_at), Some(delivered_at), Some(read_at)]
+            }
+            MessageState::Preparing(_)
+            | MessageState::Queued(..)
+            | MessageState::Sending(..)
+            | MessageState::Unknown { .. }
+            | MessageState::Parked(_)
+            | MessageState::Failed { .. }
+            | MessageState::Expired { .. }
+            | MessageState::Cancelled { .. } => [None; 3],
+        }
+    }
+
+    /// Whether the server has it.
+    pub fn is_sent(&self) -> bool {
+        self.reached_at()[0].is_some()
+    }
+
+    /// Whether it must not be sent any more at this time.
+    pub fn is_overdue(&self, wall_ms: i64) -> bool {
+        self.expires_at.is_some_and(|at| at <= wall_ms)
+    }
+
+    /// Whether it is parked for this reason.
+    pub fn is_parked_for(&self, kind: ReasonKind) -> bool {
+        matches!(&self.state, MessageState::Parked(parked) if parked.reason.kind == kind)
+    }
+
+    /// Whether nothing of it can be under way.
+    pub fn can_be_cancelled(&self) -> bool {
+        matches!(
+            self.state,
+            MessageState::Preparing(_) | MessageState::Queued(..) | MessageState::Parked(_)
+        )
     }
 }
 
-/// Whether a cancelled message can be brought back, so that all of it has to stay.
-pub fn is_restorable(message: &Message) -> bool {
-    message.state == State::Cancelled && message.undo.is_some()
+impl Withdrawn {
+    /// Where the message stood.
+    pub fn state(&self) -> State {
+        match self {
+            Withdrawn::Preparing(_) => State::Preparing,
+            Withdrawn::Queued(..) => State::Queued,
+            Withdrawn::Parked(_) => State::Parked,
+        }
+    }
+
+    /// Why it was parked.
+    pub fn reason(&self) -> Option<&Reason> {
+        match self {
+            Withdrawn::Preparing(_) | Withdrawn::Queued(..) => None,
+            Withdrawn::Parked(parked) => Some(&parked.reason),
+        }
+    }
+
+    /// What it still has.
+    pub fn pending(&self) -> &Pending {
+        match self {
+            Withdrawn::Preparing(pending)
+            | Withdrawn::Queued(pending, _)
+            | Withdrawn::Parked(Parked { pending, .. }) => pending,
+        }
+    }
+}
+
+impl From<Withdrawn> for MessageState {
+    fn from(before: Withdrawn) -> MessageState {
+        match before {
+            Withdrawn::Preparing(pending) => MessageState::Preparing(pending),
+            Withdrawn::Queued(pending, tries) => MessageState::Queued(pending, tries),
+            Withdrawn::Parked(parked) => MessageState::Parked(parked),
+        }
+    }
 }
 
 /// The beginning of a text. `Debug` shows its length only.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::ids::ChatId;
 use tetherd_api::{MessageId, Priority, State};
 
+mod answers;
 mod cancel;
 mod deadlines;
 mod expiry;
@@ -14,11 +15,12 @@ mod stale_backlog;
 mod submit;
 mod transitions;
 
+pub use answers::Reached;
 use deadlines::Deadlines;
-pub use message::{Message, Preview, Undo, is_restorable};
+pub use message::{Message, MessageState, Parked, Pending, Preview, Tries, Undo, Withdrawn};
 pub use stale_backlog::{Backlog, Stale};
 pub(crate) use submit::shutting_down;
-pub use transitions::{IllegalStep, Reached};
+pub use transitions::IllegalStep;
 
 /// What comes before the order in which messages were accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,9 +109,9 @@ impl Queue {
     ) -> Option<T> {
         let mut message = self.messages.remove(&id)?;
         self.unindex(&message);
-        let before = message.state;
+        let before = message.state();
         let result = step(&mut message);
-        if message.state != before {
+        if message.state() != before {
             message.changed_uptime_ms = self.uptime_ms;
         }
         self.last_order = self.last_order.max(message.order);
@@ -122,7 +124,7 @@ impl Queue {
         let place = place(message);
         let aged = (message.changed_uptime_ms, message.id);
         let due = self.deadlines.add(message);
-        if message.state.takes_a_place() && due {
+        if message.state().takes_a_place() && due {
             let lane = self.lanes.entry(message.to.clone()).or_default();
             if let Some(first) = lane.first() {
                 self.heads.remove(first);
@@ -132,7 +134,7 @@ impl Queue {
                 self.heads.insert(*first);
             }
         }
-        match message.state {
+        match message.state() {
             State::Preparing => {
                 self.preparing.insert(place);
             }
@@ -150,7 +152,7 @@ impl Queue {
                 self.parked.insert(aged);
             }
             // It is kept for as long as it can be brought back, and is history then.
-            State::Cancelled if message.undo.is_some() => {}
+            State::Cancelled if message.undo().is_some() => {}
             State::Sent
             | State::Delivered
             | State::Read
@@ -186,7 +188,7 @@ impl Queue {
         self.sending.remove(&message.id);
         self.parked.remove(&aged);
         self.history.remove(&aged);
-        match message.state {
+        match message.state() {
             State::Queued => self.queued_all = self.queued_all.saturating_sub(1),
             State::Unknown => self.unknown = self.unknown.saturating_sub(1),
             State::Preparing
@@ -258,7 +260,7 @@ impl Queue {
 
     /// A queued message's place, whether its time has come or not.
     pub(crate) fn queued_place(&self, id: MessageId) -> Option<Place> {
-        self.messages.get(&id).filter(|m| m.state == State::Queued).map(place)
+        self.messages.get(&id).filter(|m| m.state() == State::Queued).map(place)
     }
 
     pub(crate) fn sending(&self) -> impl Iterator<Item = MessageId> {
@@ -337,7 +339,7 @@ impl Queue {
 }
 
 fn place(message: &Message) -> Place {
-    let rank = match message.state {
+    let rank = match message.state() {
         State::Sending | State::Unknown => Rank::Out,
         State::Preparing
         | State::Queued

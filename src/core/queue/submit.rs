@@ -1,13 +1,12 @@
-//! Sending and pausing: what callers ask of the queue. Taking back is in
-//! [`crate::cleaning`].
+//! Accepting a message, and pausing. Withdrawing is in [`super::cancel`].
 
 use crate::Core;
 use crate::config::LinkPolicy;
 use crate::event::Submission;
 use crate::files;
-use crate::queue::{Message, Preview};
+use crate::queue::{Message, MessageState, Pending, Preview, Tries};
 use crate::time::Now;
-use tetherd_api::{self as api, Error, ErrorKind, MessageId, State};
+use tetherd_api::{self as api, Error, ErrorKind, MessageId};
 
 /// A place is free when the server has answered, a moment after the attempt.
 const ANSWER_MS: u64 = 1_000;
@@ -37,7 +36,8 @@ impl Core {
         let id = MessageId(self.facts.last_id);
         self.out.bodies.push((id, submission.body.clone()));
         let order = self.queue.next_order();
-        self.queue.insert(accepted(id, order, submission, self.config.links, now));
+        let uptime_ms = self.queue.uptime_ms();
+        self.queue.insert(accepted(id, order, submission, self.config.links, uptime_ms, now));
         self.touch(id, now);
         let message = self
             .message(id, now)
@@ -118,6 +118,7 @@ fn accepted(
     order: u64,
     submission: Submission,
     links: LinkPolicy,
+    uptime_ms: u64,
     now: Now,
 ) -> Message {
     let Submission { to, kind, body, file, source, has_links, preview, digest, key, wa_id, .. } =
@@ -129,7 +130,6 @@ fn accepted(
         to,
         kind,
         file,
-        media: None,
         source,
         has_links,
         link_warning: None,
@@ -141,23 +141,15 @@ fn accepted(
         digest,
         chars,
         preview: Preview(shown),
-        state: State::Queued,
-        reason: None,
-        undo: None,
+        state: MessageState::Preparing(Pending::default()),
         order,
         attempts: 0,
-        streak: 0,
-        maybe_out: false,
-        limited: 0,
         accepted_at: now.wall_ms,
         changed_at: now.wall_ms,
-        changed_uptime_ms: 0,
-        sent_at: None,
-        delivered_at: None,
-        read_at: None,
+        changed_uptime_ms: uptime_ms,
     };
-    if message.needs_preparing(links) {
-        message.state = State::Preparing;
+    if !message.needs_preparing(links) {
+        message.state = MessageState::Queued(Pending::default(), Tries::default());
     }
     message
 }

@@ -36,19 +36,19 @@ impl Model {
             let before = self.cancelled.remove(id).expect("it was not withdrawn");
             let now = &world.store.messages[id];
             assert_eq!(now.order, before.order);
-            let left = before.state == State::Queued && now.state == State::Sending;
-            let as_before = now.state == before.state && now.reason == before.reason;
-            let absent = now.reason.as_ref().is_some_and(|r| r.kind == ReasonKind::NotOnNetwork);
+            let left = before.state() == State::Queued && now.state() == State::Sending;
+            let as_before = now.state() == before.state() && now.reason() == before.reason();
+            let absent = now.reason().is_some_and(|r| r.kind == ReasonKind::NotOnNetwork);
             // Given up at once if the shelf is full.
-            let aside = matches!(now.state, State::Parked | State::Failed);
-            let parked = before.state == State::Queued && aside && absent;
-            let expired = now.state == State::Expired;
+            let aside = matches!(now.state(), State::Parked | State::Failed);
+            let parked = before.state() == State::Queued && aside && absent;
+            let expired = now.state() == State::Expired;
             // The last place on the shelf, and one that came back with it was parked at once:
             // then the oldest gives up.
-            let on_shelf = world.store.messages.values().filter(|m| m.state == State::Parked);
-            let given_up = before.state == State::Parked
-                && now.state == State::Failed
-                && now.reason == before.reason
+            let on_shelf = world.store.messages.values().filter(|m| m.state() == State::Parked);
+            let given_up = before.state() == State::Parked
+                && now.state() == State::Failed
+                && now.reason() == before.reason()
                 && on_shelf.count() == world.core.config.parked_max;
             assert!(left || as_before || parked || expired || given_up, "{id} {now:?}");
         }
@@ -56,7 +56,7 @@ impl Model {
 
     pub(super) fn check(&self, world: &World) {
         for (id, message) in &world.store.messages {
-            let rank = match message.state {
+            let rank = match message.state() {
                 State::Sent => 1,
                 State::Delivered => 2,
                 State::Read => 3,
@@ -64,7 +64,7 @@ impl Model {
             };
             assert_eq!(rank, self.reached.get(id).copied().unwrap_or(0), "{id} {message:?}");
             if rank == 0 && self.cancelled.contains_key(id) {
-                assert_eq!(message.state, State::Cancelled);
+                assert_eq!(message.state(), State::Cancelled);
             }
         }
     }

@@ -49,7 +49,7 @@ fn what_expires_while_the_daemon_is_down_expires_at_the_start() {
     world.crash(true);
     assert_eq!(world.state(id), State::Expired);
     assert_eq!(world.reason(id), (ReasonKind::Refused, Some(479)));
-    assert_eq!(world.store.messages[&id].state, State::Expired);
+    assert_eq!(world.store.messages[&id].state(), State::Expired);
 }
 
 #[test]

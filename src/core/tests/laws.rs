@@ -22,9 +22,9 @@ impl World {
                 Change::PutMessage(message) => {
                     if let Some(old) = self.store.messages.get(&message.id) {
                         assert_eq!(old.wa_id, message.wa_id, "a network id changed");
-                        let requeued = old.state == State::Parked;
+                        let requeued = old.state() == State::Parked;
                         assert!(old.order == message.order || requeued, "an order changed");
-                        self.note_step(old.state, message);
+                        self.note_step(old.state(), message);
                     } else {
                         let twice = self.accepted.insert(message.id, message.wa_id.clone());
                         assert!(twice.is_none(), "{} was given twice", message.id);
@@ -41,7 +41,7 @@ impl World {
                     let full = self.core.queue.history_len() >= self.config.history_max;
                     assert!(full || age_ms >= self.config.history_ms, "lost {id}");
                     let uptime_ms = self.core.queue.uptime_ms();
-                    let kept = old.undo.is_some_and(|undo| undo.until_uptime_ms > uptime_ms);
+                    let kept = old.undo().is_some_and(|undo| undo.until_uptime_ms > uptime_ms);
                     assert!(!kept || self.undo_is_full(), "{id} could be brought back");
                     self.store.bodies.remove(id);
                 }
@@ -85,7 +85,7 @@ impl World {
         match command {
             PrepareCommand::Start(preparation) => {
                 let stored = &self.store.messages[&preparation.id];
-                assert_eq!(stored.state, State::Preparing);
+                assert_eq!(stored.state(), State::Preparing);
                 assert!(preparation.source.is_some() || preparation.links, "nothing to do");
                 let twice = self.preparing.insert(preparation.id, preparation);
                 assert!(twice.is_none(), "prepared twice at once");
@@ -152,7 +152,7 @@ impl World {
         assert!(!self.closing, "uploaded on a connection that is being closed");
         let stored = &self.store.messages[&upload.id];
         assert_eq!(stored.file.as_ref(), Some(&upload.file));
-        assert!(matches!(stored.state, State::Queued | State::Unknown), "{:?}", stored.state);
+        assert!(matches!(stored.state(), State::Queued | State::Unknown), "{:?}", stored.state());
         assert!(!stored.media_is_ready(self.now.wall_ms), "uploaded what is there");
         let twice = self.uploads.insert(upload.id, upload);
         assert!(twice.is_none(), "one file twice at a time");
@@ -183,7 +183,7 @@ impl World {
         let checked = self.config.contacts.check_recipients && outgoing.to.as_str() != ACCOUNT;
         assert!(!(checked && no_counts) || outgoing.attempt.0 > 1, "sent to nobody");
         let stored = &self.store.messages[&outgoing.id];
-        assert_eq!((stored.state, stored.attempts), (State::Sending, outgoing.attempt.0));
+        assert_eq!((stored.state(), stored.attempts), (State::Sending, outgoing.attempt.0));
         assert_eq!(stored.wa_id, outgoing.wa_id);
         assert!(self.store.bodies.contains(&outgoing.id));
         assert_eq!(stored.file.is_some(), outgoing.file.is_some());
@@ -208,7 +208,7 @@ impl World {
         let others = self.store.messages.values().filter(|m| {
             m.to == outgoing.to
                 && m.id != outgoing.id
-                && matches!(m.state, State::Sending | State::Unknown)
+                && matches!(m.state(), State::Sending | State::Unknown)
         });
         let others: Vec<MessageId> = others.map(|m| m.id).collect();
         assert!(others.is_empty(), "overtook {others:?}");
@@ -251,7 +251,7 @@ impl World {
         }
         let due = |m: &Message| m.not_before.is_none_or(|at| at <= wall_ms);
         assert!(due(message), "sent before its time");
-        let waits = |m: &&Message| matches!(m.state, State::Queued | State::Preparing);
+        let waits = |m: &&Message| matches!(m.state(), State::Queued | State::Preparing);
         for other in self.store.messages.values().filter(waits) {
             let goes_first = (other.priority, other.order) < (message.priority, message.order);
             let passed = other.to == message.to && due(other) && goes_first;
@@ -261,11 +261,11 @@ impl World {
 
     /// Notes where a message stood before its attempt, and whether it was brought back.
     fn note_step(&mut self, old: State, message: &Message) {
-        let there = matches!(message.state, State::Sent | State::Delivered | State::Read);
-        if old == State::Cancelled && message.state != State::Cancelled && !there {
+        let there = matches!(message.state(), State::Sent | State::Delivered | State::Read);
+        if old == State::Cancelled && message.state() != State::Cancelled && !there {
             self.restored.insert(message.id);
         }
-        if message.state == State::Sending && old != State::Sending {
+        if message.state() == State::Sending && old != State::Sending {
             self.came_from.insert(message.id, old);
         }
     }
@@ -285,8 +285,8 @@ impl World {
         let known: BTreeMap<_, _> =
             self.core.contacts.records().map(|k| (k.number.clone(), k.clone())).collect();
         assert_eq!(known, self.store.numbers, "numbers in memory and store differ");
-        let in_state = |state| core.values().filter(move |m| m.state == state).count();
-        let taken = core.values().filter(|m| m.state.takes_a_place()).count();
+        let in_state = |state| core.values().filter(move |m| m.state() == state).count();
+        let taken = core.values().filter(|m| m.state().takes_a_place()).count();
         assert_eq!(taken, self.core.queue.taken());
         assert!(taken <= self.config.capacity, "{taken} places taken");
         assert!(in_state(State::Parked) <= self.config.parked_max);
@@ -295,13 +295,13 @@ impl World {
         assert!(undoable <= self.config.capacity + self.config.parked_max);
         assert!(self.store.slots.len() <= self.config.pace_limit.max(1));
         for message in core.values() {
-            let sent = matches!(message.state, State::Sent | State::Delivered | State::Read);
+            let sent = matches!(message.state(), State::Sent | State::Delivered | State::Read);
             assert!(!sent || self.confirmed.contains(&message.wa_id.0), "sent without a word");
-            let waits = matches!(message.state, State::Preparing | State::Queued | State::Parked);
+            let waits = matches!(message.state(), State::Preparing | State::Queued | State::Parked);
             let overdue = message.expires_at.is_some_and(|at| at <= self.now.wall_ms);
             assert!(!(waits && overdue && self.core.now == self.now), "it should have expired");
-            if let Some(undo) = &message.undo {
-                assert_eq!(message.state, State::Cancelled);
+            if let Some(undo) = message.undo() {
+                assert_eq!(message.state(), State::Cancelled);
                 assert!(undo.until_uptime_ms > self.core.queue.uptime_ms(), "past its undo");
             }
         }
@@ -310,7 +310,7 @@ impl World {
             assert!(recent <= self.config.takeovers_per_hour, "{recent} takeovers in an hour");
         }
         for id in self.preparing.keys() {
-            assert_eq!(core[id].state, State::Preparing, "nobody wants {id} prepared");
+            assert_eq!(core[id].state(), State::Preparing, "nobody wants {id} prepared");
         }
         if let Some((at, wake)) = self.core.poll_timeout() {
             assert!(at > self.now.mono_ms, "{wake:?} is due and was not dealt with");

@@ -323,7 +323,7 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
         Op::Restore { dry_run } => {
             let uptime_ms =
                 world.core.queue.uptime_ms() + world.now.mono_ms - world.core.now.mono_ms;
-            let can = |m: &&Message| m.undo.as_ref().is_some_and(|u| u.until_uptime_ms > uptime_ms);
+            let can = |m: &&Message| m.undo().is_some_and(|u| u.until_uptime_ms > uptime_ms);
             let restorable = world.store.messages.values().filter(can).count();
             let done = world.restore_by(Selection::default(), dry_run);
             assert_eq!(done.restored.len() + done.no_place.len(), restorable);
@@ -340,7 +340,7 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
             };
             let waits = |s: State| matches!(s, State::Preparing | State::Queued | State::Parked);
             let cleared: Vec<_> =
-                before.values().filter(|m| waits(m.state)).map(|m| m.id).collect();
+                before.values().filter(|m| waits(m.state())).map(|m| m.id).collect();
             assert_eq!(done.cleared, cleared.len());
             model.withdrawn(&before, &cleared);
         }
@@ -457,7 +457,7 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
         Op::DieOnRestore { stored, new_boot } => {
             let request = Request::Restore { filter: Selection::default(), dry_run: false };
             world.die_on(Input::Request { token: Token(u64::MAX), request }, stored, new_boot);
-            let stands = |id: &MessageId| world.store.messages.get(id).map(|m| m.state);
+            let stands = |id: &MessageId| world.store.messages.get(id).map(|m| m.state());
             model.cancelled.retain(|id, _| stands(id) == Some(State::Cancelled));
         }
         Op::DieOnTick { stored, new_boot } => {

@@ -332,6 +332,28 @@ fn a_message_that_is_always_answered_so_is_parked_in_the_end() {
 }
 
 #[test]
+fn a_late_too_many_for_a_parked_message_is_its_answer_and_slows_down() {
+    let config = CoreConfig { attempts_max: 1, ..CoreConfig::default() };
+    for cancelled in [false, true] {
+        let mut world = World::connected_with(config.clone());
+        let id = world.send(0);
+        world.cut_off(id);
+        assert_eq!(world.reason(id), (ReasonKind::NoAnswer, None));
+        if cancelled {
+            world.cancel(&[id]);
+        }
+        world.ack_with(id, Some(429));
+        assert!(world.status().pacing.slowed_until.is_some());
+        let refusal = &world.core.facts.network.refusals[0];
+        assert_eq!((refusal.code, refusal.count), (429, 1));
+        if cancelled {
+            world.restore_by(world.all(), false);
+        }
+        assert_eq!(world.reason(id), (ReasonKind::Refused, Some(429)));
+    }
+}
+
+#[test]
 fn requests_and_logins_that_are_too_many_slow_down_too() {
     let mut world = World::connected();
     let id = world.send(0);

@@ -82,7 +82,7 @@ impl World {
 
     /// Messages that wait for what the network says about their number.
     fn waiting_for_checks(&self) -> Vec<MessageId> {
-        let waits = |m: &&Message| m.state == State::Queued && self.core.number_gate(m).is_none();
+        let waits = |m: &&Message| m.state() == State::Queued && self.core.number_gate(m).is_none();
         self.core.queue.heads().filter(waits).map(|m| m.id).collect()
     }
 

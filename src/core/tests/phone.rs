@@ -292,6 +292,21 @@ fn a_backlog_that_was_held_for_long_waits_for_a_word_over_a_restart() {
 }
 
 #[test]
+fn a_text_accepted_just_before_the_hold_ends_is_no_stale_backlog() {
+    let config = CoreConfig { confirm_after_ms: Some(HOUR), ..CoreConfig::default() };
+    let mut world = World::connected_with(config);
+    world.pass(MINUTE);
+    go_offline(&mut world);
+    let expires_at = world.now.wall_ms + i64::try_from(5 * HOUR).unwrap() - 1_000;
+    world.submit_as(0, |submission, _| submission.expires_at = Some(expires_at)).unwrap();
+    world.pass(5 * HOUR - 2_000);
+    let fresh = world.send(1);
+    world.pass(2_000);
+    come_back(&mut world);
+    assert_eq!((world.state(fresh), world.holds()), (State::Sending, vec![]));
+}
+
+#[test]
 fn another_phone_starts_from_nothing() {
     let mut world = World::connected();
     go_offline(&mut world);

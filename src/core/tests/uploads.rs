@@ -214,6 +214,39 @@ fn a_refused_message_with_a_file_is_uploaded_afresh_when_it_is_retried() {
     assert!(uploading(&world).is_empty());
 }
 
+/// One attempt, which gets no answer.
+fn parked_without_an_answer() -> (World, MessageId) {
+    let mut world = World::connected_with(CoreConfig { attempts_max: 1, ..CoreConfig::default() });
+    let id = world.send_file(1);
+    world.uploaded(id);
+    world.cut_off(id);
+    assert_eq!(world.reason(id), (ReasonKind::NoAnswer, None));
+    (world, id)
+}
+
+#[test]
+fn a_file_that_is_refused_late_is_uploaded_afresh_when_its_message_is_retried() {
+    let (mut world, id) = parked_without_an_answer();
+    world.pass(5_000);
+    world.ack_with(id, Some(479));
+    assert_eq!(world.reason(id), (ReasonKind::Refused, Some(479)));
+    let message = &world.store.messages[&id];
+    assert_eq!((message.media(), message.changed_at), (None, world.now.wall_ms));
+    drop(world.ask(Request::Retry { filter: world.all(), dry_run: false }));
+    assert_eq!(uploading(&world), vec![id.0]);
+}
+
+#[test]
+fn a_file_that_is_refused_after_its_message_was_cancelled_is_uploaded_afresh_too() {
+    let (mut world, id) = parked_without_an_answer();
+    world.cancel(&[id]);
+    world.ack_with(id, Some(479));
+    world.restore_by(world.all(), false);
+    assert_eq!(world.reason(id), (ReasonKind::Refused, Some(479)));
+    drop(world.ask(Request::Retry { filter: world.all(), dry_run: false }));
+    assert_eq!(uploading(&world), vec![id.0]);
+}
+
 #[test]
 fn a_file_sent_again_without_an_answer_is_not_uploaded_again() {
     let mut world = World::connected();
@@ -246,7 +279,7 @@ fn foreign_reports_about_uploads_change_nothing() {
     let media = Box::new(media());
     world.session(SessionEvent::Uploaded { id: text, ticket, media: media.clone() });
     world.session(SessionEvent::Uploaded { id: MessageId(99), ticket, media });
-    assert!(world.store.messages[&text].media.is_none());
+    assert!(world.store.messages[&text].media().is_none());
 }
 
 #[test]

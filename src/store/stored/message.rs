@@ -6,7 +6,9 @@ use crate::store::convert::{Convert, stored_enum, stored_newtype, stored_struct,
 use tetherd_api::{FileInfo, Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, State};
 use tetherd_core::files::{LinkWarning, MediaRef, Seen, Source, StoredFile};
 use tetherd_core::ids::{ChatId, Digest, SpoolId, WaMessageId};
-use tetherd_core::queue::{Message, Preview, Undo};
+use tetherd_core::queue::Preview;
+
+mod state;
 
 stored_enum!(StoredState = State {
     Preparing = "preparing",
@@ -209,43 +211,7 @@ stored_newtype!(WaMessageId(String), Digest([u8; 32]), Preview(String), SpoolId(
 stored_text!(StoredId = MessageId, |id| id.to_string(), |text| text.parse().ok());
 stored_text!(StoredChat = ChatId, |chat| chat.as_str().to_owned(), |text| text.parse().ok());
 
-stored_struct!(
-    StoredMessage = Message {
-        id,
-        wa_id,
-        to,
-        kind,
-        file,
-        media,
-        source,
-        has_links,
-        link_warning,
-        link,
-        priority,
-        not_before,
-        expires_at,
-        key,
-        digest,
-        chars,
-        preview,
-        state,
-        reason,
-        undo,
-        order,
-        attempts,
-        streak,
-        maybe_out,
-        limited,
-        accepted_at,
-        changed_at,
-        changed_uptime_ms,
-        sent_at,
-        delivered_at,
-        read_at,
-    }
-);
 stored_struct!(StoredReason = Reason { kind, code, detail });
-stored_struct!(StoredUndo = Undo { until_uptime_ms, state, reason });
 stored_struct!(StoredSpoolFile = StoredFile { spool, info });
 stored_struct!(StoredFileInfo = FileInfo { bytes, mime, sha256, name });
 stored_struct!(StoredMediaMetadata = Seen { pixels, seconds });

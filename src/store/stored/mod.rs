@@ -18,11 +18,9 @@ use serde::de::DeserializeOwned;
 use super::convert::Convert;
 use super::record::Damage;
 use facts::{StoredFacts, StoredNumber, StoredSlot};
-use message::StoredMessage;
 use tetherd_core::contacts::KnownNumber;
 use tetherd_core::facts::Facts;
 use tetherd_core::pacer::Slot;
-use tetherd_core::queue::Message;
 
 /// Something that has a record.
 pub(super) trait Record: Sized {
@@ -65,7 +63,6 @@ macro_rules! records {
 }
 
 records! {
-    Message = StoredMessage,
     Facts = StoredFacts,
     KnownNumber = StoredNumber,
     Vec<Slot> = Vec<StoredSlot>,

@@ -6,14 +6,14 @@ use super::super::queue::{batch, body, restore};
 use super::super::record::record_key;
 use super::super::{Damage, Store};
 use super::{fresh, put};
-use tetherd_api::{Kind, MessageId, Priority, State};
+use tetherd_api::{Kind, MessageId, Priority};
 use tetherd_core::action::Change;
 use tetherd_core::contacts::{KnownBy, KnownNumber, Number};
 use tetherd_core::event::Body;
 use tetherd_core::facts::Facts;
 use tetherd_core::ids::{Digest, WaMessageId};
 use tetherd_core::pacer::Slot;
-use tetherd_core::queue::{Message, Preview};
+use tetherd_core::queue::{Message, MessageState, Pending, Preview, Tries};
 use tetherd_core::time::BootId;
 
 fn message(id: u64) -> Message {
@@ -23,7 +23,6 @@ fn message(id: u64) -> Message {
         to: "+15550100".parse().unwrap(),
         kind: Kind::Text,
         file: None,
-        media: None,
         source: None,
         has_links: false,
         link_warning: None,
@@ -35,20 +34,12 @@ fn message(id: u64) -> Message {
         digest: Digest([7; 32]),
         chars: 5,
         preview: Preview("hello".into()),
-        state: State::Queued,
-        reason: None,
-        undo: None,
+        state: MessageState::Queued(Pending::default(), Tries::default()),
         order: id,
         attempts: 0,
-        streak: 0,
-        maybe_out: false,
-        limited: 0,
         accepted_at: 1_700_000_000_000,
         changed_at: 1_700_000_000_000,
         changed_uptime_ms: 7,
-        sent_at: None,
-        delivered_at: None,
-        read_at: None,
     }
 }
 
