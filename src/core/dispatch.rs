@@ -12,6 +12,8 @@ use crate::time::doubled;
 use crate::{contacts, phone};
 use tetherd_api::{self as api, MessageId, PairEnd, State};
 
+mod files;
+
 /// History is looked through for what is too old at most this often.
 const TRIM_EVERY_MS: u64 = 60 * 60 * 1_000;
 
@@ -69,7 +71,9 @@ impl Core {
         consider(self.resolve_at(), Wake::Resolve);
         consider(self.trim_at(), Wake::Trim);
         consider(self.upload_at(), Wake::Upload);
-        consider(self.preparation_at(), Wake::Prepare);
+        if !self.draining {
+            consider(self.preparations.poll_timeout(), Wake::Prepare);
+        }
         consider(self.due_at(), Wake::Due);
         consider(self.expiry_at(), Wake::Expiry);
         consider(self.undo_ends_at(), Wake::UndoEnds);
@@ -167,11 +171,9 @@ impl Core {
 
     /// The slot is spent on the attempt, in the same batch: the server counts attempts.
     fn attempt(&mut self, id: MessageId, now: Now) -> bool {
-        let started = self.queue.change(id, |message| {
-            let attempt = message.attempt(now.wall_ms).ok()?;
-            Some(outgoing(message, attempt))
-        });
-        let Some(Some(outgoing)) = started else { return false };
+        let Ok(attempt) = self.queue.attempt(id, now) else { return false };
+        let Some(message) = self.queue.get(id) else { return false };
+        let outgoing = outgoing(message, attempt);
         self.pacer.spend(id, outgoing.attempt, now.mono_ms);
         self.out.slots = true;
         let passing = self.flights.get(&id).map_or(0, |flight| flight.passing);
@@ -235,8 +237,7 @@ impl Core {
     /// The attempt has no answer and will be resolved, or has had its last try.
     pub(crate) fn unanswered(&mut self, id: MessageId, now: Now) {
         let attempts_max = self.config.attempts_max;
-        let done = self.queue.change(id, |m| m.unanswered(attempts_max, now.wall_ms));
-        if !matches!(done, Some(Ok(()))) {
+        if self.queue.unanswered(id, attempts_max, now).is_err() {
             return;
         }
         // Without a flight it is from before the restart, and ready at once.
@@ -257,8 +258,7 @@ impl Core {
     /// The attempt certainly did not leave.
     pub(crate) fn put_back(&mut self, id: MessageId, blameless: bool, now: Now) {
         let attempts_max = self.config.attempts_max;
-        let done = self.queue.change(id, |m| m.not_sent(blameless, attempts_max, now.wall_ms));
-        if !matches!(done, Some(Ok(()))) {
+        if self.queue.not_sent(id, blameless, attempts_max, now).is_err() {
             return;
         }
         let (first, cap) = (self.config.backoff_first_ms, self.config.backoff_cap_ms);
@@ -282,7 +282,7 @@ impl Core {
     pub(crate) fn trim(&mut self, now: Now) {
         while self.queue.parked_len() > self.config.parked_max {
             let Some(id) = self.queue.oldest_parked() else { break };
-            if !matches!(self.queue.change(id, |m| m.give_up(now.wall_ms)), Some(Ok(()))) {
+            if self.queue.give_up(id, now).is_err() {
                 break;
             }
             self.settle_message(id, now);

@@ -26,7 +26,6 @@ use crate::action::{Actions, SessionCommand};
 use crate::contacts::Contacts;
 use crate::event::{Input, Request, Token};
 use crate::facts::{Facts, Restored};
-use crate::ids::SpoolId;
 use crate::link::Link;
 use crate::network::Network;
 use crate::pacer::Pacer;
@@ -87,12 +86,8 @@ pub struct Core {
     queue: Queue,
     /// What is known about attempts beyond what is stored.
     flights: BTreeMap<MessageId, dispatch::Flight>,
-    /// Files in the spool, each with the message that needs it.
-    spooled: BTreeMap<MessageId, SpoolId>,
-    /// What is being prepared.
-    preparations: BTreeMap<MessageId, files::Under>,
-    /// Preparations started so far.
-    rounds: u64,
+    spool_refs: files::SpoolRefs,
+    preparations: files::Preparations,
     pacer: Pacer,
     contacts: Contacts,
     uploads: files::Uploads,
@@ -119,9 +114,7 @@ impl Core {
         let (pacer, slots_changed) =
             Pacer::new(boot, config.pace_limit, config.window_ms, &slots, now.mono_ms);
         let queue = Queue::new(messages);
-        let spooled = queue.iter().filter(|message| files::needs_file(message));
-        let spooled = spooled.filter_map(|m| Some((m.id, m.file.as_ref()?.spool.clone())));
-        let spooled = spooled.collect();
+        let spool_refs = files::SpoolRefs::new(&queue);
         facts.last_id = facts.last_id.max(queue.last_id());
         let asked_ms = numbers.iter().map(|known| known.asked_uptime_ms).max().unwrap_or(0);
         let uptime_ms = facts.uptime_ms.max(queue.uptime_ms()).max(asked_ms);
@@ -142,9 +135,8 @@ impl Core {
             facts,
             queue,
             flights: BTreeMap::new(),
-            spooled,
-            preparations: BTreeMap::new(),
-            rounds: 0,
+            spool_refs,
+            preparations: files::Preparations::default(),
             pacer,
             contacts,
             uploads: files::Uploads::default(),

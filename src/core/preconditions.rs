@@ -18,6 +18,11 @@ impl Core {
         Some(self.preconditions_but_upload(message)?.max(self.upload_gate(message)?))
     }
 
+    /// Open once its file, if it has one, is on the media host.
+    fn upload_gate(&self, message: &Message) -> Option<u64> {
+        message.media_is_ready(self.now.wall_ms).then_some(0)
+    }
+
     /// The same without its file's upload, which is worth its while only once all others
     /// hold.
     pub(crate) fn preconditions_but_upload(&self, message: &Message) -> Option<u64> {
@@ -102,8 +107,8 @@ impl Core {
             }
             for id in ids {
                 let reason = Reason::new(ReasonKind::NotOnNetwork);
-                let done = self.queue.change(id, |m| m.park_waiting(reason, now.wall_ms));
-                debug_assert!(matches!(done, Some(Ok(()))), "only queued ones are parked here");
+                let done = self.queue.park_waiting(id, reason, now);
+                debug_assert!(done.is_ok(), "only queued ones are parked here");
                 self.settle_message(id, now);
             }
         }

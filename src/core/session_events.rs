@@ -96,7 +96,7 @@ impl Core {
     fn confirm(&mut self, wa_id: &WaMessageId, reached: Reached, now: Now) -> bool {
         let Some(id) = self.queue.find_wa_id(&wa_id.0) else { return false };
         let first = self.queue.get(id).is_some_and(|message| !message.is_sent());
-        let news = self.queue.change(id, |m| m.confirm(reached, now.wall_ms)) == Some(true);
+        let news = self.queue.confirm(id, reached, now);
         if news {
             if let Some(chat) = self.queue.get(id).map(|m| m.to.clone())
                 && reached != Reached::Sent
@@ -116,7 +116,7 @@ impl Core {
         if code == RATE_LIMITED {
             return self.message_limited(id, code, now);
         }
-        if self.queue.change(id, |m| m.refuse(code, now.wall_ms)) == Some(true) {
+        if self.queue.refuse(id, code, now) {
             self.note_refusal(code, now);
             if code == REACHOUT_TIMELOCK {
                 self.reachout_refused(id, now);
@@ -152,8 +152,7 @@ impl Core {
             NotSent::NoDevice => ReasonKind::NotOnNetwork,
             NotSent::Unsendable => ReasonKind::NotSendable,
         };
-        let parked = self.queue.change(id, |m| m.park_attempted(Reason::new(kind), now.wall_ms));
-        if matches!(parked, Some(Ok(()))) {
+        if self.queue.park_attempted(id, Reason::new(kind), now).is_ok() {
             if let Some(chat) = self.queue.get(id).map(|m| m.to.clone())
                 && why == NotSent::NoDevice
             {
@@ -262,7 +261,7 @@ impl Core {
     fn ended(&mut self, reason: &EndReason, roll: u64, now: Now) {
         let Some(run) = self.link.run.take() else { return };
         self.all_unanswered(now);
-        self.all_uploads_ended();
+        self.uploads.on_session_ended(&self.queue);
         self.link.note_held(&run, &self.config, now);
         if matches!(run.phase, Phase::Connected { broken: false, .. }) && run.closing.is_none() {
             self.link.down_since = now.wall_ms;

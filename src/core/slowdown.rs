@@ -75,8 +75,7 @@ impl Core {
     /// A message was not taken because too many came. It goes back, and so often only
     /// that one that is always answered so does not go round for ever.
     pub(crate) fn message_limited(&mut self, id: MessageId, code: u32, now: Now) {
-        let changed = self.queue.change(id, |m| m.rate_limited(code, LIMITED_MAX, now.wall_ms));
-        if changed != Some(true) {
+        if !self.queue.rate_limited(id, code, LIMITED_MAX, now) {
             return;
         }
         self.note_refusal(code, now);

@@ -156,7 +156,7 @@ impl Core {
                 return;
             }
             let links = self.config.links;
-            if let Some(Ok(_)) = self.queue.change(id, |m| m.requeue(order, links, now.wall_ms)) {
+            if self.queue.requeue(id, order, links, now).is_ok() {
                 self.settle_message(id, now);
             }
         }

@@ -130,7 +130,7 @@ impl Core {
 
     fn uploading(&self) -> Group {
         let mut group = Group::default();
-        for (id, since, code) in self.waiting_for_uploads() {
+        for (id, since, code) in self.uploads.waiting(&self.queue) {
             group.add(id, since);
             group.detail(code, None);
         }
@@ -139,7 +139,7 @@ impl Core {
 
     fn doubtful(&self) -> Group {
         let mut group = Group::default();
-        for (id, warning) in self.doubtful_links() {
+        for (id, warning) in self.queue.doubtful_links() {
             group.add(id, warning.at);
             group.detail(warning.code, Some(&warning.detail));
         }

@@ -1,18 +1,19 @@
-//! The files of messages: how long a message needs its own, when one is let go of, and
-//! what lists show of a message that is no text.
+//! The files of messages: which of them the spool still needs, their preparation and
+//! upload, and what lists show of a message that is no text. Never touches a file.
 
-use crate::Core;
+use std::collections::BTreeMap;
+
 use crate::event::Body;
-use crate::queue::Message;
-use crate::queue::shutting_down;
-use tetherd_api::{ContactCard, Error, Kind, Location, MessageId, PREVIEW_CHARS_MAX, State};
+use crate::ids::SpoolId;
+use crate::queue::{Message, Queue};
+use tetherd_api::{ContactCard, Kind, Location, MessageId, PREVIEW_CHARS_MAX, State};
 
 mod media;
 mod preparation;
 pub(crate) mod uploads;
 
 pub use media::{MediaRef, Seen, SentFile, StoredFile, Ticket, Upload, UploadFault};
-pub(crate) use preparation::Under;
+pub(crate) use preparation::Preparations;
 pub use preparation::{
     LinkFinding, LinkWarning, Outcome, Preparation, PrepareCommand, Prepared, Source, Trouble,
 };
@@ -29,31 +30,28 @@ pub fn needs_file(message: &Message) -> bool {
     }
 }
 
-impl Core {
-    /// Whether there is a place for one more message, before its file is copied. A key
-    /// that is known already needs none.
-    pub fn room(&self, key: Option<&str>) -> Result<(), Error> {
-        if key.is_some_and(|key| self.queue.find_key(key).is_some()) {
-            return Ok(());
+/// Files in the spool, each with the message that needs it.
+#[derive(Debug, Default)]
+pub(crate) struct SpoolRefs(BTreeMap<MessageId, SpoolId>);
+
+impl SpoolRefs {
+    pub(crate) fn new(queue: &Queue) -> SpoolRefs {
+        let mut refs = SpoolRefs::default();
+        for message in queue.iter() {
+            refs.update(message.id, Some(message));
         }
-        if self.draining {
-            return Err(shutting_down());
-        }
-        if self.queue.taken() >= self.config.capacity {
-            return Err(self.queue_full(self.now));
-        }
-        Ok(())
+        refs
     }
 
-    /// Notes which file a message refers to, and lets go of it once it does no more.
-    pub(crate) fn track_file(&mut self, id: MessageId) {
-        let needed = self.queue.get(id).filter(|message| needs_file(message));
-        let file = needed.and_then(|message| message.file.as_ref());
-        let before = match file.map(|file| file.spool.clone()) {
-            Some(spool) => self.spooled.insert(id, spool.clone()).filter(|old| *old != spool),
-            None => self.spooled.remove(&id),
-        };
-        self.out.unspool.extend(before);
+    /// The message is as it is now, or gone. The file that nothing needs any more.
+    pub(crate) fn update(&mut self, id: MessageId, message: Option<&Message>) -> Option<SpoolId> {
+        let needed = message.filter(|message| needs_file(message));
+        match needed.and_then(|message| message.file.as_ref()) {
+            Some(StoredFile { spool, .. }) => {
+                self.0.insert(id, spool.clone()).filter(|old| old != spool)
+            }
+            None => self.0.remove(&id),
+        }
     }
 }
 

@@ -1,15 +1,17 @@
-//! Messages that are not ready yet: a file is still to be fetched, or links in a text
-//! are still to be looked at. Says what has to be done and what follows from how it
-//! went; the shell does it, and this never reads a clock or an address.
+//! What has to be done before a message can be queued: its file is fetched, the links in
+//! its text are checked. Owns what is under way and when it is tried again; the shell does
+//! the work.
 //!
 //! A message that is being prepared takes a place and keeps its chat's order: its own
 //! chat waits for it, in bounded time, and no other does. It needs no session.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::Core;
-use crate::config::LinkPolicy;
+use crate::action::ActionBuffer;
+use crate::config::{CoreConfig, LinkPolicy};
 use crate::files::StoredFile;
+use crate::queue::Queue;
 use crate::time::Now;
 use tetherd_api::{Kind, MessageId, Reason, ReasonKind, State};
 
@@ -117,9 +119,16 @@ pub struct Trouble {
     pub reason: Reason,
 }
 
-/// A preparation under way, while the daemon runs.
+/// The preparations under way, and those that wait to be tried again. Forgotten at a
+/// restart: they are then started at once.
+#[derive(Debug, Default)]
+pub(crate) struct Preparations {
+    running: BTreeMap<MessageId, Running>,
+    last_round: u64,
+}
+
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Under {
+struct Running {
     round: u64,
     tries: u32,
     afresh: bool,
@@ -127,149 +136,133 @@ pub(crate) struct Under {
     rests_until: Option<u64>,
 }
 
-impl Core {
-    /// Starts what has to be prepared, and stops what need not be any more, however that
-    /// came about.
-    pub(crate) fn drive_preparations(&mut self, now: Now) {
-        let queue = &self.queue;
-        let wanted = |id: MessageId| queue.get(id).is_some_and(|m| m.state() == State::Preparing);
-        let out = &mut self.out;
-        self.preparations.retain(|id, under| {
-            let wanted = wanted(*id);
-            if !wanted && under.rests_until.is_none() {
+impl Preparations {
+    /// Stops what need not be prepared any more, however that came about, and starts what
+    /// has to be unless the daemon goes down.
+    pub(crate) fn drive(
+        &mut self,
+        queue: &Queue,
+        links: LinkPolicy,
+        draining: bool,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) {
+        self.running.retain(|id, running| {
+            let wanted = is_preparing(queue, *id);
+            if !wanted && running.rests_until.is_none() {
                 out.prepare.push(PrepareCommand::Stop(*id));
             }
             wanted
         });
-        if self.draining {
+        if draining {
             return;
         }
-        for message in self.queue.preparing() {
-            let under = self.preparations.get(&message.id).copied();
-            let (tries, afresh) = match under {
+        for message in queue.preparing() {
+            let (tries, afresh) = match self.running.get(&message.id) {
                 None => (0, false),
-                Some(Under { rests_until: Some(until), tries, afresh, .. })
-                    if until <= now.mono_ms =>
+                Some(Running { rests_until: Some(until), tries, afresh, .. })
+                    if *until <= now.mono_ms =>
                 {
-                    (tries, afresh)
+                    (*tries, *afresh)
                 }
                 Some(_) => continue,
             };
-            self.rounds = self.rounds.saturating_add(1);
-            let under = Under { round: self.rounds, tries, afresh, rests_until: None };
-            self.preparations.insert(message.id, under);
-            self.out.prepare.push(PrepareCommand::Start(Preparation {
+            self.last_round = self.last_round.saturating_add(1);
+            let round = self.last_round;
+            self.running.insert(message.id, Running { round, tries, afresh, rests_until: None });
+            out.prepare.push(PrepareCommand::Start(Preparation {
                 id: message.id,
-                round: self.rounds,
+                round,
                 source: message.source.clone().filter(|_| message.file.is_none()),
-                links: message.has_links && self.config.links != LinkPolicy::Off,
+                links: message.has_links && links != LinkPolicy::Off,
                 afresh,
             }));
         }
     }
 
-    /// When the next preparation is started again, monotonic.
-    pub(crate) fn preparation_at(&self) -> Option<u64> {
-        if self.draining {
-            return None;
-        }
-        self.preparations.values().filter_map(|under| under.rests_until).min()
+    /// When the next one is started again, monotonic.
+    pub(crate) fn poll_timeout(&self) -> Option<u64> {
+        self.running.values().filter_map(|running| running.rests_until).min()
     }
 
-    /// Puts a parked message back into the queue. What has to be prepared for it is
-    /// prepared again, and nothing that is remembered counts.
-    pub(crate) fn put_in_again(&mut self, id: MessageId, order: u64, now: Now) {
-        let links = self.config.links;
-        let absent = self.queue.get(id).filter(|m| m.is_parked_for(ReasonKind::NotOnNetwork));
-        let absent = absent.map(|message| message.to.clone());
-        let requeued = self.queue.change(id, |m| m.requeue(order, links, now.wall_ms));
-        let Some(Ok(state)) = requeued else { return };
-        // What was known about the number is what led it here: it is asked afresh.
-        if let Some(chat) = absent {
-            self.contacts.forget(&chat);
-        }
-        if state == State::Preparing {
-            let under = Under { round: 0, tries: 0, afresh: true, rests_until: Some(0) };
-            self.preparations.insert(id, under);
-        }
-        self.settle_message(id, now);
+    /// Somebody asked for it again: nothing that is remembered counts.
+    pub(crate) fn start_afresh(&mut self, id: MessageId) {
+        let running = Running { round: 0, tries: 0, afresh: true, rests_until: Some(0) };
+        self.running.insert(id, running);
     }
 
-    /// The shell reports.
-    pub(crate) fn prepared(&mut self, prepared: Prepared, now: Now) {
+    /// The shell reports. Whether the message took a step.
+    pub(crate) fn on_report(
+        &mut self,
+        prepared: Prepared,
+        queue: &mut Queue,
+        config: &CoreConfig,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) -> bool {
         let Prepared { id, round, outcome } = prepared;
         let current = self
-            .preparations
+            .running
             .get(&id)
-            .is_some_and(|under| under.round == round && under.rests_until.is_none());
-        let still = self.queue.get(id).is_some_and(|m| m.state() == State::Preparing);
-        if !current || !still {
+            .is_some_and(|running| running.round == round && running.rests_until.is_none());
+        if !current || !is_preparing(queue, id) {
             // Withdrawn meanwhile.
             if let Outcome::Ready { file: Some((_, file)), .. } = outcome {
-                self.out.unspool.push(file.spool);
+                out.unspool.push(file.spool);
             }
-            return;
+            return false;
         }
         match outcome {
             Outcome::Ready { file, link } => {
-                self.preparations.remove(&id);
-                self.ready(id, file, link, now);
+                self.running.remove(&id);
+                ready(id, file, link, queue, config.links, now)
             }
-            Outcome::Failed(trouble) => self.failed(id, trouble, now),
+            Outcome::Failed(trouble) => {
+                if trouble.passes && self.rest(id, config.prepare_pause_ms, now) {
+                    return false;
+                }
+                self.running.remove(&id);
+                queue.not_prepared(id, None, trouble.reason, now).is_ok()
+            }
         }
     }
 
-    fn ready(
-        &mut self,
-        id: MessageId,
-        file: Option<(Kind, StoredFile)>,
-        link: Option<LinkFinding>,
-        now: Now,
-    ) {
-        let policy = self.config.links;
-        let link = link.filter(|_| policy != LinkPolicy::Off);
-        let changed = self.queue.change(id, |message| match link {
-            Some(LinkFinding { broken: true, code, detail }) if policy == LinkPolicy::Park => {
-                let reason = Reason { kind: ReasonKind::LinkBroken, code, detail: Some(detail) };
-                message.not_prepared(file, reason, now.wall_ms)
-            }
-            link => {
-                let warning = link.map(|LinkFinding { code, detail, .. }| LinkWarning {
-                    detail,
-                    code,
-                    at: now.wall_ms,
-                });
-                message.prepared(file, warning, now.wall_ms)
-            }
-        });
-        if matches!(changed, Some(Ok(()))) {
-            self.settle_message(id, now);
-        }
+    /// False: it has been tried often enough.
+    fn rest(&mut self, id: MessageId, first_ms: u64, now: Now) -> bool {
+        let Some(running) = self.running.get_mut(&id) else { return false };
+        let pause = first_ms.saturating_mul(PAUSE_GROWTH.saturating_pow(running.tries));
+        running.tries = running.tries.saturating_add(1);
+        running.rests_until = Some(now.mono_ms.saturating_add(pause.max(1)));
+        running.tries < TRIES_MAX
     }
+}
 
-    fn failed(&mut self, id: MessageId, trouble: Trouble, now: Now) {
-        let first = self.config.prepare_pause_ms;
-        if let Some(under) = self.preparations.get_mut(&id)
-            && trouble.passes
-            && under.tries.saturating_add(1) < TRIES_MAX
-        {
-            let pause = first.saturating_mul(PAUSE_GROWTH.saturating_pow(under.tries));
-            under.tries = under.tries.saturating_add(1);
-            under.rests_until = Some(now.mono_ms.saturating_add(pause.max(1)));
-            return;
-        }
-        self.preparations.remove(&id);
-        let changed = self.queue.change(id, |m| m.not_prepared(None, trouble.reason, now.wall_ms));
-        if matches!(changed, Some(Ok(()))) {
-            self.settle_message(id, now);
-        }
-    }
+fn is_preparing(queue: &Queue, id: MessageId) -> bool {
+    queue.get(id).is_some_and(|message| message.state() == State::Preparing)
+}
 
-    /// Messages that wait or are on their way although a link in them is doubtful.
-    pub(crate) fn doubtful_links(&self) -> impl Iterator<Item = (MessageId, &LinkWarning)> {
-        self.queue
-            .iter()
-            .filter(|message| message.state().is_live())
-            .filter_map(|message| Some((message.id, message.link_warning.as_ref()?)))
-    }
+fn ready(
+    id: MessageId,
+    file: Option<(Kind, StoredFile)>,
+    link: Option<LinkFinding>,
+    queue: &mut Queue,
+    policy: LinkPolicy,
+    now: Now,
+) -> bool {
+    let link = link.filter(|_| policy != LinkPolicy::Off);
+    let step = match link {
+        Some(LinkFinding { broken: true, code, detail }) if policy == LinkPolicy::Park => {
+            let reason = Reason { kind: ReasonKind::LinkBroken, code, detail: Some(detail) };
+            queue.not_prepared(id, file, reason, now)
+        }
+        link => {
+            let warning = link.map(|LinkFinding { code, detail, .. }| LinkWarning {
+                detail,
+                code,
+                at: now.wall_ms,
+            });
+            queue.prepared(id, file, warning, now)
+        }
+    };
+    step.is_ok()
 }

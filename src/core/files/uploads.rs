@@ -4,10 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::Core;
-use crate::action::SessionCommand;
+use crate::config::CoreConfig;
 use crate::files::{MediaRef, Ticket, Upload, UploadFault};
-use crate::queue::Message;
+use crate::queue::{Message, Queue};
 use crate::time::Now;
 use crate::time::doubled;
 use tetherd_api::{MessageId, Reason, ReasonKind, State};
@@ -53,168 +52,164 @@ impl Message {
     }
 }
 
-impl Core {
-    /// The gate of a message with a file: open once that is on the media host.
-    pub(crate) fn upload_gate(&self, message: &Message) -> Option<u64> {
-        message.media_is_ready(self.now.wall_ms).then_some(0)
-    }
-
-    /// Starts the uploads that are due.
-    pub(crate) fn drive_uploads(&mut self, now: Now) {
-        if !self.may_dispatch() {
-            return;
-        }
-        for (id, upload) in self.next_uploads(now) {
-            self.uploads.last_ticket = self.uploads.last_ticket.saturating_add(1);
-            let ticket = Ticket(self.uploads.last_ticket);
-            self.uploads.under_way.insert(id, ticket);
-            self.command(SessionCommand::Upload(Upload { ticket, ..upload }));
-        }
-    }
-
-    fn next_uploads(&self, now: Now) -> Vec<(MessageId, Upload)> {
-        let mut room = UPLOADS_AT_ONCE.saturating_sub(self.uploads.under_way.len());
+impl Uploads {
+    /// Starts the uploads that are due. `heads` are the first messages of their chats that
+    /// have a file, and when each could be attempted if the file were the last thing
+    /// missing.
+    pub(crate) fn start<'a>(
+        &mut self,
+        heads: impl Iterator<Item = (u64, &'a Message)>,
+        now: Now,
+    ) -> Vec<Upload> {
         let mut next = Vec::new();
         let mut ahead = 0;
-        for (at, message) in self.heads_with_files() {
-            if room == 0 || ahead == UPLOADS_AHEAD_MAX {
+        for (at, message) in heads {
+            if self.is_full() || ahead == UPLOADS_AHEAD_MAX {
                 break;
             }
             // What has to wait for something else lets those behind it pass.
-            if at > now.mono_ms {
+            if at.max(self.rested_at(message.id)) > now.mono_ms {
                 continue;
             }
             ahead += 1;
-            let ready = message.media_is_ready(now.wall_ms);
             if let Some(file) = &message.file
-                && !ready
-                && !self.uploads.under_way.contains_key(&message.id)
+                && !message.media_is_ready(now.wall_ms)
+                && !self.under_way.contains_key(&message.id)
             {
-                room -= 1;
+                self.last_ticket = self.last_ticket.saturating_add(1);
+                let ticket = Ticket(self.last_ticket);
+                self.under_way.insert(message.id, ticket);
                 let (id, kind, file) = (message.id, message.kind, file.clone());
-                next.push((id, Upload { id, ticket: Ticket(0), kind, file }));
+                next.push(Upload { id, ticket, kind, file });
             }
         }
         next
     }
 
-    /// The first messages of their chats that have a file, and when each could be
-    /// attempted, or its upload tried again, if the file were the last thing missing.
-    fn heads_with_files(&self) -> impl Iterator<Item = (u64, &Message)> {
-        self.queue.heads().filter(|head| head.file.is_some()).filter_map(|head| {
-            let rested = self.rested_at(head)?.max(self.preconditions_but_upload(head)?);
-            let trouble = self.uploads.troubles.get(&head.id);
-            Some((rested.max(trouble.map_or(0, |trouble| trouble.until)), head))
-        })
-    }
-
-    /// When the next upload is due, if it is not due already.
-    pub(crate) fn upload_at(&self) -> Option<u64> {
-        if !self.may_dispatch() || self.uploads.under_way.len() >= UPLOADS_AT_ONCE {
+    /// When the next upload of these is due, if it is not due already.
+    pub(crate) fn poll_timeout<'a>(
+        &self,
+        heads: impl Iterator<Item = (u64, &'a Message)>,
+        now: Now,
+    ) -> Option<u64> {
+        if self.is_full() {
             return None;
         }
-        let later = self
-            .heads_with_files()
-            .filter(|(at, head)| *at > self.now.mono_ms && !head.media_is_ready(self.now.wall_ms));
-        later.map(|(at, _)| at).min()
+        let missing = heads.filter(|(_, head)| !head.media_is_ready(now.wall_ms));
+        let due = missing.map(|(at, head)| at.max(self.rested_at(head.id)));
+        due.filter(|at| *at > now.mono_ms).min()
     }
 
-    /// The file is there. The record says so before the message is attempted.
-    pub(crate) fn uploaded(&mut self, id: MessageId, ticket: Ticket, media: MediaRef, now: Now) {
-        if !self.end_upload(id, ticket) {
-            return;
-        }
-        self.uploads.troubles.remove(&id);
-        let media = MediaRef { uploaded_at: now.wall_ms, ..media };
-        if self.queue.change(id, |m| m.set_media(media)) == Some(true) {
-            self.out.put.insert(id);
-        }
+    fn is_full(&self) -> bool {
+        self.under_way.len() >= UPLOADS_AT_ONCE
     }
 
-    pub(crate) fn upload_failed(
+    fn rested_at(&self, id: MessageId) -> u64 {
+        self.troubles.get(&id).map_or(0, |trouble| trouble.until)
+    }
+
+    /// The file is there. Whether the record has to say so, before the message is
+    /// attempted.
+    pub(crate) fn on_uploaded(
         &mut self,
         id: MessageId,
         ticket: Ticket,
-        why: UploadFault,
+        media: MediaRef,
+        queue: &mut Queue,
         now: Now,
-    ) {
-        if !self.end_upload(id, ticket) {
-            return;
+    ) -> bool {
+        if !self.end(id, ticket) {
+            return false;
         }
-        match why {
-            UploadFault::NotConnected => self.rest_upload(id, false, None, now),
-            UploadFault::Passing { code } => self.rest_upload(id, true, code, now),
-            UploadFault::TooLarge => self.give_up_upload(id, ReasonKind::TooLarge, None, now),
-            UploadFault::Unreadable => {
-                self.give_up_upload(id, ReasonKind::FileUnreadable, None, now);
-            }
+        self.troubles.remove(&id);
+        queue.set_media(id, MediaRef { uploaded_at: now.wall_ms, ..media })
+    }
+
+    /// It is not. Whether the message was parked for that.
+    pub(crate) fn on_failed(
+        &mut self,
+        (id, ticket): (MessageId, Ticket),
+        why: UploadFault,
+        queue: &mut Queue,
+        config: &CoreConfig,
+        now: Now,
+    ) -> bool {
+        if !self.end(id, ticket) {
+            return false;
         }
+        let reason = match why {
+            UploadFault::NotConnected => self.rest(id, false, None, config, now),
+            UploadFault::Passing { code } => self.rest(id, true, code, config, now),
+            UploadFault::TooLarge => Some(Reason::new(ReasonKind::TooLarge)),
+            UploadFault::Unreadable => Some(Reason::new(ReasonKind::FileUnreadable)),
+        };
+        let parked = reason.is_some_and(|reason| queue.park_waiting(id, reason, now).is_ok());
+        self.forget_old_troubles(queue);
+        parked
     }
 
     /// False for a try that is not under way: late, or foreign.
-    fn end_upload(&mut self, id: MessageId, ticket: Ticket) -> bool {
-        if self.uploads.under_way.get(&id) != Some(&ticket) {
+    fn end(&mut self, id: MessageId, ticket: Ticket) -> bool {
+        if self.under_way.get(&id) != Some(&ticket) {
             return false;
         }
-        self.uploads.under_way.remove(&id);
+        self.under_way.remove(&id);
         true
     }
 
-    fn rest_upload(&mut self, id: MessageId, hosts_fault: bool, code: Option<u32>, now: Now) {
-        let (first, cap) = (self.config.backoff_first_ms, self.config.backoff_cap_ms);
-        let before = self.uploads.troubles.get(&id).copied();
+    /// It is tried again later, or often enough: then why it is parked.
+    fn rest(
+        &mut self,
+        id: MessageId,
+        hosts_fault: bool,
+        code: Option<u32>,
+        config: &CoreConfig,
+        now: Now,
+    ) -> Option<Reason> {
+        let before = self.troubles.get(&id).copied();
         let failures = before.map_or(0, |trouble| trouble.failures);
-        let until = now.mono_ms.saturating_add(doubled(first, failures, cap));
+        let pause = doubled(config.backoff_first_ms, failures, config.backoff_cap_ms);
+        let until = now.mono_ms.saturating_add(pause);
         let failures = failures.saturating_add(u32::from(hosts_fault));
         let code = code.or(before.and_then(|trouble| trouble.code));
         if failures >= UPLOAD_TRIES_MAX {
-            return self.give_up_upload(id, ReasonKind::UploadFailed, code, now);
+            return Some(Reason { code, ..Reason::new(ReasonKind::UploadFailed) });
         }
         let since = before.map_or(now.wall_ms, |trouble| trouble.since);
-        self.uploads.troubles.insert(id, UploadTrouble { since, until, failures, code });
-        self.forget_old_troubles();
+        self.troubles.insert(id, UploadTrouble { since, until, failures, code });
+        None
     }
 
-    fn give_up_upload(&mut self, id: MessageId, kind: ReasonKind, code: Option<u32>, now: Now) {
-        self.uploads.troubles.remove(&id);
-        let reason = Reason { code, ..Reason::new(kind) };
-        let parked = self.queue.change(id, |m| m.park_waiting(reason, now.wall_ms));
-        if matches!(parked, Some(Ok(()))) {
-            self.settle_message(id, now);
-        }
+    /// The connection is gone: nothing that was under way is reported any more.
+    pub(crate) fn on_session_ended(&mut self, queue: &Queue) {
+        self.under_way.clear();
+        self.forget_old_troubles(queue);
     }
 
-    /// Nothing that was under way is heard of again: the connection is gone.
-    pub(crate) fn all_uploads_ended(&mut self) {
-        self.uploads.under_way.clear();
-        self.forget_old_troubles();
-    }
-
-    fn forget_old_troubles(&mut self) {
-        let queue = &self.queue;
+    fn forget_old_troubles(&mut self, queue: &Queue) {
         let waits = |id: &MessageId| {
             let state = queue.get(*id).map(Message::state);
             matches!(state, Some(State::Queued | State::Unknown))
         };
-        self.uploads.troubles.retain(|id, _| waits(id));
+        self.troubles.retain(|id, _| waits(id));
     }
 
-    /// Messages that wait for their file's upload: since when, and the host's last word.
-    pub(crate) fn waiting_for_uploads(
+    /// Messages that wait for their file's upload: since when, and the host's last answer.
+    pub(crate) fn waiting(
         &self,
+        queue: &Queue,
     ) -> impl Iterator<Item = (MessageId, i64, Option<u32>)> {
-        let troubles = &self.uploads.troubles;
-        let fresh = self.uploads.under_way.keys().filter(|id| !troubles.contains_key(id));
-        let fresh = fresh.filter_map(|id| self.queue.get(*id));
+        let fresh = self.under_way.keys().filter(|id| !self.troubles.contains_key(id));
+        let fresh = fresh.filter_map(|id| queue.get(*id));
         let fresh = fresh.filter(|message| message.state().takes_a_place());
         fresh
             .map(|message| (message.id, message.changed_at, None))
-            .chain(troubles.iter().map(|(id, trouble)| (*id, trouble.since, trouble.code)))
+            .chain(self.troubles.iter().map(|(id, trouble)| (*id, trouble.since, trouble.code)))
     }
 
     /// What is known about an upload that failed and is tried again.
-    #[cfg_attr(not(test), expect(dead_code, reason = "when it is tried again, for whoever asks"))]
-    pub(crate) fn upload_trouble(&self, id: MessageId) -> Option<UploadTrouble> {
-        self.uploads.troubles.get(&id).copied()
+    #[cfg(test)]
+    pub(crate) fn trouble(&self, id: MessageId) -> Option<UploadTrouble> {
+        self.troubles.get(&id).copied()
     }
 }

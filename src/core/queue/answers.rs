@@ -21,7 +21,7 @@ impl Message {
     /// The server refused an attempt: sending, unknown -> parked; a message parked for want
     /// of an answer now has one. False if that changes nothing: it was sent after all, or
     /// waits for another attempt.
-    pub(crate) fn refuse(&mut self, code: u32, wall_ms: i64) -> bool {
+    pub(super) fn refuse(&mut self, code: u32, wall_ms: i64) -> bool {
         let reason = if code == REACHOUT_TIMELOCK {
             Reason::coded(ReasonKind::ReachoutTimelock, code)
         } else {
@@ -44,7 +44,7 @@ impl Message {
     /// if that happens more than `limited_max` times. Unknown it stays if an earlier attempt
     /// may have left. It counts for nothing else: the message is not to blame. A message
     /// parked for want of an answer now has one. False if that changes nothing.
-    pub(crate) fn rate_limited(&mut self, code: u32, limited_max: u32, wall_ms: i64) -> bool {
+    pub(super) fn rate_limited(&mut self, code: u32, limited_max: u32, wall_ms: i64) -> bool {
         let reason = Reason::coded(ReasonKind::Refused, code);
         let Some(tries) = self.attempted() else { return self.answered_late(reason, wall_ms) };
         tries.limited = tries.limited.saturating_add(1);
@@ -85,7 +85,7 @@ impl Message {
 
     /// The message has come this far: forward from any state in which it was attempted,
     /// from parked, failed and cancelled too, because it is there. False if that was known.
-    pub(crate) fn confirm(&mut self, reached: Reached, wall_ms: i64) -> bool {
+    pub(super) fn confirm(&mut self, reached: Reached, wall_ms: i64) -> bool {
         let [sent_at, delivered_at, read_at] = self.reached_at();
         let known = match reached {
             Reached::Sent => sent_at,

@@ -95,7 +95,7 @@ impl Core {
         let undo = self.config.undo_ms;
         let undo_until = (undo > 0).then(|| self.queue.uptime_ms().saturating_add(undo));
         for id in ids {
-            if let Some(Ok(())) = self.queue.change(*id, |m| m.cancel(undo_until, now.wall_ms)) {
+            if self.queue.cancel(*id, undo_until, now).is_ok() {
                 self.settle_message(*id, now);
             }
         }
@@ -116,7 +116,7 @@ impl Core {
         let no_place = requeued.split_off(requeued.len().min(places));
         for id in requeued.iter().filter(|_| !dry_run) {
             let order = self.queue.next_order();
-            self.put_in_again(*id, order, now);
+            self.requeue(*id, order, now);
         }
         api::RetryResult { requeued, no_place, dry_run }
     }
@@ -148,7 +148,7 @@ impl Core {
             result.restored.push(id);
         }
         for id in result.restored.iter().filter(|_| !dry_run) {
-            if let Some(Ok(())) = self.queue.change(*id, |m| m.restore(now.wall_ms)) {
+            if self.queue.restore(*id, now).is_ok() {
                 self.settle_message(*id, now);
             }
         }

@@ -38,7 +38,7 @@ impl Core {
         let given_up = |id: &MessageId| self.given_up_at(*id).is_some_and(|at| at <= now.mono_ms);
         let ids: Vec<MessageId> = self.queue.deadlines().overdue().filter(given_up).collect();
         for id in ids {
-            if let Some(Ok(())) = self.queue.change(id, |m| m.expire(now.wall_ms)) {
+            if self.queue.expire(id, now).is_ok() {
                 self.settle_message(id, now);
             }
         }
@@ -75,7 +75,7 @@ impl Core {
             ids = self.queue.deadlines().undoable().take(over).collect();
         }
         for id in ids {
-            self.queue.change(id, Message::end_undo);
+            self.queue.end_undo(id);
             // Told already, with its time: no event.
             self.out.put.insert(id);
             self.track_file(id);

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::files::LinkWarning;
 use crate::ids::ChatId;
 use tetherd_api::{MessageId, Priority, State};
 
@@ -12,6 +13,7 @@ mod deadlines;
 mod expiry;
 mod message;
 mod stale_backlog;
+mod steps;
 mod submit;
 mod transitions;
 
@@ -19,6 +21,7 @@ pub use answers::Reached;
 use deadlines::Deadlines;
 pub use message::{Message, MessageState, Parked, Pending, Preview, Tries, Undo, Withdrawn};
 pub use stale_backlog::{Backlog, Stale};
+pub use steps::StepError;
 pub(crate) use submit::shutting_down;
 pub use transitions::IllegalStep;
 
@@ -99,25 +102,6 @@ impl Queue {
             self.by_key.remove(key);
         }
         Some(message)
-    }
-
-    /// Applies a step to one message and keeps the indexes right. None: no such message.
-    pub(crate) fn change<T>(
-        &mut self,
-        id: MessageId,
-        step: impl FnOnce(&mut Message) -> T,
-    ) -> Option<T> {
-        let mut message = self.messages.remove(&id)?;
-        self.unindex(&message);
-        let before = message.state();
-        let result = step(&mut message);
-        if message.state() != before {
-            message.changed_uptime_ms = self.uptime_ms;
-        }
-        self.last_order = self.last_order.max(message.order);
-        self.index(&message);
-        self.messages.insert(id, message);
-        Some(result)
     }
 
     fn index(&mut self, message: &Message) {
@@ -235,6 +219,13 @@ impl Queue {
     /// All, in the order of acceptance.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Message> {
         self.messages.values()
+    }
+
+    /// Messages that wait or are under way although a link in them is doubtful.
+    pub(crate) fn doubtful_links(&self) -> impl Iterator<Item = (MessageId, &LinkWarning)> {
+        self.iter()
+            .filter(|message| message.state().is_live())
+            .filter_map(|message| Some((message.id, message.link_warning.as_ref()?)))
     }
 
     /// The first message of each chat, in the order of sending.

@@ -25,7 +25,7 @@ pub struct IllegalStep {
 
 impl Message {
     /// preparing -> queued, in its old place, with what was found.
-    pub(crate) fn prepared(
+    pub(super) fn prepared(
         &mut self,
         file: Option<(Kind, StoredFile)>,
         link_warning: Option<LinkWarning>,
@@ -41,7 +41,7 @@ impl Message {
     }
 
     /// preparing -> parked. What was fetched stays.
-    pub(crate) fn not_prepared(
+    pub(super) fn not_prepared(
         &mut self,
         file: Option<(Kind, StoredFile)>,
         reason: Reason,
@@ -69,7 +69,7 @@ impl Message {
     }
 
     /// queued, unknown -> sending.
-    pub(crate) fn attempt(&mut self, wall_ms: i64) -> Result<Attempt, IllegalStep> {
+    pub(super) fn attempt(&mut self, wall_ms: i64) -> Result<Attempt, IllegalStep> {
         let illegal = self.illegal("attempted");
         let taken = self.take_pending(&[State::Queued, State::Unknown]);
         let (pending, mut tries) = taken.ok_or(illegal)?;
@@ -80,7 +80,7 @@ impl Message {
     }
 
     /// sending -> unknown, or parked after too many attempts without an answer.
-    pub(crate) fn unanswered(
+    pub(super) fn unanswered(
         &mut self,
         attempts_max: u32,
         wall_ms: i64,
@@ -102,7 +102,7 @@ impl Message {
     /// sending, unknown -> queued, because this attempt certainly did not leave. Unknown
     /// it stays if an earlier one may have. Parked after too many in a row, unless the
     /// connection was to blame and not the message.
-    pub(crate) fn not_sent(
+    pub(super) fn not_sent(
         &mut self,
         blameless: bool,
         attempts_max: u32,
@@ -168,7 +168,7 @@ impl Message {
     }
 
     /// sending, unknown -> parked, because an attempt showed that it cannot be sent.
-    pub(crate) fn park_attempted(
+    pub(super) fn park_attempted(
         &mut self,
         reason: Reason,
         wall_ms: i64,
@@ -181,7 +181,7 @@ impl Message {
     }
 
     /// queued, unknown -> parked, for something that was found out before an attempt.
-    pub(crate) fn park_waiting(&mut self, reason: Reason, wall_ms: i64) -> Result<(), IllegalStep> {
+    pub(super) fn park_waiting(&mut self, reason: Reason, wall_ms: i64) -> Result<(), IllegalStep> {
         let illegal = self.illegal("parked before an attempt");
         let taken = self.take_pending(&[State::Queued, State::Unknown]);
         let (pending, _) = taken.ok_or(illegal)?;
@@ -191,7 +191,7 @@ impl Message {
 
     /// preparing, queued, parked -> cancelled. Until `undo_until`, in milliseconds of uptime,
     /// it can be restored.
-    pub(crate) fn cancel(
+    pub(super) fn cancel(
         &mut self,
         undo_until: Option<u64>,
         wall_ms: i64,
@@ -215,7 +215,7 @@ impl Message {
     }
 
     /// cancelled -> what it was before, in its old place.
-    pub(crate) fn restore(&mut self, wall_ms: i64) -> Result<(), IllegalStep> {
+    pub(super) fn restore(&mut self, wall_ms: i64) -> Result<(), IllegalStep> {
         let MessageState::Cancelled { undo } = &mut self.state else {
             return Err(self.illegal("restored"));
         };
@@ -225,14 +225,14 @@ impl Message {
     }
 
     /// The time in which it could be restored is over. It stays cancelled.
-    pub(crate) fn end_undo(&mut self) {
+    pub(super) fn end_undo(&mut self) {
         if let MessageState::Cancelled { undo } = &mut self.state {
             *undo = None;
         }
     }
 
     /// preparing, queued, parked, unknown -> expired.
-    pub(crate) fn expire(&mut self, wall_ms: i64) -> Result<(), IllegalStep> {
+    pub(super) fn expire(&mut self, wall_ms: i64) -> Result<(), IllegalStep> {
         let reason = match &self.state {
             MessageState::Preparing(pending) | MessageState::Queued(pending, _) => {
                 pending.maybe_out.then(|| Reason::new(ReasonKind::NoAnswer))
@@ -253,7 +253,7 @@ impl Message {
 
     /// parked -> queued, at the end; preparing, if something has to be done before. Answers
     /// which.
-    pub(crate) fn requeue(
+    pub(super) fn requeue(
         &mut self,
         order: u64,
         links: LinkPolicy,
@@ -279,7 +279,7 @@ impl Message {
     }
 
     /// parked -> failed, keeping the reason.
-    pub(crate) fn give_up(&mut self, wall_ms: i64) -> Result<(), IllegalStep> {
+    pub(super) fn give_up(&mut self, wall_ms: i64) -> Result<(), IllegalStep> {
         let MessageState::Parked(Parked { reason, .. }) = &self.state else {
             return Err(self.illegal("given up"));
         };
@@ -289,7 +289,7 @@ impl Message {
     }
 
     /// Its file is on the media host. False if it is not to be sent any more.
-    pub(crate) fn set_media(&mut self, uploaded: MediaRef) -> bool {
+    pub(super) fn set_media(&mut self, uploaded: MediaRef) -> bool {
         let media = match &mut self.state {
             MessageState::Preparing(pending)
             | MessageState::Queued(pending, _)
@@ -310,7 +310,7 @@ impl Message {
     }
 
     /// Whether something has to be done before it can be sent.
-    pub(crate) fn needs_preparing(&self, links: LinkPolicy) -> bool {
+    pub(super) fn needs_preparing(&self, links: LinkPolicy) -> bool {
         let file = self.source.is_some() && self.file.is_none();
         // What may be out is not held back for its links any more.
         file || (self.has_links && links != LinkPolicy::Off && self.attempts == 0)

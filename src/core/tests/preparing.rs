@@ -156,7 +156,7 @@ fn a_broken_link_parks_and_a_doubtful_one_is_only_remembered() {
     let sent = world.send_link(0);
     world.prepared(sent, link(false, "timeout"));
     assert_eq!(world.state(sent), State::Sending);
-    let warnings: Vec<_> = world.core.doubtful_links().collect();
+    let warnings: Vec<_> = world.core.queue.doubtful_links().collect();
     assert_eq!(warnings.len(), 1);
     assert_eq!((warnings[0].0, warnings[0].1.detail.as_str()), (sent, "timeout"));
 }
@@ -167,7 +167,7 @@ fn the_policy_decides_what_a_broken_link_means() {
     let id = world.send_link(0);
     world.prepared(id, link(true, "unknown_host"));
     assert_eq!(world.state(id), State::Queued);
-    assert_eq!(world.core.doubtful_links().count(), 1);
+    assert_eq!(world.core.queue.doubtful_links().count(), 1);
 
     let mut world = World::new(CoreConfig { links: LinkPolicy::Off, ..CoreConfig::default() });
     let id = world.send_link(0);

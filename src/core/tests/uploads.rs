@@ -132,7 +132,7 @@ fn a_host_that_fails_is_tried_again_with_longer_pauses_and_then_the_message_is_p
     while world.state(id) == State::Queued {
         let failed_at = world.now.mono_ms;
         world.upload_failed(id, passing(503));
-        let trouble = world.core.upload_trouble(id);
+        let trouble = world.core.uploads.trouble(id);
         assert_eq!(trouble.is_some(), world.state(id) == State::Queued);
         while world.uploads.is_empty() && world.state(id) == State::Queued {
             world.pass(100);
