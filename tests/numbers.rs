@@ -182,7 +182,7 @@ fn answers_outlive_kill_9_and_an_offline_session_tells_only_them() {
 #[test]
 fn two_thousand_lines_are_checked_with_few_questions() {
     let lab = Lab::new();
-    let daemon = lab.paired_with(FAST);
+    let daemon = lab.paired_with(&format!("{FAST}checks_per_day = 2000\n"));
     let number = |n: u32| format!("+1555{:07}", 9_000_000 + n);
     let there: Vec<String> = (0..2_000).step_by(100).map(number).collect();
     lab.people(&there.iter().map(String::as_str).collect::<Vec<_>>());

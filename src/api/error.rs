@@ -132,6 +132,9 @@ error_kinds! {
     /// The file cannot be had any more, or not now.
     FileGone 1_020 Method, retry true,
         help Some("Ask again later, if the error says when.");
+    /// The network was asked about as many numbers as a day allows.
+    CheckBudgetSpent 1_021 Method, retry true,
+        help Some("Ask about fewer numbers, or wait.");
 }
 
 /// An error, as `error` of a reply carries it.

@@ -219,7 +219,7 @@ methods! {
         errors [NotPaired, OutcomeUnknown];
     /// Asks whether numbers are on the network. Answers are remembered.
     PhoneCheck "phone.check" | "checkPhone" Send: CheckParams => CheckResult,
-        errors [BadRecipient, OutcomeUnknown];
+        errors [BadRecipient, CheckBudgetSpent, OutcomeUnknown];
     /// Takes a report about the account's own phone, and answers what is known of it then.
     PhoneHeartbeat "phone.heartbeat" Send: HeartbeatParams => PhoneStatus, errors [OutcomeUnknown];
     /// Brings back what `queue.clear` and `queue.cancel` withdrew, while that can be done.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use tetherd_core::config::LinkPolicy;
+use tetherd_core::contacts::CHECKS_PER_DAY_DEFAULT;
 use tetherd_core::phone::HoldBattery;
 use tetherd_core::{OnRateLimit, TAKEOVERS_PER_HOUR_MAX};
 
@@ -136,6 +137,10 @@ settings! {
         /// The least time between two lookups of at most 50 numbers each; a few may follow
         /// each other at once. Many lookups can get an account banned.
         check_every: Duration = 2 * SECOND, duration(10 * MILLISECOND, HOUR), RELOAD;
+        /// Numbers that callers of `phone.check` (`tetherctl check`) may look up in any 24
+        /// hours; an answer that is remembered costs nothing. Looking up numbers in bulk gets
+        /// accounts banned. Recipients of messages are not counted.
+        checks_per_day: usize = CHECKS_PER_DAY_DEFAULT, number(0, 10_000), RELOAD;
         /// The first three links (http, https) of a text are checked when it is accepted: with
         /// HEAD, or with GET for one byte where a server does not answer that, for 10 seconds
         /// at most. A text with a link that leads nowhere (404, 410, no such host, a

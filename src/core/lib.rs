@@ -120,7 +120,14 @@ impl Core {
         let uptime_ms = facts.uptime_ms.max(queue.uptime_ms()).max(asked_ms);
         let uptime = Uptime::new(uptime_ms, now);
         let link = Link::new(&facts, now);
-        let contacts = Contacts::new(config.contacts.clone(), numbers, known, uptime, now);
+        let contacts = Contacts::new(
+            config.contacts.clone(),
+            numbers,
+            known,
+            &facts.checks,
+            (boot, uptime),
+            now,
+        );
         let network = Network::default();
         let account = facts.account.as_deref();
         let phone = Phone::new(config.phone.clone(), boot, account, &facts.phone, now);
@@ -228,6 +235,7 @@ impl Core {
         if self.out.facts {
             self.facts.uptime_ms = self.queue.uptime_ms();
             self.facts.phone = self.phone.store_facts();
+            self.facts.checks = self.contacts.spent();
             self.facts.backlog = self.backlog;
         }
         let out = std::mem::take(&mut self.out);

@@ -216,6 +216,7 @@ pub fn rpc_code(kind: ErrorKind) -> ExitCode {
         | ErrorKind::ShuttingDown
         | ErrorKind::TooManyConnections
         | ErrorKind::SpoolFull
+        | ErrorKind::CheckBudgetSpent
         | ErrorKind::TooSlow => ExitCode::TempFail,
         ErrorKind::KeyConflict
         | ErrorKind::BadRecipient

@@ -46,6 +46,7 @@ pub(super) fn core_config(config: &Config) -> CoreConfig {
             yes_for_ms: millis(config.preflight.yes_for),
             no_for_ms: millis(config.preflight.no_for),
             every_ms: millis(config.preflight.check_every),
+            per_day: config.preflight.checks_per_day,
             backoff_first_ms: millis(config.session.backoff_first),
             backoff_cap_ms: millis(config.session.backoff_cap),
         },

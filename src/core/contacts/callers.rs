@@ -88,10 +88,15 @@ impl Callers {
         self.0.iter().any(|caller| !caller.open.is_empty())
     }
 
-    /// The numbers that wait for an answer, as many as go into one question.
+    /// The numbers that wait for an answer.
+    pub(super) fn open(&self) -> impl Iterator<Item = &Number> {
+        self.0.iter().flat_map(|caller| &caller.open)
+    }
+
+    /// The same, each once, as many as go into one question.
     pub(super) fn wanted(&self) -> Vec<&Number> {
         let mut wanted: Vec<&Number> = Vec::new();
-        for number in self.0.iter().flat_map(|caller| &caller.open) {
+        for number in self.open() {
             if wanted.len() < CHECK_BATCH_MAX && !wanted.contains(&number) {
                 wanted.push(number);
             }

@@ -8,14 +8,17 @@ use crate::action::{ActionBuffer, Change, SessionCommand, Wake};
 use crate::event::Token;
 use crate::explain;
 use crate::ids::ChatId;
-use crate::time::{Now, Uptime};
+use crate::time::{BootId, Now, Uptime};
+use tetherd_api::{Error, ErrorKind};
 
+mod budget;
 mod cache;
 mod callers;
 mod known_chats;
 mod lookup;
 mod number;
 
+pub use budget::SpentHour;
 pub use callers::{CHECK_CALLER_MS_MAX, CHECK_CALLERS_MAX};
 pub use known_chats::{KnownPage, PAGE_CHATS_MAX, PAGES_MAX};
 pub(crate) use lookup::CheckTrouble;
@@ -24,6 +27,7 @@ pub use number::{
     KnownNumber, Number,
 };
 
+use budget::Budget;
 use cache::NumberCache;
 use callers::{Caller, Callers};
 use known_chats::KnownChats;
@@ -31,6 +35,9 @@ use lookup::Lookup;
 
 /// Places in a question that callers have while messages want all of them.
 const CALLERS_SHARE: usize = 10;
+
+/// Numbers a day that callers may have the network asked about unless configured otherwise.
+pub const CHECKS_PER_DAY_DEFAULT: usize = 300;
 
 const _: () = assert!(CALLERS_SHARE < CHECK_BATCH_MAX);
 
@@ -45,6 +52,8 @@ pub struct ContactsConfig {
     pub no_for_ms: u64,
     /// The least time between two questions about numbers, but for a few at once.
     pub every_ms: u64,
+    /// Numbers that callers may have the network asked about in a day.
+    pub per_day: usize,
     /// The pause after the first such question that failed; it doubles.
     pub backoff_first_ms: u64,
     /// The longest of these pauses.
@@ -59,6 +68,7 @@ impl Default for ContactsConfig {
             yes_for_ms: 30 * 24 * 60 * 60 * 1_000,
             no_for_ms: 24 * 60 * 60 * 1_000,
             every_ms: 2_000,
+            per_day: CHECKS_PER_DAY_DEFAULT,
             backoff_first_ms: 1_000,
             backoff_cap_ms: 300_000,
         }
@@ -101,6 +111,7 @@ pub(crate) struct Contacts {
     /// The account's own number.
     own: Option<Number>,
     cache: NumberCache,
+    budget: Budget,
     lookup: Lookup,
     callers: Callers,
     chats: KnownChats,
@@ -114,9 +125,11 @@ impl Contacts {
         config: ContactsConfig,
         numbers: Vec<KnownNumber>,
         pages: Vec<KnownPage>,
-        uptime: Uptime,
+        spent: &[SpentHour],
+        (boot, uptime): (BootId, Uptime),
         now: Now,
     ) -> Contacts {
+        let budget = Budget::new(config.per_day, spent, boot, now);
         Contacts {
             config,
             now,
@@ -125,6 +138,7 @@ impl Contacts {
             account: None,
             own: None,
             cache: NumberCache::new(numbers, uptime),
+            budget,
             lookup: Lookup::default(),
             callers: Callers::default(),
             chats: KnownChats::new(pages),
@@ -135,6 +149,7 @@ impl Contacts {
     /// Takes another configuration.
     pub(crate) fn set_config(&mut self, config: &ContactsConfig) {
         self.config = config.clone();
+        self.budget.set_limit(config.per_day);
     }
 
     /// Which account is paired.
@@ -224,6 +239,9 @@ impl Contacts {
             let busy = "Other checks were ahead of it; ask again.";
             return Some(last.map_or_else(|| busy.to_owned(), explain::check_failure_sentence));
         }
+        if self.lookup.query().is_none() && self.budget.left(self.now) == 0 {
+            return Some(format!("{}.", self.budget_clause()));
+        }
         // Nothing is asked before the caller gives up.
         last.filter(|_| self.lookup.query().is_none())
             .filter(|_| self.lookup.rests_until() >= caller.until)
@@ -267,13 +285,19 @@ impl Contacts {
         let for_callers = self.callers.wanted();
         let room = CHECK_BATCH_MAX - for_callers.len().min(CALLERS_SHARE);
         let mut numbers: BTreeSet<Number> = for_messages.into_iter().take(room).collect();
+        let mut left = self.budget.left(now);
         for number in for_callers {
-            if numbers.len() < CHECK_BATCH_MAX {
-                numbers.insert(number.clone());
+            if numbers.len() < CHECK_BATCH_MAX && left > 0 && numbers.insert(number.clone()) {
+                left -= 1;
             }
         }
         if numbers.is_empty() {
             return;
+        }
+        let spent = self.budget.left(now).saturating_sub(left);
+        if spent > 0 {
+            self.budget.spend(spent, now);
+            out.save_facts();
         }
         let generation = self.around.generation;
         let ticket = self.lookup.ask(numbers.clone(), generation, &self.config, now);
@@ -349,10 +373,45 @@ impl Contacts {
         if !caller.open().is_empty() && self.callers.is_full() {
             return caller.reply("Too many checks wait already; ask again.", out);
         }
+        if !caller.open().is_empty()
+            && self.around.can_send
+            && let Err(error) = self.within_budget(&caller)
+        {
+            return out.refuse(token, error);
+        }
         match self.why_not_later(&caller) {
             Some(why) => caller.reply(&why, out),
             None => self.callers.push(caller),
         }
+    }
+
+    /// Whether the budget has room for a caller, those before it included.
+    fn within_budget(&self, caller: &Caller) -> Result<(), Error> {
+        let asked = |number: &&Number| {
+            self.lookup.query().is_some_and(|query| query.numbers.contains(*number))
+        };
+        let mut open: BTreeSet<&Number> = self.callers.open().collect();
+        open.extend(caller.open());
+        open.retain(|number| !asked(number));
+        let sentence = match self.budget.wait_ms(open.len(), self.now) {
+            Some(0) => return Ok(()),
+            Some(wait_ms) => {
+                let sentence = format!("{}.", self.budget_clause());
+                return Err(budget_error(sentence).retry_after_ms(wait_ms));
+            }
+            None => format!("{}, and this asks about {}.", self.budget_clause(), open.len()),
+        };
+        Err(budget_error(sentence))
+    }
+
+    fn budget_clause(&self) -> String {
+        let (limit, left) = (self.budget.limit(), self.budget.left(self.now));
+        format!("The network may be asked about {limit} numbers a day, and {left} are left")
+    }
+
+    /// What callers have spent, to be stored.
+    pub(crate) fn spent(&self) -> Vec<SpentHour> {
+        self.budget.stored()
     }
 
     /// What is wrong with the questions to the network, if the last one came to nothing.
@@ -390,4 +449,11 @@ impl Contacts {
     pub(crate) fn records(&self) -> impl Iterator<Item = &KnownNumber> {
         self.cache.records()
     }
+}
+
+fn budget_error(sentence: String) -> Error {
+    Error::new(ErrorKind::CheckBudgetSpent, sentence).remedy(
+        "ask about fewer numbers: looking up numbers in bulk gets accounts banned; messages are \
+         checked besides, within no budget",
+    )
 }

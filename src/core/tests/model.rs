@@ -157,6 +157,7 @@ fn config(checked: bool) -> CoreConfig {
             yes_for_ms: 5_000,
             no_for_ms: 2_000,
             every_ms: 100,
+            per_day: 60,
             backoff_first_ms: 50,
             backoff_cap_ms: 800,
         },

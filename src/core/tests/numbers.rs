@@ -10,7 +10,7 @@ use crate::contacts::{
 };
 use crate::event::{EndReason, Input, NotSent, ReceiptKind, Request, SessionEvent, Token};
 use crate::queue::Message;
-use tetherd_api::{CheckResult, MessageId, Presence, ReasonKind, Reply, State};
+use tetherd_api::{CheckResult, ErrorKind, MessageId, Presence, ReasonKind, Reply, State};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
@@ -478,4 +478,82 @@ fn invariant_10_callers_and_their_numbers_are_bounded_and_answered_when_the_daem
         assert_eq!(world.answers(token), [Presence::Unknown]);
     }
     world.end(EndReason::Closed);
+}
+
+fn hundred_a_day() -> World {
+    let contacts = ContactsConfig { per_day: 100, ..contacts() };
+    World::connected_with(CoreConfig { contacts, ..CoreConfig::default() })
+}
+
+fn spend(world: &mut World, chats: std::ops::Range<u32>) -> Token {
+    let token = world.check_request(&chats.collect::<Vec<u32>>(), false);
+    for _ in 0..4 {
+        if world.core.contacts.is_asking() {
+            world.all_but(&[]);
+        }
+        world.pass(2_000);
+    }
+    token
+}
+
+fn refused(world: &World, token: Token) -> &tetherd_api::Error {
+    let error = world.replies[&token].as_ref().unwrap_err();
+    assert_eq!(error.data.kind, ErrorKind::CheckBudgetSpent);
+    error
+}
+
+#[test]
+fn callers_have_a_daily_budget_that_no_restart_refills_and_messages_need_none() {
+    let mut world = hundred_a_day();
+    let first = spend(&mut world, 0..80);
+    assert_eq!(world.answers(first), vec![Presence::OnNetwork; 80]);
+    // What does not fit into the rest is not asked at all.
+    let asked = world.questions.len();
+    let late = spend(&mut world, 100..121);
+    assert!(refused(&world, late).data.retry_after_ms.unwrap() > DAY_MS - 60_000);
+    assert_eq!(world.questions.len(), asked);
+    let fits = spend(&mut world, 100..120);
+    assert_eq!(world.answers(fits), vec![Presence::OnNetwork; 20]);
+    // What is remembered costs nothing, and a message's question is not counted.
+    let known = spend(&mut world, 0..80);
+    assert_eq!(world.answers(known), vec![Presence::OnNetwork; 80]);
+    let id = world.send(200);
+    world.all_but(&[]);
+    assert_eq!(world.state(id), State::Sending);
+    world.ack(id);
+    for new_boot in [false, true] {
+        world.crash(new_boot);
+        world.connect();
+        let token = spend(&mut world, 300..301);
+        refused(&world, token);
+    }
+    world.pass(DAY_MS + 3_600_000);
+    let token = spend(&mut world, 300..400);
+    assert_eq!(world.answers(token), vec![Presence::OnNetwork; 100]);
+}
+
+#[test]
+fn a_call_that_no_day_has_room_for_says_so_and_names_no_time() {
+    let mut world = hundred_a_day();
+    let token = spend(&mut world, 0..101);
+    let error = refused(&world, token);
+    assert_eq!(error.data.retry_after_ms, None);
+    assert!(error.message.contains("100 numbers a day"), "{}", error.message);
+}
+
+#[test]
+fn callers_that_come_together_and_questions_that_fail_do_not_overdraw_the_budget() {
+    let mut world = hundred_a_day();
+    world.check_request(&(0..60).collect::<Vec<u32>>(), false);
+    let second = world.check_request(&(100..160).collect::<Vec<u32>>(), false);
+    refused(&world, second);
+    let mut asked = 0;
+    for _ in 0..10 {
+        if world.core.contacts.is_asking() {
+            asked += world.questions.last().unwrap().2.len();
+            world.fail(CheckFailureKind::TimedOut);
+        }
+        world.pass(2_000);
+    }
+    assert!(asked <= 100, "{asked}");
 }

@@ -1,4 +1,4 @@
-//! `check`: who is on the network, from the command line or from thousands of lines.
+//! `check`: who is on the network, from the command line or from lines of stdin.
 
 use std::io::{IsTerminal, Read, Write};
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::convert::{Convert, stored_enum, stored_newtype, stored_struct, stored_text};
 use tetherd_api::{BatteryLevel, PhoneState};
-use tetherd_core::contacts::{KnownBy, KnownNumber, Number};
+use tetherd_core::contacts::{KnownBy, KnownNumber, Number, SpentHour};
 use tetherd_core::facts::Facts;
 use tetherd_core::network::{NetworkFacts, Refusal, Slowdown, Timelock, TimelockSource};
 use tetherd_core::pacer::Slot;
@@ -57,6 +57,14 @@ pub(in crate::store) struct StoredFacts {
     network: StoredNetwork,
     phone: StoredPhone,
     backlog: StoredBacklog,
+    checks: Vec<StoredSpentHour>,
+}
+
+/// Numbers that callers had the network asked about within an hour.
+#[derive(Serialize, Deserialize)]
+struct StoredSpentHour {
+    began: StoredTimestamp,
+    count: usize,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -198,8 +206,10 @@ stored_struct!(
         network,
         phone,
         backlog,
+        checks,
     }
 );
+stored_struct!(StoredSpentHour = SpentHour { began, count });
 stored_struct!(
     StoredNetwork = NetworkFacts {
         replaced_uptime_ms,
