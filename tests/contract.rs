@@ -178,7 +178,7 @@ fn receives(run: &mut Run) {
     run.example("inbox.list", "from the beginning");
     run.example("inbox.file", "inline");
     run.example("inbox.file", "as a descriptor");
-    run.example("events.subscribe", "after a cursor");
+    run.example("events.subscribe", "everything that is kept");
 }
 
 fn session(run: &mut Run) {

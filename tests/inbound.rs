@@ -30,9 +30,14 @@ fn write_many(lab: &Lab, from: usize, to: usize) {
     }
 }
 
-fn subscribe(lab: &Lab, after: u64) -> (Events, u64) {
-    let (events, result) = Events::subscribe_with(&lab.socket(), json!({ "after": after }));
-    (events, result["cursor"].as_u64().unwrap())
+fn subscribe(lab: &Lab, after: u64) -> Events {
+    Events::subscribe_with(&lab.socket(), json!({ "after": after })).0
+}
+
+/// The number of the event that brought this message.
+fn seq_of(lab: &Lab, cursor: u64) -> u64 {
+    let is_it = |event: &Value| event["message"]["cursor"] == cursor;
+    subscribe(lab, 0).wait("the message", is_it)["seq"].as_u64().unwrap()
 }
 
 /// The next incoming message or gap.
@@ -70,10 +75,7 @@ fn listed(daemon: &Daemon, limit: usize) -> Vec<Value> {
 
 /// Waits until the inbox has given away this cursor.
 fn wait_cursor(lab: &Lab, cursor: u64) {
-    let (mut events, newest) = subscribe(lab, 0);
-    if newest < cursor {
-        events.wait("the newest", |event| event["message"]["cursor"] == cursor);
-    }
+    subscribe(lab, 0).wait("the newest", |event| event["message"]["cursor"] == cursor);
 }
 
 #[test]
@@ -81,8 +83,7 @@ fn a_text_comes_in_with_its_sender_and_stays_over_a_restart() {
     let lab = Lab::new();
     lab.people(&[FRIEND]);
     let mut daemon = paired(&lab, "");
-    let (mut events, newest) = subscribe(&lab, 0);
-    assert_eq!(newest, 0);
+    let mut events = subscribe(&lab, 0);
     let id = writes(&lab, "hello there");
     let event = next(&mut events);
     let told = event["message"].clone();
@@ -110,7 +111,7 @@ fn what_our_own_phone_writes_comes_in_as_from_me() {
     let members = ["+15550100", FRIEND];
     let group = lab.sim.call("group.add", json!({ "subject": "all", "members": members }));
     let group = group["jid"].as_str().unwrap();
-    let (mut events, _) = subscribe(&lab, 0);
+    let mut events = subscribe(&lab, 0);
     let own = format!("{ACCOUNT}@s.whatsapp.net");
     for (to, chat) in [(FRIEND, FRIEND_JID), (group, group)] {
         lab.sim.call("phone.send", json!({ "to": to, "text": "from the phone" }));
@@ -135,7 +136,7 @@ fn away_for_a_thousand_and_a_restart_each_comes_exactly_once_and_in_order() {
     lab.people(&[FRIEND]);
     let mut daemon = paired(&lab, "");
     write_many(&lab, 1, 3);
-    wait_cursor(&lab, 3);
+    let third = seq_of(&lab, 3);
     // Some come while the daemon runs, most while it is gone.
     write_many(&lab, 4, 200);
     wait_cursor(&lab, 100);
@@ -143,7 +144,7 @@ fn away_for_a_thousand_and_a_restart_each_comes_exactly_once_and_in_order() {
     write_many(&lab, 201, 1_003);
     let daemon = lab.daemon("");
     // More come during the replay.
-    let (mut events, _) = subscribe(&lab, 3);
+    let mut events = subscribe(&lab, third);
     std::thread::scope(|scope| {
         scope.spawn(|| write_many(&lab, 1_004, 1_010));
         for n in 4..=1_010 {
@@ -169,16 +170,20 @@ fn with_less_room_than_came_the_gap_is_said_and_then_the_rest() {
     let small = "[inbox]\nmax = 20\n";
     let mut daemon = paired(&lab, small);
     write_many(&lab, 1, 5);
-    wait_cursor(&lab, 5);
+    let fifth = seq_of(&lab, 5);
     assert!(daemon.stop().success());
     write_many(&lab, 6, 60);
     let daemon = lab.daemon(small);
     wait_cursor(&lab, 60);
-    let (mut events, newest) = subscribe(&lab, 5);
-    assert_eq!(newest, 60);
+    let mut events = subscribe(&lab, fifth);
     let gap = next(&mut events);
-    assert_eq!(gap["gap"], json!({ "from": 6, "to": 40 }), "{gap}");
-    for n in 41..=60 {
+    assert_eq!((&gap["of"], &gap["seq"]), (&json!("incoming"), &json!(fifth)), "{gap}");
+    assert_eq!(gap["gap"]["from"], fifth + 1, "{gap}");
+    let first = next(&mut events);
+    assert_eq!(message(&first), (41, "text 41"));
+    let (lost, kept) = (gap["gap"]["to"].as_u64().unwrap(), first["seq"].as_u64().unwrap());
+    assert!(fifth + 35 <= lost && lost < kept, "{gap} {first}");
+    for n in 42..=60 {
         assert_eq!(message(&next(&mut events)), (n, format!("text {n}").as_str()));
     }
     let page = daemon.call("inbox.list", json!({ "after": 1, "limit": 2 })).unwrap();
@@ -194,7 +199,7 @@ fn invariant_1_killed_before_the_write_or_before_the_ack_it_comes_again_and_is_t
     lab.people(&[FRIEND]);
     let mut daemon = paired(&lab, "");
     writes(&lab, "before");
-    wait_cursor(&lab, 1);
+    let first = seq_of(&lab, 1);
     daemon.kill9();
     // Killed at some moment of taking it in; or a sync fails there, which ends the daemon:
     // that of the library's own copy, of ours, or of the cleaning up after it.
@@ -210,7 +215,7 @@ fn invariant_1_killed_before_the_write_or_before_the_ack_it_comes_again_and_is_t
         broken.kill9();
     }
     let daemon = lab.daemon("");
-    let (mut events, _) = subscribe(&lab, 1);
+    let mut events = subscribe(&lab, first);
     for n in 0..6 {
         assert_eq!(message(&next(&mut events)), (n + 2, format!("text {n}").as_str()));
     }
@@ -224,7 +229,7 @@ fn what_the_server_delivers_twice_is_told_once() {
     let lab = Lab::new();
     lab.people(&[FRIEND]);
     let daemon = paired(&lab, "");
-    let (mut events, _) = subscribe(&lab, 0);
+    let mut events = subscribe(&lab, 0);
     // Twice on the same connection, and again at the next login because the server took
     // no note of the receipt.
     lab.sim.call("server.set", json!({ "deliver_twice": true, "ignore_receipts": true }));
@@ -246,7 +251,7 @@ fn a_reader_that_stops_reading_misses_nothing() {
     let lab = Lab::new();
     lab.people(&[FRIEND]);
     let _daemon = paired(&lab, "");
-    let (mut slow, _) = subscribe(&lab, 0);
+    let mut slow = subscribe(&lab, 0);
     // More than the backlog of a subscriber, and more than a socket's buffer takes.
     let long = "x".repeat(8_000);
     for n in 1..=300 {
@@ -268,13 +273,16 @@ fn a_cursor_from_elsewhere_is_refused_and_without_one_only_the_new_is_told() {
     let daemon = paired(&lab, "");
     write_many(&lab, 1, 2);
     wait_cursor(&lab, 2);
-    for method in ["events.subscribe", "inbox.list"] {
-        let error = daemon.call(method, json!({ "after": 3 })).unwrap_err();
-        assert_eq!(error["data"]["kind"], "invalid_params");
-        assert!(error["message"].as_str().unwrap().contains("newest cursor is 2"), "{error}");
-    }
     let (mut events, result) = Events::subscribe_with(&lab.socket(), json!({}));
-    assert_eq!(result, json!({ "cursor": 2 }));
+    let newest = result["seq"].as_u64().unwrap();
+    for (method, after, says) in [
+        ("events.subscribe", newest + 1_000, "newest number is "),
+        ("inbox.list", 3, "newest cursor is 2"),
+    ] {
+        let error = daemon.call(method, json!({ "after": after })).unwrap_err();
+        assert_eq!(error["data"]["kind"], "invalid_params");
+        assert!(error["message"].as_str().unwrap().contains(says), "{error}");
+    }
     writes(&lab, "text 3");
     assert_eq!(message(&next(&mut events)), (3, "text 3"));
 }
@@ -295,7 +303,7 @@ fn a_file_is_fetched_on_request_within_its_bound_and_while_connected() {
     let lab = Lab::new();
     lab.people(&[FRIEND]);
     let daemon = paired(&lab, "[inbox]\nfile_max = \"1KiB\"\n");
-    let (mut events, _) = subscribe(&lab, 0);
+    let mut events = subscribe(&lab, 0);
     for (bytes, name) in [(5, "small.bin"), (2_000, "large.bin")] {
         let file = json!({
             "kind": "document", "mime": "application/x-test", "name": name,

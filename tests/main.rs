@@ -15,6 +15,7 @@ mod compat;
 mod contract;
 mod crash;
 mod doctor;
+mod events;
 mod fifty;
 mod files;
 mod idle;

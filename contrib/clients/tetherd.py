@@ -475,7 +475,7 @@ class Incoming(_Incoming, total=False):
 
 
 Gap = TypedDict("Gap", {"from": int, "to": int})
-"""Cursors whose messages are kept no more."""
+"""Cursors, or numbers of the changes feed, whose messages are kept no more."""
 
 
 class _InboxListResult(TypedDict):
@@ -523,14 +523,18 @@ class IncomingEvent(_Frame):
 
 
 class GapEvent(_Frame):
-    """Incoming messages that are kept no more and cannot be told."""
+    """Something that was not sent is kept no more: incoming messages, or messages that finished.
+
+    After `of` "messages" forget those that you take for live; the live ones are sent again.
+    """
 
     event: Literal["gap"]
+    of: Literal["messages", "incoming"]
     gap: Gap
 
 
 class SnapshotEndEvent(_Frame):
-    """What came before is the state as it is; what follows are changes."""
+    """All that was there has been sent; what follows are changes."""
 
     event: Literal["snapshot_end"]
 
@@ -546,19 +550,8 @@ class PairingEvent(_PairingEvent, total=False):
     ended: PairEnd
 
 
-class MissedEvent(TypedDict):
-    """Made here: the connection was lost, or read too slowly, and is there again.
-
-    Changes of messages and of the status may have been missed; incoming messages were not.
-    A new snapshot follows. Messages that finished meanwhile are not in it: ask for them.
-    """
-
-    event: Literal["missed"]
-    why: str
-
-
 Event = Union[
-    StatusEvent, MessageEvent, IncomingEvent, GapEvent, SnapshotEndEvent, PairingEvent, MissedEvent
+    StatusEvent, MessageEvent, IncomingEvent, GapEvent, SnapshotEndEvent, PairingEvent
 ]
 _EVENTS = ("status", "message", "incoming", "gap", "snapshot_end", "pairing")
 
@@ -1305,8 +1298,6 @@ class Client:
                     raise TimeoutError(f"{id} is still {message['state']}")
                 if event["event"] == "message" and event["message"]["id"] == id:
                     message = event["message"]
-                elif event["event"] == "missed":
-                    message = self.message_get(id)
         return message
 
     # The queue.
@@ -1478,10 +1469,11 @@ class Client:
     def events(
         self, after: Optional[int] = None, *, give_up_after: Optional[float] = None
     ) -> EventStream:
-        """Subscribes: the state as it is, then what happens.
+        """Subscribes: the status and the live messages, then what happens.
 
-        With `after` also the incoming messages after this cursor (0: all that are kept). A
-        lost connection is made again, for `give_up_after` seconds (none: for ever).
+        With `after` (an event's `seq`) it continues: every message that changed later, as it
+        is now, and every message that came in later; 0: everything that is kept. A lost
+        connection is made again, for `give_up_after` seconds (none: for ever).
         """
         return EventStream(self._paths, self._timeout, after, give_up_after)
 
@@ -1489,14 +1481,15 @@ class Client:
 class EventStream:
     """What happens, as it happens: `for event in client.events(): ...`.
 
-    It has a connection of its own. One that is lost, or was read too slowly, is made again;
-    then a `missed` event comes first. Incoming messages go on after the last one told:
-    keep `cursor` and give it as `after` to do the same over a restart of your program.
-    Events that this file does not know are left out.
+    It has a connection of its own. One that is lost is made again, and continues after the
+    last event: the status comes again, then each message that changed meanwhile, as it is
+    now, and each message that came in, once. Keep `seq` once an event is dealt with and give
+    it as `after` to do the same over a restart of your program. Who reads slowly gets fewer
+    and newer states, and misses none. Events that this file does not know are left out.
     """
 
-    cursor: int
-    """The last incoming message that was told."""
+    seq: int
+    """The number of the last event, to continue after."""
 
     def __init__(
         self,
@@ -1511,14 +1504,15 @@ class EventStream:
         self._closed = threading.Event()
         self._reading = threading.Lock()
         self._connection: Optional[_Connection] = None
-        # While there is no connection: the error that ended it, and when.
-        self._lost: Optional[TetherdError] = None
+        # While there is no connection: until when, and when next, it is tried.
         self._give_up = _Deadline(None)
         self._next_try = _Deadline(0)
         self._pause = _RETRY_PAUSE_S
+        # A snapshot that was cut off is begun again.
+        self._continues = after is not None
         connection, newest = self._subscribe(after)
         self._connection = connection
-        self.cursor = newest if after is None else after
+        self.seq = newest if after is None else after
 
     def __enter__(self) -> Self:
         return self
@@ -1565,9 +1559,7 @@ class EventStream:
         while not self._closed.is_set():
             try:
                 if self._connection is None:
-                    missed = self._reconnect(deadline)
-                    if missed is not None:
-                        return missed
+                    self._reconnect(deadline)
                     continue
                 frame = self._connection.read(deadline)
             except _TimeOver:
@@ -1591,19 +1583,11 @@ class EventStream:
         if not isinstance(params, dict):
             raise ProtocolError("the daemon wrote an event that is none", kind="not_understood")
         name = params.get("event")
-        if name == "lagged":
-            self._lose(_closed("events came faster than they were read"))
-            return None
-        if name not in _EVENTS:
-            return None
-        if name == "incoming":
-            cursor = params["message"]["cursor"]
-            if cursor <= self.cursor:
-                return None
-            self.cursor = cursor
-        elif name == "gap":
-            self.cursor = max(self.cursor, params["gap"]["to"])
-        return cast(Event, params)
+        if name == "snapshot_end":
+            self._continues = True
+        if self._continues:
+            self.seq = max(self.seq, params["seq"])
+        return cast(Event, params) if name in _EVENTS else None
 
     def _lose(self, error: TetherdError) -> None:
         self._drop()
@@ -1611,30 +1595,27 @@ class EventStream:
             return
         if not error.is_temporary:
             raise error
-        self._lost = error
         self._give_up = _Deadline(self._give_up_after)
         self._pause = _RETRY_PAUSE_S
         self._next_try = _Deadline(0)
 
-    def _reconnect(self, deadline: _Deadline) -> Optional[MissedEvent]:
+    def _reconnect(self, deadline: _Deadline) -> None:
         pause = self._next_try.left() or 0
         self._closed.wait(deadline.within(pause))
         if self._closed.is_set():
-            return None
+            return
         if not self._next_try.is_over():
             raise _TimeOver
         try:
-            connection, _ = self._subscribe(self.cursor)
+            connection, _ = self._subscribe(self.seq if self._continues else None)
         except TetherdError as error:
             if not error.is_temporary or self._give_up.is_over():
                 raise
             # Not all at once after a restart.
             self._next_try = _Deadline(self._pause * random.uniform(0.5, 1.0))
             self._pause = min(self._pause * 2, RECONNECT_PAUSE_S_MAX)
-            return None
+            return
         self._connection = connection
-        why = self._lost.message if self._lost is not None else "the connection was lost"
-        return {"event": "missed", "why": why}
 
     def _subscribe(self, after: Optional[int]) -> tuple[_Connection, int]:
         deadline = _Deadline(self._timeout)
@@ -1648,7 +1629,7 @@ class EventStream:
             while True:
                 result = _answer(connection.read(deadline), 1)
                 if result is not None:
-                    return connection, int(result.get("cursor", 0))
+                    return connection, int(result["seq"])
         except BaseException as error:
             self._drop()
             if isinstance(error, _TimeOver):

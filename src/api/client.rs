@@ -218,21 +218,20 @@ impl Client {
         }
     }
 
-    /// Subscribes. Read the events steadily: while more than a thousand of them wait,
-    /// replies on this connection wait too.
+    /// Subscribes, beginning with the live messages. While more than a thousand events are
+    /// not read, replies on this connection wait too.
     pub async fn subscribe(&self) -> Result<Events, ClientError> {
         Ok(self.subscribe_after(None).await?.0)
     }
 
-    /// Subscribes, also to the incoming messages after a cursor; answers the newest
-    /// cursor as well.
+    /// Subscribes, continuing after a number; answers the newest number as well.
     pub async fn subscribe_after(&self, after: Option<u64>) -> Result<(Events, u64), ClientError> {
         let (sender, receiver) = mpsc::channel(EVENTS_MAX);
         // Before the call: the first events follow the reply at once.
         locked(&self.pending).expect_events(sender);
-        let SubscribeResult { cursor } =
+        let SubscribeResult { seq } =
             self.call(EventsSubscribe, &SubscribeParams { after }).await?;
-        Ok((Events { receiver, pending: Arc::clone(&self.pending) }, cursor))
+        Ok((Events { receiver, pending: Arc::clone(&self.pending) }, seq))
     }
 
     fn register(&self, reply: oneshot::Sender<Reply>) -> Result<u64, ClientError> {

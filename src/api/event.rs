@@ -58,23 +58,28 @@ impl fmt::Debug for PairOffer {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SubscribeResult {
-    /// The newest cursor of the inbox; 0: nothing ever came in.
-    #[serde(default)]
-    pub cursor: u64,
+    /// The last number that was given: what happens from now on has a higher one.
+    pub seq: u64,
 }
 
 /// What a subscriber is sent: a notification with the method `event`, and this as its
 /// parameters.
 ///
-/// A subscriber first gets `status`, a `message` for each live message, and
-/// `snapshot_end`; then changes.
-// [`crate::state_replica`] folds both.
+/// Events are state, not history. A subscriber first gets `status`, then the messages and
+/// incoming messages that it asked for, then `snapshot_end`; then what happens. A subscriber
+/// that reads slowly gets fewer and newer states of a message and of the status. It always
+/// gets the last one, and each incoming message exactly once.
+///
+/// Remember `seq` once an event is dealt with, and give it as `after` to continue, over
+/// restarts of either side.
+// [`crate::state_replica`] folds events into the picture of the moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventFrame {
-    /// Counts up by one for each change; all of one snapshot carry the same number.
+    /// Everything up to this number has been sent. It never goes back, and grows with each
+    /// change of a message and each incoming message, by one or by more.
     pub seq: u64,
-    /// When it happened.
+    /// When it happened; for the latest state of a message: when it last changed.
     pub at: Time,
     /// What happened.
     #[serde(flatten)]
@@ -96,19 +101,20 @@ pub enum Event {
         /// As it stands now, without its whole text.
         message: Box<Message>,
     },
-    /// Somebody sent a message to the account. Each exactly once and in order, after
-    /// the cursor that was subscribed with.
+    /// Somebody sent a message to the account. Each exactly once and in order. Its `cursor`
+    /// is what `inbox.list` and `inbox.file` take.
     Incoming {
         /// The message.
         message: Box<Incoming>,
     },
-    /// Incoming messages between the subscriber's cursor and the next one told are
-    /// kept no more.
+    /// Something that the subscriber was not sent is kept no more.
     Gap {
-        /// Which.
+        /// What.
+        of: GapOf,
+        /// Their numbers, as in `seq`.
         gap: Gap,
     },
-    /// The snapshot is complete; what follows are changes.
+    /// All that was there has been sent; what follows are changes.
     SnapshotEnd {},
     /// Pairing goes on. Only subscribers of the admin tier see `offer`.
     Pairing {
@@ -119,8 +125,18 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ended: Option<PairEnd>,
     },
-    /// The subscriber read too slowly and missed events; the connection closes.
-    Lagged {},
+}
+
+/// What is kept no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum GapOf {
+    /// Messages that finished and left the history. Which, is not known: forget those that
+    /// you take for live; the live ones are sent again.
+    Messages,
+    /// Incoming messages.
+    Incoming,
 }
 
 /// How a pairing ended.

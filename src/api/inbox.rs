@@ -9,8 +9,9 @@ use super::{FileInfo, Time};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SubscribeParams {
-    /// Also tell the incoming messages after this cursor, before the new ones; 0: all
-    /// that are kept. Without it, only those that come from now on.
+    /// The last number that was dealt with: every message whose last change is later is
+    /// sent once, as it is now, and every incoming message that came later; then what
+    /// follows. 0: everything that is kept. Without it: the live messages, then what follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
 }
@@ -42,7 +43,7 @@ pub struct InboxListResult {
     pub newest: u64,
 }
 
-/// Cursors whose messages are kept no more.
+/// Cursors, or numbers of the changes feed, whose messages are kept no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Gap {

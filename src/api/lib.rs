@@ -29,7 +29,7 @@
 //! - [`framing`]: bytes to lines, bounded. [`fds`]: descriptors beside lines.
 //! - [`frame`]: lines to JSON-RPC 2.0 messages, and back.
 //! - [`client`]: the calling side.
-//! - [`state_replica`]: snapshot and changes, folded into one picture.
+//! - [`state_replica`]: a subscription's events, folded into one picture.
 //! - [`mod@exit`]: the exit codes of the programs.
 //!
 //! Nothing here knows the daemon. Times are RFC 3339 in UTC, durations carry their
@@ -65,7 +65,9 @@ mod tests;
 pub use condition::{Affected, Condition, ConditionKind, Evidence, Holds};
 pub use content::{ContactCard, FileInfo, FileParams, LinkPreview, Location, Priority};
 pub use error::{Error, ErrorData, ErrorKind, ErrorPlace};
-pub use event::{Event, EventFrame, PairEnd, PairOffer, PairParams, PairResult, SubscribeResult};
+pub use event::{
+    Event, EventFrame, GapOf, PairEnd, PairOffer, PairParams, PairResult, SubscribeResult,
+};
 pub use ids::{MessageId, NotAMessageId, NotATime, Time};
 pub use inbox::{
     Gap, InboxFileParams, InboxFileResult, InboxListParams, InboxListResult, Incoming,

@@ -20,10 +20,8 @@ pub const CONNECTIONS_PER_USER_MAX: usize = 8;
 pub const IN_FLIGHT_MAX: usize = 32;
 /// Time to finish a started line.
 pub const LINE_TIME_MAX: Duration = Duration::from_secs(10);
-/// Time for a peer to take one line.
+/// Time for a peer to take one reply. A subscriber may take any time for its events.
 pub const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
-/// Events that wait for one subscriber. One that lags further behind is disconnected.
-pub const SUBSCRIBER_EVENTS_MAX: usize = 256;
 /// Descriptors with one line. If there are more, all are closed at once.
 pub const FDS_PER_LINE_MAX: usize = 4;
 /// Longest text of a message, in Unicode scalar values.

@@ -166,12 +166,22 @@ impl Core {
         result
     }
 
-    /// What a new subscriber is told first: the status, and every live message.
-    pub fn snapshot(&self, now: Now) -> (api::Status, Vec<api::Message>) {
+    /// These messages, each without its whole text; none for one that is not kept.
+    pub fn messages(
+        &self,
+        ids: impl IntoIterator<Item = MessageId>,
+        now: Now,
+    ) -> impl Iterator<Item = Option<api::Message>> {
         let forecast = Forecast::new(self, now);
-        let live = self.queue.iter().filter(|message| message.state().is_live());
-        let wire = |m: &Message| self.wire(m, forecast.outlook(self, m.id, now), now);
-        (self.status(now), live.map(wire).collect())
+        ids.into_iter().map(move |id| {
+            let message = self.queue.get(id)?;
+            Some(self.wire(message, forecast.outlook(self, id, now), now))
+        })
+    }
+
+    /// Whether a message is kept and has not finished.
+    pub fn is_live(&self, id: MessageId) -> bool {
+        self.queue.get(id).is_some_and(|message| message.state().is_live())
     }
 
     fn wire(&self, message: &Message, outlook: Outlook, now: Now) -> api::Message {

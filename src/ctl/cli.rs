@@ -108,11 +108,12 @@ pub enum Command {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Print what happens as it happens, after the state as it is now.
+    /// Print what happens as it happens, after the state as it is now. A line begins with the
+    /// number to continue after.
     Events {
-        /// Also the incoming messages after this cursor, as `inbox` lists it; 0: all that are
-        /// kept.
-        #[arg(long, value_name = "CURSOR")]
+        /// Continue after this number: every message that changed later, as it is now, and
+        /// every message that came in later. 0: everything that is kept.
+        #[arg(long, value_name = "N")]
         after: Option<u64>,
     },
     /// List the messages that came in; `inbox file` fetches the file of one.

@@ -26,8 +26,6 @@ pub enum Failure {
     },
     /// The daemon, or the way to it.
     Client(ClientError),
-    /// The daemon ended the stream of events because we read too slowly.
-    Lagged,
     /// What was given on the command line or on stdin makes no sense.
     BadInput(String),
     /// The command would ask, and nobody can be asked; the sentence says what to do.
@@ -97,10 +95,6 @@ impl Failure {
                 "the daemon's answer is not understood ({error}); compare the versions with \
                  `tetherctl version`"
             ),
-            Failure::Lagged => String::from(
-                "events came faster than they were read, and some are lost; start again, and read \
-                 without stopping",
-            ),
             Failure::NeedsYes(remedy) => {
                 format!("nobody can be asked here (no terminal, or --json); {remedy}")
             }
@@ -121,7 +115,7 @@ impl Failure {
             Failure::NoDaemon(_) | Failure::Connect { .. } => ExitCode::Unavailable,
             Failure::SocketDenied(_) => ExitCode::NoPerm,
             Failure::Client(error) => client_code(error),
-            Failure::Lagged | Failure::NotNow(_) => ExitCode::TempFail,
+            Failure::NotNow(_) => ExitCode::TempFail,
             Failure::BadInput(_) => ExitCode::DataErr,
             Failure::NeedsYes(_) | Failure::NeedsInput(_) => ExitCode::Usage,
             Failure::No(_) => ExitCode::No,
@@ -153,7 +147,6 @@ impl Failure {
             Failure::Client(ClientError::Encode(_)) => "request_too_long",
             Failure::Client(ClientError::Descriptor(_)) => "input_output",
             Failure::Client(ClientError::Decode(_)) => "not_understood",
-            Failure::Lagged => "lagged",
             Failure::BadInput(_) => "bad_input",
             Failure::NeedsYes(_) => "needs_yes",
             Failure::NeedsInput(_) => "needs_input",
@@ -296,7 +289,6 @@ mod tests {
             Failure::NoDaemon(Vec::new()),
             Failure::SocketDenied("/s".into()),
             Failure::Client(ClientError::Closed),
-            Failure::Lagged,
             Failure::BadInput(String::new()),
             Failure::NeedsYes("add --yes"),
             Failure::No(String::new()),

@@ -28,6 +28,10 @@ pub(super) struct Daemon {
     answers: HashMap<&'static str, Result<Value, Error>>,
     /// Sent after the reply to this method.
     events: Vec<(&'static str, Value)>,
+    /// Closes after the reply to this method, and its events.
+    last: Option<&'static str>,
+    /// Serves the next connection.
+    next: Option<Box<Daemon>>,
     asked: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
@@ -50,11 +54,30 @@ impl Daemon {
         self
     }
 
+    pub(super) fn closing_after(mut self, method: &'static str) -> Self {
+        self.last = Some(method);
+        self
+    }
+
+    pub(super) fn and_then(mut self, mut next: Daemon) -> Self {
+        next.asked = Arc::clone(&self.asked);
+        self.next = Some(Box::new(next));
+        self
+    }
+
     pub(super) fn asked(&self) -> Vec<(String, Value)> {
         self.asked.lock().unwrap().clone()
     }
 
     async fn serve(self, listener: UnixListener) {
+        let mut next = Some(self);
+        while let Some(mut daemon) = next.take() {
+            next = daemon.next.take().map(|next| *next);
+            daemon.serve_one(&listener).await;
+        }
+    }
+
+    async fn serve_one(self, listener: &UnixListener) {
         let (stream, _) = listener.accept().await.unwrap();
         let (from, mut to) = stream.into_split();
         let mut lines = LineReader::new(from, FRAME_BYTES_MAX, None);
@@ -71,6 +94,9 @@ impl Daemon {
             for (_, event) in self.events.iter().filter(|(method, _)| *method == request.method) {
                 let frame: EventFrame = serde_json::from_value(event.clone()).unwrap();
                 to.write_all(&encode_event(&frame).unwrap()).await.unwrap();
+            }
+            if self.last == Some(request.method.as_str()) {
+                return;
             }
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! Owns the command line ([`cli`]), what people read ([`render`], [`qr`]) and the exit
 //! codes of failures ([`failure`]). Knows the daemon through `tetherd_api` only (but for
-//! the [`doctor`], who also looks around it), keeps nothing, and never repeats a call.
+//! the [`doctor`], who also looks around it), keeps nothing, and never repeats a call (but a subscription, whose connection was lost).
 
 pub mod cli;
 pub(crate) mod commands;
@@ -63,10 +63,10 @@ pub async fn run(args: Args, env: &Environment, out: &mut Out) -> Result<(), Fai
         None => env.client_sockets(),
     };
     if matches!(args.command, Command::Version) {
-        return commands::version::run(connect(sockets).await, out).await;
+        return commands::version::run(connect(&sockets).await, out).await;
     }
-    let client = connect(sockets).await?;
-    commands::dispatch(args.command, &client, out).await
+    let client = connect(&sockets).await?;
+    commands::dispatch(args.command, &client, &sockets, out).await
 }
 
 /// Tells a failure and picks the exit code.
@@ -91,10 +91,10 @@ fn finish(done: Result<(), Failure>, out: &mut Out) -> ExitCode {
 }
 
 /// Tries the sockets in order; goes on to the next only where none is.
-async fn connect(sockets: Vec<PathBuf>) -> Result<Client, Failure> {
+async fn connect(sockets: &[PathBuf]) -> Result<Client, Failure> {
     let mut tried = Vec::new();
     for path in sockets {
-        match Client::connect(&path).await {
+        match Client::connect(path).await {
             Ok(client) => return Ok(client),
             Err(ConnectError::NoSocket { path } | ConnectError::Refused { path }) => {
                 tried.push(path);

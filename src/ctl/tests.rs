@@ -113,7 +113,7 @@ async fn send_names_the_message_its_place_and_its_time() {
 }
 
 fn waiting_daemon(states: &[&str]) -> Daemon {
-    let mut daemon = Daemon::new("events.subscribe", json!({}))
+    let mut daemon = Daemon::new("events.subscribe", json!({ "seq": 0 }))
         .and("message.send", json!({ "message": message(7, "queued"), "duplicate": false }))
         .event_after("events.subscribe", event(1, json!({ "event": "snapshot_end" })));
     for state in states {
@@ -165,7 +165,7 @@ async fn send_wait_ends_with_124_when_its_time_is_over() {
 #[tokio::test]
 async fn a_repeated_key_that_is_long_delivered_ends_the_wait_at_once() {
     let answer = json!({ "message": message(7, "delivered"), "duplicate": true });
-    let daemon = Daemon::new("events.subscribe", json!({})).and("message.send", answer);
+    let daemon = Daemon::new("events.subscribe", json!({ "seq": 0 })).and("message.send", answer);
     let told = ctl(&["send", "+15550100", "hello", "--wait", "sent"], &daemon).await;
     assert_eq!(told.code, ExitCode::Ok);
     assert!(told.stdout.contains("already there under this key"), "{}", told.stdout);
@@ -225,7 +225,7 @@ fn offer(text: &str) -> Value {
 async fn pair_draws_each_code_once_and_ends_when_paired() {
     let paired = json!({ "event": "pairing", "ended":
         { "result": "paired", "account": "15550100@s.whatsapp.net" } });
-    let daemon = Daemon::new("events.subscribe", json!({}))
+    let daemon = Daemon::new("events.subscribe", json!({ "seq": 0 }))
         .and("session.pair", json!({ "offer": offer("first") }))
         .event_after(
             "session.pair",
@@ -249,7 +249,7 @@ async fn pair_by_code_shows_it_in_two_halves_and_a_failure_ends_with_1() {
     let offer = json!({ "method": "code", "code": "ABCD1234",
         "expires_at": "2026-01-01T00:03:00Z" });
     let ended = json!({ "event": "pairing", "ended": { "result": "timed_out" } });
-    let daemon = Daemon::new("events.subscribe", json!({}))
+    let daemon = Daemon::new("events.subscribe", json!({ "seq": 0 }))
         .and("session.pair", json!({ "offer": offer }))
         .event_after("session.pair", event(2, ended));
     let told = ctl(&["pair", "--code", "+15550100"], &daemon).await;
@@ -259,23 +259,44 @@ async fn pair_by_code_shows_it_in_two_halves_and_a_failure_ends_with_1() {
 }
 
 #[tokio::test]
-async fn events_are_a_line_each_until_the_daemon_ends_them() {
-    let daemon = Daemon::new("events.subscribe", json!({}))
+async fn events_are_a_line_each_and_go_on_after_the_last_number_when_the_connection_is_lost() {
+    let denied = Error::new(ErrorKind::Denied, "no more for you");
+    let daemon = Daemon::new("events.subscribe", json!({ "seq": 1 }))
         .event_after("events.subscribe", event(1, json!({ "event": "snapshot_end" })))
         .event_after("events.subscribe", about(message(7, "sent")))
-        .event_after("events.subscribe", event(3, json!({ "event": "lagged" })));
+        .closing_after("events.subscribe")
+        .and_then(Daemon::refusing("events.subscribe", denied));
     let told = ctl(&["events"], &daemon).await;
     assert_eq!(
         told.stdout,
-        "00:00:00 snapshot complete; from here on, what changes\n\
-         00:00:00 message  m7 sent +15550100 hello \u{fffd}[31mred\n\
-         00:00:00 lagged   events were missed\n"
+        "1 00:00:00 snapshot complete; from here on, what changes\n\
+         2 00:00:00 message  m7 sent +15550100 hello \u{fffd}[31mred\n"
     );
-    assert_eq!(told.code, ExitCode::TempFail);
-    let told = ctl(&["--json", "events"], &daemon).await;
+    assert_eq!((told.stderr.as_str(), told.code), ("no more for you", ExitCode::NoPerm));
+    let after: Vec<Value> = daemon.asked().into_iter().map(|(_, params)| params).collect();
+    assert_eq!(after, [json!({}), json!({ "after": 2 })]);
+
+    let told = ctl(&["--json", "events", "--after", "0"], &daemon).await;
     let frame: EventFrame = serde_json::from_str(told.stdout.lines().nth(1).unwrap()).unwrap();
     let expected: Message = serde_json::from_value(message(7, "sent")).unwrap();
+    assert_eq!(frame.seq, 2);
     assert!(matches!(frame.event, tetherd_api::Event::Message { message } if *message == expected));
+}
+
+#[tokio::test]
+async fn send_wait_outlives_the_connection_and_never_says_that_an_accepted_message_failed() {
+    let daemon = Daemon::new("events.subscribe", json!({ "seq": 1 }))
+        .and("message.send", json!({ "message": message(7, "queued"), "duplicate": false }))
+        .event_after("message.send", about(message(7, "sending")))
+        .closing_after("message.send")
+        .and_then(
+            Daemon::new("events.subscribe", json!({ "seq": 3 }))
+                .event_after("events.subscribe", about(message(7, "sent"))),
+        );
+    let told = ctl(&["send", "+15550100", "hello", "--wait", "sent"], &daemon).await;
+    assert_eq!((told.stderr.as_str(), told.code), ("", ExitCode::Ok));
+    assert!(told.stdout.ends_with("m7 sent\n"), "{}", told.stdout);
+    assert_eq!(daemon.asked().last().unwrap().1, json!({ "after": 2 }));
 }
 
 #[tokio::test]

@@ -34,6 +34,8 @@ pub(crate) struct Outgoing {
     pub(crate) line: Vec<u8>,
     /// Goes with the line.
     pub(crate) fds: Vec<OwnedFd>,
+    /// Its reader may take any time: it holds up itself only.
+    pub(crate) is_event: bool,
     pub(crate) _permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -183,7 +185,9 @@ impl Conversation {
         let line = encode_error(id, error);
         let outgoing = self.shared.outgoing.clone();
         self.tasks.spawn(async move {
-            let _ = outgoing.send(Outgoing { line, fds: Vec::new(), _permit: permit }).await;
+            let _ = outgoing
+                .send(Outgoing { line, fds: Vec::new(), is_event: false, _permit: permit })
+                .await;
             Ended::Answered
         });
     }
@@ -225,8 +229,8 @@ async fn answer(
             fds.push(file);
             (reply_line(request.id.as_ref(), Ok(&reply)), None)
         }
-        Ok(Handled::Subscription(reply, subscription, follow)) => {
-            (reply_line(request.id.as_ref(), Ok(&reply)), Some((subscription, follow)))
+        Ok(Handled::Subscription(reply, subscription)) => {
+            (reply_line(request.id.as_ref(), Ok(&reply)), Some(subscription))
         }
         Err(error) => {
             if method == Method::EventsSubscribe {
@@ -236,11 +240,11 @@ async fn answer(
         }
     };
     if let Some(line) = line {
-        let _ = shared.outgoing.send(Outgoing { line, fds, _permit: permit }).await;
+        let _ =
+            shared.outgoing.send(Outgoing { line, fds, is_event: false, _permit: permit }).await;
     }
-    if let Some((subscription, follow)) = subscription {
-        event_stream::forward(subscription, follow, shared.tier, &shared.outgoing, shared.ending)
-            .await;
+    if let Some(subscription) = subscription {
+        event_stream::forward(*subscription, shared.tier, &shared.outgoing, shared.ending).await;
         ended = Ended::SubscriptionOver;
     }
     ended
@@ -262,7 +266,11 @@ fn reply_line<R: serde::Serialize>(
 async fn write_all(mut to: OwnedWriteHalf, mut queued: mpsc::Receiver<Outgoing>) -> io::Result<()> {
     while let Some(outgoing) = queued.recv().await {
         let writing = write_line(&mut to, &outgoing.line, &outgoing.fds);
-        timeout(WRITE_TIME_MAX, writing).await??;
+        if outgoing.is_event {
+            writing.await?;
+        } else {
+            timeout(WRITE_TIME_MAX, writing).await??;
+        }
     }
     Ok(())
 }

@@ -4,32 +4,35 @@
 //! One turn gathers what waits, hands it to the core, commits all changes as one
 //! batch, and only then replies, tells subscribers and orders the session. So no
 //! reply and no send ever runs ahead of the disk, and a burst of calls costs one
-//! sync.
+//! sync. A turn takes so much of each source and no more: a flood of one holds up no other.
 
 use std::collections::HashMap;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::daemon::clock::{self, Clock};
-use crate::daemon::engine_handle::{EngineCall, MessageName, Query, Subscription, shutting_down};
-use crate::daemon::event_hub::EventHub;
+use crate::daemon::engine_handle::{EngineCall, MessageName, Query, shutting_down};
+use crate::daemon::event_hub::{self, EventHub, Page, Walk};
 use crate::daemon::event_log::EventLog;
 use crate::daemon::files;
 use crate::daemon::preparing::Preparer;
 use crate::daemon::supervision::Supervision;
+use crate::inbox::Extent;
 use crate::spool::Spool;
+use crate::store::feed::Numbers;
 use crate::store::{self, CommitError, Store};
 use crate::whatsapp::SessionHandle;
 use tetherd_api::{self as api, Reply, Signature, call};
-use tetherd_core::action::{Actions, Change, Effect};
+use tetherd_core::action::{Actions, Effect};
 use tetherd_core::event::{Input, SessionEvent, Token};
 use tetherd_core::files::Prepared;
 use tetherd_core::{Core, CoreConfig};
 
 mod orders;
 
-/// Most inputs that one turn gathers: bounds the batch and the wait of its first caller.
-const GATHER_MAX: usize = 64;
+/// Most inputs that one turn takes from each source: bounds the batch, and how long any
+/// source waits for the others.
+const GATHER_MAX: usize = 32;
 
 /// How the engine's life ended.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +69,10 @@ pub(super) struct Parts {
     pub first: Actions,
     /// The store.
     pub store: Store,
+    /// Which change of a message was committed when.
+    pub numbers: Numbers,
+    /// Which incoming messages there are.
+    pub incoming: watch::Receiver<Extent>,
     /// The files of messages that wait.
     pub spool: Spool,
     /// Calls from the socket.
@@ -84,6 +91,14 @@ pub(super) struct Parts {
     pub clock: Clock,
 }
 
+/// Where inputs come from.
+struct Sources {
+    calls: mpsc::Receiver<EngineCall>,
+    session_events: mpsc::Receiver<SessionEvent>,
+    prepared: mpsc::Receiver<Prepared>,
+    control: mpsc::Receiver<Control>,
+}
+
 /// The engine's task.
 pub(super) struct Engine {
     core: Core,
@@ -93,7 +108,9 @@ pub(super) struct Engine {
     preparer: Preparer,
     waiting: HashMap<Token, oneshot::Sender<Result<Reply, api::Error>>>,
     queries: Vec<(Query, oneshot::Sender<Result<Reply, api::Error>>)>,
-    subscribes: Vec<oneshot::Sender<Subscription>>,
+    starts: Vec<oneshot::Sender<event_hub::Now>>,
+    walks: Vec<(Walk, oneshot::Sender<Page>)>,
+    incoming: watch::Receiver<Extent>,
     hub: EventHub,
     log: EventLog,
     clock: Clock,
@@ -109,8 +126,10 @@ impl Engine {
     /// Runs until drained, or until the store fails.
     pub(super) async fn run(parts: Parts) -> Result<(), EngineError> {
         let Parts { core, first, store, spool, session, clock, supervision, .. } = parts;
-        let Parts { mut calls, mut session_events, mut control, .. } = parts;
-        let (preparer, mut prepared) = parts.preparer;
+        let Parts { numbers, incoming, .. } = parts;
+        let (preparer, prepared) = parts.preparer;
+        let Parts { calls, session_events, control, .. } = parts;
+        let mut sources = Sources { calls, session_events, prepared, control };
         let mut engine = Engine {
             core,
             store,
@@ -119,8 +138,10 @@ impl Engine {
             preparer,
             waiting: HashMap::new(),
             queries: Vec::new(),
-            subscribes: Vec::new(),
-            hub: EventHub::default(),
+            starts: Vec::new(),
+            walks: Vec::new(),
+            incoming,
+            hub: EventHub::new(numbers),
             log: EventLog::default(),
             clock,
             next_token: 0,
@@ -133,42 +154,61 @@ impl Engine {
         engine.finish_turn(first).await?;
         loop {
             if engine.leaving || (engine.draining && engine.core.is_drained()) {
-                refuse(calls);
-                return engine.leave(session_events).await;
+                refuse(sources.calls);
+                return engine.leave(sources.session_events).await;
             }
             let mut actions = engine.take_echoes();
             if actions.changes.is_empty() && actions.effects.is_empty() {
                 let wake = engine.wake();
                 tokio::select! {
-                    // The watchdog before all: it must not starve under load, and its turns
-                    // are few. Then the session: what the server said decides what callers are told.
+                    // The watchdog before all: its turns are few. For the others the order does
+                    // not matter: whichever wakes the engine, the turn takes from each.
                     biased;
                     due = engine.supervision.due() => engine.supervision.act(due, &engine.store),
-                    event = session_events.recv() => {
-                        let event = event.ok_or(EngineError::SessionGone)?;
-                        engine.feed(Input::Session(event), &mut actions);
-                    }
-                    Some(report) = prepared.recv() => engine.prepared(report, &mut actions),
-                    Some(order) = control.recv() => engine.control(order, &mut actions),
-                    Some(call) = calls.recv() => engine.call(call, &mut actions),
-                    () = wake => engine.feed(Input::Tick, &mut actions),
                     // The session writes too: its failed write ends the daemon as ours does.
                     _ = failed.wait_for(Option::is_some) => {
                         return Err(CommitError::OutcomeUnknown.into());
                     }
+                    event = sources.session_events.recv() => {
+                        let event = event.ok_or(EngineError::SessionGone)?;
+                        engine.feed(Input::Session(event), &mut actions);
+                    }
+                    Some(report) = sources.prepared.recv() => engine.prepared(report, &mut actions),
+                    Some(order) = sources.control.recv() => engine.control(order, &mut actions),
+                    Some(call) = sources.calls.recv() => engine.call(call, &mut actions),
+                    // An inbox that is gone brings nothing.
+                    Ok(()) = engine.incoming.changed(), if engine.hub.is_followed() => {
+                        engine.incoming.mark_changed();
+                    }
+                    () = wake => engine.feed(Input::Tick, &mut actions),
                 }
             }
-            for _ in 1..GATHER_MAX {
-                if let Ok(event) = session_events.try_recv() {
-                    engine.feed(Input::Session(event), &mut actions);
-                } else if let Ok(call) = calls.try_recv() {
-                    engine.call(call, &mut actions);
-                } else {
-                    break;
-                }
-            }
+            engine.gather(&mut sources, &mut actions);
             engine.catch_up(&mut actions);
             engine.finish_turn(actions).await?;
+        }
+    }
+
+    /// Takes what waits. What the server said comes first: it decides what callers are told.
+    fn gather(&mut self, sources: &mut Sources, actions: &mut Actions) {
+        for _ in 0..GATHER_MAX {
+            let Ok(event) = sources.session_events.try_recv() else { break };
+            self.feed(Input::Session(event), actions);
+        }
+        for _ in 0..GATHER_MAX {
+            let Ok(report) = sources.prepared.try_recv() else { break };
+            self.prepared(report, actions);
+        }
+        for _ in 0..GATHER_MAX {
+            let Ok(order) = sources.control.try_recv() else { break };
+            self.control(order, actions);
+        }
+        for _ in 0..GATHER_MAX {
+            let Ok(call) = sources.calls.try_recv() else { break };
+            self.call(call, actions);
+        }
+        if self.hub.is_followed() && self.incoming.has_changed().unwrap_or(false) {
+            self.hub.incoming(*self.incoming.borrow_and_update());
         }
     }
 
@@ -180,6 +220,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let Engine { mut core, store, spool, session, .. } = self;
         let (mut hub, mut log, clock) = (self.hub, self.log, self.clock);
+        drop((self.starts, self.walks));
         let mut stopping = std::pin::pin!(session.stop());
         let mut stopped = false;
         loop {
@@ -193,11 +234,9 @@ impl Engine {
             };
             // The session's task held the last sender: it is gone.
             let Some(event) = event else { return Ok(()) };
-            let Actions { changes, effects } = core.handle(Input::Session(event), clock());
-            if !changes.is_empty() {
-                store.commit(store::queue::batch(&changes)).await?;
-            }
-            for effect in effects {
+            let actions = core.handle(Input::Session(event), clock());
+            commit(&store, &mut hub, &actions).await?;
+            for effect in actions.effects {
                 match effect {
                     Effect::Event(event) => {
                         log.note(&event);
@@ -256,7 +295,8 @@ impl Engine {
             EngineCall::Query { query, reply } => self.queries.push((query, reply)),
             // A caller that has gone away needs no answer.
             EngineCall::Room { key, reply } => drop(reply.send(self.core.room(key.as_deref()))),
-            EngineCall::Subscribe { reply } => self.subscribes.push(reply),
+            EngineCall::Subscribe { reply } => self.starts.push(reply),
+            EngineCall::Walk { walk, reply } => self.walks.push((walk, reply)),
         }
     }
 
@@ -285,7 +325,7 @@ impl Engine {
     /// Makes the turn's changes durable, then carries out its effects, then answers
     /// the queries, which so never show what is not on disk.
     async fn finish_turn(&mut self, actions: Actions) -> Result<(), EngineError> {
-        if let Err(error) = self.commit(&actions.changes).await {
+        if let Err(error) = commit(&self.store, &mut self.hub, &actions).await {
             self.refuse_all();
             return Err(error.into());
         }
@@ -300,18 +340,15 @@ impl Engine {
             // A caller that has gone away needs no answer.
             let _ = reply.send(self.answer(query));
         }
-        for reply in std::mem::take(&mut self.subscribes) {
-            let (status, messages) = self.core.snapshot((self.clock)());
-            let _ = reply.send(self.hub.add(status, messages, clock::time(self.clock)));
+        for reply in std::mem::take(&mut self.starts) {
+            let extent = *self.incoming.borrow();
+            let _ = reply.send(self.hub.now(&self.core, extent, (self.clock)()));
+        }
+        for (walk, reply) in std::mem::take(&mut self.walks) {
+            let extent = *self.incoming.borrow();
+            let _ = reply.send(self.hub.page(walk, &self.core, extent, (self.clock)()));
         }
         Ok(())
-    }
-
-    async fn commit(&self, changes: &[Change]) -> Result<(), CommitError> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        self.store.commit(store::queue::batch(changes)).await
     }
 
     /// After a failed commit nobody who asked for a change can be told more than this.
@@ -371,6 +408,18 @@ impl Engine {
     }
 }
 
+/// Makes the changes durable, and then visible to those who follow them.
+async fn commit(store: &Store, hub: &mut EventHub, actions: &Actions) -> Result<(), CommitError> {
+    if actions.changes.is_empty() {
+        return Ok(());
+    }
+    let changed = hub.changed(actions);
+    let batch = store::queue::batch(&actions.changes);
+    let before = store::feed::commit(store, batch, changed.clone()).await?;
+    hub.committed(before, &changed, &actions.effects);
+    Ok(())
+}
+
 /// Those who came too late are told that nothing was changed.
 fn refuse(mut calls: mpsc::Receiver<EngineCall>) {
     calls.close();
@@ -382,6 +431,7 @@ fn refuse(mut calls: mpsc::Receiver<EngineCall>) {
             EngineCall::Room { reply, .. } => drop(reply.send(Err(shutting_down()))),
             // Without an answer the handle says the same.
             EngineCall::Subscribe { reply } => drop(reply),
+            EngineCall::Walk { reply, .. } => drop(reply),
         }
     }
 }

@@ -1,14 +1,12 @@
 //! The way to the engine: a bounded channel, and a reply for each call. Owns what a
 //! caller is told when the engine is gone. Decides nothing else.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
 use tokio::sync::{mpsc, oneshot};
 
+use crate::daemon::event_hub::{self, Page, Walk};
 use crate::fetch::address::Schemes;
 use tetherd_api as api;
-use tetherd_api::{ErrorKind, EventFrame, MessageId, Reply};
+use tetherd_api::{ErrorKind, MessageId, Reply};
 use tetherd_core::event::{Request, Selection};
 use tetherd_core::ids::WaMessageId;
 
@@ -39,10 +37,17 @@ pub enum EngineCall {
         /// Where the answer goes.
         reply: oneshot::Sender<Result<(), api::Error>>,
     },
-    /// To tell everything from now on.
+    /// For a subscription: how things stand.
     Subscribe {
-        /// Where the subscription goes.
-        reply: oneshot::Sender<Subscription>,
+        /// Where the answer goes.
+        reply: oneshot::Sender<event_hub::Now>,
+    },
+    /// For a subscription: what comes next.
+    Walk {
+        /// What it has been told.
+        walk: Walk,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Page>,
     },
 }
 
@@ -85,17 +90,6 @@ impl std::fmt::Debug for MessageName {
             MessageName::Key(_) => f.write_str("Key(..)"),
         }
     }
-}
-
-/// Everything up to now, and a channel for what follows, without a gap between them.
-#[derive(Debug)]
-pub struct Subscription {
-    /// `status`, a `message` for each live message, `snapshot_end`.
-    pub snapshot: Vec<EventFrame>,
-    /// Changes. Bounded to [`api::SUBSCRIBER_EVENTS_MAX`]; ends when the subscriber lags.
-    pub events: mpsc::Receiver<EventFrame>,
-    /// Set before the events end, if they end because the subscriber lagged.
-    pub lagged: Arc<AtomicBool>,
 }
 
 /// Speaks to the engine.
@@ -162,10 +156,17 @@ impl EngineHandle {
         replied.await.unwrap_or_else(|_| Err(shutting_down()))
     }
 
-    /// Subscribes.
-    pub async fn subscribe(&self) -> Result<Subscription, api::Error> {
+    /// How things stand, for a subscription to begin with.
+    pub async fn subscribe(&self) -> Result<event_hub::Now, api::Error> {
         let (reply, replied) = oneshot::channel();
         self.submit(EngineCall::Subscribe { reply }).await?;
+        replied.await.map_err(|_| shutting_down())
+    }
+
+    /// What comes next for a subscription that catches up.
+    pub async fn walk(&self, walk: Walk) -> Result<Page, api::Error> {
+        let (reply, replied) = oneshot::channel();
+        self.submit(EngineCall::Walk { walk, reply }).await?;
         replied.await.map_err(|_| shutting_down())
     }
 

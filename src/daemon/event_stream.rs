@@ -1,113 +1,195 @@
-//! A subscription's way to its subscriber. Owns what a tier may see of an event, what
-//! one who lags is told, and the order: the snapshot, then changes from the engine and
-//! incoming messages from the store, each in their own order. Keeps no events: the
-//! engine's bounded channel does, and the store.
+//! A subscription's way to its subscriber. Owns the order of what is written (ascending
+//! numbers, messages and incoming messages alike), and what a tier may see of an event.
+//! Keeps no events: the engine's index does, its bounded channel, and the store.
 //!
-//! Incoming messages are no changes of the view: they carry the number of the last one.
-
-use std::sync::atomic::Ordering;
+//! A subscriber first catches up, page by page, at its own pace; then it is live. One that
+//! falls behind catches up again: it gets fewer and newer states, and misses none.
 
 use tokio::sync::{mpsc, watch};
 
 use crate::daemon::connection::Outgoing;
-use crate::daemon::engine_handle::Subscription;
-use crate::daemon::inbox_service::Follow;
+use crate::daemon::engine_handle::EngineHandle;
+use crate::daemon::event_hub::{Latest, Live, LiveEvent, Now, Page, Pairing, Walk};
+use crate::daemon::inbox_service::{Arrival, Follow, Until};
 use crate::daemon::server::stopped;
 use tetherd_api::frame::encode_event;
-use tetherd_api::{Event, EventFrame, Gap, Incoming, Tier, Time};
+use tetherd_api::{Event, EventFrame, Gap, GapOf, Status, Tier, Time};
 
-/// Writes the snapshot and what follows, until the subscriber lags (then it is told),
-/// or the engine or the connection ends.
+/// A subscription that was accepted.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    /// The way to the index.
+    pub(crate) engine: EngineHandle,
+    /// How things stood when it was accepted.
+    pub(crate) start: Now,
+    /// The number that it continues after; none: it begins with the live messages.
+    pub(crate) after: Option<u64>,
+    /// Its incoming messages.
+    pub(crate) follow: Follow,
+}
+
+/// Writes a subscription's events until the engine or the connection ends.
 pub(crate) async fn forward(
     subscription: Subscription,
-    mut follow: Follow,
     tier: Option<Tier>,
     outgoing: &mpsc::Sender<Outgoing>,
     mut ending: watch::Receiver<bool>,
 ) {
-    let forwarding = async {
-        let Subscription { snapshot, mut events, lagged } = subscription;
-        let mut last = (0, Time(0));
-        for frame in snapshot {
-            last = (frame.seq, frame.at);
-            write(frame, tier, outgoing).await?;
-        }
-        loop {
-            tokio::select! {
-                // Changes first: they wait in a bounded channel, the others on the disk.
-                biased;
-                frame = events.recv() => {
-                    let Some(frame) = frame else { break };
-                    last = (frame.seq, frame.at);
-                    write(frame, tier, outgoing).await?;
-                }
-                told = follow.next() => {
-                    let (gap, messages) = told.map_err(|error| {
-                        tracing::error!(%error, "the inbox cannot be read: a subscription ends");
-                        Gone
-                    })?;
-                    tell(gap, messages, last, tier, outgoing).await?;
-                }
-            }
-        }
-        // The engine's end ends the events as well.
-        if !lagged.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let (seq, at) = last;
-        write(EventFrame { seq, at, event: Event::Lagged {} }, tier, outgoing).await
-    };
+    let Subscription { engine, start, after, follow } = subscription;
+    let (seq, at) = (after.unwrap_or(0), start.at);
+    let written = (start.status.version, start.pairing.version);
+    let mut stream = Stream { engine, follow, tier, outgoing, seq, at, written };
     tokio::select! {
         biased;
         () = stopped(&mut ending) => {}
-        _ = forwarding => {}
+        _ = stream.run(start, after) => {}
     }
 }
 
-/// The connection is gone.
+/// The connection, the engine or the inbox is gone.
 struct Gone;
 
-async fn tell(
-    gap: Option<Gap>,
-    messages: Vec<Incoming>,
-    (seq, at): (u64, Time),
+struct Stream<'a> {
+    engine: EngineHandle,
+    follow: Follow,
     tier: Option<Tier>,
-    outgoing: &mpsc::Sender<Outgoing>,
-) -> Result<(), Gone> {
-    if let Some(gap) = gap {
-        write(EventFrame { seq, at, event: Event::Gap { gap } }, tier, outgoing).await?;
-    }
-    for message in messages {
-        let at = message.received_at;
-        let event = Event::Incoming { message: Box::new(message) };
-        write(EventFrame { seq, at, event }, tier, outgoing).await?;
-    }
-    Ok(())
+    outgoing: &'a mpsc::Sender<Outgoing>,
+    /// Everything up to this number has been written.
+    seq: u64,
+    /// When the last event was.
+    at: Time,
+    /// The versions of the status and of the pairing that were written last.
+    written: (u64, u64),
 }
 
-async fn write(
-    frame: EventFrame,
-    tier: Option<Tier>,
-    outgoing: &mpsc::Sender<Outgoing>,
-) -> Result<(), Gone> {
-    match encode_event(&for_tier(frame, tier)) {
-        Ok(line) => {
-            outgoing.send(Outgoing { line, fds: Vec::new(), _permit: None }).await.map_err(|_| Gone)
+impl Stream<'_> {
+    async fn run(&mut self, start: Now, after: Option<u64>) -> Result<(), Gone> {
+        let Now { at, head, status, pairing } = start;
+        self.write(at, Event::Status { status: status.state }).await?;
+        if let Some(Pairing { offer, ended: None }) = pairing.state {
+            self.write(at, Event::Pairing { offer, ended: None }).await?;
         }
-        // Without this event the subscriber's view would be wrong without their knowing.
-        Err(error) => {
-            tracing::error!(%error, "an event cannot be written");
-            Err(Gone)
+        let walk = match after {
+            Some(after) => Walk { after, floor: after },
+            None => Walk { after: 0, floor: head },
+        };
+        let mut live = self.catch_up(walk).await?;
+        self.seq = self.seq.max(live.now.head);
+        self.write(live.now.at, Event::SnapshotEnd {}).await?;
+        loop {
+            self.relay(live).await?;
+            live = self.catch_up(Walk { after: self.seq, floor: self.seq }).await?;
+        }
+    }
+
+    /// Writes what the index has for this walk.
+    async fn catch_up(&mut self, mut walk: Walk) -> Result<Live, Gone> {
+        let mut forgotten_told = walk.floor;
+        loop {
+            let Page { messages, forgotten, live } =
+                self.engine.walk(walk).await.map_err(|_| Gone)?;
+            let told = forgotten_told.max(walk.after);
+            if forgotten > told {
+                // Some that finished are removed. Which, is not known: the subscriber forgets
+                // those that it takes for live, and is told again which are.
+                forgotten_told = forgotten;
+                walk.after = 0;
+                self.gap(GapOf::Messages, Gap { from: told + 1, to: forgotten }).await?;
+                continue;
+            }
+            for (seq, message) in messages {
+                self.incoming(Until::Below(seq)).await?;
+                walk.after = seq;
+                self.seq = self.seq.max(seq);
+                self.write(message.changed_at, Event::Message { message: Box::new(message) })
+                    .await?;
+            }
+            let Some(live) = live else { continue };
+            self.incoming(Until::Through(live.incoming)).await?;
+            self.pairing(live.now.at, live.now.pairing.clone()).await?;
+            self.status(live.now.at, live.now.status.clone()).await?;
+            return Ok(live);
+        }
+    }
+
+    /// Writes what happens, until the subscriber falls behind.
+    async fn relay(&mut self, mut live: Live) -> Result<(), Gone> {
+        while let Some(event) = live.events.recv().await {
+            match event {
+                LiveEvent::Message { seq, message } => {
+                    self.incoming(Until::Below(seq)).await?;
+                    self.seq = seq;
+                    self.write(message.changed_at, Event::Message { message }).await?;
+                }
+                LiveEvent::Incoming { through } => self.incoming(Until::Through(through)).await?,
+                LiveEvent::Status { at, status } => self.status(at, status).await?,
+                LiveEvent::Pairing { at, pairing } => self.pairing(at, pairing).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn status(&mut self, at: Time, status: Latest<Box<Status>>) -> Result<(), Gone> {
+        if std::mem::replace(&mut self.written.0, status.version) == status.version {
+            return Ok(());
+        }
+        self.write(at, Event::Status { status: status.state }).await
+    }
+
+    async fn pairing(&mut self, at: Time, pairing: Latest<Option<Pairing>>) -> Result<(), Gone> {
+        if std::mem::replace(&mut self.written.1, pairing.version) == pairing.version {
+            return Ok(());
+        }
+        let Some(Pairing { offer, ended }) = pairing.state else { return Ok(()) };
+        self.write(at, Event::Pairing { offer, ended }).await
+    }
+
+    /// Writes the incoming messages that come before something else.
+    async fn incoming(&mut self, until: Until) -> Result<(), Gone> {
+        loop {
+            let next = self.follow.next(until).map_err(|error| {
+                tracing::error!(%error, "the inbox cannot be read: a subscription ends");
+                Gone
+            })?;
+            match next {
+                None => return Ok(()),
+                Some(Arrival::Gap(gap)) => self.gap(GapOf::Incoming, gap).await?,
+                Some(Arrival::Message(seq, message)) => {
+                    self.seq = self.seq.max(seq);
+                    let message = Box::new(message);
+                    self.write(message.received_at, Event::Incoming { message }).await?;
+                }
+            }
+        }
+    }
+
+    async fn gap(&mut self, of: GapOf, gap: Gap) -> Result<(), Gone> {
+        self.write(self.at, Event::Gap { of, gap }).await
+    }
+
+    async fn write(&mut self, at: Time, event: Event) -> Result<(), Gone> {
+        self.at = self.at.max(at);
+        let frame = EventFrame { seq: self.seq, at, event: for_tier(event, self.tier) };
+        match encode_event(&frame) {
+            Ok(line) => {
+                let line = Outgoing { line, fds: Vec::new(), is_event: true, _permit: None };
+                self.outgoing.send(line).await.map_err(|_| Gone)
+            }
+            // Without this event the subscriber's view would be wrong without their knowing.
+            Err(error) => {
+                tracing::error!(%error, "an event cannot be written");
+                Err(Gone)
+            }
         }
     }
 }
 
 /// Whoever has a pairing code can take the account: only administrators see it.
-fn for_tier(mut frame: EventFrame, tier: Option<Tier>) -> EventFrame {
-    if let Event::Pairing { offer, .. } = &mut frame.event
+fn for_tier(mut event: Event, tier: Option<Tier>) -> Event {
+    if let Event::Pairing { offer, .. } = &mut event
         && tier < Some(Tier::Admin)
     {
         *offer = None;
     }
-    frame
+    event
 }

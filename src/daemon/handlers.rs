@@ -14,8 +14,8 @@ mod session;
 use std::os::fd::OwnedFd;
 
 use crate::daemon::descriptors::Descriptors;
-use crate::daemon::engine_handle::{Query, Subscription};
-use crate::daemon::inbox_service::Follow;
+use crate::daemon::engine_handle::Query;
+use crate::daemon::event_stream::Subscription;
 use crate::daemon::server::Service;
 use tetherd_api::{Call, Error, Reply};
 use tetherd_core::event::Request;
@@ -28,7 +28,7 @@ pub(crate) enum Handled {
     /// Something to answer, and an open file that goes with it.
     WithFile(Reply, OwnedFd),
     /// Something to answer, and events to forward from then on.
-    Subscription(Reply, Subscription, Follow),
+    Subscription(Reply, Box<Subscription>),
 }
 
 /// Carries out one request.

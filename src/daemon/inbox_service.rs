@@ -15,18 +15,16 @@ use base64::engine::general_purpose::STANDARD;
 use nix::fcntl::OFlag;
 use tokio::sync::Semaphore;
 
-use crate::inbox::{Bounds, Inbox, Kept, Page};
+use crate::inbox::{Bounds, Extent, Inbox, Kept, Page};
 use crate::store::ReadError;
 use crate::whatsapp::{FetchError, Line};
 use tetherd_api::{
     Error, ErrorKind, Gap, INBOX_LIST_MAX, INLINE_FILE_BYTES_MAX, InboxFileParams, InboxFileResult,
-    InboxListParams, InboxListResult, Incoming, SubscribeParams,
+    InboxListParams, InboxListResult, Incoming,
 };
 
 /// Files that are fetched at a time; further callers wait.
 const FETCHES_MAX: usize = 2;
-/// Messages that one turn of a subscription takes from the store.
-const TURN_MESSAGES_MAX: usize = 16;
 /// When to ask again for a file while there is no connection.
 const RETRY_MS: u64 = 5_000;
 
@@ -75,7 +73,7 @@ impl InboxService {
             return Err(invalid(format!("`limit` is 1 to {INBOX_LIST_MAX}; page with `after`")));
         }
         // Without a cursor nothing is missing: it begins where there is something.
-        let oldest = self.inbox.extent().borrow().oldest;
+        let oldest = self.inbox.now().oldest;
         let after = match params.after {
             Some(after) => self.known(after)?,
             None => oldest.saturating_sub(1),
@@ -85,11 +83,13 @@ impl InboxService {
         Ok(InboxListResult { messages, gap, newest })
     }
 
-    /// Where a subscription's incoming messages begin, and the newest cursor now.
-    pub(crate) fn follow(&self, params: SubscribeParams) -> Result<Follow, Error> {
-        let newest = self.inbox.newest();
-        let after = params.after.map_or(Ok(newest), |after| self.known(after))?;
-        Ok(Follow { inbox: Some(self.inbox.clone()), after, newest })
+    /// The incoming messages of a subscription, after this number of the changes feed.
+    pub(crate) fn follow(&self, after: u64) -> Result<Follow, Error> {
+        let inbox = self.inbox.clone();
+        // 0 includes those that came before there were numbers.
+        let cursor = if after == 0 { Ok(0) } else { inbox.cursor_at(after) };
+        let cursor = cursor.map_err(|error| unreadable(&error))?;
+        Ok(Follow { inbox: Some(inbox), cursor, seq: after, is_after_hole: false })
     }
 
     /// A cursor that was given away, or 0.
@@ -108,7 +108,7 @@ impl InboxService {
     pub(crate) async fn file(&self, params: InboxFileParams) -> Result<Fetched, Error> {
         let InboxFileParams { cursor, inline } = params;
         let kept = self.inbox.get(cursor).map_err(|error| unreadable(&error))?;
-        let Kept { incoming, remote } = kept.ok_or_else(|| not_kept(cursor))?;
+        let Kept { incoming, remote, .. } = kept.ok_or_else(|| not_kept(cursor))?;
         let Incoming { file: Some(info), wa_id, from_me, .. } = incoming else {
             let sentence = format!("message {cursor} has no file");
             return Err(Error::new(ErrorKind::NotFound, sentence));
@@ -165,38 +165,83 @@ fn read_all(mut file: File) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-/// The incoming messages of one subscription: what is in the store, at the reader's
-/// pace, then what comes. Holds a cursor and nothing else, so no reader is too slow.
+/// The incoming messages of one subscription: what is in the store, at the reader's pace.
+/// Holds two numbers and no message, so no reader is too slow.
 #[derive(Debug)]
 pub(crate) struct Follow {
     /// None: there is no inbox.
     inbox: Option<Inbox>,
-    after: u64,
-    newest: u64,
+    /// The last that was passed, by its cursor,
+    cursor: u64,
+    /// and by its number in the changes feed.
+    seq: u64,
+    /// Whether unreadable ones were passed since.
+    is_after_hole: bool,
+}
+
+/// How far to go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Until {
+    /// Before this number of the changes feed, which is on disk.
+    Below(u64),
+    /// To this cursor.
+    Through(u64),
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    /// Messages with these numbers are kept no more.
+    Gap(Gap),
+    /// A message, with its number.
+    Message(u64, Incoming),
 }
 
 impl Follow {
     /// Of a daemon without an inbox.
     pub(crate) fn nothing() -> Follow {
-        Follow { inbox: None, after: 0, newest: 0 }
+        Follow { inbox: None, cursor: 0, seq: 0, is_after_hole: false }
     }
 
-    /// The newest cursor when the subscription was made.
-    pub(crate) fn newest(&self) -> u64 {
-        self.newest
-    }
-
-    /// What comes next, once there is something. Can be cancelled without loss.
-    pub(crate) async fn next(&mut self) -> Result<(Option<Gap>, Vec<Incoming>), ReadError> {
-        let Some(inbox) = &self.inbox else { return std::future::pending().await };
-        let mut extent = inbox.extent();
-        let after = self.after;
-        if extent.wait_for(|extent| extent.newest > after).await.is_err() {
-            return std::future::pending().await;
+    /// What comes next, within this limit.
+    pub(crate) fn next(&mut self, until: Until) -> Result<Option<Arrival>, ReadError> {
+        let Some(inbox) = &self.inbox else { return Ok(None) };
+        loop {
+            let Extent { newest, oldest, dropped_seq, .. } = inbox.now();
+            self.cursor = self.cursor.max(oldest.saturating_sub(1));
+            if dropped_seq > self.seq {
+                let gap = Gap { from: self.seq + 1, to: dropped_seq };
+                self.seq = dropped_seq;
+                return Ok(Some(Arrival::Gap(gap)));
+            }
+            let cursor = self.cursor + 1;
+            if matches!(until, Until::Through(last) if cursor > last) {
+                return Ok(None);
+            }
+            let Some((seq, message)) = inbox.numbered(cursor)? else {
+                if cursor >= newest {
+                    return Ok(None);
+                }
+                self.cursor = cursor;
+                self.is_after_hole = true;
+                continue;
+            };
+            if matches!(until, Until::Below(limit) if seq >= limit) {
+                return Ok(None);
+            }
+            if std::mem::take(&mut self.is_after_hole) && seq > self.seq + 1 {
+                let gap = Gap { from: self.seq + 1, to: seq - 1 };
+                self.seq = gap.to;
+                return Ok(Some(Arrival::Gap(gap)));
+            }
+            self.cursor = cursor;
+            // Came before the subscription: it was not on disk when that was looked up.
+            if seq > 0 && seq <= self.seq {
+                continue;
+            }
+            self.seq = self.seq.max(seq);
+            return Ok(Some(Arrival::Message(seq, message)));
         }
-        let page = inbox.page(self.after, TURN_MESSAGES_MAX)?;
-        self.after = page.next;
-        Ok((page.gap, page.messages))
     }
 }
 

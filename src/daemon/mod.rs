@@ -135,10 +135,13 @@ impl Daemon {
         let waiting = restored.messages.iter().filter(|m| m.state().takes_a_place()).count();
         let spool =
             files::open(config.state.dir.clone(), &config.files, &restored.messages).await?;
+        let kept = restored.messages.iter().map(|message| message.id).collect();
+        let numbers = store::feed::open(&store, kept).await?;
         let (core, first) = Core::new(core_config(config), clock::boot_id(), restored, now);
         let access = Access::resolve(&access_groups(config))?;
         let line = Line::default();
         let inbox = Inbox::open(store.clone(), inbox_bounds(config), now.wall_ms).await?;
+        let incoming = inbox.extent();
         let service = InboxService::new(
             inbox.clone(),
             line.clone(),
@@ -172,6 +175,8 @@ impl Daemon {
             core,
             first,
             store: store.clone(),
+            numbers,
+            incoming,
             spool: spool.clone(),
             calls,
             session_events,

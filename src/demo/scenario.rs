@@ -38,14 +38,14 @@ pub(super) struct Scenario {
     sim: Arc<Sim>,
     socket: PathBuf,
     teller: Teller,
-    view: StateReplica,
+    replica: StateReplica,
     accepted: Arc<Mutex<Vec<Accepted>>>,
 }
 
 impl Scenario {
     pub(super) fn new(sim: Arc<Sim>, socket: PathBuf) -> Scenario {
         let accepted = Arc::default();
-        Scenario { sim, socket, teller: Teller::new(), view: StateReplica::new(), accepted }
+        Scenario { sim, socket, teller: Teller::new(), replica: StateReplica::new(), accepted }
     }
 
     /// Plays it. With `once` it ends with the check; otherwise it goes on until stopped.
@@ -94,8 +94,8 @@ impl Scenario {
         tell::line(&qr::draw(&code, false)?);
         self.teller.scene("the phone scans it");
         self.sim.phone_scan(None, &code).await?;
-        self.until(events, |view, _| {
-            view.status().is_some_and(|s| s.session.state == SessionState::Connected)
+        self.until(events, |replica, _| {
+            replica.status().is_some_and(|s| s.session.state == SessionState::Connected)
         })
         .await
     }
@@ -149,18 +149,18 @@ impl Scenario {
         Ok(())
     }
 
-    /// Tells events until the view is as wanted.
+    /// Tells events until the replica is as wanted.
     async fn until(
         &mut self,
         events: &mut Events,
         wanted: impl Fn(&StateReplica, &Teller) -> bool,
     ) -> anyhow::Result<()> {
         let deadline = Instant::now() + STEP_MAX;
-        while !wanted(&self.view, &self.teller) {
+        while !wanted(&self.replica, &self.teller) {
             let frame = tokio::time::timeout_at(deadline, events.next())
                 .await
                 .context("the next step of the scenario took too long")??;
-            self.view.apply(&frame)?;
+            self.replica.apply(&frame);
             self.teller.event(&frame.event);
         }
         Ok(())

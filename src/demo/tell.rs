@@ -88,7 +88,7 @@ impl Teller {
                 self.session = state;
                 format!("session: {state}")
             }
-            Event::SnapshotEnd {} | Event::Pairing { .. } | Event::Lagged {} => return,
+            Event::SnapshotEnd {} | Event::Pairing { .. } => return,
         };
         line(&format!("{:>6.1} s    {text}", self.started.elapsed().as_secs_f32()));
     }

@@ -51,6 +51,10 @@ pub struct Extent {
     pub newest: u64,
     /// None before this is kept.
     pub oldest: u64,
+    /// The newest one's number in the changes feed.
+    pub newest_seq: u64,
+    /// The number of the newest that is kept no more; 0: none ever was dropped.
+    pub dropped_seq: u64,
 }
 
 /// A part of the inbox, in order.
@@ -114,11 +118,13 @@ impl Inbox {
 
     /// Answers may overtake one another; the disk is as far as the furthest.
     fn note(&self, ledger: Ledger) {
-        let Extent { newest, oldest } = ledger.extent();
+        let Extent { newest, oldest, newest_seq, dropped_seq } = ledger.extent();
         self.extent.send_if_modified(|extent| {
             let before = *extent;
             extent.newest = extent.newest.max(newest);
             extent.oldest = extent.oldest.max(oldest);
+            extent.newest_seq = extent.newest_seq.max(newest_seq);
+            extent.dropped_seq = extent.dropped_seq.max(dropped_seq);
             *extent != before
         });
     }
@@ -128,14 +134,19 @@ impl Inbox {
         self.extent.subscribe()
     }
 
+    /// Which cursors there are now.
+    pub fn now(&self) -> Extent {
+        *self.extent.borrow()
+    }
+
     /// The newest cursor given away; 0: none ever was.
     pub fn newest(&self) -> u64 {
-        self.extent.borrow().newest
+        self.now().newest
     }
 
     /// The messages after a cursor, at most so many and at most [`PAGE_BYTES_MAX`].
     pub fn page(&self, after: u64, count_max: usize) -> Result<Page, ReadError> {
-        let Extent { newest, oldest } = *self.extent.borrow();
+        let Extent { newest, oldest, .. } = self.now();
         let mut page = Page { gap: None, messages: Vec::new(), next: after, newest };
         let mut bytes = 0;
         while page.next < newest && page.messages.len() < count_max {
@@ -166,6 +177,37 @@ impl Inbox {
             return Ok(None);
         }
         Ok(self.record(cursor)?.map(|(kept, _)| kept))
+    }
+
+    /// The last cursor up to which every message has at most this number in the changes
+    /// feed. Numbers and cursors grow together.
+    pub fn cursor_at(&self, seq: u64) -> Result<u64, ReadError> {
+        let Extent { newest, oldest, .. } = self.now();
+        let (mut at, mut beyond) = (oldest.saturating_sub(1), newest + 1);
+        while at + 1 < beyond {
+            let middle = at + (beyond - at) / 2;
+            match self.first_kept(middle, beyond)? {
+                Some((cursor, number)) if number <= seq => at = cursor,
+                Some(_) | None => beyond = middle,
+            }
+        }
+        Ok(at)
+    }
+
+    /// The first message from one cursor to before another that reads, and its number.
+    fn first_kept(&self, from: u64, to: u64) -> Result<Option<(u64, u64)>, ReadError> {
+        for cursor in from..to {
+            if let Some((number, _)) = self.numbered(cursor)? {
+                return Ok(Some((cursor, number)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The message with this cursor, and its number in the changes feed; none if it is kept
+    /// no more, or not yet. It may not be on disk yet, unless one with a higher number is.
+    pub fn numbered(&self, cursor: u64) -> Result<Option<(u64, Incoming)>, ReadError> {
+        Ok(self.record(cursor)?.map(|(kept, _)| (kept.seq, kept.incoming)))
     }
 
     /// A record that does not read is one that is kept no more.

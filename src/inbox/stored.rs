@@ -50,6 +50,8 @@ pub struct Letter {
 /// A message as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
+    /// Its number in the changes feed; 0: it came before there were numbers.
+    pub seq: u64,
     /// What is told of it.
     pub incoming: Incoming,
     /// What its file is fetched by.
@@ -138,6 +140,8 @@ stored_text!(StoredTime = Time, |time| time.to_string(), |text| text.parse().ok(
 
 #[derive(Serialize, Deserialize)]
 struct StoredKept {
+    #[serde(default, skip_serializing_if = "is_zero")]
+    seq: u64,
     incoming: StoredIncoming,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     remote: Option<StoredRemoteFile>,
@@ -193,7 +197,7 @@ struct StoredRemoteFile {
     sender: String,
 }
 
-stored_struct!(StoredKept = Kept { incoming, remote });
+stored_struct!(StoredKept = Kept { seq, incoming, remote });
 stored_struct!(
     StoredIncoming = Incoming {
         cursor,
@@ -217,6 +221,10 @@ stored_struct!(StoredIncomingFile = FileInfo { bytes, mime, sha256, name });
 stored_struct!(
     StoredRemoteFile = RemoteFile { kind, path, key, sha256, sealed_sha256, bytes, chat, sender }
 );
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
 
 pub(super) fn message_key(cursor: u64) -> Vec<u8> {
     [MESSAGE, &cursor.to_be_bytes()].concat()

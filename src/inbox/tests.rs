@@ -38,6 +38,11 @@ fn letters(from: u64, to: u64) -> Vec<Letter> {
     (from..=to).map(letter).collect()
 }
 
+/// The oldest that may be kept, and the newest.
+fn range(inbox: &Inbox) -> (u64, u64) {
+    (inbox.now().oldest, inbox.now().newest)
+}
+
 fn cursors(page: &Page) -> Vec<u64> {
     page.messages.iter().map(|message| message.cursor).collect()
 }
@@ -130,7 +135,7 @@ async fn invariant_10_the_oldest_give_way_and_are_said_to_be_missing() {
     let bounds = Bounds { max: 10, ..BOUNDS };
     let inbox = bench.open(bounds, NOW_MS).await;
     inbox.put(letters(1, 25), NOW_MS).await.unwrap();
-    assert_eq!(*inbox.extent().borrow(), Extent { newest: 25, oldest: 16 });
+    assert_eq!(range(&inbox), (16, 25));
     let page = inbox.page(4, 3).unwrap();
     assert_eq!((page.gap, page.next), (Some(Gap { from: 5, to: 15 }), 18));
     assert_eq!(cursors(&page), [16, 17, 18]);
@@ -142,7 +147,7 @@ async fn invariant_10_the_oldest_give_way_and_are_said_to_be_missing() {
     assert_eq!(inbox.put(letters(1, 25), NOW_MS).await.unwrap(), 0);
     // A smaller bound takes effect at the next start as well.
     let inbox = bench.open(Bounds { max: 2, ..BOUNDS }, NOW_MS).await;
-    assert_eq!(*inbox.extent().borrow(), Extent { newest: 25, oldest: 24 });
+    assert_eq!(range(&inbox), (24, 25));
 }
 
 #[tokio::test]
@@ -152,9 +157,9 @@ async fn what_is_too_old_goes_and_cursors_go_on() {
     inbox.put(letters(1, 2), NOW_MS).await.unwrap();
     inbox.put(letters(3, 3), NOW_MS + 5_000).await.unwrap();
     inbox.put(letters(4, 4), NOW_MS + 10_001).await.unwrap();
-    assert_eq!(*inbox.extent().borrow(), Extent { newest: 4, oldest: 3 });
+    assert_eq!(range(&inbox), (3, 4));
     let inbox = bench.open(BOUNDS, NOW_MS + 60_000).await;
-    assert_eq!(*inbox.extent().borrow(), Extent { newest: 4, oldest: 5 });
+    assert_eq!(range(&inbox), (5, 4));
     let page = inbox.page(1, 10).unwrap();
     assert_eq!((page.gap, page.messages.len()), (Some(Gap { from: 2, to: 4 }), 0));
     assert_eq!(inbox.put(letters(5, 5), NOW_MS + 60_000).await.unwrap(), 1);
@@ -172,6 +177,34 @@ async fn invariant_10_names_of_dropped_messages_are_bounded_too() {
     for area in [&b"inbox/seen/"[..], b"inbox/digest/"] {
         let count = bench.store.as_ref().unwrap().scan(area).count();
         assert!(count <= usize::try_from(SEEN_BEYOND).unwrap() + 6, "{count}");
+    }
+}
+
+#[tokio::test]
+async fn numbers_grow_with_cursors_and_the_last_one_dropped_is_known() {
+    let mut bench = Bench::new();
+    let bounds = Bounds { max: 10, ..BOUNDS };
+    let mut inbox = bench.open(bounds, NOW_MS).await;
+    let mut numbers = Vec::new();
+    for from in [1, 8, 15, 22] {
+        inbox.put(letters(from, from + 6), NOW_MS).await.unwrap();
+        // Another commit takes a number of its own.
+        let mut other = Batch::new();
+        other.put("other", from.to_be_bytes());
+        bench.store.as_ref().unwrap().commit(other).await.unwrap();
+        let newest = inbox.now().newest_seq;
+        numbers.extend(newest - 6..=newest);
+    }
+    for _ in 0..2 {
+        assert_eq!((range(&inbox), inbox.now().dropped_seq), ((19, 28), numbers[17]));
+        for (cursor, number) in (1..).zip(&numbers).skip(18) {
+            assert_eq!(inbox.numbered(cursor).unwrap().unwrap().0, *number);
+            assert_eq!(inbox.cursor_at(*number).unwrap(), cursor);
+            assert_eq!(inbox.cursor_at(*number - 1).unwrap(), cursor - 1);
+        }
+        assert_eq!(inbox.cursor_at(u64::MAX).unwrap(), 28);
+        assert_eq!(inbox.cursor_at(0).unwrap(), 18);
+        inbox = bench.open(bounds, NOW_MS).await;
     }
 }
 
@@ -199,7 +232,7 @@ async fn no_damage_to_the_counts_gives_a_cursor_away_again() {
         }
         bench.store.as_ref().unwrap().commit(damage).await.unwrap();
         let inbox = bench.open(Bounds { max: 3, ..BOUNDS }, NOW_MS).await;
-        assert_eq!(*inbox.extent().borrow(), Extent { newest: 7, oldest: 5 });
+        assert_eq!(range(&inbox), (5, 7));
         assert_eq!(inbox.put(letters(5, 8), NOW_MS).await.unwrap(), 1);
         assert_eq!(inbox.newest(), 8);
     }
@@ -266,7 +299,7 @@ fn debug_shows_no_text_and_no_key() {
     for secret in ["text 1", "15550111", "secret-path", "171"] {
         assert!(!said.contains(secret), "{said}");
     }
-    let kept = Kept { incoming: letter.incoming, remote: letter.remote };
+    let kept = Kept { seq: 1, incoming: letter.incoming, remote: letter.remote };
     assert_eq!(Kept::decode(&kept.clone().encode().unwrap()), Some(kept));
 }
 

@@ -27,13 +27,21 @@ pub(super) struct Ledger {
     oldest: u64,
     /// No name before this cursor is kept.
     seen_from: u64,
+    /// The number of the newest in the changes feed.
+    #[serde(default)]
+    newest_seq: u64,
+    /// The number of the newest that was dropped.
+    #[serde(default)]
+    dropped_seq: u64,
 }
 
 impl Ledger {
-    const EMPTY: Ledger = Ledger { newest: 0, oldest: 1, seen_from: 1 };
+    const EMPTY: Ledger =
+        Ledger { newest: 0, oldest: 1, seen_from: 1, newest_seq: 0, dropped_seq: 0 };
 
     pub(super) fn extent(self) -> Extent {
-        Extent { newest: self.newest, oldest: self.oldest }
+        let Ledger { newest, oldest, newest_seq, dropped_seq, .. } = self;
+        Extent { newest, oldest, newest_seq, dropped_seq }
     }
 
     /// The first copy that reads, or what the records say.
@@ -70,6 +78,12 @@ impl Ledger {
         let [oldest, seen_from] = firsts;
         ledger.oldest = oldest.unwrap_or(ledger.newest + 1);
         ledger.seen_from = seen_from.unwrap_or(ledger.oldest);
+        if ledger.newest > 0 {
+            // At least what they were, so that what was dropped is never passed over.
+            let before_oldest = kept(view, ledger.oldest)?.map(|kept| kept.seq.saturating_sub(1));
+            ledger.dropped_seq = before_oldest.unwrap_or(view.sequence());
+            ledger.newest_seq = view.sequence();
+        }
         Ok(ledger)
     }
 }
@@ -109,6 +123,7 @@ pub(super) fn put(
     let before = ledger;
     let mut batch = Batch::new();
     let mut given: HashSet<Seen> = HashSet::new();
+    let mut seq = view.sequence() + 1;
     if bounds.max > 0 {
         for Letter { seen, mut incoming, remote } in letters {
             if !given.insert(seen) || lenient(view.get(&seen_key(seen)))?.is_some() {
@@ -117,8 +132,11 @@ pub(super) fn put(
             ledger.newest += 1;
             incoming.cursor = ledger.newest;
             incoming.received_at = Time(now_ms);
-            let kept = Kept { incoming, remote };
+            ledger.newest_seq = seq;
+            seq += 1;
+            let kept = Kept { seq: ledger.newest_seq, incoming, remote };
             batch.put(message_key(ledger.newest), kept.encode()?);
+            batch.take_numbers(1);
             batch.put(seen_key(seen), ledger.newest.to_be_bytes());
             batch.put(digest_key(ledger.newest), seen.0);
         }
@@ -161,9 +179,17 @@ fn trim_after(
             break;
         }
         let too_many = ledger.newest - ledger.oldest >= max;
-        if !too_many && (ledger.oldest > stored || !is_old(view, ledger.oldest, too_old_at)?) {
+        let (seq, is_old) = if ledger.oldest > stored {
+            (ledger.newest_seq - (ledger.newest - ledger.oldest), false)
+        } else {
+            // What does not read is old: it holds up nothing.
+            let kept = kept(view, ledger.oldest)?;
+            kept.map_or((0, true), |kept| (kept.seq, kept.incoming.received_at.0 < too_old_at))
+        };
+        if !too_many && !is_old {
             break;
         }
+        ledger.dropped_seq = ledger.dropped_seq.max(seq);
         batch.remove(message_key(ledger.oldest));
         ledger.oldest += 1;
     }
@@ -181,8 +207,7 @@ fn trim_after(
     Ok(())
 }
 
-/// What does not read is old: it holds up nothing.
-fn is_old(view: &View<'_>, cursor: u64, too_old_at: i64) -> Result<bool, ReadError> {
-    let Some(bytes) = lenient(view.get(&message_key(cursor)))? else { return Ok(true) };
-    Ok(Kept::decode(&bytes).is_none_or(|kept| kept.incoming.received_at.0 < too_old_at))
+/// The message with this cursor, if it reads.
+fn kept(view: &View<'_>, cursor: u64) -> Result<Option<Kept>, ReadError> {
+    Ok(lenient(view.get(&message_key(cursor)))?.and_then(|bytes| Kept::decode(&bytes)))
 }

@@ -6,6 +6,7 @@ use std::fmt;
 #[derive(Clone, Default)]
 pub struct Batch {
     pub(super) ops: Vec<Op>,
+    pub(super) numbers: u64,
 }
 
 #[derive(Clone)]
@@ -53,6 +54,12 @@ impl Batch {
     /// Removes every record whose key begins so, those of this batch included.
     pub fn remove_all(&mut self, prefix: impl Into<Vec<u8>>) -> &mut Batch {
         self.ops.push(Op::RemoveAll { prefix: prefix.into() });
+        self
+    }
+
+    /// Uses up so many numbers after [`View::sequence`](super::View::sequence).
+    pub fn take_numbers(&mut self, count: u64) -> &mut Batch {
+        self.numbers += count;
         self
     }
 

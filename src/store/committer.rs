@@ -54,7 +54,7 @@ pub(super) struct Committer {
     pub(super) jobs: mpsc::Receiver<Job>,
     pub(super) shared: Arc<Shared>,
     pub(super) failed: watch::Sender<Option<Failure>>,
-    /// How many changes were ever applied.
+    /// The last number that a change was given. Each change takes one at least.
     pub(super) sequence: u64,
     pub(super) confirmed: Confirmed,
 }
@@ -101,16 +101,17 @@ impl Committer {
         let mut finishes = Vec::with_capacity(group.len());
         let mut dirty = false;
         for prepare in group {
-            let (batch, finish) = prepare(&View::new(self.engine.as_ref()));
+            let (batch, finish) = prepare(&View::new(self.engine.as_ref(), self.sequence));
             if let Err(error) = check(&batch) {
                 finish(Err(error));
                 continue;
             }
+            let numbers = batch.numbers;
             let mut writes = expand(self.engine.as_ref(), batch)?;
             if !writes.is_empty() {
                 #[cfg(any(test, feature = "sim"))]
                 self.shared.faults.before_write()?;
-                self.sequence += 1;
+                self.sequence += numbers.max(1);
                 writes
                     .extend([sequence_entry(self.sequence)].map(|(key, entry)| (key, Some(entry))));
                 self.engine.apply(writes)?;

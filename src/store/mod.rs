@@ -17,6 +17,7 @@ mod engine;
 mod error;
 #[cfg(any(test, feature = "sim"))]
 mod fault_injection;
+pub mod feed;
 mod open;
 pub mod queue;
 mod record;

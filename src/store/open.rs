@@ -22,6 +22,10 @@ pub const QUARANTINE_MAX: usize = 16;
 const MARKER: &[u8] = b"tetherd store";
 const MARKER_KEY: &[u8] = &[TAG_MARKER];
 
+/// After the count itself is damaged, numbers go on so far beyond the confirmed one, which
+/// a power cut may have left behind: none is given twice.
+const SEQUENCE_JUMP: u64 = 1 << 32;
+
 /// Longest part of a key that is shown.
 const AREA_BYTES_MAX: usize = 24;
 
@@ -60,7 +64,7 @@ impl fmt::Display for Quarantined {
 /// A store that may be used.
 pub(super) struct Verified {
     pub(super) quarantined: Vec<Quarantined>,
-    /// How many changes were ever applied.
+    /// The last number that a change was given.
     pub(super) sequence: u64,
 }
 
@@ -128,7 +132,7 @@ pub(super) fn verify(
     }
     let sequence = match found.sequence {
         Some(Ok(sequence)) => sequence,
-        Some(Err(_)) => confirmed,
+        Some(Err(_)) => confirmed.saturating_add(SEQUENCE_JUMP),
         None => 0,
     };
     if sequence < confirmed {

@@ -6,7 +6,7 @@
 //! | `!` | the format marker |
 //! | `r` key | a record: its value, or for a long one the head of its chunks |
 //! | `c` key-length key generation index | a chunk |
-//! | `#` | how many changes were ever applied |
+//! | `#` | the last number given to a change |
 //! | `q` tree key | what was set aside, as it was found (no envelope of ours) |
 //!
 //! The envelope: version (1 byte), shape (1), the CRC32C of the tree key (4), the
@@ -183,7 +183,7 @@ pub(super) fn unwrap<'a>(tree_key: &[u8], raw: &'a [u8]) -> Result<(Shape, &'a [
     Ok((shape, payload))
 }
 
-/// The tree entry that counts the changes.
+/// The tree entry that numbers the changes.
 pub(super) fn sequence_entry(sequence: u64) -> (Vec<u8>, Vec<u8>) {
     let entry = wrap(SEQUENCE_KEY, Shape::Sequence, &sequence.to_be_bytes());
     (SEQUENCE_KEY.to_vec(), entry)

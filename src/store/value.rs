@@ -128,11 +128,19 @@ fn next_record(engine: &dyn Engine, pairs: &mut Pairs) -> Option<Result<Pair, Re
 /// What the committer shows to a read-modify-write: everything applied so far.
 pub struct View<'a> {
     engine: &'a dyn Engine,
+    sequence: u64,
 }
 
 impl<'a> View<'a> {
-    pub(super) fn new(engine: &'a dyn Engine) -> View<'a> {
-        View { engine }
+    pub(super) fn new(engine: &'a dyn Engine, sequence: u64) -> View<'a> {
+        View { engine, sequence }
+    }
+
+    /// The last number given to a change. A batch may use those after it, as many as it
+    /// takes with [`Batch::take_numbers`]: they follow the order of commits, outlive every
+    /// kind of restart, and are never given twice.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
     }
 
     /// The value of a record, verified.

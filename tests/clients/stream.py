@@ -9,9 +9,9 @@ with Client() as client, client.events(after=0) as events:
             print("incoming", event["message"]["cursor"], event["message"]["text"], flush=True)
             if event["message"]["text"] == "end":
                 break
-        elif event["event"] == "missed":
-            # What the caller would do: the call's own connection was lost as well.
+        elif event["event"] == "snapshot_end":
+            # What a caller may do: the call's own connection was lost as well.
             queued = client.status()["queue"]["queued"]
-            print("missed", queued, flush=True)
+            print("up to date", queued, flush=True)
         elif event["event"] == "message":
             print(event["message"]["id"], event["message"]["state"], flush=True)

@@ -47,8 +47,7 @@ fn receive_two(machine: &Machine) {
     sim.call("recipient.reply", json!({ "number": FRIEND, "to": PHONE, "text": "hello back" }));
     let picture = json!({ "kind": "image", "mime": "image/jpeg", "bytes": PICTURE_BYTES });
     sim.call("media.send", json!({ "number": FRIEND, "to": PHONE, "file": picture }));
-    let (mut events, newest) = Events::subscribe_with(&machine.lab.socket(), json!({ "after": 0 }));
-    assert!(newest["cursor"].as_u64().unwrap() <= 2);
+    let (mut events, _) = Events::subscribe_with(&machine.lab.socket(), json!({ "after": 0 }));
     events.wait("the picture", |event| event["message"]["cursor"] == 2);
 }
 

@@ -56,8 +56,8 @@ def main():
             for message in client.queue_iter({"states": ["parked"]}):
                 look_at(message)
             return 1 if told else 0
-        # The stream begins with every message that is parked now, and does so again after
-        # the connection was lost: nothing else is to be asked for.
+        # The stream begins with every message that is parked now, and a connection that is
+        # lost continues where it was: nothing else is to be asked for.
         for event in client.events():
             if event["event"] == "message":
                 look_at(event["message"])

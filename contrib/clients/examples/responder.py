@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Answers every text that comes in, each once, also over crashes and restarts of both sides.
 
-    responder.py /var/lib/responder/cursor
+    responder.py /var/lib/responder/seq
 
 The file keeps how far it got: it is written after the answer is accepted. A crash between the
 two means that the same message is answered again, under the same key: it leaves once. Files
-that come in are saved beside the cursor.
+that come in are saved beside it, under the message's cursor.
 """
 
 import os
@@ -38,11 +38,11 @@ def save_file(client, message, folder):
     print(f"{message['cursor']}: {info['bytes']} bytes of {info['mime']}", flush=True)
 
 
-def keep(path, cursor):
+def keep(path, seq):
     """Whole or not at all: a new file takes the old one's place."""
     new = path.with_suffix(".new")
     with open(new, "w") as file:
-        file.write(f"{cursor}\n")
+        file.write(f"{seq}\n")
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
@@ -53,10 +53,10 @@ def main():
     after = int(path.read_text()) if path.exists() else None
     with tetherd.Client() as client, client.events(after) as events:
         if after is None:
-            keep(path, events.cursor)
+            keep(path, events.seq)
         for event in events:
             if event["event"] == "gap":
-                print(f"not kept any more: {event['gap']}", file=sys.stderr)
+                print(f"not kept any more: {event['of']}, {event['gap']}", file=sys.stderr)
             if event["event"] != "incoming":
                 continue
             message = event["message"]
@@ -68,13 +68,13 @@ def main():
                     print(f"{message['cursor']}: answered", flush=True)
                 if "file" in message:
                     save_file(client, message, path.parent)
-            keep(path, events.cursor)
+            keep(path, events.seq)
     return 0
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: responder.py CURSOR-FILE")
+        sys.exit("usage: responder.py FILE")
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use crate::params::decode;
 use crate::{
     BatteryLevel, CancelParams, CheckParams, ClearParams, ConditionKind, ContactCard, ErrorKind,
-    Event, EventFrame, FileParams, Filter, Gap, GetParams, HeartbeatParams, Holds, InboxFileParams,
-    InboxListParams, Kind, LinkPreview, ListParams, Location, MessageId, Method, NoParams, PairEnd,
-    PairParams, PhoneState, Presence, Priority, ReasonKind, RestoreParams, RetryParams, SendParams,
-    SessionState, State, SubscribeParams, Tier, Time,
+    Event, EventFrame, FileParams, Filter, Gap, GapOf, GetParams, HeartbeatParams, Holds,
+    InboxFileParams, InboxListParams, Kind, LinkPreview, ListParams, Location, MessageId, Method,
+    NoParams, PairEnd, PairParams, PhoneState, Presence, Priority, ReasonKind, RestoreParams,
+    RetryParams, SendParams, SessionState, State, SubscribeParams, Tier, Time,
 };
 
 fn full_filter() -> Filter {
@@ -150,8 +150,7 @@ fn every_method_is_found_by_its_names_and_no_name_is_used_twice() {
 fn events_survive_their_journey() {
     for event in [
         Event::SnapshotEnd {},
-        Event::Lagged {},
-        Event::Gap { gap: Gap { from: 1, to: 2 } },
+        Event::Gap { of: GapOf::Incoming, gap: Gap { from: 1, to: 2 } },
         Event::Pairing { offer: None, ended: Some(PairEnd::TimedOut {}) },
         Event::Pairing { offer: None, ended: Some(PairEnd::Failed { why: "x".into() }) },
     ] {

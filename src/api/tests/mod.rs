@@ -1,4 +1,4 @@
-//! The contract on its own: lines, envelopes, parameters, the view, the client.
+//! The contract on its own: lines, envelopes, parameters, the state replica, the client.
 
 mod client;
 mod contract;

@@ -1,10 +1,14 @@
-//! A snapshot and the changes after it make the same view as a later snapshot.
+//! A replica that is fed changes, however coalesced, is the picture of the moment.
+
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::state_replica::{ReplicaError, StateReplica};
-use crate::{Event, EventFrame, Kind, Message, MessageId, Priority, State, Status, Time};
+use crate::state_replica::StateReplica;
+use crate::{
+    Event, EventFrame, Gap, GapOf, Kind, Message, MessageId, Priority, State, Status, Time,
+};
 
 const AT: Time = Time(1_700_000_000_000);
 
@@ -53,60 +57,90 @@ fn message(id: u64, state: State, position: Option<usize>) -> Event {
     }
 }
 
-fn event() -> impl Strategy<Value = Event> {
-    let state = prop::sample::select(State::ALL.to_vec());
-    let place = prop::option::of(1_usize..9);
-    prop_oneof![
-        1 => (0_usize..9).prop_map(status),
-        1 => Just(Event::Pairing { offer: None, ended: None }),
-        6 => (1_u64..9, state, place).prop_map(|(id, state, place)| message(id, state, place)),
-    ]
-}
-
 fn frame(seq: u64, event: Event) -> EventFrame {
     EventFrame { seq, at: AT, event }
 }
 
-fn folded(frames: &[EventFrame]) -> StateReplica {
-    let mut view = StateReplica::new();
-    for frame in frames {
-        view.apply(frame).unwrap();
-    }
-    view
+/// What a daemon knows: the last change of each message that it keeps.
+#[derive(Default)]
+struct Index {
+    seq: u64,
+    last: BTreeMap<u64, (u64, State)>,
+    forgotten: u64,
 }
 
-/// What a daemon would tell a newcomer after these changes.
-fn snapshot_after(changes: &[EventFrame]) -> Vec<EventFrame> {
-    let mut told = vec![frame(0, status(0)), frame(0, Event::SnapshotEnd {})];
-    told.extend_from_slice(changes);
-    folded(&told).snapshot(AT)
+impl Index {
+    fn change(&mut self, id: u64, state: State) {
+        self.seq += 1;
+        self.last.insert(id, (self.seq, state));
+    }
+
+    /// Lets the finished message go that changed first.
+    fn forget(&mut self) {
+        let finished = self.last.iter().filter(|(_, (_, state))| !state.is_live());
+        if let Some((id, seq)) = finished.map(|(id, (seq, _))| (*id, *seq)).min_by_key(|p| p.1) {
+            self.last.remove(&id);
+            self.forgotten = self.forgotten.max(seq);
+        }
+    }
+
+    /// What a subscriber is sent that continues after this number; none: a new one.
+    fn frames(&self, after: Option<u64>) -> Vec<EventFrame> {
+        let mut frames = vec![frame(after.unwrap_or(0), status(0))];
+        let mut from = after.unwrap_or(0);
+        if after.is_some_and(|after| self.forgotten > after) {
+            let gap = Gap { from: from + 1, to: self.forgotten };
+            frames.push(frame(from, Event::Gap { of: GapOf::Messages, gap }));
+            from = 0;
+        }
+        let mut due: Vec<_> = self.last.iter().filter(|(_, (seq, _))| *seq > from).collect();
+        due.sort_by_key(|(_, (seq, _))| *seq);
+        for (id, (seq, state)) in due {
+            let is_new = after.is_some_and(|after| *seq > after);
+            if state.is_live() || is_new {
+                let seq = (*seq).max(after.unwrap_or(0));
+                frames.push(frame(seq, message(*id, *state, Some(1))));
+            }
+        }
+        frames.push(frame(self.seq, Event::SnapshotEnd {}));
+        frames
+    }
+}
+
+fn fold(replica: &mut StateReplica, frames: &[EventFrame]) {
+    for frame in frames {
+        replica.apply(frame);
+    }
 }
 
 proptest! {
     #[test]
-    fn a_snapshot_and_what_follows_equal_a_fresh_snapshot(
-        events in prop::collection::vec(event(), 0..60),
-        cut in 0_usize..60,
+    fn one_that_continues_after_its_last_number_equals_a_new_one(
+        steps in prop::collection::vec((1_u64..9, prop::option::of(0..State::ALL.len()), any::<bool>()), 0..60),
     ) {
-        let changes: Vec<EventFrame> =
-            (1..).zip(events).map(|(seq, event)| frame(seq, event)).collect();
-        let cut = cut.min(changes.len());
-        let mut subscriber = folded(&snapshot_after(&changes[..cut]));
-        for change in &changes[cut..] {
-            subscriber.apply(change).unwrap();
+        let mut index = Index::default();
+        let mut replica = StateReplica::new();
+        fold(&mut replica, &index.frames(None));
+        for (id, state, reads) in steps {
+            match state {
+                Some(state) => index.change(id, State::ALL[state]),
+                None => index.forget(),
+            }
+            if reads {
+                let frames = index.frames(Some(replica.seq()));
+                fold(&mut replica, &frames);
+                let mut newcomer = StateReplica::new();
+                fold(&mut newcomer, &index.frames(None));
+                prop_assert_eq!(&replica, &newcomer);
+            }
         }
-        let newcomer = folded(&snapshot_after(&changes));
-        prop_assert_eq!(subscriber, newcomer);
     }
 }
 
 #[test]
-fn a_missing_change_is_noticed_and_an_old_one_does_nothing() {
-    let mut view = folded(&[frame(4, status(1)), frame(4, Event::SnapshotEnd {})]);
-    view.apply(&frame(3, status(9))).unwrap();
-    assert_eq!(view.status().unwrap().queue.queued, 1);
-    let gap = view.apply(&frame(6, status(2))).unwrap_err();
-    assert_eq!(gap, ReplicaError::Gap { after: 4, seq: 6 });
-    view.apply(&frame(5, status(2))).unwrap();
-    assert_eq!(view.apply(&frame(5, Event::Lagged {})), Err(ReplicaError::Lagged));
+fn the_number_to_continue_after_never_goes_back() {
+    let mut replica = StateReplica::new();
+    replica.apply(&frame(4, status(1)));
+    replica.apply(&frame(3, status(2)));
+    assert_eq!((replica.seq(), replica.status().unwrap().queue.queued), (4, 2));
 }

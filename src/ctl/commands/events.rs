@@ -1,13 +1,20 @@
 //! `events`: a line for each.
 
+use std::path::PathBuf;
+
+use super::follow::Follower;
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
 use crate::ctl::render;
-use tetherd_api::Event;
 use tetherd_api::client::Client;
 
-pub(crate) async fn run(after: Option<u64>, client: &Client, out: &mut Out) -> Result<(), Failure> {
-    let (mut events, _) = client.subscribe_after(after).await?;
+pub(crate) async fn run(
+    after: Option<u64>,
+    client: &Client,
+    sockets: &[PathBuf],
+    out: &mut Out,
+) -> Result<(), Failure> {
+    let mut events = Follower::new(client, sockets, after).await?;
     loop {
         let frame = events.next().await?;
         if out.json() {
@@ -17,8 +24,5 @@ pub(crate) async fn run(after: Option<u64>, client: &Client, out: &mut Out) -> R
             out.line(&render::event(&frame, &clock))?;
         }
         out.flush()?;
-        if matches!(frame.event, Event::Lagged {}) {
-            return Err(Failure::Lagged);
-        }
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod clear;
 pub(crate) mod completions;
 pub(crate) mod events;
+mod follow;
 pub(crate) mod heartbeat;
 pub(crate) mod inbox;
 pub(crate) mod logout;
@@ -26,6 +27,7 @@ pub(crate) mod why;
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -41,12 +43,13 @@ use tetherd_api::client::{Client, ClientError};
 pub(crate) async fn dispatch(
     command: Command,
     client: &Client,
+    sockets: &[PathBuf],
     out: &mut Out,
 ) -> Result<(), Failure> {
     match command {
         Command::Status => status::run(client, out).await,
         Command::Why { all } => why::run(all, client, out).await,
-        Command::Send(args) => send::run(*args, client, out).await,
+        Command::Send(args) => send::run(*args, client, sockets, out).await,
         Command::Show(args) => show::run(args, client, out).await,
         Command::Queue(args) => queue::run(args, client, out).await,
         Command::Clear(args) => clear::run(args, client, out).await,
@@ -62,7 +65,7 @@ pub(crate) async fn dispatch(
         Command::Reconnect => reconnect::run(client, out).await,
         Command::Takeover => takeover::run(client, out).await,
         Command::Logout { yes } => logout::run(yes, client, out).await,
-        Command::Events { after } => events::run(after, client, out).await,
+        Command::Events { after } => events::run(after, client, sockets, out).await,
         Command::Inbox(args) => inbox::run(args, client, out).await,
         // Carried out before there is a connection.
         Command::Version | Command::Doctor(_) => Ok(()),

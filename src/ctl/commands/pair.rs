@@ -48,7 +48,6 @@ pub(crate) async fn run(
                     return finish(&end, out);
                 }
             }
-            Event::Lagged {} => return Err(Failure::Lagged),
             Event::Status { .. }
             | Event::Message { .. }
             | Event::Incoming { .. }

@@ -3,23 +3,30 @@
 use std::collections::HashMap;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::attach::content;
+use super::follow::Follower;
 use crate::ctl::cli::{SendArgs, Until};
 use crate::ctl::failure::Failure;
 use crate::ctl::out::Out;
 use crate::ctl::render;
 use tetherd_api::call;
-use tetherd_api::client::{Client, Events};
+use tetherd_api::client::Client;
 use tetherd_api::{Event, Message, MessageId, SendResult, State, TEXT_CHARS_MAX};
 
 /// Longest text from stdin, in bytes: four for each character, and a line's end.
 const STDIN_BYTES_MAX: usize = TEXT_CHARS_MAX * 4 + 2;
 
-pub(crate) async fn run(args: SendArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
+pub(crate) async fn run(
+    args: SendArgs,
+    client: &Client,
+    sockets: &[PathBuf],
+    out: &mut Out,
+) -> Result<(), Failure> {
     let (wait, timeout) = (args.wait, args.timeout);
     let (params, file) = content(args, &out.clock())?;
     let fds: Vec<BorrowedFd<'_>> = file.iter().map(AsFd::as_fd).collect();
@@ -29,19 +36,19 @@ pub(crate) async fn run(args: SendArgs, client: &Client, out: &mut Out) -> Resul
         return tell_accepted(&sent, &wire, out);
     };
     // Before sending: nothing that becomes of the message may be missed.
-    let mut events = client.subscribe().await?;
+    let mut follower = Follower::new(client, sockets, None).await?.from_now_on();
     let mut seen = HashMap::new();
     let note = |event| {
         if let Event::Message { message } = event {
             seen.insert(message.id, *message);
         }
     };
-    let (sent, wire) = super::call_while_reading(sending, &mut events, note).await?;
+    let (sent, wire) = super::call_while_reading(sending, &mut follower.events, note).await?;
     tell_accepted(&sent, &wire, out)?;
     out.flush()?;
     let id = sent.message.id;
     let latest = seen.remove(&id).into_iter().fold(sent.message, later);
-    let waiting = settled(latest, until, &mut events);
+    let waiting = settled(latest, until, &mut follower);
     let message = match timeout {
         None => waiting.await?,
         Some(limit) => tokio::time::timeout(limit, waiting)
@@ -100,12 +107,11 @@ fn is_settled(state: State, until: Until) -> bool {
 async fn settled(
     mut message: Message,
     until: Until,
-    events: &mut Events,
+    events: &mut Follower<'_>,
 ) -> Result<Message, Failure> {
     while !is_settled(message.state, until) {
         match events.next().await?.event {
             Event::Message { message: changed } if changed.id == message.id => message = *changed,
-            Event::Lagged {} => return Err(Failure::Lagged),
             Event::Message { .. }
             | Event::Status { .. }
             | Event::SnapshotEnd {}

@@ -1,26 +1,31 @@
 //! What happens, an event a line.
 
 use super::{Clock, brief, chat, clean, pair_end, session, state};
-use tetherd_api::{Event, EventFrame, Holds, Incoming, IncomingKind, Message, Status};
+use tetherd_api::{Event, EventFrame, Gap, GapOf, Holds, Incoming, IncomingKind, Message, Status};
 
-/// One line of `events`.
+/// One line of `events`: the number to continue after, when, what.
 pub fn event(frame: &EventFrame, clock: &Clock) -> String {
     let (head, what) = match &frame.event {
         Event::Status { status } => ("status", status_line(status, clock)),
         Event::Message { message } => ("message", message_line(message)),
         Event::Incoming { message } => ("incoming", incoming_line(message)),
-        Event::Gap { gap } => {
-            ("gap", format!("incoming messages {} to {} are kept no more", gap.from, gap.to))
-        }
+        Event::Gap { of, gap } => ("gap", gap_line(*of, gap)),
         Event::SnapshotEnd {} => ("snapshot", String::from("complete; from here on, what changes")),
         Event::Pairing { ended: Some(end), .. } => ("pairing", pair_end(end)),
         Event::Pairing { offer: Some(_), ended: None } => {
             ("pairing", String::from("there is a new code"))
         }
         Event::Pairing { offer: None, ended: None } => ("pairing", String::from("goes on")),
-        Event::Lagged {} => ("lagged", String::from("events were missed")),
     };
-    format!("{} {head:<9}{what}", clock.local(frame.at))
+    format!("{} {} {head:<9}{what}", frame.seq, clock.local(frame.at))
+}
+
+fn gap_line(of: GapOf, gap: &Gap) -> String {
+    let what = match of {
+        GapOf::Messages => "finished messages",
+        GapOf::Incoming => "incoming messages",
+    };
+    format!("{what} with changes {} to {} are kept no more", gap.from, gap.to)
 }
 
 fn status_line(status: &Status, clock: &Clock) -> String {

@@ -54,8 +54,7 @@ impl EventLog {
             Event::Pairing { ended: None, .. }
             | Event::Incoming { .. }
             | Event::Gap { .. }
-            | Event::SnapshotEnd {}
-            | Event::Lagged {} => {}
+            | Event::SnapshotEnd {} => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! Incoming messages: subscribing to them, listing them, fetching their files.
 
 use super::Handled;
+use crate::daemon::event_stream::Subscription;
 use crate::daemon::inbox_service::{Fetched, Follow, InboxService};
 use crate::daemon::server::Service;
 use tetherd_api::{
@@ -8,18 +9,27 @@ use tetherd_api::{
     SubscribeResult, call,
 };
 
-/// The cursor first: what comes in between is then told, never missed.
 pub(super) async fn subscribe(
     service: &Service,
-    params: SubscribeParams,
+    SubscribeParams { after }: SubscribeParams,
 ) -> Result<Handled, Error> {
+    let engine = service.engine.clone();
+    let start = engine.subscribe().await?;
+    if let Some(after) = after.filter(|after| *after > start.head) {
+        return Err(from_elsewhere(after, start.head));
+    }
     let follow = match &service.inbox {
-        Some(inbox) => inbox.follow(params)?,
+        Some(inbox) => inbox.follow(after.unwrap_or(start.head))?,
         None => Follow::nothing(),
     };
-    let subscription = service.engine.subscribe().await?;
-    let reply = call::EventsSubscribe::reply(SubscribeResult { cursor: follow.newest() });
-    Ok(Handled::Subscription(reply, subscription, follow))
+    let reply = call::EventsSubscribe::reply(SubscribeResult { seq: start.head });
+    Ok(Handled::Subscription(reply, Box::new(Subscription { engine, start, after, follow })))
+}
+
+fn from_elsewhere(after: u64, newest: u64) -> Error {
+    let sentence = format!("`after` is {after}, but the newest number is {newest}");
+    Error::new(ErrorKind::InvalidParams, sentence)
+        .remedy("it is another daemon's number, or the state directory was renewed: begin with 0")
 }
 
 pub(super) fn list(service: &Service, params: InboxListParams) -> Result<Reply, Error> {

@@ -248,6 +248,7 @@ async fn a_change_whose_engine_dies_is_unknown_and_a_question_is_not() {
                 EngineCall::Query { reply, .. } => drop(reply),
                 EngineCall::Room { reply, .. } => drop(reply),
                 EngineCall::Subscribe { reply } => drop(reply),
+                EngineCall::Walk { reply, .. } => drop(reply),
             }
         }
     });

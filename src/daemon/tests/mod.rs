@@ -3,6 +3,7 @@
 
 mod access;
 mod engine;
+mod feed;
 mod limits;
 mod methods;
 mod paths;

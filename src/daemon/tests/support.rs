@@ -14,7 +14,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::daemon::auth::{Access, Peer, Peers};
-use crate::daemon::engine_handle::{EngineCall, EngineHandle, Query, Subscription};
+use crate::daemon::engine_handle::{EngineCall, EngineHandle, Query};
+use crate::daemon::event_hub::{self, Latest, Live, LiveEvent, Page};
 use crate::daemon::server::Server;
 use crate::daemon::socket::{BoundSocket, SocketPath};
 use tetherd_api::{
@@ -162,14 +163,8 @@ impl Requests {
                 let _ = reply.send(Ok(answer));
             }
             EngineCall::Room { reply, .. } => drop(reply.send(Ok(()))),
-            EngineCall::Subscribe { reply } => {
-                let (_, events) = mpsc::channel(1);
-                let _ = reply.send(Subscription {
-                    snapshot: snapshot(),
-                    events,
-                    lagged: Arc::default(),
-                });
-            }
+            EngineCall::Subscribe { reply } => drop(reply.send(stands())),
+            EngineCall::Walk { reply, .. } => drop(reply.send(last_page().0)),
         }
     }
 
@@ -241,12 +236,27 @@ fn answer_to(request: &Request) -> Reply {
     }
 }
 
+/// How things stand: the last number is 4.
+pub(super) fn stands() -> event_hub::Now {
+    let status = Latest { version: 1, state: Box::new(status()) };
+    event_hub::Now { at: AT, head: 4, status, pairing: Latest::default() }
+}
+
+/// One message, and the way for what follows.
+pub(super) fn last_page() -> (Page, mpsc::Sender<LiveEvent>) {
+    let (sender, events) = mpsc::channel(event_hub::LIVE_EVENTS_MAX);
+    let live = Live { now: stands(), incoming: 0, events };
+    let messages = vec![(3, message(7, State::Queued))];
+    (Page { messages, forgotten: 0, live: Some(live) }, sender)
+}
+
+/// What a subscriber is sent of these two.
 pub(super) fn snapshot() -> Vec<EventFrame> {
-    let frame = |event| EventFrame { seq: 4, at: AT, event };
+    let frame = |seq, event| EventFrame { seq, at: AT, event };
     vec![
-        frame(Event::Status { status: Box::new(status()) }),
-        frame(Event::Message { message: Box::new(message(7, State::Queued)) }),
-        frame(Event::SnapshotEnd {}),
+        frame(0, Event::Status { status: Box::new(status()) }),
+        frame(3, Event::Message { message: Box::new(message(7, State::Queued)) }),
+        frame(4, Event::SnapshotEnd {}),
     ]
 }
 

@@ -23,7 +23,6 @@ fn all() -> Vec<Limit> {
         Limit("IN_FLIGHT_MAX", n(api::IN_FLIGHT_MAX), ""),
         Limit("LINE_TIME_MAX", api::LINE_TIME_MAX.as_secs(), "_s"),
         Limit("WRITE_TIME_MAX", api::WRITE_TIME_MAX.as_secs(), "_s"),
-        Limit("SUBSCRIBER_EVENTS_MAX", n(api::SUBSCRIBER_EVENTS_MAX), ""),
         Limit("FDS_PER_LINE_MAX", n(api::FDS_PER_LINE_MAX), ""),
         Limit("TEXT_CHARS_MAX", n(api::TEXT_CHARS_MAX), ""),
         Limit("PREVIEW_CHARS_MAX", n(api::PREVIEW_CHARS_MAX), ""),

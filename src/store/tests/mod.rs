@@ -2,6 +2,7 @@
 
 mod compat;
 mod crash;
+mod feed;
 mod interrupted;
 mod model;
 mod opening;

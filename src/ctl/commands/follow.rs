@@ -1,0 +1,91 @@
+//! A subscription that outlives its connection: a lost one is made again, and continues
+//! after the last event. Gives up only on what does not pass by itself.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::ctl::connect;
+use crate::ctl::failure::Failure;
+use tetherd_api::client::{Client, ClientError, Events};
+use tetherd_api::exit::ExitCode;
+use tetherd_api::{Event, EventFrame};
+
+/// Pause before the first try to connect again; it doubles with each.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+pub(super) struct Follower<'a> {
+    sockets: &'a [PathBuf],
+    /// Of the events, once the first connection was lost.
+    client: Option<Client>,
+    pub(super) events: Events,
+    /// The newest number when the subscription was made.
+    newest: u64,
+    /// To continue after; none: with a snapshot, because the last one was not complete.
+    after: Option<u64>,
+}
+
+impl<'a> Follower<'a> {
+    pub(super) async fn new(
+        client: &Client,
+        sockets: &'a [PathBuf],
+        after: Option<u64>,
+    ) -> Result<Follower<'a>, Failure> {
+        let (events, newest) = client.subscribe_after(after).await?;
+        Ok(Follower { sockets, client: None, events, newest, after })
+    }
+
+    /// Needs nothing that was there before the subscription.
+    pub(super) fn from_now_on(mut self) -> Follower<'a> {
+        self.after = Some(self.newest);
+        self
+    }
+
+    /// The next event.
+    pub(super) async fn next(&mut self) -> Result<EventFrame, Failure> {
+        loop {
+            match self.events.next().await {
+                Ok(frame) => {
+                    if self.after.is_some() || matches!(frame.event, Event::SnapshotEnd {}) {
+                        self.after = Some(frame.seq).max(self.after);
+                    }
+                    return Ok(frame);
+                }
+                Err(error) => self.reconnect(error).await?,
+            }
+        }
+    }
+
+    async fn reconnect(&mut self, lost: ClientError) -> Result<(), Failure> {
+        let mut failure = Failure::from(lost);
+        let mut pause = PAUSE_MIN;
+        let notice = "tetherctl: the connection was lost; waiting for the daemon";
+        // Nobody who reads it: no reason to stop.
+        let _ = writeln!(std::io::stderr(), "{notice}");
+        while passes(&failure) {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+            match self.subscribe().await {
+                Ok(()) => return Ok(()),
+                Err(again) => failure = again,
+            }
+        }
+        Err(failure)
+    }
+
+    async fn subscribe(&mut self) -> Result<(), Failure> {
+        let client = connect(self.sockets).await?;
+        (self.events, self.newest) = client.subscribe_after(self.after).await?;
+        self.client = Some(client);
+        Ok(())
+    }
+}
+
+/// Whether it passes by itself: the daemon is away, busy, or was asked in its last moment.
+fn passes(failure: &Failure) -> bool {
+    let code = failure.exit_code();
+    code == ExitCode::Unavailable
+        || code == ExitCode::TempFail
+        || matches!(failure, Failure::Client(ClientError::Closed | ClientError::Timeout(_)))
+}
