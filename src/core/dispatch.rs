@@ -270,7 +270,7 @@ impl Core {
         self.settle_message(id, now);
     }
 
-    /// Drops what a message no longer needs, keeps the shelf within its bound, and tells.
+    /// Drops what a message no longer needs, and publishes its change.
     pub(crate) fn settle_message(&mut self, id: MessageId, now: Now) {
         if self.queue.get(id).is_none_or(|message| !message.state().takes_a_place()) {
             self.flights.remove(&id);
@@ -278,7 +278,8 @@ impl Core {
         self.touch(id, now);
     }
 
-    /// Keeps shelf and history within their bounds. What can be brought back is no history.
+    /// Keeps parked messages and history within their bounds. What can be restored is no
+    /// history.
     pub(crate) fn trim(&mut self, now: Now) {
         while self.queue.parked_len() > self.config.parked_max {
             let Some(id) = self.queue.oldest_parked() else { break };

@@ -49,7 +49,7 @@ impl fmt::Debug for MediaRef {
     }
 }
 
-/// What can be told about a content without decoding it.
+/// What is known of a content without decoding it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// A picture's width and height in pixels.

@@ -21,7 +21,7 @@ pub use uploads::UPLOADS_AT_ONCE;
 pub(crate) use uploads::Uploads;
 
 /// Whether a message still needs its file: until it is sent, or will never be. One that
-/// was cancelled needs it as long as it can be brought back.
+/// was cancelled needs it while it can be restored.
 pub fn needs_file(message: &Message) -> bool {
     match message.state() {
         State::Preparing | State::Queued | State::Sending | State::Unknown | State::Parked => true,

@@ -1,5 +1,5 @@
-//! Cancelling, clearing, retrying, and bringing back: what callers ask of messages that
-//! are there already. What is on its way is named and left alone.
+//! Cancelling, clearing, retrying and restoring: what callers ask of messages that are in
+//! the queue already. What is under way is named in the answer and left as it is.
 
 use std::collections::BTreeSet;
 
@@ -90,7 +90,7 @@ impl Core {
         api::ClearResult { cleared: ids.len(), in_flight, examples, dry_run, undo_until }
     }
 
-    /// Withdraws these, which can all be. Answers until when they can be brought back.
+    /// Withdraws these, which can all be. Answers until when they can be restored.
     fn withdraw(&mut self, ids: &[MessageId], now: Now) -> Option<api::Time> {
         let undo = self.config.undo_ms;
         let undo_until = (undo > 0).then(|| self.queue.uptime_ms().saturating_add(undo));
@@ -121,8 +121,8 @@ impl Core {
         api::RetryResult { requeued, no_place, dry_run }
     }
 
-    /// Brings cancelled messages back to where they were, the oldest first, as long as
-    /// there are places in the queue and on the shelf.
+    /// Restores cancelled messages to where they were, the oldest first, as long as
+    /// there are places in the queue and for parked messages.
     pub(crate) fn restore(
         &mut self,
         filter: &Selection,
@@ -132,14 +132,14 @@ impl Core {
         let uptime_ms = self.queue.uptime_ms();
         let mut result = api::RestoreResult { restored: Vec::new(), no_place: Vec::new(), dry_run };
         let mut places = self.places();
-        let mut shelf = self.config.parked_max.saturating_sub(self.queue.parked_len());
+        let mut parked_places = self.config.parked_max.saturating_sub(self.queue.parked_len());
         for id in self.in_order(|m| filter.matches_withdrawn(m, uptime_ms, now)) {
             let parked = self
                 .queue
                 .get(id)
                 .and_then(Message::undo)
                 .is_some_and(|undo| undo.before.state() == State::Parked);
-            let left = if parked { &mut shelf } else { &mut places };
+            let left = if parked { &mut parked_places } else { &mut places };
             let Some(fewer) = left.checked_sub(1) else {
                 result.no_place.push(id);
                 continue;
@@ -179,7 +179,7 @@ impl Selection {
             && self.fits(message, now)
     }
 
-    /// Whether a cancelled message can be brought back and fits: by the state and the
+    /// Whether a cancelled message can be restored and fits: by the state and the
     /// reason that it had.
     fn matches_withdrawn(&self, message: &Message, uptime_ms: u64, now: Now) -> bool {
         let Some(undo) = message.undo().filter(|undo| undo.until_uptime_ms > uptime_ms) else {

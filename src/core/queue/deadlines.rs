@@ -1,5 +1,5 @@
-//! What a message was promised by a clock: not before, not after, and until when it can
-//! be brought back. Owns the order of those moments; decides nothing.
+//! Per-message deadlines: earliest send time, expiry, end of undo. Owns their order;
+//! decides nothing.
 //!
 //! `not_before` and `expires_at` are meant by the wall clock, and follow it when it is
 //! set. The time to bring a message back is counted in uptime, so that a
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use crate::queue::Message;
 use tetherd_api::{MessageId, State};
 
-/// The wall clock can be set, and goes on while the machine sleeps: with a promise by it
+/// The wall clock can be set, and goes on while the machine sleeps: with a deadline by it
 /// outstanding, it is looked at this often at least.
 const WALL_LOOK_MS: u64 = 30_000;
 
@@ -24,7 +24,7 @@ pub(crate) struct Deadlines {
     released: BTreeSet<(i64, MessageId)>,
     /// Not sent for certain, and not to be sent after this.
     expiring: BTreeSet<(i64, MessageId)>,
-    /// Cancelled: until when they can be brought back, in milliseconds of uptime.
+    /// Cancelled: until when they can be restored, in milliseconds of uptime.
     undoable: BTreeSet<(u64, MessageId)>,
 }
 
@@ -87,13 +87,13 @@ impl Deadlines {
         past.map(|(_, id)| *id)
     }
 
-    /// Messages that can be brought back no more by now.
+    /// Messages whose undo has ended by now.
     pub(crate) fn undone(&self, uptime_ms: u64) -> Vec<MessageId> {
         let past = self.undoable.iter().take_while(|(until, _)| *until <= uptime_ms);
         past.map(|(_, id)| *id).collect()
     }
 
-    /// Cancelled messages that can be brought back, the first to be past first.
+    /// Cancelled messages that can be restored, the first to end first.
     pub(crate) fn undoable(&self) -> impl Iterator<Item = MessageId> {
         self.undoable.iter().map(|(_, id)| *id)
     }
@@ -114,7 +114,7 @@ impl Deadlines {
         next.map(|(at, _)| self.look_in(*at))
     }
 
-    /// When the next one can be brought back no more, in milliseconds of uptime.
+    /// When the next undo ends, in milliseconds of uptime.
     pub(crate) fn next_undo_end(&self) -> Option<u64> {
         self.undoable.first().map(|(until, _)| *until)
     }

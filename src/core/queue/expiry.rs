@@ -1,5 +1,5 @@
-//! What becomes of messages whose time has come, has passed, or can be turned back no
-//! more. Never sends: a message whose time has come only enters its chat's lane.
+//! Applies deadlines: releases scheduled messages, expires late ones, ends undo. Never
+//! sends: a released message only enters its chat's lane.
 
 use crate::Core;
 use crate::dispatch::{Flight, Step};
@@ -21,12 +21,12 @@ impl Core {
         next.into_iter().chain(given_up).min()
     }
 
-    /// When the next cancelled message can be brought back no more.
+    /// When the undo of the next cancelled message ends.
     pub(crate) fn undo_ends_at(&self) -> Option<u64> {
         self.queue.deadlines().next_undo_end().map(|until| self.uptime.mono_of(until))
     }
 
-    /// Until when a cancelled message can be brought back, on the wall clock as it stands.
+    /// Until when a cancelled message can be restored, on the wall clock as it stands.
     pub(crate) fn undo_until(&self, message: &Message, now: Now) -> Option<Time> {
         let undo = message.undo()?;
         Some(self.wall_of(self.uptime.mono_of(undo.until_uptime_ms), now))
@@ -65,8 +65,8 @@ impl Core {
         (!waits_here).then(|| since.saturating_add(self.config.ack_timeout_ms))
     }
 
-    /// Ends the time of those that can be brought back no more, and of the first ones where
-    /// there are too many: all that one `queue.clear` can take can be brought back.
+    /// Ends the undo of those whose time is over, and of the first ones where there are too
+    /// many: all that one `queue.clear` can take can be restored.
     pub(crate) fn end_undo(&mut self) {
         let mut ids = self.queue.deadlines().undone(self.queue.uptime_ms());
         let bound = self.config.capacity.saturating_add(self.config.parked_max);

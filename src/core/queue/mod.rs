@@ -53,7 +53,7 @@ pub(crate) struct Queue {
     heads: BTreeSet<Place>,
     /// Those that are queued and may be sent by now, of all chats.
     queued: BTreeSet<Place>,
-    /// What was promised by the wall clock, and what can be brought back.
+    /// Earliest send times, expiry, ends of undo.
     deadlines: Deadlines,
     parked: BTreeSet<Aged>,
     history: BTreeSet<Aged>,
@@ -135,7 +135,7 @@ impl Queue {
             State::Parked => {
                 self.parked.insert(aged);
             }
-            // It is kept for as long as it can be brought back, and is history then.
+            // It is kept while it can be restored, and is history then.
             State::Cancelled if message.undo().is_some() => {}
             State::Sent
             | State::Delivered
@@ -199,7 +199,7 @@ impl Queue {
         }
     }
 
-    /// What was promised by the wall clock, and what can be brought back.
+    /// Earliest send times, expiry, ends of undo.
     pub(crate) fn deadlines(&self) -> &Deadlines {
         &self.deadlines
     }
@@ -308,7 +308,7 @@ impl Queue {
         self.parked.len()
     }
 
-    /// Finished ones that cannot be brought back.
+    /// Finished ones that cannot be restored.
     pub(crate) fn history_len(&self) -> usize {
         self.history.len()
     }

@@ -1,6 +1,6 @@
-//! A backlog that waited for long while something held it, and wants a word before it
-//! leaves. Only what waited for everybody counts: the connection, the phone, its battery.
-//! A pause is somebody's doing, and so is its end.
+//! A backlog held longer than `confirm_after` is not sent until an operator confirms it.
+//! Only what holds everything counts: the connection, the phone, its battery. A pause is
+//! an operator's decision, and so is its end.
 
 use crate::Core;
 use crate::time::Timestamp;
@@ -11,14 +11,14 @@ use crate::time::{BootId, Now};
 pub struct Backlog {
     /// Since when messages wait while something holds them.
     pub held: Option<Timestamp>,
-    /// What waited too long to leave unasked.
+    /// What waited too long to be sent without a confirmation.
     pub stale: Option<Stale>,
 }
 
-/// A backlog that wants a confirmation.
+/// A backlog that is not sent until it is confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stale {
-    /// Since when it wants one, wall milliseconds.
+    /// Since when, wall milliseconds.
     pub since: i64,
     /// How long it had waited by then.
     pub waited_ms: u64,
@@ -64,13 +64,13 @@ impl Core {
         }
     }
 
-    /// How long the oldest of those that wait has been waiting, in the daemon's life.
-    /// Of a wait that began in an earlier life, only that it is at least so long.
+    /// How long the oldest of those that wait has been waiting, in uptime.
+    /// Of a wait that began before this start, only that it is at least so long.
     fn longest_wait_ms(&self) -> u64 {
         let uptime_ms = self.queue.uptime_ms();
         let waiting = self.queue.heads().map(|m| uptime_ms.saturating_sub(m.changed_uptime_ms));
         let longest = waiting.max().unwrap_or(0);
-        // What came from an earlier life may have waited while the daemon was down.
+        // What came from before this start may have waited while the daemon was down.
         if longest >= self.uptime.this_run(self.now) { u64::MAX } else { longest }
     }
 
