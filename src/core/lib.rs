@@ -1,7 +1,27 @@
-//! Every decision about messages, pacing and the link.
+//! Every decision about messages, pacing, the session, the phone and numbers.
 //!
 //! Pure: no clock, no disk, no network, no randomness, no task. Time and dice come
 //! in with the inputs, so that every run can be replayed.
+//!
+//! # The turn
+//!
+//! Whoever owns a [`Core`] gives it one [`event::Input`] at a time and keeps this order:
+//!
+//! 1. [`Core::handle`] takes the input and answers with [`action::Actions`]. The core is
+//!    settled again when it returns: nothing is due that it did not ask for.
+//! 2. All changes are made durable, as one atomic batch. Until then nothing of this turn
+//!    may be visible outside: no reply, no event, no command.
+//! 3. The effects are carried out, in their order. What comes of them is the next input.
+//! 4. [`Core::poll_timeout`] says when to come back with [`event::Input::Tick`] at the
+//!    latest, and why. A tick too many changes nothing; one that is late loses nothing.
+//!
+//! A batch that could not be made durable ends the process: the core is then ahead of the
+//! disk, and only a restart makes them agree.
+//!
+//! # The modules
+//!
+//! The components phone and contacts have private fields, import no other component, and
+//! are told by `Core::inform` what they need to know.
 //!
 //! - [`event`], [`action`]: what goes in and what comes out. [`facts`]: what is kept.
 //! - [`config`]: what it can be told to do otherwise.
@@ -49,7 +69,6 @@ pub mod facts;
 pub mod files;
 pub(crate) mod forecast;
 pub mod ids;
-pub mod io;
 pub(crate) mod link;
 pub mod network;
 pub mod pacer;
@@ -208,7 +227,9 @@ impl Core {
         self.now
     }
 
-    /// What follows from the state as it is now; then hands out what has gathered.
+    /// What follows from the state as it is now; then hands out what has gathered. The
+    /// order: what time ends; who is told so; what has to start outside; what may leave;
+    /// what the readers are told; what is to be stored.
     fn settle(&mut self, now: Now) -> Actions {
         self.pass_time(now);
         self.contacts.on_time(&mut self.out, now);

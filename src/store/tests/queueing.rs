@@ -135,7 +135,7 @@ async fn one_damaged_copy_of_slots_or_facts_loses_nothing() {
 #[tokio::test]
 async fn invariant_3_slots_and_facts_whose_copies_are_both_damaged_are_not_taken_for_new_ones() {
     let (dir, store) = fresh();
-    let changes = [Change::PutSlots(vec![slot(3)]), Change::PutFacts(Box::new(Facts::default()))];
+    let changes = [Change::PutSlots(vec![slot(3)]), Change::PutFacts(Box::default())];
     store.commit(batch(&changes)).await.unwrap();
     store.close();
     let [slots_a, slots_b] =
