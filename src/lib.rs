@@ -17,8 +17,6 @@
 //! - [`fetch`]: files by web address, and links in texts: a guarded HTTP client.
 //! - [`daemon`]: the shell around the core: start-up, engine, socket, signals, log.
 //! - [`pulse`]: how a loop shows that it still moves.
-//! - [`version`]: which version and revision this is.
-//! - [`mod@ctl`]: the command line, `tetherctl`.
 //! - `demo` (feature `sim`): everything at once, in time lapse.
 //!
 //! A message's way: `daemon::server` (a bounded line) -> `daemon::auth` (the peer was
@@ -34,7 +32,6 @@
 //! The way in: `whatsapp::inbound` -> [`inbox`] (synced) -> only now the receipt to the
 //! server; `daemon::inbox_service` hands it to subscribers.
 
-pub mod ctl;
 pub mod daemon;
 #[cfg(feature = "sim")]
 pub mod demo;
@@ -43,5 +40,4 @@ pub mod inbox;
 pub mod pulse;
 pub mod spool;
 pub mod store;
-pub mod version;
 pub mod whatsapp;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use serde_json::Value;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -32,6 +33,13 @@ pub const FILE_CALL_DEADLINE: Duration = Duration::from_secs(11 * 60);
 const OUTGOING_MAX: usize = 64;
 /// Events that wait to be read. Beyond it the connection is not read, replies included.
 const EVENTS_MAX: usize = 1_024;
+
+/// Whether somebody listens. Does not block, as connecting to a full backlog would.
+pub fn knock(path: &Path) -> Result<(), nix::errno::Errno> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let fd = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    connect(std::os::fd::AsRawFd::as_raw_fd(&fd), &UnixAddr::new(path)?)
+}
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]

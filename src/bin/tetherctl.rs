@@ -1,5 +1,5 @@
-//! The command line of the daemon. All of it is in `tetherd::ctl`.
+//! The command line of the daemon. All of it is in the crate `tetherctl`.
 
 fn main() -> std::process::ExitCode {
-    tetherd::ctl::main()
+    tetherctl::main()
 }

@@ -114,6 +114,22 @@ pub enum ConflictPolicy {
     TakeoverAfter,
 }
 
+/// A group as the configuration writes it: a name, or a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupRef {
+    /// By number.
+    Gid(u32),
+    /// By name.
+    Name(String),
+}
+
+impl GroupRef {
+    /// What is no number is a name.
+    pub fn from_text(text: &str) -> Self {
+        text.parse().map_or_else(|_| GroupRef::Name(text.to_string()), GroupRef::Gid)
+    }
+}
+
 /// The candidate that somebody who typed `typed` probably meant.
 pub(crate) fn did_you_mean<'a>(
     typed: &str,

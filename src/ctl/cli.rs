@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser;
 use clap::{Parser, Subcommand};
 
-use crate::ctl::doctor;
-pub use crate::ctl::doctor::DoctorArgs;
-pub use crate::ctl::filters::{
+use crate::doctor;
+pub use crate::doctor::DoctorArgs;
+pub use crate::filters::{
     CancelArgs, ClearArgs, FilterArgs, QueueArgs, RestoreArgs, RetryArgs, States,
 };
-use crate::ctl::filters::{message_id, one_of};
-use crate::ctl::time::Moment;
+use crate::filters::{message_id, one_of};
+use crate::time::Moment;
 use tetherd_api::exit::{ExitCode, help_table};
 use tetherd_api::{MessageId, Priority, Time};
 
@@ -39,7 +39,7 @@ const EVERYWHERE_ORDER: usize = 900;
 #[command(
     name = "tetherctl",
     version,
-    long_version = crate::version::TOLD,
+    long_version = tetherd_version::TOLD,
     after_help = format!("{MORE}\n\n{JSON_HELP}\n\n{}", help_table(ExitCode::for_tetherctl))
 )]
 pub struct Args {
@@ -223,7 +223,7 @@ fn report_time(text: &str) -> Result<Time, String> {
 }
 
 fn moment(text: &str) -> Result<Moment, String> {
-    text.parse().map_err(|error: crate::ctl::time::NotAMoment| error.to_string())
+    text.parse().map_err(|error: crate::time::NotAMoment| error.to_string())
 }
 
 fn priority() -> impl TypedValueParser<Value = Priority> {

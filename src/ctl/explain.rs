@@ -1,7 +1,7 @@
 //! What `why` prints: the summary, and each condition that is the case with its evidence,
 //! what it touches, what happens by itself, and what to type. Pure.
 
-use crate::ctl::render::{Clock, messages, said};
+use crate::render::{Clock, messages, said};
 use tetherd_api::{Condition, Explanation, MessageId};
 
 /// Ids that a line names; the rest is counted.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::ctl::render::span;
+use crate::render::span;
 use tetherd_api::client::ClientError;
 use tetherd_api::exit::ExitCode;
 use tetherd_api::{Error, ErrorKind};

@@ -186,7 +186,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::ctl::cli::{Args, Command};
+    use crate::cli::{Args, Command};
 
     fn parse(line: &str) -> Result<Args, clap::Error> {
         Args::try_parse_from(line.split(' '))

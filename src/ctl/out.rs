@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::ctl::failure::Failure;
-use crate::ctl::render::Clock;
+use crate::failure::Failure;
+use crate::render::Clock;
 
 /// Whether the environment leaves colour to us (`NO_COLOR`, `TERM=dumb`).
 pub fn colour_wanted() -> bool {

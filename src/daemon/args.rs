@@ -15,7 +15,7 @@ tetherd-rpc(7).";
 #[command(
     name = "tetherd",
     version,
-    long_version = crate::version::TOLD,
+    long_version = tetherd_version::TOLD,
     after_help = format!("{MORE}\n\n{}", help_table(ExitCode::for_tetherd))
 )]
 pub struct Args {

@@ -5,41 +5,18 @@
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::str::FromStr;
 
 use nix::libc;
 use nix::unistd::{Gid, Group, Uid};
 use tokio::net::UnixStream;
 
 use tetherd_api::{Error, ErrorKind, Method, Tier};
+use tetherd_config::value::GroupRef;
 
 /// Supplementary groups asked for at first.
 const GROUPS_USUAL: usize = 64;
 /// The kernel's own bound (NGROUPS_MAX).
 const GROUPS_MAX: usize = 65_536;
-
-/// A group as the configuration writes it: a name, or a number.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GroupRef {
-    /// By number.
-    Gid(u32),
-    /// By name.
-    Name(String),
-}
-
-impl GroupRef {
-    /// What is no number is a name.
-    pub fn from_text(text: &str) -> Self {
-        text.parse().map_or_else(|_| GroupRef::Name(text.to_string()), GroupRef::Gid)
-    }
-}
-
-impl FromStr for GroupRef {
-    type Err = std::convert::Infallible;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(GroupRef::from_text(text))
-    }
-}
 
 /// Which groups have which tier, as configured. None: nobody but root and the
 /// daemon's own user.

@@ -206,7 +206,7 @@ impl Daemon {
             waiting,
             socket = %at,
             passed = daemon.socket.is_none().then_some(true),
-            version = crate::version::TOLD,
+            version = tetherd_version::TOLD,
             "ready"
         );
         Ok(daemon)

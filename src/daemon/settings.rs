@@ -13,13 +13,11 @@ use tetherd_config::value::ConflictPolicy;
 use tetherd_core::contacts::ContactsConfig;
 use tetherd_core::phone::PhoneConfig;
 use tetherd_core::{self as core, CoreConfig};
+use tetherd_state::SPOOL;
 
 /// The session has limits of its own. The core's are behind them by this: they hold if
 /// the session's fail, and never cut in before it has said what happened.
 const MARGIN: Duration = Duration::from_secs(20);
-
-/// The folder of messages' files in the state directory.
-const SPOOL: &str = "spool";
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -97,13 +95,9 @@ pub(super) fn inbox_bounds(config: &Config) -> Bounds {
 }
 
 pub(super) fn access_groups(config: &Config) -> AccessGroups {
-    // A group's name always parses: what is no number is a name.
-    let group = |name: &Option<String>| name.as_ref().and_then(|name| name.parse().ok());
-    AccessGroups {
-        read: group(&config.socket.group_read),
-        send: group(&config.socket.group_send),
-        admin: group(&config.socket.group_admin),
-    }
+    let socket = &config.socket;
+    let [read, send, admin] = [&socket.group_read, &socket.group_send, &socket.group_admin];
+    AccessGroups::from_names(read.as_deref(), send.as_deref(), admin.as_deref())
 }
 
 #[cfg(test)]

@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind as bind_to, connect, listen, socket,
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind as bind_to, listen, socket,
 };
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Gid, chown};
 
 use crate::daemon::auth::Access;
+use tetherd_api::client::knock;
 
 /// Longest path of a Unix socket, in bytes (`sun_path` without its end).
 pub const SOCKET_PATH_BYTES_MAX: usize = 107;
@@ -157,13 +158,6 @@ fn make_way(path: &Path) -> Result<(), SocketError> {
         Ok(()) | Err(Errno::EAGAIN) => Err(SocketError::InUse(path.to_path_buf())),
         Err(errno) => Err(io_failed("try")(errno.into())),
     }
-}
-
-/// Whether somebody listens. Does not block, as connecting to a full backlog would.
-pub(crate) fn knock(path: &Path) -> Result<(), Errno> {
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let fd = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
-    connect(std::os::fd::AsRawFd::as_raw_fd(&fd), &UnixAddr::new(path)?)
 }
 
 fn identity_of(path: &Path) -> io::Result<(u64, u64)> {

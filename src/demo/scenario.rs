@@ -10,9 +10,9 @@ use anyhow::{Context as _, bail};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, interval, timeout};
 
-use crate::ctl::qr;
 use crate::demo::tell::{self, Teller};
 use tether_sim::{DEFAULT_ACCOUNT, Sim};
+use tetherctl::qr;
 use tetherd_api::call;
 use tetherd_api::client::{Client, Events};
 use tetherd_api::state_replica::StateReplica;

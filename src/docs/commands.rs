@@ -5,11 +5,11 @@ use clap::{Arg, Command, CommandFactory as _};
 use roff::{Inline, Roff, bold, roman};
 
 use super::page::{inlines, sentences, set, term};
-use tetherd::ctl::cli::FilterArgs;
+use tetherctl::cli::FilterArgs;
 
 /// `tetherctl`'s definition, with everything worked out.
 pub(super) fn tetherctl() -> Command {
-    built(tetherd::ctl::cli::Args::command())
+    built(tetherctl::cli::Args::command())
 }
 
 /// `tetherd`'s, as a build without the feature `sim` has it.

@@ -33,7 +33,7 @@ fn the_installed_configuration_equals_the_defaults_but_for_the_groups_that_the_p
 
 #[test]
 fn the_package_s_changelog_begins_with_this_version() {
-    let first = format!("tetherd ({}-1) ", tetherd::version::NUMBER);
+    let first = format!("tetherd ({}-1) ", tetherd_version::NUMBER);
     assert!(CHANGELOG.starts_with(&first), "contrib/debian/changelog does not begin with {first}");
 }
 

@@ -75,7 +75,7 @@ fn every_command_in_the_pages_is_one() {
         for part in line.split(['|', ';']).map(str::trim) {
             match words(part).first().map(String::as_str) {
                 Some("tetherctl") if !part.contains("COMMAND") => {
-                    <tetherd::ctl::cli::Args as clap::Parser>::try_parse_from(words(part)).unwrap();
+                    <tetherctl::cli::Args as clap::Parser>::try_parse_from(words(part)).unwrap();
                 }
                 Some("tetherd") if !part.contains("COMMAND") => {
                     <tetherd::daemon::args::Args as clap::Parser>::try_parse_from(words(part))

@@ -1,7 +1,7 @@
 //! The commands that the README shows exist.
 
 use clap::Parser as _;
-use tetherd::ctl::cli::Args;
+use tetherctl::cli::Args;
 
 use super::words;
 

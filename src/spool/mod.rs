@@ -38,17 +38,15 @@ use intake::{Intake, Rule};
 pub use kind::Asked;
 use kind::Found;
 
+use tetherd_state::DISK_FREE_MIN;
 /// The folder's name in the state directory.
-pub const FOLDER: &str = "spool";
+pub use tetherd_state::SPOOL as FOLDER;
 /// Bytes copied at once.
 const COPY_BYTES: usize = 256 * 1024;
 /// The longest that one copy may take: a pipe that never ends holds nothing for ever.
 pub const COPY_TIME_MAX: Duration = Duration::from_secs(10 * 60);
 /// Copies at a time. Each takes a thread, and others wait.
 const COPIES_MAX: usize = 32;
-/// What has to stay free on the disk, in bytes: the store writes there too, and a full
-/// disk ends the daemon.
-pub(crate) const DISK_FREE_MIN: u64 = 64 * 1024 * 1024;
 
 const FOLDER_MODE: u32 = 0o700;
 

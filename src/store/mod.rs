@@ -25,7 +25,6 @@ mod safety_copy;
 mod seal;
 mod state_dir;
 mod stored;
-mod survey;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -45,8 +44,8 @@ pub use error::{CommitError, EngineError, Failure, OpenError, ReadError, UpdateE
 pub use fault_injection::{Fault, VARIABLE as FAULT_VARIABLE};
 pub use open::{QUARANTINE_MAX, Quarantined};
 pub use record::{CHUNK_BYTES, Damage, FORMAT, KEY_BYTES_MAX, VALUE_BYTES_MAX};
-pub use seal::{KEY_FILE_BYTES_MAX, KEY_FILE_BYTES_MIN, KeyFileError, SealKey};
-pub use survey::{Filesystem, Format, Holder, Inside, Survey};
+pub use seal::SealKey;
+pub use tetherd_state::KeyFileError;
 pub use value::{Scan, View};
 
 #[cfg(test)]

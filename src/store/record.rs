@@ -14,14 +14,8 @@
 //! then the payload. Numbers are big endian. A value under a wrong key, cut short or
 //! altered does not verify.
 
-/// The newest format that this program reads, and the one that it writes. It reads every
-/// older one.
-///
-/// | format | what changed |
-/// |---|---|
-/// | 1 | |
-/// | 2 | in records, `lived_ms` is called `uptime_ms` |
-pub const FORMAT: u8 = 2;
+pub use tetherd_state::FORMAT;
+/// The oldest that it reads.
 const FORMAT_OLDEST: u8 = 1;
 
 /// Longest key of a record, in bytes.

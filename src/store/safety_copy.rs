@@ -19,13 +19,13 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use tetherd_state::COPY;
+
 use super::error::OpenError;
 #[cfg(test)]
 use super::fault_injection::step;
 use super::state_dir::{DATABASE, DIR_MODE, io_error, sync, wait_for_database};
 
-/// A complete copy.
-pub(super) const COPY: &str = "store.copy";
 const NEW: &str = "store.copy.new";
 const REPLACED: &str = "store.replaced";
 

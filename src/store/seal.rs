@@ -7,21 +7,18 @@
 //! or altered does not open. The tree entry `=` holds a known text under the key, so that
 //! a wrong key is told from damage.
 
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
-use std::{fmt, fs, io};
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use sha2::{Digest as _, Sha256};
 
+use tetherd_state::{KeyFileError, read_key};
+
 use super::engine::{Engine, Pair, Pairs, Writes};
 use super::error::EngineError;
 use super::record::{TAG_ASIDE, TAG_CHUNK, TAG_RECORD, chunk_owner};
-
-/// Shortest key file, in bytes. Make one with `head -c 32 /dev/urandom`.
-pub const KEY_FILE_BYTES_MIN: u64 = 32;
-/// Longest, in bytes.
-pub const KEY_FILE_BYTES_MAX: u64 = 4_096;
 
 /// What every record of the session begins with.
 const SECRET: &[u8] = b"session/";
@@ -40,41 +37,13 @@ impl fmt::Debug for SealKey {
     }
 }
 
-/// Why there is no key.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyFileError {
-    /// It does not read.
-    #[error("the key file {} cannot be read: {source}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is no key.
-    #[error(
-        "the key file {} has {bytes} bytes; a key has {KEY_FILE_BYTES_MIN} to {KEY_FILE_BYTES_MAX}",
-        .path.display()
-    )]
-    Length {
-        /// The file.
-        path: PathBuf,
-        /// Its length.
-        bytes: u64,
-    },
-}
-
 impl SealKey {
     /// The key in this file: all of its bytes count.
     pub fn read(path: &Path) -> Result<SealKey, KeyFileError> {
-        let failed = |source| KeyFileError::Io { path: path.to_path_buf(), source };
-        let bytes = fs::metadata(path).map_err(failed)?.len();
-        let wrong = |bytes| KeyFileError::Length { path: path.to_path_buf(), bytes };
-        if !(KEY_FILE_BYTES_MIN..=KEY_FILE_BYTES_MAX).contains(&bytes) {
-            return Err(wrong(bytes));
-        }
-        let secret = fs::read(path).map_err(failed)?;
-        SealKey::from_secret(&secret).ok_or_else(|| wrong(bytes))
+        let secret = read_key(path)?;
+        let bytes = secret.len() as u64;
+        let wrong = || KeyFileError::Length { path: path.to_path_buf(), bytes };
+        SealKey::from_secret(&secret).ok_or_else(wrong)
     }
 
     /// The key that follows from this secret.

@@ -9,31 +9,21 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::poll::poll;
-use nix::unistd::Pid;
+use tetherd_state::{FORMAT_FILE, FREE_BYTES_MIN, LOCK, PID_BYTES_MAX, lives};
+
+pub(super) use tetherd_state::DATABASE;
 
 use super::error::{CREATE, OpenError, is_disk_full};
 use super::safety_copy::SafetyCopy;
 
-/// The database's folder in the state directory.
-pub(super) const DATABASE: &str = "store";
-/// In the database's folder: the format of a store that was once complete. Without it
-/// a database that lost everything would look like a new one.
-pub(super) const FORMAT_FILE: &str = "format";
 /// In the database's folder: how many changes were confirmed, and a checksum.
 pub(super) const CONFIRMED: &str = "confirmed";
-/// The lock's file in the state directory.
-pub(super) const LOCK: &str = "lock";
 
 pub(super) const DIR_MODE: u32 = 0o700;
 const LOCK_MODE: u32 = 0o600;
-/// Room that must be free before the database opens, in bytes: its recovery writes,
-/// and must not be cut off half-way by a full disk.
-pub(super) const FREE_BYTES_MIN: u64 = 4 * 1024 * 1024;
 /// How often, and how many milliseconds apart, the database's own lock is tried.
 const DATABASE_TRIES: usize = 300;
 const DATABASE_TRY_MS: u8 = 10;
-/// Most bytes of the lock's file that are read as a process id.
-pub(super) const PID_BYTES_MAX: usize = 16;
 /// How often, and how many milliseconds apart, the holder's pid is looked for.
 const HOLDER_TRIES: usize = 100;
 const HOLDER_TRY_MS: u8 = 10;
@@ -237,11 +227,6 @@ fn read_pid(file: &File) -> Option<i32> {
     let count = file.read_at(&mut bytes, 0).ok()?;
     // Without its end it is half-written.
     std::str::from_utf8(&bytes[..count]).ok()?.strip_suffix('\n')?.parse().ok()
-}
-
-pub(super) fn lives(pid: i32) -> bool {
-    // One that may not be asked is there.
-    pid > 0 && nix::sys::signal::kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH)
 }
 
 /// sled locks its file too, and lets go of it only when its last descriptor closes:

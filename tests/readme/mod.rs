@@ -106,7 +106,7 @@ fn every_command_within_a_sentence_is_one() {
     for span in prose.flat_map(|text| text.split('`').skip(1).step_by(2)) {
         let words = span.split_whitespace();
         if span.starts_with("tetherctl ") {
-            let parsed = tetherd::ctl::cli::Args::try_parse_from(words);
+            let parsed = tetherctl::cli::Args::try_parse_from(words);
             let help = |e: &clap::Error| e.kind() == clap::error::ErrorKind::DisplayHelp;
             assert!(parsed.as_ref().err().is_none_or(help), "{span}: {}", parsed.unwrap_err());
             commands += 1;
@@ -120,7 +120,7 @@ fn every_command_within_a_sentence_is_one() {
 
 #[test]
 fn every_subcommand_is_in_the_readme() {
-    for command in tetherd::ctl::cli::Args::command().get_subcommands() {
+    for command in tetherctl::cli::Args::command().get_subcommands() {
         let call = format!("tetherctl {}", command.get_name());
         assert!(README.contains(&call), "{call}");
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, ValueEnum};
 
 use super::{moment, one_of, priority};
-use crate::ctl::time::Moment;
+use crate::time::Moment;
 use tetherd_api::{Kind, Location, Priority};
 use tetherd_config::value::parse_duration;
 

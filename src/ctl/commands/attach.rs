@@ -5,9 +5,9 @@ use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::send::read_text;
-use crate::ctl::cli::SendArgs;
-use crate::ctl::failure::Failure;
-use crate::ctl::time::{Clock, Moment};
+use crate::cli::SendArgs;
+use crate::failure::Failure;
+use crate::time::{Clock, Moment};
 use tetherd_api::{ContactCard, FileParams, SendParams};
 
 /// The parameters, and the file that goes with them.

@@ -1,8 +1,8 @@
 //! `cancel`.
 
-use crate::ctl::cli::CancelArgs;
-use crate::ctl::failure::Failure;
-use crate::ctl::out::Out;
+use crate::cli::CancelArgs;
+use crate::failure::Failure;
+use crate::out::Out;
 use tetherd_api::call;
 use tetherd_api::client::Client;
 use tetherd_api::{CancelParams, CancelResult, State};

@@ -5,9 +5,9 @@ use std::io::{IsTerminal, Read, Write};
 use futures_util::StreamExt;
 use serde_json::Value;
 
-use crate::ctl::cli::CheckArgs;
-use crate::ctl::failure::Failure;
-use crate::ctl::out::Out;
+use crate::cli::CheckArgs;
+use crate::failure::Failure;
+use crate::out::Out;
 use tetherd_api::call;
 use tetherd_api::client::Client;
 use tetherd_api::{CHECK_NUMBERS_MAX, CheckParams, CheckResult, CheckedNumber, Presence};

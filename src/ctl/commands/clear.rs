@@ -1,9 +1,9 @@
 //! `clear`: shows what would be withdrawn, asks, withdraws.
 
-use crate::ctl::cli::ClearArgs;
-use crate::ctl::failure::Failure;
-use crate::ctl::out::Out;
-use crate::ctl::render::{chat, clean, messages};
+use crate::cli::ClearArgs;
+use crate::failure::Failure;
+use crate::out::Out;
+use crate::render::{chat, clean, messages};
 use tetherd_api::call;
 use tetherd_api::client::Client;
 use tetherd_api::{ClearParams, ClearResult, Filter};

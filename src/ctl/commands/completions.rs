@@ -3,9 +3,9 @@
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::ctl::cli::Args;
-use crate::ctl::failure::Failure;
-use crate::ctl::out::Out;
+use crate::cli::Args;
+use crate::failure::Failure;
+use crate::out::Out;
 
 pub(crate) fn run(shell: Shell, out: &mut Out) -> Result<(), Failure> {
     let mut script = Vec::new();

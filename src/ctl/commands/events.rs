@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::follow::Follower;
-use crate::ctl::failure::Failure;
-use crate::ctl::out::Out;
-use crate::ctl::render;
+use crate::failure::Failure;
+use crate::out::Out;
+use crate::render;
 use tetherd_api::client::Client;
 
 pub(crate) async fn run(

@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::ctl::connect;
-use crate::ctl::failure::Failure;
+use crate::connect;
+use crate::failure::Failure;
 use tetherd_api::client::{Client, ClientError, Events};
 use tetherd_api::exit::ExitCode;
 use tetherd_api::{Event, EventFrame};

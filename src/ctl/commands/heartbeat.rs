@@ -1,9 +1,9 @@
 //! `heartbeat`.
 
-use crate::ctl::cli::HeartbeatArgs;
-use crate::ctl::failure::Failure;
-use crate::ctl::out::Out;
-use crate::ctl::phone;
+use crate::cli::HeartbeatArgs;
+use crate::failure::Failure;
+use crate::out::Out;
+use crate::phone;
 use tetherd_api::HeartbeatParams;
 use tetherd_api::call;
 use tetherd_api::client::Client;

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::ctl::cli::{InboxArgs, InboxCommand};
-use crate::ctl::failure::Failure;
-use crate::ctl::out::Out;
-use crate::ctl::render;
+use crate::cli::{InboxArgs, InboxCommand};
+use crate::failure::Failure;
+use crate::out::Out;
+use crate::render;
 use tetherd_api::call;
 use tetherd_api::client::Client;
 use tetherd_api::{

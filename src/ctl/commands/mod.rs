@@ -31,10 +31,10 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::ctl::cli::Command;
-use crate::ctl::failure::Failure;
-use crate::ctl::out::Out;
-use crate::ctl::render;
+use crate::cli::Command;
+use crate::failure::Failure;
+use crate::out::Out;
+use crate::render;
 use tetherd_api::NoParams;
 use tetherd_api::Signature;
 use tetherd_api::client::{Client, ClientError};

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::ctl::failure::Failure;
-use crate::ctl::out::Out;
-use crate::ctl::{qr, render};
+use crate::failure::Failure;
+use crate::out::Out;
+use crate::{qr, render};
 use tetherd_api::call;
 use tetherd_api::client::Client;
 use tetherd_api::{Event, PairEnd, PairOffer, PairParams, Time};

@@ -1,7 +1,7 @@
 //! `pause`.
 
-use crate::ctl::failure::Failure;
-use crate::ctl::out::Out;
+use crate::failure::Failure;
+use crate::out::Out;
 use tetherd_api::call;
 use tetherd_api::client::Client;
 

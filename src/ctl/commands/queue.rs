@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::ctl::cli::QueueArgs;
-use crate::ctl::failure::Failure;
-use crate::ctl::out::Out;
-use crate::ctl::render;
+use crate::cli::QueueArgs;
+use crate::failure::Failure;
+use crate::out::Out;
+use crate::render;
 use tetherd_api::call;
 use tetherd_api::client::Client;
 use tetherd_api::{LIST_ENTRIES_MAX, ListParams, Message, MessageId};

@@ -1,9 +1,9 @@
 //! `restore`.
 
-use crate::ctl::cli::RestoreArgs;
-use crate::ctl::failure::Failure;
-use crate::ctl::out::Out;
-use crate::ctl::render::messages;
+use crate::cli::RestoreArgs;
+use crate::failure::Failure;
+use crate::out::Out;
+use crate::render::messages;
 use tetherd_api::RestoreParams;
 use tetherd_api::call;
 use tetherd_api::client::Client;

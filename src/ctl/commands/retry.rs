@@ -1,9 +1,9 @@
 //! `retry`.
 
-use crate::ctl::cli::RetryArgs;
-use crate::ctl::failure::Failure;
-use crate::ctl::out::Out;
-use crate::ctl::render::messages;
+use crate::cli::RetryArgs;
+use crate::failure::Failure;
+use crate::out::Out;
+use crate::render::messages;
 use tetherd_api::RetryParams;
 use tetherd_api::call;
 use tetherd_api::client::Client;

@@ -10,10 +10,10 @@ use serde_json::json;
 
 use super::attach::content;
 use super::follow::Follower;
-use crate::ctl::cli::{SendArgs, Until};
-use crate::ctl::failure::Failure;
-use crate::ctl::out::Out;
-use crate::ctl::render;
+use crate::cli::{SendArgs, Until};
+use crate::failure::Failure;
+use crate::out::Out;
+use crate::render;
 use tetherd_api::call;
 use tetherd_api::client::Client;
 use tetherd_api::{Event, Message, MessageId, SendResult, State, TEXT_CHARS_MAX};

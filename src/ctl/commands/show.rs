@@ -1,9 +1,9 @@
 //! `show`: one message, whole.
 
-use crate::ctl::cli::ShowArgs;
-use crate::ctl::failure::Failure;
-use crate::ctl::out::Out;
-use crate::ctl::render;
+use crate::cli::ShowArgs;
+use crate::failure::Failure;
+use crate::out::Out;
+use crate::render;
 use tetherd_api::GetParams;
 use tetherd_api::call;
 use tetherd_api::client::Client;

@@ -1,8 +1,8 @@
 //! `status`.
 
-use crate::ctl::failure::Failure;
-use crate::ctl::out::Out;
-use crate::ctl::render;
+use crate::failure::Failure;
+use crate::out::Out;
+use crate::render;
 use tetherd_api::NoParams;
 use tetherd_api::call;
 use tetherd_api::client::Client;

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::ctl::failure::Failure;
-use crate::ctl::out::Out;
-use crate::version;
+use crate::failure::Failure;
+use crate::out::Out;
 use tetherd_api::call;
 use tetherd_api::client::Client;
 use tetherd_api::{NoParams, PROTOCOL_VERSION};
+use tetherd_version as version;
 
 pub(crate) async fn run(client: Result<Client, Failure>, out: &mut Out) -> Result<(), Failure> {
     let revision = version::revision();

@@ -1,8 +1,8 @@
 //! `why`: the socket's `explain`.
 
-use crate::ctl::explain;
-use crate::ctl::failure::Failure;
-use crate::ctl::out::Out;
+use crate::explain;
+use crate::failure::Failure;
+use crate::out::Out;
 use tetherd_api::NoParams;
 use tetherd_api::call;
 use tetherd_api::client::Client;

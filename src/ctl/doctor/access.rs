@@ -2,9 +2,9 @@
 
 use nix::unistd::{Gid, Uid, User};
 
-use crate::ctl::doctor::configuration::GroupSeen;
-use crate::ctl::doctor::finding::{Finding, Topic};
-use crate::ctl::doctor::subject::Whose;
+use crate::doctor::configuration::GroupSeen;
+use crate::doctor::finding::{Finding, Topic};
+use crate::doctor::subject::Whose;
 use tetherd_api::Tier;
 use tetherd_api::exit::ExitCode;
 

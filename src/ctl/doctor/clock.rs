@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::ctl::doctor::finding::{Finding, Topic};
+use crate::doctor::finding::{Finding, Topic};
 use tetherd_api::exit::ExitCode;
 
 const ABOUT: Topic = Topic::Clock;

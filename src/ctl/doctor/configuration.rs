@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Group;
 
-use crate::ctl::doctor::finding::{Finding, Topic};
-use crate::ctl::doctor::machine::quoted;
-use crate::ctl::doctor::subject::Whose;
-use crate::daemon::auth::GroupRef;
-use crate::store::{KeyFileError, SealKey};
+use crate::doctor::finding::{Finding, Topic};
+use crate::doctor::machine::quoted;
+use crate::doctor::subject::Whose;
 use tetherd_api::Tier;
 use tetherd_api::exit::ExitCode;
+use tetherd_config::value::GroupRef;
 use tetherd_config::{Config, ConfigError, Environment, Loaded};
+use tetherd_state::{KeyFileError, read_key};
 
 const ABOUT: Topic = Topic::Configuration;
 
@@ -78,7 +78,7 @@ impl Facts {
         let groups = config.map(groups).unwrap_or_default();
         let key = config.and_then(|config| config.state.key_file.as_deref()).map(|path| Key {
             path: path.to_path_buf(),
-            read: SealKey::read(path).map(drop),
+            read: read_key(path).map(drop),
             mode: std::fs::metadata(path).ok().map(|meta| meta.mode()),
         });
         let root = nix::unistd::geteuid().is_root();

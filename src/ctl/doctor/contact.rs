@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use crate::ctl::doctor::socket::Answer;
-use crate::ctl::failure::rpc_code;
+use crate::doctor::socket::Answer;
+use crate::failure::rpc_code;
 use tetherd_api::call;
 use tetherd_api::client::{Client, ClientError};
 use tetherd_api::exit::ExitCode;

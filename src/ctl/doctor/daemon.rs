@@ -1,13 +1,13 @@
 //! What the daemon says of itself: its version, and what holds messages back.
 
-use crate::ctl::doctor::contact::Contact;
-use crate::ctl::doctor::finding::{Finding, Severity, Topic};
-use crate::ctl::doctor::subject::Whose;
-use crate::version;
+use crate::doctor::contact::Contact;
+use crate::doctor::finding::{Finding, Severity, Topic};
+use crate::doctor::subject::Whose;
 use tetherd_api::exit::ExitCode;
 use tetherd_api::{
     Condition, ConditionKind, Explanation, PROTOCOL_VERSION, SessionState, Status, Version,
 };
+use tetherd_version as version;
 
 /// What this program is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::ctl::render::{Clock, said};
+use crate::render::{Clock, said};
 use tetherd_api::exit::ExitCode;
 
 /// How bad a finding is.

@@ -25,8 +25,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::ctl::failure::Failure;
-use crate::ctl::out::Out;
+use crate::failure::Failure;
+use crate::out::Out;
 use tetherd_api::exit::ExitCode;
 use tetherd_config::{Config, Environment};
 

@@ -4,7 +4,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use crate::ctl::doctor::finding::{Finding, Topic};
+use crate::doctor::finding::{Finding, Topic};
 use tetherd_api::exit::ExitCode;
 use tetherd_config::Config;
 use tetherd_net::connect::ResolveError;

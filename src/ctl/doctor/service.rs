@@ -4,9 +4,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::ctl::doctor::finding::{Finding, Topic};
-use crate::ctl::doctor::machine::with_limit;
-use crate::ctl::doctor::subject::Whose;
+use crate::doctor::finding::{Finding, Topic};
+use crate::doctor::machine::with_limit;
+use crate::doctor::subject::Whose;
 use tetherd_api::exit::ExitCode;
 
 const ABOUT: Topic = Topic::Service;

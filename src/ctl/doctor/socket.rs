@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use crate::ctl::doctor::finding::{Finding, Topic};
-use crate::ctl::doctor::machine::quoted;
-use crate::ctl::doctor::subject::{Rule, Whose};
-use crate::daemon::socket::knock;
+use crate::doctor::finding::{Finding, Topic};
+use crate::doctor::machine::quoted;
+use crate::doctor::subject::{Rule, Whose};
+use tetherd_api::client::knock;
 use tetherd_api::exit::ExitCode;
 
 const ABOUT: Topic = Topic::Socket;

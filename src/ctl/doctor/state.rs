@@ -4,13 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::ctl::doctor::finding::{Finding, Topic};
-use crate::ctl::doctor::machine::{quoted, with_limit};
-use crate::ctl::doctor::subject::Whose;
-use crate::spool;
-use crate::store::{Filesystem, Format, Holder, Inside, Survey};
+use crate::doctor::finding::{Finding, Topic};
+use crate::doctor::machine::{quoted, with_limit};
+use crate::doctor::subject::Whose;
 use tetherd_api::exit::ExitCode;
 use tetherd_config::Config;
+use tetherd_state::inspect::{Filesystem, Format, Holder, Inside, Survey};
+use tetherd_state::{DISK_FREE_MIN, SPOOL};
 
 const ABOUT: Topic = Topic::State;
 /// Files of messages that are counted; beyond, the rest is taken for nothing.
@@ -104,7 +104,7 @@ fn unseen(error: &io::Error) -> Seen {
 }
 
 fn spooled(dir: &Path) -> u64 {
-    let entries = std::fs::read_dir(dir.join(spool::FOLDER)).into_iter().flatten().flatten();
+    let entries = std::fs::read_dir(dir.join(SPOOL)).into_iter().flatten().flatten();
     entries.take(FILES_MAX).filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
 }
 
@@ -224,11 +224,11 @@ fn room(facts: &Facts, survey: &Survey) -> Finding {
         let what = format!("The disk of {dir} is full: the daemon cannot work on it.");
         return ABOUT.failure("disk_full", ExitCode::IoErr, what).remedy(remedy);
     }
-    if survey.free_bytes < spool::DISK_FREE_MIN {
+    if survey.free_bytes < DISK_FREE_MIN {
         let what = format!("The disk of {dir} is nearly full ({free}): no more files are taken.");
         return ABOUT.warning("disk_nearly_full", what).remedy(remedy);
     }
-    if survey.free_bytes < facts.quota_left.saturating_add(spool::DISK_FREE_MIN) {
+    if survey.free_bytes < facts.quota_left.saturating_add(DISK_FREE_MIN) {
         let quota = mebibytes(facts.quota_left);
         let what = format!(
             "The disk of {dir} has {free} free, less than the {quota} that files may still take."

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::ctl::doctor::finding::Finding;
-use crate::ctl::doctor::machine::quoted;
+use crate::doctor::finding::Finding;
+use crate::doctor::machine::quoted;
 use tetherd_config::Environment;
 use tetherd_config::paths::{SYSTEM_CONFIG, SYSTEM_SOCKET, SYSTEM_STATE_DIR};
 

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::ctl::fake::{Daemon, ctl, message};
+use crate::fake::{Daemon, ctl, message};
 use tetherd_api::exit::ExitCode;
 
 fn cleared(dry_run: bool) -> Value {

@@ -1,7 +1,7 @@
 //! `version` and `rpc.discover`: what this daemon is, and what it understands.
 
-use crate::version;
 use tetherd_api::{Error, ErrorKind, OPENRPC, PROTOCOL_VERSION, Reply, Signature, Version, call};
+use tetherd_version as version;
 
 pub(super) fn version() -> Reply {
     call::Version::reply(Version {

@@ -3,6 +3,7 @@
 mod compat;
 mod crash;
 mod feed;
+mod inspected;
 mod interrupted;
 mod model;
 mod opening;

@@ -7,9 +7,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::Case;
-use crate::ctl::doctor::subject::{Rule, Whose};
-use crate::ctl::doctor::{clock, configuration, network, service, socket, state};
-use crate::store::{Filesystem, Format, Holder, Inside, KeyFileError, Survey};
+use crate::doctor::subject::{Rule, Whose};
+use crate::doctor::{clock, configuration, network, service, socket, state};
 use tetherd_api::Tier;
 use tetherd_config::{Config, Environment};
 use tetherd_net::connect::ResolveError;
@@ -17,6 +16,8 @@ use tetherd_net::endpoint::EndpointError;
 use tetherd_net::reachability::{Reachability, ReachabilityError, TcpFault};
 use tetherd_net::tls::TlsFault;
 use tetherd_net::trust::TrustError;
+use tetherd_state::KeyFileError;
+use tetherd_state::inspect::{Filesystem, Format, Holder, Inside, Survey};
 
 const FILE: &str = "/etc/tetherd/tetherd.toml";
 

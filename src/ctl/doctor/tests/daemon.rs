@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::Case;
-use crate::ctl::doctor::access;
-use crate::ctl::doctor::configuration::GroupSeen;
-use crate::ctl::doctor::contact::Contact;
-use crate::ctl::doctor::daemon::{Own, judge_messages, judge_version};
-use crate::ctl::doctor::socket::Answer;
-use crate::ctl::doctor::subject::Whose;
-use crate::ctl::fake;
+use crate::doctor::access;
+use crate::doctor::configuration::GroupSeen;
+use crate::doctor::contact::Contact;
+use crate::doctor::daemon::{Own, judge_messages, judge_version};
+use crate::doctor::socket::Answer;
+use crate::doctor::subject::Whose;
+use crate::fake;
 use tetherd_api::{ConditionKind, Tier, Version};
 
 const SEND: u32 = 7;

@@ -86,7 +86,7 @@ fn a_finding_is_one_object_with_json_and_columns_for_people() {
         serde_json::to_string(&finding).unwrap(),
         r#"{"id":"socket_stale","severity":"failure","topic":"socket","what":"Nobody listens.","remedy":"tetherd"}"#
     );
-    let clock = crate::ctl::render::Clock { now_ms: 0, zone: jiff::tz::TimeZone::UTC };
+    let clock = crate::render::Clock { now_ms: 0, zone: jiff::tz::TimeZone::UTC };
     assert_eq!(
         finding.told(&clock),
         "failure  socket         Nobody listens.\n                        -> tetherd\n"

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::ctl::doctor::subject::{Asked, Rule, Whose, environment, sockets, whose};
+use crate::doctor::subject::{Asked, Rule, Whose, environment, sockets, whose};
 use tetherd_config::Environment;
 
 const NOTHING: Asked<'_> = Asked { socket: None, config: None };

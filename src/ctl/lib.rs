@@ -26,7 +26,6 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use crate::daemon::args::clap_exit;
 use tetherd_api::client::{Client, ConnectError};
 use tetherd_api::exit::ExitCode;
 use tetherd_config::Environment;
@@ -48,6 +47,13 @@ pub fn main() -> std::process::ExitCode {
         Err(error) => Err(Failure::Output(error)),
     };
     finish(done, &mut out).into()
+}
+
+/// Prints what clap has to say, and ends with our exit code.
+fn clap_exit(error: &clap::Error) -> ExitCode {
+    // A closed stdout or stderr is no reason to say more.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::Usage } else { ExitCode::Ok }
 }
 
 /// Carries a command out.

@@ -8,7 +8,8 @@ use std::process::Command;
 
 /// What the programs are made of, and what therefore makes a revision "dirty". Cargo runs
 /// this file again when one of them changes, as well as after each commit.
-const SOURCES: [&str; 4] = ["src", "build.rs", "Cargo.toml", "Cargo.lock"];
+/// Below the work tree, which is two folders up.
+const SOURCES: [&str; 3] = ["../../src", "../../Cargo.toml", "../../Cargo.lock"];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=TETHERD_REVISION");
@@ -29,7 +30,7 @@ fn main() {
 fn git_revision() -> Option<String> {
     // A tarball that was unpacked inside of another project's work tree has no revision.
     let top = PathBuf::from(git(&["rev-parse", "--show-toplevel"])?);
-    let here = std::env::current_dir().ok()?;
+    let here = std::env::current_dir().ok()?.join("../..");
     if top.canonicalize().ok()? != here.canonicalize().ok()? {
         return None;
     }

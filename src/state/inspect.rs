@@ -10,9 +10,7 @@ use nix::sys::statfs::{
     FUSE_SUPER_MAGIC, FsType, NFS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, SMB_SUPER_MAGIC, TMPFS_MAGIC,
 };
 
-use super::record::FORMAT;
-use super::safety_copy::COPY;
-use super::state_dir::{DATABASE, FORMAT_FILE, FREE_BYTES_MIN, LOCK, PID_BYTES_MAX, lives};
+use super::{COPY, DATABASE, FORMAT, FORMAT_FILE, FREE_BYTES_MIN, LOCK, PID_BYTES_MAX, lives};
 
 /// Where the kernel lists the locks.
 const LOCKS: &str = "/proc/locks";
@@ -218,23 +216,6 @@ fn entry(line: &str) -> Option<(i32, u64, u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Store;
-
-    #[test]
-    fn a_store_in_use_shows_who_holds_it_and_one_that_is_closed_shows_nobody() {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = folder.path().join("state");
-        assert_eq!(Survey::of(&dir).unwrap_err().kind(), io::ErrorKind::NotFound);
-        let store = Store::open(&dir).unwrap();
-        let survey = Survey::of(&dir).unwrap();
-        let inside = survey.inside.unwrap();
-        let us = i32::try_from(std::process::id()).unwrap();
-        assert_eq!(inside.holder, Holder::Process(us));
-        assert_eq!(inside.format, Format::Known(u32::from(FORMAT)));
-        assert!(survey.is_directory && !inside.copy && !inside.half_made && !inside.blobs);
-        assert_eq!(survey.mode, 0o700);
-        store.close();
-    }
 
     #[test]
     fn leftovers_and_a_newer_format_are_seen() {
