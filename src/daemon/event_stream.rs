@@ -156,7 +156,6 @@ impl Stream<'_> {
                 Some(Arrival::Gap(gap)) => self.gap(GapOf::Incoming, gap).await?,
                 Some(Arrival::Message(seq, message)) => {
                     self.seq = self.seq.max(seq);
-                    let message = Box::new(message);
                     self.write(message.received_at, Event::Incoming { message }).await?;
                 }
             }

@@ -194,7 +194,7 @@ pub(crate) enum Arrival {
     /// Messages with these numbers are kept no more.
     Gap(Gap),
     /// A message, with its number.
-    Message(u64, Incoming),
+    Message(u64, Box<Incoming>),
 }
 
 impl Follow {
@@ -240,7 +240,7 @@ impl Follow {
                 continue;
             }
             self.seq = self.seq.max(seq);
-            return Ok(Some(Arrival::Message(seq, message)));
+            return Ok(Some(Arrival::Message(seq, Box::new(message))));
         }
     }
 }

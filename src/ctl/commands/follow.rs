@@ -37,7 +37,7 @@ impl<'a> Follower<'a> {
     }
 
     /// Needs nothing that was there before the subscription.
-    pub(super) fn from_now_on(mut self) -> Follower<'a> {
+    pub(super) fn skipping_snapshot(mut self) -> Follower<'a> {
         self.after = Some(self.newest);
         self
     }

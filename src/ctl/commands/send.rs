@@ -36,7 +36,7 @@ pub(crate) async fn run(
         return tell_accepted(&sent, &wire, out);
     };
     // Before sending: nothing that becomes of the message may be missed.
-    let mut follower = Follower::new(client, sockets, None).await?.from_now_on();
+    let mut follower = Follower::new(client, sockets, None).await?.skipping_snapshot();
     let mut seen = HashMap::new();
     let note = |event| {
         if let Event::Message { message } = event {
