@@ -16,7 +16,7 @@
 //! - [`whatsapp`]: the session: transport, the library's client, its storage.
 //! - [`fetch`]: files by web address, and links in texts: a guarded HTTP client.
 //! - [`daemon`]: the shell around the core: start-up, engine, socket, signals, log.
-//! - [`pulse`]: how a loop shows that it still moves.
+//! - [`liveness`]: liveness checks for the watchdog.
 //! - `demo` (feature `sim`): everything at once, in time lapse.
 //!
 //! A message's way: `daemon::server` (a bounded line) -> `daemon::auth` (the peer was
@@ -37,7 +37,7 @@ pub mod daemon;
 pub mod demo;
 pub mod fetch;
 pub mod inbox;
-pub mod pulse;
+pub mod liveness;
 pub mod spool;
 pub mod store;
 pub mod whatsapp;

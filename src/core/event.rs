@@ -179,7 +179,7 @@ pub struct Selection {
 }
 
 /// What the session (`whatsapp::client`) reports.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum SessionEvent {
     /// Pairing: a secret to show. It goes to the caller, never to a log.
     Offer(Offer),

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::inbox::{Bounds, Extent, Inbox, Kept, Page};
 use crate::store::ReadError;
-use crate::whatsapp::{FetchError, Line};
+use crate::whatsapp::{CurrentConnection, DownloadError};
 use tetherd_api::{
     Error, ErrorKind, Gap, INBOX_LIST_MAX, INLINE_FILE_BYTES_MAX, InboxFileParams, InboxFileResult,
     InboxListParams, InboxListResult, Incoming,
@@ -32,7 +32,7 @@ const RETRY_MS: u64 = 5_000;
 #[derive(Clone, Debug)]
 pub struct InboxService {
     inbox: Inbox,
-    line: Line,
+    connection: CurrentConnection,
     /// Where files lie while somebody holds them.
     dir: Arc<PathBuf>,
     file_bytes_max: Arc<AtomicU64>,
@@ -50,10 +50,15 @@ pub(crate) struct Fetched {
 
 impl InboxService {
     /// Serves this inbox, with files of at most so many bytes kept in this folder.
-    pub fn new(inbox: Inbox, line: Line, dir: PathBuf, file_bytes_max: u64) -> InboxService {
+    pub fn new(
+        inbox: Inbox,
+        connection: CurrentConnection,
+        dir: PathBuf,
+        file_bytes_max: u64,
+    ) -> InboxService {
         InboxService {
             inbox,
-            line,
+            connection,
             dir: Arc::new(dir),
             file_bytes_max: Arc::new(AtomicU64::new(file_bytes_max)),
             fetches: Arc::new(Semaphore::new(FETCHES_MAX)),
@@ -124,8 +129,8 @@ impl InboxService {
         // Never closed.
         let _permit = self.fetches.acquire().await;
         let file = self.unnamed().map_err(|error| disk(&error))?;
-        let file = self.line.fetch(&remote, &wa_id, from_me, limit, file).await;
-        let file = file.map_err(|error| not_fetched(&error, limit, inline))?;
+        let file = self.connection.download(&remote, &wa_id, from_me, limit, file).await;
+        let file = file.map_err(|error| not_downloaded(&error, limit, inline))?;
         let (base64, file) = if inline {
             let read = tokio::task::spawn_blocking(move || read_all(file)).await;
             let content = read.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
@@ -274,23 +279,23 @@ fn too_large(limit: u64, inline: bool) -> Error {
     error.remedy("raise `inbox.file_max` in the configuration")
 }
 
-fn not_fetched(error: &FetchError, limit: u64, inline: bool) -> Error {
+fn not_downloaded(error: &DownloadError, limit: u64, inline: bool) -> Error {
     let gone = |sentence: &str| Error::new(ErrorKind::FileGone, sentence);
     match error {
-        FetchError::NotConnected => {
+        DownloadError::NotConnected => {
             gone("the session is not connected: the file cannot be had now")
                 .retry_after_ms(RETRY_MS)
         }
-        FetchError::Broken => {
+        DownloadError::Broken => {
             gone("the file could not be fetched from the network").retry_after_ms(RETRY_MS)
         }
-        FetchError::Gone => gone(
+        DownloadError::Gone => gone(
             "the network has the file no more, and the phone did not upload it again: open it on \
              the phone",
         ),
-        FetchError::Altered => gone("what the network has is not the file that was sent"),
-        FetchError::TooLarge => too_large(limit, inline),
-        FetchError::Disk(error) => disk(error),
+        DownloadError::Altered => gone("what the network has is not the file that was sent"),
+        DownloadError::TooLarge => too_large(limit, inline),
+        DownloadError::Disk(error) => disk(error),
     }
 }
 

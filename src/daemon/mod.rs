@@ -69,7 +69,7 @@ use crate::daemon::systemd::{Manager, Notify};
 use crate::fetch::Fetcher;
 use crate::inbox::Inbox;
 use crate::store::{self, SealKey, Store};
-use crate::whatsapp::{self, Inbound, KeyStore as _, KeyStoreError, Line, StoredKeys};
+use crate::whatsapp::{self, CurrentConnection, Inbound, KeyStore as _, KeyStoreError, StoredKeys};
 use tetherd_api as api;
 use tetherd_config::Config;
 use tetherd_core::Core;
@@ -139,16 +139,16 @@ impl Daemon {
         let numbers = store::feed::open(&store, kept).await?;
         let (core, first) = Core::new(core_config(config), clock::boot_id(), restored, now);
         let access = Access::resolve(&access_groups(config))?;
-        let line = Line::default();
+        let connection = CurrentConnection::default();
         let inbox = Inbox::open(store.clone(), inbox_bounds(config), now.wall_ms).await?;
         let incoming = inbox.extent();
         let service = InboxService::new(
             inbox.clone(),
-            line.clone(),
+            connection.clone(),
             config.state.dir.clone(),
             config.inbox.file_max,
         );
-        let inbound = Inbound { inbox: Some(inbox), line };
+        let inbound = Inbound { inbox: Some(inbox), connection };
         let (events, session_events) = mpsc::channel(SESSION_EVENTS_MAX);
         let (supervision, pulses) = Supervision::new(&manager);
         let session =

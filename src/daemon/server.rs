@@ -17,7 +17,7 @@ use crate::daemon::auth::{Access, KernelPeers, Peer, Peers};
 use crate::daemon::connection;
 use crate::daemon::engine_handle::EngineHandle;
 use crate::daemon::inbox_service::InboxService;
-use crate::pulse::Pulse;
+use crate::liveness::Liveness;
 use crate::spool::Spool;
 use tetherd_api::frame::{Id, encode_error};
 use tetherd_api::{CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, Error, ErrorKind};
@@ -46,7 +46,7 @@ pub struct Server {
     listener: UnixListener,
     service: Arc<Service>,
     peers: Box<dyn Peers>,
-    pulse: Pulse,
+    pulse: Liveness,
 }
 
 impl Server {
@@ -61,7 +61,7 @@ impl Server {
             listener: UnixListener::from_std(listener)?,
             service: Arc::new(Service { engine, access, inbox: None, spool: None }),
             peers: Box::new(KernelPeers),
-            pulse: Pulse::unwatched(),
+            pulse: Liveness::unwatched(),
         })
     }
 
@@ -94,7 +94,7 @@ impl Server {
 
     /// Shows on this pulse that connections can be accepted.
     #[must_use]
-    pub fn with_pulse(mut self, pulse: Pulse) -> Self {
+    pub fn with_pulse(mut self, pulse: Liveness) -> Self {
         self.pulse = pulse;
         self
     }

@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::daemon::systemd::{Manager, Notify};
 #[cfg(feature = "sim")]
-use crate::pulse::stall;
-use crate::pulse::{Asker, Loop, Pulse};
+use crate::liveness::stall;
+use crate::liveness::{Asker, Liveness, Loop};
 use crate::store::{Batch, Store};
 use tetherd_api::{self as api, ConditionKind, Holds, SessionState, Time};
 
@@ -38,8 +38,8 @@ pub(super) enum Due {
 
 /// The ends that the loops answer at.
 pub(super) struct Pulses {
-    pub(super) session: Pulse,
-    pub(super) accept: Pulse,
+    pub(super) session: Liveness,
+    pub(super) accept: Liveness,
 }
 
 /// What the engine does for the service manager.
@@ -59,7 +59,9 @@ impl Supervision {
                 let (watchdog, pulses) = Watchdog::new(interval);
                 (Some(watchdog), pulses)
             }
-            None => (None, Pulses { session: Pulse::unwatched(), accept: Pulse::unwatched() }),
+            None => {
+                (None, Pulses { session: Liveness::unwatched(), accept: Liveness::unwatched() })
+            }
         };
         (Supervision { status, watchdog, notify }, pulses)
     }
@@ -166,8 +168,8 @@ struct Watchdog {
 impl Watchdog {
     fn new(interval: Duration) -> (Watchdog, Pulses) {
         let (answer, answers) = mpsc::channel(Loop::ALL.len());
-        let (session, session_asker) = Pulse::watched(Loop::Session, answer.clone());
-        let (accept, accept_asker) = Pulse::watched(Loop::Accept, answer.clone());
+        let (session, session_asker) = Liveness::watched(Loop::Session, answer.clone());
+        let (accept, accept_asker) = Liveness::watched(Loop::Accept, answer.clone());
         let watchdog = Watchdog {
             half: (interval / 2).max(ROUND_TIME_MIN),
             next_round: Instant::now(),

@@ -5,40 +5,29 @@
 //! queue. When to try again is the core's decision; what lasts longer than a
 //! connection is in the key store.
 //!
-//! - `client`: the session's task. `run`: one connection, with `build` and `transport` below it.
-//!   `pairing`: how it begins.
-//! - `send`, `flights`, `content`: messages on their way. `uploads`, `sealed`, `look`,
-//!   `media_http`: their files.
-//! - `tap`, `translate`, `phone_sign`: what the library reports, in the core's words.
-//! - `check`, `probe`: questions about numbers, and to our own phone.
-//! - `inbound`, `letters`, `fetch`: what comes in, and its files.
-//! - [`storage`], `keys`: the account's keys in the daemon's store.
+//! - `session_task`: takes orders, has one connection at a time. `connection`: one of them, from
+//!   its start to its end, with `client_builder` and `transport` below it.
+//! - `outgoing`: messages that leave. `media`: their files, and those of incoming messages.
+//! - `incoming`: messages of others, on their way to the inbox.
+//! - `events`: what the library reports, in the core's words.
+//! - `contact_lookup`, `probe`: questions about numbers, and to our own phone.
+//! - [`storage`], `credentials`: the account's keys in the daemon's store.
 
-mod build;
-mod check;
-mod client;
-mod content;
-mod fetch;
-mod flights;
-mod heard;
-mod inbound;
-mod keys;
-mod letters;
-mod look;
-mod media_http;
-mod pairing;
-mod phone_sign;
+mod client_builder;
+mod connection;
+mod contact_lookup;
+mod credentials;
+mod events;
+mod incoming;
+mod media;
+mod outgoing;
 mod probe;
-mod run;
-mod sealed;
-mod send;
+mod session_task;
 pub mod storage;
-mod tap;
+mod tasks;
 #[cfg(test)]
 mod tests;
-mod translate;
 mod transport;
-mod uploads;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,23 +39,24 @@ use tokio::task::JoinHandle;
 use whatsapp_rust::traits::Backend;
 use whatsapp_rust::wacore::store::Device;
 
-pub use crate::whatsapp::fetch::FetchError;
-pub use crate::whatsapp::inbound::{Inbound, Line};
-pub use crate::whatsapp::keys::StoredKeys;
+pub use crate::whatsapp::credentials::StoredKeys;
+pub use crate::whatsapp::incoming::{CurrentConnection, Inbound};
+pub use crate::whatsapp::media::download::DownloadError;
 
 use tetherd_net::connect::Connector;
 use tetherd_net::endpoint::{Endpoint, EndpointError};
 use tetherd_net::ip_filter::IpFilter;
 use tetherd_net::trust::{Trust, TrustError};
 
-use crate::pulse::Pulse;
-use crate::whatsapp::client::Means;
+use crate::liveness::Liveness;
+use crate::whatsapp::media::uploads;
+use crate::whatsapp::outgoing::send::Outcome;
+use crate::whatsapp::session_task::SessionContext;
 use tetherd_config::settings::SessionSection;
 use tetherd_config::value::ClientVersion;
-use tetherd_core::action::{Outgoing, SessionCommand};
-use tetherd_core::contacts::{CheckTicket, Number};
-use tetherd_core::event::{Body, SessionEvent};
-use tetherd_core::files::Upload;
+use tetherd_core::action::SessionCommand;
+use tetherd_core::event::{Body, NotSent, SessionEvent};
+use tetherd_core::files::UploadFault;
 
 /// Orders that wait for the session at most. The core has few messages in flight, so
 /// a full queue means that the session is stuck.
@@ -135,7 +125,7 @@ impl SessionConfig {
 
     /// The same for an order to pair, until `Paired`.
     pub fn pairing_time_max(&self) -> Duration {
-        self.login_time_max() + pairing::OFFERS_TIME_MAX
+        self.login_time_max() + connection::pairing::OFFERS_TIME_MAX
     }
 
     /// The longest way from an order to send to its answer: its turn, then the sending.
@@ -183,76 +173,33 @@ pub enum SessionError {
     NoSends,
 }
 
-/// What the session is told: the core's [`SessionCommand`], with the body beside a message.
-#[derive(Clone)]
-pub enum Order {
-    /// Log in with the stored keys.
-    Connect,
-    /// Connect without keys and pair.
-    Pair {
-        /// Digits: by code. None: by QR.
-        phone: Option<String>,
-    },
-    /// End the connection.
-    Close,
-    /// Unlink this device if connected, end the connection, forget the keys.
-    Logout,
-    /// Forget the keys, and end the connection first if there is one.
-    Forget,
-    /// Send one message. Answered by `Written`, `NotSent` or `CutOff`, in bounded time.
-    Send(Outgoing, Body),
-    /// Bring a file to the media host. Answered by `Uploaded` or `UploadFailed`.
-    Upload(Box<Upload>),
-    /// Ask who of these is on the network. Answered by `Checked`, in bounded time, unless
-    /// the connection ends first.
-    Check {
-        /// Names the question.
-        ticket: CheckTicket,
-        /// Whom it is about.
-        numbers: Vec<Number>,
-    },
-    /// Ask the phone for a sign of life. Answered by `Probed` unless the connection ends.
-    Probe,
+/// A command of the core. A message comes with its body, which the core does not keep.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// What to do.
+    pub command: SessionCommand,
+    /// The body of a [`SessionCommand::Send`]; none: it cannot be read.
+    pub body: Option<Body>,
 }
 
-impl std::fmt::Debug for Order {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Order::Connect => f.write_str("Connect"),
-            Order::Pair { phone: Some(_) } => f.write_str("Pair(by code)"),
-            Order::Pair { phone: None } => f.write_str("Pair(by QR)"),
-            Order::Close => f.write_str("Close"),
-            Order::Logout => f.write_str("Logout"),
-            Order::Forget => f.write_str("Forget"),
-            Order::Check { ticket, numbers } => {
-                f.debug_tuple("Check").field(ticket).field(&numbers.len()).finish()
-            }
-            Order::Probe => f.write_str("Probe"),
-            Order::Send(outgoing, body) => {
-                f.debug_tuple("Send").field(outgoing).field(body).finish()
-            }
-            Order::Upload(upload) => f.debug_tuple("Upload").field(upload).finish(),
-        }
+impl From<SessionCommand> for Order {
+    fn from(command: SessionCommand) -> Order {
+        Order { command, body: None }
     }
 }
 
-impl Order {
-    /// The order for a command. None for `Send`, which needs a body:
-    /// [`Order::Send`] is made by hand.
-    pub fn from_command(command: SessionCommand) -> Option<Order> {
-        match command {
-            SessionCommand::Connect => Some(Order::Connect),
-            SessionCommand::Pair { phone } => Some(Order::Pair { phone }),
-            SessionCommand::Close => Some(Order::Close),
-            SessionCommand::Logout => Some(Order::Logout),
-            SessionCommand::Forget => Some(Order::Forget),
-            SessionCommand::Upload(upload) => Some(Order::Upload(Box::new(upload))),
-            SessionCommand::CheckNumbers { ticket, numbers } => {
-                Some(Order::Check { ticket, numbers })
-            }
-            SessionCommand::Probe => Some(Order::Probe),
-            SessionCommand::Send(_) => None,
-        }
+/// The answer to a command that needs a connection, where there is none.
+fn not_connected(command: &SessionCommand) -> Option<SessionEvent> {
+    match command {
+        SessionCommand::Send(out) => Some(Outcome::NotSent(NotSent::NotConnected).report(out)),
+        SessionCommand::Upload(upload) => Some(uploads::failed(upload, UploadFault::NotConnected)),
+        SessionCommand::CheckNumbers { ticket, .. } => Some(contact_lookup::not_connected(*ticket)),
+        SessionCommand::Probe => Some(SessionEvent::Probed { left: false }),
+        SessionCommand::Connect
+        | SessionCommand::Pair { .. }
+        | SessionCommand::Close
+        | SessionCommand::Logout
+        | SessionCommand::Forget => None,
     }
 }
 
@@ -261,10 +208,19 @@ impl Order {
 pub enum OrderError {
     /// [`ORDERS_MAX`] orders wait.
     #[error("the session does not keep up")]
-    Full(Order),
+    Full(Box<Order>),
     /// The session's task has ended.
     #[error("the session is gone")]
-    Gone(Order),
+    Gone(Box<Order>),
+}
+
+impl OrderError {
+    /// The order.
+    pub fn order(self) -> Order {
+        match self {
+            OrderError::Full(order) | OrderError::Gone(order) => *order,
+        }
+    }
 }
 
 /// The way to a running session. Dropping it ends the session.
@@ -285,8 +241,8 @@ impl SessionHandle {
     /// and two bounded queues that wait for each other would never move again.
     pub fn order(&self, order: Order) -> Result<(), OrderError> {
         self.orders.try_send(order).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(order) => OrderError::Full(order),
-            mpsc::error::TrySendError::Closed(order) => OrderError::Gone(order),
+            mpsc::error::TrySendError::Full(order) => OrderError::Full(Box::new(order)),
+            mpsc::error::TrySendError::Closed(order) => OrderError::Gone(Box::new(order)),
         })
     }
 
@@ -300,13 +256,13 @@ impl SessionHandle {
     }
 }
 
-/// Starts the session's task, idle; it shows on `pulse` that it moves. Must be called inside a tokio runtime.
+/// Starts the session's task, idle; it answers liveness checks. Must be called inside a tokio runtime.
 pub fn spawn(
     config: SessionConfig,
     keys: Arc<dyn KeyStore>,
     inbound: Inbound,
     events: mpsc::Sender<SessionEvent>,
-    pulse: Pulse,
+    liveness: Liveness,
 ) -> Result<SessionHandle, SessionError> {
     let endpoint: Endpoint = config.endpoint.parse()?;
     if config.sends_at_once == 0 {
@@ -316,8 +272,8 @@ pub fn spawn(
     // The operator names the endpoint, the server its media hosts.
     let connector = Arc::new(Connector::new(trust, IpFilter::Any));
     let (orders, inbox) = mpsc::channel(ORDERS_MAX);
-    let session = client::Session::new(
-        Means { config, endpoint, connector, keys, inbound, pulse },
+    let session = session_task::Session::new(
+        SessionContext { config, endpoint, connector, keys, inbound, liveness },
         events,
         inbox,
     );

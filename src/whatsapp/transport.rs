@@ -167,15 +167,15 @@ impl TransportFactory for Factory {
         let (sink, stream) = socket.split();
         let (events, incoming) = async_channel::bounded(EVENTS_MAX);
         let (closed, closing) = watch::channel(false);
-        let line = Line { sink: AsyncMutex::new(sink), closed, trace: self.trace.clone() };
+        let writer = Writer { sink: AsyncMutex::new(sink), closed, trace: self.trace.clone() };
         let reader = Reader { stream, events, closing, trace: self.trace.clone() };
         tokio::spawn(reader.run());
-        Ok((Arc::new(line), incoming))
+        Ok((Arc::new(writer), incoming))
     }
 }
 
 /// The writing half.
-struct Line {
+struct Writer {
     sink: AsyncMutex<SplitSink<Socket, Message>>,
     closed: watch::Sender<bool>,
     trace: Arc<Trace>,
@@ -193,7 +193,7 @@ enum WriteFault {
 }
 
 #[async_trait]
-impl Transport for Line {
+impl Transport for Writer {
     async fn send(&self, data: Bytes) -> Result<(), anyhow::Error> {
         self.trace.wrote();
         let mut closing = self.closed.subscribe();
@@ -243,7 +243,7 @@ impl Reader {
             };
             match message {
                 Some(Ok(Message::Binary(data))) => {
-                    if look_at_hello(&mut hello, &data, &self.trace) {
+                    if inspect_hello(&mut hello, &data, &self.trace) {
                         hello = None;
                     }
                     let event = TransportEvent::DataReceived(data);
@@ -279,7 +279,7 @@ impl Reader {
 }
 
 /// Notes the server's answer to our hello. True once there is nothing more to see.
-fn look_at_hello(hello: &mut Option<FrameDecoder>, data: &[u8], trace: &Trace) -> bool {
+fn inspect_hello(hello: &mut Option<FrameDecoder>, data: &[u8], trace: &Trace) -> bool {
     let Some(decoder) = hello else { return true };
     decoder.feed(data);
     let Some(frame) = decoder.decode_frame() else { return false };

@@ -8,7 +8,7 @@ use crate::whatsapp::Order;
 use tetherd_core::action::Outgoing;
 use tetherd_core::action::SessionCommand;
 use tetherd_core::event::SessionEvent;
-use tetherd_core::event::{EndReason, Input, NotSent};
+use tetherd_core::event::{Body, EndReason, Input, NotSent};
 use tetherd_core::files::{Preparation, PrepareCommand};
 use tetherd_core::files::{Upload, UploadFault};
 
@@ -24,55 +24,42 @@ impl Engine {
     }
 
     pub(super) fn order(&mut self, command: SessionCommand) {
-        let order = match command {
-            SessionCommand::Send(outgoing) => return self.send(outgoing),
-            SessionCommand::Upload(upload) => return self.upload(upload),
-            other @ (SessionCommand::Connect
-            | SessionCommand::Pair { .. }
-            | SessionCommand::Close
-            | SessionCommand::Logout
-            | SessionCommand::Forget
-            | SessionCommand::CheckNumbers { .. }
-            | SessionCommand::Probe) => Order::from_command(other),
-        };
-        let Some(order) = order else { return };
-        let asks = matches!(order, Order::Probe);
-        let starts_a_run = matches!(order, Order::Connect | Order::Pair { .. });
-        if let Err(error) = self.session.order(order) {
-            tracing::error!(%error, "an order was not taken");
-            if starts_a_run {
-                // The core waits for the end of what it believes to be running.
-                let reason = EndReason::Unreachable { what: "the session is busy".to_owned() };
-                let ended = SessionEvent::Ended { reason, roll: u64::MAX };
-                self.echoes.push(Input::Session(ended));
-            }
-            if asks {
-                self.echoes.push(Input::Session(SessionEvent::Probed { left: false }));
-            }
-        }
+        let body = self.body(&command);
+        let Err(error) = self.session.order(Order { command, body }) else { return };
+        tracing::error!(%error, "an order was not taken");
+        self.echoes.extend(not_taken(error.order().command).map(Input::Session));
     }
 
-    fn upload(&mut self, upload: Upload) {
-        let (id, ticket) = (upload.id, upload.ticket);
-        if self.session.order(Order::Upload(Box::new(upload))).is_err() {
-            let why = UploadFault::NotConnected;
-            let failed = SessionEvent::UploadFailed { id, ticket, why };
-            self.echoes.push(Input::Session(failed));
+    /// The body of a message that is to be sent; none: it cannot be read.
+    fn body(&self, command: &SessionCommand) -> Option<Body> {
+        let SessionCommand::Send(Outgoing { id, .. }) = command else { return None };
+        let body = store::queue::body(&self.store, *id).ok().flatten();
+        if body.is_none() {
+            tracing::error!(%id, "the body cannot be read from the store");
         }
+        body
     }
+}
 
-    fn send(&mut self, outgoing: Outgoing) {
-        let (id, attempt) = (outgoing.id, outgoing.attempt);
-        let why = match store::queue::body(&self.store, id) {
-            Ok(Some(body)) => match self.session.order(Order::Send(outgoing, body)) {
-                Ok(()) => return,
-                Err(_) => NotSent::Passing,
-            },
-            Ok(None) | Err(_) => {
-                tracing::error!(%id, "the body cannot be read from the store");
-                NotSent::Unsendable
-            }
-        };
-        self.echoes.push(Input::Session(SessionEvent::NotSent { id, attempt, why }));
+/// What the core hears of a command that the session did not take.
+fn not_taken(command: SessionCommand) -> Option<SessionEvent> {
+    match command {
+        // The core waits for the end of the connection that it believes to exist.
+        SessionCommand::Connect | SessionCommand::Pair { .. } => {
+            let reason = EndReason::Unreachable { what: "the session is busy".to_owned() };
+            Some(SessionEvent::Ended { reason, roll: u64::MAX })
+        }
+        SessionCommand::Send(Outgoing { id, attempt, .. }) => {
+            Some(SessionEvent::NotSent { id, attempt, why: NotSent::Passing })
+        }
+        SessionCommand::Upload(Upload { id, ticket, .. }) => {
+            Some(SessionEvent::UploadFailed { id, ticket, why: UploadFault::NotConnected })
+        }
+        SessionCommand::Probe => Some(SessionEvent::Probed { left: false }),
+        // The core has a limit of its own for an answer.
+        SessionCommand::CheckNumbers { .. }
+        | SessionCommand::Close
+        | SessionCommand::Logout
+        | SessionCommand::Forget => None,
     }
 }

@@ -23,7 +23,7 @@ use crate::spool::tests::LIMITS;
 use crate::store::{self, Store};
 use crate::whatsapp::{Order, SessionHandle};
 use tetherd_api::{ErrorKind, MessageId, Reply, State};
-use tetherd_core::action::Outgoing;
+use tetherd_core::action::{Outgoing, SessionCommand};
 use tetherd_core::event::{Body, EndReason, NotSent, Request, SessionEvent, Submission};
 use tetherd_core::ids::{Digest, WaMessageId};
 use tetherd_core::phone::Sign;
@@ -179,13 +179,13 @@ async fn play(
     let mut late = Vec::new();
     let mut runs = false;
     loop {
-        let order = orders.recv().await;
+        let order = orders.recv().await.map(|order| order.command);
         match order {
-            Some(Order::Connect) => {
+            Some(SessionCommand::Connect) => {
                 runs = true;
                 let _ = events.send(SessionEvent::Connected { account: ACCOUNT.into() }).await;
             }
-            Some(Order::Send(out, _)) => {
+            Some(SessionCommand::Send(out)) => {
                 let (id, attempt, wa_id) = (out.id, out.attempt, out.wa_id.clone());
                 attempts.lock().unwrap().push((virtual_now().mono_ms, out));
                 if server == Server::Unsendable {
@@ -201,12 +201,12 @@ async fn play(
                     Server::Silent | Server::Unsendable => {}
                 }
             }
-            Some(Order::Probe) => {
+            Some(SessionCommand::Probe) => {
                 let _ = events.send(SessionEvent::Probed { left: true }).await;
                 let sign = Sign::Peer;
                 let _ = events.send(SessionEvent::PhoneSeen { sign, at_ms: None }).await;
             }
-            order @ (None | Some(Order::Close)) => {
+            order @ (None | Some(SessionCommand::Close)) => {
                 for ack in late.drain(..) {
                     let _ = events.send(ack).await;
                 }
@@ -219,11 +219,11 @@ async fn play(
                 }
             }
             Some(
-                order @ (Order::Pair { .. }
-                | Order::Logout
-                | Order::Forget
-                | Order::Upload(_)
-                | Order::Check { .. }),
+                order @ (SessionCommand::Pair { .. }
+                | SessionCommand::Logout
+                | SessionCommand::Forget
+                | SessionCommand::Upload(_)
+                | SessionCommand::CheckNumbers { .. }),
             ) => {
                 panic!("{order:?}")
             }
@@ -353,13 +353,16 @@ async fn what_is_cut_off_at_the_end_is_unknown_and_goes_out_again_under_its_id()
 async fn who_calls_while_the_session_ends_is_told_at_once_that_nothing_was_changed() {
     let dir = state_dir();
     let (handle, calls) = EngineHandle::channel();
-    let (orders, mut inbox) = mpsc::channel(64);
+    let (orders, mut inbox) = mpsc::channel::<Order>(64);
     let (events, session_events) = mpsc::channel(64);
     let (let_go, held) = oneshot::channel::<()>();
     let (told, leaving) = oneshot::channel();
     let task = tokio::spawn(async move {
         while let Some(order) = inbox.recv().await {
-            assert!(matches!(order, Order::Connect | Order::Close), "{order:?}");
+            assert!(
+                matches!(order.command, SessionCommand::Connect | SessionCommand::Close),
+                "{order:?}"
+            );
         }
         told.send(()).unwrap();
         held.await.unwrap();
@@ -389,7 +392,7 @@ async fn a_flood_of_session_events_holds_up_no_call() {
     let flood = Arc::new(AtomicU64::new(0));
     let sent = Arc::clone(&flood);
     let task = tokio::spawn(async move {
-        assert!(matches!(inbox.recv().await, Some(Order::Connect)));
+        assert!(matches!(inbox.recv().await, Some(Order { command: SessionCommand::Connect, .. })));
         // As much as there is room for, whenever the engine lets go.
         while sent.fetch_add(1, Ordering::Relaxed) < FLOOD {
             events.send(SessionEvent::Probed { left: true }).await.unwrap();

@@ -14,7 +14,7 @@ use crate::daemon::connection::Outgoing;
 use crate::daemon::event_stream::{Subscription, forward};
 use crate::daemon::inbox_service::InboxService;
 use crate::inbox::{Letter, Seen};
-use crate::whatsapp::Line;
+use crate::whatsapp::CurrentConnection;
 use tetherd_api::Reply;
 use tetherd_api::frame::{FromDaemon, parse_from_daemon};
 use tetherd_api::{Event, EventFrame, Incoming, IncomingKind, State, Tier, Time};
@@ -34,8 +34,12 @@ impl Reader {
     async fn subscribe(running: &Running, after: Option<u64>) -> Reader {
         let engine = running.handle.clone();
         let start = engine.subscribe().await.unwrap();
-        let inbox =
-            InboxService::new(running.inbox.clone(), Line::default(), "/nonexistent".into(), 0);
+        let inbox = InboxService::new(
+            running.inbox.clone(),
+            CurrentConnection::default(),
+            "/nonexistent".into(),
+            0,
+        );
         let follow = inbox.follow(after.unwrap_or(start.head)).unwrap();
         let subscription = Subscription { engine, start, after, follow };
         let (outgoing, lines) = mpsc::channel(4);

@@ -11,13 +11,13 @@
 
 mod app_sync;
 mod device;
+mod expiring_records;
 mod msg_secret;
 mod protocol;
 mod signal;
 mod tc_token;
 #[cfg(test)]
 mod tests;
-mod timed;
 
 use std::fmt;
 use std::sync::Arc;

@@ -6,12 +6,12 @@ use whatsapp_rust::wacore::store::traits::{
     MsgSecretEntry, MsgSecretStore, merge_msg_secret_expiry, merge_msg_secret_message_ts,
 };
 
-use super::timed::{Due, Timed};
+use super::expiring_records::{Due, ExpiringRecords};
 use super::{Result, SessionBackend, count, group_key, read_error};
 use crate::store::{Batch, ReadError};
 
 /// Timed by when they expire; 0: never.
-const SECRETS: Timed = Timed { area: "msg_secret", times: "msg_secret_at" };
+const SECRETS: ExpiringRecords = ExpiringRecords { area: "msg_secret", times: "msg_secret_at" };
 const NEVER: i64 = 0;
 
 /// The parent message's time, eight bytes, then the secret.
@@ -75,7 +75,8 @@ impl MsgSecretStore for SessionBackend {
         msg_id: &str,
     ) -> Result<Option<(Vec<u8>, i64)>> {
         let Some(value) = self.read(&record(chat, sender, msg_id))? else { return Ok(None) };
-        let (_, payload) = Timed::split(&value).ok_or_else(|| read_error(ReadError::Damaged))?;
+        let (_, payload) =
+            ExpiringRecords::split(&value).ok_or_else(|| read_error(ReadError::Damaged))?;
         let (message_ts, secret) = split(payload).map_err(read_error)?;
         Ok(Some((secret.to_vec(), message_ts)))
     }

@@ -9,7 +9,7 @@ use whatsapp_rust::wacore::store::traits::{
 };
 use whatsapp_rust::wacore::time::now_secs;
 
-use super::timed::{Due, Timed};
+use super::expiring_records::{Due, ExpiringRecords};
 use super::{Result, SessionBackend, count, from_json, group_key, key, read_error, text, to_json};
 use crate::store::{Batch, ReadError};
 
@@ -21,8 +21,8 @@ const DEVICES: &str = "devices";
 const GROUP: &str = "group";
 
 /// Timed by when they were stored.
-const SENT: Timed = Timed { area: "sent", times: "sent_at" };
-const INBOUND: Timed = Timed { area: "inbound", times: "inbound_at" };
+const SENT: ExpiringRecords = ExpiringRecords { area: "sent", times: "sent_at" };
+const INBOUND: ExpiringRecords = ExpiringRecords { area: "inbound", times: "inbound_at" };
 
 /// Most sent messages kept for retries; the oldest give way.
 pub(super) const SENT_MESSAGES_MAX: usize = 1_024;
@@ -46,7 +46,7 @@ fn device_of(rest: &[u8]) -> Option<&[u8]> {
 }
 
 impl SessionBackend {
-    async fn expire(&self, table: Timed, cutoff: i64) -> Result<u32> {
+    async fn expire(&self, table: ExpiringRecords, cutoff: i64) -> Result<u32> {
         self.change(move |view| {
             let mut batch = Batch::new();
             let removed = table.expire(view, &mut batch, |time| Due::before(time, cutoff))?;
@@ -273,7 +273,8 @@ impl ProtocolStore for SessionBackend {
         id: &str,
     ) -> Result<Option<Vec<u8>>> {
         let Some(value) = self.read(&inbound(chat, sender, id))? else { return Ok(None) };
-        let (_, payload) = Timed::split(&value).ok_or_else(|| read_error(ReadError::Damaged))?;
+        let (_, payload) =
+            ExpiringRecords::split(&value).ok_or_else(|| read_error(ReadError::Damaged))?;
         Ok(Some(payload.to_vec()))
     }
 

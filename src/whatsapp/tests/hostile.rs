@@ -10,9 +10,10 @@ use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::whatsapp::SessionConfig;
 use crate::whatsapp::tests::offline::{Bench, Keys, PATIENCE};
 use crate::whatsapp::tests::wire::Host;
-use crate::whatsapp::{Order, SessionConfig};
+use tetherd_core::action::SessionCommand;
 use tetherd_core::event::EndReason;
 
 type Line = WebSocketStream<TlsStream<TcpStream>>;
@@ -58,7 +59,7 @@ async fn garbage_in_place_of_a_handshake_ends_the_run_each_time() {
         Message::Binary(Bytes::from(vec![0xFF; 4_096])),
         Message::Text("no handshake".into()),
     ] {
-        bench.order(Order::Pair { phone: None });
+        bench.order(SessionCommand::Pair { phone: None });
         let serve = async {
             let mut line = greeted(&host).await;
             let _ = line.send(garbage).await;
@@ -76,7 +77,7 @@ async fn garbage_in_place_of_a_handshake_ends_the_run_each_time() {
 #[tokio::test]
 async fn a_line_that_breaks_in_the_middle_of_a_frame_ends_the_run() {
     let (host, mut bench) = bench().await;
-    bench.order(Order::Pair { phone: None });
+    bench.order(SessionCommand::Pair { phone: None });
     let serve = async {
         let mut line = greeted(&host).await;
         // A websocket message of a thousand bytes of which ten come.
@@ -95,9 +96,9 @@ async fn a_line_that_breaks_in_the_middle_of_a_frame_ends_the_run() {
 #[tokio::test]
 async fn a_server_that_stalls_in_the_handshake_can_be_left() {
     let (host, mut bench) = bench().await;
-    bench.order(Order::Pair { phone: None });
+    bench.order(SessionCommand::Pair { phone: None });
     let line = timeout(PATIENCE, greeted(&host)).await.unwrap();
-    bench.order(Order::Close);
+    bench.order(SessionCommand::Close);
     assert_eq!(bench.ended().await, EndReason::Closed);
     drop(line);
     bench.handle.stop().await;
@@ -106,7 +107,7 @@ async fn a_server_that_stalls_in_the_handshake_can_be_left() {
 #[tokio::test]
 async fn a_flood_before_the_handshake_ends_the_run() {
     let (host, mut bench) = bench().await;
-    bench.order(Order::Pair { phone: None });
+    bench.order(SessionCommand::Pair { phone: None });
     let serve = async {
         let mut line = greeted(&host).await;
         for _ in 0..10_000 {

@@ -15,6 +15,7 @@ use crate::whatsapp::tests::simulated::World;
 use tether_sim::{MediaChange, SimError, Times};
 use tetherd_api::{FileInfo, Kind, LinkPreview, MessageId};
 use tetherd_core::action::Outgoing;
+use tetherd_core::action::SessionCommand;
 use tetherd_core::event::{Body, EndReason, SessionEvent};
 use tetherd_core::files::StoredFile;
 use tetherd_core::files::{MediaRef, SentFile, Ticket, Upload, UploadFault};
@@ -54,12 +55,12 @@ impl Lab {
 
     fn upload(&self, number: u64, kind: Kind, file: &StoredFile) {
         let (id, ticket) = (MessageId(number), Ticket(number));
-        self.world.bench.order(Order::Upload(Box::new(Upload {
+        self.world.bench.order(SessionCommand::Upload(Upload {
             id,
             ticket,
             kind,
             file: file.clone(),
-        })));
+        }));
     }
 
     async fn outcome(&mut self, number: u64) -> Result<MediaRef, UploadFault> {
@@ -83,7 +84,9 @@ impl Lab {
     /// Sends it, and returns what the recipient saw.
     async fn send(&mut self, out: Outgoing, body: &str) -> Value {
         let number = out.id.0;
-        self.world.bench.order(Order::Send(out, Body(body.into())));
+        self.world
+            .bench
+            .order(Order { command: SessionCommand::Send(out), body: Some(Body(body.into())) });
         self.world.until(&whole_life(number)).await;
         let inbox = self.world.sim.recipient_inbox(FRIEND).await;
         let seen = inbox.into_iter().find(|m| m.id == wa_id(number).0).unwrap();
@@ -188,7 +191,7 @@ async fn a_large_upload_goes_on_where_it_broke_off() {
     lab.upload(1, Kind::Document, &file);
     assert_eq!(lab.outcome(1).await, Err(UploadFault::Passing { code: None }));
     // Another connection, another client: the same key, so the same bytes.
-    lab.world.bench.order(Order::Close);
+    lab.world.bench.order(SessionCommand::Close);
     assert_eq!(lab.world.bench.ended().await, EndReason::Closed);
     lab.world.connect().await;
     lab.upload(1, Kind::Document, &file);
@@ -207,7 +210,7 @@ async fn an_upload_under_way_ends_with_its_connection() {
     lab.set(MediaChange { stall_after: Some(1000), ..Default::default() }).await;
     lab.upload(1, Kind::Document, &file);
     lab.world.sim.media_wait(|stats| stats.stalled == 1, PATIENCE).await.unwrap();
-    lab.world.bench.order(Order::Close);
+    lab.world.bench.order(SessionCommand::Close);
     assert_eq!(lab.outcome(1).await, Err(UploadFault::NotConnected));
     assert_eq!(lab.world.bench.ended().await, EndReason::Closed);
     lab.set(MediaChange { go_on: true, ..Default::default() }).await;
@@ -268,7 +271,7 @@ async fn a_file_that_is_gone_or_changed_is_unreadable() {
 #[tokio::test]
 async fn nothing_is_uploaded_without_a_connection() {
     let mut lab = Lab::connected().await;
-    lab.world.bench.order(Order::Close);
+    lab.world.bench.order(SessionCommand::Close);
     assert_eq!(lab.world.bench.ended().await, EndReason::Closed);
     let file = lab.file(1, "image/jpeg", b"content");
     lab.upload(1, Kind::Image, &file);

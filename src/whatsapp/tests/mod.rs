@@ -1,10 +1,10 @@
 //! Tests of the session: each translation by itself, the rest against the simulator.
 
 mod hostile;
-mod letters;
+mod incoming_message;
 #[cfg(feature = "sim")]
 mod media;
-mod offline;
+pub(in crate::whatsapp) mod offline;
 #[cfg(feature = "sim")]
 mod phone;
 #[cfg(feature = "sim")]

@@ -10,12 +10,13 @@ use tokio::time::timeout;
 use whatsapp_rust::traits::{Backend, DeviceStore as _};
 use whatsapp_rust::wacore::store::{Device, InMemoryBackend};
 
-use crate::pulse::Pulse;
+use crate::liveness::Liveness;
 use crate::whatsapp::{
     Inbound, KeyStore, KeyStoreError, Order, SessionConfig, SessionHandle, spawn,
 };
 use tetherd_api::{Kind, MessageId};
 use tetherd_core::action::Outgoing;
+use tetherd_core::action::SessionCommand;
 use tetherd_core::event::{Body, EndReason, NotSent, SessionEvent};
 use tetherd_core::ids::{Attempt, WaMessageId};
 
@@ -23,10 +24,10 @@ use tetherd_core::ids::{Attempt, WaMessageId};
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Keys in memory; forgetting them starts afresh.
-pub(super) struct Keys(Mutex<Arc<InMemoryBackend>>);
+pub(in crate::whatsapp) struct Keys(Mutex<Arc<InMemoryBackend>>);
 
 impl Keys {
-    pub(super) fn new() -> Arc<Keys> {
+    pub(in crate::whatsapp) fn new() -> Arc<Keys> {
         Arc::new(Keys(Mutex::new(Arc::new(InMemoryBackend::new()))))
     }
 
@@ -64,13 +65,13 @@ impl Bench {
     pub(super) fn new(config: SessionConfig, keys: Arc<dyn KeyStore>) -> Bench {
         let (sender, events) = mpsc::channel(64);
         Bench {
-            handle: spawn(config, keys, Inbound::default(), sender, Pulse::unwatched()).unwrap(),
+            handle: spawn(config, keys, Inbound::default(), sender, Liveness::unwatched()).unwrap(),
             events,
         }
     }
 
-    pub(super) fn order(&self, order: Order) {
-        self.handle.order(order).unwrap();
+    pub(super) fn order(&self, order: impl Into<Order>) {
+        self.handle.order(order.into()).unwrap();
     }
 
     /// The next report that is not about the phone or about who wrote: both speak when they
@@ -110,7 +111,7 @@ pub(super) fn message(number: u64, to: &str, text: &str) -> Order {
         file: None,
         link: None,
     };
-    Order::Send(out, Body(text.into()))
+    Order { command: SessionCommand::Send(out), body: Some(Body(text.into())) }
 }
 
 /// The network's id of a message.
@@ -130,17 +131,17 @@ async fn a_message_without_a_connection_is_not_sent() {
 #[tokio::test]
 async fn a_login_without_keys_has_no_account() {
     let mut bench = Bench::new(nowhere(), Keys::new());
-    bench.order(Order::Connect);
+    bench.order(SessionCommand::Connect);
     assert_eq!(bench.ended().await, EndReason::LoggedOut { code: None });
 }
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_unreachable_and_its_address_is_not_told() {
     let mut bench = Bench::new(nowhere(), Keys::new());
-    bench.order(Order::Pair { phone: None });
+    bench.order(SessionCommand::Pair { phone: None });
     let EndReason::Unreachable { what } = bench.ended().await else { panic!("reached") };
     assert!(!what.contains("127.0.0.1"), "{what}");
-    bench.order(Order::Pair { phone: Some("15550100".into()) });
+    bench.order(SessionCommand::Pair { phone: Some("15550100".into()) });
     assert!(matches!(bench.ended().await, EndReason::Unreachable { .. }));
     bench.handle.stop().await;
 }
@@ -152,7 +153,7 @@ async fn a_server_that_never_answers_is_given_up_after_the_time_limit() {
     let connect_timeout = Duration::from_millis(200);
     let config = SessionConfig { endpoint, connect_timeout, ..SessionConfig::default() };
     let mut bench = Bench::new(config, Keys::new());
-    bench.order(Order::Pair { phone: None });
+    bench.order(SessionCommand::Pair { phone: None });
     assert!(matches!(bench.ended().await, EndReason::Unreachable { .. }));
 }
 
@@ -162,8 +163,8 @@ async fn an_end_that_was_ordered_is_reported_while_the_connection_is_still_being
     let endpoint = format!("wss://{}/ws/chat", silent.local_addr().unwrap());
     let config = SessionConfig { endpoint, ..SessionConfig::default() };
     let mut bench = Bench::new(config, Keys::new());
-    bench.order(Order::Pair { phone: None });
-    bench.order(Order::Close);
+    bench.order(SessionCommand::Pair { phone: None });
+    bench.order(SessionCommand::Close);
     assert_eq!(bench.ended().await, EndReason::Closed);
     bench.handle.stop().await;
 }
@@ -172,7 +173,7 @@ async fn an_end_that_was_ordered_is_reported_while_the_connection_is_still_being
 fn the_session_must_be_able_to_send() {
     let config = SessionConfig { sends_at_once: 0, ..nowhere() };
     let (sender, _events) = mpsc::channel(1);
-    assert!(spawn(config, Keys::new(), Inbound::default(), sender, Pulse::unwatched()).is_err());
+    assert!(spawn(config, Keys::new(), Inbound::default(), sender, Liveness::unwatched()).is_err());
 }
 
 /// A port that nobody listens on: it was free a moment ago and is in the range that

@@ -2,9 +2,9 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "whatever else happens is not asked about")]
 
-use crate::whatsapp::Order;
 use crate::whatsapp::tests::offline::{Bench, message};
 use crate::whatsapp::tests::simulated::World;
+use tetherd_core::action::SessionCommand;
 use tetherd_core::event::SessionEvent;
 use tetherd_core::phone::Sign;
 
@@ -32,10 +32,10 @@ async fn probed(bench: &mut Bench) -> bool {
 async fn a_phone_that_was_off_answers_the_question_when_it_is_back() {
     let mut world = World::connected().await;
     // What the pairing and the login brought about.
-    world.bench.order(Order::Probe);
+    world.bench.order(SessionCommand::Probe);
     while sign(&mut world.bench).await != (Sign::Peer, false) {}
     world.sim.phone_set(None, false).await.unwrap();
-    world.bench.order(Order::Probe);
+    world.bench.order(SessionCommand::Probe);
     assert!(probed(&mut world.bench).await);
     let before = world.sim.server_stats().await;
     assert!(before.peer_messages >= 1, "{before:?}");
@@ -56,10 +56,10 @@ async fn an_answer_that_came_while_nobody_was_there_has_its_age() {
             break;
         }
     }
-    world.bench.order(Order::Close);
+    world.bench.order(SessionCommand::Close);
     world.bench.ended().await;
     world.sim.phone_set(None, true).await.unwrap();
-    world.bench.order(Order::Connect);
+    world.bench.order(SessionCommand::Connect);
     assert_eq!(sign(&mut world.bench).await, (Sign::Receipt, true));
     world.bench.handle.stop().await;
 }
@@ -67,7 +67,7 @@ async fn an_answer_that_came_while_nobody_was_there_has_its_age() {
 #[tokio::test]
 async fn without_a_connection_nothing_is_asked() {
     let mut world = World::new().await;
-    world.bench.order(Order::Probe);
+    world.bench.order(SessionCommand::Probe);
     assert!(!probed(&mut world.bench).await);
     world.bench.handle.stop().await;
 }

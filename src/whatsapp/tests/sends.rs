@@ -5,11 +5,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::whatsapp::Order;
 use crate::whatsapp::tests::offline::{PATIENCE, message, wa_id};
 use crate::whatsapp::tests::simulated::World;
 use tether_sim::{AckError, SettingsChange, Times};
 use tetherd_api::MessageId;
+use tetherd_core::action::SessionCommand;
 use tetherd_core::event::{EndReason, NotSent, ReceiptKind, SessionEvent};
 
 const FRIEND: &str = "+15550101";
@@ -164,7 +164,7 @@ async fn a_message_whose_ack_is_lost_goes_out_again_under_its_id_on_the_next_con
     world.sim.server_set(SettingsChange { ack_drop, ..Default::default() }).await;
     world.bench.order(message(1, FRIEND, "hello"));
     world.until(&[Fact::Written(1)]).await;
-    world.bench.order(Order::Close);
+    world.bench.order(SessionCommand::Close);
     assert_eq!(world.bench.ended().await, EndReason::Closed);
     world.connect().await;
     world.bench.order(message(1, FRIEND, "hello"));
@@ -181,7 +181,7 @@ async fn a_session_writes_on_after_it_was_restarted() {
     for number in 1..=3 {
         world.bench.order(message(number, FRIEND, "hello"));
         world.until(&whole_life(number)).await;
-        world.bench.order(Order::Connect);
+        world.bench.order(SessionCommand::Connect);
         assert_eq!(world.bench.ended().await, EndReason::Closed);
         assert!(matches!(world.bench.next().await, SessionEvent::Connected { .. }));
     }
@@ -196,7 +196,7 @@ async fn every_open_send_is_answered_before_the_end() {
     for number in 1..=10 {
         world.bench.order(message(number, &format!("+155503{number:02}"), "hello"));
     }
-    world.bench.order(Order::Close);
+    world.bench.order(SessionCommand::Close);
     let mut open: HashSet<u64> = (1..=10).collect();
     loop {
         match world.bench.next().await {

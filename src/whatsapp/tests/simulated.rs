@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use tokio::time::timeout;
 
+use crate::whatsapp::SessionConfig;
 use crate::whatsapp::tests::offline::{Bench, Keys, PATIENCE};
-use crate::whatsapp::{Order, SessionConfig};
 use tether_sim::{LoginFailure, SettingsChange, Sim, SimConfig};
+use tetherd_core::action::SessionCommand;
 use tetherd_core::event::{EndReason, Offer, SessionEvent};
 
 /// A simulator, and a session that knows only that.
@@ -43,7 +44,7 @@ impl World {
 
     /// Paired, and the connection that did it over.
     pub(super) async fn paired(mut self) -> World {
-        self.bench.order(Order::Pair { phone: None });
+        self.bench.order(SessionCommand::Pair { phone: None });
         let SessionEvent::Offer(Offer::Qr { text, valid_ms }) = self.bench.next().await else {
             panic!("no QR code");
         };
@@ -60,7 +61,7 @@ impl World {
     }
 
     pub(super) async fn connect(&mut self) {
-        self.bench.order(Order::Connect);
+        self.bench.order(SessionCommand::Connect);
         loop {
             match self.bench.next().await {
                 SessionEvent::Connected { account } => {
@@ -86,7 +87,7 @@ async fn a_session_pairs_by_qr_and_logs_in_again_and_again() {
     let mut world = World::new().await.paired().await;
     for _ in 0..2 {
         world.connect().await;
-        world.bench.order(Order::Close);
+        world.bench.order(SessionCommand::Close);
         assert_eq!(world.bench.ended().await, EndReason::Closed);
     }
     world.bench.handle.stop().await;
@@ -95,7 +96,7 @@ async fn a_session_pairs_by_qr_and_logs_in_again_and_again() {
 #[tokio::test]
 async fn a_session_pairs_by_code() {
     let mut world = World::new().await;
-    world.bench.order(Order::Pair { phone: Some("15550100".into()) });
+    world.bench.order(SessionCommand::Pair { phone: Some("15550100".into()) });
     let SessionEvent::Offer(Offer::Code { code, valid_ms }) = world.bench.next().await else {
         panic!("no code");
     };
@@ -110,10 +111,10 @@ async fn a_session_pairs_by_code() {
 #[tokio::test]
 async fn a_paired_session_does_not_pair_again_before_it_forgets() {
     let mut world = World::new().await.paired().await;
-    world.bench.order(Order::Pair { phone: None });
+    world.bench.order(SessionCommand::Pair { phone: None });
     assert!(matches!(world.bench.ended().await, EndReason::PairingFailed { .. }));
-    world.bench.order(Order::Forget);
-    world.bench.order(Order::Connect);
+    world.bench.order(SessionCommand::Forget);
+    world.bench.order(SessionCommand::Connect);
     assert_eq!(world.bench.ended().await, EndReason::LoggedOut { code: None });
     let world = world.paired().await;
     drop(world.keys);
@@ -147,7 +148,7 @@ async fn each_refused_login_has_its_reason() {
         (failure(503), EndReason::Refused { code: 503 }),
     ] {
         world.sim.server_fail_login(failure).await;
-        world.bench.order(Order::Connect);
+        world.bench.order(SessionCommand::Connect);
         assert_eq!(world.bench.ended().await, expected);
     }
     world.connect().await;
@@ -156,16 +157,16 @@ async fn each_refused_login_has_its_reason() {
 #[tokio::test]
 async fn a_logout_unlinks_the_device_and_forgets_the_keys() {
     let mut world = World::connected().await;
-    world.bench.order(Order::Logout);
+    world.bench.order(SessionCommand::Logout);
     assert_eq!(world.bench.ended().await, EndReason::Closed);
-    world.bench.order(Order::Connect);
+    world.bench.order(SessionCommand::Connect);
     assert_eq!(world.bench.ended().await, EndReason::LoggedOut { code: None });
 }
 
 #[tokio::test]
 async fn a_second_connection_takes_the_place_of_the_first() {
     let mut world = World::connected().await;
-    world.bench.order(Order::Connect);
+    world.bench.order(SessionCommand::Connect);
     assert_eq!(world.bench.ended().await, EndReason::Closed);
     assert!(matches!(world.bench.next().await, SessionEvent::Connected { .. }));
     world.sim.wait_for(|stats| stats.logged_in == 1, PATIENCE).await.unwrap();
@@ -176,8 +177,8 @@ async fn a_server_that_is_silent_during_the_login_can_be_left() {
     let mut world = World::new().await.paired().await;
     let stall = SettingsChange { stall: Some(true), ..Default::default() };
     world.sim.server_set(stall).await;
-    world.bench.order(Order::Connect);
-    world.bench.order(Order::Close);
+    world.bench.order(SessionCommand::Connect);
+    world.bench.order(SessionCommand::Close);
     assert_eq!(world.bench.ended().await, EndReason::Closed);
 }
 
@@ -193,7 +194,7 @@ async fn a_server_with_a_new_key_is_looked_at_again() {
     let mut world = World::new().await.paired().await;
     for _ in 0..2 {
         world.connect().await;
-        world.bench.order(Order::Close);
+        world.bench.order(SessionCommand::Close);
         assert_eq!(world.bench.ended().await, EndReason::Closed);
         world.sim.server_rotate_key().await;
     }
@@ -204,7 +205,7 @@ async fn a_server_with_a_new_key_is_looked_at_again() {
 #[tokio::test]
 async fn nothing_of_a_connection_outlives_it() {
     let mut world = World::connected().await;
-    world.bench.order(Order::Close);
+    world.bench.order(SessionCommand::Close);
     assert_eq!(world.bench.ended().await, EndReason::Closed);
     let freed = async {
         while world.keys.holders() > 0 {

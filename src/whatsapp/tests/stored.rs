@@ -6,7 +6,8 @@ use crate::store::{Batch, Store};
 use crate::whatsapp::tests::offline::{Bench, message};
 use crate::whatsapp::tests::sends::whole_life;
 use crate::whatsapp::tests::simulated::World;
-use crate::whatsapp::{Order, StoredKeys, storage};
+use crate::whatsapp::{StoredKeys, storage};
+use tetherd_core::action::SessionCommand;
 use tetherd_core::event::EndReason;
 
 const FRIEND: &str = "+15550101";
@@ -33,7 +34,7 @@ async fn a_session_writes_on_after_everything_was_restarted() {
         world.connect().await;
         world.bench.order(message(number, FRIEND, "hello"));
         world.until(&whole_life(number)).await;
-        world.bench.order(Order::Close);
+        world.bench.order(SessionCommand::Close);
         assert_eq!(world.bench.ended().await, EndReason::Closed);
         // Whoever opens the store next waits for the lock of this one.
         drop(keys);
@@ -56,7 +57,7 @@ async fn a_pairing_is_stored_when_its_connection_ends_whatever_becomes_of_the_li
     let mut world = on(World::new().await, &keys).paired().await;
     for _ in 0..2 {
         world.connect().await;
-        world.bench.order(Order::Close);
+        world.bench.order(SessionCommand::Close);
         assert_eq!(world.bench.ended().await, EndReason::Closed);
     }
 }
@@ -67,9 +68,9 @@ async fn forgotten_keys_make_room_for_the_next_account() {
     let (_store, keys) = open(&dir.path().join("state"));
     let mut world = on(World::new().await, &keys).paired().await;
     world.connect().await;
-    world.bench.order(Order::Logout);
+    world.bench.order(SessionCommand::Logout);
     assert_eq!(world.bench.ended().await, EndReason::Closed);
-    world.bench.order(Order::Connect);
+    world.bench.order(SessionCommand::Connect);
     assert_eq!(world.bench.ended().await, EndReason::LoggedOut { code: None });
     let mut world = world.paired().await;
     world.connect().await;

@@ -15,8 +15,8 @@ use whatsapp_rust::wacore::net::DisconnectReason;
 use whatsapp_rust::wacore::types::message::MessageSource;
 use whatsapp_rust::wacore::types::presence::ReceiptType;
 
-use crate::whatsapp::translate::{Me, Report, Seen, translate};
-use tetherd_core::event::{EndReason, Offer, ReceiptKind, TimelockNotice};
+use crate::whatsapp::events::translate::{ConnectionEvent, Me, translate};
+use tetherd_core::event::{EndReason, Offer, ReceiptKind, SessionEvent, TimelockNotice};
 use tetherd_core::ids::WaMessageId;
 
 const ID: &str = "3EB0AAAAAAAAAAAAAAAAAA";
@@ -28,11 +28,11 @@ fn me() -> Me {
     }
 }
 
-fn meaning(event: Event) -> Option<Seen> {
+fn meaning(event: Event) -> Option<ConnectionEvent> {
     translate(&event, &me())
 }
 
-fn ack(class: Option<&str>, error: Option<&str>) -> Option<Seen> {
+fn ack(class: Option<&str>, error: Option<&str>) -> Option<ConnectionEvent> {
     meaning(Event::ServerAck(
         ServerAck::builder()
             .id(ID.to_owned())
@@ -42,11 +42,11 @@ fn ack(class: Option<&str>, error: Option<&str>) -> Option<Seen> {
     ))
 }
 
-fn acked(error: Option<u32>) -> Option<Seen> {
-    Some(Seen::Report(Report::Ack { wa_id: WaMessageId(ID.to_owned()), error }))
+fn acked(error: Option<u32>) -> Option<ConnectionEvent> {
+    Some(ConnectionEvent::Report(SessionEvent::Ack { wa_id: WaMessageId(ID.to_owned()), error }))
 }
 
-fn receipt(kind: ReceiptType, chat: &str, sender: &str) -> Option<Seen> {
+fn receipt(kind: ReceiptType, chat: &str, sender: &str) -> Option<ConnectionEvent> {
     receipt_from(kind, chat, sender, None)
 }
 
@@ -55,7 +55,7 @@ fn receipt_from(
     chat: &str,
     sender: &str,
     also_known_as: Option<&str>,
-) -> Option<Seen> {
+) -> Option<ConnectionEvent> {
     let source = MessageSource {
         chat: chat.parse().unwrap(),
         sender: sender.parse().unwrap(),
@@ -73,8 +73,11 @@ fn receipt_from(
     ))
 }
 
-fn received(kind: ReceiptKind) -> Option<Seen> {
-    Some(Seen::Report(Report::Receipt { wa_ids: vec![WaMessageId(ID.to_owned())], kind }))
+fn received(kind: ReceiptKind) -> Option<ConnectionEvent> {
+    Some(ConnectionEvent::Report(SessionEvent::Receipt {
+        wa_ids: vec![WaMessageId(ID.to_owned())],
+        kind,
+    }))
 }
 
 const FRIEND: &str = "15550101@s.whatsapp.net";
@@ -171,7 +174,7 @@ fn receipts_of_broadcasts_and_channels_are_not_ours() {
 
 #[test]
 fn each_end_has_its_reason() {
-    let end = |reason| Some(Seen::End(reason));
+    let end = |reason| Some(ConnectionEvent::End(reason));
     assert_eq!(
         meaning(Event::StreamReplaced(StreamReplaced::builder().build())),
         end(EndReason::Replaced)
@@ -206,11 +209,11 @@ fn a_logout_carries_the_servers_code() {
     };
     let failure = NodeBuilder::new("failure").attr("reason", "403").build();
     let code = Some(403);
-    assert_eq!(out(true, Some(failure)), Some(Seen::End(EndReason::LoggedOut { code })));
+    assert_eq!(out(true, Some(failure)), Some(ConnectionEvent::End(EndReason::LoggedOut { code })));
     let error = NodeBuilder::new("stream:error").attr("code", "516").build();
     let code = Some(516);
-    assert_eq!(out(false, Some(error)), Some(Seen::End(EndReason::LoggedOut { code })));
-    assert_eq!(out(false, None), Some(Seen::End(EndReason::LoggedOut { code: None })));
+    assert_eq!(out(false, Some(error)), Some(ConnectionEvent::End(EndReason::LoggedOut { code })));
+    assert_eq!(out(false, None), Some(ConnectionEvent::End(EndReason::LoggedOut { code: None })));
 }
 
 #[test]
@@ -222,7 +225,9 @@ fn a_broken_line_is_a_weaker_reason_and_names_no_address() {
         DisconnectReason::Unknown,
         DisconnectReason::ServerClose { code: Some(1001), reason: "at 192.0.2.1".to_owned() },
     ] {
-        let Some(Seen::Gone(EndReason::Lost { what })) = gone(reason) else { panic!("not lost") };
+        let Some(ConnectionEvent::Gone(EndReason::Lost { what })) = gone(reason) else {
+            panic!("not lost")
+        };
         assert!(!what.contains("192.0.2.1"));
     }
 }
@@ -235,7 +240,10 @@ fn of_the_other_stream_errors_only_a_malformed_stream_ends_the_line() {
             StreamError::builder().code(String::new()).raw(raw.build()).build(),
         ))
     };
-    assert!(matches!(error("xml-not-well-formed"), Some(Seen::Gone(EndReason::Lost { .. }))));
+    assert!(matches!(
+        error("xml-not-well-formed"),
+        Some(ConnectionEvent::Gone(EndReason::Lost { .. }))
+    ));
     assert_eq!(error("ack"), None);
 }
 
@@ -245,7 +253,7 @@ fn pairing_shows_its_codes() {
         PairingQrCode::builder().code("2@ref".to_owned()).timeout(Duration::from_secs(60)).build();
     assert_eq!(
         meaning(Event::PairingQrCode(qr)),
-        Some(Seen::Offer(Offer::Qr { text: "2@ref".to_owned(), valid_ms: 60_000 }))
+        Some(ConnectionEvent::Offer(Offer::Qr { text: "2@ref".to_owned(), valid_ms: 60_000 }))
     );
     let code = PairingCode::builder()
         .code("ABCD1234".to_owned())
@@ -253,15 +261,21 @@ fn pairing_shows_its_codes() {
         .build();
     assert_eq!(
         meaning(Event::PairingCode(code)),
-        Some(Seen::Offer(Offer::Code { code: "ABCD1234".to_owned(), valid_ms: 180_000 }))
+        Some(ConnectionEvent::Offer(Offer::Code {
+            code: "ABCD1234".to_owned(),
+            valid_ms: 180_000
+        }))
     );
     let refresh = PairingCodeRefresh::builder().force_manual(true).build();
     assert_eq!(
         meaning(Event::PairingCodeRefresh(refresh)),
-        Some(Seen::CodeRefresh { by_hand: true })
+        Some(ConnectionEvent::CodeRefresh { by_hand: true })
     );
     let exhausted = PairingQrCodesExhausted::builder().disconnected(true).build();
-    assert_eq!(meaning(Event::PairingQrCodesExhausted(exhausted)), Some(Seen::QrExhausted));
+    assert_eq!(
+        meaning(Event::PairingQrCodesExhausted(exhausted)),
+        Some(ConnectionEvent::QrExhausted)
+    );
 }
 
 #[test]
@@ -274,14 +288,16 @@ fn a_pairing_that_succeeds_names_the_account_without_its_device() {
         .build();
     assert_eq!(
         meaning(Event::PairSuccess(success)),
-        Some(Seen::Report(Report::Paired { account: "15550100@s.whatsapp.net".to_owned() }))
+        Some(ConnectionEvent::Report(SessionEvent::Paired {
+            account: "15550100@s.whatsapp.net".to_owned()
+        }))
     );
 }
 
 #[test]
 fn a_refused_code_ends_the_pairing_without_quoting_the_server() {
     let error = PairingCodeError::builder().error("+15550100 is limited".to_owned()).build();
-    let Some(Seen::End(EndReason::PairingFailed { what })) =
+    let Some(ConnectionEvent::End(EndReason::PairingFailed { what })) =
         meaning(Event::PairingCodeError(error))
     else {
         panic!("not failed")
@@ -291,10 +307,13 @@ fn a_refused_code_ends_the_pairing_without_quoting_the_server() {
 
 #[test]
 fn a_login_is_ready_when_the_library_says_connected() {
-    assert_eq!(meaning(Event::Connected(Connected::builder().build())), Some(Seen::Ready));
+    assert_eq!(
+        meaning(Event::Connected(Connected::builder().build())),
+        Some(ConnectionEvent::Ready)
+    );
 }
 
-fn told(op_name: &str, payload: serde_json::Value) -> Option<Seen> {
+fn told(op_name: &str, payload: serde_json::Value) -> Option<ConnectionEvent> {
     meaning(Event::MexNotification(
         MexNotification::builder().op_name(op_name.to_owned()).payload(payload).build(),
     ))
@@ -307,7 +326,7 @@ fn a_timelock_is_read_with_its_end_and_without() {
             serde_json::json!({ "data": { "xwa2_notify_account_reachout_timelock": lock } });
         told("NotificationUserReachoutTimelockUpdate", payload)
     };
-    let seen = |notice| Some(Seen::Report(Report::Timelock(notice)));
+    let seen = |notice| Some(ConnectionEvent::Report(SessionEvent::Timelock(notice)));
     let until = Some(1_770_000_000_000);
     for ends in [serde_json::json!("1770000000"), serde_json::json!(1_770_000_000)] {
         let got = lock(serde_json::json!({ "is_active": true, "time_enforcement_ends": ends }));
@@ -330,6 +349,6 @@ fn a_timelock_is_read_with_its_end_and_without() {
 fn the_debug_output_of_reports_and_of_ourselves_names_no_account() {
     let account = FRIEND.to_owned();
     let me = Me { pn: FRIEND.parse().ok(), lid: None };
-    let said = format!("{:?} {me:?}", Report::Paired { account });
+    let said = format!("{:?} {me:?}", SessionEvent::Paired { account });
     assert!(!said.contains("15550101"), "{said}");
 }

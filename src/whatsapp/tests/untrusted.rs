@@ -1,8 +1,9 @@
 //! A build without the simulator checks who answers.
 
+use crate::whatsapp::SessionConfig;
 use crate::whatsapp::tests::offline::{Bench, Keys};
-use crate::whatsapp::{Order, SessionConfig};
 use tether_sim::{Sim, SimConfig};
+use tetherd_core::action::SessionCommand;
 use tetherd_core::event::EndReason;
 
 #[tokio::test]
@@ -17,7 +18,7 @@ async fn a_build_without_the_simulator_refuses_the_simulator() {
         ..SessionConfig::default()
     };
     let mut bench = Bench::new(config, Keys::new());
-    bench.order(Order::Pair { phone: None });
+    bench.order(SessionCommand::Pair { phone: None });
     assert_eq!(bench.ended().await, EndReason::Untrusted);
     bench.handle.stop().await;
 }

@@ -23,7 +23,7 @@ use whatsapp_rust::wacore::net::{
     DisconnectReason, HttpClient, HttpRequest, Transport, TransportEvent, TransportFactory,
 };
 
-use crate::whatsapp::media_http::MediaHttp;
+use crate::whatsapp::media::http::MediaHttp;
 use crate::whatsapp::tests::offline::PATIENCE;
 use crate::whatsapp::transport::{Factory, Progress, Trace};
 

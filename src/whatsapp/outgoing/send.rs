@@ -18,7 +18,7 @@ use whatsapp_rust::wacore::store::error::StoreError;
 use whatsapp_rust::wacore_binary::JidExt;
 use whatsapp_rust::{Client, ErrorChainExt, Jid, SendError, SendOptions};
 
-use crate::whatsapp::content;
+use crate::whatsapp::outgoing::content;
 use tetherd_core::action::Outgoing;
 use tetherd_core::event::{Body, NotSent, SessionEvent};
 
@@ -43,14 +43,14 @@ impl Outcome {
 }
 
 /// A connection's client, and what it keeps.
-pub(crate) struct Line {
+pub(crate) struct Sender {
     pub(crate) client: Arc<Client>,
     pub(crate) manager: Arc<PersistenceManager>,
 }
 
 /// Sends. The caller has seen that the connection is ready.
-async fn send(line: &Line, out: &Outgoing, body: &Body, limit: Duration) -> Outcome {
-    let client = &line.client;
+async fn send(sender: &Sender, out: &Outgoing, body: &Body, limit: Duration) -> Outcome {
+    let client = &sender.client;
     let Ok(to) = out.to.as_str().parse::<Jid>() else {
         return Outcome::NotSent(NotSent::Unsendable);
     };
@@ -65,7 +65,7 @@ async fn send(line: &Line, out: &Outgoing, body: &Body, limit: Duration) -> Outc
             Err(_) => return Outcome::NotSent(NotSent::Passing),
         }
     }
-    if to.is_group() && out.attempt.0 > 1 && give_keys_again(line, &to).await.is_err() {
+    if to.is_group() && out.attempt.0 > 1 && give_keys_again(sender, &to).await.is_err() {
         return Outcome::NotSent(NotSent::Passing);
     }
     let options = SendOptions::default().with_message_id(&out.wa_id.0);
@@ -93,8 +93,8 @@ async fn check_device(client: &Client, to: &Jid) -> Result<(), NotSent> {
 /// The library notes who holds this device's key of a group when the frame is written.
 /// If an earlier frame was lost with its connection, or with this process, nobody has
 /// what it carried: everybody is given the key anew.
-async fn give_keys_again(line: &Line, group: &Jid) -> Result<(), StoreError> {
-    line.manager.clear_sender_key_devices(&group.to_string()).await
+async fn give_keys_again(sender: &Sender, group: &Jid) -> Result<(), StoreError> {
+    sender.manager.clear_sender_key_devices(&group.to_string()).await
 }
 
 /// What a failure says about the frame. The library hands the frame over as the last
@@ -172,14 +172,14 @@ fn says_no_device(error: &anyhow::Error) -> bool {
 
 /// Sends when one of the permits is free. Closed permits: the connection has ended.
 pub(crate) async fn in_turn(
-    line: Line,
+    sender: Sender,
     permits: Arc<Semaphore>,
     out: Outgoing,
     body: Body,
     limit: Duration,
 ) -> Outcome {
     match timeout(limit, permits.acquire_owned()).await {
-        Ok(Ok(_permit)) => send(&line, &out, &body, limit).await,
+        Ok(Ok(_permit)) => send(&sender, &out, &body, limit).await,
         Ok(Err(_)) => Outcome::NotSent(NotSent::NotConnected),
         Err(_) => Outcome::NotSent(NotSent::Passing),
     }

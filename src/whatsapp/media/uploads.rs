@@ -2,20 +2,18 @@
 //! tasks, each of which ends in exactly one report. Decides nothing about when or how
 //! often.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::{Id, JoinSet};
-use tokio::time::{Instant, timeout_at};
 use whatsapp_rust::anyhow;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::{Client, ErrorChainExt};
 
-use crate::whatsapp::media_http::MediaHttpError;
-use crate::whatsapp::sealed::{SealFault, Sealed};
+use crate::whatsapp::media::encrypted_upload::{EncryptError, EncryptedUpload};
+use crate::whatsapp::media::http::MediaHttpError;
+use crate::whatsapp::tasks::Tasks;
 use tetherd_api::MessageId;
 use tetherd_core::event::SessionEvent;
 use tetherd_core::files::{MediaRef, Ticket, Upload, UploadFault};
@@ -25,7 +23,7 @@ const UPLOADS_MAX: usize = 4;
 
 const _: () = assert!(UPLOADS_MAX >= tetherd_core::UPLOADS_AT_ONCE);
 /// Uploads notice by themselves that the connection is gone.
-const LANDING_GRACE: Duration = Duration::from_secs(2);
+const DRAIN_GRACE: Duration = Duration::from_secs(2);
 /// The host's word for a file that is too large.
 const HTTP_TOO_LARGE: u16 = 413;
 
@@ -33,10 +31,9 @@ const HTTP_TOO_LARGE: u16 = 413;
 pub(crate) struct Uploads {
     manager: Arc<PersistenceManager>,
     spool: PathBuf,
-    /// Told to everything that moves bytes: it runs on threads that cannot be aborted.
+    /// Ends everything that moves bytes: it runs on threads that cannot be aborted.
     halt: watch::Sender<bool>,
-    tasks: JoinSet<Result<MediaRef, UploadFault>>,
-    open: HashMap<Id, (MessageId, Ticket)>,
+    tasks: Tasks<(MessageId, Ticket), Result<MediaRef, UploadFault>>,
 }
 
 impl Uploads {
@@ -45,39 +42,27 @@ impl Uploads {
         spool: PathBuf,
         halt: watch::Sender<bool>,
     ) -> Uploads {
-        Uploads { manager, spool, halt, tasks: JoinSet::new(), open: HashMap::new() }
+        Uploads { manager, spool, halt, tasks: Tasks::new() }
     }
 
-    /// Starts one, or says why not.
+    /// Starts one, or answers why not.
     pub(crate) fn start(&mut self, client: &Arc<Client>, upload: Upload) -> Option<SessionEvent> {
-        if self.open.len() >= UPLOADS_MAX {
+        if self.tasks.len() >= UPLOADS_MAX {
             return Some(failed(&upload, UploadFault::Passing { code: None }));
         }
-        let named = (upload.id, upload.ticket);
+        let about = (upload.id, upload.ticket);
         let secret = *self.manager.get_device_snapshot().noise_key.private_key.serialize();
         let path = self.spool.join(&upload.file.spool.0);
         let halted = self.halt.subscribe();
         let client = Arc::clone(client);
-        let work = async move { bring(&client, upload, &path, secret, halted).await };
-        self.open.insert(self.tasks.spawn(work).id(), named);
+        let work = async move { run(&client, upload, &path, secret, halted).await };
+        self.tasks.spawn(about, work);
         None
     }
 
     /// The next report; none: nothing is under way. Cancelling the wait loses nothing.
-    pub(crate) async fn landed(&mut self) -> Option<SessionEvent> {
-        loop {
-            let (id, result) = match self.tasks.join_next_with_id().await? {
-                Ok(landed) => landed,
-                // Cancelled with the connection; a panic has been reported by its hook.
-                Err(error) => (error.id(), Err(UploadFault::NotConnected)),
-            };
-            if let Some((id, ticket)) = self.open.remove(&id) {
-                return Some(match result {
-                    Ok(media) => SessionEvent::Uploaded { id, ticket, media: Box::new(media) },
-                    Err(why) => SessionEvent::UploadFailed { id, ticket, why },
-                });
-            }
-        }
+    pub(crate) async fn next(&mut self) -> Option<SessionEvent> {
+        self.tasks.next().await.map(report)
     }
 
     /// The connection ends: everything that is under way breaks off.
@@ -86,28 +71,28 @@ impl Uploads {
     }
 
     /// The report of each that is still open, after the connection's end.
-    pub(crate) async fn land_all(&mut self) -> Vec<SessionEvent> {
+    pub(crate) async fn drain(&mut self) -> Vec<SessionEvent> {
         self.halt();
-        let deadline = Instant::now() + LANDING_GRACE;
-        let mut reports = Vec::with_capacity(self.open.len());
-        while let Ok(Some(report)) = timeout_at(deadline, self.landed()).await {
-            reports.push(report);
-        }
-        self.tasks.abort_all();
-        while let Some(report) = self.landed().await {
-            reports.push(report);
-        }
-        reports
+        self.tasks.drain(DRAIN_GRACE).await.into_iter().map(report).collect()
     }
 }
 
-/// What is said of an upload that was not begun, or not brought to its end.
+type Ended = ((MessageId, Ticket), Option<Result<MediaRef, UploadFault>>);
+
+fn report(((id, ticket), result): Ended) -> SessionEvent {
+    match result.unwrap_or(Err(UploadFault::NotConnected)) {
+        Ok(media) => SessionEvent::Uploaded { id, ticket, media: Box::new(media) },
+        Err(why) => SessionEvent::UploadFailed { id, ticket, why },
+    }
+}
+
+/// The report of an upload that was not begun.
 pub(crate) fn failed(upload: &Upload, why: UploadFault) -> SessionEvent {
     SessionEvent::UploadFailed { id: upload.id, ticket: upload.ticket, why }
 }
 
 /// Reads the file, asks for a host, and sends it there.
-async fn bring(
+async fn run(
     client: &Client,
     upload: Upload,
     path: &Path,
@@ -115,12 +100,12 @@ async fn bring(
     halted: watch::Receiver<bool>,
 ) -> Result<MediaRef, UploadFault> {
     let (id, path) = (upload.id, path.to_owned());
-    let sealing = tokio::task::spawn_blocking(move || {
-        Sealed::new(&path, &upload.file, upload.kind, &secret, || *halted.borrow())
+    let encrypting = tokio::task::spawn_blocking(move || {
+        EncryptedUpload::new(&path, &upload.file, upload.kind, &secret, || *halted.borrow())
     });
-    let (source, info, seen) = match sealing.await {
-        Ok(Ok(sealed)) => sealed,
-        Ok(Err(fault)) => return Err(unsealed(id, &fault)),
+    let (source, info, seen) = match encrypting.await {
+        Ok(Ok(encrypted)) => encrypted,
+        Ok(Err(fault)) => return Err(not_encrypted(id, &fault)),
         Err(_) => return Err(UploadFault::Passing { code: None }),
     };
     let media = source.media_type();
@@ -139,11 +124,11 @@ async fn bring(
     })
 }
 
-fn unsealed(id: MessageId, fault: &SealFault) -> UploadFault {
+fn not_encrypted(id: MessageId, fault: &EncryptError) -> UploadFault {
     match fault {
-        SealFault::Halted => UploadFault::NotConnected,
-        SealFault::Busy => UploadFault::Passing { code: None },
-        SealFault::Unreadable(_) | SealFault::Changed | SealFault::Crypto => {
+        EncryptError::Halted => UploadFault::NotConnected,
+        EncryptError::Busy => UploadFault::Passing { code: None },
+        EncryptError::Unreadable(_) | EncryptError::Changed | EncryptError::Crypto => {
             tracing::warn!(%id, %fault, "a file cannot be uploaded");
             UploadFault::Unreadable
         }

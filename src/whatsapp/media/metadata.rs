@@ -11,7 +11,7 @@ const PIXELS_MAX: u32 = 1 << 16;
 const SECONDS_MAX: u64 = 7 * 24 * 60 * 60;
 
 /// What a file of this kind tells by its first and its last bytes.
-pub(crate) fn at(kind: Kind, head: &[u8], tail: &[u8]) -> Seen {
+pub(crate) fn read(kind: Kind, head: &[u8], tail: &[u8]) -> Seen {
     match kind {
         Kind::Image => Seen { pixels: pixels(head), seconds: None },
         Kind::Audio | Kind::Voice => Seen { pixels: None, seconds: ogg_seconds(head, tail) },
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     fn image(head: &[u8]) -> Option<(u32, u32)> {
-        at(Kind::Image, head, &[]).pixels
+        read(Kind::Image, head, &[]).pixels
     }
 
     fn ogg(packet: &[u8], position: u64) -> Vec<u8> {
@@ -148,11 +148,11 @@ mod tests {
         let mut opus = b"OpusHead\x01\x01".to_vec();
         opus.extend(312_u16.to_le_bytes());
         let sound = ogg(&opus, 48_000 * 7 + 312);
-        assert_eq!(at(Kind::Voice, &sound, &sound).seconds, Some(7));
+        assert_eq!(read(Kind::Voice, &sound, &sound).seconds, Some(7));
         let mut vorbis = b"\x01vorbis\0\0\0\0\x02".to_vec();
         vorbis.extend(44_100_u32.to_le_bytes());
         let sound = ogg(&vorbis, 44_100 * 90);
-        assert_eq!(at(Kind::Audio, &sound, &sound).seconds, Some(90));
+        assert_eq!(read(Kind::Audio, &sound, &sound).seconds, Some(90));
     }
 
     #[test]
@@ -163,8 +163,8 @@ mod tests {
         for end in 0..jpeg.len() - 1 {
             assert_eq!(image(&jpeg[..end]), None);
         }
-        assert_eq!(at(Kind::Voice, b"OggS", b"OggS"), Seen::default());
+        assert_eq!(read(Kind::Voice, b"OggS", b"OggS"), Seen::default());
         let sound = ogg(b"OpusHead\x01\x01\0\0", u64::MAX);
-        assert_eq!(at(Kind::Voice, &sound, &sound).seconds, None);
+        assert_eq!(read(Kind::Voice, &sound, &sound).seconds, None);
     }
 }

@@ -1,14 +1,14 @@
-//! Records that go away with time: beside each lies an empty record whose key begins
-//! with its time, so that what is due is found without reading the rest.
+//! Records that expire: each has an index record whose key begins with its time, so that what
+//! is due is found without reading the rest.
 //!
 //! A record's value begins with its time, eight bytes.
 
 use super::{PREFIX, key};
 use crate::store::{Batch, ReadError, View};
 
-/// An area of timed records, and the area of their times.
+/// An area of expiring records, and the area of their times.
 #[derive(Clone, Copy)]
-pub(super) struct Timed {
+pub(super) struct ExpiringRecords {
     pub(super) area: &'static str,
     pub(super) times: &'static str,
 }
@@ -25,7 +25,7 @@ fn time_of(bytes: &[u8]) -> Option<i64> {
     Some((u64::from_be_bytes(eight) ^ (1 << 63)).cast_signed())
 }
 
-impl Timed {
+impl ExpiringRecords {
     fn time_key(self, time: i64, record: &[u8]) -> Vec<u8> {
         let part = record.strip_prefix(key(self.area, &[]).as_slice()).unwrap_or(record);
         let mut out = key(self.times, &time_bytes(time));
@@ -45,7 +45,7 @@ impl Timed {
     ) -> Result<Option<(i64, Vec<u8>)>, ReadError> {
         debug_assert!(record.starts_with(PREFIX));
         let Some(value) = view.get(record)? else { return Ok(None) };
-        let (time, payload) = Timed::split(&value).ok_or(ReadError::Damaged)?;
+        let (time, payload) = ExpiringRecords::split(&value).ok_or(ReadError::Damaged)?;
         Ok(Some((time, payload.to_vec())))
     }
 

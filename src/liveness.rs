@@ -1,5 +1,5 @@
-//! A loop's answer to the question whether it still moves. Asked only while somebody
-//! watches; knows nothing of who asks, or how often.
+//! Liveness check for the watchdog: a loop answers a ping. Asked only while somebody watches;
+//! knows nothing of who asks, or how often.
 
 use std::fmt;
 use std::future::pending;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc};
 
-/// The loops that must all move for the daemon to be well, beside the engine's own.
+/// The loops that the watchdog checks, in addition to the engine's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Loop {
     /// The store's one writing thread.
@@ -32,9 +32,9 @@ impl Loop {
     }
 }
 
-/// The loop's end. A loop waits for [`Pulse::asked`] beside its other work, and then
-/// says [`Pulse::answer`].
-pub struct Pulse(Option<Watched>);
+/// The loop's end. A loop waits for [`Liveness::asked`] among its other work, and then calls
+/// [`Liveness::answer`].
+pub struct Liveness(Option<Watched>);
 
 struct Watched {
     of: Loop,
@@ -42,17 +42,17 @@ struct Watched {
     answers: mpsc::Sender<Loop>,
 }
 
-impl Pulse {
+impl Liveness {
     /// Of a loop that nobody watches: never asked.
-    pub const fn unwatched() -> Pulse {
-        Pulse(None)
+    pub const fn unwatched() -> Liveness {
+        Liveness(None)
     }
 
     /// Of a watched loop. Its answers go to `answers`, and the other half asks.
-    pub fn watched(of: Loop, answers: mpsc::Sender<Loop>) -> (Pulse, Asker) {
+    pub fn watched(of: Loop, answers: mpsc::Sender<Loop>) -> (Liveness, Asker) {
         let asked = Arc::new(Notify::new());
         let asker = Asker(Arc::clone(&asked));
-        (Pulse(Some(Watched { of, asked, answers })), asker)
+        (Liveness(Some(Watched { of, asked, answers })), asker)
     }
 
     /// Returns when somebody asks. A question outlives a future that is dropped.
@@ -63,7 +63,7 @@ impl Pulse {
         }
     }
 
-    /// Answers. Not from within [`Pulse::asked`]: only a loop that has come round to its
+    /// Answers. Not from within [`Liveness::asked`]: only a loop that has come round to its
     /// next step is known to move.
     pub async fn answer(&self) {
         let Some(watched) = &self.0 else { return };
@@ -77,10 +77,10 @@ impl Pulse {
     }
 }
 
-impl fmt::Debug for Pulse {
+impl fmt::Debug for Liveness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of = self.0.as_ref().map_or("unwatched", |watched| watched.of.name());
-        write!(f, "Pulse({of})")
+        write!(f, "Liveness({of})")
     }
 }
 
@@ -103,7 +103,7 @@ pub(crate) mod stall {
 
     /// Names a folder. The first time that a loop comes round while a file of its name
     /// (`committer`, `session`, `accept`, `engine`) lies in it, it stays where it is, and
-    /// does nothing more in this life.
+    /// does nothing more.
     const VARIABLE: &str = "TETHERD_SIM_STALL";
 
     /// The engine's loop, which asks the others.
@@ -134,11 +134,11 @@ mod tests {
     #[tokio::test]
     async fn a_question_outlives_a_dropped_future_and_is_answered_once() {
         let (answers, mut answered) = mpsc::channel(Loop::ALL.len());
-        let (pulse, asker) = Pulse::watched(Loop::Session, answers);
+        let (liveness, asker) = Liveness::watched(Loop::Session, answers);
         asker.ask();
-        drop(pulse.asked());
-        pulse.asked().await;
-        pulse.answer().await;
+        drop(liveness.asked());
+        liveness.asked().await;
+        liveness.answer().await;
         assert_eq!(answered.recv().await, Some(Loop::Session));
         assert!(answered.try_recv().is_err());
     }

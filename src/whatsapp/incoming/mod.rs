@@ -1,6 +1,8 @@
-//! What comes in: hands the library's messages to the inbox before the server is told
-//! that they came, and gives whoever fetches a file the connection of the moment.
-//! Acknowledges nothing itself: the library does, once the inbox has answered.
+//! Incoming messages: hands the library's messages to the inbox before they are acknowledged to
+//! the server, and gives those who download a file the current connection. Acknowledges nothing
+//! itself: the library does, once the inbox has answered.
+
+pub(crate) mod incoming_message;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -11,47 +13,47 @@ use whatsapp_rust::wacore::time::now_millis;
 use whatsapp_rust::{Client, InboundDurabilityHook, Jid, Server, anyhow};
 
 use crate::inbox::{Inbox, Letter};
-use crate::whatsapp::letters::{self, Parties};
+use incoming_message::Parties;
 
 /// What the session needs for incoming messages.
 #[derive(Clone, Debug, Default)]
 pub struct Inbound {
     /// Where they go; none: nowhere.
     pub inbox: Option<Inbox>,
-    /// Told which connection there is.
-    pub line: Line,
+    /// Holds the connection that there is.
+    pub connection: CurrentConnection,
 }
 
-/// The connection of the moment, for those who fetch.
+/// The connection that there is, for downloads.
 #[derive(Clone, Default)]
-pub struct Line(Arc<Mutex<Option<Connected>>>);
+pub struct CurrentConnection(Arc<Mutex<Option<Connected>>>);
 
-/// What a fetch needs of a connection.
+/// What a download needs of a connection.
 #[derive(Clone)]
 struct Connected {
     client: Weak<Client>,
     https: Arc<dyn HttpClient>,
 }
 
-impl std::fmt::Debug for Line {
+impl std::fmt::Debug for CurrentConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Line(up: {})", self.lock().is_some())
+        write!(f, "CurrentConnection({})", self.lock().is_some())
     }
 }
 
-impl Line {
+impl CurrentConnection {
     /// There is a connection, logged in.
-    pub(crate) fn up(&self, client: &Arc<Client>, https: Arc<dyn HttpClient>) {
+    pub(crate) fn set(&self, client: &Arc<Client>, https: Arc<dyn HttpClient>) {
         *self.lock() = Some(Connected { client: Arc::downgrade(client), https });
     }
 
     /// There is none.
-    pub(crate) fn down(&self) {
+    pub(crate) fn clear(&self) {
         *self.lock() = None;
     }
 
     /// The connection, if there is one, and what asks the media hosts on it.
-    pub(crate) fn connection(&self) -> Option<(Arc<Client>, Arc<dyn HttpClient>)> {
+    pub(crate) fn get(&self) -> Option<(Arc<Client>, Arc<dyn HttpClient>)> {
         let Connected { client, https } = self.lock().clone()?;
         Some((client.upgrade()?, https))
     }
@@ -62,37 +64,37 @@ impl Line {
 }
 
 /// The library's hook.
-pub(crate) struct ToInbox(pub(crate) Inbox);
+pub(crate) struct InboxHook(pub(crate) Inbox);
 
 #[async_trait]
-impl InboundDurabilityHook for ToInbox {
+impl InboundDurabilityHook for InboxHook {
     async fn on_messages(
         &self,
         client: Arc<Client>,
         batch: &[InboundMessage],
     ) -> anyhow::Result<()> {
         let own_device = client.pn().map(|jid| jid.device);
-        let mut letters = Vec::with_capacity(batch.len());
+        let mut new = Vec::with_capacity(batch.len());
         for InboundMessage { message, info, .. } in batch {
             let source = &info.source;
-            // Our own sends are no news, should the server ever bring one back.
+            // Our own sends, should the server ever return one.
             let ours = source.is_from_me && Some(source.sender.device) == own_device;
-            if !ours && letters::is_wanted(info) {
+            if !ours && incoming_message::is_wanted(info) {
                 let parties = named(&client, Parties::of(info)).await;
-                letters.extend(letters::letter(message, info, &parties));
+                new.extend(incoming_message::new_message(message, info, &parties));
             }
         }
-        self.keep(letters).await
+        self.keep(new).await
     }
 }
 
-impl ToInbox {
-    async fn keep(&self, letters: Vec<Letter>) -> anyhow::Result<()> {
-        if letters.is_empty() {
+impl InboxHook {
+    async fn keep(&self, messages: Vec<Letter>) -> anyhow::Result<()> {
+        if messages.is_empty() {
             return Ok(());
         }
-        let count = letters.len();
-        match self.0.put(letters, now_millis()).await {
+        let count = messages.len();
+        match self.0.put(messages, now_millis()).await {
             Ok(new) => {
                 tracing::debug!(new, known = count - new, "messages came in");
                 Ok(())

@@ -1,10 +1,9 @@
-//! Carries what the library reports to the connection's task. The library calls its
+//! The queue of what the library reports to the connection's task. The library calls its
 //! handlers synchronously, from many tasks, so nothing here may wait.
 //!
-//! Acks and receipts are worth keeping and small; everything else is dropped at the
-//! door, so the queue grows only with traffic about our own messages. It has a bound
-//! all the same. At the bound nothing is left out silently: the connection is ended,
-//! and the core asks again about whatever it has no answer to.
+//! Only what is translated is queued, so the queue grows with traffic about our own messages.
+//! When it is full the connection ends instead of losing an event silently, and the core asks
+//! again about whatever it has no answer to.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,16 +11,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 use whatsapp_rust::types::events::{Event, EventHandler, EventInterest};
 
-use crate::whatsapp::heard::heard;
-use crate::whatsapp::phone_sign::phone_sign;
-use crate::whatsapp::translate::{self, Me, Seen};
+use crate::whatsapp::events::chat_activity::chat_activity;
+use crate::whatsapp::events::phone_activity::phone_activity;
+use crate::whatsapp::events::translate::{self, ConnectionEvent, Me};
 
 /// What waits for the connection's task at most. The core is a few microseconds away:
 /// this many means that it has stopped, or that the server floods us.
 const WAITING_MAX: usize = 8192;
 
 /// The library's handler and the queue behind it.
-pub(crate) struct Tap {
+pub(crate) struct EventQueue {
     queue: Mutex<Queue>,
     more: Notify,
     me: Box<dyn Fn() -> Me + Send + Sync>,
@@ -29,7 +28,7 @@ pub(crate) struct Tap {
 
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<Seen>,
+    waiting: VecDeque<ConnectionEvent>,
     overflowed: bool,
 }
 
@@ -37,14 +36,18 @@ struct Queue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Overflow;
 
-impl Tap {
+impl EventQueue {
     /// `me` tells who we are at the time of an event: it is learnt on the way.
-    pub(crate) fn new(me: impl Fn() -> Me + Send + Sync + 'static) -> Arc<Tap> {
-        Arc::new(Tap { queue: Mutex::new(Queue::default()), more: Notify::new(), me: Box::new(me) })
+    pub(crate) fn new(me: impl Fn() -> Me + Send + Sync + 'static) -> Arc<EventQueue> {
+        Arc::new(EventQueue {
+            queue: Mutex::new(Queue::default()),
+            more: Notify::new(),
+            me: Box::new(me),
+        })
     }
 
     /// The next report. Cancelling the wait loses nothing.
-    pub(crate) async fn next(&self) -> Result<Seen, Overflow> {
+    pub(crate) async fn next(&self) -> Result<ConnectionEvent, Overflow> {
         loop {
             if let Some(next) = self.try_next() {
                 return next;
@@ -54,7 +57,7 @@ impl Tap {
     }
 
     /// The next report that is already here.
-    pub(crate) fn try_next(&self) -> Option<Result<Seen, Overflow>> {
+    pub(crate) fn try_next(&self) -> Option<Result<ConnectionEvent, Overflow>> {
         let mut queue = self.lock();
         match queue.waiting.pop_front() {
             Some(seen) => Some(Ok(seen)),
@@ -66,8 +69,8 @@ impl Tap {
         }
     }
 
-    /// Adds what was learnt beside the events.
-    pub(crate) fn push(&self, seen: Seen) {
+    /// Adds what was learnt in another way than by an event.
+    pub(crate) fn push(&self, seen: ConnectionEvent) {
         let mut queue = self.lock();
         if queue.waiting.len() < WAITING_MAX {
             queue.waiting.push_back(seen);
@@ -83,10 +86,14 @@ impl Tap {
     }
 }
 
-impl EventHandler for Tap {
+impl EventHandler for EventQueue {
     fn handle_event(&self, event: Arc<Event>) {
         let me = (self.me)();
-        let seen = [translate::translate(&event, &me), phone_sign(&event, &me), heard(&event, &me)];
+        let seen = [
+            translate::translate(&event, &me),
+            phone_activity(&event, &me),
+            chat_activity(&event, &me),
+        ];
         for seen in seen.into_iter().flatten() {
             self.push(seen);
         }
@@ -103,14 +110,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_says_so_after_what_it_kept() {
-        let tap = Tap::new(Me::default);
+        let queue = EventQueue::new(Me::default);
         for _ in 0..=WAITING_MAX {
-            tap.push(Seen::Ready);
+            queue.push(ConnectionEvent::Ready);
         }
         for _ in 0..WAITING_MAX {
-            assert_eq!(tap.next().await, Ok(Seen::Ready));
+            assert_eq!(queue.next().await, Ok(ConnectionEvent::Ready));
         }
-        assert_eq!(tap.next().await, Err(Overflow));
-        assert_eq!(tap.try_next(), None);
+        assert_eq!(queue.next().await, Err(Overflow));
+        assert_eq!(queue.try_next(), None);
     }
 }

@@ -1,9 +1,9 @@
-//! Turns the library's incoming messages into letters for the inbox. Pure.
+//! Turns the library's incoming messages into those of the inbox. Pure.
 //!
 //! Taken are messages of persons' chats and of groups, those of our own account's other
 //! devices included. Not taken: status and channel posts, talk between the account's
-//! own devices, and what holds nothing but keys. Edits and takings back are told as
-//! `other`, with the id that they are about.
+//! own devices, and what holds nothing but keys. Edits and revocations are `other`, with the id
+//! that they are about.
 
 use whatsapp_rust::wacore::proto_helpers::MessageExt as _;
 use whatsapp_rust::wacore::types::message::{MessageCategory, MessageInfo};
@@ -27,15 +27,15 @@ const KEY_BYTES: usize = 32;
 
 /// The JIDs of a message as people know them: by number where the number is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Parties {
-    pub(super) chat: Jid,
-    pub(super) sender: Jid,
+pub(crate) struct Parties {
+    pub(crate) chat: Jid,
+    pub(crate) sender: Jid,
 }
 
 impl Parties {
     /// From what the message itself says. A hidden identity whose number it does not
     /// name stays.
-    pub(super) fn of(info: &MessageInfo) -> Parties {
+    pub(crate) fn of(info: &MessageInfo) -> Parties {
         let source = &info.source;
         let sender = by_number(&source.sender, source.sender_alt.as_ref());
         // A broadcast list shows as a message of its owner.
@@ -57,7 +57,7 @@ fn by_number(jid: &Jid, other: Option<&Jid>) -> Jid {
 }
 
 /// Whether a chat's messages are taken at all.
-pub(super) fn is_wanted(info: &MessageInfo) -> bool {
+pub(crate) fn is_wanted(info: &MessageInfo) -> bool {
     let chat = &info.source.chat;
     let served = match chat.server {
         Server::Pn | Server::Lid | Server::Group | Server::Hosted | Server::HostedLid => true,
@@ -72,8 +72,8 @@ pub(super) fn is_wanted(info: &MessageInfo) -> bool {
     served && !info.id.is_empty() && info.category != MessageCategory::Peer
 }
 
-/// The letter, if there is anything to tell.
-pub(super) fn letter(
+/// The inbox's form of a message; none: nothing in it is for people.
+pub(crate) fn new_message(
     message: &wa::Message,
     info: &MessageInfo,
     parties: &Parties,
@@ -223,7 +223,7 @@ fn content(message: &wa::Message) -> Option<Content> {
     file(message).or_else(|| place(message)).or_else(|| contact(message)).or_else(|| rest(message))
 }
 
-/// A protocol message: an edit or a taking back is told, everything else is between
+/// A protocol message: an edit or a revocation is for people, everything else is between
 /// programs.
 fn about_another(protocol: &wa::message::ProtocolMessage) -> Option<Content> {
     match protocol.r#type {

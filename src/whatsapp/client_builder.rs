@@ -14,12 +14,12 @@ use whatsapp_rust::wacore::net::HttpClient;
 use whatsapp_rust::wacore::store::device::DevicePropsOverride;
 use whatsapp_rust::{Client, TokioRuntime};
 
-use crate::whatsapp::client::Means;
-use crate::whatsapp::inbound::ToInbox;
-use crate::whatsapp::media_http::MediaHttp;
-use crate::whatsapp::pairing::Kind;
-use crate::whatsapp::tap::Tap;
-use crate::whatsapp::translate::Me;
+use crate::whatsapp::connection::pairing::Purpose;
+use crate::whatsapp::events::queue::EventQueue;
+use crate::whatsapp::events::translate::Me;
+use crate::whatsapp::incoming::InboxHook;
+use crate::whatsapp::media::http::MediaHttp;
+use crate::whatsapp::session_task::SessionContext;
 use crate::whatsapp::transport::{Factory, Trace};
 use tetherd_core::event::EndReason;
 
@@ -38,7 +38,7 @@ pub(crate) struct Built {
     pub(crate) client: Arc<Client>,
     /// What it knows and keeps.
     pub(crate) manager: Arc<PersistenceManager>,
-    pub(crate) tap: Arc<Tap>,
+    pub(crate) queue: Arc<EventQueue>,
     pub(crate) trace: Arc<Trace>,
     pub(crate) subscription: Subscription,
     /// Ends every exchange with a media host.
@@ -48,14 +48,17 @@ pub(crate) struct Built {
 }
 
 /// Builds it, or says how the connection ends before it began.
-pub(crate) async fn client(means: &Means, kind: &Kind) -> Result<Built, EndReason> {
+pub(crate) async fn client(
+    context: &SessionContext,
+    purpose: &Purpose,
+) -> Result<Built, EndReason> {
     let store_failed = || EndReason::Lost { what: "the key store failed".to_owned() };
-    let manager = PersistenceManager::new(means.keys.backend()).await.map_err(|error| {
+    let manager = PersistenceManager::new(context.keys.backend()).await.map_err(|error| {
         tracing::error!(%error, "the session's keys cannot be read");
         store_failed()
     })?;
     let manager = Arc::new(manager);
-    match (manager.get_device_snapshot().is_registered(), kind.pairs()) {
+    match (manager.get_device_snapshot().is_registered(), purpose.pairs()) {
         (true, false) | (false, true) => {}
         (false, false) => return Err(EndReason::LoggedOut { code: None }),
         (true, true) => {
@@ -63,30 +66,30 @@ pub(crate) async fn client(means: &Means, kind: &Kind) -> Result<Built, EndReaso
             return Err(EndReason::PairingFailed { what });
         }
     }
-    present(&manager, means, kind).await;
+    present(&manager, context, purpose).await;
     let trace = Arc::new(Trace::default());
     let factory = Factory::new(
-        means.endpoint.clone(),
-        Arc::clone(&means.connector),
-        means.config.connect_timeout,
+        context.endpoint.clone(),
+        Arc::clone(&context.connector),
+        context.config.connect_timeout,
         Arc::clone(&trace),
     );
     let (halt, halted) = watch::channel(false);
-    let media = MediaHttp::new(Arc::clone(&means.connector), halted);
+    let media = MediaHttp::new(Arc::clone(&context.connector), halted);
     let files = media.clone().streaming();
     let builder = Client::builder()
         .with_runtime(TokioRuntime)
         .with_persistence_manager(Arc::clone(&manager))
         .with_transport_factory(factory)
         .with_http_client(media)
-        .with_version_override(means.config.version)
+        .with_version_override(context.config.version)
         .with_cache_config(small_caches())
         .with_skip_history_sync(true)
         .with_wanted_pre_key_count(PRE_KEYS)
         .with_background_saver_interval(SAVER_INTERVAL);
-    let builder = match &means.inbound.inbox {
+    let builder = match &context.inbound.inbox {
         Some(inbox) if inbox.is_on() => {
-            builder.with_inbound_durability_hook(ToInbox(inbox.clone()))
+            builder.with_inbound_durability_hook(InboxHook(inbox.clone()))
         }
         Some(_) | None => builder,
     };
@@ -97,21 +100,21 @@ pub(crate) async fn client(means: &Means, kind: &Kind) -> Result<Built, EndReaso
     let client = built.into_client();
     client.enable_auto_reconnect.store(false, Ordering::Relaxed);
     let known = Arc::clone(&manager);
-    let tap = Tap::new(move || {
+    let queue = EventQueue::new(move || {
         let device = known.get_device_snapshot();
         Me { pn: device.pn.clone(), lid: device.lid.clone() }
     });
-    let subscription = client.subscribe_handler(tap.clone());
-    Ok(Built { client, manager, tap, trace, subscription, halt, files: Arc::new(files) })
+    let subscription = client.subscribe_handler(queue.clone());
+    Ok(Built { client, manager, queue, trace, subscription, halt, files: Arc::new(files) })
 }
 
 /// How the phone lists this device is fixed when it pairs.
-async fn present(manager: &PersistenceManager, means: &Means, kind: &Kind) {
-    if kind.pairs() {
-        let props = DevicePropsOverride::new().with_os(means.config.device_name.clone());
+async fn present(manager: &PersistenceManager, context: &SessionContext, purpose: &Purpose) {
+    if purpose.pairs() {
+        let props = DevicePropsOverride::new().with_os(context.config.device_name.clone());
         manager.process_command(DeviceCommand::SetDeviceProps(props)).await;
     }
-    if let Some(name) = &means.config.push_name
+    if let Some(name) = &context.config.push_name
         && manager.get_device_snapshot().push_name != *name
     {
         manager.process_command(DeviceCommand::SetPushName(name.clone())).await;

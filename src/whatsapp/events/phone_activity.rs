@@ -1,11 +1,12 @@
-//! Which of the library's events only our own phone can have caused. Pure. Says nothing
-//! about what else the event means: that is `translate`'s.
+//! Library events that prove that our phone is online. Pure. What else an event means is
+//! `translate`'s.
 
 use whatsapp_rust::types::events::{Event, Receipt};
 use whatsapp_rust::wacore::types::message::{MessageInfo, MessageSource};
 use whatsapp_rust::wacore::types::presence::ReceiptType;
 
-use crate::whatsapp::translate::{Me, Report, Seen};
+use crate::whatsapp::events::translate::{ConnectionEvent, Me};
+use tetherd_core::event::SessionEvent;
 use tetherd_core::phone::Sign;
 
 /// The phone of an account is its device 0.
@@ -13,7 +14,7 @@ const PHONE: u16 = 0;
 
 /// The sign of life in this event, if it holds one.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library has 60 kinds, we name ours")]
-pub(crate) fn phone_sign(event: &Event, me: &Me) -> Option<Seen> {
+pub(crate) fn phone_activity(event: &Event, me: &Me) -> Option<ConnectionEvent> {
     let (sign, at_ms) = match event {
         Event::Receipt(receipt) => from_receipt(receipt, me)?,
         Event::Messages(batch) => {
@@ -21,7 +22,7 @@ pub(crate) fn phone_sign(event: &Event, me: &Me) -> Option<Seen> {
         }
         _ => return None,
     };
-    Some(Seen::Report(Report::PhoneSeen { sign, at_ms }))
+    Some(ConnectionEvent::Report(SessionEvent::PhoneSeen { sign, at_ms }))
 }
 
 fn is_phone(source: &MessageSource, me: &Me) -> bool {

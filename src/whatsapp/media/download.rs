@@ -1,4 +1,4 @@
-//! Fetches the file of an incoming message from the network's hosts, opens it and
+//! Downloads the file of an incoming message from the network's hosts, opens it and
 //! checks it. A file that the hosts have no more is asked of the phone once. Keeps
 //! nothing: the content goes into the file it is given.
 
@@ -16,14 +16,14 @@ use whatsapp_rust::wacore_binary::JidExt as _;
 use whatsapp_rust::{Client, Jid, MediaRetryResult, MediaReuploadRequest, TokioRuntime, anyhow};
 
 use crate::inbox::{RemoteFile, RemoteKind};
-use crate::whatsapp::inbound::Line;
+use crate::whatsapp::incoming::CurrentConnection;
 
 /// Bytes read at a time when a file is checked.
 const CHECK_BYTES: usize = 64 * 1024;
 
 /// Why there is no file.
 #[derive(Debug, thiserror::Error)]
-pub enum FetchError {
+pub enum DownloadError {
     /// There is no connection.
     #[error("the session is not connected")]
     NotConnected,
@@ -44,26 +44,26 @@ pub enum FetchError {
     Disk(#[source] io::Error),
 }
 
-impl Line {
-    /// Fetches a file of at most `bytes_max` into `file`, which is at its beginning
+impl CurrentConnection {
+    /// Downloads a file of at most `bytes_max` into `file`, which is at its beginning
     /// afterwards. `wa_id` and `from_me` name the message to the phone.
-    pub async fn fetch(
+    pub async fn download(
         &self,
         remote: &RemoteFile,
         wa_id: &str,
         from_me: bool,
         bytes_max: u64,
         file: File,
-    ) -> Result<File, FetchError> {
-        let (client, https) = self.connection().ok_or(FetchError::NotConnected)?;
+    ) -> Result<File, DownloadError> {
+        let (client, https) = self.get().ok_or(DownloadError::NotConnected)?;
         match download(&client, &https, remote, &remote.path, bytes_max, &file).await {
-            Err(FetchError::Gone) => {}
+            Err(DownloadError::Gone) => {}
             other => {
                 other?;
                 return check(file, remote).await;
             }
         }
-        let path = ask_the_phone(&client, remote, wa_id, from_me).await?;
+        let path = request_reupload(&client, remote, wa_id, from_me).await?;
         download(&client, &https, remote, &path, bytes_max, &file).await?;
         check(file, remote).await
     }
@@ -77,7 +77,7 @@ async fn download(
     path: &str,
     bytes_max: u64,
     file: &File,
-) -> Result<(), FetchError> {
+) -> Result<(), DownloadError> {
     let kind = match remote.kind {
         RemoteKind::Image => MediaType::Image,
         RemoteKind::Video => MediaType::Video,
@@ -95,31 +95,31 @@ async fn download(
     );
     let overrun = Arc::new(AtomicBool::new(false));
     for fresh in [false, true] {
-        let hosts = client.refresh_media_conn(fresh).await.map_err(|_| FetchError::Broken)?;
+        let hosts = client.refresh_media_conn(fresh).await.map_err(|_| DownloadError::Broken)?;
         let route = MediaRoute::from(&hosts);
         let downloader = MediaDownloader::new(Arc::clone(https), Arc::new(TokioRuntime), route);
         let writer = Bounded {
-            file: file.try_clone().map_err(FetchError::Disk)?,
+            file: file.try_clone().map_err(DownloadError::Disk)?,
             at: 0,
             bytes_max,
             overrun: Arc::clone(&overrun),
         };
         match downloader.download_to_writer(&params, writer).await {
             Ok(_) => return Ok(()),
-            Err(_) if overrun.load(Ordering::Acquire) => return Err(FetchError::TooLarge),
+            Err(_) if overrun.load(Ordering::Acquire) => return Err(DownloadError::TooLarge),
             Err(MediaDownloadError::ReferenceRejected(error)) => {
                 let status = status(&error);
                 // Numbers only: the library's words name hosts and paths.
                 tracing::debug!(status, fresh, "a media host refuses a file");
                 if fresh {
-                    return Err(FetchError::Gone);
+                    return Err(DownloadError::Gone);
                 }
             }
-            Err(_) if fresh => return Err(FetchError::Broken),
+            Err(_) if fresh => return Err(DownloadError::Broken),
             Err(_) => {}
         }
     }
-    Err(FetchError::Broken)
+    Err(DownloadError::Broken)
 }
 
 fn status(error: &anyhow::Error) -> Option<u16> {
@@ -129,14 +129,14 @@ fn status(error: &anyhow::Error) -> Option<u16> {
 }
 
 /// The path under which the phone has uploaded the file again.
-async fn ask_the_phone(
+async fn request_reupload(
     client: &Client,
     remote: &RemoteFile,
     wa_id: &str,
     from_me: bool,
-) -> Result<String, FetchError> {
-    let chat: Jid = remote.chat.parse().map_err(|_| FetchError::Gone)?;
-    let sender: Jid = remote.sender.parse().map_err(|_| FetchError::Gone)?;
+) -> Result<String, DownloadError> {
+    let chat: Jid = remote.chat.parse().map_err(|_| DownloadError::Gone)?;
+    let sender: Jid = remote.sender.parse().map_err(|_| DownloadError::Gone)?;
     let request = MediaReuploadRequest {
         msg_id: wa_id,
         chat_jid: &chat,
@@ -151,12 +151,12 @@ async fn ask_the_phone(
             | MediaRetryResult::NotFound
             | MediaRetryResult::DecryptionError,
         )
-        | Err(_) => Err(FetchError::Gone),
+        | Err(_) => Err(DownloadError::Gone),
     }
 }
 
 /// The library has checked what lay on the hosts; this is what the sender meant.
-async fn check(mut file: File, remote: &RemoteFile) -> Result<File, FetchError> {
+async fn check(mut file: File, remote: &RemoteFile) -> Result<File, DownloadError> {
     let expected = remote.sha256.clone();
     let checking = tokio::task::spawn_blocking(move || {
         file.seek(SeekFrom::Start(0))?;
@@ -175,9 +175,9 @@ async fn check(mut file: File, remote: &RemoteFile) -> Result<File, FetchError> 
     });
     match checking.await {
         Ok(Ok(Some(file))) => Ok(file),
-        Ok(Ok(None)) => Err(FetchError::Altered),
-        Ok(Err(error)) => Err(FetchError::Disk(error)),
-        Err(_) => Err(FetchError::Broken),
+        Ok(Ok(None)) => Err(DownloadError::Altered),
+        Ok(Err(error)) => Err(DownloadError::Disk(error)),
+        Err(_) => Err(DownloadError::Broken),
     }
 }
 

@@ -25,11 +25,11 @@ const RATE_OVERLIMIT: u16 = 429;
 /// The questions of one connection. The core asks one at a time; an end of the connection
 /// ends them without a word, which the core knows.
 #[derive(Default)]
-pub(crate) struct Checks {
+pub(crate) struct Lookups {
     tasks: JoinSet<SessionEvent>,
 }
 
-impl Checks {
+impl Lookups {
     pub(crate) fn start(
         &mut self,
         client: &Arc<Client>,

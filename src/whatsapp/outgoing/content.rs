@@ -181,5 +181,5 @@ fn escaped(value: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "tests/content.rs"]
+#[path = "../tests/content.rs"]
 mod tests;

@@ -1,5 +1,5 @@
-//! The only place where the library's events become the core's words. Pure: an event
-//! and our own identity in, at most one [`Seen`] out.
+//! Translates the library's events for the core. Pure: an event and our own identity in, at
+//! most one [`ConnectionEvent`] out.
 //!
 //! Never reports a delivery that is not a recipient's: our own devices, protocol
 //! traffic and failed decryptions confirm with receipts too.
@@ -15,8 +15,7 @@ use whatsapp_rust::wacore::types::presence::ReceiptType;
 use whatsapp_rust::{Jid, ReachoutTimelock, Server};
 
 use tetherd_core::event::{EndReason, Offer, ReceiptKind, SessionEvent, TimelockNotice};
-use tetherd_core::ids::{ChatId, WaMessageId};
-use tetherd_core::phone::Sign;
+use tetherd_core::ids::WaMessageId;
 
 /// The name of the notification about messages to new contacts.
 const TIMELOCK_UPDATE: &str = "NotificationUserReachoutTimelockUpdate";
@@ -24,8 +23,8 @@ const TIMELOCK_UPDATE: &str = "NotificationUserReachoutTimelockUpdate";
 /// The code of a refusal that names none that is a number: still a refusal.
 const ERROR_UNNAMED: u32 = 0;
 
-/// Every kind that [`translate`] or `phone_sign` makes something of; the library does not even build
-/// the others for us.
+/// Every kind that [`translate`], `phone_activity` or `chat_activity` reads; the library does not
+/// build the others for us.
 pub(crate) fn interest() -> EventInterest {
     EventInterest::of(&[
         EventKind::Connected,
@@ -56,9 +55,9 @@ pub(crate) fn interest() -> EventInterest {
 
 /// What an event means to the connection that saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
-    /// Passed on as it is.
-    Report(Report),
+pub(crate) enum ConnectionEvent {
+    /// Passed on to the core.
+    Report(SessionEvent),
     /// Logged in, ready to send.
     Ready,
     /// The account's own name has been learnt.
@@ -73,54 +72,6 @@ pub(crate) enum Seen {
     End(EndReason),
     /// The connection is gone; a better reason may already be known.
     Gone(EndReason),
-}
-
-/// The session events that are made here.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Report {
-    /// [`SessionEvent::Ack`].
-    Ack { wa_id: WaMessageId, error: Option<u32> },
-    /// [`SessionEvent::Receipt`].
-    Receipt { wa_ids: Vec<WaMessageId>, kind: ReceiptKind },
-    /// [`SessionEvent::PhoneSeen`].
-    PhoneSeen { sign: Sign, at_ms: Option<i64> },
-    /// [`SessionEvent::Heard`].
-    Heard { chats: Vec<ChatId> },
-    /// [`SessionEvent::Paired`].
-    Paired { account: String },
-    /// [`SessionEvent::Timelock`].
-    Timelock(TimelockNotice),
-}
-
-// An account is a number: it stays out of the debug output, here and below.
-impl fmt::Debug for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Report::Ack { wa_id, error } => f.debug_tuple("Ack").field(wa_id).field(error).finish(),
-            Report::Receipt { wa_ids, kind } => {
-                f.debug_tuple("Receipt").field(wa_ids).field(kind).finish()
-            }
-            Report::PhoneSeen { sign, at_ms } => {
-                f.debug_tuple("PhoneSeen").field(sign).field(at_ms).finish()
-            }
-            Report::Heard { chats } => f.debug_tuple("Heard").field(chats).finish(),
-            Report::Paired { .. } => f.write_str("Paired(..)"),
-            Report::Timelock(notice) => f.debug_tuple("Timelock").field(notice).finish(),
-        }
-    }
-}
-
-impl From<Report> for SessionEvent {
-    fn from(report: Report) -> SessionEvent {
-        match report {
-            Report::Ack { wa_id, error } => SessionEvent::Ack { wa_id, error },
-            Report::Receipt { wa_ids, kind } => SessionEvent::Receipt { wa_ids, kind },
-            Report::PhoneSeen { sign, at_ms } => SessionEvent::PhoneSeen { sign, at_ms },
-            Report::Heard { chats } => SessionEvent::Heard { chats },
-            Report::Paired { account } => SessionEvent::Paired { account },
-            Report::Timelock(notice) => SessionEvent::Timelock(notice),
-        }
-    }
 }
 
 /// Who we are: an account has a number and a hidden identity.
@@ -148,40 +99,40 @@ impl Me {
 
 /// What the event means; none: nothing to us.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library has 60 kinds, we name ours")]
-pub(crate) fn translate(event: &Event, me: &Me) -> Option<Seen> {
+pub(crate) fn translate(event: &Event, me: &Me) -> Option<ConnectionEvent> {
     match event {
         Event::ServerAck(ack) => self::ack(ack),
         Event::Receipt(receipt) => self::receipt(receipt, me),
-        Event::Connected(_) => Some(Seen::Ready),
-        Event::SelfPushNameUpdated(_) => Some(Seen::Named),
-        Event::Disconnected(gone) => Some(Seen::Gone(lost(gone))),
-        Event::StreamReplaced(_) => Some(Seen::End(EndReason::Replaced)),
+        Event::Connected(_) => Some(ConnectionEvent::Ready),
+        Event::SelfPushNameUpdated(_) => Some(ConnectionEvent::Named),
+        Event::Disconnected(gone) => Some(ConnectionEvent::Gone(lost(gone))),
+        Event::StreamReplaced(_) => Some(ConnectionEvent::End(EndReason::Replaced)),
         Event::LoggedOut(out) => {
-            Some(Seen::End(EndReason::LoggedOut { code: logged_out_code(out) }))
+            Some(ConnectionEvent::End(EndReason::LoggedOut { code: logged_out_code(out) }))
         }
-        Event::TemporaryBan(ban) => Some(Seen::End(banned(ban))),
-        Event::ClientOutdated(_) => Some(Seen::End(EndReason::Outdated)),
+        Event::TemporaryBan(ban) => Some(ConnectionEvent::End(banned(ban))),
+        Event::ClientOutdated(_) => Some(ConnectionEvent::End(EndReason::Outdated)),
         Event::ConnectFailure(failure) => {
-            Some(Seen::End(EndReason::Refused { code: code(failure.reason.code()) }))
+            Some(ConnectionEvent::End(EndReason::Refused { code: code(failure.reason.code()) }))
         }
         Event::StreamError(error) => stream_error(error),
-        Event::MexNotification(mex) => {
-            timelock_notice(mex).map(|notice| Seen::Report(Report::Timelock(notice)))
-        }
-        Event::PairingQrCode(qr) => {
-            Some(Seen::Offer(Offer::Qr { text: qr.code.clone(), valid_ms: millis(qr.timeout) }))
-        }
-        Event::PairingCode(code) => Some(Seen::Offer(Offer::Code {
+        Event::MexNotification(mex) => timelock_notice(mex)
+            .map(|notice| ConnectionEvent::Report(SessionEvent::Timelock(notice))),
+        Event::PairingQrCode(qr) => Some(ConnectionEvent::Offer(Offer::Qr {
+            text: qr.code.clone(),
+            valid_ms: millis(qr.timeout),
+        })),
+        Event::PairingCode(code) => Some(ConnectionEvent::Offer(Offer::Code {
             code: code.code.clone(),
             valid_ms: millis(code.timeout),
         })),
         Event::PairingCodeRefresh(refresh) => {
-            Some(Seen::CodeRefresh { by_hand: refresh.force_manual })
+            Some(ConnectionEvent::CodeRefresh { by_hand: refresh.force_manual })
         }
-        Event::PairingQrCodesExhausted(_) => Some(Seen::QrExhausted),
-        Event::PairSuccess(success) => {
-            Some(Seen::Report(Report::Paired { account: success.id.to_non_ad().to_string() }))
-        }
+        Event::PairingQrCodesExhausted(_) => Some(ConnectionEvent::QrExhausted),
+        Event::PairSuccess(success) => Some(ConnectionEvent::Report(SessionEvent::Paired {
+            account: success.id.to_non_ad().to_string(),
+        })),
         Event::PairError(_) => Some(failed("the phone's answer does not verify")),
         Event::PairingCodeError(error) => Some(failed(match error.rejection {
             Some(_) => "the server refuses a code for this number, or for now",
@@ -216,13 +167,13 @@ fn timelock_notice(mex: &MexNotification) -> Option<TimelockNotice> {
 
 /// The answer to our question after a refusal. That no lock is known says nothing about
 /// the refusal, which then has another cause: none.
-pub(crate) fn timelock_answer(lock: &ReachoutTimelock) -> Option<Seen> {
+pub(crate) fn timelock_answer(lock: &ReachoutTimelock) -> Option<ConnectionEvent> {
     if lock.is_active != Some(true) {
         return None;
     }
     let ends = lock.time_enforcement_ends.as_deref().and_then(|ends| ends.parse().ok());
     let notice = TimelockNotice::Active { until: ends.and_then(wall_ms) };
-    Some(Seen::Report(Report::Timelock(notice)))
+    Some(ConnectionEvent::Report(SessionEvent::Timelock(notice)))
 }
 
 /// Unix seconds; 0 is none.
@@ -230,31 +181,33 @@ fn wall_ms(seconds: i64) -> Option<i64> {
     (seconds > 0).then(|| seconds.saturating_mul(1_000))
 }
 
-fn failed(what: &str) -> Seen {
-    Seen::End(EndReason::PairingFailed { what: what.to_owned() })
+fn failed(what: &str) -> ConnectionEvent {
+    ConnectionEvent::End(EndReason::PairingFailed { what: what.to_owned() })
 }
 
 /// The stream errors that the library reports as an event are passing, except for the
 /// one after which it hangs up without a further event.
-fn stream_error(error: &StreamError) -> Option<Seen> {
+fn stream_error(error: &StreamError) -> Option<ConnectionEvent> {
     let raw = error.raw.as_ref()?;
     raw.get_optional_child("xml-not-well-formed").map(|_| {
-        Seen::Gone(EndReason::Lost { what: "the server found our stream malformed".to_owned() })
+        ConnectionEvent::Gone(EndReason::Lost {
+            what: "the server found our stream malformed".to_owned(),
+        })
     })
 }
 
 /// An ack without a class says nothing about a message: taken for one, it could turn
 /// into a "sent" that is none. The message stays unacknowledged and goes out again
 /// under its id.
-fn ack(ack: &ServerAck) -> Option<Seen> {
+fn ack(ack: &ServerAck) -> Option<ConnectionEvent> {
     if ack.class.as_deref() != Some("message") {
         return None;
     }
     let error = ack.error.as_deref().map(|text| text.parse().unwrap_or(ERROR_UNNAMED));
-    Some(Seen::Report(Report::Ack { wa_id: WaMessageId(ack.id.clone()), error }))
+    Some(ConnectionEvent::Report(SessionEvent::Ack { wa_id: WaMessageId(ack.id.clone()), error }))
 }
 
-fn receipt(receipt: &Receipt, me: &Me) -> Option<Seen> {
+fn receipt(receipt: &Receipt, me: &Me) -> Option<ConnectionEvent> {
     let source = &receipt.source;
     let own = me.owns(&source.sender) || source.sender_alt.as_ref().is_some_and(|j| me.owns(j));
     let own_phone = own && source.sender.device == 0;
@@ -283,7 +236,7 @@ fn receipt(receipt: &Receipt, me: &Me) -> Option<Seen> {
         | _ => return None,
     };
     let wa_ids: Vec<_> = receipt.message_ids.iter().map(|id| WaMessageId(id.to_string())).collect();
-    (!wa_ids.is_empty()).then_some(Seen::Report(Report::Receipt { wa_ids, kind }))
+    (!wa_ids.is_empty()).then_some(ConnectionEvent::Report(SessionEvent::Receipt { wa_ids, kind }))
 }
 
 /// The code on the stanza: a `<failure>` has a reason, a `<stream:error>` a code.

@@ -13,7 +13,7 @@ use whatsapp_rust::wacore::upload::{
     EncryptedMediaInfo, MediaEncryptor, UploadSource, encrypted_len,
 };
 
-use crate::whatsapp::look;
+use crate::whatsapp::media::metadata;
 use tetherd_api::Kind;
 use tetherd_core::files::Seen;
 use tetherd_core::files::StoredFile;
@@ -25,9 +25,9 @@ const TAIL_BYTES: u64 = 64 * 1024;
 /// What the media keys are derived for.
 const KEY_PURPOSE: &[u8] = b"tetherd media key 1";
 
-/// Why a file cannot be sealed.
+/// Why a file cannot be encrypted.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SealFault {
+pub(crate) enum EncryptError {
     #[error("the file cannot be read ({0})")]
     Unreadable(io::ErrorKind),
     #[error("the file is not what it was")]
@@ -40,18 +40,18 @@ pub(crate) enum SealFault {
     Crypto,
 }
 
-impl From<io::Error> for SealFault {
-    fn from(error: io::Error) -> SealFault {
+impl From<io::Error> for EncryptError {
+    fn from(error: io::Error) -> EncryptError {
         // EMFILE, ENFILE, ENOMEM: it is not about this file.
         match error.raw_os_error() {
-            Some(12 | 23 | 24) => SealFault::Busy,
-            _ => SealFault::Unreadable(error.kind()),
+            Some(12 | 23 | 24) => EncryptError::Busy,
+            _ => EncryptError::Unreadable(error.kind()),
         }
     }
 }
 
 /// A file, its key, and what it is encrypted.
-pub(crate) struct Sealed {
+pub(crate) struct EncryptedUpload {
     path: PathBuf,
     key: [u8; 32],
     media: MediaType,
@@ -59,7 +59,7 @@ pub(crate) struct Sealed {
     enc_sha256: [u8; 32],
 }
 
-impl Sealed {
+impl EncryptedUpload {
     /// Reads the file once: whether it is what it was when it was accepted, and what its
     /// encrypted form is. Blocks; `halted` ends it early.
     pub(crate) fn new(
@@ -68,16 +68,16 @@ impl Sealed {
         kind: Kind,
         secret: &[u8],
         halted: impl Fn() -> bool,
-    ) -> Result<(Sealed, EncryptedMediaInfo, Seen), SealFault> {
-        let media = media_type(kind).ok_or(SealFault::Crypto)?;
+    ) -> Result<(EncryptedUpload, EncryptedMediaInfo, Seen), EncryptError> {
+        let media = media_type(kind).ok_or(EncryptError::Crypto)?;
         let key = media_key(secret, file)?;
-        let crypto = |_: anyhow::Error| SealFault::Crypto;
+        let crypto = |_: anyhow::Error| EncryptError::Crypto;
         let mut source = File::open(path)?;
         let mut encryptor = MediaEncryptor::with_key(key, media).map_err(crypto)?;
         let (mut chunk, mut head, mut sink) = (vec![0; CHUNK_BYTES], Vec::new(), io::sink());
         loop {
             if halted() {
-                return Err(SealFault::Halted);
+                return Err(EncryptError::Halted);
             }
             let bytes = fill(&mut source, &mut chunk)?;
             if head.is_empty() {
@@ -89,14 +89,15 @@ impl Sealed {
             }
         }
         let info = encryptor.finalize_to_writer(&mut sink).map_err(crypto)?;
-        if info.file_length != file.info.bytes || hex(&info.file_sha256) != file.info.sha256 {
-            return Err(SealFault::Changed);
+        if info.file_length != file.info.bytes || hex::encode(info.file_sha256) != file.info.sha256
+        {
+            return Err(EncryptError::Changed);
         }
-        let seen = look::at(kind, &head, &tail(&mut source, info.file_length)?);
-        let plain = usize::try_from(info.file_length).map_err(|_| SealFault::Crypto)?;
+        let seen = metadata::read(kind, &head, &tail(&mut source, info.file_length)?);
+        let plain = usize::try_from(info.file_length).map_err(|_| EncryptError::Crypto)?;
         let length = encrypted_len(plain) as u64;
         let enc_sha256 = info.file_enc_sha256;
-        Ok((Sealed { path: path.to_owned(), key, media, length, enc_sha256 }, info, seen))
+        Ok((EncryptedUpload { path: path.to_owned(), key, media, length, enc_sha256 }, info, seen))
     }
 
     /// How the media host calls what it is.
@@ -118,16 +119,12 @@ fn media_type(kind: Kind) -> Option<MediaType> {
 
 /// The same for every try at the same file of the same message, and for nothing else: the
 /// spool's name is drawn once, and the content's hash stands for the content.
-fn media_key(secret: &[u8], file: &StoredFile) -> Result<[u8; 32], SealFault> {
+fn media_key(secret: &[u8], file: &StoredFile) -> Result<[u8; 32], EncryptError> {
     let purpose =
         [KEY_PURPOSE, file.spool.0.as_bytes(), b"/", file.info.sha256.as_bytes()].concat();
     let mut key = [0; 32];
-    hkdf_sha256_into(secret, None, &purpose, &mut key).map_err(|_| SealFault::Crypto)?;
+    hkdf_sha256_into(secret, None, &purpose, &mut key).map_err(|_| EncryptError::Crypto)?;
     Ok(key)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn tail(file: &mut File, length: u64) -> io::Result<Vec<u8>> {
@@ -151,14 +148,14 @@ fn fill(source: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
-impl UploadSource for Sealed {
+impl UploadSource for EncryptedUpload {
     fn len(&self) -> u64 {
         self.length
     }
 
     fn reader_from(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
         let encryptor = MediaEncryptor::with_key(self.key, self.media).map_err(io::Error::other)?;
-        let mut reader = Sealing {
+        let mut reader = EncryptingReader {
             file: File::open(&self.path)?,
             encryptor: Some(encryptor),
             chunk: vec![0; CHUNK_BYTES],
@@ -173,7 +170,7 @@ impl UploadSource for Sealed {
 }
 
 /// One pass over the file.
-struct Sealing {
+struct EncryptingReader {
     file: File,
     encryptor: Option<MediaEncryptor>,
     chunk: Vec<u8>,
@@ -182,7 +179,7 @@ struct Sealing {
     enc_sha256: [u8; 32],
 }
 
-impl Sealing {
+impl EncryptingReader {
     fn refill(&mut self) -> io::Result<()> {
         self.ready.clear();
         self.taken = 0;
@@ -205,7 +202,7 @@ impl Sealing {
     }
 }
 
-impl Read for Sealing {
+impl Read for EncryptingReader {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if self.taken == self.ready.len() {
             self.refill()?;
@@ -235,15 +232,18 @@ mod tests {
         let info = FileInfo {
             bytes: content.len() as u64,
             mime: "x/y".to_owned(),
-            sha256: hex(&Sha256::digest(content)),
+            sha256: hex::encode(Sha256::digest(content)),
             name: None,
         };
         (file, StoredFile { spool: SpoolId("5".repeat(32)), info })
     }
 
-    fn sealed(path: &Path, file: &StoredFile) -> Result<(Sealed, EncryptedMediaInfo), SealFault> {
-        Sealed::new(path, file, Kind::Document, &[7; 32], || false)
-            .map(|(sealed, info, _)| (sealed, info))
+    fn encrypted(
+        path: &Path,
+        file: &StoredFile,
+    ) -> Result<(EncryptedUpload, EncryptedMediaInfo), EncryptError> {
+        EncryptedUpload::new(path, file, Kind::Document, &[7; 32], || false)
+            .map(|(source, info, _)| (source, info))
     }
 
     #[test]
@@ -251,7 +251,7 @@ mod tests {
         for length in [0, 1, 15, 16, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 300_000] {
             let content: Vec<u8> = (0..length).map(|i| u8::try_from(i % 251).unwrap()).collect();
             let (file, stored) = spooled(&content);
-            let (source, info) = sealed(file.path(), &stored).unwrap();
+            let (source, info) = encrypted(file.path(), &stored).unwrap();
             let mut whole = Vec::new();
             source.reader_from(0).unwrap().read_to_end(&mut whole).unwrap();
             assert_eq!(whole.len() as u64, source.len());
@@ -271,31 +271,31 @@ mod tests {
     #[test]
     fn every_try_has_the_same_key_and_every_file_another() {
         let (file, stored) = spooled(b"content");
-        let (_, first) = sealed(file.path(), &stored).unwrap();
-        let (_, again) = sealed(file.path(), &stored).unwrap();
+        let (_, first) = encrypted(file.path(), &stored).unwrap();
+        let (_, again) = encrypted(file.path(), &stored).unwrap();
         assert_eq!(first.file_enc_sha256, again.file_enc_sha256);
         let other = StoredFile { spool: SpoolId("6".repeat(32)), ..stored.clone() };
-        let (_, other) = sealed(file.path(), &other).unwrap();
+        let (_, other) = encrypted(file.path(), &other).unwrap();
         assert_ne!(first.media_key, other.media_key);
     }
 
     #[test]
-    fn a_file_that_is_not_what_it_was_is_not_sealed() {
+    fn a_file_that_is_not_what_it_was_is_not_encrypted() {
         let (mut file, stored) = spooled(b"content");
         file.write_all(b"more").unwrap();
-        assert!(matches!(sealed(file.path(), &stored), Err(SealFault::Changed)));
+        assert!(matches!(encrypted(file.path(), &stored), Err(EncryptError::Changed)));
         let gone = Path::new("/nonexistent/file");
         assert!(matches!(
-            sealed(gone, &stored),
-            Err(SealFault::Unreadable(io::ErrorKind::NotFound))
+            encrypted(gone, &stored),
+            Err(EncryptError::Unreadable(io::ErrorKind::NotFound))
         ));
-        assert!(matches!(sealed(Path::new("/"), &stored), Err(SealFault::Unreadable(_))));
+        assert!(matches!(encrypted(Path::new("/"), &stored), Err(EncryptError::Unreadable(_))));
     }
 
     #[test]
     fn a_file_that_changes_while_it_is_sent_breaks_the_upload() {
         let (mut file, stored) = spooled(&[1; 1000]);
-        let (source, _) = sealed(file.path(), &stored).unwrap();
+        let (source, _) = encrypted(file.path(), &stored).unwrap();
         file.write_all(b"more").unwrap();
         let mut sent = Vec::new();
         assert!(source.reader_from(0).unwrap().read_to_end(&mut sent).is_err());
@@ -303,9 +303,9 @@ mod tests {
     }
 
     #[test]
-    fn sealing_ends_with_the_connection() {
+    fn encrypting_ends_with_the_connection() {
         let (file, stored) = spooled(b"content");
-        let halted = Sealed::new(file.path(), &stored, Kind::Image, &[7; 32], || true);
-        assert!(matches!(halted, Err(SealFault::Halted)));
+        let halted = EncryptedUpload::new(file.path(), &stored, Kind::Image, &[7; 32], || true);
+        assert!(matches!(halted, Err(EncryptError::Halted)));
     }
 }

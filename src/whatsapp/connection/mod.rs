@@ -15,20 +15,22 @@ use whatsapp_rust::wacore::net::HttpClient;
 use whatsapp_rust::{Client, NodeFilter, OwnedNodeRef};
 
 use crate::whatsapp::Order;
-use crate::whatsapp::build::{self, Built};
-use crate::whatsapp::check::Checks;
-use crate::whatsapp::client::Means;
-use crate::whatsapp::flights::Flights;
-use crate::whatsapp::pairing::{Kind, Step};
-use crate::whatsapp::tap::{Overflow, Tap};
-use crate::whatsapp::translate::{Report, Seen};
+use crate::whatsapp::client_builder::{self, Built};
+use crate::whatsapp::connection::pairing::{PairingStep, Purpose};
+use crate::whatsapp::contact_lookup::Lookups;
+use crate::whatsapp::events::queue::{EventQueue, Overflow};
+use crate::whatsapp::events::translate::ConnectionEvent;
+use crate::whatsapp::media::uploads::Uploads;
+use crate::whatsapp::outgoing::sends::Sends;
+use crate::whatsapp::session_task::SessionContext;
 use crate::whatsapp::transport::{Progress, Trace};
-use crate::whatsapp::uploads::Uploads;
+use tetherd_core::action::SessionCommand;
 use tetherd_core::event::{EndReason, SessionEvent};
 use tetherd_core::timelock::REACHOUT_TIMELOCK;
 
-mod asides;
-mod orders;
+mod background;
+mod commands;
+pub(crate) mod pairing;
 
 /// The request to unlink this device.
 const LOGOUT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,29 +43,29 @@ const RUNNER_GRACE: Duration = Duration::from_millis(500);
 pub(crate) struct Ending {
     pub(crate) reason: EndReason,
     /// The order that ended it, if it is to be carried out now.
-    pub(crate) next: Option<Order>,
+    pub(crate) next: Option<SessionCommand>,
 }
 
 /// Makes a connection and stays with it to its end. Reports everything but the end.
-pub(crate) async fn connection(
-    means: &Means,
-    kind: Kind,
+pub(crate) async fn run(
+    context: &SessionContext,
+    purpose: Purpose,
     events: &mpsc::Sender<SessionEvent>,
     orders: &mut mpsc::Receiver<Order>,
 ) -> Ending {
-    match build::client(means, &kind).await {
-        Ok(built) => Run::new(means, kind, events, built).until_end(orders).await,
+    match client_builder::client(context, &purpose).await {
+        Ok(built) => Connection::new(context, purpose, events, built).until_end(orders).await,
         Err(reason) => Ending { reason, next: None },
     }
 }
 
 /// The state of a connection.
-struct Run<'a> {
-    means: &'a Means,
-    kind: Kind,
+struct Connection<'a> {
+    context: &'a SessionContext,
+    purpose: Purpose,
     events: &'a mpsc::Sender<SessionEvent>,
     client: Arc<Client>,
-    tap: Arc<Tap>,
+    queue: Arc<EventQueue>,
     trace: Arc<Trace>,
     // Dropping it ends the reports.
     _subscription: Subscription,
@@ -72,10 +74,10 @@ struct Run<'a> {
     offered: bool,
     paired: bool,
     deadline: Option<Instant>,
-    flights: Flights,
+    sends: Sends,
     uploads: Uploads,
-    checks: Checks,
-    helpers: Vec<AbortHandle>,
+    lookups: Lookups,
+    background: Vec<AbortHandle>,
     /// When the server was last asked about messages to new contacts.
     asked_timelock: Option<Instant>,
     /// What the server said about the end.
@@ -89,35 +91,35 @@ enum Leave {
     /// There is a reason, or the library has stopped.
     Over,
     /// By this order; none: nobody gives orders or listens any more.
-    Ordered(Option<Order>),
+    Ordered(Option<SessionCommand>),
 }
 
-impl<'a> Run<'a> {
+impl<'a> Connection<'a> {
     fn new(
-        means: &'a Means,
-        kind: Kind,
+        context: &'a SessionContext,
+        purpose: Purpose,
         events: &'a mpsc::Sender<SessionEvent>,
         built: Built,
-    ) -> Run<'a> {
-        let Built { client, manager, tap, trace, subscription, halt, files } = built;
-        let spool = means.config.spool.clone();
-        Run {
-            means,
-            kind,
+    ) -> Connection<'a> {
+        let Built { client, manager, queue, trace, subscription, halt, files } = built;
+        let spool = context.config.spool.clone();
+        Connection {
+            context,
+            purpose,
             events,
             client,
-            tap,
+            queue,
             trace,
             _subscription: subscription,
             files,
             ready: false,
             offered: false,
             paired: false,
-            deadline: Some(Instant::now() + means.config.login_time_max()),
-            flights: Flights::new(Arc::clone(&manager), means.config.sends_at_once),
+            deadline: Some(Instant::now() + context.config.login_time_max()),
+            sends: Sends::new(Arc::clone(&manager), context.config.sends_at_once),
             uploads: Uploads::new(manager, spool, halt),
-            checks: Checks::default(),
-            helpers: Vec::new(),
+            lookups: Lookups::default(),
+            background: Vec::new(),
             asked_timelock: None,
             verdict: None,
             gone: None,
@@ -134,13 +136,13 @@ impl<'a> Run<'a> {
             self.stream_error(&node);
         }
         self.tear_down(&leave, runner).await;
-        while let Some(Ok(seen)) = self.tap.try_next() {
+        while let Some(Ok(seen)) = self.queue.try_next() {
             self.seen_late(seen).await;
         }
-        let mut reports = self.flights.land_all().await;
-        reports.extend(self.uploads.land_all().await);
+        let mut reports = self.sends.drain().await;
+        reports.extend(self.uploads.drain().await);
         for report in reports {
-            self.tell(report).await;
+            self.publish(report).await;
         }
         self.ending(leave)
     }
@@ -153,23 +155,23 @@ impl<'a> Run<'a> {
         stream_error: &mut oneshot::Receiver<Arc<OwnedNodeRef>>,
     ) -> Leave {
         loop {
-            let tap = Arc::clone(&self.tap);
+            let queue = Arc::clone(&self.queue);
             let leave = tokio::select! {
-                seen = tap.next() => self.seen(seen).await,
-                Some(report) = self.flights.landed() => self.tell(report).await,
-                Some(report) = self.uploads.landed() => self.tell(report).await,
-                Some(report) = self.checks.next() => self.tell(report).await,
+                seen = queue.next() => self.seen(seen).await,
+                Some(report) = self.sends.next() => self.publish(report).await,
+                Some(report) = self.uploads.next() => self.publish(report).await,
+                Some(report) = self.lookups.next() => self.publish(report).await,
                 node = &mut *stream_error => {
                     *stream_error = self.watch_stream_errors();
                     node.ok().and_then(|node| self.stream_error(&node))
                 }
-                order = orders.recv() => self.order(order).await,
-                () = self.means.pulse.asked() => {
-                    self.means.pulse.answer().await;
+                order = orders.recv() => self.obey(order).await,
+                () = self.context.liveness.asked() => {
+                    self.context.liveness.answer().await;
                     None
                 }
                 () = reached(self.deadline) => {
-                    self.verdict = Some(self.kind.timed_out(self.offered, self.paired));
+                    self.verdict = Some(self.purpose.timed_out(self.offered, self.paired));
                     Some(Leave::Over)
                 }
                 _ = &mut *runner => Some(Leave::Over),
@@ -197,7 +199,7 @@ impl<'a> Run<'a> {
         Some(Leave::Over)
     }
 
-    async fn seen(&mut self, seen: Result<Seen, Overflow>) -> Option<Leave> {
+    async fn seen(&mut self, seen: Result<ConnectionEvent, Overflow>) -> Option<Leave> {
         let seen = match seen {
             Ok(seen) => seen,
             Err(Overflow) => {
@@ -207,73 +209,77 @@ impl<'a> Run<'a> {
                 return Some(Leave::Over);
             }
         };
-        match self.kind.step(seen) {
+        match self.purpose.step(seen) {
             Ok(step) => self.step(step).await,
-            Err(Seen::Report(report)) => self.report(report).await,
-            Err(Seen::Ready) => self.connected().await,
-            Err(Seen::Named) => {
+            Err(ConnectionEvent::Report(event)) => self.report(event).await,
+            Err(ConnectionEvent::Ready) => self.connected().await,
+            Err(ConnectionEvent::Named) => {
                 self.set_unavailable();
                 None
             }
-            Err(Seen::End(reason)) => {
+            Err(ConnectionEvent::End(reason)) => {
                 self.verdict.get_or_insert(reason);
                 Some(Leave::Over)
             }
-            Err(Seen::Gone(reason)) => {
+            Err(ConnectionEvent::Gone(reason)) => {
                 self.gone.get_or_insert(reason);
                 Some(Leave::Over)
             }
-            Err(Seen::Offer(_) | Seen::CodeRefresh { .. } | Seen::QrExhausted) => None,
+            Err(
+                ConnectionEvent::Offer(_)
+                | ConnectionEvent::CodeRefresh { .. }
+                | ConnectionEvent::QrExhausted,
+            ) => None,
         }
     }
 
     /// After the end only facts count: nothing is begun any more.
-    async fn seen_late(&mut self, seen: Seen) {
+    async fn seen_late(&mut self, seen: ConnectionEvent) {
         match seen {
-            Seen::Report(report) => drop(self.tell(report.into()).await),
-            Seen::End(reason) => {
+            ConnectionEvent::Report(event) => drop(self.publish(event).await),
+            ConnectionEvent::End(reason) => {
                 self.verdict.get_or_insert(reason);
             }
-            Seen::Gone(reason) => {
+            ConnectionEvent::Gone(reason) => {
                 self.gone.get_or_insert(reason);
             }
-            Seen::Ready
-            | Seen::Named
-            | Seen::Offer(_)
-            | Seen::CodeRefresh { .. }
-            | Seen::QrExhausted => {}
+            ConnectionEvent::Ready
+            | ConnectionEvent::Named
+            | ConnectionEvent::Offer(_)
+            | ConnectionEvent::CodeRefresh { .. }
+            | ConnectionEvent::QrExhausted => {}
         }
     }
 
-    async fn step(&mut self, step: Step) -> Option<Leave> {
+    async fn step(&mut self, step: PairingStep) -> Option<Leave> {
         match step {
-            Step::Wait => None,
-            Step::Show(offer, wait) => {
+            PairingStep::Wait => None,
+            PairingStep::Show(offer, wait) => {
                 self.offered = true;
                 self.deadline = Some(Instant::now() + wait);
-                self.tell(SessionEvent::Offer(offer)).await
+                self.publish(SessionEvent::Offer(offer)).await
             }
-            Step::RequestCode => {
+            PairingStep::RequestCode => {
                 self.request_code();
                 None
             }
-            Step::End(reason) => {
+            PairingStep::End(reason) => {
                 self.verdict.get_or_insert(reason);
                 Some(Leave::Over)
             }
         }
     }
 
-    async fn report(&mut self, report: Report) -> Option<Leave> {
-        if let Report::Paired { .. } = report {
+    async fn report(&mut self, event: SessionEvent) -> Option<Leave> {
+        if let SessionEvent::Paired { .. } = event {
             tracing::info!("paired");
             self.paired = true;
-            self.deadline = Some(Instant::now() + self.means.config.login_timeout);
+            self.deadline = Some(Instant::now() + self.context.config.login_timeout);
         }
-        if let Report::Ack { error: Some(REACHOUT_TIMELOCK), .. } = report {
+        if let SessionEvent::Ack { error: Some(REACHOUT_TIMELOCK), .. } = event {
             self.ask_timelock();
         }
-        self.tell(report.into()).await
+        self.publish(event).await
     }
 
     async fn connected(&mut self) -> Option<Leave> {
@@ -283,13 +289,13 @@ impl<'a> Run<'a> {
         };
         tracing::info!("connected");
         self.ready = true;
-        self.means.inbound.line.up(&self.client, Arc::clone(&self.files));
+        self.context.inbound.connection.set(&self.client, Arc::clone(&self.files));
         self.deadline = None;
         self.set_unavailable();
-        self.tell(SessionEvent::Connected { account: account.to_non_ad().to_string() }).await
+        self.publish(SessionEvent::Connected { account: account.to_non_ad().to_string() }).await
     }
 
-    async fn tell(&self, event: SessionEvent) -> Option<Leave> {
+    async fn publish(&self, event: SessionEvent) -> Option<Leave> {
         match self.events.send(event).await {
             Ok(()) => None,
             Err(_) => Some(Leave::Ordered(None)),
@@ -298,13 +304,13 @@ impl<'a> Run<'a> {
 
     /// Ends the library's client for good: it flushes its state to the key store.
     async fn tear_down(&mut self, leave: &Leave, mut runner: JoinHandle<()>) {
-        self.means.inbound.line.down();
-        self.flights.ground();
+        self.context.inbound.connection.clear();
+        self.sends.close();
         self.uploads.halt();
-        for helper in self.helpers.drain(..) {
-            helper.abort();
+        for task in self.background.drain(..) {
+            task.abort();
         }
-        if matches!(leave, Leave::Ordered(Some(Order::Logout)))
+        if matches!(leave, Leave::Ordered(Some(SessionCommand::Logout)))
             && self.ready
             && timeout(LOGOUT_TIMEOUT, self.client.logout()).await.is_err()
         {
@@ -322,8 +328,8 @@ impl<'a> Run<'a> {
     /// The library saves in a task of its own, and does not wait for a save that this has
     /// begun already. The next connection starts with what lies there.
     async fn save_device(&self) {
-        let device = self.flights.manager().get_device_snapshot().to_serializable();
-        if let Err(error) = self.means.keys.save(&device).await {
+        let device = self.sends.manager().get_device_snapshot().to_serializable();
+        if let Err(error) = self.context.keys.save(&device).await {
             tracing::warn!(%error, "the session's state was not saved at the connection's end");
         }
     }
@@ -332,7 +338,7 @@ impl<'a> Run<'a> {
         match leave {
             Leave::Ordered(next) => Ending {
                 reason: EndReason::Closed,
-                next: next.filter(|order| !matches!(order, Order::Close)),
+                next: next.filter(|command| !matches!(command, SessionCommand::Close)),
             },
             Leave::Over => {
                 let reason = self.verdict.or(self.gone);

@@ -8,7 +8,7 @@ use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type as ProtocolType;
 
 use crate::inbox::{Letter, RemoteKind};
-use crate::whatsapp::letters::{Parties, is_wanted, letter};
+use crate::whatsapp::incoming::incoming_message::{Parties, is_wanted, new_message};
 use tetherd_api::{IncomingKind, TEXT_CHARS_MAX};
 
 const FRIEND: &str = "15550111@s.whatsapp.net";
@@ -31,7 +31,7 @@ fn info(chat: &str, sender: &str) -> MessageInfo {
 
 fn told(message: &wa::Message) -> Option<Letter> {
     let info = info(FRIEND, FRIEND);
-    letter(message, &info, &Parties::of(&info))
+    new_message(message, &info, &Parties::of(&info))
 }
 
 fn text(text: &str) -> wa::Message {

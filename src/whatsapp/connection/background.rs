@@ -1,5 +1,5 @@
-//! What goes on beside a connection's own loop, each in a task of its own: questions whose
-//! answers nobody waits for. They end with the connection.
+//! Fire-and-forget requests of a connection, each in its own task; cancelled with the
+//! connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use tokio::time::{Instant, timeout};
 use whatsapp_rust::PresenceError;
 use whatsapp_rust::pair_code::PairCodeOptions;
 
-use super::Run;
-use crate::whatsapp::pairing::Kind;
-use crate::whatsapp::translate;
+use super::Connection;
+use crate::whatsapp::connection::pairing::Purpose;
+use crate::whatsapp::events::translate;
 
 /// The presence after login.
 const PRESENCE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -18,7 +18,7 @@ const PRESENCE_TIMEOUT: Duration = Duration::from_secs(10);
 const TIMELOCK_TIMEOUT: Duration = Duration::from_secs(10);
 const TIMELOCK_PAUSE: Duration = Duration::from_secs(60);
 
-impl Run<'_> {
+impl Connection<'_> {
     /// A message to a new contact was refused: the server knows until when.
     pub(super) fn ask_timelock(&mut self) {
         let now = Instant::now();
@@ -26,12 +26,12 @@ impl Run<'_> {
             return;
         }
         self.asked_timelock = Some(now);
-        let (client, tap) = (Arc::clone(&self.client), Arc::clone(&self.tap));
-        self.help(async move {
+        let (client, queue) = (Arc::clone(&self.client), Arc::clone(&self.queue));
+        self.spawn(async move {
             match timeout(TIMELOCK_TIMEOUT, client.mex().fetch_reachout_timelock()).await {
                 Ok(Ok(lock)) => {
-                    if let Some(seen) = translate::timelock_answer(&lock) {
-                        tap.push(seen);
+                    if let Some(event) = translate::timelock_answer(&lock) {
+                        queue.push(event);
                     }
                 }
                 // Then the core goes by the refusal alone.
@@ -43,9 +43,9 @@ impl Run<'_> {
     /// Without it the owner's phone stops notifying, because somebody seems to be here.
     pub(super) fn set_unavailable(&mut self) {
         let client = Arc::clone(&self.client);
-        self.help(async move {
+        self.spawn(async move {
             match timeout(PRESENCE_TIMEOUT, client.presence().set_unavailable()).await {
-                // Without a name yet it is set as soon as the phone has told it.
+                // Without a name yet it is set as soon as the phone has sent it.
                 Ok(Ok(()) | Err(PresenceError::PushNameEmpty)) => {}
                 Ok(Err(_)) | Err(_) => {
                     tracing::warn!("the presence could not be set: the phone may stop notifying");
@@ -56,16 +56,16 @@ impl Run<'_> {
 
     /// The code and the failure both come back as events.
     pub(super) fn request_code(&mut self) {
-        let Kind::PairCode(coding) = &self.kind else { return };
+        let Purpose::PairCode(coding) = &self.purpose else { return };
         let options = PairCodeOptions { phone_number: coding.phone.clone(), ..Default::default() };
         let client = Arc::clone(&self.client);
-        self.help(async move {
+        self.spawn(async move {
             let _ = client.pair_with_code(options).await;
         });
     }
 
-    pub(super) fn help(&mut self, work: impl Future<Output = ()> + Send + 'static) {
-        self.helpers.retain(|helper| !helper.is_finished());
-        self.helpers.push(tokio::spawn(work).abort_handle());
+    pub(super) fn spawn(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+        self.background.retain(|task| !task.is_finished());
+        self.background.push(tokio::spawn(work).abort_handle());
     }
 }

@@ -1,15 +1,16 @@
-//! Which chats somebody wrote in: they are no new contacts any more. Pure. Reads no
-//! message's content.
+//! Chats that somebody wrote in: their people are not new contacts. Pure. Reads no message's
+//! content.
 
 use whatsapp_rust::types::events::Event;
 use whatsapp_rust::{Jid, Server};
 
-use crate::whatsapp::translate::{Me, Report, Seen};
+use crate::whatsapp::events::translate::{ConnectionEvent, Me};
+use tetherd_core::event::SessionEvent;
 use tetherd_core::ids::ChatId;
 
 /// The persons' chats in this event, each under its number and its hidden identity.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library has 60 kinds, we name ours")]
-pub(crate) fn heard(event: &Event, me: &Me) -> Option<Seen> {
+pub(crate) fn chat_activity(event: &Event, me: &Me) -> Option<ConnectionEvent> {
     let batch = match event {
         Event::Messages(batch) => batch,
         _ => return None,
@@ -22,13 +23,13 @@ pub(crate) fn heard(event: &Event, me: &Me) -> Option<Seen> {
             [Some(&source.chat), other.as_ref().filter(|_| !source.is_group)]
         })
         .flatten()
-        // What our own phone tells this device is nobody's chat.
+        // What our own phone tells this device is not a chat.
         .filter(|jid| !me.owns(jid))
         .filter_map(person)
         .collect();
     chats.sort_unstable();
     chats.dedup();
-    (!chats.is_empty()).then_some(Seen::Report(Report::Heard { chats }))
+    (!chats.is_empty()).then_some(ConnectionEvent::Report(SessionEvent::Heard { chats }))
 }
 
 fn person(jid: &Jid) -> Option<ChatId> {

@@ -1,0 +1,6 @@
+//! Messages on their way out: what a message looks like on the network, one attempt to send
+//! it, and all attempts that are under way on a connection. Never chooses what to send.
+
+pub(crate) mod content;
+pub(crate) mod send;
+pub(crate) mod sends;
