@@ -31,6 +31,8 @@ use tetherd_core::timelock::REACHOUT_TIMELOCK;
 mod background;
 mod commands;
 pub(crate) mod pairing;
+#[cfg(test)]
+mod tests;
 
 /// The request to unlink this device.
 const LOGOUT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,6 +40,8 @@ const LOGOUT_TIMEOUT: Duration = Duration::from_secs(10);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(12);
 /// The library's loop, after it was told to end.
 const RUNNER_GRACE: Duration = Duration::from_millis(500);
+/// The library's report of a pairing, after the server has restarted the stream for it.
+const PAIRING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How a connection ended.
 pub(crate) struct Ending {
@@ -131,10 +135,6 @@ impl<'a> Connection<'a> {
         let mut runner = tokio::spawn(async move { client.run().await });
         let mut stream_error = self.watch_stream_errors();
         let leave = self.attend(orders, &mut runner, &mut stream_error).await;
-        // Whatever was said before the end still counts.
-        if let Ok(Some(node)) = stream_error.try_recv() {
-            self.stream_error(&node);
-        }
         self.tear_down(&leave, runner).await;
         while let Some(Ok(seen)) = self.queue.try_next() {
             self.seen_late(seen).await;
@@ -154,6 +154,7 @@ impl<'a> Connection<'a> {
         runner: &mut JoinHandle<()>,
         stream_error: &mut oneshot::Receiver<Arc<OwnedNodeRef>>,
     ) -> Leave {
+        let mut stopped = false;
         loop {
             let queue = Arc::clone(&self.queue);
             let leave = tokio::select! {
@@ -171,15 +172,33 @@ impl<'a> Connection<'a> {
                     None
                 }
                 () = reached(self.deadline) => {
-                    self.verdict = Some(self.purpose.timed_out(self.offered, self.paired));
+                    let reason = self.purpose.timed_out(self.offered, self.paired);
+                    self.verdict.get_or_insert(reason);
+                    return Leave::Over;
+                }
+                _ = &mut *runner, if !stopped => {
+                    stopped = true;
                     Some(Leave::Over)
                 }
-                _ = &mut *runner => Some(Leave::Over),
             };
-            if let Some(leave) = leave {
+            let Some(leave) = leave else { continue };
+            // What the server said before the end still counts.
+            if let Ok(Some(node)) = stream_error.try_recv() {
+                self.stream_error(&node);
+            }
+            if !(matches!(leave, Leave::Over) && self.awaits_pairing()) {
                 return leave;
             }
         }
+    }
+
+    /// The server restarts the stream once it has linked this device. The library signs the
+    /// pairing, and reports it in a task of its own: the restart can overtake the report.
+    fn awaits_pairing(&self) -> bool {
+        self.purpose.pairs()
+            && !self.paired
+            && self.verdict == Some(EndReason::Restart)
+            && self.sends.manager().get_device_snapshot().is_registered()
     }
 
     /// The library reports only some stream errors as events, and 515, 429 and 503 are
@@ -196,6 +215,9 @@ impl<'a> Connection<'a> {
             _ => return None,
         };
         self.verdict.get_or_insert(reason);
+        if self.awaits_pairing() {
+            self.deadline = Some(Instant::now() + PAIRING_TIMEOUT);
+        }
         Some(Leave::Over)
     }
 
@@ -275,6 +297,10 @@ impl<'a> Connection<'a> {
             tracing::info!("paired");
             self.paired = true;
             self.deadline = Some(Instant::now() + self.context.config.login_timeout);
+            if self.verdict.is_some() {
+                self.publish(event).await;
+                return Some(Leave::Over);
+            }
         }
         if let SessionEvent::Ack { error: Some(REACHOUT_TIMELOCK), .. } = event {
             self.ask_timelock();
