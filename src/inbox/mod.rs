@@ -24,7 +24,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
-pub use stored::{Kept, Letter, RemoteFile, RemoteKind, Seen, hex};
+pub use stored::{Kept, Letter, RemoteFile, RemoteKind, Seen};
 
 use crate::store::{ReadError, Store, UpdateError};
 use tetherd_api::{Gap, Incoming};

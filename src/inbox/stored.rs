@@ -245,34 +245,3 @@ pub(super) const BY_CURSOR: [&[u8]; 2] = [MESSAGE, DIGEST];
 pub(super) fn cursor_of(area: &[u8], key: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(key.strip_prefix(area)?.try_into().ok()?))
 }
-
-/// Bytes as lower-case hex.
-pub mod hex {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    /// Writes bytes.
-    pub fn encode(bytes: &[u8]) -> String {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-        bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]).collect()
-    }
-
-    /// Reads what [`encode`] wrote; none for anything else.
-    pub fn decode(text: &str) -> Option<Vec<u8>> {
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
-        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-        if !rest.is_empty() {
-            return None;
-        }
-        pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
-    }
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&encode(bytes))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
-        let text = String::deserialize(from)?;
-        decode(&text).ok_or_else(|| D::Error::custom("not hex"))
-    }
-}

@@ -16,7 +16,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::error::SimError;
-use super::{Sim, SimConfig, control, hex};
+use super::{Sim, SimConfig, control};
 
 /// The control socket's name in the state folder.
 const CONTROL_FILE: &str = "control.sock";
@@ -86,7 +86,7 @@ async fn run(arguments: Arguments) -> Result<(), SimError> {
     let ready = json!({
         "endpoint": sim.endpoint(),
         "ca_file": sim.ca_file(),
-        "root_key": hex::encode(&sim.root_key()),
+        "root_key": hex::encode(sim.root_key()),
         "control": path,
     });
     let mut out = std::io::stdout();

@@ -14,7 +14,6 @@ use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type as Protoco
 use super::content;
 use super::device::EncType;
 use super::groups::Addressing;
-use super::hex;
 use super::inbox::Slip;
 use super::keys::rng;
 use super::people::{People, digits};
@@ -318,7 +317,7 @@ fn text_message(text: &str) -> wa::Message {
 fn message_id() -> String {
     let mut bytes = [0; MESSAGE_ID_BYTES];
     rng().fill_bytes(&mut bytes);
-    hex::encode(&bytes).to_uppercase()
+    hex::encode(bytes).to_uppercase()
 }
 
 fn key_share_message(key: &StateKey) -> wa::Message {

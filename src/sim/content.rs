@@ -11,7 +11,6 @@ use whatsapp_rust::wacore::upload::encrypt_media;
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message as kinds;
 
-use super::hex;
 use super::media::{Files, direct_path, token_of};
 
 /// The message inside its wrapper.
@@ -134,7 +133,7 @@ fn open(file: &dyn Downloadable, files: &Files) -> Result<(u64, String), &'stati
     if file.file_sha256() != Some(&sha256[..]) || file.file_length() != Some(bytes) {
         return Err("the content has another hash or length");
     }
-    Ok((bytes, hex::encode(&sha256)))
+    Ok((bytes, hex::encode(sha256)))
 }
 
 /// A file that somebody sends.

@@ -13,7 +13,6 @@ use tokio::time::{Instant, sleep};
 use super::accounts::Accounts;
 use super::cert::{NoiseKeys, TlsKeys};
 use super::error::SimError;
-use super::hex;
 use super::people::People;
 use super::shared::Shared;
 use super::world::random;
@@ -59,7 +58,7 @@ impl Folder {
         let (path, kept) = match path {
             Some(path) => (path.to_owned(), true),
             None => {
-                let name = format!("tether-sim-{}", hex::encode(&random::<8>()));
+                let name = format!("tether-sim-{}", hex::encode(random::<8>()));
                 (std::env::temp_dir().join(name), false)
             }
         };

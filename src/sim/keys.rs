@@ -13,8 +13,6 @@ use whatsapp_rust::wacore::libsignal::protocol::{
     SignedPreKeyId, SignedPreKeyRecord, SignedPreKeyStore, Timestamp,
 };
 
-use super::hex;
-
 type Result<T> = std::result::Result<T, SignalProtocolError>;
 
 /// One-time keys that were handed out and never used; the oldest go first.
@@ -57,13 +55,13 @@ impl<T: Record> Serialize for Kept<T> {
     fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
         let bytes =
             self.0.bytes().map_err(|_| serde::ser::Error::custom("unwritable Signal record"))?;
-        hex::serialize(&bytes, to)
+        hex::serialize(bytes, to)
     }
 }
 
 impl<'de, T: Record> Deserialize<'de> for Kept<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
-        let bytes = hex::deserialize(from)?;
+        let bytes: Vec<u8> = hex::deserialize(from)?;
         T::parse(&bytes).map(Kept).map_err(|_| D::Error::custom("unreadable Signal record"))
     }
 }

@@ -30,7 +30,6 @@ mod dispatch;
 mod error;
 mod frames;
 pub mod groups;
-mod hex;
 pub mod inbox;
 mod iq;
 mod keys;

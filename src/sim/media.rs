@@ -10,7 +10,6 @@ use sha2::{Digest as _, Sha256};
 use whatsapp_rust::NodeBuilder;
 use whatsapp_rust::wacore_binary::Node;
 
-use super::hex;
 use super::settings::Times;
 use super::world::random;
 
@@ -221,5 +220,5 @@ pub(super) fn direct_path(token: &str) -> String {
 }
 
 fn fresh_auth() -> String {
-    hex::encode(&random::<16>())
+    hex::encode(random::<16>())
 }

@@ -13,7 +13,6 @@ use whatsapp_rust::waproto::whatsapp as wa;
 use super::adv;
 use super::device::{Bundle, Device, DeviceError};
 use super::groups::Addressing;
-use super::hex;
 use super::inbox::Inbox;
 use super::keys::rng;
 

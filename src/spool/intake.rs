@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sha2::{Digest as _, Sha256};
 
 use super::kind::{self, Asked, Found};
-use super::{COPY_BYTES, Spool, TakeError, Taken, hex};
+use super::{COPY_BYTES, Spool, TakeError, Taken};
 use tetherd_api::Kind;
 use tetherd_core::ids::SpoolId;
 
@@ -83,7 +83,7 @@ impl Intake {
     pub(super) fn begin(spool: &Spool, rule: Rule) -> Result<Intake, TakeError> {
         let mut random = [0; ID_BYTES];
         getrandom::fill(&mut random).map_err(|_| TakeError::NoRandom)?;
-        let id = SpoolId(hex(&random));
+        let id = SpoolId(hex::encode(random));
         let path = spool.shared.folder.join(format!("{PREFIX}{}", id.0));
         let file = OpenOptions::new()
             .write(true)

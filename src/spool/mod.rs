@@ -119,7 +119,7 @@ impl Taken {
 
     /// The content's SHA-256 in lower-case hex.
     pub fn sha256_hex(&self) -> String {
-        hex(&self.sha256)
+        hex::encode(self.sha256)
     }
 }
 
@@ -388,8 +388,4 @@ async fn blocking<T: Send + 'static>(
 /// Whether a name in the folder is a file's.
 fn is_name(name: &str) -> bool {
     name.len() == 32 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -13,7 +13,7 @@ use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type as ProtocolType;
 use whatsapp_rust::{Jid, Server};
 
-use crate::inbox::{Letter, RemoteFile, RemoteKind, Seen, hex};
+use crate::inbox::{Letter, RemoteFile, RemoteKind, Seen};
 use tetherd_api::{FILE_NAME_BYTES_MAX, FileInfo, Incoming, IncomingKind, TEXT_CHARS_MAX, Time};
 
 /// Longest name of a sender, and longest id and MIME type, in characters.
