@@ -6,6 +6,7 @@
 //! - [`tetherd_config`]: the configuration file, its keys, defaults and limits.
 //! - [`tetherd_core`]: every decision about messages, pacing and the session. Pure: no
 //!   clock, no disk, no network, no randomness.
+//! - [`tetherd_net`]: certificate trust, resolver, address filter, one HTTP exchange.
 //! - `tether_sim` (feature `sim`): the WhatsApp Web server, the phone and the recipients.
 //! - `tetherd_docs`: makes the committed documents; part of no program.
 //!
@@ -14,7 +15,7 @@
 //! - [`inbox`]: messages that others sent, kept before the server hears that they came.
 //! - [`spool`]: the files of messages that wait, copied in whole before they are accepted.
 //! - [`whatsapp`]: the session: transport, the library's client, its storage.
-//! - [`fetch`]: files by web address, and links in texts: a guarded HTTP client.
+//! - [`fetch`]: files by web address, and links in texts: an HTTP client behind the address filter.
 //! - [`daemon`]: the shell around the core: start-up, engine, socket, signals, log.
 //! - [`liveness`]: liveness checks for the watchdog.
 //! - `demo` (feature `sim`): everything at once, in time lapse.
@@ -23,13 +24,13 @@
 //! checked at accept) -> `daemon::handlers` (a typed request) -> `daemon::engine` ->
 //! [`tetherd_core`] -> [`store`] (synced) -> only now the reply. Then [`tetherd_core`] says when and
 //! why to wake; one commit spends the pacer's slot and marks the attempt; then
-//! [`whatsapp`] sends it; the server's ack comes back through `whatsapp::translate`.
+//! [`whatsapp`] sends it; the server's ack comes back through `whatsapp::events`.
 //!
 //! Before its turn: `daemon::handlers` copies its file into the [`spool`], or
 //! `daemon::preparing` has [`fetch`] get it and look at its links; the core has its
-//! number checked (`whatsapp::check`) and its file uploaded (`whatsapp::uploads`).
+//! number checked (`whatsapp::contact_lookup`) and its file uploaded (`whatsapp::media`).
 //!
-//! The way in: `whatsapp::inbound` -> [`inbox`] (synced) -> only now the receipt to the
+//! The way in: `whatsapp::incoming` -> [`inbox`] (synced) -> only now the receipt to the
 //! server; `daemon::inbox_service` hands it to subscribers.
 
 pub mod daemon;

@@ -178,7 +178,7 @@ pub struct Selection {
     pub ids: Vec<MessageId>,
 }
 
-/// What the session (`whatsapp::client`) reports.
+/// What the session (`whatsapp::session_task`) reports.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SessionEvent {
     /// Pairing: a secret to show. It goes to the caller, never to a log.
