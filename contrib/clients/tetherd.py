@@ -156,6 +156,8 @@ class Message(_Message, total=False):
     read_at: str
     position: int
     expected_at: str
+    held_by: str
+    after: str
 
 
 class SendResult(TypedDict):

@@ -56,7 +56,7 @@ complete -c tetherctl -n "__fish_tetherctl_using_subcommand status" -l socket -d
 complete -c tetherctl -n "__fish_tetherctl_using_subcommand status" -l json -d 'Print the daemon\'s JSON instead of text for people'
 complete -c tetherctl -n "__fish_tetherctl_using_subcommand status" -s h -l help -d 'Print help'
 complete -c tetherctl -n "__fish_tetherctl_using_subcommand why" -l socket -d 'The daemon\'s socket. Without it: the user\'s own daemon\'s, else the system\'s' -r -F
-complete -c tetherctl -n "__fish_tetherctl_using_subcommand why" -s a -l all -d 'Also name every cause that does not hold, with what that is known from'
+complete -c tetherctl -n "__fish_tetherctl_using_subcommand why" -s a -l all -d 'Also name every condition that is not the case, with what that is known from'
 complete -c tetherctl -n "__fish_tetherctl_using_subcommand why" -l json -d 'Print the daemon\'s JSON instead of text for people'
 complete -c tetherctl -n "__fish_tetherctl_using_subcommand why" -s h -l help -d 'Print help'
 complete -c tetherctl -n "__fish_tetherctl_using_subcommand send" -s f -l file -d 'A file; - is stdin. The daemon has copied it when it answers: it can go away then' -r -F

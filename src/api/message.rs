@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FileInfo, MessageId, Priority, Time};
+use super::{ConditionKind, FileInfo, MessageId, Priority, Time};
 
 /// Where a message stands. `queued -> sending -> sent -> delivered -> read`, the
 /// others aside.
@@ -241,10 +241,16 @@ pub struct Message {
     /// Its place in the queue, counted from 1; only while `queued`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<usize>,
-    /// When its turn is expected; only while `queued`, and only while nothing but the
-    /// pacer holds the queue.
+    /// When it is expected to leave: its turn at the pace, and not before what holds it
+    /// ends. Only while `queued`, and absent while nobody knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_at: Option<Time>,
+    /// The condition that holds it, beyond the pace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<ConditionKind>,
+    /// The message of its chat that has to leave before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<MessageId>,
 }
 
 /// What a message carries.

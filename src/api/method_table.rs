@@ -167,7 +167,7 @@ methods! {
     /// The whole state: the session, the queue, the pacer, the store, the phone, and what holds
     /// the queue.
     Status "status" Read: NoParams => Status, errors [];
-    /// Why messages wait: every cause with its evidence, the messages that it touches, what
+    /// Why messages wait: every condition with its evidence, the messages that it touches, what
     /// happens by itself, and what helps.
     Explain "explain" Read: NoParams => Explanation, errors [];
     /// Accepts one message. The reply comes when the message is on disk; it leaves when its turn

@@ -8,8 +8,8 @@ use crate::{Event, EventFrame, GapOf, Message, MessageId, Status};
 /// What a subscriber knows: the status and the live messages. It stays true over a lost
 /// connection, if the next subscription continues after [`StateReplica::seq`].
 ///
-/// A message's place in the queue and its expected time go stale with every other
-/// message that leaves, so they are not kept; `queue.list` has them.
+/// A message's place in the queue, its expected time and what holds it go stale with
+/// every other message that leaves, so they are not kept; `queue.list` has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StateReplica {
     status: Option<Box<Status>>,
@@ -47,7 +47,14 @@ impl StateReplica {
             self.messages.remove(&message.id);
             return;
         }
-        let message = Message { position: None, expected_at: None, text: None, ..message.clone() };
+        let message = Message {
+            position: None,
+            expected_at: None,
+            held_by: None,
+            after: None,
+            text: None,
+            ..message.clone()
+        };
         self.messages.insert(message.id, message);
     }
 

@@ -1,19 +1,22 @@
-//! When waiting messages are expected to leave, at the pacer's pace, if nothing else holds
-//! them and each attempt succeeds. Changes nothing.
+//! When waiting messages are expected to leave: at the pacer's pace, in order, each chat in
+//! its own, and none before what holds it ends, as far as that is known. Changes nothing.
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::Core;
-use crate::queue::Place;
+use crate::pacer::PaceRun;
+use crate::queue::{Message, Place, place};
 use crate::time::Now;
-use tetherd_api::{MessageId, State};
+use tetherd_api::{ConditionKind, MessageId, State};
 
 /// Worked out once for a whole list.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Forecast {
+    /// What holds everything that waits.
+    stop: Option<ConditionKind>,
     /// How many of the queued ones that may be sent by now come before it.
     places: HashMap<MessageId, usize>,
-    /// When it is expected to leave, monotonic. Without an entry, when its place says.
+    /// When it is expected to leave, monotonic. Without an entry nobody knows.
     times: HashMap<MessageId, u64>,
 }
 
@@ -22,103 +25,199 @@ pub(crate) struct Forecast {
 pub(crate) struct Outlook {
     /// How many queued ones come before it; none while its time has not come.
     pub(crate) before: Option<usize>,
-    /// When it is expected to leave, monotonic.
+    /// When it is expected to leave, monotonic; none if nobody knows.
     pub(crate) leaves: Option<u64>,
+    /// What holds it, beyond the pace.
+    pub(crate) held_by: Option<ConditionKind>,
+    /// The message of its chat that comes before it.
+    pub(crate) after: Option<MessageId>,
+}
+
+/// Whether a message still has to leave.
+pub(crate) fn waits(message: &Message) -> bool {
+    match message.state() {
+        State::Preparing | State::Queued | State::Unknown => true,
+        State::Sending
+        | State::Parked
+        | State::Sent
+        | State::Delivered
+        | State::Read
+        | State::Failed
+        | State::Expired
+        | State::Cancelled => false,
+    }
+}
+
+/// An attempt that is to come.
+struct Leaves {
+    id: MessageId,
+    at: u64,
+    /// Whether nothing but time stands before it.
+    sure: bool,
+}
+
+/// The messages of a chat that still have to leave, in order.
+struct Lane<'a> {
+    waits: std::vec::IntoIter<&'a Message>,
+    /// The first of them, when it may leave, and whether an answer is missing for that.
+    first: Option<&'a Message>,
+    at: u64,
+    sure: bool,
+}
+
+/// Plays the queue ahead.
+struct Play<'a> {
+    core: &'a Core,
+    now: Now,
+    /// The first instant after now: what waits for an answer does not leave before.
+    soon: u64,
+    run: PaceRun,
+    lanes: Vec<Lane<'a>>,
+    /// The first of each lane: those that may leave, and those that may later.
+    ready: BTreeSet<(Place, usize)>,
+    later: BTreeSet<(u64, Place, usize)>,
+    times: Vec<Leaves>,
 }
 
 impl Forecast {
     pub(crate) fn new(core: &Core, now: Now) -> Forecast {
+        let stop = core.stop(now);
+        let times = stop.map_or_else(|| Play::new(core, now).play(), |_| Vec::new());
+        let known = times.into_iter().filter(|leaves| leaves.sure);
+        let times = known.map(|leaves| (leaves.id, leaves.at)).collect();
         let places = core.queue.queued().enumerate().map(|(place, id)| (id, place)).collect();
-        let scheduled = core.queue.deadlines().scheduled_len() > 0;
-        let times = if scheduled { times(core, now).0 } else { HashMap::new() };
-        Forecast { places, times }
+        Forecast { stop, places, times }
     }
 
-    pub(crate) fn outlook(&self, core: &Core, id: MessageId, now: Now) -> Outlook {
-        let before = self.places.get(&id).copied();
-        let leaves = match self.times.get(&id) {
-            Some(at) => Some(*at),
-            None => before.map(|before| core.leaves_after(before, now)),
-        };
-        Outlook { before, leaves }
+    pub(crate) fn outlook(&self, core: &Core, message: &Message) -> Outlook {
+        Outlook {
+            before: self.places.get(&message.id).copied(),
+            leaves: self.times.get(&message.id).copied(),
+            held_by: core.held_by(message, self.stop),
+            after: core.queue.before_in_chat(message),
+        }
     }
 }
 
 impl Core {
-    /// When the queued message with so many before it leaves, while none is scheduled.
-    fn leaves_after(&self, before: usize, now: Now) -> u64 {
-        // Those without an answer go first, and each takes a slot.
-        let ahead = before.saturating_add(self.queue.unknown_len());
-        self.pacer.expected(now.mono_ms, ahead)
+    /// What holds everything that waits, the weightiest.
+    fn stop(&self, now: Now) -> Option<ConditionKind> {
+        self.stops(now).next().map(|stop| stop.kind())
+    }
+
+    /// When the next and the last message leave, monotonic; none if nobody knows.
+    pub(crate) fn first_and_last(&self, now: Now) -> Option<(u64, u64)> {
+        if self.stop(now).is_some() {
+            return None;
+        }
+        let times = Play::new(self, now).play();
+        let first = times.iter().find(|leaves| leaves.sure)?;
+        Some((first.at, times.last()?.at))
     }
 
     /// Where one message stands.
-    pub(crate) fn outlook(&self, id: MessageId, now: Now) -> Outlook {
-        let Some(message) = self.queue.get(id) else { return Outlook::default() };
-        if message.state() != State::Queued {
+    pub(crate) fn outlook(&self, message: &Message, now: Now) -> Outlook {
+        if !waits(message) {
             return Outlook::default();
         }
-        let before = self.queue.queued_before(message);
-        let leaves = before.map(|before| self.leaves_after(before, now));
-        // One that leaves before any other becomes due is passed by none.
-        let undisturbed = match (leaves, self.queue.deadlines().scheduled().next()) {
-            (Some(leaves), Some((due, _))) => self.wall_of(leaves, now).0 < due,
-            (leaves, None) => leaves.is_some(),
-            (None, Some(_)) => false,
-        };
-        if undisturbed {
-            return Outlook { before, leaves };
+        let stop = self.stop(now);
+        let times = stop.map_or_else(|| Play::new(self, now).play(), |_| Vec::new());
+        let found = times.iter().find(|leaves| leaves.id == message.id && leaves.sure);
+        Outlook {
+            before: self.queue.queued_before(message),
+            leaves: found.map(|leaves| leaves.at),
+            held_by: self.held_by(message, stop),
+            after: self.queue.before_in_chat(message),
         }
-        Forecast::new(self, now).outlook(self, id, now)
     }
 
-    /// When the next and the last waiting message leave, monotonic.
-    pub(crate) fn first_and_last(&self, now: Now) -> Option<(u64, u64)> {
-        let last = self.queue.to_leave().checked_sub(1)?;
-        if self.queue.deadlines().scheduled_len() == 0 {
-            let at = |ahead| self.pacer.expected(now.mono_ms, ahead);
-            return Some((at(0), at(last)));
-        }
-        let (_, all) = times(self, now);
-        Some((*all.first()?, *all.last()?))
+    /// When a message may be attempted as far as the clock alone matters; none: it waits for
+    /// an answer.
+    fn rests_until(&self, message: &Message, now: Now) -> Option<u64> {
+        let due = message.not_before.filter(|_| message.state() == State::Queued);
+        let wait = due.map_or(0, |due| u64::try_from(due.saturating_sub(now.wall_ms)).unwrap_or(0));
+        let due = now.mono_ms.saturating_add(wait);
+        Some(self.rested_at(message)?.max(due).max(self.timelock_gate(message)))
     }
 }
 
-/// Plays the queue through: the times of the queued messages, and all times in order.
-fn times(core: &Core, now: Now) -> (HashMap<MessageId, u64>, Vec<u64>) {
-    let (mut times, mut all) = (HashMap::new(), Vec::new());
-    let mut run = core.pacer.run(now.mono_ms);
-    for _ in 0..core.queue.unknown_len() {
-        all.push(run.spend(now.mono_ms));
+impl<'a> Play<'a> {
+    fn new(core: &'a Core, now: Now) -> Play<'a> {
+        // One whose time has not come holds nothing of its chat back.
+        let early = core.queue.deadlines().scheduled();
+        let early = early.filter_map(|(_, id)| Some(vec![core.queue.get(id)?]));
+        let lane = |waits: Vec<&'a Message>| Lane {
+            waits: waits.into_iter(),
+            first: None,
+            at: 0,
+            sure: true,
+        };
+        Play {
+            core,
+            now,
+            soon: now.mono_ms.saturating_add(1),
+            run: core.pacer.run(now.mono_ms),
+            lanes: core.queue.lanes().chain(early).map(lane).collect(),
+            ready: BTreeSet::new(),
+            later: BTreeSet::new(),
+            times: Vec::new(),
+        }
     }
-    let mut ready: BTreeSet<Place> =
-        core.queue.queued().filter_map(|id| core.queue.queued_place(id)).collect();
-    let mut to_come = core.queue.deadlines().scheduled().peekable();
-    let due = |at: i64| {
-        let wait = u64::try_from(at.saturating_sub(now.wall_ms)).unwrap_or(0);
-        now.mono_ms.saturating_add(wait)
-    };
-    // What is being prepared may be ready at any time: it is counted at the end.
-    let mut preparing = core.queue.preparing_len();
-    loop {
-        let mut at = run.next();
-        if ready.is_empty() && preparing == 0 {
-            let Some((first, _)) = to_come.peek() else { break };
-            at = at.max(due(*first));
+
+    fn play(mut self) -> Vec<Leaves> {
+        for lane in 0..self.lanes.len() {
+            self.admit(lane);
         }
-        while let Some((_, id)) = to_come.next_if(|(first, _)| due(*first) <= at) {
-            // One that is being prepared besides is counted there.
-            ready.extend(core.queue.queued_place(id));
+        loop {
+            let mut at = self.run.next();
+            if self.ready.is_empty() {
+                let Some((first, ..)) = self.later.first() else { return self.times };
+                at = at.max(*first);
+            }
+            while let Some((from, place, lane)) = self.later.pop_first() {
+                if from > at {
+                    self.later.insert((from, place, lane));
+                    break;
+                }
+                self.ready.insert((place, lane));
+            }
+            if let Some((place, lane)) = self.ready.pop_first() {
+                self.leave(place, lane, at);
+            }
         }
-        if let Some((.., id)) = ready.pop_first() {
-            times.insert(id, run.spend(at));
-        } else if let Some(fewer) = preparing.checked_sub(1) {
-            preparing = fewer;
-            run.spend(at);
-        } else {
-            continue;
-        }
-        all.push(at);
     }
-    (times, all)
+
+    /// The next message of a lane waits to leave.
+    fn admit(&mut self, index: usize) {
+        let Some(lane) = self.lanes.get_mut(index) else { return };
+        lane.first = lane.waits.next();
+        let Some(message) = lane.first else { return };
+        if message.state() == State::Sending {
+            // Its slot is spent; what comes behind it waits for its answer.
+            (lane.at, lane.sure) = (self.soon, false);
+            return self.admit(index);
+        }
+        match self.core.rests_until(message, self.now) {
+            Some(at) => lane.at = lane.at.max(at),
+            None => (lane.at, lane.sure) = (lane.at.max(self.soon), false),
+        }
+        self.later.insert((lane.at, place(message), index));
+    }
+
+    fn leave(&mut self, place: Place, index: usize, at: u64) {
+        let Some(lane) = self.lanes.get_mut(index) else { return };
+        let Some(message) = lane.first else { return };
+        // What needs an answer lets those pass that need none.
+        if lane.sure && at < self.soon && self.core.preconditions(message).is_none() {
+            (lane.at, lane.sure) = (self.soon, false);
+            self.later.insert((lane.at, place, index));
+            return;
+        }
+        let at = self.run.spend(at);
+        // With its turn later than that, the answer is there by then.
+        let sure = lane.sure || at > self.soon;
+        self.times.push(Leaves { id: message.id, at, sure });
+        (lane.at, lane.sure) = (at.max(self.soon), false);
+        self.admit(index);
+    }
 }

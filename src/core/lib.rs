@@ -46,6 +46,7 @@ use crate::action::{Actions, SessionCommand};
 use crate::contacts::Contacts;
 use crate::event::{Input, Request, Token};
 use crate::facts::{Facts, Restored};
+use crate::forecast::Outlook;
 use crate::link::Link;
 use crate::network::Network;
 use crate::pacer::Pacer;
@@ -259,6 +260,7 @@ impl Core {
             self.facts.checks = self.contacts.spent();
             self.facts.backlog = self.backlog;
         }
+        self.foretell_events(now);
         let out = std::mem::take(&mut self.out);
         let contacts = self.contacts.take_changes();
         out.into_actions(&self.queue, contacts, &self.pacer, &self.facts)
@@ -372,7 +374,8 @@ impl Core {
     fn touch(&mut self, id: MessageId, now: Now) {
         self.out.put.insert(id);
         self.track_file(id);
-        if let Some(message) = self.message(id, now) {
+        if let Some(message) = self.queue.get(id) {
+            let message = self.wire(message, Outlook::default(), now);
             self.out.event(api::Event::Message { message: Box::new(message) });
         }
     }

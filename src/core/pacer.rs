@@ -132,7 +132,8 @@ impl Pacer {
     /// The slots as they will be spent from now on, to be played through.
     pub(crate) fn run(&self, mono_ms: u64) -> PaceRun {
         let times = self.times(mono_ms);
-        PaceRun { limit: self.limit, window_ms: self.window_ms, times, at: mono_ms }
+        let at = mono_ms.max(self.held_until);
+        PaceRun { limit: self.limit, window_ms: self.window_ms, times, at }
     }
 
     /// Spends a slot on an attempt, which is open until [`Pacer::close`].

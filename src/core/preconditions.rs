@@ -19,7 +19,7 @@ impl Core {
     }
 
     /// Open once its file, if it has one, is on the media host.
-    fn upload_gate(&self, message: &Message) -> Option<u64> {
+    pub(crate) fn upload_gate(&self, message: &Message) -> Option<u64> {
         message.media_is_ready(self.now.wall_ms).then_some(0)
     }
 

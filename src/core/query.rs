@@ -3,9 +3,10 @@
 use std::fmt;
 
 use crate::Core;
+use crate::action::Effect;
 use crate::event::{EndReason, Selection};
 use crate::explain;
-use crate::forecast::{Forecast, Outlook};
+use crate::forecast::{self, Forecast, Outlook};
 use crate::queue::Message;
 use crate::time::{self, Now, Timestamp};
 use tetherd_api::{
@@ -103,14 +104,12 @@ impl Core {
         }
     }
 
-    /// When the next and the last waiting message leave; none while something other than
-    /// the pacer holds the queue, or nothing waits.
+    /// When the next and the last waiting message leave; none while nobody knows, or nothing
+    /// waits.
     pub(crate) fn sends(&self, now: Now) -> (Option<Time>, Option<Time>) {
         match self.first_and_last(now) {
-            Some((first, last)) if self.may_dispatch() => {
-                (Some(self.wall_of(first, now)), Some(self.wall_of(last, now)))
-            }
-            Some(_) | None => (None, None),
+            Some((first, last)) => (Some(self.wall_of(first, now)), Some(self.wall_of(last, now))),
+            None => (None, None),
         }
     }
 
@@ -122,7 +121,7 @@ impl Core {
     /// One message, without its whole text.
     pub fn message(&self, id: MessageId, now: Now) -> Option<api::Message> {
         let message = self.queue.get(id)?;
-        Some(self.wire(message, self.outlook(id, now), now))
+        Some(self.wire(message, self.outlook(message, now), now))
     }
 
     /// Finds a message by its id on the network.
@@ -154,7 +153,7 @@ impl Core {
                 continue;
             }
             if result.messages.len() < limit {
-                let outlook = forecast.outlook(self, message.id, now);
+                let outlook = forecast.outlook(self, message);
                 result.messages.push(self.wire(message, outlook, now));
             } else {
                 more = true;
@@ -175,7 +174,7 @@ impl Core {
         let forecast = Forecast::new(self, now);
         ids.into_iter().map(move |id| {
             let message = self.queue.get(id)?;
-            Some(self.wire(message, forecast.outlook(self, id, now), now))
+            Some(self.wire(message, forecast.outlook(self, message), now))
         })
     }
 
@@ -184,10 +183,9 @@ impl Core {
         self.queue.get(id).is_some_and(|message| message.state().is_live())
     }
 
-    fn wire(&self, message: &Message, outlook: Outlook, now: Now) -> api::Message {
-        let leaves = outlook.leaves.filter(|_| self.may_dispatch());
+    pub(crate) fn wire(&self, message: &Message, outlook: Outlook, now: Now) -> api::Message {
         let [sent_at, delivered_at, read_at] = message.reached_at();
-        api::Message {
+        let mut wire = api::Message {
             id: message.id,
             wa_id: message.wa_id.0.clone(),
             to: message.to.as_str().to_owned(),
@@ -209,9 +207,38 @@ impl Core {
             sent_at: sent_at.map(Time),
             delivered_at: delivered_at.map(Time),
             read_at: read_at.map(Time),
-            position: outlook.before.map(|before| before.saturating_add(1)),
-            expected_at: leaves.map(|at| self.wall_of(at, now)),
+            position: None,
+            expected_at: None,
+            held_by: None,
+            after: None,
+        };
+        self.foretell(&mut wire, outlook, now);
+        wire
+    }
+
+    fn foretell(&self, message: &mut api::Message, outlook: Outlook, now: Now) {
+        message.position = outlook.before.map(|before| before.saturating_add(1));
+        message.expected_at = outlook.leaves.map(|at| self.wall_of(at, now));
+        message.held_by = outlook.held_by;
+        message.after = outlook.after;
+    }
+
+    /// Events about messages that wait say where they stand at the end of the turn: worked
+    /// out once for all of them.
+    pub(crate) fn foretell_events(&mut self, now: Now) {
+        let mut events = std::mem::take(&mut self.out.events);
+        let mut forecast = None;
+        for event in &mut events {
+            let Effect::Event(api::Event::Message { message: told }) = event else { continue };
+            let waits =
+                |message: &&Message| message.state() == told.state && forecast::waits(message);
+            if let Some(message) = self.queue.get(told.id).filter(waits) {
+                let forecast = forecast.get_or_insert_with(|| Forecast::new(self, now));
+                let outlook = forecast.outlook(self, message);
+                self.foretell(told, outlook, now);
+            }
         }
+        self.out.events = events;
     }
 
     /// Why the last connection ended, or the last pairing, in a sentence.

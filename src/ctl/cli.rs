@@ -62,7 +62,7 @@ pub enum Command {
     Status,
     /// Say why messages wait, what to do about it, and when the next one leaves.
     Why {
-        /// Also name every cause that does not hold, with what that is known from.
+        /// Also name every condition that is not the case, with what that is known from.
         #[arg(long, short)]
         all: bool,
     },

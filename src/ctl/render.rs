@@ -208,6 +208,8 @@ pub fn message(message: &Message, clock: &Clock) -> String {
         ("key", message.key.as_deref().map(|key| clean(key, false))),
         ("place", message.position.map(|position| position.to_string())),
         ("leaves", message.expected_at.map(|at| clock.until(at))),
+        ("held by", message.held_by.map(|kind| kind.name().to_owned())),
+        ("after", message.after.map(|after| format!("{after}, which is before it in its chat"))),
         ("priority", (!message.priority.is_normal()).then(|| message.priority.name().to_owned())),
         ("not before", message.not_before.map(|at| clock.local(at))),
         ("expires", message.expires_at.map(|at| clock.local(at))),
@@ -301,21 +303,41 @@ pub fn accepted(message: &Message, duplicate: bool, clock: &Clock) -> String {
     if let Some(position) = message.position {
         text.push_str(&format!(", place {position}"));
     }
-    match message.expected_at {
-        Some(at) => text.push_str(&format!(", leaves {}", clock.until(at))),
-        None if message.state == State::Queued => {
-            text.push_str("; something holds the queue, and `tetherctl why` says what");
+    match (message.expected_at, message.after) {
+        (Some(at), _) => text.push_str(&format!(", leaves {}", clock.until(at))),
+        (None, Some(after)) => text.push_str(&format!(", leaves after {after} of its chat")),
+        (None, None) => {}
+    }
+    match message.held_by {
+        Some(kind) => {
+            text.push_str(&format!("; held by {}, see `tetherctl why`", kind.name()));
+        }
+        None if message.state == State::Queued
+            && message.expected_at.is_none()
+            && message.after.is_none() =>
+        {
+            text.push_str("; something holds it, see `tetherctl why`");
         }
         None => {}
     }
     text
 }
 
+/// When a message leaves, or what it waits for.
+fn leaves(message: &Message, clock: &Clock) -> String {
+    match (message.expected_at, message.held_by, message.after) {
+        (Some(at), ..) if at.0 <= clock.now_ms => String::from("now"),
+        (Some(at), ..) => clock.local(at),
+        (None, Some(kind), _) => kind.name().to_owned(),
+        (None, None, Some(after)) => format!("after {after}"),
+        (None, None, None) => {
+            String::from(if message.state == State::Queued { "held" } else { "-" })
+        }
+    }
+}
+
 /// `queue`: a table.
 pub fn queue(list: &[Message], clock: &Clock) -> String {
-    let leaves = |at: Time| {
-        if at.0 <= clock.now_ms { String::from("now") } else { clock.local(at) }
-    };
     let mut rows = vec![["ID", "STATE", "TO", "AGE", "LEAVES", "TEXT"].map(String::from)];
     for message in list {
         rows.push([
@@ -323,10 +345,7 @@ pub fn queue(list: &[Message], clock: &Clock) -> String {
             state(message),
             chat(&message.to),
             clock.since(message.accepted_at),
-            message.expected_at.map_or_else(
-                || String::from(if message.state == State::Queued { "held" } else { "-" }),
-                leaves,
-            ),
+            leaves(message, clock),
             brief(message),
         ]);
     }

@@ -112,6 +112,37 @@ async fn send_names_the_message_its_place_and_its_time() {
     assert_eq!(daemon.asked(), [("message.send".to_owned(), params)]);
 }
 
+#[tokio::test]
+async fn send_queue_and_show_say_what_a_message_waits_for() {
+    let lock = json!({ "position": 1, "held_by": "reachout_timelock",
+        "expected_at": "2026-01-01T01:00:00Z" });
+    let unchecked = json!({ "position": 1, "held_by": "number_unchecked" });
+    let behind = json!({ "position": 2, "after": "m6" });
+    for (more, sent, listed, shown) in [
+        (
+            lock,
+            ", leaves in 1 h 00 min (01:00:00); held by reachout_timelock",
+            "01:00:00",
+            "01:00:00",
+        ),
+        (unchecked, "; held by number_unchecked", "number_unchecked", "number_unchecked"),
+        (behind, ", leaves after m6 of its chat\n", "after m6", "after       m6"),
+    ] {
+        let message = with(message(7, "queued"), more);
+        let daemon = Daemon::new("message.send", json!({ "message": message, "duplicate": false }))
+            .and("message.get", message.clone())
+            .and("queue.list", json!({ "messages": [message], "total": 1 }));
+        for (line, said) in [
+            (&["send", "+15550100", "hello"][..], sent),
+            (&["queue"][..], listed),
+            (&["show", "m7"][..], shown),
+        ] {
+            let told = ctl(line, &daemon).await.stdout;
+            assert!(told.contains(said) && !told.contains("now"), "{line:?}: {told}");
+        }
+    }
+}
+
 fn waiting_daemon(states: &[&str]) -> Daemon {
     let mut daemon = Daemon::new("events.subscribe", json!({ "seq": 0 }))
         .and("message.send", json!({ "message": message(7, "queued"), "duplicate": false }))
@@ -130,10 +161,7 @@ async fn send_wait_subscribes_first_and_ends_when_the_message_is_there() {
     let told = ctl(&["send", "+15550100", "hello", "--wait", "delivered"], &daemon).await;
     assert_eq!(
         (told.stdout.as_str(), told.code),
-        (
-            "m7 queued; something holds the queue, and `tetherctl why` says what\nm7 delivered\n",
-            ExitCode::Ok
-        )
+        ("m7 queued; something holds it, see `tetherctl why`\nm7 delivered\n", ExitCode::Ok)
     );
     let asked: Vec<String> = daemon.asked().into_iter().map(|(method, _)| method).collect();
     assert_eq!(asked, ["events.subscribe", "message.send"]);

@@ -177,6 +177,16 @@ fn a_server_that_refuses_new_contacts_and_one_that_wants_less() {
     events.wait("the timelock", |event| event["status"]["session"]["timelock_until"].is_string());
     let id = daemon.send("+15550112", "to somebody new");
     stage.during(&daemon, ConditionKind::ReachoutTimelock, "server.timelock active", &[&id]);
+    let message = daemon.message(&id);
+    assert_eq!(message["held_by"], "reachout_timelock", "{message}");
+    let sent = daemon.ctl().args(&["send", "+15550112", "and again"]).ok();
+    assert!(sent.contains(", leaves in ") && sent.contains("reachout_timelock"), "{sent}");
+    for args in [&["queue"][..], &["show", &id], &["status"], &["why"]] {
+        let said = daemon.ctl().args(args).ok();
+        let times = ["next ", "leaves ", "queued "].map(|of| said.split(of).nth(1));
+        let now = times.iter().flatten().any(|of| of.lines().next().unwrap().contains("now"));
+        assert!(!now, "{args:?}: {said}");
+    }
     lab.sim.call("server.timelock", json!({ "active": false }));
     events.wait_until_sent(&[id]);
     stage.after(&daemon, ConditionKind::ReachoutTimelock, "server.timelock lifted");

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::state_replica::StateReplica;
 use crate::{
-    Event, EventFrame, Gap, GapOf, Kind, Message, MessageId, Priority, State, Status, Time,
+    ConditionKind, Event, EventFrame, Gap, GapOf, Kind, Message, MessageId, Priority, State,
+    Status, Time,
 };
 
 const AT: Time = Time(1_700_000_000_000);
@@ -53,6 +54,8 @@ fn message(id: u64, state: State, position: Option<usize>) -> Event {
             read_at: None,
             position,
             expected_at: position.map(|_| AT),
+            held_by: position.map(|_| ConditionKind::NotPaired),
+            after: position.map(|_| MessageId(1)),
         }),
     }
 }

@@ -74,6 +74,37 @@ impl Core {
         found
     }
 
+    /// What holds a message beyond the pace; what stops the queue weighs most.
+    pub(crate) fn held_by(
+        &self,
+        message: &Message,
+        stop: Option<ConditionKind>,
+    ) -> Option<ConditionKind> {
+        let own = match message.state() {
+            State::Preparing => Some(ConditionKind::FileUnderway),
+            State::Unknown => Some(ConditionKind::NoAnswer),
+            State::Queued => {
+                let holds = [
+                    (message.not_before.is_some_and(|at| at > self.now.wall_ms))
+                        .then_some(ConditionKind::NotBefore),
+                    (self.timelock_gate(message) > 0).then_some(ConditionKind::ReachoutTimelock),
+                    self.number_gate(message).is_none().then_some(ConditionKind::NumberUnchecked),
+                    self.upload_gate(message).is_none().then_some(ConditionKind::FileUnderway),
+                ];
+                holds.into_iter().flatten().next()
+            }
+            State::Sending
+            | State::Parked
+            | State::Sent
+            | State::Delivered
+            | State::Read
+            | State::Failed
+            | State::Expired
+            | State::Cancelled => return None,
+        };
+        stop.or(own)
+    }
+
     /// Messages that still need an attempt, and whose time has come.
     pub(crate) fn waiting(&self) -> Vec<MessageId> {
         let early: BTreeSet<MessageId> = self.early();

@@ -235,6 +235,11 @@ impl Condition {
         self.traits().2
     }
 
+    /// Whether it holds messages of their own that wait for more than a person.
+    pub(crate) fn holds_single_messages(&self) -> bool {
+        self.holds() == Holds::Some && self.ends() != Ends::Never
+    }
+
     /// Whether it holds everything that waits, and is more than the pace, which passes with
     /// every window.
     pub(crate) fn stops_the_queue(&self) -> bool {

@@ -27,7 +27,7 @@ impl Core {
         } else if let Some(locked) = locked {
             locked
         } else {
-            self.moving(next, last, now)
+            self.moving(conditions, next, last, now)
         };
         match self.queue.parked_len() {
             0 => summary,
@@ -52,39 +52,47 @@ impl Core {
     }
 
     /// The summary when nothing holds the queue but the pace.
-    fn moving(&self, next: Option<Time>, last: Option<Time>, now: Now) -> String {
-        let sending = self.queue.sending_len();
-        let to_leave = self.queue.to_leave();
-        match (next, last) {
-            (Some(next), Some(last)) if next.0 > now.wall_ms => {
-                if to_leave == 1 {
-                    format!("Nothing is wrong; the next message leaves at {next}.")
-                } else {
-                    format!(
-                        "Nothing is wrong; {to_leave} messages wait for their turn, the next \
-                         leaves at {next}, the last at {last}."
-                    )
-                }
+    fn moving(
+        &self,
+        conditions: &[Condition],
+        next: Option<Time>,
+        last: Option<Time>,
+        now: Now,
+    ) -> String {
+        let (to_leave, unknown) = (self.queue.to_leave(), self.queue.unknown_len());
+        if let (Some(next), Some(last)) = (next, last) {
+            return match to_leave {
+                1 => format!("Nothing is wrong; the next message leaves at {next}."),
+                _ => format!(
+                    "Nothing is wrong; {to_leave} messages wait for their turn, the next leaves \
+                     at {next}, the last at {last}."
+                ),
+            };
+        }
+        if unknown > 0 {
+            return format!(
+                "{unknown} of {to_leave} waiting messages had no answer from the server; each is \
+                 sent again under its id, on a new connection."
+            );
+        }
+        let mut single = conditions.iter().filter(|one| one.holds_single_messages());
+        match (single.next(), to_leave, self.queue.sending_len()) {
+            (Some(single), _, _) => {
+                let why = self.words_of(single, now).why;
+                format!("Nothing is wrong; {why}.")
             }
-            (Some(_), _) if self.queue.unknown_len() > 0 => format!(
-                "{} of {to_leave} waiting messages had no answer from the server; each is sent \
-                 again under its id, on a new connection.",
-                self.queue.unknown_len()
-            ),
-            (Some(_), _) if to_leave == 1 => {
-                "Nothing is wrong; 1 message waits for another attempt, or for the one before it \
-                 in its chat."
-                    .to_owned()
+            (None, 1, _) => {
+                "Nothing is wrong; 1 message waits for the one before it in its chat.".to_owned()
             }
-            (Some(_), _) => format!(
-                "Nothing is wrong; {to_leave} messages wait for another attempt, or for the \
-                 ones before them in their chats."
+            (None, 2.., _) => format!(
+                "Nothing is wrong; {to_leave} messages wait for the ones before them in their \
+                 chats."
             ),
-            (None, _) if sending == 1 => "Nothing is wrong; 1 message is on its way.".to_owned(),
-            (None, _) if sending > 0 => {
+            (None, 0, 0) => "Nothing is wrong, and nothing waits.".to_owned(),
+            (None, 0, 1) => "Nothing is wrong; 1 message is on its way.".to_owned(),
+            (None, 0, sending) => {
                 format!("Nothing is wrong; {sending} messages are on their way.")
             }
-            (None, _) => "Nothing is wrong, and nothing waits.".to_owned(),
         }
     }
 }

@@ -233,6 +233,14 @@ impl Queue {
         self.heads.iter().filter_map(|(.., id)| self.messages.get(id))
     }
 
+    /// Each chat's messages that still have to leave and whose time has come, in order.
+    pub(crate) fn lanes(&self) -> impl Iterator<Item = Vec<&Message>> {
+        let lane = |lane: &BTreeSet<Place>| {
+            lane.iter().filter_map(|(.., id)| self.messages.get(id)).collect()
+        };
+        self.lanes.values().map(lane)
+    }
+
     /// Those that are being prepared, in the order of sending.
     pub(crate) fn preparing(&self) -> impl Iterator<Item = &Message> {
         self.preparing.iter().filter_map(|(.., id)| self.messages.get(id))
@@ -249,9 +257,11 @@ impl Queue {
         self.queued.contains(&place).then(|| self.queued.range(..place).count())
     }
 
-    /// A queued message's place, whether its time has come or not.
-    pub(crate) fn queued_place(&self, id: MessageId) -> Option<Place> {
-        self.messages.get(&id).filter(|m| m.state() == State::Queued).map(place)
+    /// The message of its chat that has to leave before this one.
+    pub(crate) fn before_in_chat(&self, message: &Message) -> Option<MessageId> {
+        let (lane, place) = (self.lanes.get(&message.to)?, place(message));
+        let mut before = lane.range(..place).rev();
+        before.next().filter(|_| lane.contains(&place)).map(|(.., id)| *id)
     }
 
     pub(crate) fn sending(&self) -> impl Iterator<Item = MessageId> {
@@ -329,7 +339,7 @@ impl Queue {
     }
 }
 
-fn place(message: &Message) -> Place {
+pub(crate) fn place(message: &Message) -> Place {
     let rank = match message.state() {
         State::Sending | State::Unknown => Rank::Out,
         State::Preparing

@@ -8,6 +8,7 @@ mod cancel;
 mod deadlines;
 mod explain;
 mod files;
+mod forecast;
 mod laws;
 mod link;
 mod model;

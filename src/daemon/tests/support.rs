@@ -327,5 +327,7 @@ pub(super) fn message(id: u64, state: State) -> Message {
         read_at: None,
         position: None,
         expected_at: None,
+        held_by: None,
+        after: None,
     }
 }
