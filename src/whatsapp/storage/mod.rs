@@ -6,10 +6,25 @@
 //! then the library's own identifiers. Where an area's keys have several parts, each
 //! but the last carries its length, so that no two of them run into one another.
 //!
+//! # Bounds
+//! Every record belongs to the session and goes with it. Besides:
+//!
+//! | area | bound |
+//! |---|---|
+//! | `device`, `latest_sync_key` | one |
+//! | `prekey`, `signed_prekey` | the library makes a batch when the server runs low, and removes what was used |
+//! | `sync_key`, `sync_version`, `sync_mac` | the account's own settings; the library removes what it replaces |
+//! | `sent` | `SENT_MESSAGES_MAX` |
+//! | `inbound`, `tc_token` | by age, when the library says so |
+//! | `msg_secret` | by age; those that the library stores without an end are not bounded |
+//! | `devices`, `lid` with `number`, `group`, `sender_key_device`, `base_key` | each by its `_MAX`; the network gives them again when they are needed |
+//! | `identity`, `signal`, `sender_key` | none: one for each device that ever wrote or was written to. They are keys that the other side goes on using, however long it was silent; without them its next message would not be readable |
+//!
 //! Methods that read, decide and write do so on the committer's thread, so that
 //! none of the library's tasks comes between.
 
 mod app_sync;
+mod bounded;
 mod device;
 mod expiring_records;
 mod msg_secret;
@@ -27,6 +42,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use whatsapp_rust::wacore::store::error::StoreError;
 
+use bounded::AtMost;
+
 use crate::store::{Batch, CommitError, ReadError, Store, UpdateError, View};
 
 /// What every key of the session begins with.
@@ -42,8 +59,19 @@ type Result<T> = std::result::Result<T, StoreError>;
 pub struct SessionBackend {
     store: Store,
     over: Arc<AtomicBool>,
+    counts: Arc<Counts>,
     #[cfg(test)]
     pub(super) loses_saves: Arc<AtomicBool>,
+}
+
+/// How much lies in the bounded areas.
+#[derive(Debug, Default)]
+struct Counts {
+    devices: AtMost,
+    lids: AtMost,
+    groups: AtMost,
+    sender_key_devices: AtMost,
+    base_keys: AtMost,
 }
 
 /// A write for a connection that is over.
@@ -57,6 +85,7 @@ impl SessionBackend {
         SessionBackend {
             store,
             over: Arc::default(),
+            counts: Arc::default(),
             #[cfg(test)]
             loses_saves: Arc::default(),
         }

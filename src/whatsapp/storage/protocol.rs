@@ -2,6 +2,8 @@
 //! are which, group metadata, sent messages for retries, received ones before they
 //! are acknowledged.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use whatsapp_rust::wacore::store::traits::{
     DeviceListRecord, LidPnMappingEntry, PendingInboundKey, PendingInboundRow, ProtocolStore,
@@ -9,9 +11,10 @@ use whatsapp_rust::wacore::store::traits::{
 };
 use whatsapp_rust::wacore::time::now_secs;
 
+use super::bounded::Bounded;
 use super::expiring_records::{Due, ExpiringRecords};
 use super::{Result, SessionBackend, count, from_json, group_key, key, read_error, text, to_json};
-use crate::store::{Batch, ReadError};
+use crate::store::{Batch, ReadError, View};
 
 const SENDER_KEY_DEVICE: &str = "sender_key_device";
 const LID: &str = "lid";
@@ -19,6 +22,33 @@ const NUMBER: &str = "number";
 const BASE_KEY: &str = "base_key";
 const DEVICES: &str = "devices";
 const GROUP: &str = "group";
+
+/// Most people whose devices are remembered: as many as chats are known.
+pub(super) const DEVICES_MAX: usize = 20_000;
+/// Most people of whom both identifiers are remembered.
+pub(super) const LIDS_MAX: usize = 20_000;
+/// Most groups whose members are remembered.
+const GROUPS_MAX: usize = 1_024;
+/// Most devices, in all groups, that are known to have our key. One that is forgotten is
+/// given the key again.
+const SENDER_KEY_DEVICES_MAX: usize = 50_000;
+/// Most messages whose repeated requests are compared.
+pub(super) const BASE_KEYS_MAX: usize = 1_024;
+
+const ALL_DEVICES: Bounded = Bounded {
+    area: DEVICES,
+    max: DEVICES_MAX,
+    learnt: |value| from_json(value).map_or(0, |record: DeviceListRecord| record.timestamp),
+};
+const LIDS: Bounded = Bounded {
+    area: LID,
+    max: LIDS_MAX,
+    learnt: |value| from_json(value).map_or(0, |entry: LidPnMappingEntry| entry.updated_at),
+};
+const GROUPS: Bounded = Bounded { area: GROUP, max: GROUPS_MAX, learnt: |_| 0 };
+const SENDER_KEY_DEVICES: Bounded =
+    Bounded { area: SENDER_KEY_DEVICE, max: SENDER_KEY_DEVICES_MAX, learnt: |_| 0 };
+const BASE_KEYS: Bounded = Bounded { area: BASE_KEY, max: BASE_KEYS_MAX, learnt: |_| 0 };
 
 /// Timed by when they were stored.
 const SENT: ExpiringRecords = ExpiringRecords { area: "sent", times: "sent_at" };
@@ -45,6 +75,24 @@ fn device_of(rest: &[u8]) -> Option<&[u8]> {
     rest.get(2 + length..)
 }
 
+/// Removes a mapping, and the one the other way round if it is still its own.
+fn forget_lid(
+    view: &View<'_>,
+    batch: &mut Batch,
+    record: Vec<u8>,
+) -> std::result::Result<(), ReadError> {
+    if let Some(bytes) = view.get(&record)? {
+        let entry: LidPnMappingEntry = from_json(&bytes)?;
+        let number = key(NUMBER, entry.phone_number.as_bytes());
+        // The number may have gone to another LID since.
+        if view.get(&number)?.is_some_and(|lid| lid == entry.lid.as_bytes()) {
+            batch.remove(number);
+        }
+    }
+    batch.remove(record);
+    Ok(())
+}
+
 impl SessionBackend {
     async fn expire(&self, table: ExpiringRecords, cutoff: i64) -> Result<u32> {
         self.change(move |view| {
@@ -64,13 +112,13 @@ impl ProtocolStore for SessionBackend {
     }
 
     async fn set_sender_key_status(&self, group_jid: &str, entries: &[(&str, bool)]) -> Result<()> {
-        let mut batch = Batch::new();
-        for (device, has_key) in entries {
+        let records = entries.iter().map(|(device, has_key)| {
             let mut record = group_key(SENDER_KEY_DEVICE, &[group_jid]);
             record.extend_from_slice(device.as_bytes());
-            batch.put(record, [u8::from(*has_key)]);
-        }
-        self.write(batch).await
+            (record, vec![u8::from(*has_key)])
+        });
+        let records = records.collect();
+        self.put_bounded(SENDER_KEY_DEVICES, |counts| &counts.sender_key_devices, records).await
     }
 
     async fn clear_sender_key_devices(&self, group_jid: &str) -> Result<()> {
@@ -119,18 +167,15 @@ impl ProtocolStore for SessionBackend {
 
     async fn put_lid_mappings(&self, entries: &[LidPnMappingEntry]) -> Result<()> {
         let entries = entries.to_vec();
+        let counts = Arc::clone(&self.counts);
         self.change(move |view| {
             let mut batch = Batch::new();
+            for record in LIDS.make_room(view, &counts.lids, entries.len())? {
+                forget_lid(view, &mut batch, record)?;
+            }
             for entry in &entries {
                 let record = key(LID, entry.lid.as_bytes());
-                if let Some(bytes) = view.get(&record)? {
-                    let before: LidPnMappingEntry = from_json(&bytes)?;
-                    let number = key(NUMBER, before.phone_number.as_bytes());
-                    // The number may have gone to another LID since.
-                    if view.get(&number)?.is_some_and(|lid| lid == entry.lid.as_bytes()) {
-                        batch.remove(number);
-                    }
-                }
+                forget_lid(view, &mut batch, record.clone())?;
                 batch.put(record, to_json(entry).map_err(|_| ReadError::Damaged)?);
             }
             for entry in &entries {
@@ -147,7 +192,8 @@ impl ProtocolStore for SessionBackend {
     }
 
     async fn save_base_key(&self, address: &str, message_id: &str, base: &[u8]) -> Result<()> {
-        self.put(base_key(address, message_id), base).await
+        let record = (base_key(address, message_id), base.to_vec());
+        self.put_bounded(BASE_KEYS, |counts| &counts.base_keys, vec![record]).await
     }
 
     async fn has_same_base_key(
@@ -169,11 +215,11 @@ impl ProtocolStore for SessionBackend {
     }
 
     async fn update_device_lists(&self, records: Vec<DeviceListRecord>) -> Result<()> {
-        let mut batch = Batch::new();
-        for record in &records {
-            batch.put(key(DEVICES, record.user.as_bytes()), to_json(record)?);
-        }
-        self.write(batch).await
+        let record = |record: &DeviceListRecord| {
+            Ok((key(DEVICES, record.user.as_bytes()), to_json(record)?))
+        };
+        let records = records.iter().map(record).collect::<Result<_>>()?;
+        self.put_bounded(ALL_DEVICES, |counts| &counts.devices, records).await
     }
 
     async fn get_devices(&self, user: &str) -> Result<Option<DeviceListRecord>> {
@@ -189,7 +235,8 @@ impl ProtocolStore for SessionBackend {
     }
 
     async fn put_group_metadata(&self, group_jid: &str, blob: &[u8]) -> Result<()> {
-        self.put(key(GROUP, group_jid.as_bytes()), blob).await
+        let record = (key(GROUP, group_jid.as_bytes()), blob.to_vec());
+        self.put_bounded(GROUPS, |counts| &counts.groups, vec![record]).await
     }
 
     async fn delete_group_metadata(&self, group_jid: &str) -> Result<()> {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use whatsapp_rust::wacore::store::Device;
 use whatsapp_rust::wacore::store::traits::{
-    Backend, DeviceStore, ProtocolStore, SignalStore, TcTokenEntry,
+    Backend, DeviceListRecord, DeviceStore, LidPnMappingEntry, ProtocolStore, SignalStore,
+    TcTokenEntry,
 };
 
-use super::super::protocol::SENT_MESSAGES_MAX;
+use super::super::protocol::{BASE_KEYS_MAX, DEVICES_MAX, LIDS_MAX, SENT_MESSAGES_MAX};
 use super::super::{PREFIX, SessionBackend};
 use super::{open, steps, temp};
 use crate::store::{Batch, Fault};
@@ -175,4 +176,75 @@ async fn a_write_that_is_not_on_disk_is_an_error_to_the_library() {
     assert!(!error.is_database_busy_or_locked(), "not one to try again");
     let again = SessionBackend::new(store).put_session("a@x", b"ratchet").await;
     assert!(again.is_err());
+}
+
+fn learnt_at(n: usize) -> LidPnMappingEntry {
+    LidPnMappingEntry {
+        lid: format!("{n:015}"),
+        phone_number: format!("1555{n:07}"),
+        created_at: 1,
+        updated_at: i64::try_from(n).unwrap(),
+        learning_source: "usync".into(),
+    }
+}
+
+#[tokio::test]
+async fn invariant_10_what_the_network_gives_again_is_bounded_and_no_key_goes_with_it() {
+    let dir = temp();
+    let (store, backend) = open(dir.path());
+    let oldest = learnt_at(0);
+    let address = format!("{}@lid", oldest.lid);
+    backend.put_session(&address, b"ratchet").await.unwrap();
+    backend.put_identity(&address, [7; 32]).await.unwrap();
+    let all: Vec<_> = (0..LIDS_MAX).map(learnt_at).collect();
+    backend.put_lid_mappings(&all).await.unwrap();
+    assert!(
+        backend.get_pn_mapping(&oldest.phone_number).await.unwrap().is_some(),
+        "up to the bound"
+    );
+
+    // A restart counts anew.
+    let backend = SessionBackend::new(store.clone());
+    let newest = learnt_at(LIDS_MAX);
+    backend.put_lid_mapping(&newest).await.unwrap();
+    let left = backend.get_all_lid_mappings().await.unwrap();
+    assert!((LIDS_MAX / 2..=LIDS_MAX).contains(&left.len()), "{}", left.len());
+    assert!(backend.get_lid_mapping(&oldest.lid).await.unwrap().is_none());
+    assert!(backend.get_pn_mapping(&oldest.phone_number).await.unwrap().is_none());
+    assert!(backend.get_pn_mapping(&newest.phone_number).await.unwrap().is_some());
+    assert!(left.iter().all(|entry| entry.updated_at > 1_000), "the oldest give way");
+    assert_eq!(store.scan(b"session/number/").count(), left.len());
+    assert!(backend.get_session(&address).await.unwrap().is_some());
+    assert_eq!(backend.load_identity(&address).await.unwrap(), Some([7; 32]));
+}
+
+#[tokio::test]
+async fn invariant_10_device_lists_and_base_keys_are_bounded_while_it_runs() {
+    let dir = temp();
+    let (store, backend) = open(dir.path());
+    let list = |n: usize| DeviceListRecord {
+        user: format!("{n:015}"),
+        devices: Vec::new(),
+        timestamp: i64::try_from(n).unwrap(),
+        phash: None,
+        raw_id: None,
+    };
+    let half = DEVICES_MAX / 2;
+    for part in 0..3 {
+        let lists = (part * half..(part + 1) * half).map(list).collect();
+        backend.update_device_lists(lists).await.unwrap();
+    }
+    let count = store.scan(b"session/devices/").count();
+    assert!((half..=DEVICES_MAX).contains(&count), "{count}");
+    assert!(backend.get_devices(&list(0).user).await.unwrap().is_none());
+    assert!(backend.get_devices(&list(3 * half - 1).user).await.unwrap().is_some());
+
+    let ids: Vec<_> = (0..=BASE_KEYS_MAX).map(|n| format!("{n:06}")).collect();
+    let saves = ids.iter().map(|id| backend.save_base_key("15550111@s.whatsapp.net", id, b"k"));
+    for saved in futures_util::future::join_all(saves).await {
+        saved.unwrap();
+    }
+    assert!(store.scan(b"session/base_key/").count() <= BASE_KEYS_MAX);
+    let last = format!("{BASE_KEYS_MAX:06}");
+    assert!(backend.has_same_base_key("15550111@s.whatsapp.net", &last, b"k").await.unwrap());
 }
