@@ -18,6 +18,7 @@
 //! - [`fetch`]: files by web address, and links in texts: an HTTP client behind the address filter.
 //! - [`daemon`]: the shell around the core: start-up, engine, socket, signals, log.
 //! - [`liveness`]: liveness checks for the watchdog.
+//! - `shares`: a bounded resource, shared fairly among users.
 //! - `demo` (feature `sim`): everything at once, in time lapse.
 //!
 //! A message's way: `daemon::server` (a bounded line) -> `daemon::auth` (the peer was
@@ -39,6 +40,7 @@ pub mod demo;
 pub mod fetch;
 pub mod inbox;
 pub mod liveness;
+mod shares;
 pub mod spool;
 pub mod store;
 pub mod whatsapp;

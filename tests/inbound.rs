@@ -304,7 +304,7 @@ fn a_file_is_fetched_on_request_within_its_bound_and_while_connected() {
     lab.people(&[FRIEND]);
     let daemon = paired(&lab, "[inbox]\nfile_max = \"1KiB\"\n");
     let mut events = subscribe(&lab, 0);
-    for (bytes, name) in [(5, "small.bin"), (2_000, "large.bin")] {
+    for (bytes, name) in [(5, "small.bin"), (2_000, "large.bin"), (7, "other.bin")] {
         let file = json!({
             "kind": "document", "mime": "application/x-test", "name": name,
             "caption": "see this", "bytes": bytes,
@@ -322,7 +322,7 @@ fn a_file_is_fetched_on_request_within_its_bound_and_while_connected() {
     assert_eq!(got.as_bytes(), [0, 1, 2, 3, 4]);
     let error = daemon.call("inbox.file", json!({ "cursor": 2, "inline": true })).unwrap_err();
     assert_eq!(error["data"]["kind"], "file_too_large", "{error}");
-    let error = daemon.call("inbox.file", json!({ "cursor": 3, "inline": true })).unwrap_err();
+    let error = daemon.call("inbox.file", json!({ "cursor": 4, "inline": true })).unwrap_err();
     assert_eq!(error["data"]["kind"], "not_found", "{error}");
     // The state directory holds no trace of it.
     let names: Vec<String> = std::fs::read_dir(lab.path().join("state"))
@@ -331,10 +331,13 @@ fn a_file_is_fetched_on_request_within_its_bound_and_while_connected() {
         .collect();
     assert!(names.iter().all(|name| !name.contains("bin")), "{names:?}");
 
-    // Without a connection it cannot be had now, and says when to ask again.
+    // Without a connection one that was not asked for before cannot be had now, and says when
+    // to ask again. One that was is not fetched anew.
     lab.sim.call("server.replace_session", json!({}));
     events.wait("the end of the session", |event| session_is(event, "replaced"));
-    let error = daemon.call("inbox.file", json!({ "cursor": 1, "inline": true })).unwrap_err();
+    let again = daemon.call("inbox.file", json!({ "cursor": 1, "inline": true })).unwrap();
+    assert_eq!(again["base64"], "AAECAwQ=");
+    let error = daemon.call("inbox.file", json!({ "cursor": 3, "inline": true })).unwrap_err();
     assert_eq!(error["data"]["kind"], "file_gone", "{error}");
     assert!(error["data"]["retry_after_ms"].is_u64(), "{error}");
 }

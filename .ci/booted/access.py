@@ -31,8 +31,8 @@ def is_denied(lab, user, method, params, words, sentence):
 def nobody_is_refused(lab):
     text = {"to": PEOPLE[0], "text": "nobody 0"}
     is_denied(lab, NOBODY, "message.send", text, ["send", PEOPLE[0], "nobody 0"],
-              "message.send needs the tier send; you have none")
-    is_denied(lab, NOBODY, "status", {}, ["status"], "status needs the tier read; you have none")
+              "you have no access to this tetherd")
+    is_denied(lab, NOBODY, "status", {}, ["status"], "you have no access to this tetherd")
     need("add the user to group tetherd-send" in
          lab.ctl("status", user=NOBODY, check=False).stderr, "the remedy is not named")
     ok(f"`nobody` is refused: code {DENIED}, exit code {NO_PERMISSION}, and what would help")

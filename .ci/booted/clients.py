@@ -49,7 +49,7 @@ def examples_run_for_members_only(lab):
         # A check has codes of its own: what it cannot look at is critical.
         expected = 2 if name == "check.sh" else NO_PERMISSION
         need(denied.returncode == expected, name, "ended with", denied.returncode, denied.stderr)
-        need("needs the tier" in denied.stderr and "add the user to group tetherd-send"
+        need("you have no access" in denied.stderr and "add the user to group tetherd-send"
              in denied.stderr, name, "does not say why:", denied.stderr)
         if name == "responder.py":
             continue

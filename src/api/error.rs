@@ -115,7 +115,8 @@ error_kinds! {
     /// The line is longer than a frame may be; the connection closes.
     FrameTooLong 1_014 Connection, retry false,
         help Some("Pass a large file as a descriptor.");
-    /// A started line was not finished in time; the connection closes.
+    /// A started line was not finished in time, or nothing was asked for too long; the
+    /// connection closes.
     TooSlow 1_015 Connection, retry false, help None;
     /// The file cannot be taken: no descriptor, unreadable, empty, of the wrong kind.
     BadFile 1_016 Method, retry false,

@@ -13,6 +13,8 @@ pub const JSON_DEPTH_MAX: usize = 32;
 pub const ID_BYTES_MAX: usize = 256;
 /// Connections in all.
 pub const CONNECTIONS_MAX: usize = 64;
+/// Of these, the ones that only root and the daemon's own user may take.
+pub const CONNECTIONS_KEPT: usize = 4;
 /// Connections of one user.
 pub const CONNECTIONS_PER_USER_MAX: usize = 8;
 /// Requests of one connection that are worked on or whose replies wait to be written.
@@ -20,6 +22,8 @@ pub const CONNECTIONS_PER_USER_MAX: usize = 8;
 pub const IN_FLIGHT_MAX: usize = 32;
 /// Time to finish a started line.
 pub const LINE_TIME_MAX: Duration = Duration::from_secs(10);
+/// Time for which a connection without a subscription may ask nothing; then it closes.
+pub const IDLE_TIME_MAX: Duration = Duration::from_secs(15 * 60);
 /// Time for a peer to take one reply. A subscriber may take any time for its events.
 pub const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
 /// Descriptors with one line. If there are more, all are closed at once.

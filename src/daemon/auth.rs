@@ -105,6 +105,19 @@ impl Access {
         self.groups.iter().filter(|group| is_in(group.gid)).map(|group| group.tier).max()
     }
 
+    /// Who calls, if they may call anything; if not, what they are told.
+    pub(crate) fn caller(&self, peer: &Peer) -> Result<Caller, Error> {
+        match self.tier(peer) {
+            Some(tier) => Ok(Caller { uid: peer.uid, tier }),
+            None => Err(self.denied("you have no access to this tetherd".to_owned(), Tier::Read)),
+        }
+    }
+
+    /// Whether places are kept for this user: root, or the daemon's own.
+    pub(crate) fn keeps_places_for(&self, uid: u32) -> bool {
+        uid == 0 || uid == self.own_uid
+    }
+
     /// Whether a caller of this tier may call the method; if not, what they are told.
     pub fn check(&self, caller: Option<Tier>, method: Method) -> Result<(), Error> {
         let needed = method.tier();
@@ -115,7 +128,11 @@ impl Access {
             Some(tier) => format!("yours is {}", tier.name()),
             None => "you have none".to_string(),
         };
-        let sentence = format!("{} needs the tier {}; {has}", method.name(), needed.name());
+        Err(self
+            .denied(format!("{} needs the tier {}; {has}", method.name(), needed.name()), needed))
+    }
+
+    fn denied(&self, sentence: String, needed: Tier) -> Error {
         let remedy = match self.groups.iter().find(|group| group.tier >= needed) {
             Some(group) => format!("add the user to group {}", group.name),
             None => format!(
@@ -123,7 +140,7 @@ impl Access {
                 needed.name()
             ),
         };
-        Err(Error::new(ErrorKind::Denied, sentence).remedy(remedy))
+        Error::new(ErrorKind::Denied, sentence).remedy(remedy)
     }
 }
 
@@ -142,6 +159,15 @@ fn look_up(tier: Tier, group: &GroupRef) -> Result<KnownGroup, AccessError> {
             Ok(KnownGroup { tier, gid: found.gid.as_raw(), name: found.name })
         }
     }
+}
+
+/// Who calls, as far as their calls are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Caller {
+    /// Their user.
+    pub(crate) uid: u32,
+    /// What they may call.
+    pub(crate) tier: Tier,
 }
 
 /// Who is at the other end.

@@ -9,16 +9,18 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::daemon::auth::Caller;
 use crate::daemon::descriptors::{Descriptors, FDS_PENDING_MAX};
 use crate::daemon::event_stream;
 use crate::daemon::handlers::{self, Handled};
 use crate::daemon::server::{Service, stopped};
+use crate::shares::Share;
 use tetherd_api::fds::{FdReader, Passed, write_line};
 use tetherd_api::frame::{Id, Request, encode_error, encode_reply, parse_request};
 use tetherd_api::framing::{LineReader, ReadLineError};
-use tetherd_api::{Call, Error, ErrorKind, FRAME_BYTES_MAX, Method, Tier};
+use tetherd_api::{Call, Error, ErrorKind, FRAME_BYTES_MAX, IDLE_TIME_MAX, Method};
 use tetherd_api::{FDS_PER_LINE_MAX, IN_FLIGHT_MAX, LINE_TIME_MAX, WRITE_TIME_MAX};
 
 /// Lines waiting to be written.
@@ -29,21 +31,27 @@ const LINE_FDS: u32 = 4;
 
 const _: () = assert!(LINE_FDS as usize == FDS_PER_LINE_MAX);
 
-/// A line to be written. A reply keeps its request's permit until it is.
+/// A line to be written. A reply holds its request's place and memory until it is.
 pub(crate) struct Outgoing {
     pub(crate) line: Vec<u8>,
     /// Goes with the line.
     pub(crate) fds: Vec<OwnedFd>,
     /// Its reader may take any time: it holds up itself only.
     pub(crate) is_event: bool,
-    pub(crate) _permit: Option<OwnedSemaphorePermit>,
+    pub(crate) held: Option<Held>,
+}
+
+/// What a request holds until its reply is written.
+pub(crate) struct Held {
+    _memory: Option<Share>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// What the tasks of one connection share.
 #[derive(Clone)]
 struct Shared {
     service: Arc<Service>,
-    tier: Option<Tier>,
+    caller: Caller,
     outgoing: mpsc::Sender<Outgoing>,
     /// Turns true when the peer has said its last.
     ending: watch::Receiver<bool>,
@@ -59,7 +67,7 @@ enum Ended {
 /// Serves one connection to its end.
 pub(crate) async fn serve(
     stream: UnixStream,
-    tier: Option<Tier>,
+    caller: Caller,
     service: Arc<Service>,
     stop: watch::Receiver<bool>,
 ) {
@@ -70,7 +78,7 @@ pub(crate) async fn serve(
     tokio::select! {
         // The peer is gone or does not read. What it asked for goes on in the engine.
         _ = &mut writing => return,
-        () = converse(from, tier, service, outgoing, stop) => {}
+        () = converse(from, caller, service, outgoing, stop) => {}
     }
     // Nobody adds to the queue any more: it is written, and ends.
     let _ = writing.await;
@@ -78,14 +86,14 @@ pub(crate) async fn serve(
 
 async fn converse(
     from: OwnedReadHalf,
-    tier: Option<Tier>,
+    caller: Caller,
     service: Arc<Service>,
     outgoing: mpsc::Sender<Outgoing>,
     mut stop: watch::Receiver<bool>,
 ) {
     let (end, ending) = watch::channel(false);
     let mut conversation = Conversation {
-        shared: Shared { service, tier, outgoing, ending },
+        shared: Shared { service, caller, outgoing, ending },
         tasks: JoinSet::new(),
         subscribed: false,
     };
@@ -93,6 +101,7 @@ async fn converse(
     let permits = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
     let fd_room = Arc::new(Semaphore::new(FDS_PENDING_MAX));
     let (mut permit, mut room) = (None, None);
+    let mut idle_until = Instant::now() + IDLE_TIME_MAX;
     loop {
         tokio::select! {
             () = stopped(&mut stop) => break,
@@ -100,6 +109,12 @@ async fn converse(
                 if conversation.is_over_after(ended) {
                     break;
                 }
+                idle_until = Instant::now() + IDLE_TIME_MAX;
+            }
+            // A subscription is a task, and so is a request that is worked on.
+            () = sleep_until(idle_until), if conversation.tasks.is_empty() => {
+                conversation.say(&Id::Null, &idle_too_long(), permit);
+                break;
             }
             free = Arc::clone(&permits).acquire_owned(), if permit.is_none() => {
                 permit = free.ok();
@@ -114,7 +129,11 @@ async fn converse(
             line = lines.next(), if permit.is_some() && room.is_some() => match line {
                 Ok(Some(line)) => {
                     let passed = lines.source_mut().take_passed();
-                    conversation.take(&line, passed, &mut room, permit.take());
+                    let taken = conversation.take(line, passed, &mut room, permit.take());
+                    tokio::select! {
+                        () = stopped(&mut stop) => break,
+                        () = taken => idle_until = Instant::now() + IDLE_TIME_MAX,
+                    }
                 }
                 Ok(None) | Err(ReadLineError::Io(_)) => break,
                 Err(ReadLineError::TooLong(error)) => {
@@ -140,36 +159,44 @@ struct Conversation {
 }
 
 impl Conversation {
-    fn take(
+    /// Takes a request, once there is memory for it.
+    async fn take(
         &mut self,
-        line: &[u8],
+        line: Vec<u8>,
         passed: Passed,
         room: &mut Option<OwnedSemaphorePermit>,
         permit: Option<OwnedSemaphorePermit>,
     ) {
-        let request = match parse_request(line) {
+        let line_bytes = line.len();
+        let parsed = parse_request(&line);
+        drop(line);
+        let request = match parsed {
             Ok(request) => request,
             Err(rejected) => return self.say(&rejected.id, &rejected.error, permit),
         };
+        let Request { id, method, params } = request;
         let checked = Descriptors::of(passed, room)
-            .and_then(|descriptors| Ok((self.check(&request)?, descriptors)));
+            .and_then(|descriptors| Ok((self.check(&method)?, descriptors)));
         match checked {
             Ok((method, descriptors)) => {
                 let shared = self.shared.clone();
-                self.tasks.spawn(answer(request, method, descriptors, shared, permit));
+                let memory = shared.service.memory.take(shared.caller.uid, line_bytes, method);
+                let held = Held { _memory: memory.await, _permit: permit };
+                let call = Call::decode(method, params);
+                self.tasks.spawn(answer(id, method, call, descriptors, shared, held));
             }
             Err(error) => {
                 // A notification is never answered.
-                if let Some(id) = &request.id {
+                if let Some(id) = &id {
                     self.say(id, &error, permit);
                 }
             }
         }
     }
 
-    fn check(&mut self, request: &Request) -> Result<Method, Error> {
-        let method = Method::find(&request.method)?;
-        self.shared.service.access.check(self.shared.tier, method)?;
+    fn check(&mut self, name: &str) -> Result<Method, Error> {
+        let method = Method::find(name)?;
+        self.shared.service.access.check(Some(self.shared.caller.tier), method)?;
         if method == Method::EventsSubscribe {
             if self.subscribed {
                 let sentence = "this connection is subscribed already";
@@ -183,11 +210,11 @@ impl Conversation {
     /// Says it from a task of its own: the conversation never waits for the peer to read.
     fn say(&mut self, id: &Id, error: &Error, permit: Option<OwnedSemaphorePermit>) {
         let line = encode_error(id, error);
+        let held = Held { _memory: None, _permit: permit };
         let outgoing = self.shared.outgoing.clone();
         self.tasks.spawn(async move {
-            let _ = outgoing
-                .send(Outgoing { line, fds: Vec::new(), is_event: false, _permit: permit })
-                .await;
+            let line = Outgoing { line, fds: Vec::new(), is_event: false, held: Some(held) };
+            let _ = outgoing.send(line).await;
             Ended::Answered
         });
     }
@@ -210,41 +237,43 @@ impl Conversation {
 }
 
 async fn answer(
-    request: Request,
+    id: Option<Id>,
     method: Method,
+    call: Result<Call, Error>,
     descriptors: Descriptors,
     shared: Shared,
-    permit: Option<OwnedSemaphorePermit>,
+    held: Held,
 ) -> Ended {
-    let handled = match Call::decode(method, request.params) {
-        Ok(call) => handlers::handle(&shared.service, call, descriptors).await,
+    let handled = match call {
+        Ok(call) => handlers::handle(&shared.service, shared.caller, call, descriptors).await,
         Err(error) => Err(error),
     };
     tracing::debug!(method = method.name(), ok = handled.is_ok(), "a request was answered");
     let mut ended = Ended::Answered;
     let mut fds = Vec::new();
     let (line, subscription) = match handled {
-        Ok(Handled::Reply(reply)) => (reply_line(request.id.as_ref(), Ok(&reply)), None),
+        Ok(Handled::Reply(reply)) => (reply_line(id.as_ref(), Ok(&reply)), None),
         Ok(Handled::WithFile(reply, file)) => {
             fds.push(file);
-            (reply_line(request.id.as_ref(), Ok(&reply)), None)
+            (reply_line(id.as_ref(), Ok(&reply)), None)
         }
         Ok(Handled::Subscription(reply, subscription)) => {
-            (reply_line(request.id.as_ref(), Ok(&reply)), Some(subscription))
+            (reply_line(id.as_ref(), Ok(&reply)), Some(subscription))
         }
         Err(error) => {
             if method == Method::EventsSubscribe {
                 ended = Ended::NotSubscribed;
             }
-            (reply_line::<()>(request.id.as_ref(), Err(&error)), None)
+            (reply_line::<()>(id.as_ref(), Err(&error)), None)
         }
     };
     if let Some(line) = line {
-        let _ =
-            shared.outgoing.send(Outgoing { line, fds, is_event: false, _permit: permit }).await;
+        let line = Outgoing { line, fds, is_event: false, held: Some(held) };
+        let _ = shared.outgoing.send(line).await;
     }
     if let Some(subscription) = subscription {
-        event_stream::forward(*subscription, shared.tier, &shared.outgoing, shared.ending).await;
+        let tier = Some(shared.caller.tier);
+        event_stream::forward(*subscription, tier, &shared.outgoing, shared.ending).await;
         ended = Ended::SubscriptionOver;
     }
     ended
@@ -265,18 +294,26 @@ fn reply_line<R: serde::Serialize>(
 
 async fn write_all(mut to: OwnedWriteHalf, mut queued: mpsc::Receiver<Outgoing>) -> io::Result<()> {
     while let Some(outgoing) = queued.recv().await {
-        let writing = write_line(&mut to, &outgoing.line, &outgoing.fds);
-        if outgoing.is_event {
+        let Outgoing { line, fds, is_event, held } = outgoing;
+        let writing = write_line(&mut to, &line, &fds);
+        if is_event {
             writing.await?;
         } else {
             timeout(WRITE_TIME_MAX, writing).await??;
         }
+        drop(held);
     }
     Ok(())
 }
 
 fn frame_too_long(sentence: &str) -> Error {
     Error::new(ErrorKind::FrameTooLong, format!("{sentence}; the connection closes"))
+}
+
+fn idle_too_long() -> Error {
+    let seconds = IDLE_TIME_MAX.as_secs();
+    let sentence = format!("nothing was asked for {seconds} s; the connection closes");
+    Error::new(ErrorKind::TooSlow, sentence).remedy("connect again when there is something to ask")
 }
 
 fn too_slow() -> Error {

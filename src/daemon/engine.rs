@@ -385,6 +385,10 @@ impl Engine {
         match query {
             Query::Status => Ok(call::Status::reply(self.core.status(now))),
             Query::Explain => Ok(call::Explain::reply(self.core.explain(now))),
+            Query::Repeated { key, digest } => {
+                let repeated = self.core.repeated(&key, &digest, now);
+                repeated.unwrap_or_else(|| Err(forgotten())).map(call::MessageSend::reply)
+            }
             Query::List { selection, after, limit } => {
                 let list = self.core.list(&selection, after, Some(limit), now);
                 Ok(call::QueueList::reply(list))
@@ -434,6 +438,12 @@ fn refuse(mut calls: mpsc::Receiver<EngineCall>) {
             EngineCall::Walk { reply, .. } => drop(reply),
         }
     }
+}
+
+/// Between the question for a place and the answer, the message left the history.
+fn forgotten() -> api::Error {
+    let sentence = "the message with this key has just left the history";
+    api::Error::new(api::ErrorKind::WrongState, sentence).retry_after_ms(0)
 }
 
 fn not_found() -> api::Error {

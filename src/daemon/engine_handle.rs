@@ -8,7 +8,8 @@ use crate::fetch::address::Schemes;
 use tetherd_api as api;
 use tetherd_api::{ErrorKind, MessageId, Reply};
 use tetherd_core::event::{Request, Selection};
-use tetherd_core::ids::WaMessageId;
+use tetherd_core::files::Room;
+use tetherd_core::ids::{Digest, WaMessageId};
 
 /// Calls that wait for the engine; beyond it callers wait to be let in.
 pub const ENGINE_CALLS_MAX: usize = 64;
@@ -35,7 +36,7 @@ pub enum EngineCall {
         /// Its key; one that is known already needs no place.
         key: Option<String>,
         /// Where the answer goes.
-        reply: oneshot::Sender<Result<(), api::Error>>,
+        reply: oneshot::Sender<Result<Room, api::Error>>,
     },
     /// For a subscription: how things stand.
     Subscribe {
@@ -60,6 +61,13 @@ pub enum Query {
     Explain,
     /// `message.get`.
     Get(MessageName),
+    /// `message.send` again with a key that is known, and what it says.
+    Repeated {
+        /// The key.
+        key: String,
+        /// Over what the message says.
+        digest: Digest,
+    },
     /// `queue.list`.
     List {
         /// Which; its states are never empty.
@@ -150,7 +158,7 @@ impl EngineHandle {
     }
 
     /// Asks for a place for one more message.
-    pub async fn room(&self, key: Option<String>) -> Result<(), api::Error> {
+    pub async fn room(&self, key: Option<String>) -> Result<Room, api::Error> {
         let (reply, replied) = oneshot::channel();
         self.submit(EngineCall::Room { key, reply }).await?;
         replied.await.unwrap_or_else(|_| Err(shutting_down()))

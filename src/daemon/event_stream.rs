@@ -171,7 +171,7 @@ impl Stream<'_> {
         let frame = EventFrame { seq: self.seq, at, event: for_tier(event, self.tier) };
         match encode_event(&frame) {
             Ok(line) => {
-                let line = Outgoing { line, fds: Vec::new(), is_event: true, _permit: None };
+                let line = Outgoing { line, fds: Vec::new(), is_event: true, held: None };
                 self.outgoing.send(line).await.map_err(|_| Gone)
             }
             // Without this event the subscriber's view would be wrong without their knowing.

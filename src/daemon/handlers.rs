@@ -13,6 +13,7 @@ mod session;
 
 use std::os::fd::OwnedFd;
 
+use crate::daemon::auth::Caller;
 use crate::daemon::descriptors::Descriptors;
 use crate::daemon::engine_handle::Query;
 use crate::daemon::event_stream::Subscription;
@@ -34,6 +35,7 @@ pub(crate) enum Handled {
 /// Carries out one request.
 pub(crate) async fn handle(
     service: &Service,
+    caller: Caller,
     call: Call,
     descriptors: Descriptors,
 ) -> Result<Handled, Error> {
@@ -43,7 +45,7 @@ pub(crate) async fn handle(
         Call::RpcDiscover(_) => about::contract()?,
         Call::Status(_) => engine.query(Query::Status).await?,
         Call::Explain(_) => engine.query(Query::Explain).await?,
-        Call::MessageSend(params) => message::send(service, *params, descriptors).await?,
+        Call::MessageSend(params) => message::send(service, caller, *params, descriptors).await?,
         Call::MessageGet(params) => engine.query(message::get(*params)?).await?,
         Call::QueueList(params) => engine.query(queue::list(*params)?).await?,
         Call::QueueClear(params) => engine.change(queue::clear(*params)?).await?,
@@ -60,7 +62,7 @@ pub(crate) async fn handle(
         Call::PhoneCheck(params) => engine.change(phone::check(*params)?).await?,
         Call::PhoneHeartbeat(params) => engine.change(phone::heartbeat(*params)?).await?,
         Call::InboxList(params) => inbox::list(service, *params)?,
-        Call::InboxFile(params) => return inbox::file(service, *params).await,
+        Call::InboxFile(params) => return inbox::file(service, caller, *params).await,
         Call::EventsSubscribe(params) => return inbox::subscribe(service, *params).await,
     };
     Ok(Handled::Reply(reply))

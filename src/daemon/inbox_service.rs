@@ -1,21 +1,19 @@
 //! The inbox as callers see it: pages, files on request, and the part of a subscription
-//! that tells incoming messages. Owns how many files are fetched at a time and where
-//! they lie meanwhile: in an unnamed file of the state directory, which goes with its
-//! last descriptor. Decides nothing about the queue.
+//! that tells incoming messages. Owns how many files are fetched at a time; where they lie
+//! is `inbox_files`' business. Decides nothing about the queue.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use nix::fcntl::OFlag;
-use tokio::sync::Semaphore;
 
+use crate::daemon::inbox_files::{InboxFiles, NoRoom};
 use crate::inbox::{Bounds, Extent, Inbox, Kept, Page};
+use crate::shares::Shares;
 use crate::store::ReadError;
 use crate::whatsapp::{CurrentConnection, DownloadError};
 use tetherd_api::{
@@ -24,7 +22,9 @@ use tetherd_api::{
 };
 
 /// Files that are fetched at a time; further callers wait.
-const FETCHES_MAX: usize = 2;
+const FETCHES_MAX: u32 = 4;
+/// Of these, one user's.
+const FETCHES_PER_USER_MAX: u32 = 2;
 /// When to ask again for a file while there is no connection.
 const RETRY_MS: u64 = 5_000;
 
@@ -33,10 +33,9 @@ const RETRY_MS: u64 = 5_000;
 pub struct InboxService {
     inbox: Inbox,
     connection: CurrentConnection,
-    /// Where files lie while somebody holds them.
-    dir: Arc<PathBuf>,
+    files: InboxFiles,
     file_bytes_max: Arc<AtomicU64>,
-    fetches: Arc<Semaphore>,
+    fetches: Shares,
 }
 
 /// A file for a caller, with a descriptor of it unless its content is inline.
@@ -59,9 +58,9 @@ impl InboxService {
         InboxService {
             inbox,
             connection,
-            dir: Arc::new(dir),
+            files: InboxFiles::new(dir),
             file_bytes_max: Arc::new(AtomicU64::new(file_bytes_max)),
-            fetches: Arc::new(Semaphore::new(FETCHES_MAX)),
+            fetches: Shares::new(FETCHES_MAX, FETCHES_PER_USER_MAX),
         }
     }
 
@@ -110,7 +109,7 @@ impl InboxService {
     }
 
     /// `inbox.file`.
-    pub(crate) async fn file(&self, params: InboxFileParams) -> Result<Fetched, Error> {
+    pub(crate) async fn file(&self, params: InboxFileParams, uid: u32) -> Result<Fetched, Error> {
         let InboxFileParams { cursor, inline } = params;
         let kept = self.inbox.get(cursor).map_err(|error| unreadable(&error))?;
         let Kept { incoming, remote, .. } = kept.ok_or_else(|| not_kept(cursor))?;
@@ -126,17 +125,25 @@ impl InboxService {
         if info.bytes > limit {
             return Err(too_large(limit, inline));
         }
-        // Never closed.
-        let _permit = self.fetches.acquire().await;
-        let file = self.unnamed().map_err(|error| disk(&error))?;
-        let file = self.connection.download(&remote, &wa_id, from_me, limit, file).await;
-        let file = file.map_err(|error| not_downloaded(&error, limit, inline))?;
+        let share = self.fetches.take(uid, 1).await;
+        let file = match self.files.open(cursor).map_err(|error| disk(&error))? {
+            Some(file) => file,
+            None => {
+                let largest = self.file_bytes_max.load(Ordering::Relaxed).max(limit);
+                let reserved = self.files.reserve(cursor, uid, info.bytes, largest);
+                let (reserved, file) = reserved.map_err(|error| no_room(&error))?;
+                let file = self.connection.download(&remote, &wa_id, from_me, limit, file).await;
+                let file = file.map_err(|error| not_downloaded(&error, limit, inline))?;
+                reserved.keep(file).map_err(|error| disk(&error))?
+            }
+        };
+        drop(share);
         let (base64, file) = if inline {
             let read = tokio::task::spawn_blocking(move || read_all(file)).await;
             let content = read.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
             (Some(STANDARD.encode(content.map_err(|error| disk(&error))?)), None)
         } else {
-            (None, Some(read_only(file).map_err(|error| disk(&error))?))
+            (None, Some(file))
         };
         Ok(Fetched { result: InboxFileResult { file: info, base64 }, file })
     }
@@ -146,22 +153,6 @@ impl InboxService {
         let inline_max = u64::try_from(INLINE_FILE_BYTES_MAX).unwrap_or(u64::MAX);
         if inline { limit.min(inline_max) } else { limit }
     }
-
-    /// A file that has no name and goes with its last descriptor.
-    fn unnamed(&self) -> io::Result<File> {
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .mode(0o600)
-            .custom_flags(OFlag::O_TMPFILE.bits())
-            .open(self.dir.as_path())
-    }
-}
-
-/// The same file, through a descriptor that cannot write.
-fn read_only(file: File) -> io::Result<File> {
-    use std::os::fd::AsRawFd as _;
-    File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 fn read_all(mut file: File) -> io::Result<Vec<u8>> {
@@ -264,6 +255,16 @@ fn unreadable(error: &ReadError) -> Error {
     Error::new(ErrorKind::InternalError, "the inbox cannot be read")
 }
 
+fn no_room(why: &NoRoom) -> Error {
+    let error = Error::new(ErrorKind::SpoolFull, why.to_string());
+    match why {
+        NoRoom::User => error.remedy("close the descriptors of files that you have read"),
+        NoRoom::All => error.remedy("ask again when other programs have read theirs"),
+        NoRoom::Disk => error.remedy("make room on the disk of the state directory"),
+        NoRoom::Io(error) => disk(error),
+    }
+}
+
 fn disk(error: &io::Error) -> Error {
     tracing::warn!(%error, "a file could not be kept for a caller");
     Error::new(ErrorKind::SpoolFull, format!("the file could not be kept: {error}"))
@@ -296,20 +297,5 @@ fn not_downloaded(error: &DownloadError, limit: u64, inline: bool) -> Error {
         DownloadError::Altered => gone("what the network has is not the file that was sent"),
         DownloadError::TooLarge => too_large(limit, inline),
         DownloadError::Disk(error) => disk(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_callers_descriptor_cannot_write() {
-        use std::io::Write as _;
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(b"content").unwrap();
-        let mut only = read_only(file).unwrap();
-        assert!(only.write_all(b"x").is_err());
-        assert_eq!(read_all(only).unwrap(), b"content");
     }
 }

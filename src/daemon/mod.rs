@@ -21,6 +21,7 @@
 
 pub mod args;
 pub mod auth;
+pub(crate) mod call_memory;
 pub mod clock;
 pub(crate) mod connection;
 mod descriptors;
@@ -32,6 +33,7 @@ mod event_log;
 mod event_stream;
 mod files;
 mod handlers;
+mod inbox_files;
 pub mod inbox_service;
 pub mod log;
 mod memory;

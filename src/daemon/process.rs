@@ -2,6 +2,9 @@
 
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
 
 use crate::daemon::args::{Args, Command};
 use crate::daemon::log::{self, LevelHandle};
@@ -15,6 +18,8 @@ use tetherd_config::{Config, Environment, Loaded};
 
 /// Worker threads: one for the protocol's cryptography, one for everybody else.
 const WORKER_THREADS: usize = 2;
+/// How long the end waits for threads that still block.
+const BLOCKED_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Runs the process to its end.
 pub fn main() -> std::process::ExitCode {
@@ -75,8 +80,16 @@ fn fail(exit: ExitCode, sentence: &str) -> ExitCode {
     exit
 }
 
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+fn runtime() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(WORKER_THREADS).enable_all().build()
+}
+
+/// Runs to its end, and then waits only so long for threads that still block: one that reads
+/// a caller's file from a filesystem which hangs returns from no read.
+fn run_to_end<T>(runtime: Runtime, run: impl Future<Output = T>) -> T {
+    let end = runtime.block_on(run);
+    runtime.shutdown_timeout(BLOCKED_TIME_MAX);
+    end
 }
 
 fn serve(loaded: Loaded, named: Option<&Path>) -> ExitCode {
@@ -86,7 +99,7 @@ fn serve(loaded: Loaded, named: Option<&Path>) -> ExitCode {
         tracing::warn!("{warning}");
     }
     match runtime() {
-        Ok(runtime) => runtime.block_on(run_until_told(loaded.config, named, levels)),
+        Ok(runtime) => run_to_end(runtime, run_until_told(loaded.config, named, levels)),
         Err(error) => fail(ExitCode::Software, &format!("no runtime: {error}")),
     }
 }
@@ -217,5 +230,27 @@ async fn reload(
     }
     if !diff.needs_restart.is_empty() {
         tracing::warn!("takes a restart: {}", diff.needs_restart.join(", "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_hangs_does_not_hold_up_the_end() {
+        let (release, hanging) = std::sync::mpsc::sync_channel::<()>(1);
+        let (ended, end) = std::sync::mpsc::sync_channel(1);
+        let running = std::thread::spawn(move || {
+            let run = async move {
+                tokio::task::spawn_blocking(move || hanging.recv());
+                7
+            };
+            ended.send(run_to_end(runtime().unwrap(), run)).unwrap();
+        });
+        // The thread hangs until the test has seen the end.
+        assert_eq!(end.recv_timeout(Duration::from_secs(60)).unwrap(), 7);
+        drop(release);
+        running.join().unwrap();
     }
 }

@@ -3,27 +3,32 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::io::Write;
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::{Id as TaskId, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use crate::daemon::auth::{Access, KernelPeers, Peer, Peers};
+use crate::daemon::call_memory::CallMemory;
 use crate::daemon::connection;
 use crate::daemon::engine_handle::EngineHandle;
 use crate::daemon::inbox_service::InboxService;
 use crate::liveness::Liveness;
 use crate::spool::Spool;
 use tetherd_api::frame::{Id, encode_error};
-use tetherd_api::{CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, Error, ErrorKind};
+use tetherd_api::{CONNECTIONS_KEPT, CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, Error, ErrorKind};
 
 /// How long replies on their way may take once the daemon stops.
 pub const STOP_TIME_MAX: Duration = Duration::from_secs(2);
+/// Peers that are told at a time why they are refused. Further ones are closed without a word.
+const REFUSALS_MAX: usize = 32;
+/// How long a refused peer may take to read why.
+const REFUSAL_TIME_MAX: Duration = Duration::from_secs(1);
 /// A pause after a failed accept: out of descriptors, most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -38,6 +43,8 @@ pub(crate) struct Service {
     pub(crate) inbox: Option<InboxService>,
     /// None: this server takes no files.
     pub(crate) spool: Option<Spool>,
+    /// Bytes of requests and replies.
+    pub(crate) memory: CallMemory,
 }
 
 /// Serves the control socket.
@@ -59,7 +66,13 @@ impl Server {
         listener.set_nonblocking(true)?;
         Ok(Server {
             listener: UnixListener::from_std(listener)?,
-            service: Arc::new(Service { engine, access, inbox: None, spool: None }),
+            service: Arc::new(Service {
+                engine,
+                access,
+                inbox: None,
+                spool: None,
+                memory: CallMemory::default(),
+            }),
             peers: Box::new(KernelPeers),
             pulse: Liveness::unwatched(),
         })
@@ -145,6 +158,8 @@ struct Connections {
     tasks: JoinSet<()>,
     /// Whose connection each task serves.
     users: HashMap<TaskId, u32>,
+    /// Peers that are told why they are refused.
+    refusals: JoinSet<()>,
 }
 
 impl Connections {
@@ -155,16 +170,31 @@ impl Connections {
         service: &Arc<Service>,
         stop: &watch::Receiver<bool>,
     ) {
+        let caller = match service.access.caller(peer) {
+            Ok(caller) => caller,
+            Err(denied) => {
+                tracing::info!(uid = peer.uid, "a connection was refused: it has no tier");
+                return self.refuse(stream, denied);
+            }
+        };
+        let kept = if service.access.keeps_places_for(peer.uid) { 0 } else { CONNECTIONS_KEPT };
         let of_user = self.users.values().filter(|uid| **uid == peer.uid).count();
-        if self.users.len() >= CONNECTIONS_MAX || of_user >= CONNECTIONS_PER_USER_MAX {
+        if self.users.len() + kept >= CONNECTIONS_MAX || of_user >= CONNECTIONS_PER_USER_MAX {
             tracing::warn!(uid = peer.uid, "a connection was refused: there are too many");
-            return refuse(stream, of_user);
+            let error = too_many(of_user, self.users.len());
+            return self.refuse(stream, error);
         }
-        let tier = service.access.tier(peer);
-        tracing::debug!(uid = peer.uid, ?tier, "a connection was accepted");
-        let serving = connection::serve(stream, tier, Arc::clone(service), stop.clone());
+        tracing::debug!(uid = peer.uid, tier = ?caller.tier, "a connection was accepted");
+        let serving = connection::serve(stream, caller, Arc::clone(service), stop.clone());
         let task = self.tasks.spawn(serving);
         self.users.insert(task.id(), peer.uid);
+    }
+
+    fn refuse(&mut self, stream: UnixStream, error: Error) {
+        while self.refusals.try_join_next().is_some() {}
+        if self.refusals.len() < REFUSALS_MAX {
+            self.refusals.spawn(refuse(stream, error));
+        }
     }
 
     async fn one_ended(&mut self) {
@@ -180,16 +210,24 @@ impl Connections {
     }
 }
 
-fn refuse(stream: UnixStream, of_user: usize) {
+fn too_many(of_user: usize, open: usize) -> Error {
     let sentence = if of_user >= CONNECTIONS_PER_USER_MAX {
         format!("this user has {CONNECTIONS_PER_USER_MAX} connections already")
     } else {
-        format!("there are {CONNECTIONS_MAX} connections already")
+        format!("there are {open} connections already")
     };
-    let error = Error::new(ErrorKind::TooManyConnections, sentence)
-        .remedy("close one that is not needed, and try again");
-    // A fresh socket takes a line at once; a caller who is gone needs none.
-    if let Ok(mut stream) = stream.into_std() {
-        let _ = stream.write_all(&encode_error(&Id::Null, &error));
-    }
+    Error::new(ErrorKind::TooManyConnections, sentence)
+        .remedy("close one that is not needed, and try again")
+}
+
+/// Says why, and lets the peer read it: to close on what it has written meanwhile would take
+/// the error away from some clients.
+async fn refuse(mut stream: UnixStream, error: Error) {
+    let said = async {
+        stream.write_all(&encode_error(&Id::Null, &error)).await?;
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+    };
+    // A caller who is gone needs no error.
+    let _ = timeout(REFUSAL_TIME_MAX, said).await;
 }

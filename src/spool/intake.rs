@@ -1,5 +1,6 @@
 //! One file on its way into the spool: written under a temporary name, hashed, limited,
-//! synced, renamed. Dropped before its end, it leaves nothing.
+//! synced, renamed. Dropped before its end, it leaves nothing. Or only measured: hashed and
+//! limited, and written nowhere.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sha2::{Digest as _, Sha256};
 
 use super::kind::{self, Asked, Found};
-use super::{COPY_BYTES, Spool, TakeError, Taken};
+use super::{COPY_BYTES, Limits, Spool, TakeError, Taken};
 use tetherd_api::Kind;
 use tetherd_core::ids::SpoolId;
 
@@ -29,13 +30,10 @@ pub(super) enum Rule {
     Asked(Asked),
 }
 
-/// A file that is being written.
+/// What a file is, as far as it was read: its length, its hash, its kind.
 #[derive(Debug)]
-pub(super) struct Intake {
-    spool: Spool,
-    id: SpoolId,
-    path: PathBuf,
-    file: File,
+pub(super) struct Measure {
+    limits: Limits,
     hasher: Sha256,
     /// The first bytes, by which the kind is told.
     head: Vec<u8>,
@@ -44,6 +42,24 @@ pub(super) struct Intake {
     limit: Option<(u64, Option<Kind>)>,
     found: Option<Found>,
     bytes: u64,
+}
+
+/// What a whole file was measured to be.
+#[derive(Debug)]
+pub(super) struct Measured {
+    pub(super) bytes: u64,
+    pub(super) sha256: [u8; 32],
+    pub(super) found: Option<Found>,
+}
+
+/// A file that is being written.
+#[derive(Debug)]
+pub(super) struct Intake {
+    spool: Spool,
+    id: SpoolId,
+    path: PathBuf,
+    file: File,
+    measure: Option<Measure>,
     /// Bytes of the quota that are set aside.
     reserved: u64,
     done: bool,
@@ -52,19 +68,40 @@ pub(super) struct Intake {
 /// Copies a source to its end.
 pub(super) fn copy(
     spool: &Spool,
-    mut source: impl Read,
+    source: impl Read,
     rule: Rule,
     stopped: &AtomicBool,
 ) -> Result<(Taken, Option<Found>), TakeError> {
     let mut intake = Intake::begin(spool, rule)?;
+    read(source, stopped, |chunk| intake.push(chunk))?;
+    intake.finish()
+}
+
+/// Reads a source to its end, and keeps nothing of it.
+pub(super) fn measure(
+    limits: Limits,
+    source: impl Read,
+    rule: Rule,
+    stopped: &AtomicBool,
+) -> Result<Measured, TakeError> {
+    let mut measure = Measure::new(limits, rule);
+    read(source, stopped, |chunk| measure.push(chunk))?;
+    measure.finish()
+}
+
+fn read(
+    mut source: impl Read,
+    stopped: &AtomicBool,
+    mut push: impl FnMut(&[u8]) -> Result<(), TakeError>,
+) -> Result<(), TakeError> {
     let mut chunk = vec![0; COPY_BYTES];
     loop {
         if stopped.load(Ordering::Relaxed) {
             return Err(TakeError::Stopped);
         }
         match source.read(&mut chunk) {
-            Ok(0) => return intake.finish(),
-            Ok(count) => intake.push(chunk.get(..count).unwrap_or_default())?,
+            Ok(0) => return Ok(()),
+            Ok(count) => push(chunk.get(..count).unwrap_or_default())?,
             // The source gives us the chance to see whether anybody still waits.
             Err(error)
                 if matches!(
@@ -75,6 +112,63 @@ pub(super) fn copy(
                 return Err(TakeError::TooSlow);
             }
             Err(error) => return Err(TakeError::Read(error)),
+        }
+    }
+}
+
+impl Measure {
+    fn new(limits: Limits, rule: Rule) -> Measure {
+        let limit = match &rule {
+            Rule::Bytes(max) => Some((*max, None)),
+            Rule::Asked(_) => None,
+        };
+        let (hasher, head) = (Sha256::new(), Vec::new());
+        Measure { limits, hasher, head, rule, limit, found: None, bytes: 0 }
+    }
+
+    fn push(&mut self, chunk: &[u8]) -> Result<(), TakeError> {
+        self.bytes = self.bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+        if self.head.len() < kind::HEAD_BYTES {
+            let missing = kind::HEAD_BYTES - self.head.len();
+            self.head.extend(chunk.iter().take(missing));
+        }
+        if self.limit.is_none() && self.head.len() >= kind::HEAD_BYTES {
+            self.decide()?;
+        }
+        self.check_length(self.bytes)?;
+        self.hasher.update(chunk);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Measured, TakeError> {
+        if self.bytes == 0 {
+            return Err(TakeError::Empty);
+        }
+        if self.limit.is_none() {
+            self.decide()?;
+        }
+        self.check_length(self.bytes)?;
+        let Measure { bytes, found, hasher, .. } = self;
+        Ok(Measured { bytes, sha256: hasher.finalize().into(), found })
+    }
+
+    /// What the file is sent as, and so how large it may be.
+    fn decide(&mut self) -> Result<(), TakeError> {
+        if let Rule::Asked(asked) = &self.rule {
+            let found = kind::decide(&self.head, asked)?;
+            let limit = (self.limits.of(found.kind), Some(found.kind));
+            let announced = asked.bytes.unwrap_or(0);
+            self.limit = Some(limit);
+            self.found = Some(found);
+            self.check_length(announced)?;
+        }
+        Ok(())
+    }
+
+    fn check_length(&self, bytes: u64) -> Result<(), TakeError> {
+        match self.limit {
+            Some((max, kind)) if bytes > max => Err(TakeError::TooLarge { max, kind }),
+            Some(_) | None => Ok(()),
         }
     }
 }
@@ -91,53 +185,28 @@ impl Intake {
             .mode(FILE_MODE)
             .open(&path)
             .map_err(TakeError::write)?;
-        let mut intake = Intake {
-            spool: spool.clone(),
-            id,
-            path,
-            file,
-            hasher: Sha256::new(),
-            head: Vec::new(),
-            limit: match &rule {
-                Rule::Bytes(max) => Some((*max, None)),
-                Rule::Asked(_) => None,
-            },
-            rule,
-            found: None,
-            bytes: 0,
-            reserved: 0,
-            done: false,
+        let announced = match &rule {
+            Rule::Asked(Asked { bytes: Some(bytes), .. }) => (*bytes).min(spool.largest()),
+            Rule::Asked(_) | Rule::Bytes(_) => 0,
         };
-        if let Rule::Asked(Asked { bytes: Some(bytes), .. }) = intake.rule {
-            intake.reserve_up_to(bytes.min(spool.largest()))?;
-        }
+        let measure = Some(Measure::new(*spool.limits(), rule));
+        let spool = spool.clone();
+        let mut intake = Intake { spool, id, path, file, measure, reserved: 0, done: false };
+        intake.reserve_up_to(announced)?;
         Ok(intake)
     }
 
     pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), TakeError> {
-        self.bytes = self.bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
-        if self.head.len() < kind::HEAD_BYTES {
-            let missing = kind::HEAD_BYTES - self.head.len();
-            self.head.extend(chunk.iter().take(missing));
-        }
-        if self.limit.is_none() && self.head.len() >= kind::HEAD_BYTES {
-            self.decide()?;
-        }
-        self.check_length(self.bytes)?;
-        self.reserve_up_to(self.bytes)?;
-        self.file.write_all(chunk).map_err(TakeError::write)?;
-        self.hasher.update(chunk);
-        Ok(())
+        let measure = self.measure.as_mut().ok_or(TakeError::Broken)?;
+        measure.push(chunk)?;
+        let bytes = measure.bytes;
+        self.reserve_up_to(bytes)?;
+        self.file.write_all(chunk).map_err(TakeError::write)
     }
 
     pub(super) fn finish(mut self) -> Result<(Taken, Option<Found>), TakeError> {
-        if self.bytes == 0 {
-            return Err(TakeError::Empty);
-        }
-        if self.limit.is_none() {
-            self.decide()?;
-        }
-        self.check_length(self.bytes)?;
+        let measure = self.measure.take().ok_or(TakeError::Broken)?;
+        let Measured { bytes, sha256, found } = measure.finish()?;
         self.file.sync_all().map_err(TakeError::write)?;
         let path = self.spool.path(&self.id);
         fs::rename(&self.path, &path).map_err(TakeError::write)?;
@@ -145,35 +214,9 @@ impl Intake {
         self.spool.shared.handle.sync_all().map_err(TakeError::write)?;
         self.done = true;
         // A source that was announced longer than it is.
-        self.spool.release(self.reserved.saturating_sub(self.bytes));
-        let taken = Taken {
-            id: self.id.clone(),
-            bytes: self.bytes,
-            sha256: std::mem::take(&mut self.hasher).finalize().into(),
-            spool: self.spool.clone(),
-            kept: false,
-        };
-        Ok((taken, self.found.take()))
-    }
-
-    /// What the file is sent as, and so how large it may be.
-    fn decide(&mut self) -> Result<(), TakeError> {
-        if let Rule::Asked(asked) = &self.rule {
-            let found = kind::decide(&self.head, asked)?;
-            let limit = (self.spool.limits().of(found.kind), Some(found.kind));
-            let announced = asked.bytes.unwrap_or(0);
-            self.limit = Some(limit);
-            self.found = Some(found);
-            self.check_length(announced)?;
-        }
-        Ok(())
-    }
-
-    fn check_length(&self, bytes: u64) -> Result<(), TakeError> {
-        match self.limit {
-            Some((max, kind)) if bytes > max => Err(TakeError::TooLarge { max, kind }),
-            Some(_) | None => Ok(()),
-        }
+        self.spool.release(self.reserved.saturating_sub(bytes));
+        let (id, spool) = (self.id.clone(), self.spool.clone());
+        Ok((Taken { id, bytes, sha256, spool, kept: false }, found))
     }
 
     fn reserve_up_to(&mut self, bytes: u64) -> Result<(), TakeError> {

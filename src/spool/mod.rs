@@ -18,10 +18,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use crate::shares::Shares;
 use tetherd_api::{FileInfo, Kind};
 use tetherd_core::files::StoredFile;
 use tetherd_core::ids::SpoolId;
@@ -34,7 +34,7 @@ pub mod source;
 pub(crate) mod tests;
 
 pub use error::{OpenError, TakeError};
-use intake::{Intake, Rule};
+use intake::{Intake, Measured, Rule};
 pub use kind::Asked;
 use kind::Found;
 
@@ -45,8 +45,11 @@ pub use tetherd_state::SPOOL as FOLDER;
 const COPY_BYTES: usize = 256 * 1024;
 /// The longest that one copy may take: a pipe that never ends holds nothing for ever.
 pub const COPY_TIME_MAX: Duration = Duration::from_secs(10 * 60);
-/// Copies at a time. Each takes a thread, and others wait.
-const COPIES_MAX: usize = 32;
+/// Copies at a time. Each takes a thread, and others wait. A thread that reads from a
+/// filesystem which hangs keeps its place for as long as that hangs.
+const COPIES_MAX: u32 = 32;
+/// Of these, one user's.
+const COPIES_PER_USER_MAX: u32 = 8;
 
 const FOLDER_MODE: u32 = 0o700;
 
@@ -92,7 +95,7 @@ struct Shared {
     limits: Limits,
     /// Bytes of all files, those that are being copied included.
     used: AtomicU64,
-    copies: Arc<Semaphore>,
+    copies: Shares,
 }
 
 /// A file that was copied in, synced, under its name. Removed again when dropped, unless
@@ -187,7 +190,7 @@ impl Spool {
             let meta = entry.and_then(|entry| entry.metadata()).map_err(failed("read"))?;
             used = used.saturating_add(if meta.is_file() { meta.size() } else { 0 });
         }
-        let copies = Arc::new(Semaphore::new(COPIES_MAX));
+        let copies = Shares::new(COPIES_MAX, COPIES_PER_USER_MAX);
         let shared = Shared { folder, handle, limits, used: AtomicU64::new(used), copies };
         Ok(Spool { shared: Arc::new(shared) })
     }
@@ -213,7 +216,7 @@ impl Spool {
     where
         R: Read + Send + 'static,
     {
-        self.copy(source, Rule::Bytes(bytes_max)).await.map(|(taken, _)| taken)
+        self.copy(source, Rule::Bytes(bytes_max), 0).await.map(|(taken, _)| taken)
     }
 
     /// As [`Spool::take`], from a source that is read without blocking.
@@ -224,14 +227,33 @@ impl Spool {
         self.copy_async(source, Rule::Bytes(bytes_max)).await.map(|(taken, _)| taken)
     }
 
-    /// Copies a file in that is to be sent as what was asked, or as its content says. The
-    /// kind's limit holds.
-    pub async fn accept<R>(&self, source: R, asked: Asked) -> Result<Accepted, TakeError>
+    /// Copies a user's file in that is to be sent as what was asked, or as its content says.
+    /// The kind's limit holds.
+    pub async fn accept<R>(&self, source: R, asked: Asked, uid: u32) -> Result<Accepted, TakeError>
     where
         R: Read + Send + 'static,
     {
         let name = asked.name.clone();
-        accepted(self.copy(source, Rule::Asked(asked)).await?, name)
+        accepted(self.copy(source, Rule::Asked(asked), uid).await?, name)
+    }
+
+    /// As [`Spool::accept`], but keeps nothing: what the file would be sent as, and what is
+    /// told of it. Takes neither quota nor disk.
+    pub async fn examine<R>(
+        &self,
+        source: R,
+        asked: Asked,
+        uid: u32,
+    ) -> Result<(Kind, FileInfo), TakeError>
+    where
+        R: Read + Send + 'static,
+    {
+        let (limits, name) = (*self.limits(), asked.name.clone());
+        let rule = Rule::Asked(asked);
+        let measure = move |stopped: &AtomicBool| intake::measure(limits, source, rule, stopped);
+        let Measured { bytes, sha256, found } = self.on_a_thread(uid, measure).await?;
+        let Found { kind, mime } = found.ok_or(TakeError::Broken)?;
+        Ok((kind, FileInfo { bytes, mime, sha256: hex::encode(sha256), name }))
     }
 
     /// As [`Spool::accept`], from a source that is read without blocking.
@@ -271,23 +293,39 @@ impl Spool {
         Ok(swept)
     }
 
-    async fn copy<R>(&self, source: R, rule: Rule) -> Result<(Taken, Option<Found>), TakeError>
+    async fn copy<R>(
+        &self,
+        source: R,
+        rule: Rule,
+        uid: u32,
+    ) -> Result<(Taken, Option<Found>), TakeError>
     where
         R: Read + Send + 'static,
     {
-        // Set however this ends: the thread looks at it between two chunks.
+        let spool = self.clone();
+        let copy = move |stopped: &AtomicBool| intake::copy(&spool, source, rule, stopped);
+        self.on_a_thread(uid, copy).await
+    }
+
+    /// Reads a user's source on a thread, within their share of the threads. The thread looks
+    /// between two chunks whether anybody still waits.
+    async fn on_a_thread<T: Send + 'static>(
+        &self,
+        uid: u32,
+        work: impl FnOnce(&AtomicBool) -> Result<T, TakeError> + Send + 'static,
+    ) -> Result<T, TakeError> {
+        // Set however this ends.
         let stop = StopOnDrop(Arc::new(AtomicBool::new(false)));
-        let (spool, stopped) = (self.clone(), Arc::clone(&stop.0));
-        let copying = async move {
-            let room = Arc::clone(&spool.shared.copies).acquire_owned().await;
-            spawn_blocking(move || {
-                let _room = room;
-                intake::copy(&spool, source, rule, &stopped)
+        let (copies, stopped) = (self.shared.copies.clone(), Arc::clone(&stop.0));
+        let working = async move {
+            let share = copies.take(uid, 1).await;
+            blocking(move || {
+                let _share = share;
+                work(&stopped)
             })
             .await
-            .map_err(|_| TakeError::Broken)?
         };
-        timeout(COPY_TIME_MAX, copying).await.map_err(|_| TakeError::TooSlow)?
+        timeout(COPY_TIME_MAX, working).await.map_err(|_| TakeError::TooSlow)?
     }
 
     async fn copy_async<R>(

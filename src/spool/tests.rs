@@ -110,7 +110,7 @@ async fn invariant_10_a_kinds_limit_holds_whatever_the_length_that_was_announced
     let jpeg = |bytes: u64| Read::take(Read::chain(&b"\xff\xd8\xff\xe0"[..], io::repeat(1)), bytes);
     for announced in [None, Some(20_001)] {
         let asked = Asked { bytes: announced, ..Asked::default() };
-        let refused = spool.accept(jpeg(20_001), asked).await.unwrap_err();
+        let refused = spool.accept(jpeg(20_001), asked, 0).await.unwrap_err();
         assert_eq!(
             refused.to_string(),
             "the file has more than 20000 bytes, the most that an image may have"
@@ -118,13 +118,13 @@ async fn invariant_10_a_kinds_limit_holds_whatever_the_length_that_was_announced
     }
     let asked = Asked { bytes: Some(90_001), ..Asked::default() };
     assert!(matches!(
-        spool.accept(Read::take(io::repeat(1), 90_001), asked).await,
+        spool.accept(Read::take(io::repeat(1), 90_001), asked, 0).await,
         Err(TakeError::TooLarge { max: 90_000, kind: Some(Kind::Document) })
     ));
     nothing_is_left(&spool);
 
     let asked = Asked { kind: Some(Kind::Document), ..Asked::default() };
-    let document = spool.accept(jpeg(20_001), asked).await.unwrap();
+    let document = spool.accept(jpeg(20_001), asked, 0).await.unwrap();
     assert_eq!((document.kind, document.info.mime.as_str()), (Kind::Document, "image/jpeg"));
     // Announced longer than it is: what is over is free again.
     let asked = Asked { bytes: Some(15_000), name: Some("a.jpg".into()), ..Asked::default() };
@@ -227,4 +227,57 @@ fn folders_devices_and_what_cannot_be_read_are_refused() {
     assert!(matches!(Source::new(device), Err(BadSource::NotAFile("a device"))));
     let only_written: OwnedFd = File::create(dir.path().join("x")).unwrap().into();
     assert!(matches!(Source::new(only_written), Err(BadSource::NotReadable)));
+}
+
+#[tokio::test]
+async fn a_file_that_is_only_examined_takes_neither_quota_nor_disk() {
+    let (spool, _dir) = spool();
+    // All but a little of the quota is spent.
+    let most = spool.take(Read::take(io::repeat(1), 90_000), 90_000).await.unwrap();
+    let asked =
+        || Asked { kind: None, mime: None, name: Some("a.bin".into()), bytes: Some(80_000) };
+    let source = || Read::take(io::repeat(1), 80_000);
+    let refused = spool.accept(source(), asked(), 0).await.unwrap_err();
+    assert!(matches!(refused, TakeError::QuotaSpent { .. }));
+    let (kind, info) = spool.examine(source(), asked(), 0).await.unwrap();
+    assert_eq!((kind, info.bytes, info.name.as_deref()), (Kind::Document, 80_000, Some("a.bin")));
+    assert_eq!((spool.used(), files(&spool).len()), (90_000, 1));
+    drop(most);
+    let accepted = spool.accept(source(), asked(), 0).await.unwrap();
+    assert_eq!(accepted.info, info, "both say the same of it");
+}
+
+/// Reads nothing and returns from no read, like a file on a filesystem that hangs, until the
+/// other end is dropped.
+struct Hanging(std::sync::mpsc::Receiver<()>);
+
+impl Read for Hanging {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        assert!(self.0.recv().is_err());
+        Ok(0)
+    }
+}
+
+#[tokio::test]
+async fn a_user_whose_files_hang_holds_up_nobody_else() {
+    let (spool, _dir) = spool();
+    let asked = || Asked { kind: None, mime: None, name: None, bytes: None };
+    let mut ends = Vec::new();
+    let mut copies = Vec::new();
+    for _ in 0..2 * COPIES_MAX {
+        let (end, hanging) = std::sync::mpsc::sync_channel(1);
+        ends.push(end);
+        let spool = spool.clone();
+        copies.push(tokio::spawn(async move {
+            spool.accept(Hanging(hanging), asked(), 1).await.unwrap_err()
+        }));
+    }
+    while spool.shared.copies.held_by(1) < COPIES_PER_USER_MAX {
+        tokio::task::yield_now().await;
+    }
+    spool.accept(&b"abc"[..], asked(), 2).await.unwrap();
+    drop(ends);
+    for copy in copies {
+        assert!(matches!(copy.await.unwrap(), TakeError::Empty));
+    }
 }

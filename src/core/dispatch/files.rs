@@ -2,6 +2,7 @@
 
 use crate::Core;
 use crate::action::SessionCommand;
+use crate::files::Room;
 use crate::files::{MediaRef, Prepared, Ticket, UploadFault};
 use crate::queue::{Message, shutting_down};
 use crate::time::Now;
@@ -10,9 +11,9 @@ use tetherd_api::{Error, MessageId, ReasonKind, State};
 impl Core {
     /// Whether there is a place for one more message, before its file is copied. A key
     /// that is known already needs none.
-    pub fn room(&self, key: Option<&str>) -> Result<(), Error> {
+    pub fn room(&self, key: Option<&str>) -> Result<Room, Error> {
         if key.is_some_and(|key| self.queue.find_key(key).is_some()) {
-            return Ok(());
+            return Ok(Room::KeyKnown);
         }
         if self.draining {
             return Err(shutting_down());
@@ -20,7 +21,7 @@ impl Core {
         if self.queue.taken() >= self.config.capacity {
             return Err(self.queue_full(self.now));
         }
-        Ok(())
+        Ok(Room::Free)
     }
 
     /// Starts what has to be prepared, and stops what need not be any more.

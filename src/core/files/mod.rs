@@ -30,6 +30,15 @@ pub fn needs_file(message: &Message) -> bool {
     }
 }
 
+/// Whether a message with a file can be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// There is a place.
+    Free,
+    /// The key belongs to a message that is there already: the file need not be stored.
+    KeyKnown,
+}
+
 /// Files in the spool, each with the message that needs it.
 #[derive(Debug, Default)]
 pub(crate) struct SpoolRefs(BTreeMap<MessageId, SpoolId>);

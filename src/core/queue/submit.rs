@@ -4,6 +4,7 @@ use crate::Core;
 use crate::config::LinkPolicy;
 use crate::event::Submission;
 use crate::files;
+use crate::ids::Digest;
 use crate::queue::{Message, MessageState, Pending, Preview, Tries};
 use crate::time::Now;
 use tetherd_api::{self as api, Error, ErrorKind, MessageId};
@@ -18,8 +19,9 @@ impl Core {
         submission: Submission,
         now: Now,
     ) -> Result<api::SendResult, Error> {
-        if let Some(existing) = self.known(&submission, now)? {
-            return Ok(api::SendResult { message: existing, duplicate: true });
+        let key = submission.key.as_deref();
+        if let Some(repeated) = key.and_then(|key| self.repeated(key, &submission.digest, now)) {
+            return repeated;
         }
         if self.draining {
             return Err(shutting_down());
@@ -45,20 +47,21 @@ impl Core {
         Ok(api::SendResult { message, duplicate: false })
     }
 
-    /// The message that the submission's key already stands for.
-    fn known(&self, submission: &Submission, now: Now) -> Result<Option<api::Message>, Error> {
-        let Some(id) = submission.key.as_ref().and_then(|key| self.queue.find_key(key)) else {
-            return Ok(None);
-        };
-        let same = self.queue.get(id).is_some_and(|m| m.digest == submission.digest);
-        if !same {
-            return Err(Error::new(
-                ErrorKind::KeyConflict,
-                format!("The key belongs to {id}, which says something else."),
-            )
-            .remedy(format!("tetherctl show {id}")));
+    /// The answer to a submission whose key already stands for a message.
+    pub fn repeated(
+        &self,
+        key: &str,
+        digest: &Digest,
+        now: Now,
+    ) -> Option<Result<api::SendResult, Error>> {
+        let id = self.queue.find_key(key)?;
+        if self.queue.get(id).is_some_and(|message| message.digest == *digest) {
+            let message = self.message(id, now)?;
+            return Some(Ok(api::SendResult { message, duplicate: true }));
         }
-        Ok(self.message(id, now))
+        let sentence = format!("The key belongs to {id}, which says something else.");
+        let conflict = Error::new(ErrorKind::KeyConflict, sentence);
+        Some(Err(conflict.remedy(format!("tetherctl show {id}"))))
     }
 
     pub(crate) fn queue_full(&self, now: Now) -> Error {

@@ -3,6 +3,7 @@
 use super::world::World;
 use crate::CoreConfig;
 use crate::event::{Body, Request, Selection, Submission};
+use crate::files::Room;
 use crate::files::{needs_file, shown};
 use crate::ids::SpoolId;
 use tetherd_api::{ErrorKind, Kind, MessageId, Reply};
@@ -52,7 +53,7 @@ fn a_cancelled_message_lets_go_of_its_file_once_it_cannot_be_brought_back() {
 fn what_is_not_accepted_leaves_no_file_behind() {
     let config = CoreConfig { capacity: 1, ..CoreConfig::default() };
     let mut world = World::paired(config);
-    assert!(world.core.room(None).is_ok());
+    assert_eq!(world.core.room(None), Ok(Room::Free));
     let submit = |world: &mut World, chat, caption, key: Option<&str>| Submission {
         key: key.map(str::to_owned),
         ..world.file_submission(chat, caption)
@@ -69,7 +70,7 @@ fn what_is_not_accepted_leaves_no_file_behind() {
     assert!(!world.unspooled.contains(&accepted.file.unwrap().spool));
     // A full queue is said before anything is copied; a known key needs no place.
     assert_eq!(world.core.room(Some("new")).unwrap_err().data.kind, ErrorKind::QueueFull);
-    assert!(world.core.room(Some("k")).is_ok());
+    assert_eq!(world.core.room(Some("k")), Ok(Room::KeyKnown));
 }
 
 #[test]

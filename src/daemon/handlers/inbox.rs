@@ -1,6 +1,7 @@
 //! Incoming messages: subscribing to them, listing them, fetching their files.
 
 use super::Handled;
+use crate::daemon::auth::Caller;
 use crate::daemon::event_stream::Subscription;
 use crate::daemon::inbox_service::{Fetched, Follow, InboxService};
 use crate::daemon::server::Service;
@@ -36,8 +37,12 @@ pub(super) fn list(service: &Service, params: InboxListParams) -> Result<Reply, 
     inbox(service)?.list(params).map(call::InboxList::reply)
 }
 
-pub(super) async fn file(service: &Service, params: InboxFileParams) -> Result<Handled, Error> {
-    let Fetched { result, file } = inbox(service)?.file(params).await?;
+pub(super) async fn file(
+    service: &Service,
+    caller: Caller,
+    params: InboxFileParams,
+) -> Result<Handled, Error> {
+    let Fetched { result, file } = inbox(service)?.file(params, caller.uid).await?;
     let reply = call::InboxFile::reply(result);
     Ok(match file {
         Some(file) => Handled::WithFile(reply, file.into()),

@@ -1,19 +1,23 @@
 //! `message.send`: its parameters to a submission. A file is copied into the spool here,
 //! before the engine is asked; from then on the core says when it goes. And `message.get`.
 
+use std::io::{Cursor, Read};
+
 use super::checks::{check_key, digest, invalid, recipient};
 use super::content::{self, Content};
 use super::send_url;
+use crate::daemon::auth::Caller;
 use crate::daemon::descriptors::Descriptors;
 use crate::daemon::engine_handle::{MessageName, Query};
 use crate::daemon::server::Service;
 use crate::fetch::find_links;
 use crate::spool::kind::BadKind;
 use crate::spool::source::{Changed, Source};
-use crate::spool::{Accepted, Asked, TakeError};
-use tetherd_api::{Error, ErrorKind, FileParams, GetParams, Kind, Reply, SendParams};
+use crate::spool::{Asked, TakeError};
+use tetherd_api::{Error, ErrorKind, FileInfo, FileParams, GetParams, Kind, Reply, SendParams};
 use tetherd_core::event::{Body, Request, Submission};
-use tetherd_core::ids::WaMessageId;
+use tetherd_core::files::Room;
+use tetherd_core::ids::{Digest, WaMessageId};
 
 /// What an empty part of a digest stands for.
 const NONE: &str = "";
@@ -44,6 +48,7 @@ pub(super) fn get(params: GetParams) -> Result<Query, Error> {
 /// Carries out `message.send`.
 pub(super) async fn send(
     service: &Service,
+    caller: Caller,
     mut params: SendParams,
     descriptors: Descriptors,
 ) -> Result<Reply, Error> {
@@ -69,29 +74,57 @@ pub(super) async fn send(
             service.engine.change(Request::Submit(Box::new(submission))).await
         }
         Content::File(file, caption) => {
-            // Before anything large is copied for a queue that has no place.
-            service.engine.room(draft.key.clone()).await?;
-            let accepted = take(service, file, descriptors).await?;
-            draft.kind = accepted.kind;
-            draft.digest = digest(&[
-                accepted.kind.name(),
-                draft.to.as_str(),
-                &accepted.info.sha256,
-                caption.as_deref().unwrap_or(NONE),
-                accepted.info.name.as_deref().unwrap_or(NONE),
-            ]);
-            if caption.is_some() && matches!(accepted.kind, Kind::Audio | Kind::Voice) {
-                return Err(invalid("an audio file or voice message has no caption"));
-            }
-            draft.has_links = caption.as_deref().is_some_and(|text| !find_links(text).is_empty());
-            draft.body = Body(caption.unwrap_or_default().into());
-            let request = move || {
-                draft.file = Some(accepted.keep());
-                Request::Submit(Box::new(draft))
-            };
-            service.engine.change_with(request).await
+            send_file(service, caller, draft, file, caption, descriptors).await
         }
     }
+}
+
+async fn send_file(
+    service: &Service,
+    caller: Caller,
+    mut draft: Submission,
+    file: FileParams,
+    caption: Option<String>,
+    descriptors: Descriptors,
+) -> Result<Reply, Error> {
+    let engine = &service.engine;
+    // Before anything large is copied for a queue that has no place.
+    let room = engine.room(draft.key.clone()).await?;
+    let spool = service.spool.as_ref().ok_or_else(|| {
+        let sentence = "this daemon takes no files";
+        Error::new(ErrorKind::WrongState, sentence)
+    })?;
+    let (source, asked) = source(file, descriptors)?;
+    if let (Room::KeyKnown, Some(key)) = (room, &draft.key) {
+        let key = key.clone();
+        let examined = spool.examine(source, asked, caller.uid).await;
+        let (kind, info) = examined.map_err(not_taken)?;
+        let digest = file_digest(&draft, kind, &info, caption.as_deref());
+        return engine.query(Query::Repeated { key, digest }).await;
+    }
+    let accepted = spool.accept(source, asked, caller.uid).await.map_err(not_taken)?;
+    draft.kind = accepted.kind;
+    draft.digest = file_digest(&draft, accepted.kind, &accepted.info, caption.as_deref());
+    if caption.is_some() && matches!(accepted.kind, Kind::Audio | Kind::Voice) {
+        return Err(invalid("an audio file or voice message has no caption"));
+    }
+    draft.has_links = caption.as_deref().is_some_and(|text| !find_links(text).is_empty());
+    draft.body = Body(caption.unwrap_or_default().into());
+    let request = move || {
+        draft.file = Some(accepted.keep());
+        Request::Submit(Box::new(draft))
+    };
+    engine.change_with(request).await
+}
+
+fn file_digest(draft: &Submission, kind: Kind, info: &FileInfo, caption: Option<&str>) -> Digest {
+    digest(&[
+        kind.name(),
+        draft.to.as_str(),
+        &info.sha256,
+        caption.unwrap_or(NONE),
+        info.name.as_deref().unwrap_or(NONE),
+    ])
 }
 
 /// Everything but the content.
@@ -124,19 +157,15 @@ fn new_wa_id() -> Result<WaMessageId, Error> {
     Ok(WaMessageId(id))
 }
 
-/// Copies the file in. Nobody has it yet: dropped, it is removed again.
-async fn take(
-    service: &Service,
+/// What the file is read from, and what is asked of it. A file inside the request is
+/// decoded here, and its base64 is let go of.
+fn source(
     file: FileParams,
     mut descriptors: Descriptors,
-) -> Result<Accepted, Error> {
-    let spool = service.spool.as_ref().ok_or_else(|| {
-        let sentence = "this daemon takes no files";
-        Error::new(ErrorKind::WrongState, sentence)
-    })?;
+) -> Result<(Box<dyn Read + Send>, Asked), Error> {
     let FileParams { fd, base64, url: _, kind, name, mime, caption: _ } = file;
     let mut asked = Asked { kind, mime, name, bytes: None };
-    let taken = match (fd, base64) {
+    match (fd, base64) {
         (Some(index), _) => {
             let source = Source::new(descriptors.take(index)?)
                 .map_err(|error| bad_file(error.to_string()))?;
@@ -144,17 +173,11 @@ async fn take(
             if asked.bytes == Some(0) {
                 return Err(bad_file(TakeError::Empty.to_string()));
             }
-            spool.accept(source, asked).await
+            Ok((Box::new(source), asked))
         }
-        (None, Some(base64)) => {
-            let content = content::decoded(&base64)?;
-            spool.accept(std::io::Cursor::new(content), asked).await
-        }
-        (None, None) => {
-            return Err(invalid("give `file.fd` or `file.base64`"));
-        }
-    };
-    taken.map_err(not_taken)
+        (None, Some(base64)) => Ok((Box::new(Cursor::new(content::decoded(&base64)?)), asked)),
+        (None, None) => Err(invalid("give `file.fd` or `file.base64`")),
+    }
 }
 
 /// What a caller is told of a file that was not taken in.

@@ -3,9 +3,9 @@
 use serde_json::json;
 use tokio::net::UnixStream;
 
-use super::support::{Fixture, stranger};
+use super::support::{Fixture, Requests, stranger};
 use crate::daemon::auth::{Access, AccessError, AccessGroups, KernelPeers, Peer, Peers};
-use tetherd_api::{Method, Tier};
+use tetherd_api::{CONNECTIONS_MAX, Method, Tier};
 
 fn grouped() -> Access {
     Access::resolve(&AccessGroups::from_names(Some("40001"), Some("40002"), Some("40003"))).unwrap()
@@ -70,8 +70,11 @@ async fn a_denied_call_says_what_it_needs_what_the_caller_has_and_what_to_do() {
     let (fixture, _calls) = Fixture::with_access(Access::own_user_only());
     fixture.peers.are(stranger(0), 1_000, &[40_001]);
     let mut raw = fixture.connect().await;
-    let reply = raw.call("status", json!({})).await;
-    assert_eq!(reply["error"]["message"], "status needs the tier read; you have none");
+    // Said at once, and nothing is listened to.
+    let reply = raw.read().await.unwrap();
+    assert_eq!((&reply["id"], &reply["error"]["data"]["kind"]), (&json!(null), &json!("denied")));
+    assert_eq!(reply["error"]["message"], "you have no access to this tetherd");
+    assert_eq!(raw.read().await, None);
     let remedy = reply["error"]["data"]["remedy"].as_str().unwrap();
     assert!(remedy.contains("no group is configured"), "{remedy}");
 }
@@ -88,4 +91,23 @@ async fn the_kernel_tells_who_calls() {
     own.sort_unstable();
     told.sort_unstable();
     assert_eq!(told, own);
+}
+
+#[tokio::test]
+async fn peers_without_a_tier_keep_no_places() {
+    let (fixture, calls) = Fixture::with_access(Access::own_user_only());
+    let _requests = Requests::answering(calls);
+    let mut refused = Vec::new();
+    for n in 0..u32::try_from(CONNECTIONS_MAX).unwrap() {
+        fixture.peers.are(stranger(n / 8), 1_000, &[]);
+        let mut raw = fixture.connect().await;
+        assert_eq!(raw.read().await.unwrap()["error"]["data"]["kind"], "denied");
+        // Whether they go or stay is the same.
+        if n % 4 == 0 {
+            refused.push(raw);
+        }
+    }
+    fixture.peers.are(0, 0, &[]);
+    let mut root = fixture.connect().await;
+    assert!(root.call("status", json!({})).await["result"].is_object());
 }

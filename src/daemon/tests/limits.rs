@@ -7,14 +7,18 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::support::{DEADLINE, Fixture, status, stranger};
-use crate::daemon::auth::Access;
+use super::support::{DEADLINE, Fixture, Requests, status, stranger};
+use crate::daemon::auth::{Access, AccessGroups};
 use crate::daemon::engine_handle::EngineCall;
 use tetherd_api::call;
 use tetherd_api::client::{Client, ClientError, ConnectError};
-use tetherd_api::{CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, IN_FLIGHT_MAX};
+use tetherd_api::{
+    CONNECTIONS_KEPT, CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, IDLE_TIME_MAX, IN_FLIGHT_MAX,
+};
 use tetherd_api::{FRAME_BYTES_MAX, JSON_DEPTH_MAX, NoParams, Reply};
 
+/// A group with the tier read.
+const READERS: u32 = 40_001;
 const STATUS: &str = r#"{"jsonrpc":"2.0","id":1,"method":"status"}"#;
 
 fn kind(reply: &Value) -> &str {
@@ -100,8 +104,24 @@ async fn invariant_10_a_line_not_finished_in_ten_seconds_ends_the_connection() {
     assert_eq!(kind(&reply), "too_slow");
     assert_eq!(slow.read().await, None);
     assert!(started.elapsed() >= Duration::from_secs(10));
-    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(idle.ask(STATUS).await["id"], 1, "who has started no line may stay");
+}
+
+#[tokio::test(start_paused = true)]
+async fn invariant_10_a_connection_that_asks_nothing_for_long_ends() {
+    let (fixture, _requests) = Fixture::new();
+    let mut idle = fixture.connect().await;
+    let mut busy = fixture.connect().await;
+    let almost = IDLE_TIME_MAX - Duration::from_secs(1);
+    for _ in 0..3 {
+        assert_eq!(busy.ask(STATUS).await["id"], 1);
+        tokio::time::sleep(almost).await;
+    }
+    let reply = idle.read().await.unwrap();
+    assert_eq!((&reply["id"], kind(&reply)), (&Value::Null, "too_slow"));
+    assert_eq!(idle.read().await, None);
+    assert_eq!(busy.ask(STATUS).await["id"], 1, "each request begins the time anew");
 }
 
 #[tokio::test]
@@ -153,13 +173,15 @@ async fn invariant_10_requests_beyond_the_bound_wait_their_turn() {
 
 #[tokio::test]
 async fn invariant_10_the_ninth_connection_of_a_user_and_the_sixty_fifth_in_all_are_refused() {
-    let (fixture, _) = Fixture::new();
+    let groups = AccessGroups::from_names(Some(&READERS.to_string()), None, None);
+    let (fixture, calls) = Fixture::with_access(Access::resolve(&groups).unwrap());
+    let _requests = Requests::answering(calls);
     let mut open = Vec::new();
-    for n in 0..CONNECTIONS_MAX {
-        fixture.peers.are(stranger(u32::try_from(n / CONNECTIONS_PER_USER_MAX).unwrap()), 1, &[]);
+    for n in 0..CONNECTIONS_MAX - CONNECTIONS_KEPT {
+        let user = stranger(u32::try_from(n / CONNECTIONS_PER_USER_MAX).unwrap());
+        fixture.peers.are(user, READERS, &[]);
         let mut raw = fixture.connect().await;
-        // The denial shows that it was accepted.
-        assert_eq!(kind(&raw.ask(STATUS).await), "denied");
+        assert_eq!(raw.ask(STATUS).await["id"], 1);
         open.push(raw);
         if n + 1 == CONNECTIONS_PER_USER_MAX {
             let mut ninth = fixture.connect().await;
@@ -169,7 +191,19 @@ async fn invariant_10_the_ninth_connection_of_a_user_and_the_sixty_fifth_in_all_
             assert_eq!(ninth.read().await, None);
         }
     }
+    fixture.peers.are(stranger(99), READERS, &[]);
+    let mut refused = fixture.connect().await;
+    let reply = refused.read().await.unwrap();
+    assert_eq!(kind(&reply), "too_many_connections");
+    assert!(reply["error"]["message"].as_str().unwrap().contains("60"), "{reply}");
+
+    // Some places are kept for root and the daemon's own user.
     fixture.peers.are(0, 0, &[]);
+    for _ in 0..CONNECTIONS_KEPT {
+        let mut root = fixture.connect().await;
+        assert_eq!(root.ask(STATUS).await["id"], 1);
+        open.push(root);
+    }
     let refused = Client::connect(&fixture.path).await.unwrap();
     let error = refused.call(call::Status, &NoParams {}).await.unwrap_err();
     assert!(matches!(&error, ClientError::Rpc(e) if e.message.contains("64")), "{error}");

@@ -7,5 +7,6 @@ mod feed;
 mod limits;
 mod methods;
 mod paths;
+mod repeated;
 mod subscriptions;
 pub(super) mod support;

@@ -23,6 +23,7 @@ use tetherd_api::{
     State, Time, call,
 };
 use tetherd_core::event::Request;
+use tetherd_core::files::Room;
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 pub(super) const AT: Time = Time(1_700_000_000_000);
@@ -130,7 +131,7 @@ impl Raw {
 pub(super) struct Requests(Arc<Mutex<(Vec<Request>, Vec<Query>)>>);
 
 impl Requests {
-    fn answering(mut calls: mpsc::Receiver<EngineCall>) -> Requests {
+    pub(super) fn answering(mut calls: mpsc::Receiver<EngineCall>) -> Requests {
         let requests = Requests::default();
         let log = requests.clone();
         tokio::spawn(async move {
@@ -152,6 +153,10 @@ impl Requests {
                 let answer = match &query {
                     Query::Status => call::Status::reply(status()),
                     Query::Explain => call::Explain::reply(explanation()),
+                    Query::Repeated { .. } => call::MessageSend::reply(api::SendResult {
+                        message: message(7, State::Queued),
+                        duplicate: true,
+                    }),
                     Query::Get(_) => call::MessageGet::reply(message(7, State::Queued)),
                     Query::List { .. } => call::QueueList::reply(api::ListResult {
                         messages: vec![message(7, State::Queued)],
@@ -162,7 +167,7 @@ impl Requests {
                 self.0.lock().unwrap().1.push(query);
                 let _ = reply.send(Ok(answer));
             }
-            EngineCall::Room { reply, .. } => drop(reply.send(Ok(()))),
+            EngineCall::Room { reply, .. } => drop(reply.send(Ok(Room::Free))),
             EngineCall::Subscribe { reply } => drop(reply.send(stands())),
             EngineCall::Walk { reply, .. } => drop(reply.send(last_page().0)),
         }
