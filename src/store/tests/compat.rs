@@ -188,8 +188,12 @@ fn nothing_of_a_record_of_format_1_is_lost_when_it_is_written_again() {
         let values: Vec<_> = store.scan(area).map(|record| record.unwrap().1).collect();
         assert_eq!(values.len(), count);
         for value in values {
-            // The one thing that is called otherwise since.
-            let before = String::from_utf8(value.clone()).unwrap().replace("lived_ms", "uptime_ms");
+            // One thing is called otherwise since, and one has joined.
+            let mut before =
+                String::from_utf8(value.clone()).unwrap().replace("lived_ms", "uptime_ms");
+            if area == b"queue/facts/" {
+                before = format!("{},\"checks\":[]}}", before.strip_suffix('}').unwrap());
+            }
             if area == b"queue/message/" {
                 let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap();
                 assert_eq!(parsed(&again(&value)), valid_in_its_state(parsed(&before)));
