@@ -200,7 +200,7 @@ fn the_event_stream_tells_each_incoming_message_once_over_restarts_and_kills() {
             missing.is_empty()
         });
     };
-    wait(&[&last]);
+    wait(&["up to date", &last]);
     for kill in [false, true, false, true] {
         if kill {
             daemon.kill9();
