@@ -3,7 +3,7 @@
 //!
 //! - A duration within this run is counted on the monotonic clock.
 //! - An age that goes on while the daemon is down is counted from a [`Timestamp`].
-//! - A budget or an age that only counts while the daemon runs is counted in [`Uptime`]:
+//! - A budget or an age that only counts while the daemon runs is counted in `Uptime`:
 //!   neither a restart nor a clock that is set refills it.
 //! - The wall clock is for people, and for what people ask for by it.
 

@@ -55,7 +55,7 @@ pub struct Message {
     pub changed_uptime_ms: u64,
 }
 
-/// Where a message stands, with what is valid there only. [`super::transitions`] has the
+/// Where a message stands, with what is valid there only. `transitions` has the
 /// ways from one to the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageState {
