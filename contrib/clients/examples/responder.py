@@ -12,11 +12,13 @@ import os
 import pathlib
 import shutil
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import tetherd
 
 RETRY_FOR_S = 24 * 3600.0
+FILE_FOR_S = 600.0
 
 
 def answer_to(message):
@@ -27,11 +29,20 @@ def answer_to(message):
 
 
 def save_file(client, message, folder):
-    try:
-        info, file = client.inbox_file(message["cursor"])
-    except tetherd.NotFound as error:
-        print(f"{message['cursor']}: {error}", file=sys.stderr)
-        return
+    give_up = time.monotonic() + FILE_FOR_S
+    while True:
+        try:
+            info, file = client.inbox_file(message["cursor"])
+            break
+        except tetherd.TetherdError as error:
+            # Messages come before the session is all up: the daemon says when to ask again.
+            if error.is_temporary and time.monotonic() < give_up:
+                time.sleep(error.retry_after or 1)
+                continue
+            if not isinstance(error, tetherd.NotFound):
+                raise
+            print(f"{message['cursor']}: {error}", file=sys.stderr)
+            return
     # The name is somebody else's: the cursor is ours.
     with file, open(folder / f"{message['cursor']}.bin", "wb") as copy:
         shutil.copyfileobj(file, copy)
