@@ -116,7 +116,7 @@ pub enum SessionCommand {
         numbers: Vec<Number>,
     },
     /// Ask the phone something that only a phone answers and nobody sees. Answered by
-    /// `Probed` unless the run ends before; the phone's answer is a `PhoneSeen`.
+    /// `Probed` unless the run ends before; the phone's answer is a `PhoneActivity`.
     Probe,
 }
 

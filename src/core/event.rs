@@ -8,7 +8,7 @@ use crate::contacts::{CheckOutcome, CheckTicket, Number};
 use crate::files::{MediaRef, Prepared, Source, StoredFile, Ticket, UploadFault};
 use crate::ids::{Attempt, ChatId, Digest, WaMessageId};
 use crate::phone::Heartbeat;
-use crate::phone::Sign;
+use crate::phone::PhoneActivity;
 use tetherd_api::{self as api, MessageId};
 
 /// Names the request that a reply belongs to. Chosen by the shell, opaque to the core.
@@ -256,16 +256,16 @@ pub enum SessionEvent {
         outcome: CheckOutcome,
     },
     /// Somebody wrote in these chats.
-    Heard {
+    ChatActivity {
         /// Persons', each under all of its names.
         chats: Vec<ChatId>,
     },
     /// Whether messages to new contacts are refused for now, as the server says.
     Timelock(TimelockNotice),
     /// The account's phone gave a sign of life.
-    PhoneSeen {
+    PhoneActivity {
         /// What it was.
-        sign: Sign,
+        activity: PhoneActivity,
         /// When the server took it, wall milliseconds, if it came from what the server
         /// had kept for us; none: just now.
         at_ms: Option<i64>,

@@ -119,8 +119,8 @@ pub struct Core {
     draining: bool,
     /// When that began, wall milliseconds.
     draining_since: i64,
-    /// What the subscribers know of the status.
-    told: Option<StatusKey>,
+    /// What the subscribers were last sent of the status.
+    last_published_status: Option<StatusKey>,
     out: ActionBuffer,
 }
 
@@ -174,7 +174,7 @@ impl Core {
             backlog,
             draining: false,
             draining_since: 0,
-            told: None,
+            last_published_status: None,
             out: ActionBuffer::default(),
         };
         core.out.slots = slots_changed || slots_damaged;
@@ -249,9 +249,9 @@ impl Core {
         self.inform(now);
         self.contacts.on_wanted(self.number_wanted_at());
         let key = self.status_key();
-        if self.told.as_ref() != Some(&key) {
+        if self.last_published_status.as_ref() != Some(&key) {
             self.link.note_state(&self.facts, now);
-            self.told = Some(key);
+            self.last_published_status = Some(key);
             self.out.event(api::Event::Status { status: Box::new(self.status(now)) });
         }
         if self.out.facts {

@@ -94,10 +94,14 @@ impl fmt::Debug for SessionEvent {
                 f.debug_tuple("Checked").field(ticket).field(outcome).finish()
             }
             SessionEvent::Timelock(notice) => f.debug_tuple("Timelock").field(notice).finish(),
-            SessionEvent::Heard { chats } => f.debug_tuple("Heard").field(chats).finish(),
-            SessionEvent::PhoneSeen { sign, at_ms } => {
-                f.debug_struct("PhoneSeen").field("sign", sign).field("at_ms", at_ms).finish()
+            SessionEvent::ChatActivity { chats } => {
+                f.debug_tuple("ChatActivity").field(chats).finish()
             }
+            SessionEvent::PhoneActivity { activity, at_ms } => f
+                .debug_struct("PhoneActivity")
+                .field("activity", activity)
+                .field("at_ms", at_ms)
+                .finish(),
             SessionEvent::Probed { left } => f.debug_tuple("Probed").field(left).finish(),
             SessionEvent::Ended { reason, roll } => {
                 f.debug_tuple("Ended").field(reason).field(roll).finish()

@@ -55,13 +55,13 @@ impl Core {
                 self.contacts.on_checked(ticket, outcome, now);
             }
             SessionEvent::Timelock(notice) => self.timelock_told(notice, now),
-            SessionEvent::Heard { chats } => {
+            SessionEvent::ChatActivity { chats } => {
                 for chat in &chats {
                     self.contacts.on_contact(chat);
                 }
             }
-            SessionEvent::PhoneSeen { sign, at_ms } => {
-                self.phone.on_sign(sign, at_ms, &mut self.out, now)
+            SessionEvent::PhoneActivity { activity, at_ms } => {
+                self.phone.on_activity(activity, at_ms, &mut self.out, now)
             }
             SessionEvent::Probed { left } => self.phone.on_probed(left, now),
             SessionEvent::Ended { reason, roll } => self.ended(&reason, roll, now),
@@ -83,8 +83,8 @@ impl Core {
             | SessionEvent::Receipt { .. }
             | SessionEvent::Uploaded { .. }
             | SessionEvent::UploadFailed { .. }
-            | SessionEvent::PhoneSeen { .. }
-            | SessionEvent::Heard { .. }
+            | SessionEvent::PhoneActivity { .. }
+            | SessionEvent::ChatActivity { .. }
             | SessionEvent::Probed { .. }
             | SessionEvent::Checked { .. }
             | SessionEvent::Timelock(_) => false,

@@ -2,7 +2,7 @@
 
 use super::{Words, evidence};
 use crate::Core;
-use crate::phone::{Report, Sign};
+use crate::phone::{PhoneActivity, Report};
 use crate::time::{Now, Timestamp};
 use tetherd_api::{self as api, PhoneState, Time};
 
@@ -18,7 +18,7 @@ impl Core {
             since: Time(since),
             reasons: reasons.map(|what| evidence(what, now)).collect(),
             last_seen_at: known.seen.map(|(seen, _)| at(seen)),
-            last_sign: known.seen.map(|(_, sign)| sign.name().to_owned()),
+            last_sign: known.seen.map(|(_, activity)| activity.name().to_owned()),
             probing_since: known.probe.map(|probe| at(probe.since)),
             unlinked_at: known.seen.map(|(seen, _)| Time(self.unlinked_at(seen, now))),
             battery: known.report.as_ref().map(|report| api::BatteryStatus {
@@ -40,20 +40,23 @@ impl Core {
         let state = known.state.map_or(PhoneState::Unknown, |(state, _)| state);
         let mut found = Vec::new();
         match known.seen {
-            Some((seen, sign)) => {
+            Some((seen, activity)) => {
                 let what = match state {
-                    PhoneState::Online => format!("it {}", did(sign)),
+                    PhoneState::Online => format!("it {}", did(activity)),
                     PhoneState::Silent => {
                         let limit = self.phone.config().silent_after_ms / 60_000;
-                        format!("last sign of life: it {}, more than {limit} min ago", did(sign))
+                        format!(
+                            "last sign of life: it {}, more than {limit} min ago",
+                            did(activity)
+                        )
                     }
                     PhoneState::Unknown => {
                         format!(
                             "last sign of life: it {}; without a connection none is seen",
-                            did(sign)
+                            did(activity)
                         )
                     }
-                    PhoneState::Offline => format!("last sign of life: it {}", did(sign)),
+                    PhoneState::Offline => format!("last sign of life: it {}", did(activity)),
                 };
                 found.push((what, Some(seen.wall(now))));
             }
@@ -158,11 +161,11 @@ fn away(words: Words, what: &str, unlinked_at: Option<i64>) -> Words {
 }
 
 /// What the phone did, to stand after "it".
-const fn did(sign: Sign) -> &'static str {
-    match sign {
-        Sign::Receipt => "confirmed a message",
-        Sign::Peer => "answered this device",
-        Sign::Message => "sent a message",
-        Sign::Retry => "asked for a message again",
+const fn did(activity: PhoneActivity) -> &'static str {
+    match activity {
+        PhoneActivity::Receipt => "confirmed a message",
+        PhoneActivity::Peer => "answered this device",
+        PhoneActivity::Message => "sent a message",
+        PhoneActivity::Retry => "asked for a message again",
     }
 }

@@ -34,7 +34,7 @@ pub struct MediaRef {
     /// The content's length in bytes.
     pub bytes: u64,
     /// What the session found in the content.
-    pub seen: Seen,
+    pub seen: MediaMetadata,
     /// When it was there, wall milliseconds; given by the core.
     pub uploaded_at: i64,
 }
@@ -51,7 +51,7 @@ impl fmt::Debug for MediaRef {
 
 /// What is known of a content without decoding it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct MediaMetadata {
     /// A picture's width and height in pixels.
     pub pixels: Option<(u32, u32)>,
     /// A sound's length in seconds.

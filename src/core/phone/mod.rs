@@ -73,7 +73,7 @@ impl Default for PhoneConfig {
 
 /// What a sign of life was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Sign {
+pub enum PhoneActivity {
     /// It confirmed a message.
     Receipt,
     /// It answered a question, or another message that this device sent to it alone.
@@ -84,14 +84,14 @@ pub enum Sign {
     Retry,
 }
 
-impl Sign {
+impl PhoneActivity {
     /// The name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
-            Sign::Receipt => "receipt",
-            Sign::Peer => "peer",
-            Sign::Message => "message",
-            Sign::Retry => "retry",
+            PhoneActivity::Receipt => "receipt",
+            PhoneActivity::Peer => "peer",
+            PhoneActivity::Message => "message",
+            PhoneActivity::Retry => "retry",
         }
     }
 }
@@ -120,7 +120,7 @@ impl Probe {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PhoneFacts {
     /// The last sign of life.
-    pub seen: Option<(Timestamp, Sign)>,
+    pub seen: Option<(Timestamp, PhoneActivity)>,
     /// The question that waits for its answer.
     pub probe: Option<Probe>,
     /// The state, and since when (wall milliseconds).
@@ -221,9 +221,9 @@ impl Phone {
     }
 
     /// The phone gave a sign of life: now, or at that wall time while nobody listened.
-    pub(crate) fn on_sign(
+    pub(crate) fn on_activity(
         &mut self,
-        sign: Sign,
+        activity: PhoneActivity,
         at_ms: Option<i64>,
         out: &mut ActionBuffer,
         now: Now,
@@ -234,7 +234,7 @@ impl Phone {
         let age = at_ms.map_or(0, |at| u64::try_from(now.wall_ms.saturating_sub(at)).unwrap_or(0));
         let at = Timestamp::ago(age, self.boot, now);
         if self.known.seen.is_none_or(|(seen, _)| at.is_later_than(seen) || age == 0) {
-            self.known.seen = Some((at, sign));
+            self.known.seen = Some((at, activity));
         }
         let answered = |asked: Timestamp| !asked.is_later_than(at);
         if self.owed.is_some_and(answered) {

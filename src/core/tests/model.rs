@@ -13,8 +13,8 @@ use crate::event::{
 use crate::files::UploadFault;
 use crate::files::{LinkFinding, Outcome, Trouble};
 use crate::phone::Heartbeat;
+use crate::phone::PhoneActivity;
 use crate::phone::PhoneConfig;
-use crate::phone::Sign;
 use crate::queue::Message;
 use crate::{CoreConfig, OnConflict, OnRateLimit};
 use tetherd_api::{ErrorKind, MessageId, Priority, Reason, ReasonKind, Reply, State};
@@ -369,7 +369,7 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
         }
         Op::PhoneSeen(ago) => {
             let at_ms = ago.map(|ago| world.now.wall_ms + ago);
-            world.session(SessionEvent::PhoneSeen { sign: Sign::Receipt, at_ms });
+            world.session(SessionEvent::PhoneActivity { activity: PhoneActivity::Receipt, at_ms });
         }
         Op::Probed(left) => world.session(SessionEvent::Probed { left }),
         Op::Heartbeat(percent, charging, at) => {

@@ -3,7 +3,7 @@ use super::world::World;
 use crate::CoreConfig;
 use crate::event::{EndReason, ReceiptKind, Request, SessionEvent};
 use crate::phone::Heartbeat;
-use crate::phone::Sign;
+use crate::phone::PhoneActivity;
 use crate::phone::{DAY_MS, PhoneConfig};
 use tetherd_api::{BatteryLevel, ConditionKind, ErrorKind, PhoneState, State};
 
@@ -152,12 +152,12 @@ fn what_the_server_had_kept_is_as_old_as_it_is() {
     let mut world = World::connected();
     go_offline(&mut world);
     let day_ago = world.now.wall_ms - i64::try_from(DAY_MS).unwrap();
-    let sign = Sign::Receipt;
-    world.session(SessionEvent::PhoneSeen { sign, at_ms: Some(day_ago) });
+    let activity = PhoneActivity::Receipt;
+    world.session(SessionEvent::PhoneActivity { activity, at_ms: Some(day_ago) });
     assert_eq!(state(&world), PhoneState::Offline);
     assert_eq!(world.status().phone.last_seen_at.map(|at| at.0), Some(day_ago));
     let now = world.now.wall_ms;
-    world.session(SessionEvent::PhoneSeen { sign, at_ms: Some(now - 1_000) });
+    world.session(SessionEvent::PhoneActivity { activity, at_ms: Some(now - 1_000) });
     assert_eq!(state(&world), PhoneState::Online);
 }
 

@@ -11,11 +11,11 @@ use crate::event::{
 };
 use crate::facts::{Facts, Restored};
 use crate::files::StoredFile;
-use crate::files::{MediaRef, Seen, Upload, UploadFault};
+use crate::files::{MediaMetadata, MediaRef, Upload, UploadFault};
 use crate::files::{Outcome, Preparation, Prepared, Source};
 use crate::ids::{Attempt, Digest, SpoolId, WaMessageId};
 use crate::pacer::Slot;
-use crate::phone::Sign;
+use crate::phone::PhoneActivity;
 use crate::queue::Message;
 use crate::time::{BootId, Now};
 use crate::{Core, CoreConfig};
@@ -183,7 +183,7 @@ impl World {
 
     /// It gives a sign of life.
     pub(super) fn phone_seen(&mut self) {
-        self.session(SessionEvent::PhoneSeen { sign: Sign::Peer, at_ms: None });
+        self.session(SessionEvent::PhoneActivity { activity: PhoneActivity::Peer, at_ms: None });
     }
 
     pub(super) fn session(&mut self, event: SessionEvent) {
@@ -536,7 +536,7 @@ pub(super) fn media() -> MediaRef {
         sha256: [2; 32],
         enc_sha256: [3; 32],
         bytes: 3,
-        seen: Seen::default(),
+        seen: MediaMetadata::default(),
         uploaded_at: 0,
     }
 }

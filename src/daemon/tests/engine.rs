@@ -26,7 +26,7 @@ use tetherd_api::{ErrorKind, MessageId, Reply, State};
 use tetherd_core::action::{Outgoing, SessionCommand};
 use tetherd_core::event::{Body, EndReason, NotSent, Request, SessionEvent, Submission};
 use tetherd_core::ids::{Digest, WaMessageId};
-use tetherd_core::phone::Sign;
+use tetherd_core::phone::PhoneActivity;
 use tetherd_core::time::{BootId, Now};
 use tetherd_core::{Core, CoreConfig};
 
@@ -203,8 +203,8 @@ async fn play(
             }
             Some(SessionCommand::Probe) => {
                 let _ = events.send(SessionEvent::Probed { left: true }).await;
-                let sign = Sign::Peer;
-                let _ = events.send(SessionEvent::PhoneSeen { sign, at_ms: None }).await;
+                let activity = PhoneActivity::Peer;
+                let _ = events.send(SessionEvent::PhoneActivity { activity, at_ms: None }).await;
             }
             order @ (None | Some(SessionCommand::Close)) => {
                 for ack in late.drain(..) {

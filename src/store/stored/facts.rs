@@ -10,13 +10,13 @@ use tetherd_core::contacts::{KnownBy, KnownNumber, Number, SpentHour};
 use tetherd_core::facts::Facts;
 use tetherd_core::network::{NetworkFacts, Refusal, Slowdown, Timelock, TimelockSource};
 use tetherd_core::pacer::Slot;
-use tetherd_core::phone::{PhoneFacts, Probe, Report, Sign};
+use tetherd_core::phone::{PhoneActivity, PhoneFacts, Probe, Report};
 use tetherd_core::queue::{Backlog, Stale};
 use tetherd_core::time::{BootId, Timestamp};
 
 stored_enum!(StoredTimelockSource = TimelockSource { Told = "told", Guessed = "guessed" });
 
-stored_enum!(StoredSign = Sign {
+stored_enum!(StoredPhoneActivity = PhoneActivity {
     Receipt = "receipt",
     Peer = "peer",
     Message = "message",
@@ -119,7 +119,7 @@ struct StoredRefusal {
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct StoredPhone {
-    seen: Option<(StoredTimestamp, StoredSign)>,
+    seen: Option<(StoredTimestamp, StoredPhoneActivity)>,
     probe: Option<StoredProbe>,
     state: Option<(StoredPhoneState, i64)>,
     battery: Option<(StoredBatteryLevel, i64)>,

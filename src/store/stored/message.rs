@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::convert::{Convert, stored_enum, stored_newtype, stored_struct, stored_text};
 use tetherd_api::{FileInfo, Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, State};
-use tetherd_core::files::{LinkWarning, MediaRef, Seen, Source, StoredFile};
+use tetherd_core::files::{LinkWarning, MediaMetadata, MediaRef, Source, StoredFile};
 use tetherd_core::ids::{ChatId, Digest, SpoolId, WaMessageId};
 use tetherd_core::queue::Preview;
 
@@ -214,7 +214,7 @@ stored_text!(StoredChat = ChatId, |chat| chat.as_str().to_owned(), |text| text.p
 stored_struct!(StoredReason = Reason { kind, code, detail });
 stored_struct!(StoredSpoolFile = StoredFile { spool, info });
 stored_struct!(StoredFileInfo = FileInfo { bytes, mime, sha256, name });
-stored_struct!(StoredMediaMetadata = Seen { pixels, seconds });
+stored_struct!(StoredMediaMetadata = MediaMetadata { pixels, seconds });
 stored_struct!(
     StoredMedia = MediaRef {
         url,

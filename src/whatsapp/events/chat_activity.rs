@@ -29,7 +29,7 @@ pub(crate) fn chat_activity(event: &Event, me: &Me) -> Option<ConnectionEvent> {
         .collect();
     chats.sort_unstable();
     chats.dedup();
-    (!chats.is_empty()).then_some(ConnectionEvent::Report(SessionEvent::Heard { chats }))
+    (!chats.is_empty()).then_some(ConnectionEvent::Report(SessionEvent::ChatActivity { chats }))
 }
 
 fn person(jid: &Jid) -> Option<ChatId> {

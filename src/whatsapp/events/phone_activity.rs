@@ -7,7 +7,7 @@ use whatsapp_rust::wacore::types::presence::ReceiptType;
 
 use crate::whatsapp::events::translate::{ConnectionEvent, Me};
 use tetherd_core::event::SessionEvent;
-use tetherd_core::phone::Sign;
+use tetherd_core::phone::PhoneActivity;
 
 /// The phone of an account is its device 0.
 const PHONE: u16 = 0;
@@ -15,14 +15,14 @@ const PHONE: u16 = 0;
 /// The sign of life in this event, if it holds one.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library has 60 kinds, we name ours")]
 pub(crate) fn phone_activity(event: &Event, me: &Me) -> Option<ConnectionEvent> {
-    let (sign, at_ms) = match event {
+    let (activity, at_ms) = match event {
         Event::Receipt(receipt) => from_receipt(receipt, me)?,
         Event::Messages(batch) => {
             batch.iter().filter_map(|message| from_message(&message.info, me)).next_back()?
         }
         _ => return None,
     };
-    Some(ConnectionEvent::Report(SessionEvent::PhoneSeen { sign, at_ms }))
+    Some(ConnectionEvent::Report(SessionEvent::PhoneActivity { activity, at_ms }))
 }
 
 fn is_phone(source: &MessageSource, me: &Me) -> bool {
@@ -30,14 +30,16 @@ fn is_phone(source: &MessageSource, me: &Me) -> bool {
     own && source.sender.device == PHONE
 }
 
-fn from_receipt(receipt: &Receipt, me: &Me) -> Option<(Sign, Option<i64>)> {
+fn from_receipt(receipt: &Receipt, me: &Me) -> Option<(PhoneActivity, Option<i64>)> {
     if !is_phone(&receipt.source, me) {
         return None;
     }
-    let sign = match &receipt.r#type {
-        ReceiptType::PeerMsg | ReceiptType::HistorySync => Sign::Peer,
-        ReceiptType::Sender | ReceiptType::Delivered | ReceiptType::Inactive => Sign::Receipt,
-        ReceiptType::Retry | ReceiptType::EncRekeyRetry => Sign::Retry,
+    let activity = match &receipt.r#type {
+        ReceiptType::PeerMsg | ReceiptType::HistorySync => PhoneActivity::Peer,
+        ReceiptType::Sender | ReceiptType::Delivered | ReceiptType::Inactive => {
+            PhoneActivity::Receipt
+        }
+        ReceiptType::Retry | ReceiptType::EncRekeyRetry => PhoneActivity::Retry,
         // Where somebody read something says nothing about the phone: it may have been
         // another of the account's devices.
         ReceiptType::Read
@@ -49,14 +51,14 @@ fn from_receipt(receipt: &Receipt, me: &Me) -> Option<(Sign, Option<i64>)> {
         | ReceiptType::Other(_)
         | _ => return None,
     };
-    Some((sign, receipt.offline.then(|| by_end_of(receipt.timestamp.timestamp()))))
+    Some((activity, receipt.offline.then(|| by_end_of(receipt.timestamp.timestamp()))))
 }
 
-fn from_message(info: &MessageInfo, me: &Me) -> Option<(Sign, Option<i64>)> {
+fn from_message(info: &MessageInfo, me: &Me) -> Option<(PhoneActivity, Option<i64>)> {
     if !is_phone(&info.source, me) {
         return None;
     }
-    Some((Sign::Message, info.is_offline.then(|| by_end_of(info.timestamp.timestamp()))))
+    Some((PhoneActivity::Message, info.is_offline.then(|| by_end_of(info.timestamp.timestamp()))))
 }
 
 /// The server tells whole seconds.

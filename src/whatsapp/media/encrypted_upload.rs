@@ -15,7 +15,7 @@ use whatsapp_rust::wacore::upload::{
 
 use crate::whatsapp::media::metadata;
 use tetherd_api::Kind;
-use tetherd_core::files::Seen;
+use tetherd_core::files::MediaMetadata;
 use tetherd_core::files::StoredFile;
 
 /// Read and encrypted at a time, in bytes.
@@ -68,7 +68,7 @@ impl EncryptedUpload {
         kind: Kind,
         secret: &[u8],
         halted: impl Fn() -> bool,
-    ) -> Result<(EncryptedUpload, EncryptedMediaInfo, Seen), EncryptError> {
+    ) -> Result<(EncryptedUpload, EncryptedMediaInfo, MediaMetadata), EncryptError> {
         let media = media_type(kind).ok_or(EncryptError::Crypto)?;
         let key = media_key(secret, file)?;
         let crypto = |_: anyhow::Error| EncryptError::Crypto;

@@ -2,7 +2,7 @@
 //! nothing; what is not as expected tells nothing.
 
 use tetherd_api::Kind;
-use tetherd_core::files::Seen;
+use tetherd_core::files::MediaMetadata;
 
 /// Opus counts in this many samples a second, whatever it recorded.
 const OPUS_HZ: u64 = 48_000;
@@ -11,12 +11,14 @@ const PIXELS_MAX: u32 = 1 << 16;
 const SECONDS_MAX: u64 = 7 * 24 * 60 * 60;
 
 /// What a file of this kind tells by its first and its last bytes.
-pub(crate) fn read(kind: Kind, head: &[u8], tail: &[u8]) -> Seen {
+pub(crate) fn read(kind: Kind, head: &[u8], tail: &[u8]) -> MediaMetadata {
     match kind {
-        Kind::Image => Seen { pixels: pixels(head), seconds: None },
-        Kind::Audio | Kind::Voice => Seen { pixels: None, seconds: ogg_seconds(head, tail) },
+        Kind::Image => MediaMetadata { pixels: pixels(head), seconds: None },
+        Kind::Audio | Kind::Voice => {
+            MediaMetadata { pixels: None, seconds: ogg_seconds(head, tail) }
+        }
         Kind::Text | Kind::Video | Kind::Document | Kind::Location | Kind::Contact => {
-            Seen::default()
+            MediaMetadata::default()
         }
     }
 }
@@ -163,7 +165,7 @@ mod tests {
         for end in 0..jpeg.len() - 1 {
             assert_eq!(image(&jpeg[..end]), None);
         }
-        assert_eq!(read(Kind::Voice, b"OggS", b"OggS"), Seen::default());
+        assert_eq!(read(Kind::Voice, b"OggS", b"OggS"), MediaMetadata::default());
         let sound = ogg(b"OpusHead\x01\x01\0\0", u64::MAX);
         assert_eq!(read(Kind::Voice, &sound, &sound).seconds, None);
     }

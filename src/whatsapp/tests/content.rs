@@ -1,6 +1,6 @@
 use super::*;
 use tetherd_api::{FileInfo, MessageId};
-use tetherd_core::files::Seen;
+use tetherd_core::files::MediaMetadata;
 use tetherd_core::ids::{Attempt, WaMessageId};
 
 fn out(kind: Kind, name: Option<&str>, mime: &str) -> Outgoing {
@@ -18,7 +18,7 @@ fn out(kind: Kind, name: Option<&str>, mime: &str) -> Outgoing {
         sha256: [2; 32],
         enc_sha256: [3; 32],
         bytes: 3,
-        seen: Seen { pixels: Some((640, 480)), seconds: Some(7) },
+        seen: MediaMetadata { pixels: Some((640, 480)), seconds: Some(7) },
         uploaded_at: 0,
     };
     Outgoing {

@@ -79,8 +79,10 @@ impl Bench {
     pub(super) async fn next(&mut self) -> SessionEvent {
         loop {
             let event = self.next_of_all().await;
-            let aside =
-                matches!(event, SessionEvent::PhoneSeen { .. } | SessionEvent::Heard { .. });
+            let aside = matches!(
+                event,
+                SessionEvent::PhoneActivity { .. } | SessionEvent::ChatActivity { .. }
+            );
             if !aside {
                 return event;
             }

@@ -6,14 +6,14 @@ use crate::whatsapp::tests::offline::{Bench, message};
 use crate::whatsapp::tests::simulated::World;
 use tetherd_core::action::SessionCommand;
 use tetherd_core::event::SessionEvent;
-use tetherd_core::phone::Sign;
+use tetherd_core::phone::PhoneActivity;
 
 const FRIEND: &str = "+15550101";
 
-async fn sign(bench: &mut Bench) -> (Sign, bool) {
+async fn next_activity(bench: &mut Bench) -> (PhoneActivity, bool) {
     loop {
-        if let SessionEvent::PhoneSeen { sign, at_ms } = bench.next_of_all().await {
-            return (sign, at_ms.is_some());
+        if let SessionEvent::PhoneActivity { activity, at_ms } = bench.next_of_all().await {
+            return (activity, at_ms.is_some());
         }
     }
 }
@@ -22,7 +22,9 @@ async fn probed(bench: &mut Bench) -> bool {
     loop {
         match bench.next_of_all().await {
             SessionEvent::Probed { left } => return left,
-            SessionEvent::PhoneSeen { sign: Sign::Peer, .. } => panic!("it is off and answers"),
+            SessionEvent::PhoneActivity { activity: PhoneActivity::Peer, .. } => {
+                panic!("it is off and answers")
+            }
             _ => {}
         }
     }
@@ -33,7 +35,7 @@ async fn a_phone_that_was_off_answers_the_question_when_it_is_back() {
     let mut world = World::connected().await;
     // What the pairing and the login brought about.
     world.bench.order(SessionCommand::Probe);
-    while sign(&mut world.bench).await != (Sign::Peer, false) {}
+    while next_activity(&mut world.bench).await != (PhoneActivity::Peer, false) {}
     world.sim.phone_set(None, false).await.unwrap();
     world.bench.order(SessionCommand::Probe);
     assert!(probed(&mut world.bench).await);
@@ -41,7 +43,7 @@ async fn a_phone_that_was_off_answers_the_question_when_it_is_back() {
     assert!(before.peer_messages >= 1, "{before:?}");
     assert!(before.attempts.is_empty(), "a question is no attempt");
     world.sim.phone_set(None, true).await.unwrap();
-    assert_eq!(sign(&mut world.bench).await, (Sign::Peer, false));
+    assert_eq!(next_activity(&mut world.bench).await, (PhoneActivity::Peer, false));
     world.bench.handle.stop().await;
 }
 
@@ -60,7 +62,7 @@ async fn an_answer_that_came_while_nobody_was_there_has_its_age() {
     world.bench.ended().await;
     world.sim.phone_set(None, true).await.unwrap();
     world.bench.order(SessionCommand::Connect);
-    assert_eq!(sign(&mut world.bench).await, (Sign::Receipt, true));
+    assert_eq!(next_activity(&mut world.bench).await, (PhoneActivity::Receipt, true));
     world.bench.handle.stop().await;
 }
 
