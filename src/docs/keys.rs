@@ -1,14 +1,10 @@
 //! The table of the configuration's keys as contrib/tetherd.toml, and as the sections of
 //! tetherd.toml(5). Owns no prose about a key.
 
-use roff::Roff;
-
-use super::page::{sentences, set, term};
-use tetherd_config::table::Key;
 use tetherd_config::{Config, SECTIONS};
 
-/// What is said of the file as a whole.
-const ABOUT: &str = include_str!("configuration.md");
+/// The file as a whole, as Markdown.
+pub(super) const ABOUT: &str = include_str!("configuration.md");
 
 const ABOUT_THE_EXAMPLE: &str = "\
 tetherd's configuration; tetherd.toml(5) says the same. The lines below show the
@@ -43,25 +39,20 @@ fn prose(doc: &[&str]) -> String {
     lines.join("\n").replace("`[", "[").replace("]`", "]")
 }
 
-/// What is said of the file as a whole.
-pub(super) fn about_the_file(roff: &mut Roff) {
-    set(roff, ABOUT, &|part, _| panic!("no part {part}"));
-}
-
-/// Every section with its keys.
-pub(super) fn all(roff: &mut Roff) {
+/// Every section with its keys, as Markdown.
+pub(super) fn sections() -> String {
+    let mut text = String::new();
     for section in SECTIONS {
-        roff.control("SS", [format!("[{}]", section.name).as_str()]);
-        set(roff, &prose(section.doc), &|part, _| panic!("no part {part}"));
-        section.keys.iter().for_each(|key| one(roff, key));
+        text.push_str(&format!("## [{}]\n\n{}\n\n", section.name, prose(section.doc)));
+        for key in section.keys {
+            let value = (key.get)(&Config::default());
+            let restart = if key.reloads { "" } else { " Needs a restart." };
+            let takes = (key.form)().text;
+            let doc = prose(key.doc).replace('\n', "\n  ");
+            text.push_str(&format!("`{}` = {value} ({takes})\n: {doc}{restart}\n\n", key.name()));
+        }
     }
-}
-
-fn one(roff: &mut Roff, key: &Key) {
-    let value = (key.get)(&Config::default());
-    term(roff, &[format!("`{}` = {value} ({})", key.name(), (key.form)().text)]);
-    let restart = if key.reloads { "" } else { " Needs a restart." };
-    sentences(roff, &format!("{}{restart}", prose(key.doc).replace('\n', " ")));
+    text
 }
 
 #[test]

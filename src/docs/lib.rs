@@ -5,10 +5,10 @@
 //!
 //! Everything is written anew by `UPDATE_EXPECT=1 cargo test -p tetherd-docs`.
 //!
-//! - `page`: text as it is written here (a few marks of Markdown) -> roff.
-//! - `commands`: clap's definitions -> roff. `completions`: the same -> shells.
-//! - `keys`: contrib/tetherd.toml, whose comments are the prose, and the key table ->
-//!   roff, and what each key takes.
+//! - `man`: Markdown -> roff; clap's definitions -> roff, by clap's generator.
+//! - `commands`: the definitions of both programs. `completions`: the same -> shells.
+//! - `keys`: the key table -> contrib/tetherd.toml, and -> Markdown.
+//! - `contract`: the contract's types -> the OpenRPC document -> Markdown.
 //! - `pages`: what the pages consist of; *.md here: what no definition says.
 
 #![cfg(test)]
@@ -17,8 +17,8 @@ mod commands;
 mod completions;
 mod contract;
 mod keys;
+mod man;
 mod packaging;
-mod page;
 mod pages;
 mod readme;
 

@@ -1,8 +1,6 @@
 //! What the pages consist of, and that what no definition says is true as well.
 
-use roff::Roff;
-
-use super::{commands, keys, page, words};
+use super::{commands, keys, man, words};
 use expect_test::expect_file;
 use tetherd_api::exit::ExitCode;
 use tetherd_config::paths::{KEY_CREDENTIAL, SYSTEM_CONFIG, SYSTEM_SOCKET, SYSTEM_STATE_DIR};
@@ -12,52 +10,55 @@ const TETHERD: &str = include_str!("tetherd.8.md");
 const TETHERD_TOML: &str = include_str!("tetherd.toml.5.md");
 
 /// A part of tetherctl(1) that is made.
-fn of_tetherctl(part: &str, roff: &mut Roff) {
+fn of_tetherctl(part: &str) -> String {
     match part {
-        "options" => commands::options(roff, &commands::tetherctl()),
-        "commands" => commands::commands(roff, &commands::tetherctl()),
-        "conditions" => commands::conditions(roff),
-        "exit" => exits(roff, ExitCode::for_tetherctl),
+        "name" => man::name_and_synopsis(&commands::tetherctl()),
+        "options" => man::options(&commands::tetherctl()),
+        "commands" => man::commands(&commands::tetherctl(), &commands::is_filter),
+        "conditions" => man::without_heading(&man::options(&commands::filters())),
+        "exit" => exits(ExitCode::for_tetherctl),
         other => panic!("tetherctl(1) has no part {other}"),
     }
 }
 
-fn of_tetherd(part: &str, roff: &mut Roff) {
+fn of_tetherd(part: &str) -> String {
     match part {
-        "options" => commands::options(roff, &commands::tetherd()),
-        "commands" => commands::commands(roff, &commands::tetherd()),
-        "exit" => exits(roff, ExitCode::for_tetherd),
+        "name" => man::name_and_synopsis(&commands::tetherd()),
+        "options" => man::options(&commands::tetherd()),
+        "commands" => man::commands(&commands::tetherd(), &|_| false),
+        "exit" => exits(ExitCode::for_tetherd),
         other => panic!("tetherd(8) has no part {other}"),
     }
 }
 
-fn of_the_configuration(part: &str, roff: &mut Roff) {
+fn of_the_configuration(part: &str) -> String {
     match part {
-        "file" => keys::about_the_file(roff),
-        "keys" => keys::all(roff),
+        "file" => plain(keys::ABOUT),
+        "keys" => plain(&keys::sections()),
         other => panic!("tetherd.toml(5) has no part {other}"),
     }
 }
 
-fn exits(roff: &mut Roff, meaning: fn(ExitCode) -> &'static str) {
+/// Markdown in which nothing is made.
+fn plain(text: &str) -> String {
+    man::markdown(text, |part| panic!("no part {part}"))
+}
+
+fn exits(meaning: fn(ExitCode) -> &'static str) -> String {
     // A build without the feature `sim` has no `demo`.
-    let told = ExitCode::ALL.into_iter().map(|code| (code, meaning(code)));
-    for (code, meaning) in told.filter(|(_, m)| !m.is_empty() && !m.starts_with("demo ")) {
-        page::term(roff, &[format!("`{code}`")]);
-        let mut letters = meaning.chars();
-        let first = letters.next().unwrap().to_uppercase();
-        page::sentences(roff, &format!("{}{}.", first, letters.as_str()));
-    }
+    let codes = ExitCode::ALL.into_iter().map(|code| (code, meaning(code)));
+    let codes = codes.filter(|(_, meaning)| !meaning.is_empty() && !meaning.starts_with("demo "));
+    plain(&codes.map(|(code, meaning)| format!("`{code}`\n: {meaning}\n\n")).collect::<String>())
 }
 
 #[test]
 fn the_pages_are_those_of_the_definitions() {
     for (name, text, part) in [
-        ("tetherctl.1", TETHERCTL, of_tetherctl as fn(&str, &mut Roff)),
+        ("tetherctl.1", TETHERCTL, of_tetherctl as fn(&str) -> String),
         ("tetherd.8", TETHERD, of_tetherd),
         ("tetherd.toml.5", TETHERD_TOML, of_the_configuration),
     ] {
-        let page = page::page(name, text, part);
+        let page = man::page(name, text, part);
         expect_file![format!("../../contrib/man/{name}")].assert_eq(&page);
     }
 }

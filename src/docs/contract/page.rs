@@ -1,38 +1,70 @@
 //! The document as tetherd-rpc(7). Owns the order and the headings; knows the contract only
 //! by the document.
 
-mod json;
-mod sheet;
 mod types;
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use sheet::Sheet;
+use crate::man;
 use types::{Types, name_of, type_of};
+
+/// What an example's string is cut to, to stay within a line.
+const SHOWN_CHARS_MAX: usize = 40;
 
 /// The page's source.
 pub(super) fn page(document: &Value) -> String {
-    let mut sheet = Sheet::default();
-    sheet.section("NAME");
-    sheet.paragraph("tetherd-rpc - the control socket of tetherd");
-    sheet.section("DESCRIPTION");
-    sheet.prose(text(&document["info"]["description"]));
-    let types = Types::new(document);
-    methods(&mut sheet, document, &types);
-    events(&mut sheet, document, &types);
-    sheet.section("TYPES");
-    types.tell_all(&mut sheet);
-    errors(&mut sheet, document);
-    limits(&mut sheet, document);
-    sheet.section("SEE ALSO");
-    sheet.paragraph("`tetherctl`(1), `tetherd.toml`(5), `unix`(7), `tetherd`(8)");
-    sheet.paragraph("JSON-RPC 2.0: https://www.jsonrpc.org/specification");
-    sheet.paragraph("OpenRPC: https://spec.open-rpc.org");
-    let page = sheet.render("tetherd-rpc.7");
+    let page = man::page("tetherd-rpc.7", &markdown(document), |part| panic!("no part {part}"));
     assert!(page.is_ascii(), "a terminal may have nothing else");
     page
+}
+
+fn markdown(document: &Value) -> String {
+    let mut page = String::from("# NAME\n\ntetherd-rpc - the control socket of tetherd\n\n");
+    page += &format!("# DESCRIPTION\n\n{}\n\n", text(&document["info"]["description"]));
+    let types = Types::new(document);
+    methods(&mut page, document, &types);
+    events(&mut page, document, &types);
+    page += "# TYPES\n\n";
+    types.tell_all(&mut page);
+    errors(&mut page, document);
+    limits(&mut page, document);
+    page += "# SEE ALSO\n\n`tetherctl`(1), `tetherd.toml`(5), `unix`(7), `tetherd`(8)\n\n\
+             JSON-RPC 2.0: https://www.jsonrpc.org/specification\n\n\
+             OpenRPC: https://spec.open-rpc.org\n";
+    page
+}
+
+/// A name, its type in brackets, and what it is.
+fn entry(page: &mut String, name: &str, kind: &str, about: &str) {
+    let kind = if kind.is_empty() { String::new() } else { format!(" ({kind})") };
+    let about = about.split_whitespace().collect::<Vec<_>>().join(" ");
+    *page += &format!("`{name}`{kind}\n: {about}\n\n");
+}
+
+fn paragraph(page: &mut String, text: &str) {
+    *page += &format!("{}\n\n", text.trim());
+}
+
+/// A JSON-RPC message, on several lines.
+fn code(page: &mut String, message: Value) {
+    let message = serde_json::to_string_pretty(&shortened(message)).unwrap();
+    *page += &format!("```\n{message}\n```\n\n");
+}
+
+fn shortened(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.chars().count() > SHOWN_CHARS_MAX => {
+            let kept: String = text.chars().take(SHOWN_CHARS_MAX).collect();
+            format!("{}...", kept.trim_end()).into()
+        }
+        Value::Array(values) => values.into_iter().map(shortened).collect(),
+        Value::Object(object) => {
+            object.into_iter().map(|(name, value)| (name, shortened(value))).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
+    }
 }
 
 fn text(value: &Value) -> &str {
@@ -43,51 +75,51 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().unwrap_or_else(|| panic!("{value} is no list"))
 }
 
-fn methods(sheet: &mut Sheet, document: &Value, types: &Types<'_>) {
-    sheet.section("METHODS");
+fn methods(page: &mut String, document: &Value, types: &Types<'_>) {
+    *page += "# METHODS\n\n";
     let mut methods: Vec<&Value> = list(&document["methods"]).iter().collect();
     methods.sort_by_key(|method| text(&method["name"]));
     for told in methods {
-        method(sheet, document, types, told);
+        method(page, document, types, told);
     }
 }
 
-fn method(sheet: &mut Sheet, document: &Value, types: &Types<'_>, told: &Value) {
-    sheet.subsection(text(&told["name"]));
+fn method(page: &mut String, document: &Value, types: &Types<'_>, told: &Value) {
+    paragraph(page, &format!("## {}", text(&told["name"])));
     let more = told.get("description").map(text).unwrap_or_default();
-    sheet.prose(format!("{} {more}", text(&told["summary"])).trim());
+    paragraph(page, format!("{} {more}", text(&told["summary"])).trim());
     let mut about = format!("Tier: `{}`.", text(&told["x-tier"]));
     if let Some(alias) = told.get("x-alias") {
         about += &format!(" Taken under the name of an older service too: `{}`.", text(alias));
     }
-    sheet.paragraph(&about);
+    paragraph(page, &about);
     if let Some(way) = told.get("x-descriptors") {
-        sheet.paragraph(text(way));
+        paragraph(page, text(way));
     }
 
     let params = list(&told["params"]);
     if params.is_empty() {
-        sheet.paragraph("It takes no parameters.");
+        paragraph(page, "It takes no parameters.");
     } else {
-        sheet.paragraph(text(&types.resolve(&told["x-params"])["description"]));
+        paragraph(page, text(&types.resolve(&told["x-params"])["description"]));
     }
     for param in params {
         let optional = if param["required"] == true { "" } else { ", optional" };
         let title = format!("{}{optional}", type_of(&param["schema"]));
-        sheet.entry(text(&param["name"]), &title, text(&param["description"]));
+        entry(page, text(&param["name"]), &title, text(&param["description"]));
     }
-    result(sheet, types, &told["result"]);
+    result(page, types, &told["result"]);
 
     let common = of_place(document, "any");
     let errors = list(&told["errors"]).iter().map(name_of);
     let own: Vec<String> =
         errors.filter(|name| !common.contains(name)).map(|name| format!("`{name}`")).collect();
     if !own.is_empty() {
-        sheet.paragraph(&format!("Its own errors: {}.", own.join(", ")));
+        paragraph(page, &format!("Its own errors: {}.", own.join(", ")));
     }
     let shown = shown_by(document, told);
-    for example in list(&told["examples"]) {
-        self::example(sheet, text(&told["name"]), example, shown);
+    for shown_example in list(&told["examples"]) {
+        example(page, text(&told["name"]), shown_example, shown);
     }
 }
 
@@ -100,64 +132,56 @@ fn shown_by<'a>(document: &'a Value, told: &Value) -> Option<&'a str> {
     first.take(1).find(|name| told["name"] != **name)
 }
 
-fn result(sheet: &mut Sheet, types: &Types<'_>, told: &Value) {
+fn result(page: &mut String, types: &Types<'_>, told: &Value) {
     let schema = &told["schema"];
     if schema.get("$ref").is_none() {
-        return sheet.paragraph(&format!("Result: {}.", text(&schema["description"])));
+        return paragraph(page, &format!("Result: {}.", text(&schema["description"])));
     }
     let name = name_of(schema);
     if types.is_told_once(name) {
         let resolved = types.resolve(schema);
-        sheet.paragraph(text(&resolved["description"]));
-        types.fields(sheet, resolved, &[]);
+        paragraph(page, text(&resolved["description"]));
+        types.fields(page, resolved, &[]);
     } else {
-        sheet.paragraph(&format!("Result: {name}, see TYPES."));
+        paragraph(page, &format!("Result: {name}, see TYPES."));
     }
 }
 
-fn example(sheet: &mut Sheet, method: &str, example: &Value, shown: Option<&str>) {
+fn example(page: &mut String, method: &str, example: &Value, shown: Option<&str>) {
     let params = list(&example["params"]).iter();
     let params: Value = params.map(|p| (text(&p["name"]).to_owned(), p["value"].clone())).collect();
     let about = example.get("description").map(text).unwrap_or_default();
-    sheet.paragraph(format!("Example: {}. {about}", text(&example["name"])).trim());
-    let version = json!("2.0");
-    let (id, method) = (json!(1), json!(method));
-    sheet.code(&json::members(&[
-        ("jsonrpc", &version),
-        ("id", &id),
-        ("method", &method),
-        ("params", &params),
-    ]));
-    if let Some(shown) = shown {
-        return sheet.paragraph(&format!("The result is one like that of `{shown}`."));
+    paragraph(page, &format!("Example: {}. {about}", text(&example["name"])));
+    code(page, json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }));
+    match shown {
+        Some(shown) => {
+            paragraph(page, &format!("The result is one like that of `{shown}`."));
+        }
+        None => {
+            code(page, json!({ "jsonrpc": "2.0", "id": 1, "result": example["result"]["value"] }));
+        }
     }
-    let result = &example["result"]["value"];
-    sheet.code(&json::members(&[("jsonrpc", &version), ("id", &id), ("result", result)]));
 }
 
-fn events(sheet: &mut Sheet, document: &Value, types: &Types<'_>) {
+fn events(page: &mut String, document: &Value, types: &Types<'_>) {
     let events = &document["x-events"];
     let all = list(&events["list"]);
-    sheet.section("EVENTS");
-    sheet.prose(text(&events["description"]));
-    sheet.paragraph("Every event has these:");
+    *page += "# EVENTS\n\n";
+    paragraph(page, text(&events["description"]));
+    paragraph(page, "Every event has these:");
     let first = &all[0]["schema"]["properties"];
     for name in ["event", "seq", "at"] {
         let title = type_of(&first[name]);
         let about = first[name].get("description").map_or("Which one.", text);
-        sheet.entry(name, if name == "event" { "string" } else { &title }, about);
+        entry(page, name, if name == "event" { "string" } else { &title }, about);
     }
     for event in all {
-        sheet.subsection(text(&event["name"]));
-        sheet.prose(text(&event["description"]));
-        types.fields(sheet, &event["schema"], &["event", "seq", "at"]);
-        sheet.paragraph("Example:");
-        let (version, method) = (json!("2.0"), &events["method"]);
-        sheet.code(&json::members(&[
-            ("jsonrpc", &version),
-            ("method", method),
-            ("params", &event["example"]),
-        ]));
+        paragraph(page, &format!("## {}", text(&event["name"])));
+        paragraph(page, text(&event["description"]));
+        types.fields(page, &event["schema"], &["event", "seq", "at"]);
+        paragraph(page, "Example:");
+        let (method, params) = (&events["method"], &event["example"]);
+        code(page, json!({ "jsonrpc": "2.0", "method": method, "params": params }));
     }
 }
 
@@ -167,23 +191,23 @@ fn of_place<'a>(document: &'a Value, place: &str) -> BTreeSet<&'a str> {
     errors.map(|error| text(&error["kind"])).collect()
 }
 
-fn errors(sheet: &mut Sheet, document: &Value) {
-    sheet.section("ERRORS");
-    sheet.prose(
+fn errors(page: &mut String, document: &Value) {
+    *page += "# ERRORS\n\n";
+    paragraph(
+        page,
         "An error has a code, a sentence for people, and `data` for programs: the stable name \
          `kind`; where something helps, `remedy`, a sentence or a command made for the case; and \
          where trying again makes sense, `retry_after_ms`, in milliseconds from now. An error \
          that answers no request in particular has the id `null`.",
     );
-    let (version, id) = (json!("2.0"), json!(1));
-    let example = &document["x-error"]["example"];
-    sheet.code(&json::members(&[("jsonrpc", &version), ("id", &id), ("error", example)]));
+    let error = &document["x-error"]["example"];
+    code(page, json!({ "jsonrpc": "2.0", "id": 1, "error": error }));
     for (place, heading) in [
         ("method", "Of single methods"),
         ("any", "Of any method"),
         ("connection", "Of the connection"),
     ] {
-        sheet.subsection(heading);
+        paragraph(page, &format!("## {}", heading));
         for error in list(&document["x-errors"]).iter().filter(|error| error["place"] == place) {
             let mut about = text(&error["description"]).to_owned();
             if let Some(remedy) = error.get("remedy") {
@@ -192,15 +216,15 @@ fn errors(sheet: &mut Sheet, document: &Value) {
             if error["retry_after_ms"] == true {
                 about += " It may come with `retry_after_ms`.";
             }
-            sheet.entry(text(&error["kind"]), &error["code"].to_string(), &about);
+            entry(page, text(&error["kind"]), &error["code"].to_string(), &about);
         }
     }
 }
 
-fn limits(sheet: &mut Sheet, document: &Value) {
-    sheet.section("LIMITS");
+fn limits(page: &mut String, document: &Value) {
+    *page += "# LIMITS\n\n";
     for limit in list(&document["x-limits"]) {
         let value = limit["value"].to_string();
-        sheet.entry(text(&limit["name"]), &value, text(&limit["description"]));
+        entry(page, text(&limit["name"]), &value, text(&limit["description"]));
     }
 }

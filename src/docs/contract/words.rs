@@ -11,7 +11,7 @@ pub(super) fn plain(text: &str) -> String {
             let line = line.trim();
             if !lines.is_empty() {
                 // Items of a list and rows of a table keep their lines.
-                lines.push(if line.starts_with(['-', '|']) { '\n' } else { ' ' });
+                lines.push(if begins_item(line) { '\n' } else { ' ' });
             }
             lines.push_str(line);
         }
@@ -22,6 +22,11 @@ pub(super) fn plain(text: &str) -> String {
         assert!(!text.contains(foreign), "{foreign:?} is nothing for a caller: {text}");
     }
     text
+}
+
+fn begins_item(line: &str) -> bool {
+    line.starts_with(['-', '|'])
+        || line.split_once(". ").is_some_and(|(number, _)| number.parse::<u8>().is_ok())
 }
 
 /// Links to constants become what they are worth.

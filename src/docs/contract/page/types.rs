@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::sheet::Sheet;
-use super::{list, text};
+use super::{entry, list, paragraph, text};
 
 /// The document's named types.
 pub(super) struct Types<'a> {
@@ -40,7 +39,7 @@ impl<'a> Types<'a> {
     }
 
     /// Every type that no method tells by itself.
-    pub(super) fn tell_all(&self, sheet: &mut Sheet) {
+    pub(super) fn tell_all(&self, page: &mut String) {
         let all = self.document["components"]["schemas"].as_object().into_iter().flatten();
         for (name, schema) in all {
             // The kinds of errors have a section of their own.
@@ -48,34 +47,34 @@ impl<'a> Types<'a> {
             if elsewhere || self.is_told_once(name) {
                 continue;
             }
-            sheet.subsection(name);
-            sheet.prose(text(&schema["description"]));
+            paragraph(page, &format!("## {name}"));
+            paragraph(page, text(&schema["description"]));
             match schema.get("oneOf") {
-                Some(options) => self.options(sheet, list(options)),
-                None => self.fields(sheet, schema, &[]),
+                Some(options) => self.options(page, list(options)),
+                None => self.fields(page, schema, &[]),
             }
         }
     }
 
     /// One of several: names, or objects that a name tells apart.
-    fn options(&self, sheet: &mut Sheet, options: &[Value]) {
+    fn options(&self, page: &mut String, options: &[Value]) {
         for option in options {
             let about = option.get("description").map(text).unwrap_or_default();
             if let Some(name) = option.get("const") {
-                sheet.entry(text(name), "", about);
+                entry(page, text(name), "", about);
                 continue;
             }
             let properties = option["properties"].as_object().into_iter().flatten();
             let mut tags =
                 properties.filter_map(|(name, schema)| Some((name, schema.get("const")?)));
             let (tag, name) = tags.next().unwrap_or_else(|| panic!("no tag: {option}"));
-            sheet.paragraph(&format!("With `{tag}` `{}`: {about}", text(name)));
-            self.fields(sheet, option, &[tag]);
+            paragraph(page, &format!("With `{tag}` `{}`: {about}", text(name)));
+            self.fields(page, option, &[tag]);
         }
     }
 
     /// The members of an object, those first that are always there.
-    pub(super) fn fields(&self, sheet: &mut Sheet, schema: &Value, without: &[&str]) {
+    pub(super) fn fields(&self, page: &mut String, schema: &Value, without: &[&str]) {
         let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
             return;
         };
@@ -86,7 +85,7 @@ impl<'a> Types<'a> {
             let schema = &properties[name];
             let optional = if required.contains(&name) { "" } else { ", optional" };
             let title = format!("{}{optional}", type_of(schema));
-            sheet.entry(name, &title, text(&schema["description"]));
+            entry(page, name, &title, text(&schema["description"]));
         }
     }
 }
