@@ -2,45 +2,18 @@
 //! when and why to come back.
 
 use crate::Core;
-use crate::action::{Outgoing, SessionCommand, Wake};
-use crate::files::SentFile;
-use crate::ids::Attempt;
+use crate::action::{SessionCommand, Wake};
 use crate::link::{Closing, Link, Phase, Run};
 use crate::queue::Message;
 use crate::time::Now;
-use crate::time::doubled;
-use crate::{contacts, phone};
-use tetherd_api::{self as api, MessageId, PairEnd, State};
+use crate::{contacts, phone, queue};
+use tetherd_api::{self as api, MessageId, PairEnd};
 
 mod files;
-
-/// History is looked through for what is too old at most this often.
-const TRIM_EVERY_MS: u64 = 60 * 60 * 1_000;
 
 /// Attempts without an answer at a time. The session takes as many: one more would come
 /// back as if something were wrong with it.
 pub const SENDING_MAX: usize = 64;
-
-/// What is known about a message's last attempt while the daemon runs.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Flight {
-    /// The connection that it was made on.
-    pub(crate) generation: u64,
-    pub(crate) step: Step,
-    /// Failures in passing, in a row.
-    pub(crate) passing: u32,
-}
-
-/// Where the attempt stands. Times are monotonic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// The session, and then the server, has until then.
-    Flying { until: u64 },
-    /// It has no answer, since then.
-    Unanswered { since: u64 },
-    /// Nothing left; the next attempt comes then at the earliest.
-    Resting { until: u64 },
-}
 
 impl Core {
     /// When the core wants to be woken (monotonic), and why. None: only by an input.
@@ -65,18 +38,16 @@ impl Core {
             consider(self.link.next_try(&self.facts), Wake::Connect);
             consider(self.takeover_at(), Wake::Takeover);
         }
-        consider(self.flying().map(|(_, until)| until).min(), Wake::AckTimeout);
+        if let Some((at, wake)) = self.queue.poll_timeout() {
+            consider(Some(at), wake);
+        }
         let open = self.pacer.oldest_open();
         consider(open.map(|at| at.saturating_add(self.config.write_timeout_ms)), Wake::Slot);
         consider(self.resolve_at(), Wake::Resolve);
-        consider(self.trim_at(), Wake::Trim);
         consider(self.upload_at(), Wake::Upload);
         if !self.draining {
             consider(self.preparations.poll_timeout(), Wake::Prepare);
         }
-        consider(self.due_at(), Wake::Due);
-        consider(self.expiry_at(), Wake::Expiry);
-        consider(self.undo_ends_at(), Wake::UndoEnds);
         if let Some((at, wake)) = self.next_attempt() {
             consider(Some(at), wake);
         }
@@ -85,6 +56,7 @@ impl Core {
 
     /// Tells each component how the others stand.
     pub(crate) fn inform(&mut self, now: Now) {
+        self.inform_queue();
         self.phone.on_account(self.facts.account.as_deref(), &mut self.out, now);
         let around = phone::Surroundings {
             generation: self.link.generation,
@@ -101,6 +73,17 @@ impl Core {
             draining: self.draining,
         };
         self.contacts.on_surroundings(around, now);
+    }
+
+    fn inform_queue(&mut self) {
+        let live_since = match &self.link.run {
+            Some(Run {
+                phase: Phase::Connected { since, broken: false }, closing: None, ..
+            }) => Some(*since),
+            Some(_) | None => None,
+        };
+        let (generation, draining) = (self.link.generation, self.draining);
+        self.queue.on_surroundings(queue::Surroundings { generation, live_since, draining });
     }
 
     /// When the next attempt leaves if nothing else happens before.
@@ -123,33 +106,12 @@ impl Core {
         if head.is_overdue(self.now.wall_ms) {
             return None;
         }
-        Some(self.rested_at(head)?.max(self.preconditions(head)?))
+        Some(self.queue.rested_at(head)?.max(self.preconditions(head)?))
     }
 
     /// Whether nothing but its turn and the pacer keep a message from leaving now.
     pub(crate) fn could_leave(&self, head: &Message) -> bool {
         self.ready_at(head).is_some_and(|at| at <= self.now.mono_ms)
-    }
-
-    /// When its last attempt, if it had one, allows another.
-    pub(crate) fn rested_at(&self, head: &Message) -> Option<u64> {
-        let flight = self.flights.get(&head.id);
-        match head.state() {
-            State::Queued | State::Unknown => match flight {
-                None => Some(0),
-                Some(Flight { step: Step::Resting { until }, .. }) => Some(*until),
-                Some(flight) => (flight.generation < self.link.generation).then_some(0),
-            },
-            State::Preparing
-            | State::Sending
-            | State::Parked
-            | State::Sent
-            | State::Delivered
-            | State::Read
-            | State::Failed
-            | State::Expired
-            | State::Cancelled => None,
-        }
     }
 
     /// Makes every attempt that may be made now: those without an answer first, then by
@@ -171,29 +133,17 @@ impl Core {
 
     /// The slot is spent on the attempt, in the same batch: the server counts attempts.
     fn attempt(&mut self, id: MessageId, now: Now) -> bool {
-        let Ok(attempt) = self.queue.attempt(id, now) else { return false };
-        let Some(message) = self.queue.get(id) else { return false };
-        let outgoing = outgoing(message, attempt);
+        let Some(outgoing) = self.queue.attempt(id, &mut self.out, now) else { return false };
         self.pacer.spend(id, outgoing.attempt, now.mono_ms);
         self.out.slots = true;
-        let passing = self.flights.get(&id).map_or(0, |flight| flight.passing);
-        let until = now.mono_ms.saturating_add(self.config.write_timeout_ms);
-        let step = Step::Flying { until };
-        self.flights.insert(id, Flight { generation: self.link.generation, step, passing });
-        self.touch(id, now);
         self.command(SessionCommand::Send(outgoing));
         true
     }
 
     /// Deals with everything whose time has come.
     pub(crate) fn pass_time(&mut self, now: Now) {
-        let late: Vec<MessageId> =
-            self.flying().filter(|(_, until)| *until <= now.mono_ms).map(|(id, _)| id).collect();
-        for id in late {
-            self.unanswered(id, now);
-        }
-        self.expire_overdue(now);
-        self.end_undo();
+        self.inform_queue();
+        self.queue.on_time(&mut self.out, now);
         if self.resolve_at().is_some_and(|at| at <= now.mono_ms) {
             self.close_run(Closing::Reconnect);
         }
@@ -212,14 +162,8 @@ impl Core {
         }
         self.inform(now);
         self.phone.on_time(&mut self.out, now);
-        self.judge_backlog(now);
-    }
-
-    fn flying(&self) -> impl Iterator<Item = (MessageId, u64)> {
-        self.flights.iter().filter_map(|(id, flight)| match flight.step {
-            Step::Flying { until } => Some((*id, until)),
-            Step::Unanswered { .. } | Step::Resting { .. } => None,
-        })
+        let held = !self.link.can_send() || self.phone.holds(now);
+        self.queue.judge_backlog(held, &mut self.out, now);
     }
 
     /// When a live connection is closed so that the next one resolves what has no answer.
@@ -227,84 +171,7 @@ impl Core {
         if !self.may_dispatch() {
             return None;
         }
-        let waiting = self.flights.values().filter_map(|flight| match flight.step {
-            Step::Unanswered { since } if flight.generation == self.link.generation => Some(since),
-            Step::Unanswered { .. } | Step::Flying { .. } | Step::Resting { .. } => None,
-        });
-        waiting.min().map(|since| since.saturating_add(self.config.unknown_reconnect_ms))
-    }
-
-    /// The attempt has no answer and will be resolved, or has had its last try.
-    pub(crate) fn unanswered(&mut self, id: MessageId, now: Now) {
-        let attempts_max = self.config.attempts_max;
-        if self.queue.unanswered(id, attempts_max, now).is_err() {
-            return;
-        }
-        // Without a flight it is from before the restart, and ready at once.
-        if let Some(flight) = self.flights.get_mut(&id) {
-            flight.step = Step::Unanswered { since: now.mono_ms };
-        }
-        self.settle_message(id, now);
-    }
-
-    /// Nothing that is in flight will hear of its answer on this connection.
-    pub(crate) fn all_unanswered(&mut self, now: Now) {
-        let sending: Vec<MessageId> = self.queue.sending().collect();
-        for id in sending {
-            self.unanswered(id, now);
-        }
-    }
-
-    /// The attempt certainly did not leave.
-    pub(crate) fn put_back(&mut self, id: MessageId, blameless: bool, now: Now) {
-        let attempts_max = self.config.attempts_max;
-        if self.queue.not_sent(id, blameless, attempts_max, now).is_err() {
-            return;
-        }
-        let (first, cap) = (self.config.backoff_first_ms, self.config.backoff_cap_ms);
-        if let Some(flight) = self.flights.get_mut(&id) {
-            let pause = doubled(first, flight.passing, cap);
-            flight.passing = flight.passing.saturating_add(1);
-            flight.step = Step::Resting { until: now.mono_ms.saturating_add(pause) };
-        }
-        self.settle_message(id, now);
-    }
-
-    /// Drops what a message no longer needs, and publishes its change.
-    pub(crate) fn settle_message(&mut self, id: MessageId, now: Now) {
-        if self.queue.get(id).is_none_or(|message| !message.state().takes_a_place()) {
-            self.flights.remove(&id);
-        }
-        self.touch(id, now);
-    }
-
-    /// Keeps parked messages and history within their bounds. What can be restored is no
-    /// history.
-    pub(crate) fn trim(&mut self, now: Now) {
-        while self.queue.parked_len() > self.config.parked_max {
-            let Some(id) = self.queue.oldest_parked() else { break };
-            if self.queue.give_up(id, now).is_err() {
-                break;
-            }
-            self.settle_message(id, now);
-        }
-        while let Some((age_ms, id)) = self.queue.oldest_finished() {
-            if age_ms < self.config.history_ms
-                && self.queue.history_len() <= self.config.history_max
-            {
-                break;
-            }
-            self.queue.remove(id);
-            self.out.removed.push(id);
-            self.track_file(id);
-        }
-    }
-
-    /// When the oldest finished message is too old; seldom enough to gather several.
-    fn trim_at(&self) -> Option<u64> {
-        let (age_ms, _) = self.queue.oldest_finished()?;
-        let left = self.config.history_ms.saturating_sub(age_ms).max(TRIM_EVERY_MS);
-        Some(self.now.mono_ms.saturating_add(left))
+        self.queue.resolve_at()
     }
 
     fn run_overdue(&mut self, now: Now) {
@@ -352,28 +219,5 @@ impl Core {
             self.link.run = Some(Run::new(Phase::Connecting, deadline));
             self.command(SessionCommand::Connect);
         }
-    }
-
-    /// The attempt that is under way or was last made, if it is this one.
-    pub(crate) fn is_current(&self, id: MessageId, attempt: Attempt) -> bool {
-        self.queue.get(id).is_some_and(|message| {
-            matches!(message.state(), State::Sending | State::Unknown)
-                && message.attempts == attempt.0
-        })
-    }
-}
-
-fn outgoing(message: &Message, attempt: Attempt) -> Outgoing {
-    let file = message.file.as_ref().zip(message.media());
-    Outgoing {
-        id: message.id,
-        attempt,
-        wa_id: message.wa_id.clone(),
-        to: message.to.clone(),
-        kind: message.kind,
-        file: file.map(|(file, media)| {
-            Box::new(SentFile { info: file.info.clone(), media: media.clone() })
-        }),
-        link: message.link.clone().map(Box::new),
     }
 }

@@ -4,7 +4,7 @@ use crate::contacts::{KnownNumber, KnownPage, SpentHour};
 use crate::network::NetworkFacts;
 use crate::pacer::Slot;
 use crate::phone::PhoneFacts;
-use crate::queue::Backlog;
+use crate::queue::BacklogFacts;
 use crate::queue::Message;
 use crate::time::{BootId, Now};
 use tetherd_api as api;
@@ -36,7 +36,7 @@ pub struct Facts {
     /// What callers of `phone.check` have spent.
     pub checks: Vec<SpentHour>,
     /// What waited for long.
-    pub backlog: Backlog,
+    pub backlog: BacklogFacts,
 }
 
 impl Facts {

@@ -137,15 +137,14 @@ impl Core {
         let due = message.not_before.filter(|_| message.state() == State::Queued);
         let wait = due.map_or(0, |due| u64::try_from(due.saturating_sub(now.wall_ms)).unwrap_or(0));
         let due = now.mono_ms.saturating_add(wait);
-        Some(self.rested_at(message)?.max(due).max(self.timelock_gate(message)))
+        Some(self.queue.rested_at(message)?.max(due).max(self.timelock_gate(message)))
     }
 }
 
 impl<'a> Play<'a> {
     fn new(core: &'a Core, now: Now) -> Play<'a> {
         // One whose time has not come holds nothing of its chat back.
-        let early = core.queue.deadlines().scheduled();
-        let early = early.filter_map(|(_, id)| Some(vec![core.queue.get(id)?]));
+        let early = core.queue.scheduled().map(|(_, message)| vec![message]);
         let lane = |waits: Vec<&'a Message>| Lane {
             waits: waits.into_iter(),
             first: None,

@@ -20,13 +20,13 @@
 //!
 //! # The modules
 //!
-//! The components phone and contacts have private fields, import no other component, and
-//! are told by `Core::inform` what they need to know.
+//! The components queue, phone and contacts have private fields, and are told by
+//! `Core::inform` what they need to know of the others.
 //!
 //! - [`event`], [`action`]: what goes in and what comes out. [`facts`]: what is kept.
 //! - [`config`]: what it can be told to do otherwise.
 //! - [`queue`]: the messages: their states, order, deadlines, and what is asked of them.
-//! - [`files`]: preparation, upload, and which files in the spool are still needed.
+//! - [`files`]: preparation and upload.
 //! - [`pacer`]: when an attempt may leave.
 //! - `link`: the one connection, and when to try it again.
 //! - `session_requests`, `session_events`: one method for each input.
@@ -39,24 +39,20 @@
 //! - `query`, `forecast`: answers for readers, in the wire's types.
 //! - [`time`]: clocks, times that outlive a restart, and clocks that jump.
 
-use std::collections::BTreeMap;
-
 use crate::action::ActionBuffer;
 use crate::action::{Actions, SessionCommand};
 use crate::contacts::Contacts;
-use crate::event::{Input, Request, Token};
+use crate::event::{Input, Request, Submission, Token};
 use crate::facts::{Facts, Restored};
-use crate::forecast::Outlook;
 use crate::link::Link;
 use crate::network::Network;
 use crate::pacer::Pacer;
 use crate::phone::Phone;
 use crate::query::StatusKey;
-use crate::queue::Backlog;
 use crate::queue::Queue;
 use crate::time::{BootId, Now};
 use crate::time::{ClockJumps, Uptime};
-use tetherd_api::{self as api, MessageId, Signature, call};
+use tetherd_api::{self as api, Signature, call};
 
 pub mod action;
 pub(crate) mod condition;
@@ -104,18 +100,13 @@ pub struct Core {
     clock_jumps: ClockJumps,
     facts: Facts,
     queue: Queue,
-    /// What is known about attempts beyond what is stored.
-    flights: BTreeMap<MessageId, dispatch::Flight>,
-    spool_refs: files::SpoolRefs,
     preparations: files::Preparations,
     pacer: Pacer,
     contacts: Contacts,
     uploads: files::Uploads,
     link: Link,
     network: Network,
-    boot: BootId,
     phone: Phone,
-    backlog: Backlog,
     draining: bool,
     /// When that began, wall milliseconds.
     draining_since: i64,
@@ -130,15 +121,14 @@ impl Core {
     pub fn new(config: CoreConfig, boot: BootId, restored: Restored, now: Now) -> (Core, Actions) {
         let restored = restored.or_worst(boot, config.pace_limit, now);
         let (slots_damaged, facts_damaged) = (restored.slots_damaged, restored.facts_damaged);
-        let Restored { messages, slots, numbers, mut facts, known, store, .. } = restored;
+        let Restored { messages, slots, numbers, facts, known, store, .. } = restored;
         let (pacer, slots_changed) =
             Pacer::new(boot, config.pace_limit, config.window_ms, &slots, now.mono_ms);
-        let queue = Queue::new(messages);
-        let spool_refs = files::SpoolRefs::new(&queue);
-        facts.last_id = facts.last_id.max(queue.last_id());
         let asked_ms = numbers.iter().map(|known| known.asked_uptime_ms).max().unwrap_or(0);
-        let uptime_ms = facts.uptime_ms.max(queue.uptime_ms()).max(asked_ms);
+        let changed_ms = messages.iter().map(|message| message.changed_uptime_ms).max();
+        let uptime_ms = facts.uptime_ms.max(changed_ms.unwrap_or(0)).max(asked_ms);
         let uptime = Uptime::new(uptime_ms, now);
+        let queue = Queue::new(config.clone(), messages, &facts, (boot, uptime), now);
         let link = Link::new(&facts, now);
         let contacts = Contacts::new(
             config.contacts.clone(),
@@ -151,7 +141,6 @@ impl Core {
         let network = Network::default();
         let account = facts.account.as_deref();
         let phone = Phone::new(config.phone.clone(), boot, account, &facts.phone, now);
-        let backlog = Backlog::new(facts.backlog, boot, now);
         let mut core = Core {
             config,
             started_at: now.wall_ms,
@@ -161,17 +150,13 @@ impl Core {
             clock_jumps: ClockJumps::new(now),
             facts,
             queue,
-            flights: BTreeMap::new(),
-            spool_refs,
             preparations: files::Preparations::default(),
             pacer,
             contacts,
             uploads: files::Uploads::default(),
             link,
             network,
-            boot,
             phone,
-            backlog,
             draining: false,
             draining_since: 0,
             last_published_status: None,
@@ -185,7 +170,7 @@ impl Core {
         core.inform(now);
         core.seed_known_chats();
         // Whether these left before the daemon died cannot be known.
-        core.all_unanswered(now);
+        core.queue.all_unanswered(&mut core.out, now);
         let actions = core.settle(now);
         (core, actions)
     }
@@ -211,6 +196,7 @@ impl Core {
         self.pacer.configure(config.pace_limit, config.window_ms);
         self.phone.set_config(&config.phone);
         self.contacts.set_config(&config.contacts);
+        self.queue.set_config(&config);
         self.config = config;
         self.settle(now)
     }
@@ -223,8 +209,7 @@ impl Core {
     fn advance(&mut self, now: Now) -> Now {
         self.clock_jumps.on_time(now);
         self.now = Now { mono_ms: now.mono_ms.max(self.now.mono_ms), ..now };
-        self.queue.set_uptime(self.uptime.at(self.now));
-        self.queue.turn_to(self.now.wall_ms);
+        self.queue.set_time(self.now);
         self.now
     }
 
@@ -235,7 +220,7 @@ impl Core {
         self.pass_time(now);
         self.contacts.on_time(&mut self.out, now);
         self.park_absent(now);
-        self.trim(now);
+        self.queue.trim(&mut self.out, now);
         self.drive_link(now);
         self.drive_preparations(now);
         self.inform(now);
@@ -255,10 +240,9 @@ impl Core {
             self.out.event(api::Event::Status { status: Box::new(self.status(now)) });
         }
         if self.out.facts {
-            self.facts.uptime_ms = self.queue.uptime_ms();
+            self.queue.store_facts(&mut self.facts);
             self.facts.phone = self.phone.store_facts();
             self.facts.checks = self.contacts.spent();
-            self.facts.backlog = self.backlog;
         }
         self.foretell_events(now);
         let out = std::mem::take(&mut self.out);
@@ -278,11 +262,11 @@ impl Core {
                 self.out.reply::<call::MessageSend>(token, result);
             }
             Request::Cancel { ids, filter, dry_run } => {
-                let result = self.cancel(ids, &filter, dry_run, now);
+                let result = self.queue.cancel(ids, &filter, dry_run, &mut self.out, now);
                 self.out.reply::<call::QueueCancel>(token, Ok(result));
             }
             Request::Clear { filter, dry_run } => {
-                let result = self.clear(&filter, dry_run, now);
+                let result = self.queue.clear(&filter, dry_run, &mut self.out, now);
                 self.out.reply::<call::QueueClear>(token, Ok(result));
             }
             Request::Retry { filter, dry_run } => {
@@ -293,15 +277,15 @@ impl Core {
                 self.contacts.on_check(token, numbers, fresh, &mut self.out, now);
             }
             Request::Restore { filter, dry_run } => {
-                let result = self.restore(&filter, dry_run, now);
+                let result = self.queue.restore(&filter, dry_run, &mut self.out, now);
                 self.out.reply::<call::QueueRestore>(token, Ok(result));
             }
             Request::Pause => {
-                self.set_paused(true, now);
+                self.queue.set_paused(true, &mut self.out, now);
                 self.reply_status::<call::QueuePause>(token, now);
             }
             Request::Resume => {
-                self.set_paused(false, now);
+                self.queue.set_paused(false, &mut self.out, now);
                 self.reply_status::<call::QueueResume>(token, now);
             }
             Request::Pair { phone } => self.pair(token, phone, now),
@@ -323,10 +307,28 @@ impl Core {
                 self.out.reply::<call::PhoneHeartbeat>(token, result);
             }
             Request::Release => {
-                self.release(now);
+                self.queue.release(&mut self.out, now);
                 self.reply_status::<call::QueueRelease>(token, now);
             }
         }
+    }
+
+    /// Accepts a message, or says why not. Nothing is dropped to make room.
+    fn submit(&mut self, submission: Submission, now: Now) -> Result<api::SendResult, api::Error> {
+        let key = submission.key.as_deref();
+        if let Some(repeated) = key.and_then(|key| self.repeated(key, &submission.digest, now)) {
+            return repeated;
+        }
+        if self.draining {
+            return Err(queue::shutting_down());
+        }
+        submission.check_times(now)?;
+        if self.queue.is_full() {
+            return Err(self.queue_full(now));
+        }
+        let id = self.queue.accept(submission, &mut self.out, now)?;
+        let gone = || api::Error::new(api::ErrorKind::InternalError, "The message is gone.");
+        Ok(api::SendResult { message: self.message(id, now).ok_or_else(gone)?, duplicate: false })
     }
 
     fn reply_status<M: Signature<Result = api::Status>>(&mut self, token: Token, now: Now) {
@@ -368,15 +370,5 @@ impl Core {
 
     fn command(&mut self, command: SessionCommand) {
         self.out.command(command);
-    }
-
-    /// Notes that a message changed: its record is written, its subscribers are told.
-    fn touch(&mut self, id: MessageId, now: Now) {
-        self.out.put.insert(id);
-        self.track_file(id);
-        if let Some(message) = self.queue.get(id) {
-            let message = self.wire(message, Outlook::default(), now);
-            self.out.event(api::Event::Message { message: Box::new(message) });
-        }
     }
 }

@@ -107,9 +107,8 @@ impl Core {
             }
             for id in ids {
                 let reason = Reason::new(ReasonKind::NotOnNetwork);
-                let done = self.queue.park_waiting(id, reason, now);
-                debug_assert!(done.is_ok(), "only queued ones are parked here");
-                self.settle_message(id, now);
+                let parked = self.queue.park_waiting(id, reason, &mut self.out, now);
+                debug_assert!(parked, "only queued ones are parked here");
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::action::Effect;
 use crate::event::{EndReason, Selection};
 use crate::explain;
 use crate::forecast::{self, Forecast, Outlook};
+use crate::ids::Digest;
 use crate::queue::Message;
 use crate::time::{self, Now, Timestamp};
 use tetherd_api::{
@@ -80,14 +81,14 @@ impl Core {
         let (next_send_at, last_send_at) = self.sends(now);
         api::QueueStatus {
             capacity: self.config.capacity,
-            free: self.config.capacity.saturating_sub(self.queue.taken()),
+            free: self.queue.places(),
             preparing: self.queue.preparing_len(),
             queued: self.queue.queued_len(),
             sending: self.queue.sending_len(),
             unknown: self.queue.unknown_len(),
             parked: self.queue.parked_len(),
-            history: self.queue.history_len() + self.queue.deadlines().undoable_len(),
-            paused: self.facts.paused_since.is_some(),
+            history: self.queue.history_len() + self.queue.undoable_len(),
+            paused: self.queue.is_paused(),
             next_send_at,
             last_send_at,
         }
@@ -132,6 +133,20 @@ impl Core {
     /// Finds a message by its caller's key.
     pub fn find_key(&self, key: &str) -> Option<MessageId> {
         self.queue.find_key(key)
+    }
+
+    /// The answer to a submission whose key already stands for a message.
+    pub fn repeated(
+        &self,
+        key: &str,
+        digest: &Digest,
+        now: Now,
+    ) -> Option<Result<api::SendResult, api::Error>> {
+        let repeated = self.queue.repeated(key, digest)?;
+        Some(repeated.map(|message| {
+            let message = self.wire(message, self.outlook(message, now), now);
+            api::SendResult { message, duplicate: true }
+        }))
     }
 
     /// The messages that match, in the order of acceptance; without states, the live ones.
@@ -183,35 +198,8 @@ impl Core {
         self.queue.get(id).is_some_and(|message| message.state().is_live())
     }
 
-    pub(crate) fn wire(&self, message: &Message, outlook: Outlook, now: Now) -> api::Message {
-        let [sent_at, delivered_at, read_at] = message.reached_at();
-        let mut wire = api::Message {
-            id: message.id,
-            wa_id: message.wa_id.0.clone(),
-            to: message.to.as_str().to_owned(),
-            state: message.state(),
-            reason: message.reason().cloned(),
-            key: message.key.clone(),
-            kind: message.kind,
-            file: message.file.as_ref().map(|file| file.info.clone()),
-            priority: message.priority,
-            not_before: message.not_before.map(Time),
-            expires_at: message.expires_at.map(Time),
-            undo_until: self.undo_until(message, now),
-            text: None,
-            preview: message.preview.0.clone(),
-            chars: message.chars,
-            attempts: message.attempts,
-            accepted_at: Time(message.accepted_at),
-            changed_at: Time(message.changed_at),
-            sent_at: sent_at.map(Time),
-            delivered_at: delivered_at.map(Time),
-            read_at: read_at.map(Time),
-            position: None,
-            expected_at: None,
-            held_by: None,
-            after: None,
-        };
+    fn wire(&self, message: &Message, outlook: Outlook, now: Now) -> api::Message {
+        let mut wire = self.queue.wire(message, now);
         self.foretell(&mut wire, outlook, now);
         wire
     }
@@ -269,7 +257,7 @@ impl Core {
             ends: [self.takeover_at(), self.timelock_ends(), self.slowed_until(self.now)],
             stops: self.stops(self.now).map(|stop| stop.kind()).collect(),
             idle: self.queue.taken() == 0,
-            full: self.queue.taken() >= self.config.capacity,
+            full: self.queue.is_full(),
             limits: (self.config.capacity, self.config.pace_limit, self.config.window_ms),
             phone: self.phone_key(),
         }

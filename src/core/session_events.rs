@@ -2,7 +2,6 @@
 //! normal input and change nothing.
 
 use crate::Core;
-use crate::dispatch::Step;
 use crate::event::{EndReason, NotSent, Offer, ReceiptKind, SessionEvent};
 use crate::facts::Facts;
 use crate::ids::{Attempt, WaMessageId};
@@ -11,7 +10,7 @@ use crate::queue::Reached;
 use crate::slowdown::RATE_LIMITED;
 use crate::time::Now;
 use crate::timelock::REACHOUT_TIMELOCK;
-use tetherd_api::{self as api, ErrorKind, MessageId, PairEnd, Reason, ReasonKind, State, call};
+use tetherd_api::{self as api, ErrorKind, MessageId, PairEnd, Reason, ReasonKind, call};
 
 impl Core {
     pub(crate) fn session_event(&mut self, event: SessionEvent, now: Now) {
@@ -20,11 +19,11 @@ impl Core {
             SessionEvent::Offer(offer) => self.offered(offer, now),
             SessionEvent::Paired { account } => self.paired(account, now),
             SessionEvent::Connected { account } => self.connected(account, now),
-            SessionEvent::Written { id, attempt } => self.written(id, attempt, now),
+            SessionEvent::Written { id, attempt } => self.queue.on_written(id, attempt, now),
             SessionEvent::NotSent { id, attempt, why } => self.not_sent(id, attempt, why, now),
             SessionEvent::CutOff { id, attempt } => {
-                if self.is_current(id, attempt) {
-                    self.unanswered(id, now);
+                if self.queue.is_current(id, attempt) {
+                    self.queue.unanswered(id, &mut self.out, now);
                 }
             }
             SessionEvent::Ack { wa_id, error: None } => {
@@ -96,7 +95,7 @@ impl Core {
     fn confirm(&mut self, wa_id: &WaMessageId, reached: Reached, now: Now) -> bool {
         let Some(id) = self.queue.find_wa_id(&wa_id.0) else { return false };
         let first = self.queue.get(id).is_some_and(|message| !message.is_sent());
-        let news = self.queue.confirm(id, reached, now);
+        let news = self.queue.confirm(id, reached, &mut self.out, now);
         if news {
             if let Some(chat) = self.queue.get(id).map(|m| m.to.clone())
                 && reached != Reached::Sent
@@ -106,7 +105,6 @@ impl Core {
             if let Some(chat) = self.queue.get(id).map(|message| message.to.clone()) {
                 self.contacts.on_contact(&chat);
             }
-            self.settle_message(id, now);
         }
         news && first
     }
@@ -116,57 +114,40 @@ impl Core {
         if code == RATE_LIMITED {
             return self.message_limited(id, code, now);
         }
-        if self.queue.refuse(id, code, now) {
+        if self.queue.refuse(id, code, &mut self.out, now) {
             self.note_refusal(code, now);
             if code == REACHOUT_TIMELOCK {
                 self.reachout_refused(id, now);
             }
-            self.settle_message(id, now);
-        }
-    }
-
-    /// From here on the time for the server's answer runs.
-    fn written(&mut self, id: MessageId, attempt: Attempt, now: Now) {
-        let sending = self.queue.get(id).is_some_and(|m| m.state() == State::Sending);
-        if sending
-            && self.is_current(id, attempt)
-            && let Some(flight) = self.flights.get_mut(&id)
-        {
-            let until = now.mono_ms.saturating_add(self.config.ack_timeout_ms);
-            flight.step = Step::Flying { until };
-            flight.passing = 0;
         }
     }
 
     fn not_sent(&mut self, id: MessageId, attempt: Attempt, why: NotSent, now: Now) {
-        if !self.is_current(id, attempt) {
+        if !self.queue.is_current(id, attempt) {
             return;
         }
         if why == NotSent::NotConnected {
             self.connection_gone(id, now);
         }
         let kind = match why {
-            NotSent::NotConnected => return self.put_back(id, true, now),
-            NotSent::Passing => return self.put_back(id, false, now),
+            NotSent::NotConnected => return self.queue.put_back(id, true, &mut self.out, now),
+            NotSent::Passing => return self.queue.put_back(id, false, &mut self.out, now),
             NotSent::RateLimited => return self.message_limited(id, RATE_LIMITED, now),
             NotSent::NoDevice => ReasonKind::NotOnNetwork,
             NotSent::Unsendable => ReasonKind::NotSendable,
         };
-        if self.queue.park_attempted(id, Reason::new(kind), now).is_ok() {
-            if let Some(chat) = self.queue.get(id).map(|m| m.to.clone())
-                && why == NotSent::NoDevice
-            {
-                self.contacts.forget(&chat);
-            }
-            self.settle_message(id, now);
+        if self.queue.park_attempted(id, Reason::new(kind), &mut self.out, now)
+            && why == NotSent::NoDevice
+            && let Some(message) = self.queue.get(id)
+        {
+            self.contacts.forget(&message.to);
         }
     }
 
     /// The connection is gone though its end has not been reported: without this, every
     /// free slot would be spent on it.
     fn connection_gone(&mut self, id: MessageId, now: Now) {
-        let generation = self.flights.get(&id).map(|flight| flight.generation);
-        if generation == Some(self.link.generation)
+        if self.queue.is_attempted_on(id, self.link.generation)
             && let Some(run) = &mut self.link.run
             && let Phase::Connected { broken, .. } = &mut run.phase
             && run.closing.is_none()
@@ -196,12 +177,7 @@ impl Core {
             self.facts.account = Some(account);
             self.out.facts = true;
         }
-        // A new connection: what rested because of the old one need not rest longer.
-        for flight in self.flights.values_mut() {
-            if matches!(flight.step, Step::Resting { .. }) {
-                flight.step = Step::Resting { until: now.mono_ms };
-            }
-        }
+        self.queue.on_connected(now);
     }
 
     fn offered(&mut self, offer: Offer, now: Now) {
@@ -260,7 +236,7 @@ impl Core {
 
     fn ended(&mut self, reason: &EndReason, roll: u64, now: Now) {
         let Some(run) = self.link.run.take() else { return };
-        self.all_unanswered(now);
+        self.queue.all_unanswered(&mut self.out, now);
         self.uploads.on_session_ended(&self.queue);
         self.link.note_held(&run, &self.config, now);
         if matches!(run.phase, Phase::Connected { broken: false, .. }) && run.closing.is_none() {

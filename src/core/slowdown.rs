@@ -3,7 +3,6 @@
 
 use crate::Core;
 use crate::config::OnRateLimit;
-use crate::dispatch::Step;
 use crate::network::Slowdown;
 use crate::time::Now;
 use crate::time::doubled;
@@ -47,7 +46,7 @@ impl Core {
         self.out.facts = true;
         self.apply_slowdown();
         if self.config.on_rate_limit == OnRateLimit::Pause {
-            self.set_paused(true, now);
+            self.queue.set_paused(true, &mut self.out, now);
         }
     }
 
@@ -75,14 +74,9 @@ impl Core {
     /// A message was not taken because too many came. It goes back, and so often only
     /// that one that is always answered so does not go round for ever.
     pub(crate) fn message_limited(&mut self, id: MessageId, code: u32, now: Now) {
-        if !self.queue.rate_limited(id, code, LIMITED_MAX, now) {
-            return;
+        if self.queue.rate_limited(id, (code, LIMITED_MAX), &mut self.out, now) {
+            self.note_refusal(code, now);
+            self.slow_down(code, now);
         }
-        self.note_refusal(code, now);
-        self.slow_down(code, now);
-        if let Some(flight) = self.flights.get_mut(&id) {
-            flight.step = Step::Resting { until: now.mono_ms };
-        }
-        self.settle_message(id, now);
     }
 }

@@ -152,13 +152,10 @@ impl Core {
             self.queue.iter().filter(refused).filter(before).map(|m| (m.order, m.id)).collect();
         due.sort_unstable();
         for (order, id) in due {
-            if self.queue.taken() >= self.config.capacity {
+            if self.queue.is_full() {
                 return;
             }
-            let links = self.config.links;
-            if self.queue.requeue(id, order, links, now).is_ok() {
-                self.settle_message(id, now);
-            }
+            self.queue.requeue(id, order, &mut self.out, now);
         }
         self.facts.network.timelock_ended_uptime_ms = None;
         self.out.facts = true;

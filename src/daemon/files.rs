@@ -8,7 +8,6 @@ use tokio::task::spawn_blocking;
 use crate::daemon::StartError;
 use crate::spool::{Limits, OpenError, Spool};
 use tetherd_config::settings::FilesSection;
-use tetherd_core::files::needs_file;
 use tetherd_core::ids::SpoolId;
 use tetherd_core::queue::Message;
 
@@ -21,7 +20,7 @@ pub(super) async fn open(
 ) -> Result<Spool, StartError> {
     let FilesSection { quota, image_max, video_max, audio_max, document_max } = *config;
     let limits = Limits { quota, image_max, video_max, audio_max, document_max };
-    let needed = messages.iter().filter(|message| needs_file(message));
+    let needed = messages.iter().filter(|message| message.needs_file());
     let keep: Vec<SpoolId> =
         needed.filter_map(|message| message.file.as_ref()).map(|file| file.spool.clone()).collect();
     let opened = spawn_blocking(move || {

@@ -1,23 +1,10 @@
 //! Conditions of single messages, of their recipients, and of the pace.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::{Condition, Group};
 use crate::Core;
 use crate::queue::Message;
 use crate::time::Now;
-use tetherd_api::{ConditionKind, MessageId, ReasonKind, State};
-
-/// Live messages by what keeps them.
-#[derive(Default)]
-struct Sorted {
-    early: Group,
-    early_due: Option<i64>,
-    preparing: Group,
-    unchecked: Group,
-    unanswered: Group,
-    parked: BTreeMap<ConditionKind, (ReasonKind, Group)>,
-}
+use tetherd_api::{ConditionKind, State};
 
 impl Core {
     /// When the next attempt may leave, if that is not now.
@@ -42,36 +29,41 @@ impl Core {
     }
 
     pub(super) fn message_conditions(&self) -> Vec<Condition> {
-        let Sorted { early, early_due, preparing, unchecked, unanswered, mut parked } =
-            self.sorted();
-        let mut found = Vec::new();
-        let unanswered_parked = parked.remove(&ConditionKind::NoAnswer).map(|(_, group)| group);
-        let parked_for = unanswered_parked.unwrap_or_default();
-        if !unanswered.ids.is_empty() || !parked_for.ids.is_empty() {
-            found.push(Condition::NoAnswer { waiting: unanswered, parked: parked_for });
-        }
-        if self.timelock_ends().is_some() {
-            parked.remove(&ConditionKind::ReachoutTimelock);
-        }
-        let parked = parked.into_values();
-        found.extend(parked.map(|(reason, group)| Condition::Parked { reason, group }));
-        if !unchecked.ids.is_empty() {
-            let failure = self.contacts.trouble().map(|trouble| trouble.kind);
-            let asking = self.contacts.is_asking();
-            found.push(Condition::NumberUnchecked { group: unchecked, failure, asking });
-        }
-        if let Some(due) = early_due {
-            found.push(Condition::NotBefore { group: early, due });
-        }
-        let uploading = self.uploading();
-        if !preparing.ids.is_empty() || !uploading.ids.is_empty() {
-            found.push(Condition::FileUnderway { preparing, uploading });
-        }
-        let doubtful = self.doubtful();
-        if !doubtful.ids.is_empty() {
-            found.push(Condition::LinkDoubtful { group: doubtful });
-        }
+        let mut found = self.queue.message_conditions(self.timelock_ends().is_some());
+        found.extend(self.unchecked());
+        found.extend(self.files_underway());
         found
+    }
+
+    /// Messages that wait for what the network says about their recipients.
+    fn unchecked(&self) -> Option<Condition> {
+        if !self.checks_hold_up() {
+            return None;
+        }
+        let mut group = Group::default();
+        for message in self.queue.waiting().filter(|m| m.state() == State::Queued) {
+            if self.number_gate(message).is_none() {
+                group.add(message.id, message.changed_at);
+            }
+        }
+        let failure = self.contacts.trouble().map(|trouble| trouble.kind);
+        let asking = self.contacts.is_asking();
+        let found = !group.ids.is_empty();
+        found.then_some(Condition::NumberUnchecked { group, failure, asking })
+    }
+
+    /// Messages whose file is fetched or uploaded, or whose links are checked.
+    fn files_underway(&self) -> Option<Condition> {
+        let (mut preparing, mut uploading) = (Group::default(), Group::default());
+        for message in self.queue.waiting().filter(|m| m.state() == State::Preparing) {
+            preparing.add(message.id, message.changed_at);
+        }
+        for (id, since, code) in self.uploads.waiting(&self.queue) {
+            uploading.add(id, since);
+            uploading.detail(code, None);
+        }
+        let found = !preparing.ids.is_empty() || !uploading.ids.is_empty();
+        found.then_some(Condition::FileUnderway { preparing, uploading })
     }
 
     /// What holds a message beyond the pace; what stops the queue weighs most.
@@ -103,77 +95,5 @@ impl Core {
             | State::Cancelled => return None,
         };
         stop.or(own)
-    }
-
-    /// Messages that still need an attempt, and whose time has come.
-    pub(crate) fn waiting(&self) -> Vec<MessageId> {
-        let early: BTreeSet<MessageId> = self.early();
-        let waits =
-            |m: &&Message| matches!(m.state(), State::Preparing | State::Queued | State::Unknown);
-        let waiting = self.queue.iter().filter(waits).map(|message| message.id);
-        waiting.filter(|id| !early.contains(id)).collect()
-    }
-
-    fn early(&self) -> BTreeSet<MessageId> {
-        self.queue.deadlines().scheduled().map(|(_, id)| id).collect()
-    }
-
-    fn sorted(&self) -> Sorted {
-        let mut sorted = Sorted::default();
-        for (due, id) in self.queue.deadlines().scheduled() {
-            let since = self.queue.get(id).map_or(due, |message| message.accepted_at);
-            sorted.early.add(id, since);
-            sorted.early_due.get_or_insert(due);
-        }
-        let early = self.early();
-        let asking = self.checks_hold_up();
-        for message in self.queue.iter().filter(|message| !early.contains(&message.id)) {
-            let (id, since) = (message.id, message.changed_at);
-            match message.state() {
-                State::Preparing => sorted.preparing.add(id, since),
-                State::Queued => {
-                    if asking && self.number_gate(message).is_none() {
-                        sorted.unchecked.add(id, since);
-                    }
-                }
-                State::Unknown => sorted.unanswered.add(id, since),
-                State::Parked => {
-                    let Some(reason) = message.reason() else { continue };
-                    let (first, group) = sorted
-                        .parked
-                        .entry(ConditionKind::from(reason.kind))
-                        .or_insert_with(|| (reason.kind, Group::default()));
-                    *first = reason.kind.min(*first);
-                    group.add(id, since);
-                    group.detail(reason.code, reason.detail.as_ref());
-                }
-                State::Sending
-                | State::Sent
-                | State::Delivered
-                | State::Read
-                | State::Failed
-                | State::Expired
-                | State::Cancelled => {}
-            }
-        }
-        sorted
-    }
-
-    fn uploading(&self) -> Group {
-        let mut group = Group::default();
-        for (id, since, code) in self.uploads.waiting(&self.queue) {
-            group.add(id, since);
-            group.detail(code, None);
-        }
-        group
-    }
-
-    fn doubtful(&self) -> Group {
-        let mut group = Group::default();
-        for (id, warning) in self.queue.doubtful_links() {
-            group.add(id, warning.at);
-            group.detail(warning.code, Some(&warning.detail));
-        }
-        group
     }
 }

@@ -253,7 +253,8 @@ impl Core {
     fn wide(&self, now: Now) -> impl Iterator<Item = Condition> {
         self.session_conditions(now)
             .chain(self.phone_conditions(now))
-            .chain(self.queue_conditions())
+            .chain(self.queue.conditions())
+            .chain(self.shutting_down())
     }
 
     /// What holds the queue as a whole, the pace aside, the weightiest first.

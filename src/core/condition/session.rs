@@ -70,15 +70,8 @@ impl Core {
         }
     }
 
-    pub(super) fn queue_conditions(&self) -> impl Iterator<Item = Condition> {
-        let paused = self.facts.paused_since.map(|since| Condition::Paused { since });
-        let stale = self.backlog.stale.map(|stale| Condition::StaleBacklog {
-            since: stale.since,
-            waited_ms: stale.waited_ms,
-        });
-        let since = self.draining_since;
-        let ending = self.draining.then_some(Condition::ShuttingDown { since });
-        [paused, stale, ending].into_iter().flatten()
+    pub(super) fn shutting_down(&self) -> Option<Condition> {
+        self.draining.then_some(Condition::ShuttingDown { since: self.draining_since })
     }
 
     pub(super) fn store_condition(&self) -> Option<Condition> {

@@ -2,11 +2,12 @@
 
 use crate::Core;
 use crate::action::SessionCommand;
+use crate::event::Selection;
 use crate::files::Room;
 use crate::files::{MediaRef, Prepared, Ticket, UploadFault};
 use crate::queue::{Message, shutting_down};
 use crate::time::Now;
-use tetherd_api::{Error, MessageId, ReasonKind, State};
+use tetherd_api::{self as api, Error, MessageId, ReasonKind, State};
 
 impl Core {
     /// Whether there is a place for one more message, before its file is copied. A key
@@ -18,7 +19,7 @@ impl Core {
         if self.draining {
             return Err(shutting_down());
         }
-        if self.queue.taken() >= self.config.capacity {
+        if self.queue.is_full() {
             return Err(self.queue_full(self.now));
         }
         Ok(Room::Free)
@@ -32,27 +33,32 @@ impl Core {
 
     /// The shell reports about a preparation.
     pub(crate) fn prepared(&mut self, prepared: Prepared, now: Now) {
-        let id = prepared.id;
         let (queue, config, out) = (&mut self.queue, &self.config, &mut self.out);
-        if self.preparations.on_report(prepared, queue, config, out, now) {
-            self.settle_message(id, now);
-        }
+        self.preparations.on_report(prepared, queue, config, out, now);
     }
 
-    /// Puts a parked message back into the queue. What has to be prepared for it is
-    /// prepared again.
-    pub(crate) fn requeue(&mut self, id: MessageId, order: u64, now: Now) {
-        let absent = self.queue.get(id).filter(|m| m.is_parked_for(ReasonKind::NotOnNetwork));
-        let absent = absent.map(|message| message.to.clone());
-        let Ok(state) = self.queue.requeue(id, order, self.config.links, now) else { return };
-        // What was known about the number is what led it here: it is asked afresh.
-        if let Some(chat) = absent {
-            self.contacts.forget(&chat);
+    /// `queue.retry`: puts parked messages back, at the end, as long as there are places.
+    /// What was found out about them before does not count.
+    pub(crate) fn retry(
+        &mut self,
+        filter: &Selection,
+        dry_run: bool,
+        now: Now,
+    ) -> api::RetryResult {
+        let result = self.queue.retryable(filter, dry_run, now);
+        for id in result.requeued.iter().filter(|_| !dry_run) {
+            let absent = self.queue.get(*id).filter(|m| m.is_parked_for(ReasonKind::NotOnNetwork));
+            // What was known about the number is what led it here.
+            if let Some(message) = absent {
+                self.contacts.forget(&message.to);
+            }
+            let order = self.queue.next_order();
+            let state = self.queue.requeue(*id, order, &mut self.out, now);
+            if state == Some(State::Preparing) {
+                self.preparations.start_afresh(*id);
+            }
         }
-        if state == State::Preparing {
-            self.preparations.start_afresh(id);
-        }
-        self.settle_message(id, now);
+        result
     }
 
     /// Starts the uploads that are due.
@@ -80,16 +86,14 @@ impl Core {
     /// attempted if the file were the last thing missing.
     fn heads_with_files(&self) -> impl Iterator<Item = (u64, &Message)> {
         self.queue.heads().filter(|head| head.file.is_some()).filter_map(|head| {
-            let rested = self.rested_at(head)?.max(self.preconditions_but_upload(head)?);
+            let rested = self.queue.rested_at(head)?.max(self.preconditions_but_upload(head)?);
             Some((rested, head))
         })
     }
 
     /// The session reports that a file is on the media host.
     pub(crate) fn uploaded(&mut self, id: MessageId, ticket: Ticket, media: MediaRef, now: Now) {
-        if self.uploads.on_uploaded(id, ticket, media, &mut self.queue, now) {
-            self.out.put.insert(id);
-        }
+        self.uploads.on_uploaded(id, ticket, media, &mut self.queue, &mut self.out, now);
     }
 
     /// The session reports that it is not.
@@ -100,15 +104,7 @@ impl Core {
         why: UploadFault,
         now: Now,
     ) {
-        let (queue, config) = (&mut self.queue, &self.config);
-        if self.uploads.on_failed((id, ticket), why, queue, config, now) {
-            self.settle_message(id, now);
-        }
-    }
-
-    /// Notes which file a message refers to, and removes one that no message needs.
-    pub(crate) fn track_file(&mut self, id: MessageId) {
-        let unneeded = self.spool_refs.update(id, self.queue.get(id));
-        self.out.unspool.extend(unneeded);
+        let (queue, config, out) = (&mut self.queue, &self.config, &mut self.out);
+        self.uploads.on_failed((id, ticket), why, queue, config, out, now);
     }
 }

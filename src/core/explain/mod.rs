@@ -42,7 +42,7 @@ impl Core {
 
     /// The conditions of `status`: those that are the case.
     pub(crate) fn words(&self, conditions: &[Condition], now: Now) -> Vec<api::Condition> {
-        let waiting = self.waiting();
+        let waiting: Vec<MessageId> = self.queue.waiting().map(|message| message.id).collect();
         let told = |condition| self.word(condition, &waiting, now);
         conditions.iter().map(told).collect()
     }

@@ -1,13 +1,43 @@
-//! Why messages wait, in one sentence.
+//! Why messages wait, or find no place, in one sentence.
 
 use super::{are_n, wait_n};
 use crate::Core;
 use crate::condition::Condition;
 use crate::network::TimelockSource;
 use crate::time::Now;
-use tetherd_api::Time;
+use tetherd_api::{Error, ErrorKind, Time};
+
+/// A place is free when the server has answered, a moment after the attempt.
+const ANSWER_MS: u64 = 1_000;
 
 impl Core {
+    /// That no message can be accepted, and when a place is expected.
+    pub(crate) fn queue_full(&self, now: Now) -> Error {
+        let taken = format!("The queue is full: all {} places are taken", self.config.capacity);
+        let stop: Vec<_> = self.stops(now).take(1).collect();
+        if let Some(stop) = self.words(&stop, now).pop() {
+            let full = Error::new(ErrorKind::QueueFull, format!("{taken}. {}", stop.why))
+                .remedy(stop.remedy.unwrap_or(stop.by_itself));
+            return match stop.until {
+                Some(until) => {
+                    let left = until.0.saturating_sub(now.wall_ms);
+                    full.retry_after_ms(u64::try_from(left).unwrap_or(0))
+                }
+                None => full,
+            };
+        }
+        let free_at = if self.queue.sending_len() > 0 {
+            now.mono_ms
+        } else {
+            self.pacer.free_at(now.mono_ms)
+        };
+        let after = free_at.saturating_sub(now.mono_ms).saturating_add(ANSWER_MS);
+        let at = self.wall_of(now.mono_ms.saturating_add(after), now);
+        Error::new(ErrorKind::QueueFull, format!("{taken}. A place is expected at {at}."))
+            .remedy("wait, or make room with `tetherctl clear`")
+            .retry_after_ms(after)
+    }
+
     pub(super) fn summary(
         &self,
         conditions: &[Condition],

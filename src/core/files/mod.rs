@@ -1,12 +1,8 @@
-//! The files of messages: which of them the spool still needs, their preparation and
-//! upload, and what lists show of a message that is no text. Never touches a file.
-
-use std::collections::BTreeMap;
+//! The files of messages: their preparation and upload, and what lists show of a message
+//! that is no text. Never touches a file.
 
 use crate::event::Body;
-use crate::ids::SpoolId;
-use crate::queue::{Message, Queue};
-use tetherd_api::{ContactCard, Kind, Location, MessageId, PREVIEW_CHARS_MAX, State};
+use tetherd_api::{ContactCard, Kind, Location, PREVIEW_CHARS_MAX};
 
 mod media;
 mod preparation;
@@ -20,16 +16,6 @@ pub use preparation::{
 pub use uploads::UPLOADS_AT_ONCE;
 pub(crate) use uploads::Uploads;
 
-/// Whether a message still needs its file: until it is sent, or will never be. One that
-/// was cancelled needs it while it can be restored.
-pub fn needs_file(message: &Message) -> bool {
-    match message.state() {
-        State::Preparing | State::Queued | State::Sending | State::Unknown | State::Parked => true,
-        State::Cancelled => message.undo().is_some(),
-        State::Sent | State::Delivered | State::Read | State::Failed | State::Expired => false,
-    }
-}
-
 /// Whether a message with a file can be accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
@@ -37,31 +23,6 @@ pub enum Room {
     Free,
     /// The key belongs to a message that is there already: the file need not be stored.
     KeyKnown,
-}
-
-/// Files in the spool, each with the message that needs it.
-#[derive(Debug, Default)]
-pub(crate) struct SpoolRefs(BTreeMap<MessageId, SpoolId>);
-
-impl SpoolRefs {
-    pub(crate) fn new(queue: &Queue) -> SpoolRefs {
-        let mut refs = SpoolRefs::default();
-        for message in queue.iter() {
-            refs.update(message.id, Some(message));
-        }
-        refs
-    }
-
-    /// The message is as it is now, or gone. The file that nothing needs any more.
-    pub(crate) fn update(&mut self, id: MessageId, message: Option<&Message>) -> Option<SpoolId> {
-        let needed = message.filter(|message| needs_file(message));
-        match needed.and_then(|message| message.file.as_ref()) {
-            Some(StoredFile { spool, .. }) => {
-                self.0.insert(id, spool.clone()).filter(|old| old != spool)
-            }
-            None => self.0.remove(&id),
-        }
-    }
 }
 
 /// A body's length in characters, and what lists show of it: a text's or a caption's

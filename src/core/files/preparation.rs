@@ -191,7 +191,7 @@ impl Preparations {
         self.running.insert(id, running);
     }
 
-    /// The shell reports. Whether the message took a step.
+    /// The shell reports.
     pub(crate) fn on_report(
         &mut self,
         prepared: Prepared,
@@ -199,7 +199,7 @@ impl Preparations {
         config: &CoreConfig,
         out: &mut ActionBuffer,
         now: Now,
-    ) -> bool {
+    ) {
         let Prepared { id, round, outcome } = prepared;
         let current = self
             .running
@@ -210,19 +210,19 @@ impl Preparations {
             if let Outcome::Ready { file: Some((_, file)), .. } = outcome {
                 out.unspool.push(file.spool);
             }
-            return false;
+            return;
         }
         match outcome {
             Outcome::Ready { file, link } => {
                 self.running.remove(&id);
-                ready(id, file, link, queue, config.links, now)
+                ready(id, file, link, queue, config.links, out, now);
             }
             Outcome::Failed(trouble) => {
                 if trouble.passes && self.rest(id, config.prepare_pause_ms, now) {
-                    return false;
+                    return;
                 }
                 self.running.remove(&id);
-                queue.not_prepared(id, None, trouble.reason, now).is_ok()
+                queue.not_prepared(id, None, trouble.reason, out, now);
             }
         }
     }
@@ -247,13 +247,13 @@ fn ready(
     link: Option<LinkFinding>,
     queue: &mut Queue,
     policy: LinkPolicy,
+    out: &mut ActionBuffer,
     now: Now,
-) -> bool {
-    let link = link.filter(|_| policy != LinkPolicy::Off);
-    let step = match link {
+) {
+    match link.filter(|_| policy != LinkPolicy::Off) {
         Some(LinkFinding { broken: true, code, detail }) if policy == LinkPolicy::Park => {
             let reason = Reason { kind: ReasonKind::LinkBroken, code, detail: Some(detail) };
-            queue.not_prepared(id, file, reason, now)
+            queue.not_prepared(id, file, reason, out, now);
         }
         link => {
             let warning = link.map(|LinkFinding { code, detail, .. }| LinkWarning {
@@ -261,8 +261,7 @@ fn ready(
                 code,
                 at: now.wall_ms,
             });
-            queue.prepared(id, file, warning, now)
+            queue.prepared(id, file, warning, out, now);
         }
-    };
-    step.is_ok()
+    }
 }

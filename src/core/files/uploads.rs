@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::action::ActionBuffer;
 use crate::config::CoreConfig;
 use crate::files::{MediaRef, Ticket, Upload, UploadFault};
 use crate::queue::{Message, Queue};
@@ -108,34 +109,34 @@ impl Uploads {
         self.troubles.get(&id).map_or(0, |trouble| trouble.until)
     }
 
-    /// The file is there. Whether the record has to say so, before the message is
-    /// attempted.
+    /// The file is there. The record says so before the message is attempted.
     pub(crate) fn on_uploaded(
         &mut self,
         id: MessageId,
         ticket: Ticket,
         media: MediaRef,
         queue: &mut Queue,
+        out: &mut ActionBuffer,
         now: Now,
-    ) -> bool {
-        if !self.end(id, ticket) {
-            return false;
+    ) {
+        if self.end(id, ticket) {
+            self.troubles.remove(&id);
+            queue.set_media(id, MediaRef { uploaded_at: now.wall_ms, ..media }, out);
         }
-        self.troubles.remove(&id);
-        queue.set_media(id, MediaRef { uploaded_at: now.wall_ms, ..media })
     }
 
-    /// It is not. Whether the message was parked for that.
+    /// It is not: it is tried again, or the message is parked.
     pub(crate) fn on_failed(
         &mut self,
         (id, ticket): (MessageId, Ticket),
         why: UploadFault,
         queue: &mut Queue,
         config: &CoreConfig,
+        out: &mut ActionBuffer,
         now: Now,
-    ) -> bool {
+    ) {
         if !self.end(id, ticket) {
-            return false;
+            return;
         }
         let reason = match why {
             UploadFault::NotConnected => self.rest(id, false, None, config, now),
@@ -143,9 +144,10 @@ impl Uploads {
             UploadFault::TooLarge => Some(Reason::new(ReasonKind::TooLarge)),
             UploadFault::Unreadable => Some(Reason::new(ReasonKind::FileUnreadable)),
         };
-        let parked = reason.is_some_and(|reason| queue.park_waiting(id, reason, now).is_ok());
+        if let Some(reason) = reason {
+            queue.park_waiting(id, reason, out, now);
+        }
         self.forget_old_troubles(queue);
-        parked
     }
 
     /// False for a try that is not under way: late, or foreign.

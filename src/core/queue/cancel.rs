@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::Core;
+use super::Queue;
+use crate::action::ActionBuffer;
 use crate::event::Selection;
 use crate::queue::Message;
 use crate::time::Now;
@@ -14,13 +15,14 @@ use tetherd_api::{self as api, MessageId, State};
 const LIVE: [State; 5] =
     [State::Preparing, State::Queued, State::Parked, State::Sending, State::Unknown];
 
-impl Core {
+impl Queue {
     /// Withdraws what has not left: of `ids` those that match, without ids all that match.
     pub(crate) fn cancel(
         &mut self,
         ids: Vec<MessageId>,
         filter: &Selection,
         dry_run: bool,
+        out: &mut ActionBuffer,
         now: Now,
     ) -> api::CancelResult {
         let mut result = api::CancelResult {
@@ -36,12 +38,12 @@ impl Core {
             ids.into_iter().filter(|id| seen.insert(*id)).collect()
         } else {
             let matches = |m: &&Message| filter.matches(m, &LIVE, now);
-            self.queue.iter().filter(matches).map(|m| m.id).collect()
+            self.iter().filter(matches).map(|m| m.id).collect()
         };
         // Whoever names a message hears where it stands, wherever that is.
         let states: &[State] = if named { &State::ALL } else { &LIVE };
         for id in ids {
-            match self.queue.get(id) {
+            match self.get(id) {
                 None => result.not_found.push(id),
                 Some(message) if !filter.matches(message, states, now) => {}
                 Some(message) if message.can_be_cancelled() => result.cancelled.push(id),
@@ -52,7 +54,7 @@ impl Core {
             }
         }
         if !dry_run {
-            result.undo_until = self.withdraw(&result.cancelled, now);
+            result.undo_until = self.withdraw(&result.cancelled, out, now);
         }
         result
     }
@@ -62,10 +64,11 @@ impl Core {
         &mut self,
         filter: &Selection,
         dry_run: bool,
+        out: &mut ActionBuffer,
         now: Now,
     ) -> api::ClearResult {
         let (mut ids, mut in_flight, mut examples) = (Vec::new(), Vec::new(), Vec::new());
-        for message in self.queue.iter().filter(|m| filter.matches(m, &LIVE, now)) {
+        for message in self.iter().filter(|m| filter.matches(m, &LIVE, now)) {
             match message.state() {
                 State::Preparing | State::Queued | State::Parked => {
                     ids.push(message.id);
@@ -86,38 +89,37 @@ impl Core {
                 | State::Cancelled => {}
             }
         }
-        let undo_until = if dry_run { None } else { self.withdraw(&ids, now) };
+        let undo_until = if dry_run { None } else { self.withdraw(&ids, out, now) };
         api::ClearResult { cleared: ids.len(), in_flight, examples, dry_run, undo_until }
     }
 
     /// Withdraws these, which can all be. Answers until when they can be restored.
-    fn withdraw(&mut self, ids: &[MessageId], now: Now) -> Option<api::Time> {
-        let undo = self.config.undo_ms;
-        let undo_until = (undo > 0).then(|| self.queue.uptime_ms().saturating_add(undo));
+    fn withdraw(
+        &mut self,
+        ids: &[MessageId],
+        out: &mut ActionBuffer,
+        now: Now,
+    ) -> Option<api::Time> {
+        let undo_ms = self.config.undo_ms;
+        let undo_until = (undo_ms > 0).then(|| self.uptime_ms().saturating_add(undo_ms));
         for id in ids {
-            if self.queue.cancel(*id, undo_until, now).is_ok() {
-                self.settle_message(*id, now);
-            }
+            self.step(*id, out, now, |m| m.cancel(undo_until, now.wall_ms));
         }
-        self.undo_until(self.queue.get(*ids.last()?)?, now)
+        self.undo_until(self.get(*ids.last()?)?, now)
     }
 
-    /// Puts parked messages back, at the end, as long as there are places.
-    pub(crate) fn retry(
-        &mut self,
+    /// Parked messages that can go back, and those that find no place. Changes nothing.
+    pub(crate) fn retryable(
+        &self,
         filter: &Selection,
         dry_run: bool,
         now: Now,
     ) -> api::RetryResult {
         let parked =
             |m: &&Message| m.state() == State::Parked && filter.matches(m, &[State::Parked], now);
-        let places = if self.draining { 0 } else { self.places() };
+        let places = if self.around.draining { 0 } else { self.places() };
         let mut requeued = self.in_order(parked);
         let no_place = requeued.split_off(requeued.len().min(places));
-        for id in requeued.iter().filter(|_| !dry_run) {
-            let order = self.queue.next_order();
-            self.requeue(*id, order, now);
-        }
         api::RetryResult { requeued, no_place, dry_run }
     }
 
@@ -127,18 +129,16 @@ impl Core {
         &mut self,
         filter: &Selection,
         dry_run: bool,
+        out: &mut ActionBuffer,
         now: Now,
     ) -> api::RestoreResult {
-        let uptime_ms = self.queue.uptime_ms();
+        let uptime_ms = self.uptime_ms();
         let mut result = api::RestoreResult { restored: Vec::new(), no_place: Vec::new(), dry_run };
         let mut places = self.places();
-        let mut parked_places = self.config.parked_max.saturating_sub(self.queue.parked_len());
+        let mut parked_places = self.config.parked_max.saturating_sub(self.parked_len());
         for id in self.in_order(|m| filter.matches_withdrawn(m, uptime_ms, now)) {
-            let parked = self
-                .queue
-                .get(id)
-                .and_then(Message::undo)
-                .is_some_and(|undo| undo.before.state() == State::Parked);
+            let undo = self.get(id).and_then(Message::undo);
+            let parked = undo.is_some_and(|undo| undo.before.state() == State::Parked);
             let left = if parked { &mut parked_places } else { &mut places };
             let Some(fewer) = left.checked_sub(1) else {
                 result.no_place.push(id);
@@ -148,22 +148,15 @@ impl Core {
             result.restored.push(id);
         }
         for id in result.restored.iter().filter(|_| !dry_run) {
-            if self.queue.restore(*id, now).is_ok() {
-                self.settle_message(*id, now);
-            }
+            self.step(*id, out, now, |m| m.restore(now.wall_ms));
         }
         result
-    }
-
-    /// Places left in the queue.
-    fn places(&self) -> usize {
-        self.config.capacity.saturating_sub(self.queue.taken())
     }
 
     /// Those that match, in their old order of sending.
     fn in_order(&self, matches: impl Fn(&&Message) -> bool) -> Vec<MessageId> {
         let found: BTreeSet<(u64, MessageId)> =
-            self.queue.iter().filter(matches).map(|m| (m.order, m.id)).collect();
+            self.iter().filter(matches).map(|m| (m.order, m.id)).collect();
         found.into_iter().map(|(_, id)| id).collect()
     }
 }

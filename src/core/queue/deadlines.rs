@@ -76,6 +76,11 @@ impl Deadlines {
         self.scheduled.iter().copied()
     }
 
+    /// Whether a message is one of them.
+    pub(crate) fn is_scheduled(&self, message: &Message) -> bool {
+        message.not_before.is_some_and(|at| self.scheduled.contains(&(at, message.id)))
+    }
+
     /// How many those are.
     pub(crate) fn scheduled_len(&self) -> usize {
         self.scheduled.len()

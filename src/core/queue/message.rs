@@ -269,6 +269,12 @@ impl Message {
         matches!(&self.state, MessageState::Parked(parked) if parked.reason.kind == kind)
     }
 
+    /// Whether it still needs its file: until it is sent, or will never be. One that was
+    /// cancelled needs it while it can be restored.
+    pub fn needs_file(&self) -> bool {
+        self.state().is_live() || self.undo().is_some()
+    }
+
     /// Whether nothing of it can be under way.
     pub fn can_be_cancelled(&self) -> bool {
         matches!(

@@ -1,29 +1,37 @@
-//! The messages and their indexes: by id, network id, key, chat and order. Owns who is
-//! first; never decides when anything leaves.
+//! The messages: their states and order, deadlines and attempts, and what callers ask of
+//! them. Owns who is first in each chat and what a message's answers mean for it. Sends
+//! nothing, and knows no connection, no pace and no phone: it is told what it needs of them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::files::LinkWarning;
+use crate::action::{ActionBuffer, Wake};
+use crate::config::CoreConfig;
+use crate::facts::Facts;
 use crate::ids::ChatId;
-use tetherd_api::{MessageId, Priority, State};
+use crate::time::{BootId, Now, Uptime};
+use tetherd_api::{Error, ErrorKind, MessageId, Priority};
 
 mod answers;
+mod attempts;
 mod cancel;
+mod conditions;
 mod deadlines;
 mod expiry;
+mod index;
 mod message;
+mod sending;
 mod stale_backlog;
 mod steps;
 mod submit;
 mod transitions;
 
 pub use answers::Reached;
+use attempts::Attempts;
 use deadlines::Deadlines;
+pub(crate) use index::place;
 pub use message::{Message, MessageState, Parked, Pending, Preview, Tries, Undo, Withdrawn};
-pub use stale_backlog::{Backlog, Stale};
-pub use steps::StepError;
-pub(crate) use submit::shutting_down;
-pub use transitions::IllegalStep;
+use stale_backlog::StaleBacklog;
+pub use stale_backlog::{BacklogFacts, Stale};
 
 /// What comes before the order in which messages were accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,9 +49,26 @@ pub(crate) type Place = (Rank, u64, MessageId);
 /// trimmed first.
 type Aged = (u64, MessageId);
 
+/// What the queue has to know of the other components. Given before it decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Surroundings {
+    /// The connection's number.
+    pub(crate) generation: u64,
+    /// Since when something can be sent on it, monotonic; none: nothing can.
+    pub(crate) live_since: Option<u64>,
+    /// Whether the daemon goes down.
+    pub(crate) draining: bool,
+}
+
 /// All messages that the daemon knows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Queue {
+    config: CoreConfig,
+    now: Now,
+    /// Ages are counted in it: a wall clock that is set makes no message old, and its key
+    /// is not forgotten.
+    uptime: Uptime,
+    around: Surroundings,
     messages: BTreeMap<MessageId, Message>,
     by_wa: HashMap<String, MessageId>,
     by_key: HashMap<String, MessageId>,
@@ -63,294 +88,118 @@ pub(crate) struct Queue {
     queued_all: usize,
     unknown: usize,
     last_order: u64,
-    /// The daemon's uptime, all its runs together. Ages are counted in it: a
-    /// wall clock that is set makes no message old, and its key is not forgotten.
-    uptime_ms: u64,
+    /// The last id given away.
+    last_id: u64,
+    attempts: Attempts,
+    /// Since when it is paused, wall milliseconds.
+    paused_since: Option<i64>,
+    backlog: StaleBacklog,
 }
 
 impl Queue {
-    pub(crate) fn new(messages: Vec<Message>) -> Queue {
-        let mut queue = Queue::default();
+    /// Takes over what was stored.
+    pub(crate) fn new(
+        config: CoreConfig,
+        messages: Vec<Message>,
+        facts: &Facts,
+        (boot, uptime): (BootId, Uptime),
+        now: Now,
+    ) -> Queue {
+        let last_id = messages.iter().map(|message| message.id.0).max().unwrap_or(0);
+        let mut queue = Queue {
+            config,
+            now,
+            uptime,
+            around: Surroundings::default(),
+            messages: BTreeMap::new(),
+            by_wa: HashMap::new(),
+            by_key: HashMap::new(),
+            lanes: HashMap::new(),
+            heads: BTreeSet::new(),
+            queued: BTreeSet::new(),
+            deadlines: Deadlines::default(),
+            parked: BTreeSet::new(),
+            history: BTreeSet::new(),
+            sending: BTreeSet::new(),
+            preparing: BTreeSet::new(),
+            queued_all: 0,
+            unknown: 0,
+            last_order: 0,
+            last_id: last_id.max(facts.last_id),
+            attempts: Attempts::default(),
+            paused_since: facts.paused_since,
+            backlog: StaleBacklog::new(facts.backlog, boot, now),
+        };
         for message in messages {
             queue.insert(message);
         }
         queue
     }
 
-    /// Adds a message. One with the same id is replaced.
-    pub(crate) fn insert(&mut self, message: Message) {
-        self.remove(message.id);
-        self.last_order = self.last_order.max(message.order);
-        self.uptime_ms = self.uptime_ms.max(message.changed_uptime_ms);
-        self.by_wa.insert(message.wa_id.0.clone(), message.id);
-        if let Some(key) = &message.key {
-            self.by_key.insert(key.clone(), message.id);
+    /// Takes another configuration. What is accepted stays accepted.
+    pub(crate) fn set_config(&mut self, config: &CoreConfig) {
+        self.config = config.clone();
+    }
+
+    /// The time of an input. Monotonic time never goes back.
+    pub(crate) fn set_time(&mut self, now: Now) {
+        self.now = now;
+        self.on_wall_clock(now.wall_ms);
+    }
+
+    /// How the other components stand.
+    pub(crate) fn on_surroundings(&mut self, around: Surroundings) {
+        self.around = around;
+    }
+
+    /// What time alone brings about, attempts and deadlines.
+    pub(crate) fn on_time(&mut self, out: &mut ActionBuffer, now: Now) {
+        for id in self.attempts.overdue(now) {
+            self.unanswered(id, out, now);
         }
-        self.index(&message);
-        self.messages.insert(message.id, message);
+        self.expire_overdue(out, now);
+        self.end_undo(out);
     }
 
-    pub(crate) fn remove(&mut self, id: MessageId) -> Option<Message> {
-        let message = self.messages.remove(&id)?;
-        self.unindex(&message);
-        if self.by_wa.get(&message.wa_id.0) == Some(&id) {
-            self.by_wa.remove(&message.wa_id.0);
-        }
-        if let Some(key) = &message.key
-            && self.by_key.get(key) == Some(&id)
-        {
-            self.by_key.remove(key);
-        }
-        Some(message)
+    /// When time alone brings something about, monotonic, and what.
+    pub(crate) fn poll_timeout(&self) -> Option<(u64, Wake)> {
+        let next = [
+            (self.attempts.next_timeout(), Wake::AckTimeout),
+            (self.trim_at(), Wake::Trim),
+            (self.due_at(), Wake::Due),
+            (self.expiry_at(), Wake::Expiry),
+            (self.undo_ends_at(), Wake::UndoEnds),
+        ];
+        let next = next.into_iter().filter_map(|(at, wake)| Some((at?, wake)));
+        next.min_by_key(|(at, _)| *at)
     }
 
-    fn index(&mut self, message: &Message) {
-        let place = place(message);
-        let aged = (message.changed_uptime_ms, message.id);
-        let due = self.deadlines.add(message);
-        if message.state().takes_a_place() && due {
-            let lane = self.lanes.entry(message.to.clone()).or_default();
-            if let Some(first) = lane.first() {
-                self.heads.remove(first);
-            }
-            lane.insert(place);
-            if let Some(first) = lane.first() {
-                self.heads.insert(*first);
-            }
-        }
-        match message.state() {
-            State::Preparing => {
-                self.preparing.insert(place);
-            }
-            State::Queued => {
-                self.queued_all += 1;
-                if due {
-                    self.queued.insert(place);
-                }
-            }
-            State::Sending => {
-                self.sending.insert(message.id);
-            }
-            State::Unknown => self.unknown += 1,
-            State::Parked => {
-                self.parked.insert(aged);
-            }
-            // It is kept while it can be restored, and is history then.
-            State::Cancelled if message.undo().is_some() => {}
-            State::Sent
-            | State::Delivered
-            | State::Read
-            | State::Failed
-            | State::Expired
-            | State::Cancelled => {
-                self.history.insert(aged);
-            }
-        }
+    /// What of it outlives a restart, besides the messages.
+    pub(crate) fn store_facts(&self, facts: &mut Facts) {
+        facts.last_id = self.last_id;
+        facts.paused_since = self.paused_since;
+        facts.uptime_ms = self.uptime_ms();
+        facts.backlog = self.backlog.facts();
     }
 
-    /// Whether its time had come when it was indexed is not asked: it is taken from
-    /// wherever it may be.
-    fn unindex(&mut self, message: &Message) {
-        let place = place(message);
-        let aged = (message.changed_uptime_ms, message.id);
-        self.deadlines.remove(message);
-        if let Some(lane) = self.lanes.get_mut(&message.to)
-            && lane.remove(&place)
-        {
-            self.heads.remove(&place);
-            match lane.first() {
-                Some(first) => {
-                    self.heads.insert(*first);
-                }
-                None => {
-                    self.lanes.remove(&message.to);
-                }
-            }
-        }
-        self.preparing.remove(&place);
-        self.queued.remove(&place);
-        self.sending.remove(&message.id);
-        self.parked.remove(&aged);
-        self.history.remove(&aged);
-        match message.state() {
-            State::Queued => self.queued_all = self.queued_all.saturating_sub(1),
-            State::Unknown => self.unknown = self.unknown.saturating_sub(1),
-            State::Preparing
-            | State::Sending
-            | State::Parked
-            | State::Sent
-            | State::Delivered
-            | State::Read
-            | State::Failed
-            | State::Expired
-            | State::Cancelled => {}
-        }
-    }
-
-    /// The wall clock reads this now. Those whose time has come enter their lanes; if the
-    /// clock was put back, those whose time has not come after all leave them.
-    pub(crate) fn turn_to(&mut self, wall_ms: i64) {
-        for id in self.deadlines.turn_to(wall_ms) {
-            if let Some(message) = self.messages.remove(&id) {
-                self.unindex(&message);
-                self.index(&message);
-                self.messages.insert(id, message);
-            }
-        }
-    }
-
-    /// Earliest send times, expiry, ends of undo.
-    pub(crate) fn deadlines(&self) -> &Deadlines {
-        &self.deadlines
-    }
-
-    pub(crate) fn get(&self, id: MessageId) -> Option<&Message> {
-        self.messages.get(&id)
-    }
-
-    pub(crate) fn find_wa_id(&self, wa_id: &str) -> Option<MessageId> {
-        self.by_wa.get(wa_id).copied()
-    }
-
-    pub(crate) fn find_key(&self, key: &str) -> Option<MessageId> {
-        self.by_key.get(key).copied()
-    }
-
-    /// All, in the order of acceptance.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Message> {
-        self.messages.values()
-    }
-
-    /// Messages that wait or are under way although a link in them is doubtful.
-    pub(crate) fn doubtful_links(&self) -> impl Iterator<Item = (MessageId, &LinkWarning)> {
-        self.iter()
-            .filter(|message| message.state().is_live())
-            .filter_map(|message| Some((message.id, message.link_warning.as_ref()?)))
-    }
-
-    /// The first message of each chat, in the order of sending.
-    pub(crate) fn heads(&self) -> impl Iterator<Item = &Message> {
-        self.heads.iter().filter_map(|(.., id)| self.messages.get(id))
-    }
-
-    /// Each chat's messages that still have to leave and whose time has come, in order.
-    pub(crate) fn lanes(&self) -> impl Iterator<Item = Vec<&Message>> {
-        let lane = |lane: &BTreeSet<Place>| {
-            lane.iter().filter_map(|(.., id)| self.messages.get(id)).collect()
-        };
-        self.lanes.values().map(lane)
-    }
-
-    /// Those that are being prepared, in the order of sending.
-    pub(crate) fn preparing(&self) -> impl Iterator<Item = &Message> {
-        self.preparing.iter().filter_map(|(.., id)| self.messages.get(id))
-    }
-
-    /// The queued ones whose time has come, in the order of sending.
-    pub(crate) fn queued(&self) -> impl Iterator<Item = MessageId> {
-        self.queued.iter().map(|(.., id)| *id)
-    }
-
-    /// How many queued ones come before this one; none while its own time has not come.
-    pub(crate) fn queued_before(&self, message: &Message) -> Option<usize> {
-        let place = place(message);
-        self.queued.contains(&place).then(|| self.queued.range(..place).count())
-    }
-
-    /// The message of its chat that has to leave before this one.
-    pub(crate) fn before_in_chat(&self, message: &Message) -> Option<MessageId> {
-        let (lane, place) = (self.lanes.get(&message.to)?, place(message));
-        let mut before = lane.range(..place).rev();
-        before.next().filter(|_| lane.contains(&place)).map(|(.., id)| *id)
-    }
-
-    pub(crate) fn sending(&self) -> impl Iterator<Item = MessageId> {
-        self.sending.iter().copied()
-    }
-
-    /// The parked one that has been parked the longest.
-    pub(crate) fn oldest_parked(&self) -> Option<MessageId> {
-        self.parked.first().map(|(_, id)| *id)
-    }
-
-    /// The finished one that changed first, and how many milliseconds of uptime ago.
-    pub(crate) fn oldest_finished(&self) -> Option<(u64, MessageId)> {
-        self.history.first().map(|(since, id)| (self.uptime_ms.saturating_sub(*since), *id))
-    }
-
-    /// The daemon's uptime.
+    /// The daemon's uptime, all its runs together.
     pub(crate) fn uptime_ms(&self) -> u64 {
-        self.uptime_ms
+        self.uptime.at(self.now)
     }
 
-    /// Time has passed. It never goes back.
-    pub(crate) fn set_uptime(&mut self, uptime_ms: u64) {
-        self.uptime_ms = self.uptime_ms.max(uptime_ms);
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused_since.is_some()
     }
 
-    /// A place behind all others.
-    pub(crate) fn next_order(&self) -> u64 {
-        self.last_order.saturating_add(1)
-    }
-
-    pub(crate) fn last_id(&self) -> u64 {
-        self.messages.last_key_value().map_or(0, |(id, _)| id.0)
-    }
-
-    pub(crate) fn preparing_len(&self) -> usize {
-        self.preparing.len()
-    }
-
-    /// Those whose time has not come included.
-    pub(crate) fn queued_len(&self) -> usize {
-        self.queued_all
-    }
-
-    pub(crate) fn sending_len(&self) -> usize {
-        self.sending.len()
-    }
-
-    pub(crate) fn unknown_len(&self) -> usize {
-        self.unknown
-    }
-
-    pub(crate) fn parked_len(&self) -> usize {
-        self.parked.len()
-    }
-
-    /// Finished ones that cannot be restored.
-    pub(crate) fn history_len(&self) -> usize {
-        self.history.len()
-    }
-
-    /// Places taken.
-    pub(crate) fn taken(&self) -> usize {
-        self.preparing.len() + self.queued_all + self.sending.len() + self.unknown
-    }
-
-    /// Messages that still need an attempt.
-    pub(crate) fn to_leave(&self) -> usize {
-        self.preparing.len() + self.queued_all + self.unknown
-    }
-
-    /// Those of them whose time has come.
-    pub(crate) fn to_leave_now(&self) -> usize {
-        self.to_leave().saturating_sub(self.deadlines.scheduled_len())
+    /// `queue.pause` and `queue.resume`.
+    pub(crate) fn set_paused(&mut self, paused: bool, out: &mut ActionBuffer, now: Now) {
+        if paused != self.is_paused() {
+            self.paused_since = paused.then_some(now.wall_ms);
+            out.save_facts();
+        }
     }
 }
 
-pub(crate) fn place(message: &Message) -> Place {
-    let rank = match message.state() {
-        State::Sending | State::Unknown => Rank::Out,
-        State::Preparing
-        | State::Queued
-        | State::Parked
-        | State::Sent
-        | State::Delivered
-        | State::Read
-        | State::Failed
-        | State::Expired
-        | State::Cancelled => Rank::Waits(message.priority),
-    };
-    (rank, message.order, message.id)
+pub(crate) fn shutting_down() -> Error {
+    Error::new(ErrorKind::ShuttingDown, "The daemon is going down.").retry_after_ms(5_000)
 }

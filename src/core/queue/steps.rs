@@ -1,47 +1,120 @@
 //! The only ways in which a message in the queue changes: each is a step of
-//! [`super::transitions`] or [`super::answers`], after which the indexes are right again.
+//! [`super::transitions`] or [`super::answers`], after which the indexes are right again,
+//! its record is to be written and its subscribers are told. None or false: it cannot take
+//! that step, and nothing changed.
 
-use crate::config::LinkPolicy;
+use super::Queue;
+use crate::action::ActionBuffer;
 use crate::files::{LinkWarning, MediaRef, StoredFile};
-use crate::ids::Attempt;
-use crate::queue::{IllegalStep, Message, Queue, Reached};
-use crate::time::Now;
-use tetherd_api::{Kind, MessageId, Reason, State};
+use crate::ids::SpoolId;
+use crate::queue::transitions::IllegalStep;
+use crate::queue::{Message, Reached};
+use crate::time::{self, Now};
+use tetherd_api::{self as api, Kind, MessageId, Reason, State, Time};
 
-/// Why a step was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StepError {
-    /// It is history that is forgotten, or never was.
-    #[error("there is no such message")]
-    NoSuchMessage,
-    /// Not from where it stands.
-    #[error(transparent)]
-    Illegal(#[from] IllegalStep),
-}
+/// A late answer that changes nothing.
+struct Known;
 
 impl Queue {
-    /// Takes a step with one message and keeps the indexes right. None: no such message.
-    fn change<T>(&mut self, id: MessageId, step: impl FnOnce(&mut Message) -> T) -> Option<T> {
+    /// Takes a step with one message that its subscribers need not know of.
+    pub(super) fn change<T, E>(
+        &mut self,
+        id: MessageId,
+        out: &mut ActionBuffer,
+        step: impl FnOnce(&mut Message) -> Result<T, E>,
+    ) -> Option<T> {
         let mut message = self.messages.remove(&id)?;
         self.unindex(&message);
-        let before = message.state();
+        let (state, file) = (message.state(), needed_file(&message).cloned());
         let result = step(&mut message);
-        if message.state() != before {
-            message.changed_uptime_ms = self.uptime_ms;
+        if message.state() != state {
+            message.changed_uptime_ms = self.uptime_ms();
         }
+        if !message.state().takes_a_place() {
+            self.attempts.forget(id);
+        }
+        out.unspool.extend(file.filter(|file| needed_file(&message) != Some(file)));
         self.last_order = self.last_order.max(message.order);
         self.index(&message);
         self.messages.insert(id, message);
+        let result = result.ok()?;
+        out.put.insert(id);
         Some(result)
     }
 
-    /// The same with a step that not every message can take.
-    fn step<T>(
+    /// Takes a step that not every message can take.
+    pub(super) fn step<T>(
         &mut self,
         id: MessageId,
+        out: &mut ActionBuffer,
+        now: Now,
         step: impl FnOnce(&mut Message) -> Result<T, IllegalStep>,
-    ) -> Result<T, StepError> {
-        Ok(self.change(id, step).ok_or(StepError::NoSuchMessage)??)
+    ) -> Option<T> {
+        let result = self.change(id, out, step)?;
+        self.publish(id, out, now);
+        Some(result)
+    }
+
+    /// Takes in what the network says. False if that was known.
+    pub(super) fn answer(
+        &mut self,
+        id: MessageId,
+        out: &mut ActionBuffer,
+        now: Now,
+        step: impl FnOnce(&mut Message) -> bool,
+    ) -> bool {
+        let news = self.change(id, out, |m| step(m).then_some(()).ok_or(Known)).is_some();
+        if news {
+            self.publish(id, out, now);
+        }
+        news
+    }
+
+    /// Tells the subscribers how a message stands.
+    pub(super) fn publish(&self, id: MessageId, out: &mut ActionBuffer, now: Now) {
+        if let Some(message) = self.get(id) {
+            let message = Box::new(self.wire(message, now));
+            out.event(api::Event::Message { message });
+        }
+    }
+
+    /// A message as the wire shows it, without its whole text and where it stands among
+    /// the others.
+    pub(crate) fn wire(&self, message: &Message, now: Now) -> api::Message {
+        let [sent_at, delivered_at, read_at] = message.reached_at();
+        api::Message {
+            id: message.id,
+            wa_id: message.wa_id.0.clone(),
+            to: message.to.as_str().to_owned(),
+            state: message.state(),
+            reason: message.reason().cloned(),
+            key: message.key.clone(),
+            kind: message.kind,
+            file: message.file.as_ref().map(|file| file.info.clone()),
+            priority: message.priority,
+            not_before: message.not_before.map(Time),
+            expires_at: message.expires_at.map(Time),
+            undo_until: self.undo_until(message, now),
+            text: None,
+            preview: message.preview.0.clone(),
+            chars: message.chars,
+            attempts: message.attempts,
+            accepted_at: Time(message.accepted_at),
+            changed_at: Time(message.changed_at),
+            sent_at: sent_at.map(Time),
+            delivered_at: delivered_at.map(Time),
+            read_at: read_at.map(Time),
+            position: None,
+            expected_at: None,
+            held_by: None,
+            after: None,
+        }
+    }
+
+    /// Until when a cancelled message can be restored, on the wall clock as it stands.
+    pub(super) fn undo_until(&self, message: &Message, now: Now) -> Option<Time> {
+        let until = self.uptime.mono_of(message.undo()?.until_uptime_ms);
+        Some(Time(time::wall_of(until, now)))
     }
 
     pub(crate) fn prepared(
@@ -49,9 +122,10 @@ impl Queue {
         id: MessageId,
         file: Option<(Kind, StoredFile)>,
         link_warning: Option<LinkWarning>,
+        out: &mut ActionBuffer,
         now: Now,
-    ) -> Result<(), StepError> {
-        self.step(id, |m| m.prepared(file, link_warning, now.wall_ms))
+    ) {
+        self.step(id, out, now, |m| m.prepared(file, link_warning, now.wall_ms));
     }
 
     pub(crate) fn not_prepared(
@@ -59,107 +133,76 @@ impl Queue {
         id: MessageId,
         file: Option<(Kind, StoredFile)>,
         reason: Reason,
+        out: &mut ActionBuffer,
         now: Now,
-    ) -> Result<(), StepError> {
-        self.step(id, |m| m.not_prepared(file, reason, now.wall_ms))
+    ) {
+        self.step(id, out, now, |m| m.not_prepared(file, reason, now.wall_ms));
     }
 
-    pub(crate) fn attempt(&mut self, id: MessageId, now: Now) -> Result<Attempt, StepError> {
-        self.step(id, |m| m.attempt(now.wall_ms))
-    }
-
-    pub(crate) fn unanswered(
-        &mut self,
-        id: MessageId,
-        attempts_max: u32,
-        now: Now,
-    ) -> Result<(), StepError> {
-        self.step(id, |m| m.unanswered(attempts_max, now.wall_ms))
-    }
-
-    pub(crate) fn not_sent(
-        &mut self,
-        id: MessageId,
-        blameless: bool,
-        attempts_max: u32,
-        now: Now,
-    ) -> Result<(), StepError> {
-        self.step(id, |m| m.not_sent(blameless, attempts_max, now.wall_ms))
-    }
-
+    /// An attempt showed that it cannot be sent.
     pub(crate) fn park_attempted(
         &mut self,
         id: MessageId,
         reason: Reason,
+        out: &mut ActionBuffer,
         now: Now,
-    ) -> Result<(), StepError> {
-        self.step(id, |m| m.park_attempted(reason, now.wall_ms))
+    ) -> bool {
+        self.step(id, out, now, |m| m.park_attempted(reason, now.wall_ms)).is_some()
     }
 
+    /// Something was found out before an attempt.
     pub(crate) fn park_waiting(
         &mut self,
         id: MessageId,
         reason: Reason,
+        out: &mut ActionBuffer,
         now: Now,
-    ) -> Result<(), StepError> {
-        self.step(id, |m| m.park_waiting(reason, now.wall_ms))
+    ) -> bool {
+        self.step(id, out, now, |m| m.park_waiting(reason, now.wall_ms)).is_some()
     }
 
+    /// A parked message goes back to the place that it had, or to this one. Where it stands
+    /// then.
     pub(crate) fn requeue(
         &mut self,
         id: MessageId,
         order: u64,
-        links: LinkPolicy,
+        out: &mut ActionBuffer,
         now: Now,
-    ) -> Result<State, StepError> {
-        self.step(id, |m| m.requeue(order, links, now.wall_ms))
+    ) -> Option<State> {
+        let links = self.config.links;
+        self.step(id, out, now, |m| m.requeue(order, links, now.wall_ms))
     }
 
-    pub(crate) fn give_up(&mut self, id: MessageId, now: Now) -> Result<(), StepError> {
-        self.step(id, |m| m.give_up(now.wall_ms))
+    /// Its file is on the media host.
+    pub(crate) fn set_media(&mut self, id: MessageId, uploaded: MediaRef, out: &mut ActionBuffer) {
+        self.change(id, out, |m| m.set_media(uploaded).then_some(()).ok_or(Known));
     }
 
-    pub(crate) fn cancel(
-        &mut self,
-        id: MessageId,
-        undo_until: Option<u64>,
-        now: Now,
-    ) -> Result<(), StepError> {
-        self.step(id, |m| m.cancel(undo_until, now.wall_ms))
-    }
-
-    pub(crate) fn restore(&mut self, id: MessageId, now: Now) -> Result<(), StepError> {
-        self.step(id, |m| m.restore(now.wall_ms))
-    }
-
-    pub(crate) fn end_undo(&mut self, id: MessageId) {
-        self.change(id, Message::end_undo);
-    }
-
-    pub(crate) fn expire(&mut self, id: MessageId, now: Now) -> Result<(), StepError> {
-        self.step(id, |m| m.expire(now.wall_ms))
-    }
-
-    /// False if it is not to be sent any more.
-    pub(crate) fn set_media(&mut self, id: MessageId, uploaded: MediaRef) -> bool {
-        self.change(id, |m| m.set_media(uploaded)) == Some(true)
-    }
-
-    pub(crate) fn refuse(&mut self, id: MessageId, code: u32, now: Now) -> bool {
-        self.change(id, |m| m.refuse(code, now.wall_ms)) == Some(true)
-    }
-
-    pub(crate) fn rate_limited(
+    /// The server refused it.
+    pub(crate) fn refuse(
         &mut self,
         id: MessageId,
         code: u32,
-        limited_max: u32,
+        out: &mut ActionBuffer,
         now: Now,
     ) -> bool {
-        self.change(id, |m| m.rate_limited(code, limited_max, now.wall_ms)) == Some(true)
+        self.answer(id, out, now, |m| m.refuse(code, now.wall_ms))
     }
 
-    pub(crate) fn confirm(&mut self, id: MessageId, reached: Reached, now: Now) -> bool {
-        self.change(id, |m| m.confirm(reached, now.wall_ms)) == Some(true)
+    /// It has come this far.
+    pub(crate) fn confirm(
+        &mut self,
+        id: MessageId,
+        reached: Reached,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) -> bool {
+        self.answer(id, out, now, |m| m.confirm(reached, now.wall_ms))
     }
+}
+
+/// The file in the spool that a message still needs.
+fn needed_file(message: &Message) -> Option<&SpoolId> {
+    message.file.as_ref().filter(|_| message.needs_file()).map(|file| &file.spool)
 }

@@ -16,7 +16,7 @@ use tetherd_api::{Kind, Reason, ReasonKind, State};
 /// A step that a message in this state cannot take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a message that is {from} cannot be {step}")]
-pub struct IllegalStep {
+pub(super) struct IllegalStep {
     /// Where it stands.
     pub from: State,
     /// What was asked.
@@ -225,10 +225,12 @@ impl Message {
     }
 
     /// The time in which it could be restored is over. It stays cancelled.
-    pub(super) fn end_undo(&mut self) {
-        if let MessageState::Cancelled { undo } = &mut self.state {
-            *undo = None;
-        }
+    pub(super) fn end_undo(&mut self) -> Result<(), IllegalStep> {
+        let MessageState::Cancelled { undo } = &mut self.state else {
+            return Err(self.illegal("kept from being restored"));
+        };
+        *undo = None;
+        Ok(())
     }
 
     /// preparing, queued, parked, unknown -> expired.

@@ -4,7 +4,7 @@ use super::world::World;
 use crate::CoreConfig;
 use crate::event::{Body, Request, Selection, Submission};
 use crate::files::Room;
-use crate::files::{needs_file, shown};
+use crate::files::shown;
 use crate::ids::SpoolId;
 use tetherd_api::{ErrorKind, Kind, MessageId, Reply};
 
@@ -19,7 +19,7 @@ fn a_file_is_let_go_of_when_its_message_is_sent_and_not_before() {
     let file = spool(&world, id);
     world.uploaded(id);
     assert_eq!(world.sent_ids(), [id.0]);
-    assert!(needs_file(&world.store.messages[&id]));
+    assert!(world.store.messages[&id].needs_file());
     assert!(world.unspooled.is_empty());
     world.ack(id);
     assert_eq!(world.unspooled.iter().collect::<Vec<_>>(), [&file]);

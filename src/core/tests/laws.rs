@@ -8,7 +8,6 @@ use crate::action::{Actions, Change, Effect, Outgoing, SessionCommand};
 use crate::contacts::{CHECK_BATCH_MAX, CheckTicket, Number};
 use crate::files::PrepareCommand;
 use crate::files::Upload;
-use crate::files::needs_file;
 use crate::ids::SpoolId;
 use crate::network::HOUR_MS;
 use crate::queue::Message;
@@ -100,7 +99,7 @@ impl World {
     /// A file goes once, and only when nothing on disk needs it.
     fn unspool(&mut self, spool: SpoolId) {
         let refers = |m: &Message| m.file.as_ref().is_some_and(|file| file.spool == spool);
-        let needed = self.store.messages.values().any(|m| refers(m) && needs_file(m));
+        let needed = self.store.messages.values().any(|m| refers(m) && m.needs_file());
         assert!(!needed, "{spool:?} is needed");
         assert!(self.unspooled.insert(spool), "removed twice");
     }
@@ -272,7 +271,7 @@ impl World {
 
     /// Whether so many can be brought back that no more may be.
     fn undo_is_full(&self) -> bool {
-        self.core.queue.deadlines().undoable_len() >= self.config.capacity + self.config.parked_max
+        self.core.queue.undoable_len() >= self.config.capacity + self.config.parked_max
     }
 
     /// What holds after every input.
@@ -291,7 +290,7 @@ impl World {
         assert!(taken <= self.config.capacity, "{taken} places taken");
         assert!(in_state(State::Parked) <= self.config.parked_max);
         assert!(self.core.queue.history_len() <= self.config.history_max);
-        let undoable = self.core.queue.deadlines().undoable_len();
+        let undoable = self.core.queue.undoable_len();
         assert!(undoable <= self.config.capacity + self.config.parked_max);
         assert!(self.store.slots.len() <= self.config.pace_limit.max(1));
         for message in core.values() {

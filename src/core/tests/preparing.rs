@@ -1,7 +1,10 @@
 //! Messages whose file is still to be fetched, or whose links are still to be looked at.
 
+use std::collections::BTreeSet;
+
 use super::world::{World, file};
 use crate::CoreConfig;
+use crate::condition::{Condition, Group};
 use crate::config::LinkPolicy;
 use crate::event::{Input, Request, Selection};
 use crate::files::{LinkFinding, Outcome, Prepared, Trouble};
@@ -20,6 +23,12 @@ fn broken(code: u32) -> Outcome {
 fn link(broken: bool, detail: &str) -> Outcome {
     let link = LinkFinding { broken, code: None, detail: detail.to_owned() };
     Outcome::Ready { file: None, link: Some(link) }
+}
+
+fn doubtful_links(world: &World) -> Option<Group> {
+    world.core.conditions(world.now).into_iter().find_map(|condition| {
+        if let Condition::LinkDoubtful { group } = condition { Some(group) } else { None }
+    })
 }
 
 fn well(world: &mut World, id: MessageId) {
@@ -156,9 +165,9 @@ fn a_broken_link_parks_and_a_doubtful_one_is_only_remembered() {
     let sent = world.send_link(0);
     world.prepared(sent, link(false, "timeout"));
     assert_eq!(world.state(sent), State::Sending);
-    let warnings: Vec<_> = world.core.queue.doubtful_links().collect();
-    assert_eq!(warnings.len(), 1);
-    assert_eq!((warnings[0].0, warnings[0].1.detail.as_str()), (sent, "timeout"));
+    let doubtful = doubtful_links(&world).unwrap();
+    assert_eq!(doubtful.ids, [sent]);
+    assert_eq!(doubtful.details, BTreeSet::from([(None, Some("timeout".to_owned()))]));
 }
 
 #[test]
@@ -167,7 +176,7 @@ fn the_policy_decides_what_a_broken_link_means() {
     let id = world.send_link(0);
     world.prepared(id, link(true, "unknown_host"));
     assert_eq!(world.state(id), State::Queued);
-    assert_eq!(world.core.queue.doubtful_links().count(), 1);
+    assert_eq!(doubtful_links(&world).unwrap().ids, [id]);
 
     let mut world = World::new(CoreConfig { links: LinkPolicy::Off, ..CoreConfig::default() });
     let id = world.send_link(0);

@@ -11,7 +11,7 @@ use tetherd_core::facts::Facts;
 use tetherd_core::network::{NetworkFacts, Refusal, Slowdown, Timelock, TimelockSource};
 use tetherd_core::pacer::Slot;
 use tetherd_core::phone::{PhoneActivity, PhoneFacts, Probe, Report};
-use tetherd_core::queue::{Backlog, Stale};
+use tetherd_core::queue::{BacklogFacts, Stale};
 use tetherd_core::time::{BootId, Timestamp};
 
 stored_enum!(StoredTimelockSource = TimelockSource { Told = "told", Guessed = "guessed" });
@@ -230,7 +230,7 @@ stored_struct!(
 stored_struct!(StoredRefusal = Refusal { code, count, last });
 stored_struct!(StoredPhone = PhoneFacts { seen, probe, state, battery, report });
 stored_struct!(StoredReport = Report { percent, charging, network, source, measured, received });
-stored_struct!(StoredBacklog = Backlog { held, stale });
+stored_struct!(StoredBacklog = BacklogFacts { held, stale });
 stored_struct!(StoredStale = Stale { since, waited_ms });
 stored_struct!(StoredTimestamp = Timestamp { boot, mono_ms, wall_ms });
 stored_struct!(StoredSlot = Slot { boot, mono_ms, open });

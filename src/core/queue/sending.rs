@@ -1,0 +1,140 @@
+//! Attempts at messages, and what the session reports about them. Late, doubled and foreign
+//! reports are normal input and change nothing.
+
+use super::Queue;
+use crate::action::{ActionBuffer, Outgoing};
+use crate::files::SentFile;
+use crate::ids::Attempt;
+use crate::queue::Message;
+use crate::time::Now;
+use tetherd_api::{MessageId, State};
+
+impl Queue {
+    /// Begins an attempt at a message that waits.
+    pub(crate) fn attempt(
+        &mut self,
+        id: MessageId,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) -> Option<Outgoing> {
+        let attempt = self.step(id, out, now, |m| m.attempt(now.wall_ms))?;
+        let until = now.mono_ms.saturating_add(self.config.write_timeout_ms);
+        self.attempts.begin(id, self.around.generation, until);
+        Some(outgoing(self.get(id)?, attempt))
+    }
+
+    /// Its frame has left: from here on the time for the server's answer runs.
+    pub(crate) fn on_written(&mut self, id: MessageId, attempt: Attempt, now: Now) {
+        let sending = self.get(id).is_some_and(|m| m.state() == State::Sending);
+        if sending && self.is_current(id, attempt) {
+            let until = now.mono_ms.saturating_add(self.config.ack_timeout_ms);
+            self.attempts.written(id, until);
+        }
+    }
+
+    /// The attempt has no answer and will be resolved, or has had its last try.
+    pub(crate) fn unanswered(&mut self, id: MessageId, out: &mut ActionBuffer, now: Now) {
+        let attempts_max = self.config.attempts_max;
+        if self.step(id, out, now, |m| m.unanswered(attempts_max, now.wall_ms)).is_some() {
+            self.attempts.unanswered(id, now);
+        }
+    }
+
+    /// Nothing that is under way will be answered on this connection.
+    pub(crate) fn all_unanswered(&mut self, out: &mut ActionBuffer, now: Now) {
+        let sending: Vec<MessageId> = self.sending().collect();
+        for id in sending {
+            self.unanswered(id, out, now);
+        }
+    }
+
+    /// The attempt certainly did not leave. `blameless`: the connection was to blame, and not
+    /// the message.
+    pub(crate) fn put_back(
+        &mut self,
+        id: MessageId,
+        blameless: bool,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) {
+        let attempts_max = self.config.attempts_max;
+        let step = |m: &mut Message| m.not_sent(blameless, attempts_max, now.wall_ms);
+        if self.step(id, out, now, step).is_some() {
+            let (first_ms, cap_ms) = (self.config.backoff_first_ms, self.config.backoff_cap_ms);
+            self.attempts.back_off(id, first_ms, cap_ms, now);
+        }
+    }
+
+    /// The server did not take it because too many came. False if that changes nothing.
+    pub(crate) fn rate_limited(
+        &mut self,
+        id: MessageId,
+        (code, limited_max): (u32, u32),
+        out: &mut ActionBuffer,
+        now: Now,
+    ) -> bool {
+        let step = |m: &mut Message| m.rate_limited(code, limited_max, now.wall_ms);
+        let changed = self.answer(id, out, now, step);
+        if changed {
+            self.attempts.end_rest(id, now);
+        }
+        changed
+    }
+
+    /// A new connection: what rested because of the old one need not rest longer.
+    pub(crate) fn on_connected(&mut self, now: Now) {
+        self.attempts.end_rests(now);
+    }
+
+    /// When its last attempt, if it had one, allows another; none: it waits for an answer.
+    pub(crate) fn rested_at(&self, head: &Message) -> Option<u64> {
+        match head.state() {
+            State::Queued | State::Unknown => {
+                self.attempts.rested_at(head.id, self.around.generation)
+            }
+            State::Preparing
+            | State::Sending
+            | State::Parked
+            | State::Sent
+            | State::Delivered
+            | State::Read
+            | State::Failed
+            | State::Expired
+            | State::Cancelled => None,
+        }
+    }
+
+    /// When a live connection is closed so that the next one resolves what has no answer.
+    pub(crate) fn resolve_at(&self) -> Option<u64> {
+        let since = self.attempts.unanswered_since(self.around.generation)?;
+        Some(since.saturating_add(self.config.unknown_reconnect_ms))
+    }
+
+    /// Whether the last attempt at it was made on this connection.
+    pub(crate) fn is_attempted_on(&self, id: MessageId, generation: u64) -> bool {
+        self.attempts.is_on(id, generation)
+    }
+
+    /// The attempt that is under way or was last made, if it is this one.
+    pub(crate) fn is_current(&self, id: MessageId, attempt: Attempt) -> bool {
+        self.get(id).is_some_and(|message| {
+            matches!(message.state(), State::Sending | State::Unknown)
+                && message.attempts == attempt.0
+        })
+    }
+}
+
+fn outgoing(message: &Message, attempt: Attempt) -> Outgoing {
+    let file = message.file.as_ref().zip(message.media());
+    Outgoing {
+        id: message.id,
+        attempt,
+        wa_id: message.wa_id.clone(),
+        to: message.to.clone(),
+        kind: message.kind,
+        file: file.map(|(file, media)| {
+            Box::new(SentFile { info: file.info.clone(), media: media.clone() })
+        }),
+        link: message.link.clone().map(Box::new),
+    }
+}
