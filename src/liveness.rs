@@ -49,9 +49,9 @@ impl Liveness {
     }
 
     /// Of a watched loop. Its answers go to `answers`, and the other half asks.
-    pub fn watched(of: Loop, answers: mpsc::Sender<Loop>) -> (Liveness, Asker) {
+    pub fn watched(of: Loop, answers: mpsc::Sender<Loop>) -> (Liveness, LivenessProbe) {
         let asked = Arc::new(Notify::new());
-        let asker = Asker(Arc::clone(&asked));
+        let asker = LivenessProbe(Arc::clone(&asked));
         (Liveness(Some(Watched { of, asked, answers })), asker)
     }
 
@@ -86,9 +86,9 @@ impl fmt::Debug for Liveness {
 
 /// The watcher's end.
 #[derive(Debug)]
-pub struct Asker(Arc<Notify>);
+pub struct LivenessProbe(Arc<Notify>);
 
-impl Asker {
+impl LivenessProbe {
     /// Asks. A second question before the answer counts as one.
     pub fn ask(&self) {
         self.0.notify_one();

@@ -227,7 +227,7 @@ fn invariant_8_neither_a_flipped_bit_nor_a_cut_end_loses_a_message_in_silence() 
             }
             None => {
                 let queued = daemon.status()["queue"]["queued"].as_u64().unwrap();
-                let said = daemon.log().contains("set aside");
+                let said = daemon.log().contains("quarantined");
                 assert!(queued == MESSAGES || said, "{n}: {queued}: {}", daemon.log());
                 daemon.kill9();
             }
@@ -251,7 +251,7 @@ fn invariant_8_one_bad_record_is_reported_and_the_rest_goes_on() {
     }
     let mut daemon = lab.daemon("");
     assert!(
-        daemon.log().contains("a record is set aside area=\"queue/message/\""),
+        daemon.log().contains("a record is quarantined area=\"queue/message/\""),
         "{}",
         daemon.log()
     );

@@ -348,10 +348,10 @@ class PacingStatus(_PacingStatus, total=False):
 
 
 class StoreStatus(TypedDict):
-    """Whether secrets lie encrypted, and how many damaged records were set aside."""
+    """Whether secrets lie encrypted, and how many damaged records were quarantined."""
 
     sealed: bool
-    set_aside: int
+    quarantined: int
 
 
 class Status(TypedDict):

@@ -134,8 +134,8 @@ pub struct PacingStatus {
 pub struct StoreStatus {
     /// Whether the session's secrets lie there encrypted.
     pub sealed: bool,
-    /// Records that were damaged and set aside when it was opened.
-    pub set_aside: usize,
+    /// Records that were damaged and quarantined when it was opened.
+    pub quarantined: usize,
 }
 
 /// Answer of `status`.

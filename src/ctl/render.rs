@@ -93,8 +93,8 @@ pub fn status(status: &Status, clock: &Clock) -> String {
     text.push_str(&conditions(status, clock));
     let secrets = if status.store.sealed { "encrypted" } else { "plain" };
     text.push_str(&format!("store    the session's secrets lie {secrets}"));
-    if status.store.set_aside > 0 {
-        text.push_str(&format!("; {} damaged records set aside", status.store.set_aside));
+    if status.store.quarantined > 0 {
+        text.push_str(&format!("; {} damaged records quarantined", status.store.quarantined));
     }
     text.push('\n');
     text.push_str(&format!("daemon   up for {}\n", clock.since(status.started_at)));

@@ -17,7 +17,7 @@ use crate::daemon::event_log::EventLog;
 use crate::daemon::files;
 use crate::daemon::preparing::Preparer;
 use crate::daemon::supervision::Supervision;
-use crate::inbox::Extent;
+use crate::inbox::CursorRange;
 use crate::spool::Spool;
 use crate::store::feed::Numbers;
 use crate::store::{self, CommitError, Store};
@@ -72,7 +72,7 @@ pub(super) struct Parts {
     /// Which change of a message was committed when.
     pub numbers: Numbers,
     /// Which incoming messages there are.
-    pub incoming: watch::Receiver<Extent>,
+    pub incoming: watch::Receiver<CursorRange>,
     /// The files of messages that wait.
     pub spool: Spool,
     /// Calls from the socket.
@@ -110,7 +110,7 @@ pub(super) struct Engine {
     queries: Vec<(Query, oneshot::Sender<Result<Reply, api::Error>>)>,
     starts: Vec<oneshot::Sender<event_hub::Now>>,
     walks: Vec<(Walk, oneshot::Sender<Page>)>,
-    incoming: watch::Receiver<Extent>,
+    incoming: watch::Receiver<CursorRange>,
     hub: EventHub,
     log: EventLog,
     clock: Clock,
@@ -341,12 +341,12 @@ impl Engine {
             let _ = reply.send(self.answer(query));
         }
         for reply in std::mem::take(&mut self.starts) {
-            let extent = *self.incoming.borrow();
-            let _ = reply.send(self.hub.now(&self.core, extent, (self.clock)()));
+            let range = *self.incoming.borrow();
+            let _ = reply.send(self.hub.now(&self.core, range, (self.clock)()));
         }
         for (walk, reply) in std::mem::take(&mut self.walks) {
-            let extent = *self.incoming.borrow();
-            let _ = reply.send(self.hub.page(walk, &self.core, extent, (self.clock)()));
+            let range = *self.incoming.borrow();
+            let _ = reply.send(self.hub.page(walk, &self.core, range, (self.clock)()));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tokio::sync::mpsc;
 
-use crate::inbox::Extent;
+use crate::inbox::CursorRange;
 use crate::store::feed::{Changed, Numbers};
 use tetherd_api::{Event, Message, MessageId, PairEnd, PairOffer, Status, Time};
 use tetherd_core::action::{Actions, Change, Effect};
@@ -210,8 +210,8 @@ impl EventHub {
     }
 
     /// Tells them that messages came in.
-    pub(crate) fn incoming(&mut self, extent: Extent) {
-        self.send(|| LiveEvent::Incoming { through: extent.newest });
+    pub(crate) fn incoming(&mut self, range: CursorRange) {
+        self.send(|| LiveEvent::Incoming { through: range.newest });
     }
 
     fn send(&mut self, event: impl Fn() -> LiveEvent) {
@@ -219,11 +219,11 @@ impl EventHub {
     }
 
     /// How things stand.
-    pub(crate) fn now(&self, core: &Core, extent: Extent, now: time::Now) -> Now {
+    pub(crate) fn now(&self, core: &Core, range: CursorRange, now: time::Now) -> Now {
         let status = Box::new(core.status(now));
         Now {
             at: Time(now.wall_ms),
-            head: self.head.max(extent.newest_seq),
+            head: self.head.max(range.newest_seq),
             status: Latest { version: self.status_version, state: status },
             pairing: self.pairing.clone(),
         }
@@ -231,7 +231,13 @@ impl EventHub {
 
     /// What comes next for a subscriber that catches up. With the last of it the subscriber
     /// is live.
-    pub(crate) fn page(&mut self, walk: Walk, core: &Core, extent: Extent, now: time::Now) -> Page {
+    pub(crate) fn page(
+        &mut self,
+        walk: Walk,
+        core: &Core,
+        range: CursorRange,
+        now: time::Now,
+    ) -> Page {
         let due = self.by_seq.range(walk.after.saturating_add(1)..);
         let mut due = due.filter(|(seq, id)| **seq > walk.floor || core.is_live(**id));
         let page: Vec<(u64, MessageId)> =
@@ -240,15 +246,15 @@ impl EventHub {
         let found = core.messages(page.iter().map(|(_, id)| *id), now);
         let messages =
             page.iter().zip(found).filter_map(|((seq, _), m)| Some((*seq, m?))).collect();
-        let live = is_last.then(|| self.attach(core, extent, now));
+        let live = is_last.then(|| self.attach(core, range, now));
         Page { messages, forgotten: self.forgotten, live }
     }
 
-    fn attach(&mut self, core: &Core, extent: Extent, now: time::Now) -> Live {
+    fn attach(&mut self, core: &Core, range: CursorRange, now: time::Now) -> Live {
         let (sender, events) = mpsc::channel(LIVE_EVENTS_MAX);
         self.live.retain(|live| !live.is_closed());
         self.live.push(sender);
-        Live { now: self.now(core, extent, now), incoming: extent.newest, events }
+        Live { now: self.now(core, range, now), incoming: range.newest, events }
     }
 }
 

@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::daemon::inbox_files::{InboxFiles, NoRoom};
-use crate::inbox::{Bounds, Extent, Inbox, Kept, Page};
+use crate::inbox::{Bounds, CursorRange, Inbox, Kept, Page};
 use crate::shares::Shares;
 use crate::store::ReadError;
 use crate::whatsapp::{CurrentConnection, DownloadError};
@@ -203,7 +203,7 @@ impl Follow {
     pub(crate) fn next(&mut self, until: Until) -> Result<Option<Arrival>, ReadError> {
         let Some(inbox) = &self.inbox else { return Ok(None) };
         loop {
-            let Extent { newest, oldest, dropped_seq, .. } = inbox.now();
+            let CursorRange { newest, oldest, dropped_seq, .. } = inbox.now();
             self.cursor = self.cursor.max(oldest.saturating_sub(1));
             if dropped_seq > self.seq {
                 let gap = Gap { from: self.seq + 1, to: dropped_seq };

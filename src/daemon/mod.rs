@@ -125,10 +125,10 @@ impl Daemon {
         let (mut restored, damaged) = store::queue::restore(&store)?;
         restored.store = api::StoreStatus {
             sealed: store.is_sealed(),
-            set_aside: store.quarantined().len() + damaged.len(),
+            quarantined: store.quarantined().len() + damaged.len(),
         };
         for record in &damaged {
-            tracing::warn!(area = record.area(), damage = %record.damage, "a record is set aside");
+            tracing::warn!(area = record.area(), damage = %record.damage, "a record is quarantined");
         }
         let keys = Arc::new(StoredKeys::new(store.clone()));
         agree(&keys, &mut restored.facts).await?;
@@ -143,7 +143,7 @@ impl Daemon {
         let access = Access::resolve(&access_groups(config))?;
         let connection = CurrentConnection::default();
         let inbox = Inbox::open(store.clone(), inbox_bounds(config), now.wall_ms).await?;
-        let incoming = inbox.extent();
+        let incoming = inbox.range();
         let service = InboxService::new(
             inbox.clone(),
             connection.clone(),
@@ -235,7 +235,7 @@ impl Daemon {
 
     /// Makes the store go wrong, for tests.
     #[cfg(feature = "sim")]
-    pub fn inject(&self, fault: store::Fault, good: u32) {
+    pub fn inject(&self, fault: store::InjectedFault, good: u32) {
         self.store.inject_after(fault, good);
     }
 

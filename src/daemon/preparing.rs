@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 use url::Url;
 
 use crate::fetch::address::{self, file_name};
-use crate::fetch::{Fault, Fetcher, Piece, Verdict, find_links};
+use crate::fetch::{FetchError, Fetcher, Piece, Verdict, find_links};
 use crate::spool::{Accepted, Asked, Spool, TakeError};
 use tetherd_api::{Kind, MessageId, Reason, ReasonKind};
 use tetherd_core::files::{
@@ -130,7 +130,7 @@ async fn work(
     }
     // Closed never: then nothing is limited.
     let _turn = shared.checks.acquire().await;
-    let finding = |broken, fault: Fault| LinkFinding {
+    let finding = |broken, fault: FetchError| LinkFinding {
         broken,
         code: fault.status().map(u32::from),
         detail: fault.name().to_owned(),
@@ -161,8 +161,8 @@ async fn fetch(shared: &Shared, source: Source) -> Result<Accepted, Trouble> {
     match (fetched, taken) {
         (Ok(()), Ok(file)) => Ok(file),
         // Whoever gave up first knows why.
-        (Err(Fault::NotTaken) | Ok(()), Err(error)) => Err(not_taken(&error)),
-        (Err(Fault::NotTaken), Ok(_)) => Err(broken(Fault::ConnectionLost)),
+        (Err(FetchError::NotTaken) | Ok(()), Err(error)) => Err(not_taken(&error)),
+        (Err(FetchError::NotTaken), Ok(_)) => Err(broken(FetchError::ConnectionLost)),
         (Err(fault), _) => Err(broken(fault)),
     }
 }
@@ -176,8 +176,8 @@ fn trouble(passes: bool, kind: ReasonKind, detail: &str) -> Trouble {
     Trouble { passes, reason: Reason::new(kind).detail(detail) }
 }
 
-fn broken(fault: Fault) -> Trouble {
-    if fault == Fault::TooLarge {
+fn broken(fault: FetchError) -> Trouble {
+    if fault == FetchError::TooLarge {
         return Trouble { passes: false, reason: Reason::new(ReasonKind::TooLarge) };
     }
     let kind = ReasonKind::LinkBroken;
@@ -188,10 +188,10 @@ fn broken(fault: Fault) -> Trouble {
 
 fn not_taken(error: &TakeError) -> Trouble {
     match error {
-        TakeError::Empty => broken(Fault::Empty),
-        TakeError::TooLarge { .. } => broken(Fault::TooLarge),
-        TakeError::TooSlow => broken(Fault::Timeout),
-        TakeError::Read(_) => broken(Fault::ConnectionLost),
+        TakeError::Empty => broken(FetchError::Empty),
+        TakeError::TooLarge { .. } => broken(FetchError::TooLarge),
+        TakeError::TooSlow => broken(FetchError::Timeout),
+        TakeError::Read(_) => broken(FetchError::ConnectionLost),
         TakeError::Kind(_) => trouble(false, ReasonKind::FileUnreadable, "wrong_kind"),
         TakeError::QuotaSpent { .. } | TakeError::DiskFull => {
             trouble(true, ReasonKind::FileUnreadable, "spool_full")

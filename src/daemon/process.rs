@@ -182,13 +182,13 @@ async fn told_again(signals: &mut Signals) {
     while signals.next().await != Signal::Stop {}
 }
 
-/// What the environment says is to go wrong; see [`crate::store::Fault`].
+/// What the environment says is to go wrong; see [`crate::store::InjectedFault`].
 #[cfg(feature = "sim")]
 fn inject(daemon: &Daemon) -> Result<(), String> {
-    use crate::store::{FAULT_VARIABLE, Fault};
+    use crate::store::{FAULT_VARIABLE, InjectedFault};
     let Ok(text) = std::env::var(FAULT_VARIABLE) else { return Ok(()) };
-    let (fault, good) =
-        Fault::parse(&text).ok_or_else(|| format!("{FAULT_VARIABLE}: no such fault: {text:?}"))?;
+    let (fault, good) = InjectedFault::parse(&text)
+        .ok_or_else(|| format!("{FAULT_VARIABLE}: no such fault: {text:?}"))?;
     daemon.inject(fault, good);
     tracing::warn!("a fault is armed");
     Ok(())

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::daemon::systemd::{Manager, Notify};
 #[cfg(feature = "sim")]
 use crate::liveness::stall;
-use crate::liveness::{Asker, Liveness, Loop};
+use crate::liveness::{Liveness, LivenessProbe, Loop};
 use crate::store::{Batch, Store};
 use tetherd_api::{self as api, ConditionKind, Holds, SessionState, Time};
 
@@ -156,8 +156,8 @@ impl StatusLine {
 struct Watchdog {
     half: Duration,
     next_round: Instant,
-    session: Asker,
-    accept: Asker,
+    session: LivenessProbe,
+    accept: LivenessProbe,
     answer: mpsc::Sender<Loop>,
     answers: mpsc::Receiver<Loop>,
     /// Who has not answered in this round. Empty: it is over, and the watchdog is fed.

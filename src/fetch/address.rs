@@ -5,7 +5,7 @@
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-use crate::fetch::Fault;
+use crate::fetch::FetchError;
 use tetherd_api::URL_BYTES_MAX;
 
 /// Ports below this belong to other protocols, whose servers could take a request for
@@ -59,13 +59,13 @@ impl BadAddress {
     }
 }
 
-impl From<BadAddress> for Fault {
-    fn from(bad: BadAddress) -> Fault {
+impl From<BadAddress> for FetchError {
+    fn from(bad: BadAddress) -> FetchError {
         match bad {
-            BadAddress::TooLong | BadAddress::Malformed => Fault::BadAddress,
-            BadAddress::Scheme => Fault::NotHttps,
-            BadAddress::Credentials => Fault::Credentials,
-            BadAddress::Port => Fault::RefusedPort,
+            BadAddress::TooLong | BadAddress::Malformed => FetchError::BadAddress,
+            BadAddress::Scheme => FetchError::NotHttps,
+            BadAddress::Credentials => FetchError::Credentials,
+            BadAddress::Port => FetchError::RefusedPort,
         }
     }
 }

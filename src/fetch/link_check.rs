@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::fetch::address::Schemes;
 use crate::fetch::redirects::Ask;
-use crate::fetch::{Fault, Fetcher};
+use crate::fetch::{FetchError, Fetcher};
 use tetherd_api::URL_BYTES_MAX;
 
 /// Links of one text that are looked at.
@@ -32,37 +32,39 @@ pub enum Verdict {
     /// It leads somewhere.
     Good,
     /// It could not be found out, which says nothing about what a recipient would see.
-    Doubtful(Fault),
+    Doubtful(FetchError),
     /// It leads nowhere: a recipient would see an error.
-    Broken(Fault),
+    Broken(FetchError),
 }
 
 impl Verdict {
-    fn of(fault: Fault) -> Verdict {
+    fn of(fault: FetchError) -> Verdict {
         match fault {
-            Fault::UnknownHost | Fault::Tls | Fault::Status(404 | 410) => Verdict::Broken(fault),
+            FetchError::UnknownHost | FetchError::Tls | FetchError::Status(404 | 410) => {
+                Verdict::Broken(fault)
+            }
             // Somebody who is logged in may see it.
-            Fault::Status(401 | 403 | 407) => Verdict::Good,
-            Fault::NoResolver
-            | Fault::RefusedAddress
-            | Fault::RefusedPort
-            | Fault::NotHttps
-            | Fault::Credentials
-            | Fault::BadAddress
-            | Fault::TlsSetup
-            | Fault::ConnectionRefused
-            | Fault::Unreachable
-            | Fault::Timeout
-            | Fault::Stalled
-            | Fault::ConnectionLost
-            | Fault::NotHttp
-            | Fault::TooManyRedirects
-            | Fault::BadRedirect
-            | Fault::Status(_)
-            | Fault::Empty
-            | Fault::Encoded
-            | Fault::TooLarge
-            | Fault::NotTaken => Verdict::Doubtful(fault),
+            FetchError::Status(401 | 403 | 407) => Verdict::Good,
+            FetchError::NoResolver
+            | FetchError::RefusedAddress
+            | FetchError::RefusedPort
+            | FetchError::NotHttps
+            | FetchError::Credentials
+            | FetchError::BadAddress
+            | FetchError::TlsSetup
+            | FetchError::ConnectionRefused
+            | FetchError::Unreachable
+            | FetchError::Timeout
+            | FetchError::Stalled
+            | FetchError::ConnectionLost
+            | FetchError::NotHttp
+            | FetchError::TooManyRedirects
+            | FetchError::BadRedirect
+            | FetchError::Status(_)
+            | FetchError::Empty
+            | FetchError::Encoded
+            | FetchError::TooLarge
+            | FetchError::NotTaken => Verdict::Doubtful(fault),
         }
     }
 
@@ -148,7 +150,7 @@ impl Fetcher {
         }
         let verdict = match timeout(self.limits.links, self.look(link)).await {
             Ok(verdict) => verdict,
-            Err(_) => Verdict::Doubtful(Fault::Timeout),
+            Err(_) => Verdict::Doubtful(FetchError::Timeout),
         };
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).put(link, verdict);
         verdict
@@ -166,7 +168,7 @@ impl Fetcher {
             verdict = match status {
                 // 416: there is something, and it has no first byte.
                 200..=399 | 416 => return Verdict::Good,
-                status => Verdict::of(Fault::Status(status)),
+                status => Verdict::of(FetchError::Status(status)),
             };
             if !matches!(status, 400 | 404 | 405 | 410 | 501) {
                 break;

@@ -77,7 +77,7 @@ impl Default for Limits {
 
 /// Why something could not be had. Carries no address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum FetchError {
     /// There is no such name.
     UnknownHost,
     /// No name server answers.
@@ -124,65 +124,65 @@ pub enum Fault {
     NotTaken,
 }
 
-impl Fault {
+impl FetchError {
     /// A stable name.
     pub const fn name(self) -> &'static str {
         match self {
-            Fault::UnknownHost => "unknown_host",
-            Fault::NoResolver => "no_resolver",
-            Fault::RefusedAddress => "refused_address",
-            Fault::RefusedPort => "refused_port",
-            Fault::NotHttps => "not_https",
-            Fault::Credentials => "credentials",
-            Fault::BadAddress => "bad_address",
-            Fault::Tls => "tls",
-            Fault::TlsSetup => "tls_setup",
-            Fault::ConnectionRefused => "connection_refused",
-            Fault::Unreachable => "unreachable",
-            Fault::Timeout => "timeout",
-            Fault::Stalled => "stalled",
-            Fault::ConnectionLost => "connection_lost",
-            Fault::NotHttp => "not_http",
-            Fault::TooManyRedirects => "too_many_redirects",
-            Fault::BadRedirect => "bad_redirect",
-            Fault::Status(_) => "status",
-            Fault::Empty => "empty",
-            Fault::Encoded => "encoded",
-            Fault::TooLarge => "too_large",
-            Fault::NotTaken => "not_taken",
+            FetchError::UnknownHost => "unknown_host",
+            FetchError::NoResolver => "no_resolver",
+            FetchError::RefusedAddress => "refused_address",
+            FetchError::RefusedPort => "refused_port",
+            FetchError::NotHttps => "not_https",
+            FetchError::Credentials => "credentials",
+            FetchError::BadAddress => "bad_address",
+            FetchError::Tls => "tls",
+            FetchError::TlsSetup => "tls_setup",
+            FetchError::ConnectionRefused => "connection_refused",
+            FetchError::Unreachable => "unreachable",
+            FetchError::Timeout => "timeout",
+            FetchError::Stalled => "stalled",
+            FetchError::ConnectionLost => "connection_lost",
+            FetchError::NotHttp => "not_http",
+            FetchError::TooManyRedirects => "too_many_redirects",
+            FetchError::BadRedirect => "bad_redirect",
+            FetchError::Status(_) => "status",
+            FetchError::Empty => "empty",
+            FetchError::Encoded => "encoded",
+            FetchError::TooLarge => "too_large",
+            FetchError::NotTaken => "not_taken",
         }
     }
 
     /// The HTTP status, where that is what is wrong.
     pub const fn status(self) -> Option<u16> {
-        if let Fault::Status(status) = self { Some(status) } else { None }
+        if let FetchError::Status(status) = self { Some(status) } else { None }
     }
 
     /// Whether it may be gone in a while by itself.
     pub const fn passes(self) -> bool {
         match self {
-            Fault::NoResolver
-            | Fault::TlsSetup
-            | Fault::ConnectionRefused
-            | Fault::Unreachable
-            | Fault::Timeout
-            | Fault::Stalled
-            | Fault::ConnectionLost
-            | Fault::NotTaken => true,
-            Fault::Status(status) => matches!(status, 408 | 425 | 429 | 500..=599),
-            Fault::UnknownHost
-            | Fault::RefusedAddress
-            | Fault::RefusedPort
-            | Fault::NotHttps
-            | Fault::Credentials
-            | Fault::BadAddress
-            | Fault::Tls
-            | Fault::NotHttp
-            | Fault::TooManyRedirects
-            | Fault::BadRedirect
-            | Fault::Empty
-            | Fault::Encoded
-            | Fault::TooLarge => false,
+            FetchError::NoResolver
+            | FetchError::TlsSetup
+            | FetchError::ConnectionRefused
+            | FetchError::Unreachable
+            | FetchError::Timeout
+            | FetchError::Stalled
+            | FetchError::ConnectionLost
+            | FetchError::NotTaken => true,
+            FetchError::Status(status) => matches!(status, 408 | 425 | 429 | 500..=599),
+            FetchError::UnknownHost
+            | FetchError::RefusedAddress
+            | FetchError::RefusedPort
+            | FetchError::NotHttps
+            | FetchError::Credentials
+            | FetchError::BadAddress
+            | FetchError::Tls
+            | FetchError::NotHttp
+            | FetchError::TooManyRedirects
+            | FetchError::BadRedirect
+            | FetchError::Empty
+            | FetchError::Encoded
+            | FetchError::TooLarge => false,
         }
     }
 }
@@ -234,9 +234,9 @@ impl Fetcher {
         url: &Url,
         bytes_max: u64,
         pieces: &mpsc::Sender<Piece>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), FetchError> {
         let whole = self.fetch_untimed(url, bytes_max, pieces);
-        timeout(self.limits.total, whole).await.unwrap_or(Err(Fault::Timeout))
+        timeout(self.limits.total, whole).await.unwrap_or(Err(FetchError::Timeout))
     }
 
     async fn fetch_untimed(
@@ -244,26 +244,26 @@ impl Fetcher {
         url: &Url,
         bytes_max: u64,
         pieces: &mpsc::Sender<Piece>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), FetchError> {
         let mut answer = self.ask(url, Ask::Get, self.schemes, bytes_max).await?;
         let status = answer.status();
         if !(200..300).contains(&status) {
-            return Err(Fault::Status(status));
+            return Err(FetchError::Status(status));
         }
         if is_encoded(&answer.head.headers) {
-            return Err(Fault::Encoded);
+            return Err(FetchError::Encoded);
         }
         if content_length(&answer.head.headers).is_some_and(|length| length > bytes_max) {
-            return Err(Fault::TooLarge);
+            return Err(FetchError::TooLarge);
         }
         let mut is_empty = true;
         while let Some(bytes) = answer.next().await? {
             is_empty = false;
-            pieces.send(Piece::Data(bytes)).await.map_err(|_| Fault::NotTaken)?;
+            pieces.send(Piece::Data(bytes)).await.map_err(|_| FetchError::NotTaken)?;
         }
         if is_empty {
-            return Err(Fault::Empty);
+            return Err(FetchError::Empty);
         }
-        pieces.send(Piece::End).await.map_err(|_| Fault::NotTaken)
+        pieces.send(Piece::End).await.map_err(|_| FetchError::NotTaken)
     }
 }

@@ -13,7 +13,7 @@ use tetherd_net::http::{self, Answer, Body, HttpError};
 use url::Url;
 
 use crate::fetch::address::{self, Schemes};
-use crate::fetch::{Fault, Fetcher, REDIRECTS_MAX};
+use crate::fetch::{FetchError, Fetcher, REDIRECTS_MAX};
 
 /// Who asks.
 const AGENT: &str = concat!("tetherd/", env!("CARGO_PKG_VERSION"));
@@ -38,7 +38,7 @@ impl Fetcher {
         ask: Ask,
         schemes: Schemes,
         body_bytes_max: u64,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Answer, FetchError> {
         let limits = http::Limits { body_bytes_max, ..self.limits.hop };
         let mut url = url.clone();
         for _ in 0..=REDIRECTS_MAX {
@@ -47,11 +47,11 @@ impl Fetcher {
             if !matches!(answer.status(), 301 | 302 | 303 | 307 | 308) {
                 return Ok(answer);
             }
-            let to = answer.head.headers.get(LOCATION).ok_or(Fault::BadRedirect)?;
-            let to = to.to_str().map_err(|_| Fault::BadRedirect)?;
-            url = url.join(to).map_err(|_| Fault::BadRedirect)?;
+            let to = answer.head.headers.get(LOCATION).ok_or(FetchError::BadRedirect)?;
+            let to = to.to_str().map_err(|_| FetchError::BadRedirect)?;
+            url = url.join(to).map_err(|_| FetchError::BadRedirect)?;
         }
-        Err(Fault::TooManyRedirects)
+        Err(FetchError::TooManyRedirects)
     }
 }
 
@@ -71,34 +71,34 @@ fn request(ask: Ask) -> Request<Body> {
     request
 }
 
-impl From<HttpError> for Fault {
-    fn from(error: HttpError) -> Fault {
+impl From<HttpError> for FetchError {
+    fn from(error: HttpError) -> FetchError {
         match error {
             HttpError::Connect(error) => error.into(),
-            HttpError::Request => Fault::BadAddress,
-            HttpError::Broken => Fault::ConnectionLost,
-            HttpError::NotHttp => Fault::NotHttp,
-            HttpError::TooLarge(_) => Fault::TooLarge,
-            HttpError::Stalled(_) => Fault::Stalled,
-            HttpError::TooSlow => Fault::Timeout,
+            HttpError::Request => FetchError::BadAddress,
+            HttpError::Broken => FetchError::ConnectionLost,
+            HttpError::NotHttp => FetchError::NotHttp,
+            HttpError::TooLarge(_) => FetchError::TooLarge,
+            HttpError::Stalled(_) => FetchError::Stalled,
+            HttpError::TooSlow => FetchError::Timeout,
         }
     }
 }
 
-impl From<ConnectError> for Fault {
-    fn from(error: ConnectError) -> Fault {
+impl From<ConnectError> for FetchError {
+    fn from(error: ConnectError) -> FetchError {
         use tetherd_net::tls::TlsFault;
         match error {
-            ConnectError::BadHost => Fault::BadAddress,
-            ConnectError::Resolve(ResolveError::UnknownHost) => Fault::UnknownHost,
-            ConnectError::Resolve(ResolveError::NoResolver) => Fault::NoResolver,
-            ConnectError::Resolve(ResolveError::OutsideLoopback) => Fault::Unreachable,
-            ConnectError::RefusedAddress => Fault::RefusedAddress,
-            ConnectError::Tcp(ErrorKind::ConnectionRefused) => Fault::ConnectionRefused,
-            ConnectError::Tcp(ErrorKind::TimedOut) => Fault::Timeout,
-            ConnectError::Tcp(_) => Fault::Unreachable,
-            ConnectError::Trust(_) => Fault::TlsSetup,
-            ConnectError::Tls(TlsFault::Broken(_)) => Fault::ConnectionLost,
+            ConnectError::BadHost => FetchError::BadAddress,
+            ConnectError::Resolve(ResolveError::UnknownHost) => FetchError::UnknownHost,
+            ConnectError::Resolve(ResolveError::NoResolver) => FetchError::NoResolver,
+            ConnectError::Resolve(ResolveError::OutsideLoopback) => FetchError::Unreachable,
+            ConnectError::RefusedAddress => FetchError::RefusedAddress,
+            ConnectError::Tcp(ErrorKind::ConnectionRefused) => FetchError::ConnectionRefused,
+            ConnectError::Tcp(ErrorKind::TimedOut) => FetchError::Timeout,
+            ConnectError::Tcp(_) => FetchError::Unreachable,
+            ConnectError::Trust(_) => FetchError::TlsSetup,
+            ConnectError::Tls(TlsFault::Broken(_)) => FetchError::ConnectionLost,
             ConnectError::Tls(
                 TlsFault::NotYetValid
                 | TlsFault::Expired
@@ -107,8 +107,10 @@ impl From<ConnectError> for Fault {
                 | TlsFault::Certificate
                 | TlsFault::Refused(_)
                 | TlsFault::Protocol,
-            ) => Fault::Tls,
-            ConnectError::Tls(TlsFault::TimedOut) | ConnectError::TimedOut(_) => Fault::Timeout,
+            ) => FetchError::Tls,
+            ConnectError::Tls(TlsFault::TimedOut) | ConnectError::TimedOut(_) => {
+                FetchError::Timeout
+            }
         }
     }
 }

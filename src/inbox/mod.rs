@@ -4,7 +4,7 @@
 //! Cursors count up by one and are never given away again. A message is here once,
 //! however often the server delivers it. The oldest give way; who asks for what is no
 //! longer here is told which cursors are missing. Nothing is kept in memory but two
-//! numbers. Never fetches a file, never tells anybody but through [`Inbox::extent`].
+//! numbers. Never fetches a file, never tells anybody but through [`Inbox::range`].
 //!
 //! | key | what |
 //! |---|---|
@@ -24,11 +24,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
-pub use stored::{Kept, Letter, RemoteFile, RemoteKind, Seen};
+pub use stored::{Kept, NewMessage, RemoteFile, RemoteKind, Seen};
 
 use crate::store::{ReadError, Store, UpdateError};
 use tetherd_api::{Gap, Incoming};
-use update::Ledger;
+use update::Cursors;
 
 /// Most bytes of records in one page, so that it fits into a line. One message always
 /// does.
@@ -46,7 +46,7 @@ pub struct Bounds {
 
 /// Which cursors there are, as far as they are on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extent {
+pub struct CursorRange {
     /// The newest given away; 0: none ever was.
     pub newest: u64,
     /// None before this is kept.
@@ -75,21 +75,21 @@ pub struct Page {
 pub struct Inbox {
     store: Store,
     bounds: Arc<RwLock<Bounds>>,
-    extent: Arc<watch::Sender<Extent>>,
+    range: Arc<watch::Sender<CursorRange>>,
 }
 
 impl std::fmt::Debug for Inbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Inbox({:?})", *self.extent.borrow())
+        write!(f, "Inbox({:?})", *self.range.borrow())
     }
 }
 
 impl Inbox {
     /// Opens what lies in the store, and drops what is too old or too much by now.
     pub async fn open(store: Store, bounds: Bounds, now_ms: i64) -> Result<Inbox, UpdateError> {
-        let ledger = store.update(move |view| update::start(view, bounds, now_ms)).await?;
-        let (extent, _) = watch::channel(ledger.extent());
-        Ok(Inbox { store, bounds: Arc::new(RwLock::new(bounds)), extent: Arc::new(extent) })
+        let cursors = store.update(move |view| update::start(view, bounds, now_ms)).await?;
+        let (range, _) = watch::channel(cursors.range());
+        Ok(Inbox { store, bounds: Arc::new(RwLock::new(bounds)), range: Arc::new(range) })
     }
 
     /// Takes other bounds. What is too much goes when the next message comes in.
@@ -108,35 +108,35 @@ impl Inbox {
 
     /// Keeps messages, in this order, all or none; those that are here already stay as
     /// they are. Returns once they are on disk, and how many were new.
-    pub async fn put(&self, letters: Vec<Letter>, now_ms: i64) -> Result<usize, UpdateError> {
+    pub async fn put(&self, messages: Vec<NewMessage>, now_ms: i64) -> Result<usize, UpdateError> {
         let bounds = self.bounds();
-        let putting = self.store.update(move |view| update::put(view, bounds, letters, now_ms));
-        let (ledger, new) = putting.await?;
-        self.note(ledger);
+        let putting = self.store.update(move |view| update::put(view, bounds, messages, now_ms));
+        let (cursors, new) = putting.await?;
+        self.note(cursors);
         Ok(new)
     }
 
     /// Answers may overtake one another; the disk is as far as the furthest.
-    fn note(&self, ledger: Ledger) {
-        let Extent { newest, oldest, newest_seq, dropped_seq } = ledger.extent();
-        self.extent.send_if_modified(|extent| {
-            let before = *extent;
-            extent.newest = extent.newest.max(newest);
-            extent.oldest = extent.oldest.max(oldest);
-            extent.newest_seq = extent.newest_seq.max(newest_seq);
-            extent.dropped_seq = extent.dropped_seq.max(dropped_seq);
-            *extent != before
+    fn note(&self, cursors: Cursors) {
+        let CursorRange { newest, oldest, newest_seq, dropped_seq } = cursors.range();
+        self.range.send_if_modified(|range| {
+            let before = *range;
+            range.newest = range.newest.max(newest);
+            range.oldest = range.oldest.max(oldest);
+            range.newest_seq = range.newest_seq.max(newest_seq);
+            range.dropped_seq = range.dropped_seq.max(dropped_seq);
+            *range != before
         });
     }
 
     /// Which cursors there are, now and whenever that changes.
-    pub fn extent(&self) -> watch::Receiver<Extent> {
-        self.extent.subscribe()
+    pub fn range(&self) -> watch::Receiver<CursorRange> {
+        self.range.subscribe()
     }
 
     /// Which cursors there are now.
-    pub fn now(&self) -> Extent {
-        *self.extent.borrow()
+    pub fn now(&self) -> CursorRange {
+        *self.range.borrow()
     }
 
     /// The newest cursor given away; 0: none ever was.
@@ -146,7 +146,7 @@ impl Inbox {
 
     /// The messages after a cursor, at most so many and at most [`PAGE_BYTES_MAX`].
     pub fn page(&self, after: u64, count_max: usize) -> Result<Page, ReadError> {
-        let Extent { newest, oldest, .. } = self.now();
+        let CursorRange { newest, oldest, .. } = self.now();
         let mut page = Page { gap: None, messages: Vec::new(), next: after, newest };
         let mut bytes = 0;
         while page.next < newest && page.messages.len() < count_max {
@@ -182,7 +182,7 @@ impl Inbox {
     /// The last cursor up to which every message has at most this number in the changes
     /// feed. Numbers and cursors grow together.
     pub fn cursor_at(&self, seq: u64) -> Result<u64, ReadError> {
-        let Extent { newest, oldest, .. } = self.now();
+        let CursorRange { newest, oldest, .. } = self.now();
         let (mut at, mut beyond) = (oldest.saturating_sub(1), newest + 1);
         while at + 1 < beyond {
             let middle = at + (beyond - at) / 2;

@@ -38,7 +38,7 @@ impl fmt::Debug for Seen {
 
 /// A message as it comes in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
+pub struct NewMessage {
     /// Its name, to know it by when it comes again.
     pub seen: Seen,
     /// What is told of it. Its cursor, and when it was received, are set when it is kept.

@@ -8,10 +8,10 @@ use tetherd_api::{IncomingKind, Time};
 const NOW_MS: i64 = 1_700_000_000_000;
 const BOUNDS: Bounds = Bounds { max: 100, max_age_ms: 10_000 };
 
-fn letter(n: u64) -> Letter {
+fn new_message(n: u64) -> NewMessage {
     let id = format!("3EB0{n:06}");
     let chat = "15550111@s.whatsapp.net";
-    Letter {
+    NewMessage {
         seen: Seen::new(chat, chat, &id),
         incoming: Incoming {
             cursor: 0,
@@ -34,8 +34,8 @@ fn letter(n: u64) -> Letter {
     }
 }
 
-fn letters(from: u64, to: u64) -> Vec<Letter> {
-    (from..=to).map(letter).collect()
+fn new_messages(from: u64, to: u64) -> Vec<NewMessage> {
+    (from..=to).map(new_message).collect()
 }
 
 /// The oldest that may be kept, and the newest.
@@ -84,14 +84,14 @@ async fn cursors_count_up_by_one_over_restarts_and_what_comes_twice_is_kept_once
     let mut bench = Bench::new();
     let inbox = bench.open(BOUNDS, NOW_MS).await;
     assert_eq!(inbox.newest(), 0);
-    assert_eq!(inbox.put(letters(1, 3), NOW_MS).await.unwrap(), 3);
-    let mut again = letters(2, 5);
-    again.push(letter(5));
+    assert_eq!(inbox.put(new_messages(1, 3), NOW_MS).await.unwrap(), 3);
+    let mut again = new_messages(2, 5);
+    again.push(new_message(5));
     assert_eq!(inbox.put(again, NOW_MS).await.unwrap(), 2);
 
     let inbox = bench.open(BOUNDS, NOW_MS).await;
     assert_eq!(inbox.newest(), 5);
-    assert_eq!(inbox.put(letters(4, 6), NOW_MS + 1).await.unwrap(), 1);
+    assert_eq!(inbox.put(new_messages(4, 6), NOW_MS + 1).await.unwrap(), 1);
     let page = inbox.page(0, 10).unwrap();
     assert_eq!(cursors(&page), [1, 2, 3, 4, 5, 6]);
     assert_eq!((page.gap, page.next, page.newest), (None, 6, 6));
@@ -103,9 +103,9 @@ async fn cursors_count_up_by_one_over_restarts_and_what_comes_twice_is_kept_once
 async fn the_same_id_in_another_chat_or_of_another_sender_is_another_message() {
     let mut bench = Bench::new();
     let inbox = bench.open(BOUNDS, NOW_MS).await;
-    let mut three = letters(1, 1);
+    let mut three = new_messages(1, 1);
     for (chat, sender) in [("a", "bc"), ("ab", "c")] {
-        three.push(Letter { seen: Seen::new(chat, sender, "3EB0000001"), ..letter(1) });
+        three.push(NewMessage { seen: Seen::new(chat, sender, "3EB0000001"), ..new_message(1) });
     }
     assert_eq!(inbox.put(three, NOW_MS).await.unwrap(), 3);
 }
@@ -117,7 +117,7 @@ async fn many_at_once_have_no_hole_and_no_double() {
     let puts = (0..20).map(|n| {
         let inbox = inbox.clone();
         // Half of each is its neighbour's too.
-        tokio::spawn(async move { inbox.put(letters(n * 5 + 1, n * 5 + 10), NOW_MS).await })
+        tokio::spawn(async move { inbox.put(new_messages(n * 5 + 1, n * 5 + 10), NOW_MS).await })
     });
     let mut new = 0;
     for put in puts.collect::<Vec<_>>() {
@@ -134,7 +134,7 @@ async fn invariant_10_the_oldest_give_way_and_are_said_to_be_missing() {
     let mut bench = Bench::new();
     let bounds = Bounds { max: 10, ..BOUNDS };
     let inbox = bench.open(bounds, NOW_MS).await;
-    inbox.put(letters(1, 25), NOW_MS).await.unwrap();
+    inbox.put(new_messages(1, 25), NOW_MS).await.unwrap();
     assert_eq!(range(&inbox), (16, 25));
     let page = inbox.page(4, 3).unwrap();
     assert_eq!((page.gap, page.next), (Some(Gap { from: 5, to: 15 }), 18));
@@ -144,7 +144,7 @@ async fn invariant_10_the_oldest_give_way_and_are_said_to_be_missing() {
     assert!(inbox.get(16).unwrap().is_some());
     assert_eq!(inbox.get(26).unwrap(), None);
     // What was dropped is still known when it comes again.
-    assert_eq!(inbox.put(letters(1, 25), NOW_MS).await.unwrap(), 0);
+    assert_eq!(inbox.put(new_messages(1, 25), NOW_MS).await.unwrap(), 0);
     // A smaller bound takes effect at the next start as well.
     let inbox = bench.open(Bounds { max: 2, ..BOUNDS }, NOW_MS).await;
     assert_eq!(range(&inbox), (24, 25));
@@ -154,15 +154,15 @@ async fn invariant_10_the_oldest_give_way_and_are_said_to_be_missing() {
 async fn what_is_too_old_goes_and_cursors_go_on() {
     let mut bench = Bench::new();
     let inbox = bench.open(BOUNDS, NOW_MS).await;
-    inbox.put(letters(1, 2), NOW_MS).await.unwrap();
-    inbox.put(letters(3, 3), NOW_MS + 5_000).await.unwrap();
-    inbox.put(letters(4, 4), NOW_MS + 10_001).await.unwrap();
+    inbox.put(new_messages(1, 2), NOW_MS).await.unwrap();
+    inbox.put(new_messages(3, 3), NOW_MS + 5_000).await.unwrap();
+    inbox.put(new_messages(4, 4), NOW_MS + 10_001).await.unwrap();
     assert_eq!(range(&inbox), (3, 4));
     let inbox = bench.open(BOUNDS, NOW_MS + 60_000).await;
     assert_eq!(range(&inbox), (5, 4));
     let page = inbox.page(1, 10).unwrap();
     assert_eq!((page.gap, page.messages.len()), (Some(Gap { from: 2, to: 4 }), 0));
-    assert_eq!(inbox.put(letters(5, 5), NOW_MS + 60_000).await.unwrap(), 1);
+    assert_eq!(inbox.put(new_messages(5, 5), NOW_MS + 60_000).await.unwrap(), 1);
     assert_eq!(cursors(&inbox.page(4, 10).unwrap()), [5]);
 }
 
@@ -172,7 +172,7 @@ async fn invariant_10_names_of_dropped_messages_are_bounded_too() {
     let inbox = bench.open(Bounds { max: 5, ..BOUNDS }, NOW_MS).await;
     let many = SEEN_BEYOND + 500;
     for from in (1..=many).step_by(250) {
-        inbox.put(letters(from, from + 249), NOW_MS).await.unwrap();
+        inbox.put(new_messages(from, from + 249), NOW_MS).await.unwrap();
     }
     for area in [&b"inbox/seen/"[..], b"inbox/digest/"] {
         let count = bench.store.as_ref().unwrap().scan(area).count();
@@ -187,7 +187,7 @@ async fn numbers_grow_with_cursors_and_the_last_one_dropped_is_known() {
     let mut inbox = bench.open(bounds, NOW_MS).await;
     let mut numbers = Vec::new();
     for from in [1, 8, 15, 22] {
-        inbox.put(letters(from, from + 6), NOW_MS).await.unwrap();
+        inbox.put(new_messages(from, from + 6), NOW_MS).await.unwrap();
         // Another commit takes a number of its own.
         let mut other = Batch::new();
         other.put("other", from.to_be_bytes());
@@ -213,7 +213,7 @@ async fn an_inbox_that_is_off_takes_nothing() {
     let mut bench = Bench::new();
     let inbox = bench.open(Bounds { max: 0, ..BOUNDS }, NOW_MS).await;
     assert!(!inbox.is_on());
-    assert_eq!(inbox.put(letters(1, 2), NOW_MS).await.unwrap(), 0);
+    assert_eq!(inbox.put(new_messages(1, 2), NOW_MS).await.unwrap(), 0);
     assert_eq!(inbox.newest(), 0);
     assert_eq!(bench.store.as_ref().unwrap().scan(b"inbox/").count(), 0);
 }
@@ -225,7 +225,7 @@ async fn no_damage_to_the_counts_gives_a_cursor_away_again() {
     {
         let mut bench = Bench::new();
         let inbox = bench.open(Bounds { max: 3, ..BOUNDS }, NOW_MS).await;
-        inbox.put(letters(1, 7), NOW_MS).await.unwrap();
+        inbox.put(new_messages(1, 7), NOW_MS).await.unwrap();
         let mut damage = Batch::new();
         for copy in copies {
             damage.put(*copy, "not json");
@@ -233,7 +233,7 @@ async fn no_damage_to_the_counts_gives_a_cursor_away_again() {
         bench.store.as_ref().unwrap().commit(damage).await.unwrap();
         let inbox = bench.open(Bounds { max: 3, ..BOUNDS }, NOW_MS).await;
         assert_eq!(range(&inbox), (5, 7));
-        assert_eq!(inbox.put(letters(5, 8), NOW_MS).await.unwrap(), 1);
+        assert_eq!(inbox.put(new_messages(5, 8), NOW_MS).await.unwrap(), 1);
         assert_eq!(inbox.newest(), 8);
     }
 }
@@ -242,11 +242,11 @@ async fn no_damage_to_the_counts_gives_a_cursor_away_again() {
 async fn counts_that_are_damaged_while_the_inbox_is_open_give_no_cursor_away_again() {
     let mut bench = Bench::new();
     let inbox = bench.open(BOUNDS, NOW_MS).await;
-    inbox.put(letters(1, 3), NOW_MS).await.unwrap();
+    inbox.put(new_messages(1, 3), NOW_MS).await.unwrap();
     let mut damage = Batch::new();
     damage.put("inbox/ledger/a", "not json").put("inbox/ledger/b", "not json");
     bench.store.as_ref().unwrap().commit(damage).await.unwrap();
-    assert_eq!(inbox.put(letters(4, 4), NOW_MS).await.unwrap(), 1);
+    assert_eq!(inbox.put(new_messages(4, 4), NOW_MS).await.unwrap(), 1);
     let page = inbox.page(0, 10).unwrap();
     assert_eq!((cursors(&page), page.gap), (vec![1, 2, 3, 4], None));
     assert_eq!(page.messages[0].text.as_deref(), Some("text 1"), "nothing is written over");
@@ -256,7 +256,7 @@ async fn counts_that_are_damaged_while_the_inbox_is_open_give_no_cursor_away_aga
 async fn a_record_that_is_lost_in_the_middle_is_a_gap() {
     let mut bench = Bench::new();
     let inbox = bench.open(BOUNDS, NOW_MS).await;
-    inbox.put(letters(1, 6), NOW_MS).await.unwrap();
+    inbox.put(new_messages(1, 6), NOW_MS).await.unwrap();
     let mut loss = Batch::new();
     loss.remove(stored::message_key(3));
     loss.put(stored::message_key(4), "not json");
@@ -272,9 +272,9 @@ async fn a_page_of_long_texts_is_short() {
     let mut bench = Bench::new();
     let inbox = bench.open(BOUNDS, NOW_MS).await;
     let long = |n| {
-        let mut letter = letter(n);
-        letter.incoming.text = Some("x".repeat(200 * 1024));
-        letter
+        let mut new_message = new_message(n);
+        new_message.incoming.text = Some("x".repeat(200 * 1024));
+        new_message
     };
     inbox.put((1..=5).map(long).collect(), NOW_MS).await.unwrap();
     let page = inbox.page(0, 10).unwrap();
@@ -284,8 +284,8 @@ async fn a_page_of_long_texts_is_short() {
 
 #[test]
 fn debug_shows_no_text_and_no_key() {
-    let mut letter = letter(1);
-    letter.remote = Some(RemoteFile {
+    let mut new_message = new_message(1);
+    new_message.remote = Some(RemoteFile {
         kind: RemoteKind::Image,
         path: "/secret-path".into(),
         key: vec![0xab; 32],
@@ -295,11 +295,11 @@ fn debug_shows_no_text_and_no_key() {
         chat: "15550111@s.whatsapp.net".into(),
         sender: "15550111@s.whatsapp.net".into(),
     });
-    let said = format!("{letter:?}");
+    let said = format!("{new_message:?}");
     for secret in ["text 1", "15550111", "secret-path", "171"] {
         assert!(!said.contains(secret), "{said}");
     }
-    let kept = Kept { seq: 1, incoming: letter.incoming, remote: letter.remote };
+    let kept = Kept { seq: 1, incoming: new_message.incoming, remote: new_message.remote };
     assert_eq!(Kept::decode(&kept.clone().encode().unwrap()), Some(kept));
 }
 
@@ -336,9 +336,9 @@ async fn messages_of_format_1_are_read_and_written_again_without_a_loss() {
     // Names that are known stay known, and cursors go on.
     let first = page.messages[0].clone();
     let seen = Seen::new(&first.chat, &first.sender, &first.wa_id);
-    let again = Letter { seen, incoming: first, remote: None };
+    let again = NewMessage { seen, incoming: first, remote: None };
     assert_eq!(inbox.put(vec![again], came).await.unwrap(), 0);
-    assert_eq!(inbox.put(letters(1, 1), came).await.unwrap(), 1);
+    assert_eq!(inbox.put(new_messages(1, 1), came).await.unwrap(), 1);
     assert_eq!(inbox.newest(), 14);
     store.close();
 }

@@ -6,11 +6,11 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::stored::{BY_CURSOR, cursor_of, digest_key, message_key, seen_key};
-use super::{Bounds, Extent, Kept, Letter, Seen};
+use super::{Bounds, CursorRange, Kept, NewMessage, Seen};
 use crate::store::{Batch, ReadError, View};
 use tetherd_api::Time;
 
-const LEDGER: [&[u8]; 2] = [b"inbox/ledger/a", b"inbox/ledger/b"];
+const CURSORS: [&[u8]; 2] = [b"inbox/ledger/a", b"inbox/ledger/b"];
 
 /// Names of messages that are remembered after the messages themselves are gone: the
 /// server may deliver again what it has not heard that we have.
@@ -21,7 +21,7 @@ pub(super) const TRIM_MAX: usize = 2_000;
 
 /// The counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Ledger {
+pub(super) struct Cursors {
     newest: u64,
     /// No message before this cursor is kept.
     oldest: u64,
@@ -35,56 +35,56 @@ pub(super) struct Ledger {
     dropped_seq: u64,
 }
 
-impl Ledger {
-    const EMPTY: Ledger =
-        Ledger { newest: 0, oldest: 1, seen_from: 1, newest_seq: 0, dropped_seq: 0 };
+impl Cursors {
+    const EMPTY: Cursors =
+        Cursors { newest: 0, oldest: 1, seen_from: 1, newest_seq: 0, dropped_seq: 0 };
 
-    pub(super) fn extent(self) -> Extent {
-        let Ledger { newest, oldest, newest_seq, dropped_seq, .. } = self;
-        Extent { newest, oldest, newest_seq, dropped_seq }
+    pub(super) fn range(self) -> CursorRange {
+        let Cursors { newest, oldest, newest_seq, dropped_seq, .. } = self;
+        CursorRange { newest, oldest, newest_seq, dropped_seq }
     }
 
     /// The first copy that reads, or what the records say.
-    fn load(view: &View<'_>) -> Result<Ledger, ReadError> {
-        for key in LEDGER {
+    fn load(view: &View<'_>) -> Result<Cursors, ReadError> {
+        for key in CURSORS {
             if let Some(bytes) = lenient(view.get(key))?
-                && let Ok(ledger) = serde_json::from_slice(&bytes)
+                && let Ok(cursors) = serde_json::from_slice(&bytes)
             {
-                return Ok(ledger);
+                return Ok(cursors);
             }
         }
-        Ledger::rebuild(view)
+        Cursors::rebuild(view)
     }
 
     fn write(self, batch: &mut Batch) {
         if let Ok(json) = serde_json::to_vec(&self) {
-            for key in LEDGER {
+            for key in CURSORS {
                 batch.put(key, json.clone());
             }
         }
     }
 
     /// From what is there, when neither copy reads: no cursor that was seen is free.
-    fn rebuild(view: &View<'_>) -> Result<Ledger, ReadError> {
-        let mut ledger = Ledger::EMPTY;
+    fn rebuild(view: &View<'_>) -> Result<Cursors, ReadError> {
+        let mut cursors = Cursors::EMPTY;
         let mut firsts = [None; BY_CURSOR.len()];
         for (area, first) in BY_CURSOR.iter().zip(&mut firsts) {
             for record in view.scan(area) {
                 let Some(cursor) = cursor_of(area, &record?.0) else { continue };
                 first.get_or_insert(cursor);
-                ledger.newest = ledger.newest.max(cursor);
+                cursors.newest = cursors.newest.max(cursor);
             }
         }
         let [oldest, seen_from] = firsts;
-        ledger.oldest = oldest.unwrap_or(ledger.newest + 1);
-        ledger.seen_from = seen_from.unwrap_or(ledger.oldest);
-        if ledger.newest > 0 {
+        cursors.oldest = oldest.unwrap_or(cursors.newest + 1);
+        cursors.seen_from = seen_from.unwrap_or(cursors.oldest);
+        if cursors.newest > 0 {
             // At least what they were, so that what was dropped is never passed over.
-            let before_oldest = kept(view, ledger.oldest)?.map(|kept| kept.seq.saturating_sub(1));
-            ledger.dropped_seq = before_oldest.unwrap_or(view.sequence());
-            ledger.newest_seq = view.sequence();
+            let before_oldest = kept(view, cursors.oldest)?.map(|kept| kept.seq.saturating_sub(1));
+            cursors.dropped_seq = before_oldest.unwrap_or(view.sequence());
+            cursors.newest_seq = view.sequence();
         }
-        Ok(ledger)
+        Ok(cursors)
     }
 }
 
@@ -101,63 +101,63 @@ pub(super) fn start(
     view: &View<'_>,
     bounds: Bounds,
     now_ms: i64,
-) -> Result<(Batch, Ledger), ReadError> {
-    let mut ledger = Ledger::load(view)?;
+) -> Result<(Batch, Cursors), ReadError> {
+    let mut cursors = Cursors::load(view)?;
     let mut batch = Batch::new();
-    trim(view, bounds, &mut ledger, now_ms, &mut batch)?;
+    trim(view, bounds, &mut cursors, now_ms, &mut batch)?;
     // Both copies, though only one of them may be missing; an empty inbox needs none.
-    if ledger != Ledger::EMPTY {
-        ledger.write(&mut batch);
+    if cursors != Cursors::EMPTY {
+        cursors.write(&mut batch);
     }
-    Ok((batch, ledger))
+    Ok((batch, cursors))
 }
 
 /// Keeps messages; answers how many were new.
 pub(super) fn put(
     view: &View<'_>,
     bounds: Bounds,
-    letters: Vec<Letter>,
+    messages: Vec<NewMessage>,
     now_ms: i64,
-) -> Result<(Batch, (Ledger, usize)), ReadError> {
-    let mut ledger = Ledger::load(view)?;
-    let before = ledger;
+) -> Result<(Batch, (Cursors, usize)), ReadError> {
+    let mut cursors = Cursors::load(view)?;
+    let before = cursors;
     let mut batch = Batch::new();
     let mut given: HashSet<Seen> = HashSet::new();
     let mut seq = view.sequence() + 1;
     if bounds.max > 0 {
-        for Letter { seen, mut incoming, remote } in letters {
+        for NewMessage { seen, mut incoming, remote } in messages {
             if !given.insert(seen) || lenient(view.get(&seen_key(seen)))?.is_some() {
                 continue;
             }
-            ledger.newest += 1;
-            incoming.cursor = ledger.newest;
+            cursors.newest += 1;
+            incoming.cursor = cursors.newest;
             incoming.received_at = Time(now_ms);
-            ledger.newest_seq = seq;
+            cursors.newest_seq = seq;
             seq += 1;
-            let kept = Kept { seq: ledger.newest_seq, incoming, remote };
-            batch.put(message_key(ledger.newest), kept.encode()?);
+            let kept = Kept { seq: cursors.newest_seq, incoming, remote };
+            batch.put(message_key(cursors.newest), kept.encode()?);
             batch.take_numbers(1);
-            batch.put(seen_key(seen), ledger.newest.to_be_bytes());
-            batch.put(digest_key(ledger.newest), seen.0);
+            batch.put(seen_key(seen), cursors.newest.to_be_bytes());
+            batch.put(digest_key(cursors.newest), seen.0);
         }
     }
-    let new = usize::try_from(ledger.newest - before.newest).unwrap_or(usize::MAX);
-    trim_after(view, bounds, &mut ledger, before.newest, now_ms, &mut batch)?;
-    if ledger != before {
-        ledger.write(&mut batch);
+    let new = usize::try_from(cursors.newest - before.newest).unwrap_or(usize::MAX);
+    trim_after(view, bounds, &mut cursors, before.newest, now_ms, &mut batch)?;
+    if cursors != before {
+        cursors.write(&mut batch);
     }
-    Ok((batch, (ledger, new)))
+    Ok((batch, (cursors, new)))
 }
 
 fn trim(
     view: &View<'_>,
     bounds: Bounds,
-    ledger: &mut Ledger,
+    cursors: &mut Cursors,
     now_ms: i64,
     batch: &mut Batch,
 ) -> Result<(), ReadError> {
-    let stored = ledger.newest;
-    trim_after(view, bounds, ledger, stored, now_ms, batch)
+    let stored = cursors.newest;
+    trim_after(view, bounds, cursors, stored, now_ms, batch)
 }
 
 /// Drops what is too much or too old, and the names that nobody needs any more. What is
@@ -165,7 +165,7 @@ fn trim(
 fn trim_after(
     view: &View<'_>,
     bounds: Bounds,
-    ledger: &mut Ledger,
+    cursors: &mut Cursors,
     stored: u64,
     now_ms: i64,
     batch: &mut Batch,
@@ -173,36 +173,36 @@ fn trim_after(
     let max = u64::try_from(bounds.max).unwrap_or(u64::MAX);
     let age_ms = i64::try_from(bounds.max_age_ms).unwrap_or(i64::MAX);
     let too_old_at = now_ms.saturating_sub(age_ms);
-    let came = usize::try_from(ledger.newest - stored).unwrap_or(usize::MAX);
+    let came = usize::try_from(cursors.newest - stored).unwrap_or(usize::MAX);
     for _ in 0..TRIM_MAX.saturating_add(came) {
-        if ledger.oldest > ledger.newest {
+        if cursors.oldest > cursors.newest {
             break;
         }
-        let too_many = ledger.newest - ledger.oldest >= max;
-        let (seq, is_old) = if ledger.oldest > stored {
-            (ledger.newest_seq - (ledger.newest - ledger.oldest), false)
+        let too_many = cursors.newest - cursors.oldest >= max;
+        let (seq, is_old) = if cursors.oldest > stored {
+            (cursors.newest_seq - (cursors.newest - cursors.oldest), false)
         } else {
             // What does not read is old: it holds up nothing.
-            let kept = kept(view, ledger.oldest)?;
+            let kept = kept(view, cursors.oldest)?;
             kept.map_or((0, true), |kept| (kept.seq, kept.incoming.received_at.0 < too_old_at))
         };
         if !too_many && !is_old {
             break;
         }
-        ledger.dropped_seq = ledger.dropped_seq.max(seq);
-        batch.remove(message_key(ledger.oldest));
-        ledger.oldest += 1;
+        cursors.dropped_seq = cursors.dropped_seq.max(seq);
+        batch.remove(message_key(cursors.oldest));
+        cursors.oldest += 1;
     }
     for _ in 0..TRIM_MAX.saturating_add(came) {
-        if ledger.seen_from >= ledger.oldest.saturating_sub(SEEN_BEYOND) {
+        if cursors.seen_from >= cursors.oldest.saturating_sub(SEEN_BEYOND) {
             break;
         }
-        let digest = digest_key(ledger.seen_from);
+        let digest = digest_key(cursors.seen_from);
         if let Some(seen) = lenient(view.get(&digest))?.and_then(|seen| seen.try_into().ok()) {
             batch.remove(seen_key(Seen(seen)));
         }
         batch.remove(digest);
-        ledger.seen_from += 1;
+        cursors.seen_from += 1;
     }
     Ok(())
 }

@@ -60,7 +60,7 @@ pub(super) struct Intake {
     path: PathBuf,
     file: File,
     measure: Option<Measure>,
-    /// Bytes of the quota that are set aside.
+    /// Bytes of the quota that are reserved.
     reserved: u64,
     done: bool,
 }

@@ -379,7 +379,7 @@ impl Spool {
         }
     }
 
-    /// Sets this many bytes of the quota aside.
+    /// Reserves this many bytes of the quota.
     fn reserve(&self, bytes: u64) -> Result<(), TakeError> {
         let Shared { limits, used, handle, .. } = &*self.shared;
         let fits = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= limits.quota);

@@ -19,7 +19,7 @@ const NAME: &str = "tetherd";
 
 /// What was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Survey {
+pub struct Inspection {
     /// Whether it is a directory at all.
     pub is_directory: bool,
     /// Whose it is.
@@ -94,14 +94,14 @@ pub enum Format {
     Unknown,
 }
 
-impl Survey {
+impl Inspection {
     /// Looks at `dir`. Blocks as long as its disk does.
-    pub fn of(dir: &Path) -> io::Result<Survey> {
+    pub fn of(dir: &Path) -> io::Result<Inspection> {
         let meta = fs::metadata(dir)?;
         let disk = nix::sys::statvfs::statvfs(dir)?;
         let kind = nix::sys::statfs::statfs(dir)?.filesystem_type();
         let free_bytes = disk.blocks_available().saturating_mul(disk.fragment_size());
-        Ok(Survey {
+        Ok(Inspection {
             is_directory: meta.is_dir(),
             owner: meta.uid(),
             mode: meta.mode() & 0o7777,
@@ -226,11 +226,11 @@ mod tests {
         fs::write(store.join("snap.0000.generating"), "").unwrap();
         fs::write(store.join("blobs/1"), "").unwrap();
         fs::write(store.join(FORMAT_FILE), "250\n").unwrap();
-        let inside = Survey::of(folder.path()).unwrap().inside.unwrap();
+        let inside = Inspection::of(folder.path()).unwrap().inside.unwrap();
         assert!(inside.copy && inside.half_made && inside.blobs);
         assert_eq!((inside.holder, inside.format), (Holder::Nobody, Format::Newer(250)));
         fs::write(store.join(FORMAT_FILE), "one\n").unwrap();
-        assert_eq!(Survey::of(folder.path()).unwrap().inside.unwrap().format, Format::Garbled);
+        assert_eq!(Inspection::of(folder.path()).unwrap().inside.unwrap().format, Format::Garbled);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(super) enum Op {
         prefix: Vec<u8>,
     },
     /// Moves a record aside as it lies, unless an earlier write of the batch replaced it.
-    SetAside {
+    Quarantine {
         key: Vec<u8>,
     },
 }
@@ -63,8 +63,8 @@ impl Batch {
         self
     }
 
-    pub(super) fn set_aside(&mut self, key: impl Into<Vec<u8>>) -> &mut Batch {
-        self.ops.push(Op::SetAside { key: key.into() });
+    pub(super) fn quarantine(&mut self, key: impl Into<Vec<u8>>) -> &mut Batch {
+        self.ops.push(Op::Quarantine { key: key.into() });
         self
     }
 }

@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, watch};
 
+use super::backend::Backend;
 use super::batch::Batch;
-use super::engine::Engine;
-use super::error::{CommitError, EngineError, Failure};
+use super::chunks::{View, check, expand};
+use super::error::{BackendError, CommitError, Failure};
 #[cfg(any(test, feature = "sim"))]
 use super::fault_injection::Faults;
 use super::record::sequence_entry;
 use super::state_dir::Confirmed;
-use super::value::{View, check, expand};
 
 /// Most changes that wait for the committer.
 pub(super) const JOBS_MAX: usize = 1_024;
@@ -50,7 +50,7 @@ pub(super) struct Shared {
 }
 
 pub(super) struct Committer {
-    pub(super) engine: Arc<dyn Engine>,
+    pub(super) backend: Arc<dyn Backend>,
     pub(super) jobs: mpsc::Receiver<Job>,
     pub(super) shared: Arc<Shared>,
     pub(super) failed: watch::Sender<Option<Failure>>,
@@ -97,24 +97,24 @@ impl Committer {
             .map_err(|error| Failure { what: error.to_string(), disk_full: error.is_disk_full() })
     }
 
-    fn write(&mut self, group: Vec<Prepare>) -> Result<(), EngineError> {
+    fn write(&mut self, group: Vec<Prepare>) -> Result<(), BackendError> {
         let mut finishes = Vec::with_capacity(group.len());
         let mut dirty = false;
         for prepare in group {
-            let (batch, finish) = prepare(&View::new(self.engine.as_ref(), self.sequence));
+            let (batch, finish) = prepare(&View::new(self.backend.as_ref(), self.sequence));
             if let Err(error) = check(&batch) {
                 finish(Err(error));
                 continue;
             }
             let numbers = batch.numbers;
-            let mut writes = expand(self.engine.as_ref(), batch)?;
+            let mut writes = expand(self.backend.as_ref(), batch)?;
             if !writes.is_empty() {
                 #[cfg(any(test, feature = "sim"))]
                 self.shared.faults.before_write()?;
                 self.sequence += numbers.max(1);
                 writes
                     .extend([sequence_entry(self.sequence)].map(|(key, entry)| (key, Some(entry))));
-                self.engine.apply(writes)?;
+                self.backend.apply(writes)?;
                 dirty = true;
             }
             finishes.push(finish);
@@ -122,7 +122,7 @@ impl Committer {
         if dirty {
             #[cfg(any(test, feature = "sim"))]
             self.shared.faults.before_sync()?;
-            self.engine.sync()?;
+            self.backend.sync()?;
             if let Err(error) = self.confirmed.write(self.sequence) {
                 // The changes are safe; only their loss would be noticed later.
                 tracing::warn!(%error, "cannot count the confirmed changes");
@@ -140,7 +140,7 @@ impl Committer {
     fn fail(mut self, failure: Failure) {
         tracing::error!(cause = %failure.what, "the store failed");
         // Closing sled would write and sync once more.
-        std::mem::forget(Arc::clone(&self.engine));
+        std::mem::forget(Arc::clone(&self.backend));
         let _ = self.failed.send_replace(Some(failure));
         self.jobs.close();
         while self.jobs.try_recv().is_ok() {}

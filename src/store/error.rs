@@ -205,7 +205,7 @@ pub enum ReadError {
     Damaged,
     /// The database does not answer.
     #[error("the store cannot be read: {0}")]
-    Engine(#[from] EngineError),
+    Backend(#[from] BackendError),
     /// The store was closed before.
     #[error("the store is closed")]
     Closed,
@@ -224,7 +224,7 @@ pub enum UpdateError {
 
 /// What the database beneath says.
 #[derive(Debug, thiserror::Error)]
-pub enum EngineError {
+pub enum BackendError {
     /// From the system.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -233,12 +233,12 @@ pub enum EngineError {
     Inconsistent(String),
 }
 
-impl EngineError {
+impl BackendError {
     /// Whether the disk had no room.
     pub fn is_disk_full(&self) -> bool {
         match self {
-            EngineError::Io(error) => is_disk_full(error),
-            EngineError::Inconsistent(_) => false,
+            BackendError::Io(error) => is_disk_full(error),
+            BackendError::Inconsistent(_) => false,
         }
     }
 }

@@ -14,14 +14,14 @@ use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use super::error::EngineError;
+use super::error::BackendError;
 
 /// The environment variable that names a fault.
 pub const VARIABLE: &str = "TETHERD_SIM_FAULT";
 
 /// What the next write or sync does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum InjectedFault {
     /// The sync fails with an input/output error, after the change was written.
     SyncFails,
     /// The write fails, because the disk is full.
@@ -30,14 +30,14 @@ pub enum Fault {
     SyncWaits(PathBuf),
 }
 
-impl Fault {
+impl InjectedFault {
     /// Reads what [`VARIABLE`] says: a fault, and how many writes or syncs go well before.
-    pub fn parse(text: &str) -> Option<(Fault, u32)> {
+    pub fn parse(text: &str) -> Option<(InjectedFault, u32)> {
         let (name, value) = text.split_once(':')?;
         match name {
-            "sync-fails-after" => Some((Fault::SyncFails, value.parse().ok()?)),
-            "disk-full-after" => Some((Fault::DiskFull, value.parse().ok()?)),
-            "sync-waits-at" => Some((Fault::SyncWaits(value.into()), 0)),
+            "sync-fails-after" => Some((InjectedFault::SyncFails, value.parse().ok()?)),
+            "disk-full-after" => Some((InjectedFault::DiskFull, value.parse().ok()?)),
+            "sync-waits-at" => Some((InjectedFault::SyncWaits(value.into()), 0)),
             _ => None,
         }
     }
@@ -60,7 +60,7 @@ pub(super) fn step() {
 }
 
 /// A fault, and how often it is still held back.
-type Armed = Option<(Fault, u32)>;
+type Armed = Option<(InjectedFault, u32)>;
 
 #[derive(Debug, Default)]
 pub(super) struct Faults {
@@ -69,39 +69,39 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    pub(super) fn inject(&self, fault: Fault, good: u32) {
+    pub(super) fn inject(&self, fault: InjectedFault, good: u32) {
         let place = match fault {
-            Fault::SyncFails | Fault::SyncWaits(_) => &self.sync,
-            Fault::DiskFull => &self.write,
+            InjectedFault::SyncFails | InjectedFault::SyncWaits(_) => &self.sync,
+            InjectedFault::DiskFull => &self.write,
         };
         *place.lock().unwrap_or_else(PoisonError::into_inner) = Some((fault, good));
     }
 
-    pub(super) fn before_write(&self) -> Result<(), EngineError> {
+    pub(super) fn before_write(&self) -> Result<(), BackendError> {
         happen(&self.write)
     }
 
-    pub(super) fn before_sync(&self) -> Result<(), EngineError> {
+    pub(super) fn before_sync(&self) -> Result<(), BackendError> {
         happen(&self.sync)
     }
 }
 
-fn happen(place: &Mutex<Armed>) -> Result<(), EngineError> {
+fn happen(place: &Mutex<Armed>) -> Result<(), BackendError> {
     let mut armed = place.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, good @ 1..)) = armed.as_mut() {
         *good -= 1;
         return Ok(());
     }
-    if let Some((Fault::SyncWaits(pipe), _)) = armed.as_ref() {
+    if let Some((InjectedFault::SyncWaits(pipe), _)) = armed.as_ref() {
         if pipe.exists() {
             File::open(pipe)?.read_to_end(&mut Vec::new())?;
         }
         return Ok(());
     }
     let errno = match armed.take() {
-        Some((Fault::SyncFails, _)) => nix::libc::EIO,
-        Some((Fault::DiskFull, _)) => nix::libc::ENOSPC,
-        Some((Fault::SyncWaits(_), _)) | None => return Ok(()),
+        Some((InjectedFault::SyncFails, _)) => nix::libc::EIO,
+        Some((InjectedFault::DiskFull, _)) => nix::libc::ENOSPC,
+        Some((InjectedFault::SyncWaits(_), _)) | None => return Ok(()),
     };
     Err(io::Error::from_raw_os_error(errno).into())
 }
@@ -112,12 +112,12 @@ mod tests {
 
     #[test]
     fn a_fault_is_named_with_what_goes_well_before() {
-        assert_eq!(Fault::parse("sync-fails-after:3"), Some((Fault::SyncFails, 3)));
-        assert_eq!(Fault::parse("disk-full-after:0"), Some((Fault::DiskFull, 0)));
-        let waits = Fault::SyncWaits("/x:y".into());
-        assert_eq!(Fault::parse("sync-waits-at:/x:y"), Some((waits, 0)));
+        assert_eq!(InjectedFault::parse("sync-fails-after:3"), Some((InjectedFault::SyncFails, 3)));
+        assert_eq!(InjectedFault::parse("disk-full-after:0"), Some((InjectedFault::DiskFull, 0)));
+        let waits = InjectedFault::SyncWaits("/x:y".into());
+        assert_eq!(InjectedFault::parse("sync-waits-at:/x:y"), Some((waits, 0)));
         for wrong in ["", "sync-fails-after", "sync-fails-after:x", "no:1"] {
-            assert_eq!(Fault::parse(wrong), None, "{wrong}");
+            assert_eq!(InjectedFault::parse(wrong), None, "{wrong}");
         }
     }
 }

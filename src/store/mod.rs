@@ -10,15 +10,15 @@
 //! - An idle store writes nothing and syncs nothing.
 //! - Refuse, never reset: see [`OpenError`] and [`Quarantined`].
 
+mod backend;
 mod batch;
+mod chunks;
 mod committer;
 pub(crate) mod convert;
-mod engine;
 mod error;
 #[cfg(any(test, feature = "sim"))]
 mod fault_injection;
 pub mod feed;
-mod open;
 pub mod queue;
 mod record;
 mod safety_copy;
@@ -27,7 +27,7 @@ mod state_dir;
 mod stored;
 #[cfg(test)]
 mod tests;
-mod value;
+mod verify;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,24 +39,24 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use batch::Batch;
-pub use error::{CommitError, EngineError, Failure, OpenError, ReadError, UpdateError};
+pub use chunks::{Scan, View};
+pub use error::{BackendError, CommitError, Failure, OpenError, ReadError, UpdateError};
 #[cfg(any(test, feature = "sim"))]
-pub use fault_injection::{Fault, VARIABLE as FAULT_VARIABLE};
-pub use open::{QUARANTINE_MAX, Quarantined};
+pub use fault_injection::{InjectedFault, VARIABLE as FAULT_VARIABLE};
 pub use record::{CHUNK_BYTES, Damage, FORMAT, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use seal::SealKey;
 pub use tetherd_state::KeyFileError;
-pub use value::{Scan, View};
+pub use verify::{QUARANTINE_MAX, Quarantined};
 
 #[cfg(test)]
 pub(crate) use tests::fixture;
 
+use backend::{Backend, Sled};
 use committer::{Committer, JOBS_MAX, Job, Prepare, Shared};
-use engine::{Engine, Sled};
-use open::Verified;
 use safety_copy::SafetyCopy;
 use seal::{Fit, Sealing};
 use state_dir::{Confirmed, StateDir};
+use verify::Verified;
 
 /// The store. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -75,13 +75,13 @@ struct Inner {
 }
 
 struct Open {
-    engine: Arc<dyn Engine>,
+    backend: Arc<dyn Backend>,
     jobs: mpsc::Sender<Job>,
 }
 
-/// An engine with the lock that it works under: the lock goes last.
+/// A backend with the lock that it works under: the lock goes last.
 struct Locked<E> {
-    engine: E,
+    backend: E,
     _dir: StateDir,
 }
 
@@ -107,56 +107,56 @@ impl Store {
         let state = StateDir::lock(dir)?;
         let folder = state.prepare()?;
         let format = state.format()?;
-        open::check_format(format, dir)?;
+        verify::check_format(format, dir)?;
         let copy = format.map(|_| SafetyCopy::make(dir)).transpose()?;
         let sealed = key.is_some();
-        let opened = Store::open_engine(&state, &folder, dir, format.is_none(), key);
+        let opened = Store::open_backend(&state, &folder, dir, format.is_none(), key);
         match (copy, opened.is_ok()) {
             (Some(copy), true) => copy.discard()?,
             (Some(copy), false) => copy.restore(),
             (None, _) => {}
         }
-        let (engine, verified, confirmed) = opened?;
+        let (backend, verified, confirmed) = opened?;
         if format != Some(u32::from(FORMAT)) {
             state.set_format(u32::from(FORMAT))?;
         }
-        let locked = Locked { engine, _dir: state };
+        let locked = Locked { backend, _dir: state };
         for record in &verified.quarantined {
-            tracing::warn!(area = record.area(), damage = %record.damage, "a record is set aside");
+            tracing::warn!(area = record.area(), damage = %record.damage, "a record is quarantined");
         }
         Store::start(Arc::new(locked), verified, confirmed, sealed, dir)
     }
 
-    fn open_engine(
+    fn open_backend(
         state: &StateDir,
         folder: &Path,
         dir: &Path,
         is_new: bool,
         key: Option<SealKey>,
     ) -> Result<(Sealing<Sled>, Verified, Confirmed), OpenError> {
-        let engine = Sled::open(folder).map_err(|error| open::engine_error(dir, error))?;
+        let backend = Sled::open(folder).map_err(|error| verify::backend_error(dir, error))?;
         #[cfg(test)]
         fault_injection::step();
-        let engine = Sealing::new(engine, key);
-        let fit = open::check_key(&engine, dir)?;
+        let backend = Sealing::new(backend, key);
+        let fit = verify::check_key(&backend, dir)?;
         state.settle()?;
         let confirmed = state.confirmed()?;
         let known = confirmed.read();
-        let looked = AssertUnwindSafe(|| open::verify(&engine, dir, is_new, known));
+        let looked = AssertUnwindSafe(|| verify::verify(&backend, dir, is_new, known));
         let verified = catch_unwind(looked).unwrap_or_else(|_| {
             let what = "reading it broke off".into();
             Err(OpenError::Damaged { dir: dir.to_path_buf(), what })
         })?;
         if fit == Fit::New {
-            engine.seal_all().map_err(|error| open::engine_error(dir, error))?;
+            backend.seal_all().map_err(|error| verify::backend_error(dir, error))?;
         }
         #[cfg(test)]
         fault_injection::step();
-        Ok((engine, verified, confirmed))
+        Ok((backend, verified, confirmed))
     }
 
     fn start(
-        engine: Arc<dyn Engine>,
+        backend: Arc<dyn Backend>,
         verified: Verified,
         confirmed: Confirmed,
         sealed: bool,
@@ -166,7 +166,7 @@ impl Store {
         let (failed_sender, failed) = watch::channel(None);
         let shared = Arc::new(Shared::default());
         let committer = Committer {
-            engine: Arc::clone(&engine),
+            backend: Arc::clone(&backend),
             jobs,
             shared: Arc::clone(&shared),
             failed: failed_sender,
@@ -181,7 +181,7 @@ impl Store {
                 path: dir.to_path_buf(),
                 source,
             })?;
-        let open = RwLock::new(Some(Open { engine, jobs: sender }));
+        let open = RwLock::new(Some(Open { backend, jobs: sender }));
         let committer = Mutex::new(Some(thread));
         let quarantined = verified.quarantined;
         Ok(Store {
@@ -263,14 +263,14 @@ impl Store {
 
     /// The value of a record, verified.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        let engine = self.inner.engine().ok_or(ReadError::Closed)?;
-        value::read(engine.as_ref(), key)
+        let backend = self.inner.backend().ok_or(ReadError::Closed)?;
+        chunks::read(backend.as_ref(), key)
     }
 
     /// All records whose keys begin so, in the order of their keys. A change made
     /// meanwhile may show in part; each value is whole.
     pub fn scan(&self, prefix: &[u8]) -> Scan {
-        self.inner.engine().map_or_else(Scan::closed, |engine| Scan::new(engine, prefix))
+        self.inner.backend().map_or_else(Scan::closed, |backend| Scan::new(backend, prefix))
     }
 
     /// Holds the failure once the store has failed for good. From then on every
@@ -280,16 +280,16 @@ impl Store {
         self.inner.failed.clone()
     }
 
-    /// What was set aside when the store was opened.
+    /// What was quarantined when the store was opened.
     pub fn quarantined(&self) -> &[Quarantined] {
         &self.inner.quarantined
     }
 
     /// Whether a record of this key was ever quarantined.
     pub(crate) fn has_quarantined(&self, key: &[u8]) -> Result<bool, ReadError> {
-        let engine = self.inner.engine().ok_or(ReadError::Closed)?;
-        let quarantined = record::tagged(record::TAG_ASIDE, &record::record_key(key));
-        Ok(engine.get(&quarantined)?.is_some())
+        let backend = self.inner.backend().ok_or(ReadError::Closed)?;
+        let quarantined = record::tagged(record::TAG_QUARANTINE, &record::record_key(key));
+        Ok(backend.get(&quarantined)?.is_some())
     }
 
     /// Whether the session's secrets lie there encrypted.
@@ -307,13 +307,13 @@ impl Store {
 
     /// Makes the next write or sync go so.
     #[cfg(any(test, feature = "sim"))]
-    pub fn inject(&self, fault: Fault) {
+    pub fn inject(&self, fault: InjectedFault) {
         self.inner.shared.faults.inject(fault, 0);
     }
 
     /// Makes a write or sync go so after this many that go well.
     #[cfg(any(test, feature = "sim"))]
-    pub fn inject_after(&self, fault: Fault, good: u32) {
+    pub fn inject_after(&self, fault: InjectedFault, good: u32) {
         self.inner.shared.faults.inject(fault, good);
     }
 
@@ -331,9 +331,9 @@ enum Handed {
 }
 
 impl Inner {
-    fn engine(&self) -> Option<Arc<dyn Engine>> {
+    fn backend(&self) -> Option<Arc<dyn Backend>> {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        open.as_ref().map(|open| Arc::clone(&open.engine))
+        open.as_ref().map(|open| Arc::clone(&open.backend))
     }
 
     fn close(&self) {
@@ -362,21 +362,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<E: Engine> Engine for Locked<E> {
-    fn get(&self, tree_key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
-        self.engine.get(tree_key)
+impl<E: Backend> Backend for Locked<E> {
+    fn get(&self, tree_key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
+        self.backend.get(tree_key)
     }
 
-    fn scan(&self, prefix: &[u8]) -> engine::Pairs {
-        self.engine.scan(prefix)
+    fn scan(&self, prefix: &[u8]) -> backend::Pairs {
+        self.backend.scan(prefix)
     }
 
-    fn apply(&self, writes: engine::Writes) -> Result<(), EngineError> {
-        self.engine.apply(writes)
+    fn apply(&self, writes: backend::Writes) -> Result<(), BackendError> {
+        self.backend.apply(writes)
     }
 
-    fn sync(&self) -> Result<(), EngineError> {
-        self.engine.sync()
+    fn sync(&self) -> Result<(), BackendError> {
+        self.backend.sync()
     }
 }
 

@@ -68,11 +68,11 @@ pub fn batch(changes: &[Change]) -> Batch {
     batch
 }
 
-/// Everything that the core starts from, and the records that were set aside for not
+/// Everything that the core starts from, and the records that were quarantined for not
 /// reading, or for having lost their other half. Never gives a used message id free:
 /// `last_id` is at least the highest id seen.
 ///
-/// A message whose body was set aside is given back all the same: [`body`] then
+/// A message whose body was quarantined is given back all the same: [`body`] then
 /// answers none.
 pub fn restore(store: &Store) -> Result<(Restored, Vec<Quarantined>), ReadError> {
     let mut repairs = Batch::new();
@@ -89,23 +89,23 @@ pub fn restore(store: &Store) -> Result<(Restored, Vec<Quarantined>), ReadError>
                 known.insert(message.id);
                 restored.messages.push(message);
             }
-            Ok(_) | Err(_) => set_aside(&mut repairs, &mut quarantined, key, Damage::Content),
+            Ok(_) | Err(_) => quarantine(&mut repairs, &mut quarantined, key, Damage::Content),
         }
     }
     for record in store.scan(BODY) {
         let (key, _) = record?;
         let id = key_id(BODY, &key);
         last_id = last_id.max(id.map_or(0, |id| id.0));
-        // Both are always written and removed together: its message was set aside.
+        // Both are always written and removed together: its message was quarantined.
         if id.is_none_or(|id| !known.contains(&id)) {
-            set_aside(&mut repairs, &mut quarantined, key, Damage::Part);
+            quarantine(&mut repairs, &mut quarantined, key, Damage::Part);
         }
     }
     for record in store.scan(NUMBER) {
         let (key, value) = record?;
         match KnownNumber::decode(&value) {
             Ok(known) if number_key(&known.number) == key => restored.numbers.push(known),
-            Ok(_) | Err(_) => set_aside(&mut repairs, &mut quarantined, key, Damage::Content),
+            Ok(_) | Err(_) => quarantine(&mut repairs, &mut quarantined, key, Damage::Content),
         }
     }
     for record in store.scan(KNOWN) {
@@ -117,7 +117,7 @@ pub fn restore(store: &Store) -> Result<(Restored, Vec<Quarantined>), ReadError>
                 let chats = chats.iter().map(|chat| u64::from_be_bytes(*chat)).collect();
                 restored.known.push(KnownPage { number, chats });
             }
-            Some(_) | None => set_aside(&mut repairs, &mut quarantined, key, Damage::Content),
+            Some(_) | None => quarantine(&mut repairs, &mut quarantined, key, Damage::Content),
         }
     }
     (restored.slots, restored.slots_damaged) =
@@ -167,7 +167,7 @@ fn read_twice<T: Record + Default>(
             Ok(read) => first = first.or(Some(read)),
             Err(damage) => {
                 is_damaged = true;
-                set_aside(repairs, quarantined, key.to_vec(), damage);
+                quarantine(repairs, quarantined, key.to_vec(), damage);
             }
         }
     }
@@ -175,13 +175,13 @@ fn read_twice<T: Record + Default>(
     Ok((first.unwrap_or_default(), is_damaged))
 }
 
-fn set_aside(
+fn quarantine(
     repairs: &mut Batch,
     quarantined: &mut Vec<Quarantined>,
     key: Vec<u8>,
     damage: Damage,
 ) {
-    repairs.set_aside(key.clone());
+    repairs.quarantine(key.clone());
     quarantined.push(Quarantined { key, damage });
 }
 

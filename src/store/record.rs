@@ -7,7 +7,7 @@
 //! | `r` key | a record: its value, or for a long one the head of its chunks |
 //! | `c` key-length key generation index | a chunk |
 //! | `#` | the last number given to a change |
-//! | `q` tree key | what was set aside, as it was found (no envelope of ours) |
+//! | `q` tree key | what was quarantined, as it was found (no envelope of ours) |
 //!
 //! The envelope: version (1 byte), shape (1), the CRC32C of the tree key (4), the
 //! payload's length (4), the CRC32C of all of that, the tree key and the payload (4),
@@ -44,7 +44,7 @@ pub(super) const TAG_SEQUENCE: u8 = b'#';
 pub(super) const SEQUENCE_KEY: &[u8] = &[TAG_SEQUENCE];
 pub(super) const TAG_RECORD: u8 = b'r';
 pub(super) const TAG_CHUNK: u8 = b'c';
-pub(super) const TAG_ASIDE: u8 = b'q';
+pub(super) const TAG_QUARANTINE: u8 = b'q';
 
 /// What a tree entry holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

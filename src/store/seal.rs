@@ -1,5 +1,5 @@
 //! Encrypts the session's secrets as they lie in the database, if there is a key: an
-//! [`Engine`] around the engine, so that nothing above knows. Never touches the queue's
+//! [`Backend`] around the backend, so that nothing above knows. Never touches the queue's
 //! records, never keeps a key on disk.
 //!
 //! A sealed entry: [`SEALED`] (1 byte), a random nonce (12), then the entry under
@@ -16,9 +16,9 @@ use sha2::{Digest as _, Sha256};
 
 use tetherd_state::{KeyFileError, read_key};
 
-use super::engine::{Engine, Pair, Pairs, Writes};
-use super::error::EngineError;
-use super::record::{TAG_ASIDE, TAG_CHUNK, TAG_RECORD, chunk_owner};
+use super::backend::{Backend, Pair, Pairs, Writes};
+use super::error::BackendError;
+use super::record::{TAG_CHUNK, TAG_QUARANTINE, TAG_RECORD, chunk_owner};
 
 /// What every record of the session begins with.
 const SECRET: &[u8] = b"session/";
@@ -55,8 +55,8 @@ impl SealKey {
         Some(SealKey(Arc::new(LessSafeKey::new(key))))
     }
 
-    fn seal(&self, tree_key: &[u8], entry: &[u8]) -> Result<Vec<u8>, EngineError> {
-        let broken = || EngineError::Inconsistent("an entry cannot be encrypted".into());
+    fn seal(&self, tree_key: &[u8], entry: &[u8]) -> Result<Vec<u8>, BackendError> {
+        let broken = || BackendError::Inconsistent("an entry cannot be encrypted".into());
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).map_err(|_| broken())?;
         let mut sealed = entry.to_vec();
@@ -96,20 +96,20 @@ pub(super) enum Fit {
     Wrong,
 }
 
-/// An engine whose secrets are sealed.
+/// A backend whose secrets are sealed.
 pub(super) struct Sealing<E> {
-    engine: E,
+    backend: E,
     key: Option<SealKey>,
 }
 
-impl<E: Engine> Sealing<E> {
-    pub(super) fn new(engine: E, key: Option<SealKey>) -> Sealing<E> {
-        Sealing { engine, key }
+impl<E: Backend> Sealing<E> {
+    pub(super) fn new(backend: E, key: Option<SealKey>) -> Sealing<E> {
+        Sealing { backend, key }
     }
 
     /// Whether the key, or none, fits what lies there.
-    pub(super) fn fit(&self) -> Result<Fit, EngineError> {
-        let known = self.engine.get(TAG_KEY)?;
+    pub(super) fn fit(&self) -> Result<Fit, BackendError> {
+        let known = self.backend.get(TAG_KEY)?;
         Ok(match (&self.key, known) {
             (None, None) => Fit::Plain,
             (None, Some(_)) => Fit::Missing,
@@ -122,10 +122,10 @@ impl<E: Engine> Sealing<E> {
     }
 
     /// Seals every secret that lies there plain, in one change.
-    pub(super) fn seal_all(&self) -> Result<(), EngineError> {
+    pub(super) fn seal_all(&self) -> Result<(), BackendError> {
         let Some(key) = &self.key else { return Ok(()) };
         let mut writes = Writes::new();
-        for pair in self.engine.scan(&[]) {
+        for pair in self.backend.scan(&[]) {
             let (tree_key, raw) = pair?;
             if is_secret(&tree_key) && raw.first() != Some(&SEALED) {
                 let sealed = key.seal(&tree_key, &raw)?;
@@ -133,19 +133,19 @@ impl<E: Engine> Sealing<E> {
             }
         }
         writes.insert(TAG_KEY.to_vec(), Some(key.seal(TAG_KEY, KNOWN)?));
-        self.engine.apply(writes)?;
-        self.engine.sync()
+        self.backend.apply(writes)?;
+        self.backend.sync()
     }
 }
 
-/// Whether an entry belongs to the session, or did before it was set aside.
+/// Whether an entry belongs to the session, or did before it was quarantined.
 fn is_secret(tree_key: &[u8]) -> bool {
     match tree_key.split_first() {
         Some((&TAG_RECORD, key)) => key.starts_with(SECRET),
         Some((&TAG_CHUNK, _)) => {
             chunk_owner(tree_key).is_some_and(|(key, ..)| key.starts_with(SECRET))
         }
-        Some((&TAG_ASIDE, inner)) => is_secret(inner),
+        Some((&TAG_QUARANTINE, inner)) => is_secret(inner),
         Some(_) | None => false,
     }
 }
@@ -160,16 +160,16 @@ fn opened(key: Option<&SealKey>, tree_key: &[u8], raw: Vec<u8>) -> Vec<u8> {
     }
 }
 
-impl<E: Engine> Engine for Sealing<E> {
-    fn get(&self, tree_key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
-        let raw = self.engine.get(tree_key)?;
+impl<E: Backend> Backend for Sealing<E> {
+    fn get(&self, tree_key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
+        let raw = self.backend.get(tree_key)?;
         Ok(raw.map(|raw| opened(self.key.as_ref(), tree_key, raw)))
     }
 
     fn scan(&self, prefix: &[u8]) -> Pairs {
         let key = self.key.clone();
-        let pairs = self.engine.scan(prefix);
-        let open = move |pair: Result<Pair, EngineError>| {
+        let pairs = self.backend.scan(prefix);
+        let open = move |pair: Result<Pair, BackendError>| {
             pair.map(|(tree_key, raw)| {
                 let entry = opened(key.as_ref(), &tree_key, raw);
                 (tree_key, entry)
@@ -177,11 +177,11 @@ impl<E: Engine> Engine for Sealing<E> {
         };
         // Its own entry is nobody else's.
         let own =
-            |pair: &Result<Pair, EngineError>| !matches!(pair, Ok((key, _)) if key == TAG_KEY);
+            |pair: &Result<Pair, BackendError>| !matches!(pair, Ok((key, _)) if key == TAG_KEY);
         Box::new(pairs.filter(own).map(open))
     }
 
-    fn apply(&self, mut writes: Writes) -> Result<(), EngineError> {
+    fn apply(&self, mut writes: Writes) -> Result<(), BackendError> {
         if let Some(key) = &self.key {
             for (tree_key, value) in &mut writes {
                 let Some(entry) = value.as_ref().filter(|_| is_secret(tree_key)) else { continue };
@@ -191,10 +191,10 @@ impl<E: Engine> Engine for Sealing<E> {
                 }
             }
         }
-        self.engine.apply(writes)
+        self.backend.apply(writes)
     }
 
-    fn sync(&self) -> Result<(), EngineError> {
-        self.engine.sync()
+    fn sync(&self) -> Result<(), BackendError> {
+        self.backend.sync()
     }
 }

@@ -41,7 +41,7 @@ const TOLD: &[Told] = &[
         "found when the store was opened",
         "The rest goes on",
         false,
-        Some("journalctl -u tetherd -g 'set aside'"),
+        Some("journalctl -u tetherd -g quarantined"),
     ),
     told(
         ConditionKind::NotPaired,

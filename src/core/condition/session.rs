@@ -75,7 +75,7 @@ impl Core {
     }
 
     pub(super) fn store_condition(&self) -> Option<Condition> {
-        let records = self.store.set_aside;
+        let records = self.store.quarantined;
         (records > 0).then_some(Condition::StoreTrouble { since: self.started_at, records })
     }
 

@@ -11,10 +11,10 @@ pub(super) const OUTDATED: &str = "the server refuses this client version";
 
 pub(super) fn store_trouble(since: i64, records: usize) -> Words {
     let were = if records == 1 { "1 record was" } else { &format!("{records} records were") };
-    Words::new(since, format!("{were} damaged and set aside at the start"))
+    Words::new(since, format!("{were} damaged and quarantined at the start"))
         .evidence("found when the store was opened", since)
-        .by_itself("The rest goes on; what was set aside stays where it is.", None)
-        .remedy("journalctl -u tetherd -g 'set aside'")
+        .by_itself("The rest goes on; the quarantined records stay where they are.", None)
+        .remedy("journalctl -u tetherd -g quarantined")
 }
 
 pub(super) fn not_paired(since: i64, pairing: bool) -> Words {

@@ -9,7 +9,7 @@ use crate::doctor::machine::{quoted, with_limit};
 use crate::doctor::subject::Whose;
 use tetherd_api::exit::ExitCode;
 use tetherd_config::Config;
-use tetherd_state::inspect::{Filesystem, Format, Holder, Inside, Survey};
+use tetherd_state::inspect::{Filesystem, Format, Holder, Inside, Inspection};
 use tetherd_state::{DISK_FREE_MIN, SPOOL};
 
 const ABOUT: Topic = Topic::State;
@@ -20,7 +20,7 @@ const FILES_MAX: usize = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
     pub(crate) dir: PathBuf,
-    pub(crate) survey: Seen,
+    pub(crate) inspection: Seen,
     /// Room that messages' files may still take, by the quota.
     pub(crate) quota_left: u64,
     pub(crate) caller: u32,
@@ -40,7 +40,7 @@ pub(crate) enum Seen {
     Closed,
     /// The disk does not answer, or with an error.
     Failed(String),
-    There(Survey),
+    There(Inspection),
 }
 
 /// The daemon that answers on the socket.
@@ -59,15 +59,15 @@ impl Facts {
     pub(crate) async fn gather(config: &Config, whose: &Whose, limit: Duration) -> Facts {
         let dir = config.state.dir.clone();
         let at = dir.clone();
-        let seen = with_limit(limit, move || (Survey::of(&at), spooled(&at))).await;
-        let (survey, spooled) = match seen {
-            Some((Ok(survey), spooled)) => (Seen::There(survey), spooled),
+        let seen = with_limit(limit, move || (Inspection::of(&at), spooled(&at))).await;
+        let (inspection, spooled) = match seen {
+            Some((Ok(inspection), spooled)) => (Seen::There(inspection), spooled),
             Some((Err(error), _)) => (unseen(&error), 0),
             None => (Seen::Failed(format!("no answer within {} s", limit.as_secs())), 0),
         };
         Facts {
             dir,
-            survey,
+            inspection,
             quota_left: config.files.quota.saturating_sub(spooled),
             caller: nix::unistd::geteuid().as_raw(),
             whose: whose.clone(),
@@ -86,8 +86,8 @@ impl Facts {
     }
 
     fn inside(&self) -> Option<&Inside> {
-        match &self.survey {
-            Seen::There(survey) => survey.inside.as_ref(),
+        match &self.inspection {
+            Seen::There(inspection) => inspection.inside.as_ref(),
             Seen::Missing | Seen::Closed | Seen::Failed(_) => None,
         }
     }
@@ -111,8 +111,8 @@ fn spooled(dir: &Path) -> u64 {
 /// What to say about it.
 pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     let dir = facts.dir.display();
-    let survey = match &facts.survey {
-        Seen::There(survey) => survey,
+    let inspection = match &facts.inspection {
+        Seen::There(inspection) => inspection,
         Seen::Missing if facts.daemon == Daemon::Silent => {
             let what = format!("There is no {dir} yet: the daemon makes it when it first starts.");
             return vec![ABOUT.note("state_missing", what)];
@@ -125,7 +125,7 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
             return vec![finding.remedy("look at the disk; the kernel's log names its errors")];
         }
     };
-    if !survey.is_directory {
+    if !inspection.is_directory {
         let what = format!("{dir} is not a directory: the daemon does not start.");
         return vec![
             ABOUT
@@ -134,15 +134,15 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
         ];
     }
     let mut findings = Vec::new();
-    findings.extend(owner(facts, survey));
-    findings.extend(mode(facts, survey));
+    findings.extend(owner(facts, inspection));
+    findings.extend(mode(facts, inspection));
     if findings.is_empty() {
         let what = format!("{dir} belongs to the daemon alone.");
         findings.push(ABOUT.ok("state_ok", what));
     }
-    findings.extend(filesystem(facts, survey));
-    findings.push(room(facts, survey));
-    match &survey.inside {
+    findings.extend(filesystem(facts, inspection));
+    findings.push(room(facts, inspection));
+    match &inspection.inside {
         Some(inside) => findings.extend(contents(facts, inside)),
         None => findings.push(not_checked(facts)),
     }
@@ -163,7 +163,7 @@ fn elsewhere(facts: &Facts) -> Finding {
     ABOUT.warning("state_elsewhere", what).remedy("name its configuration with --config")
 }
 
-fn owner(facts: &Facts, survey: &Survey) -> Option<Finding> {
+fn owner(facts: &Facts, inspection: &Inspection) -> Option<Finding> {
     // While a daemon runs, its user is right; systemd gives the directory to its own.
     let right = match (facts.daemon_uid, &facts.whose) {
         (Some(uid), _) => uid,
@@ -171,30 +171,30 @@ fn owner(facts: &Facts, survey: &Survey) -> Option<Finding> {
         (None, Whose::System | Whose::Instance(_)) if !facts.installed => 0,
         (None, Whose::System | Whose::Instance(_)) => return None,
     };
-    if survey.owner == right {
+    if inspection.owner == right {
         return None;
     }
-    let (dir, owner) = (facts.dir.display(), survey.owner);
+    let (dir, owner) = (facts.dir.display(), inspection.owner);
     let what = format!("{dir} belongs to user {owner}, and the daemon is user {right}.");
     // The slash: it may be a link.
     let remedy = format!("chown -R {right} {}/", quoted(&facts.dir));
     Some(ABOUT.failure("state_owner", ExitCode::NoPerm, what).remedy(remedy))
 }
 
-fn mode(facts: &Facts, survey: &Survey) -> Option<Finding> {
-    if survey.mode & 0o077 == 0 {
+fn mode(facts: &Facts, inspection: &Inspection) -> Option<Finding> {
+    if inspection.mode & 0o077 == 0 {
         return None;
     }
-    let (dir, mode) = (facts.dir.display(), survey.mode);
+    let (dir, mode) = (facts.dir.display(), inspection.mode);
     let what = format!("{dir} is open to others (mode {mode:04o}): the daemon does not start.");
     let remedy = format!("chmod 700 {}", quoted(&facts.dir));
     Some(ABOUT.failure("state_open", ExitCode::NoPerm, what).remedy(remedy))
 }
 
-fn filesystem(facts: &Facts, survey: &Survey) -> Option<Finding> {
+fn filesystem(facts: &Facts, inspection: &Inspection) -> Option<Finding> {
     let dir = facts.dir.display();
     let remedy = "move it to a disk of this machine, while the daemon is down";
-    match survey.filesystem {
+    match inspection.filesystem {
         Filesystem::Disk => None,
         Filesystem::Network(name) => {
             let what = format!("{dir} lies on {name}: locks and syncs are not to be relied on.");
@@ -216,19 +216,19 @@ fn filesystem(facts: &Facts, survey: &Survey) -> Option<Finding> {
     }
 }
 
-fn room(facts: &Facts, survey: &Survey) -> Finding {
+fn room(facts: &Facts, inspection: &Inspection) -> Finding {
     let dir = facts.dir.display();
-    let free = mebibytes(survey.free_bytes);
+    let free = mebibytes(inspection.free_bytes);
     let remedy = "make room on that disk";
-    if survey.too_full_to_start || !survey.takes_files {
+    if inspection.too_full_to_start || !inspection.takes_files {
         let what = format!("The disk of {dir} is full: the daemon cannot work on it.");
         return ABOUT.failure("disk_full", ExitCode::IoErr, what).remedy(remedy);
     }
-    if survey.free_bytes < DISK_FREE_MIN {
+    if inspection.free_bytes < DISK_FREE_MIN {
         let what = format!("The disk of {dir} is nearly full ({free}): no more files are taken.");
         return ABOUT.warning("disk_nearly_full", what).remedy(remedy);
     }
-    if survey.free_bytes < facts.quota_left.saturating_add(DISK_FREE_MIN) {
+    if inspection.free_bytes < facts.quota_left.saturating_add(DISK_FREE_MIN) {
         let quota = mebibytes(facts.quota_left);
         let what = format!(
             "The disk of {dir} has {free} free, less than the {quota} that files may still take."

@@ -111,7 +111,7 @@ impl Running {
             first,
             store: store.clone(),
             numbers,
-            incoming: inbox.extent(),
+            incoming: inbox.range(),
             spool: spool.clone(),
             calls,
             session_events,

@@ -13,7 +13,7 @@ use super::support::{DEADLINE, state_dir};
 use crate::daemon::connection::Outgoing;
 use crate::daemon::event_stream::{Subscription, forward};
 use crate::daemon::inbox_service::InboxService;
-use crate::inbox::{Letter, Seen};
+use crate::inbox::{NewMessage, Seen};
 use crate::whatsapp::CurrentConnection;
 use tetherd_api::Reply;
 use tetherd_api::frame::{FromDaemon, parse_from_daemon};
@@ -99,10 +99,10 @@ impl Consumer {
     }
 }
 
-fn letter(n: u64) -> Letter {
+fn letter(n: u64) -> NewMessage {
     let chat = "15550111@s.whatsapp.net";
     let id = format!("3EB0{n:06}");
-    Letter {
+    NewMessage {
         seen: Seen::new(chat, chat, &id),
         incoming: Incoming {
             cursor: 0,

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{TestNetwork, fetch, fetcher, ok, redirect, serve, status};
-use crate::fetch::{Fault, Verdict, find_links};
+use crate::fetch::{FetchError, Verdict, find_links};
 
 const FILE: &str = "http://files.example/file";
 
 async fn against(
     answer: impl Fn(&str) -> String + Send + Sync + 'static,
-) -> (Result<Vec<u8>, Fault>, Vec<String>) {
+) -> (Result<Vec<u8>, FetchError>, Vec<String>) {
     let (server, asked) = serve(answer).await;
     let network = Arc::new(TestNetwork::to(server));
     let fetched = fetch(&fetcher(&network), FILE, 10).await;
@@ -37,23 +37,23 @@ async fn a_file_is_fetched_whole_and_says_who_asks() {
 #[tokio::test]
 async fn what_is_wrong_with_an_answer_has_a_name() {
     for (answer, fault) in [
-        (status(404), Fault::Status(404)),
-        (status(503), Fault::Status(503)),
-        (status(304), Fault::Status(304)),
-        (ok(""), Fault::Empty),
-        (ok("01234567890"), Fault::TooLarge),
-        ("HTTP/1.1 200 OK\r\n\r\n01234567890".to_owned(), Fault::TooLarge),
-        ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n0123".to_owned(), Fault::ConnectionLost),
+        (status(404), FetchError::Status(404)),
+        (status(503), FetchError::Status(503)),
+        (status(304), FetchError::Status(304)),
+        (ok(""), FetchError::Empty),
+        (ok("01234567890"), FetchError::TooLarge),
+        ("HTTP/1.1 200 OK\r\n\r\n01234567890".to_owned(), FetchError::TooLarge),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n0123".to_owned(), FetchError::ConnectionLost),
         (
             "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\nx".to_owned(),
-            Fault::Encoded,
+            FetchError::Encoded,
         ),
-        ("SSH-2.0-x\r\n\r\n".to_owned(), Fault::NotHttp),
-        ("HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n".to_owned(), Fault::BadRedirect),
-        (redirect("http://[::"), Fault::BadRedirect),
-        (redirect("/file"), Fault::TooManyRedirects),
-        (String::new(), Fault::Stalled),
-        ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n01...".to_owned(), Fault::Stalled),
+        ("SSH-2.0-x\r\n\r\n".to_owned(), FetchError::NotHttp),
+        ("HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n".to_owned(), FetchError::BadRedirect),
+        (redirect("http://[::"), FetchError::BadRedirect),
+        (redirect("/file"), FetchError::TooManyRedirects),
+        (String::new(), FetchError::Stalled),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n01...".to_owned(), FetchError::Stalled),
     ] {
         let shown = answer.clone();
         let (fetched, _) = against(move |_| answer.clone()).await;
@@ -74,7 +74,7 @@ async fn three_redirects_are_followed_and_a_fourth_is_not() {
     assert_eq!(fetched.unwrap(), b"there");
     assert_eq!(asked.len(), 4);
     let (fetched, asked) = against(move |line| hop(line, 4)).await;
-    assert_eq!(fetched, Err(Fault::TooManyRedirects));
+    assert_eq!(fetched, Err(FetchError::TooManyRedirects));
     assert_eq!(asked.len(), 4);
 }
 
@@ -86,9 +86,9 @@ async fn nothing_that_listens_or_answers_is_told_apart() {
     let mut network = TestNetwork::to(gone);
     network.names.insert("later.example", Vec::new());
     let fetcher = fetcher(&Arc::new(network));
-    assert_eq!(fetch(&fetcher, FILE, 10).await, Err(Fault::ConnectionRefused));
-    assert_eq!(fetch(&fetcher, "http://no.example/", 10).await, Err(Fault::UnknownHost));
-    assert_eq!(fetch(&fetcher, "http://later.example/", 10).await, Err(Fault::NoResolver));
+    assert_eq!(fetch(&fetcher, FILE, 10).await, Err(FetchError::ConnectionRefused));
+    assert_eq!(fetch(&fetcher, "http://no.example/", 10).await, Err(FetchError::UnknownHost));
+    assert_eq!(fetch(&fetcher, "http://later.example/", 10).await, Err(FetchError::NoResolver));
     // No TLS there: that is not a matter of time.
     let (server, _) = serve(|_| ok("x")).await;
     let fetcher = super::fetcher(&Arc::new(TestNetwork::to(server)));
@@ -122,9 +122,9 @@ async fn verdict(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> (Ve
 async fn a_link_is_judged_by_its_head_or_else_by_its_first_byte() {
     assert_eq!(verdict(|_| status(200)).await, (Verdict::Good, 1));
     assert_eq!(verdict(|_| status(403)).await, (Verdict::Good, 1));
-    assert_eq!(verdict(|_| status(404)).await, (Verdict::Broken(Fault::Status(404)), 2));
-    assert_eq!(verdict(|_| status(410)).await, (Verdict::Broken(Fault::Status(410)), 2));
-    assert_eq!(verdict(|_| status(500)).await, (Verdict::Doubtful(Fault::Status(500)), 1));
+    assert_eq!(verdict(|_| status(404)).await, (Verdict::Broken(FetchError::Status(404)), 2));
+    assert_eq!(verdict(|_| status(410)).await, (Verdict::Broken(FetchError::Status(410)), 2));
+    assert_eq!(verdict(|_| status(500)).await, (Verdict::Doubtful(FetchError::Status(500)), 1));
     let no_head = |line: &str| if line.starts_with("HEAD") { status(405) } else { status(206) };
     assert_eq!(verdict(no_head).await, (Verdict::Good, 2));
 }
@@ -137,9 +137,12 @@ async fn the_worst_link_counts_and_what_was_seen_is_remembered() {
     let network = Arc::new(network);
     let fetcher = fetcher(&network);
     let links = find_links("http://files.example http://later.example http://no.example");
-    let worst = Verdict::Broken(Fault::UnknownHost);
+    let worst = Verdict::Broken(FetchError::UnknownHost);
     assert_eq!(fetcher.check_links(&links, false).await, worst);
-    assert_eq!(fetcher.check_links(&links[..2], false).await, Verdict::Doubtful(Fault::NoResolver));
+    assert_eq!(
+        fetcher.check_links(&links[..2], false).await,
+        Verdict::Doubtful(FetchError::NoResolver)
+    );
     assert_eq!(fetcher.check_links(&links, false).await, worst);
     assert_eq!(asked.lock().unwrap().len(), 1);
     fetcher.check_links(&links, true).await;

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tetherd_net::connect::{Network, ResolveError};
 use tetherd_net::http;
 
-use super::{Fault, Fetcher, Limits, Piece, Settings};
+use super::{FetchError, Fetcher, Limits, Piece, Settings};
 
 /// A public address, behind which the test's server is.
 pub(super) const PUBLIC: IpAddr = IpAddr::V4(Ipv4Addr::new(1, 1, 1, 1));
@@ -73,9 +73,9 @@ pub(super) fn fetcher(network: &Arc<TestNetwork>) -> Fetcher {
 }
 
 /// What a fetch gives, whole.
-pub(super) async fn fetch(fetcher: &Fetcher, url: &str, max: u64) -> Result<Vec<u8>, Fault> {
+pub(super) async fn fetch(fetcher: &Fetcher, url: &str, max: u64) -> Result<Vec<u8>, FetchError> {
     let (pieces, mut incoming) = mpsc::channel(4);
-    let url = url::Url::parse(url).map_err(|_| Fault::BadAddress)?;
+    let url = url::Url::parse(url).map_err(|_| FetchError::BadAddress)?;
     let fetching = async {
         let fetched = fetcher.fetch(&url, max, &pieces).await;
         drop(pieces);

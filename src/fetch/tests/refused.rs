@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{PUBLIC, TestNetwork, fetch, fetcher, redirect, serve};
-use crate::fetch::{Fault, Verdict};
+use crate::fetch::{FetchError, Verdict};
 
 /// Hosts that are addresses, or name one: `{port}` is where somebody listens.
 const WRITTEN: [&str; 66] = [
@@ -147,11 +147,11 @@ async fn no_connection_is_made_to_what_is_not_the_public_internet() {
     for url in &urls {
         let fault = fetch(&fetcher, url, 1_000).await.expect_err(url);
         let expected = [
-            Fault::RefusedAddress,
-            Fault::BadAddress,
-            Fault::Credentials,
-            Fault::RefusedPort,
-            Fault::NotHttps,
+            FetchError::RefusedAddress,
+            FetchError::BadAddress,
+            FetchError::Credentials,
+            FetchError::RefusedPort,
+            FetchError::NotHttps,
         ];
         assert!(expected.contains(&fault), "{url}: {fault:?}");
         assert_eq!(network.connects(), [], "{url}");

@@ -18,7 +18,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use nix::fcntl::{Flock, FlockArg};
 use tempfile::TempDir;
 
-use super::engine::{Engine, Sled, Writes};
+use super::backend::{Backend, Sled, Writes};
 use super::{Batch, Store};
 
 /// A process that is just being started holds copies of this one's descriptors, and so
@@ -65,7 +65,7 @@ pub(crate) fn fixture(name: &str) -> TempDir {
     dir
 }
 
-/// The engine's own threads let go of its lock a moment after it was closed.
+/// The backend's own threads let go of its lock a moment after it was closed.
 pub(super) fn wait_until_closed(database: &Path) {
     if let Ok(file) = std::fs::File::open(database) {
         drop(Flock::lock(file, FlockArg::LockExclusive).unwrap());
@@ -73,23 +73,23 @@ pub(super) fn wait_until_closed(database: &Path) {
 }
 
 /// The database itself, without our checks.
-fn raw<T>(dir: &Path, work: impl FnOnce(&dyn Engine) -> T) -> T {
-    let engine = Sled::open(&dir.join("store")).unwrap();
-    let out = work(&engine);
-    engine.sync().unwrap();
+fn raw<T>(dir: &Path, work: impl FnOnce(&dyn Backend) -> T) -> T {
+    let backend = Sled::open(&dir.join("store")).unwrap();
+    let out = work(&backend);
+    backend.sync().unwrap();
     out
 }
 
 fn tree_keys(dir: &Path, prefix: &[u8]) -> Vec<Vec<u8>> {
-    raw(dir, |engine| engine.scan(prefix).map(|pair| pair.unwrap().0).collect())
+    raw(dir, |backend| backend.scan(prefix).map(|pair| pair.unwrap().0).collect())
 }
 
 /// Overwrites tree entries as damage would.
 fn tamper(dir: &Path, entries: &[(&[u8], Option<&[u8]>)]) {
-    raw(dir, |engine| {
+    raw(dir, |backend| {
         let writes: Writes =
             entries.iter().map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec))).collect();
-        engine.apply(writes).unwrap();
+        backend.apply(writes).unwrap();
     });
 }
 

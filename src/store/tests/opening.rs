@@ -1,4 +1,4 @@
-//! What is checked, put right, set aside and refused when a store opens.
+//! What is checked, put right, quarantined and refused when a store opens.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -83,7 +83,7 @@ async fn a_half_made_snapshot_does_not_stop_the_start() {
 }
 
 #[tokio::test]
-async fn invariant_8_one_damaged_record_is_set_aside_and_the_start_goes_on() {
+async fn invariant_8_one_damaged_record_is_quarantined_and_the_start_goes_on() {
     let dir = filled(4).await;
     tamper(dir.path(), &[(b"rarea/02", Some(b"nonsense"))]);
     let store = Store::open(dir.path()).unwrap();
@@ -99,7 +99,7 @@ async fn invariant_8_one_damaged_record_is_set_aside_and_the_start_goes_on() {
 }
 
 #[tokio::test]
-async fn a_long_value_with_a_missing_or_damaged_part_is_set_aside_whole() {
+async fn a_long_value_with_a_missing_or_damaged_part_is_quarantined_whole() {
     let dir = filled(6).await;
     let gone = chunk_key(b"area/01", 0, 1);
     let bad = chunk_key(b"area/03", 0, 0);
@@ -201,7 +201,7 @@ async fn a_newer_format_is_refused_untouched() {
 #[test]
 fn an_older_format_is_read_and_an_older_program_then_refuses_the_store() {
     let dir = super::fixture("v1");
-    let marker = |dir: &Path| super::raw(dir, |engine| engine.get(b"!").unwrap().unwrap()[0]);
+    let marker = |dir: &Path| super::raw(dir, |backend| backend.get(b"!").unwrap().unwrap()[0]);
     assert_eq!(marker(dir.path()), 1);
     for _ in 0..2 {
         let store = Store::open(dir.path()).unwrap();

@@ -74,8 +74,8 @@ async fn what_the_core_stores_is_what_it_starts_from() {
     store.close();
 
     let store = Store::open(dir.path()).unwrap();
-    let (restored, aside) = restore(&store).unwrap();
-    assert!(aside.is_empty(), "{aside:?}");
+    let (restored, quarantined) = restore(&store).unwrap();
+    assert!(quarantined.is_empty(), "{quarantined:?}");
     assert_eq!(restored.messages, [message(1)]);
     assert_eq!(restored.slots, [slot(1), slot(2)]);
     assert_eq!(restored.facts, facts);
@@ -86,14 +86,14 @@ async fn what_the_core_stores_is_what_it_starts_from() {
 #[test]
 fn a_new_store_restores_to_nothing_and_writes_nothing() {
     let (_dir, store) = fresh();
-    let (restored, aside) = restore(&store).unwrap();
-    assert!(restored.messages.is_empty() && restored.slots.is_empty() && aside.is_empty());
+    let (restored, quarantined) = restore(&store).unwrap();
+    assert!(restored.messages.is_empty() && restored.slots.is_empty() && quarantined.is_empty());
     assert_eq!(restored.facts, Facts::default());
     assert_eq!(store.stats().syncs, 0);
 }
 
 #[tokio::test]
-async fn a_message_that_does_not_read_is_set_aside_with_its_body_and_keeps_its_id() {
+async fn a_message_that_does_not_read_is_quarantined_with_its_body_and_keeps_its_id() {
     let (dir, store) = fresh();
     store.commit(batch(&accepted(1, "one"))).await.unwrap();
     store.commit(batch(&accepted(7, "seven"))).await.unwrap();
@@ -103,17 +103,17 @@ async fn a_message_that_does_not_read_is_set_aside_with_its_body_and_keeps_its_i
     bad.put(key.clone(), "{}");
     store.commit(bad).await.unwrap();
 
-    let (restored, aside) = restore(&store).unwrap();
+    let (restored, quarantined) = restore(&store).unwrap();
     assert_eq!(restored.messages, [message(1)]);
     assert_eq!(restored.facts.last_id, 7);
-    let damages: Vec<_> = aside.iter().map(|q| (q.area(), q.damage)).collect();
+    let damages: Vec<_> = quarantined.iter().map(|q| (q.area(), q.damage)).collect();
     assert_eq!(damages, [("queue/message/", Damage::Content), ("queue/body/", Damage::Part)]);
-    assert_eq!(format!("{:?}", aside[0]), "Quarantined(queue/message/.., Content)");
+    assert_eq!(format!("{:?}", quarantined[0]), "Quarantined(queue/message/.., Content)");
     store.close();
 
     let store = Store::open(dir.path()).unwrap();
-    let (restored, aside) = restore(&store).unwrap();
-    assert_eq!((restored.messages.len(), aside.len()), (1, 0), "reported once");
+    let (restored, quarantined) = restore(&store).unwrap();
+    assert_eq!((restored.messages.len(), quarantined.len()), (1, 0), "reported once");
     assert_eq!(store.get(&key).unwrap(), None);
 }
 
@@ -126,9 +126,9 @@ async fn one_damaged_copy_of_slots_or_facts_loses_nothing() {
         store.commit(batch(&changes)).await.unwrap();
         store.commit(put(&format!("queue/slots/{copy}"), "?")).await.unwrap();
         store.commit(put(&format!("queue/facts/{copy}"), "?")).await.unwrap();
-        let (restored, aside) = restore(&store).unwrap();
+        let (restored, quarantined) = restore(&store).unwrap();
         assert_eq!((restored.slots, restored.facts), (vec![slot(3)], facts));
-        assert_eq!(aside.len(), 2);
+        assert_eq!(quarantined.len(), 2);
     }
 }
 
@@ -158,7 +158,7 @@ async fn invariant_3_slots_and_facts_whose_copies_are_both_damaged_are_not_taken
 }
 
 #[tokio::test]
-async fn what_is_known_about_numbers_is_kept_and_a_record_that_does_not_read_is_set_aside() {
+async fn what_is_known_about_numbers_is_kept_and_a_record_that_does_not_read_is_quarantined() {
     let (_dir, store) = fresh();
     let known = |digits: &str| KnownNumber {
         number: Number::parse(&format!("+{digits}")).unwrap(),
@@ -172,8 +172,8 @@ async fn what_is_known_about_numbers_is_kept_and_a_record_that_does_not_read_is_
     let number = known("15550112").number;
     store.commit(batch(&[Change::RemoveNumber { number }])).await.unwrap();
     store.commit(put("queue/number/15550113", "{}")).await.unwrap();
-    let (restored, aside) = restore(&store).unwrap();
+    let (restored, quarantined) = restore(&store).unwrap();
     assert_eq!(restored.numbers, [known("15550111")]);
-    assert_eq!(aside.len(), 1);
-    assert_eq!(format!("{:?}", aside[0]), "Quarantined(queue/number/.., Content)");
+    assert_eq!(quarantined.len(), 1);
+    assert_eq!(format!("{:?}", quarantined[0]), "Quarantined(queue/number/.., Content)");
 }

@@ -47,8 +47,8 @@ fn holds(dir: &Path, needle: &[u8]) -> bool {
 
 /// What the tree holds now, whatever else is in the files.
 fn entries_hold(dir: &Path, needle: &[u8]) -> bool {
-    raw(dir, |engine| {
-        engine.scan(&[]).any(|pair| pair.unwrap().1.windows(needle.len()).any(|w| w == needle))
+    raw(dir, |backend| {
+        backend.scan(&[]).any(|pair| pair.unwrap().1.windows(needle.len()).any(|w| w == needle))
     })
 }
 
@@ -106,17 +106,17 @@ async fn without_the_key_or_with_another_the_start_is_refused_and_nothing_change
 }
 
 #[tokio::test]
-async fn a_sealed_record_that_was_altered_or_moved_is_set_aside_and_the_rest_goes_on() {
+async fn a_sealed_record_that_was_altered_or_moved_is_quarantined_and_the_rest_goes_on() {
     let dir = temp();
     let store = Store::open_with(dir.path(), key(1)).unwrap();
     fill(&store).await;
     store.commit(put("session/device/2", SECRET)).await.unwrap();
     store.close();
-    raw(dir.path(), |engine| {
-        let moved = engine.get(b"rsession/device/1").unwrap();
+    raw(dir.path(), |backend| {
+        let moved = backend.get(b"rsession/device/1").unwrap();
         let mut writes = super::Writes::new();
         writes.insert(b"rsession/device/2".to_vec(), moved);
-        engine.apply(writes).unwrap();
+        backend.apply(writes).unwrap();
     });
     let store = Store::open_with(dir.path(), key(1)).unwrap();
     assert_eq!(store.quarantined().len(), 1);

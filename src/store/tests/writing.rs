@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Barrier;
 
-use super::super::{Batch, CHUNK_BYTES, CommitError, Fault, ReadError, Store, UpdateError};
+use super::super::{Batch, CHUNK_BYTES, CommitError, InjectedFault, ReadError, Store, UpdateError};
 use super::{copy, fresh, no_blobs, pattern, put, tree_keys};
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn invariant_1_a_failed_sync_is_final_for_those_who_wait_and_those_who_com
     let (dir, store) = fresh();
     store.commit(put("acknowledged", pattern(3, 9_000))).await.unwrap();
     let syncs = store.stats().syncs;
-    store.inject(Fault::SyncFails);
+    store.inject(InjectedFault::SyncFails);
     let mut failed = store.failed();
     assert!(failed.borrow().is_none());
     let mut both = put("lost", pattern(4, 9_000));
@@ -165,7 +165,7 @@ async fn invariant_1_a_failed_sync_is_final_for_those_who_wait_and_those_who_com
 #[tokio::test]
 async fn a_full_disk_while_running_is_said_to_be_one() {
     let (_dir, store) = fresh();
-    store.inject(Fault::DiskFull);
+    store.inject(InjectedFault::DiskFull);
     assert_eq!(store.commit(put("a", "x")).await, Err(CommitError::OutcomeUnknown));
     let failure = store.failed().wait_for(Option::is_some).await.unwrap().clone().unwrap();
     assert!(failure.disk_full, "{failure}");

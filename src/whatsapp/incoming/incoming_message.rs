@@ -13,7 +13,7 @@ use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type as ProtocolType;
 use whatsapp_rust::{Jid, Server};
 
-use crate::inbox::{Letter, RemoteFile, RemoteKind, Seen};
+use crate::inbox::{NewMessage, RemoteFile, RemoteKind, Seen};
 use tetherd_api::{FILE_NAME_BYTES_MAX, FileInfo, Incoming, IncomingKind, TEXT_CHARS_MAX, Time};
 
 /// Longest name of a sender, and longest id and MIME type, in characters.
@@ -77,7 +77,7 @@ pub(crate) fn new_message(
     message: &wa::Message,
     info: &MessageInfo,
     parties: &Parties,
-) -> Option<Letter> {
+) -> Option<NewMessage> {
     let source = &info.source;
     let content = content(message.get_base_message())?;
     let (text, cut) = match content.text {
@@ -92,7 +92,7 @@ pub(crate) fn new_message(
         None => (None, None),
     };
     let name = Some(clean(&info.push_name)).filter(|name| !name.is_empty());
-    Some(Letter {
+    Some(NewMessage {
         seen: Seen::new(&source.chat.to_string(), &source.sender.to_string(), &info.id),
         incoming: Incoming {
             cursor: 0,

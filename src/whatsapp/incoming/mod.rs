@@ -12,7 +12,7 @@ use whatsapp_rust::wacore::net::HttpClient;
 use whatsapp_rust::wacore::time::now_millis;
 use whatsapp_rust::{Client, InboundDurabilityHook, Jid, Server, anyhow};
 
-use crate::inbox::{Inbox, Letter};
+use crate::inbox::{Inbox, NewMessage};
 use incoming_message::Parties;
 
 /// What the session needs for incoming messages.
@@ -89,7 +89,7 @@ impl InboundDurabilityHook for InboxHook {
 }
 
 impl InboxHook {
-    async fn keep(&self, messages: Vec<Letter>) -> anyhow::Result<()> {
+    async fn keep(&self, messages: Vec<NewMessage>) -> anyhow::Result<()> {
         if messages.is_empty() {
             return Ok(());
         }

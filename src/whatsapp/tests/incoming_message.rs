@@ -7,7 +7,7 @@ use whatsapp_rust::wacore::types::message::{MessageCategory, MessageInfo, Messag
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type as ProtocolType;
 
-use crate::inbox::{Letter, RemoteKind};
+use crate::inbox::{NewMessage, RemoteKind};
 use crate::whatsapp::incoming::incoming_message::{Parties, is_wanted, new_message};
 use tetherd_api::{IncomingKind, TEXT_CHARS_MAX};
 
@@ -29,7 +29,7 @@ fn info(chat: &str, sender: &str) -> MessageInfo {
     }
 }
 
-fn told(message: &wa::Message) -> Option<Letter> {
+fn told(message: &wa::Message) -> Option<NewMessage> {
     let info = info(FRIEND, FRIEND);
     new_message(message, &info, &Parties::of(&info))
 }
@@ -93,7 +93,7 @@ fn a_file_is_told_with_what_fetches_it_even_when_wrapped() {
     let plain = wa::Message { image_message: MessageField::some(image()), ..Default::default() };
     let vanishing = wa::Message { ephemeral_message: wrapped(plain.clone()), ..Default::default() };
     for message in [plain, vanishing] {
-        let Letter { incoming, remote, .. } = told(&message).unwrap();
+        let NewMessage { incoming, remote, .. } = told(&message).unwrap();
         assert_eq!((incoming.kind, incoming.text.as_deref()), (IncomingKind::Image, Some("look")));
         assert_eq!(incoming.reply_to.as_deref(), Some("3EB0CD"));
         let file = incoming.file.unwrap();
@@ -109,7 +109,7 @@ fn a_file_is_told_with_what_fetches_it_even_when_wrapped() {
 fn a_file_without_its_key_is_told_and_cannot_be_fetched() {
     let image = wa::message::ImageMessage { media_key: None, ..image() };
     let message = wa::Message { image_message: MessageField::some(image), ..Default::default() };
-    let Letter { incoming, remote, .. } = told(&message).unwrap();
+    let NewMessage { incoming, remote, .. } = told(&message).unwrap();
     assert!(incoming.file.is_some() && remote.is_none());
 }
 

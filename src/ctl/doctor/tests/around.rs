@@ -17,7 +17,7 @@ use tetherd_net::reachability::{Reachability, ReachabilityError, TcpFault};
 use tetherd_net::tls::TlsFault;
 use tetherd_net::trust::TrustError;
 use tetherd_state::KeyFileError;
-use tetherd_state::inspect::{Filesystem, Format, Holder, Inside, Survey};
+use tetherd_state::inspect::{Filesystem, Format, Holder, Inside, Inspection};
 
 const FILE: &str = "/etc/tetherd/tetherd.toml";
 
@@ -99,7 +99,7 @@ pub(super) fn configuration() -> Vec<Case> {
     .collect()
 }
 
-fn survey() -> Survey {
+fn inspection() -> Inspection {
     let inside = Inside {
         holder: Holder::Process(42),
         format: Format::Known(1),
@@ -107,7 +107,7 @@ fn survey() -> Survey {
         half_made: false,
         blobs: false,
     };
-    Survey {
+    Inspection {
         is_directory: true,
         owner: 990,
         mode: 0o700,
@@ -119,18 +119,18 @@ fn survey() -> Survey {
     }
 }
 
-fn seen(change: impl FnOnce(&mut Survey, &mut Inside)) -> state::Facts {
-    let mut survey = survey();
-    let mut inside = survey.inside.take().unwrap();
-    change(&mut survey, &mut inside);
-    survey.inside = Some(inside);
-    around(state::Seen::There(survey))
+fn seen(change: impl FnOnce(&mut Inspection, &mut Inside)) -> state::Facts {
+    let mut inspection = inspection();
+    let mut inside = inspection.inside.take().unwrap();
+    change(&mut inspection, &mut inside);
+    inspection.inside = Some(inside);
+    around(state::Seen::There(inspection))
 }
 
-fn around(survey: state::Seen) -> state::Facts {
+fn around(inspection: state::Seen) -> state::Facts {
     state::Facts {
         dir: "/var/lib/tetherd".into(),
-        survey,
+        inspection,
         quota_left: 2 << 30,
         caller: 0,
         whose: Whose::System,
@@ -143,16 +143,16 @@ fn around(survey: state::Seen) -> state::Facts {
 pub(super) fn state() -> Vec<Case> {
     use state::{Daemon, Facts, Seen, judge};
     let idle = |facts| Facts { daemon: Daemon::Silent, daemon_uid: None, ..facts };
-    let on = |filesystem| judge(&seen(|survey, _| survey.filesystem = filesystem));
+    let on = |filesystem| judge(&seen(|inspection, _| inspection.filesystem = filesystem));
     let free = |bytes: u64| {
-        judge(&seen(|survey, _| {
-            survey.free_bytes = bytes;
-            survey.too_full_to_start = bytes < 4 << 20;
+        judge(&seen(|inspection, _| {
+            inspection.free_bytes = bytes;
+            inspection.too_full_to_start = bytes < 4 << 20;
         }))
     };
     let format = |format| judge(&seen(|_, inside| inside.format = format));
-    let unheld = |_: &mut Survey, inside: &mut Inside| inside.holder = Holder::Nobody;
-    let closed = || Survey { inside: None, ..survey() };
+    let unheld = |_: &mut Inspection, inside: &mut Inside| inside.holder = Holder::Nobody;
+    let closed = || Inspection { inside: None, ..inspection() };
     let nfs = || around(Seen::Failed("no answer within 5 s".to_owned()));
     vec![
         ("state: in use", judge(&seen(|_, _| ()))),
@@ -161,9 +161,9 @@ pub(super) fn state() -> Vec<Case> {
         ("state: closed", judge(&around(Seen::Closed))),
         ("state: closed, but for its folder", judge(&around(Seen::There(closed())))),
         ("state: a disk that hangs", judge(&nfs())),
-        ("state: a file", judge(&seen(|survey, _| survey.is_directory = false))),
-        ("state: another's", judge(&seen(|survey, _| survey.owner = 0))),
-        ("state: open", judge(&seen(|survey, _| survey.mode = 0o755))),
+        ("state: a file", judge(&seen(|inspection, _| inspection.is_directory = false))),
+        ("state: another's", judge(&seen(|inspection, _| inspection.owner = 0))),
+        ("state: open", judge(&seen(|inspection, _| inspection.mode = 0o755))),
         (
             "state: root's by hand, and another's",
             judge(&Facts { installed: false, ..idle(seen(unheld)) }),

@@ -127,7 +127,7 @@ pub(super) fn messages() -> Vec<Case> {
     let all: Vec<Value> = ConditionKind::ALL.iter().map(|kind| condition(*kind, true)).collect();
     let sealed = {
         let status =
-            fake::with(fake::status(), json!({ "store": { "sealed": true, "set_aside": 0 } }));
+            fake::with(fake::status(), json!({ "store": { "sealed": true, "quarantined": 0 } }));
         Contact { status: Some(serde_json::from_value(status).unwrap()), ..contact() }
     };
     vec![

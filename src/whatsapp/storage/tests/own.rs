@@ -11,7 +11,7 @@ use whatsapp_rust::wacore::store::traits::{
 use super::super::protocol::{BASE_KEYS_MAX, DEVICES_MAX, LIDS_MAX, SENT_MESSAGES_MAX};
 use super::super::{PREFIX, SessionBackend};
 use super::{open, steps, temp};
-use crate::store::{Batch, Fault};
+use crate::store::{Batch, InjectedFault};
 
 fn paired() -> Device {
     let mut device = Device::new();
@@ -171,7 +171,7 @@ async fn a_batch_is_one_commit() {
 async fn a_write_that_is_not_on_disk_is_an_error_to_the_library() {
     let dir = temp();
     let (store, backend) = open(dir.path());
-    store.inject(Fault::SyncFails);
+    store.inject(InjectedFault::SyncFails);
     let error = backend.put_session("a@x", b"ratchet").await.unwrap_err();
     assert!(!error.is_database_busy_or_locked(), "not one to try again");
     let again = SessionBackend::new(store).put_session("a@x", b"ratchet").await;

@@ -1,20 +1,20 @@
-//! Looks at every entry before the store is used: verifies, sets aside what is
+//! Looks at every entry before the store is used: verifies, quarantines what is
 //! damaged, clears leftovers. Never resets anything.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use super::engine::{Engine, Writes};
-use super::error::{EngineError, OpenError, is_disk_full};
+use super::backend::{Backend, Writes};
+use super::chunks::{assemble, move_to_quarantine, quarantine};
+use super::error::{BackendError, OpenError, is_disk_full};
 use super::record::{
-    Damage, FORMAT, Head, SEQUENCE_KEY, Shape, TAG_ASIDE, TAG_CHUNK, TAG_MARKER, TAG_RECORD,
+    Damage, FORMAT, Head, SEQUENCE_KEY, Shape, TAG_CHUNK, TAG_MARKER, TAG_QUARANTINE, TAG_RECORD,
     TAG_SEQUENCE, chunk_owner, record_key, unwrap, wrap,
 };
 use super::seal::{Fit, Sealing};
-use super::value::{assemble, move_aside, set_aside};
 
-/// Most damaged records that one start sets aside: beyond, it is not a damaged record
+/// Most damaged records that one start quarantines: beyond, it is not a damaged record
 /// but a damaged store, and a person decides.
 pub const QUARANTINE_MAX: usize = 16;
 
@@ -29,7 +29,7 @@ const SEQUENCE_JUMP: u64 = 1 << 32;
 /// Longest part of a key that is shown.
 const AREA_BYTES_MAX: usize = 24;
 
-/// A record that was set aside: it is kept, but nothing reads it.
+/// A record that was quarantined: it is kept, but nothing reads it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Quarantined {
     /// Its key. May name people: show [`Quarantined::area`] instead.
@@ -57,7 +57,7 @@ impl fmt::Debug for Quarantined {
 
 impl fmt::Display for Quarantined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a record under {:?} is set aside: {}", self.area(), self.damage)
+        write!(f, "a record under {:?} is quarantined: {}", self.area(), self.damage)
     }
 }
 
@@ -98,8 +98,8 @@ pub(super) fn check_format(format: Option<u32>, dir: &Path) -> Result<(), OpenEr
 }
 
 /// Refuses a key that does not fit before anything is touched.
-pub(super) fn check_key<E: Engine>(engine: &Sealing<E>, dir: &Path) -> Result<Fit, OpenError> {
-    let fit = engine.fit().map_err(|error| engine_error(dir, error))?;
+pub(super) fn check_key<E: Backend>(backend: &Sealing<E>, dir: &Path) -> Result<Fit, OpenError> {
+    let fit = backend.fit().map_err(|error| backend_error(dir, error))?;
     match fit {
         Fit::Missing => Err(OpenError::KeyMissing { dir: dir.to_path_buf() }),
         Fit::Wrong => Err(OpenError::KeyWrong { dir: dir.to_path_buf() }),
@@ -107,14 +107,14 @@ pub(super) fn check_key<E: Engine>(engine: &Sealing<E>, dir: &Path) -> Result<Fi
     }
 }
 
-/// Verifies everything, puts right what can be, and reports what was set aside.
+/// Verifies everything, puts right what can be, and reports what was quarantined.
 pub(super) fn verify(
-    engine: &dyn Engine,
+    backend: &dyn Backend,
     dir: &Path,
     is_new: bool,
     confirmed: u64,
 ) -> Result<Verified, OpenError> {
-    let found = look(engine).map_err(|error| engine_error(dir, error))?;
+    let found = look(backend).map_err(|error| backend_error(dir, error))?;
     if let Some(version) = found.newer {
         return Err(OpenError::Newer {
             dir: dir.to_path_buf(),
@@ -139,28 +139,28 @@ pub(super) fn verify(
         // sled takes damage in its log for the log's end, and goes on from before it.
         return Err(OpenError::RolledBack { dir: dir.to_path_buf(), lost: confirmed - sequence });
     }
-    let quarantined = repair(engine, found).map_err(|error| engine_error(dir, error))?;
+    let quarantined = repair(backend, found).map_err(|error| backend_error(dir, error))?;
     Ok(Verified { quarantined, sequence })
 }
 
-pub(super) fn engine_error(dir: &Path, error: EngineError) -> OpenError {
+pub(super) fn backend_error(dir: &Path, error: BackendError) -> OpenError {
     let dir = dir.to_path_buf();
     match error {
-        EngineError::Io(error) if is_disk_full(&error) => OpenError::DiskFull { dir },
-        EngineError::Io(source) => OpenError::Io { what: "read the store in", path: dir, source },
-        EngineError::Inconsistent(what) => OpenError::Damaged { dir, what },
+        BackendError::Io(error) if is_disk_full(&error) => OpenError::DiskFull { dir },
+        BackendError::Io(source) => OpenError::Io { what: "read the store in", path: dir, source },
+        BackendError::Inconsistent(what) => OpenError::Damaged { dir, what },
     }
 }
 
-fn look(engine: &dyn Engine) -> Result<Findings, EngineError> {
+fn look(backend: &dyn Backend) -> Result<Findings, BackendError> {
     let mut found = Findings::default();
-    for pair in engine.scan(&[]) {
+    for pair in backend.scan(&[]) {
         let (tree_key, raw) = pair?;
-        if tree_key.first() == Some(&TAG_ASIDE) {
+        if tree_key.first() == Some(&TAG_QUARANTINE) {
             continue;
         }
         found.entries += 1;
-        match look_at(engine, &mut found, &tree_key, &raw)? {
+        match look_at(backend, &mut found, &tree_key, &raw)? {
             Ok(()) => found.good += 1,
             // A single entry of another format among ours is damage, the marker's is not.
             Err(Damage::Format(version)) if tree_key == MARKER_KEY && version > FORMAT => {
@@ -169,7 +169,7 @@ fn look(engine: &dyn Engine) -> Result<Findings, EngineError> {
             Err(damage) => note(&mut found, tree_key, damage),
         }
     }
-    // Chunks of a damaged head are set aside with it.
+    // Chunks of a damaged head are quarantined with it.
     found.orphans.retain(|tree_key| {
         chunk_owner(tree_key).is_none_or(|(key, ..)| !found.bad.contains_key(key))
     });
@@ -177,17 +177,17 @@ fn look(engine: &dyn Engine) -> Result<Findings, EngineError> {
 }
 
 fn look_at(
-    engine: &dyn Engine,
+    backend: &dyn Backend,
     found: &mut Findings,
     tree_key: &[u8],
     raw: &[u8],
-) -> Result<Result<(), Damage>, EngineError> {
+) -> Result<Result<(), Damage>, BackendError> {
     let verified = unwrap(tree_key, raw);
     Ok(match tree_key.first() {
-        Some(&TAG_RECORD) => assemble(engine, &tree_key[1..], raw)?.map(drop),
+        Some(&TAG_RECORD) => assemble(backend, &tree_key[1..], raw)?.map(drop),
         Some(&TAG_CHUNK) => match verified {
             Ok((Shape::Chunk, _)) => {
-                if !is_referred_to(engine, tree_key)? {
+                if !is_referred_to(backend, tree_key)? {
                     found.orphans.push(tree_key.to_vec());
                 }
                 Ok(())
@@ -222,10 +222,10 @@ fn look_at(
     })
 }
 
-fn is_referred_to(engine: &dyn Engine, tree_key: &[u8]) -> Result<bool, EngineError> {
+fn is_referred_to(backend: &dyn Backend, tree_key: &[u8]) -> Result<bool, BackendError> {
     let Some((key, generation, index)) = chunk_owner(tree_key) else { return Ok(false) };
     let head_key = record_key(key);
-    let Some(raw) = engine.get(&head_key)? else { return Ok(false) };
+    let Some(raw) = backend.get(&head_key)? else { return Ok(false) };
     Ok(match unwrap(&head_key, &raw) {
         Ok((Shape::Head, payload)) => Head::decode(payload)
             .is_ok_and(|head| head.generation == generation && index < head.chunks()),
@@ -250,19 +250,19 @@ fn note(found: &mut Findings, tree_key: Vec<u8>, damage: Damage) {
     }
 }
 
-fn repair(engine: &dyn Engine, found: Findings) -> Result<Vec<Quarantined>, EngineError> {
+fn repair(backend: &dyn Backend, found: Findings) -> Result<Vec<Quarantined>, BackendError> {
     let mut writes = Writes::new();
     let mut quarantined = Vec::new();
     for tree_key in found.orphans {
         writes.insert(tree_key, None);
     }
     for (key, damage) in found.bad {
-        set_aside(engine, &mut writes, &key)?;
+        quarantine(backend, &mut writes, &key)?;
         quarantined.push(Quarantined { key, damage });
     }
     for (tree_key, damage) in found.strays {
-        if let Some(raw) = engine.get(&tree_key)? {
-            move_aside(&mut writes, tree_key.clone(), raw);
+        if let Some(raw) = backend.get(&tree_key)? {
+            move_to_quarantine(&mut writes, tree_key.clone(), raw);
         }
         quarantined.push(Quarantined { key: tree_key, damage });
     }
@@ -271,8 +271,8 @@ fn repair(engine: &dyn Engine, found: Findings) -> Result<Vec<Quarantined>, Engi
         writes.insert(MARKER_KEY.to_vec(), Some(wrap(MARKER_KEY, Shape::Marker, MARKER)));
     }
     if !writes.is_empty() {
-        engine.apply(writes)?;
-        engine.sync()?;
+        backend.apply(writes)?;
+        backend.sync()?;
     }
     Ok(quarantined)
 }

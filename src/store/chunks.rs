@@ -8,11 +8,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::backend::{Backend, Pair, Pairs, Writes};
 use super::batch::{Batch, Op};
-use super::engine::{Engine, Pair, Pairs, Writes};
-use super::error::{CommitError, EngineError, ReadError};
+use super::error::{BackendError, CommitError, ReadError};
 use super::record::{
-    CHUNK_BYTES, Damage, Head, KEY_BYTES_MAX, Shape, TAG_ASIDE, VALUE_BYTES_MAX, chunk_key,
+    CHUNK_BYTES, Damage, Head, KEY_BYTES_MAX, Shape, TAG_QUARANTINE, VALUE_BYTES_MAX, chunk_key,
     chunks_prefix, record_key, tagged, unwrap, wrap,
 };
 
@@ -35,10 +35,10 @@ fn stored(tree_key: &[u8], raw: &[u8]) -> Result<Stored, Damage> {
 
 /// The whole value of a record, or what is wrong with it.
 pub(super) fn assemble(
-    engine: &dyn Engine,
+    backend: &dyn Backend,
     key: &[u8],
     raw: &[u8],
-) -> Result<Result<Vec<u8>, Damage>, EngineError> {
+) -> Result<Result<Vec<u8>, Damage>, BackendError> {
     let head = match stored(&record_key(key), raw) {
         Ok(Stored::Inline(value)) => return Ok(Ok(value)),
         Ok(Stored::Long(head)) => head,
@@ -47,7 +47,7 @@ pub(super) fn assemble(
     let mut value = Vec::with_capacity(head.bytes as usize);
     for index in 0..head.chunks() {
         let tree_key = chunk_key(key, head.generation, index);
-        let Some(raw) = engine.get(&tree_key)? else { return Ok(Err(Damage::Part)) };
+        let Some(raw) = backend.get(&tree_key)? else { return Ok(Err(Damage::Part)) };
         match unwrap(&tree_key, &raw) {
             Ok((Shape::Chunk, payload)) => value.extend_from_slice(payload),
             Ok((Shape::Inline | Shape::Head | Shape::Marker | Shape::Sequence, _)) | Err(_) => {
@@ -62,11 +62,11 @@ pub(super) fn assemble(
 }
 
 /// The value of a record, verified.
-pub(super) fn read(engine: &dyn Engine, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+pub(super) fn read(backend: &dyn Backend, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
     let tree_key = record_key(key);
     for _ in 0..READ_TRIES {
-        let Some(raw) = engine.get(&tree_key)? else { return Ok(None) };
-        match assemble(engine, key, &raw)? {
+        let Some(raw) = backend.get(&tree_key)? else { return Ok(None) };
+        match assemble(backend, key, &raw)? {
             Ok(value) => return Ok(Some(value)),
             // Perhaps replaced while its chunks were read: look again.
             Err(Damage::Part) => {}
@@ -78,19 +78,19 @@ pub(super) fn read(engine: &dyn Engine, key: &[u8]) -> Result<Option<Vec<u8>>, R
 
 /// Records in the order of their keys. See [`super::Store::scan`].
 pub struct Scan {
-    engine: Option<Arc<dyn Engine>>,
+    backend: Option<Arc<dyn Backend>>,
     pairs: Option<Pairs>,
 }
 
 impl Scan {
-    pub(super) fn new(engine: Arc<dyn Engine>, prefix: &[u8]) -> Scan {
-        let pairs = engine.scan(&record_key(prefix));
-        Scan { engine: Some(engine), pairs: Some(pairs) }
+    pub(super) fn new(backend: Arc<dyn Backend>, prefix: &[u8]) -> Scan {
+        let pairs = backend.scan(&record_key(prefix));
+        Scan { backend: Some(backend), pairs: Some(pairs) }
     }
 
     /// Of a closed store: answers that once.
     pub(super) fn closed() -> Scan {
-        Scan { engine: None, pairs: Some(Box::new(std::iter::empty())) }
+        Scan { backend: None, pairs: Some(Box::new(std::iter::empty())) }
     }
 }
 
@@ -98,26 +98,26 @@ impl Iterator for Scan {
     type Item = Result<(Vec<u8>, Vec<u8>), ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Some(engine) = &self.engine else {
+        let Some(backend) = &self.backend else {
             return self.pairs.take().map(|_| Err(ReadError::Closed));
         };
-        next_record(engine.as_ref(), self.pairs.as_mut()?)
+        next_record(backend.as_ref(), self.pairs.as_mut()?)
     }
 }
 
-fn next_record(engine: &dyn Engine, pairs: &mut Pairs) -> Option<Result<Pair, ReadError>> {
+fn next_record(backend: &dyn Backend, pairs: &mut Pairs) -> Option<Result<Pair, ReadError>> {
     loop {
         let (tree_key, raw) = match pairs.next()? {
             Ok(pair) => pair,
             Err(error) => return Some(Err(error.into())),
         };
         let key = tree_key.get(1..).unwrap_or_default().to_vec();
-        match assemble(engine, &key, &raw) {
+        match assemble(backend, &key, &raw) {
             Ok(Ok(value)) => return Some(Ok((key, value))),
             Ok(Err(_)) => {}
             Err(error) => return Some(Err(error.into())),
         }
-        match read(engine, &key) {
+        match read(backend, &key) {
             Ok(Some(value)) => return Some(Ok((key, value))),
             Ok(None) => {}
             Err(error) => return Some(Err(error)),
@@ -127,13 +127,13 @@ fn next_record(engine: &dyn Engine, pairs: &mut Pairs) -> Option<Result<Pair, Re
 
 /// What the committer shows to a read-modify-write: everything applied so far.
 pub struct View<'a> {
-    engine: &'a dyn Engine,
+    backend: &'a dyn Backend,
     sequence: u64,
 }
 
 impl<'a> View<'a> {
-    pub(super) fn new(engine: &'a dyn Engine, sequence: u64) -> View<'a> {
-        View { engine, sequence }
+    pub(super) fn new(backend: &'a dyn Backend, sequence: u64) -> View<'a> {
+        View { backend, sequence }
     }
 
     /// The last number given to a change. A batch may use those after it, as many as it
@@ -145,7 +145,7 @@ impl<'a> View<'a> {
 
     /// The value of a record, verified.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        read(self.engine, key)
+        read(self.backend, key)
     }
 
     /// All records whose keys begin so, in the order of their keys.
@@ -153,9 +153,9 @@ impl<'a> View<'a> {
         &self,
         prefix: &[u8],
     ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), ReadError>> + '_ {
-        let mut pairs = self.engine.scan(&record_key(prefix));
-        let engine = self.engine;
-        std::iter::from_fn(move || next_record(engine, &mut pairs))
+        let mut pairs = self.backend.scan(&record_key(prefix));
+        let backend = self.backend;
+        std::iter::from_fn(move || next_record(backend, &mut pairs))
     }
 }
 
@@ -163,7 +163,7 @@ impl<'a> View<'a> {
 pub(super) fn check(batch: &Batch) -> Result<(), CommitError> {
     let fits = batch.ops.iter().all(|op| match op {
         Op::Put { key, value } => key.len() <= KEY_BYTES_MAX && value.len() <= VALUE_BYTES_MAX,
-        Op::Remove { key } | Op::SetAside { key } => key.len() <= KEY_BYTES_MAX,
+        Op::Remove { key } | Op::Quarantine { key } => key.len() <= KEY_BYTES_MAX,
         Op::RemoveAll { .. } => true,
     });
     if fits { Ok(()) } else { Err(CommitError::TooLarge) }
@@ -173,11 +173,11 @@ pub(super) fn check(batch: &Batch) -> Result<(), CommitError> {
 enum Fate {
     Is(Vec<u8>),
     Gone,
-    Aside,
+    Quarantined,
 }
 
 /// Turns a batch into writes to the tree: those that change something.
-pub(super) fn expand(engine: &dyn Engine, batch: Batch) -> Result<Writes, EngineError> {
+pub(super) fn expand(backend: &dyn Backend, batch: Batch) -> Result<Writes, BackendError> {
     let mut fates: BTreeMap<Vec<u8>, Fate> = BTreeMap::new();
     for op in batch.ops {
         match op {
@@ -187,8 +187,8 @@ pub(super) fn expand(engine: &dyn Engine, batch: Batch) -> Result<Writes, Engine
             Op::Remove { key } => {
                 fates.insert(key, Fate::Gone);
             }
-            Op::SetAside { key } => {
-                fates.entry(key).or_insert(Fate::Aside);
+            Op::Quarantine { key } => {
+                fates.entry(key).or_insert(Fate::Quarantined);
             }
             Op::RemoveAll { prefix } => {
                 for (key, fate) in fates.range_mut(prefix.clone()..) {
@@ -197,7 +197,7 @@ pub(super) fn expand(engine: &dyn Engine, batch: Batch) -> Result<Writes, Engine
                     }
                     *fate = Fate::Gone;
                 }
-                for pair in engine.scan(&record_key(&prefix)) {
+                for pair in backend.scan(&record_key(&prefix)) {
                     let key = pair?.0.split_off(1);
                     fates.insert(key, Fate::Gone);
                 }
@@ -207,30 +207,30 @@ pub(super) fn expand(engine: &dyn Engine, batch: Batch) -> Result<Writes, Engine
     let mut writes = Writes::new();
     for (key, fate) in fates {
         match fate {
-            Fate::Is(value) => put(engine, &mut writes, &key, &value)?,
-            Fate::Gone => remove(engine, &mut writes, &key)?,
-            Fate::Aside => set_aside(engine, &mut writes, &key)?,
+            Fate::Is(value) => put(backend, &mut writes, &key, &value)?,
+            Fate::Gone => remove(backend, &mut writes, &key)?,
+            Fate::Quarantined => quarantine(backend, &mut writes, &key)?,
         }
     }
     Ok(writes)
 }
 
 fn put(
-    engine: &dyn Engine,
+    backend: &dyn Backend,
     writes: &mut Writes,
     key: &[u8],
     value: &[u8],
-) -> Result<(), EngineError> {
+) -> Result<(), BackendError> {
     let tree_key = record_key(key);
     let mut generation = 0;
-    if let Some(raw) = engine.get(&tree_key)? {
-        if assemble(engine, key, &raw)?.is_ok_and(|old| old == value) {
+    if let Some(raw) = backend.get(&tree_key)? {
+        if assemble(backend, key, &raw)?.is_ok_and(|old| old == value) {
             return Ok(());
         }
         if let Ok(Stored::Long(head)) = stored(&tree_key, &raw) {
             generation = head.generation.wrapping_add(1);
         }
-        remove_chunks(engine, writes, key, &raw)?;
+        remove_chunks(backend, writes, key, &raw)?;
     }
     if value.len() <= CHUNK_BYTES {
         writes.insert(tree_key.clone(), Some(wrap(&tree_key, Shape::Inline, value)));
@@ -247,43 +247,43 @@ fn put(
     Ok(())
 }
 
-fn remove(engine: &dyn Engine, writes: &mut Writes, key: &[u8]) -> Result<(), EngineError> {
+fn remove(backend: &dyn Backend, writes: &mut Writes, key: &[u8]) -> Result<(), BackendError> {
     let tree_key = record_key(key);
-    if let Some(raw) = engine.get(&tree_key)? {
-        remove_chunks(engine, writes, key, &raw)?;
+    if let Some(raw) = backend.get(&tree_key)? {
+        remove_chunks(backend, writes, key, &raw)?;
         writes.insert(tree_key, None);
     }
     Ok(())
 }
 
 /// Moves a record and all its chunks, as they lie, to where nothing reads them.
-pub(super) fn set_aside(
-    engine: &dyn Engine,
+pub(super) fn quarantine(
+    backend: &dyn Backend,
     writes: &mut Writes,
     key: &[u8],
-) -> Result<(), EngineError> {
+) -> Result<(), BackendError> {
     let tree_key = record_key(key);
-    if let Some(raw) = engine.get(&tree_key)? {
-        move_aside(writes, tree_key, raw);
+    if let Some(raw) = backend.get(&tree_key)? {
+        move_to_quarantine(writes, tree_key, raw);
     }
-    for pair in engine.scan(&chunks_prefix(key)) {
+    for pair in backend.scan(&chunks_prefix(key)) {
         let (tree_key, raw) = pair?;
-        move_aside(writes, tree_key, raw);
+        move_to_quarantine(writes, tree_key, raw);
     }
     Ok(())
 }
 
-pub(super) fn move_aside(writes: &mut Writes, tree_key: Vec<u8>, raw: Vec<u8>) {
-    writes.insert(tagged(TAG_ASIDE, &tree_key), Some(raw));
+pub(super) fn move_to_quarantine(writes: &mut Writes, tree_key: Vec<u8>, raw: Vec<u8>) {
+    writes.insert(tagged(TAG_QUARANTINE, &tree_key), Some(raw));
     writes.insert(tree_key, None);
 }
 
 fn remove_chunks(
-    engine: &dyn Engine,
+    backend: &dyn Backend,
     writes: &mut Writes,
     key: &[u8],
     raw: &[u8],
-) -> Result<(), EngineError> {
+) -> Result<(), BackendError> {
     match stored(&record_key(key), raw) {
         Ok(Stored::Inline(_)) => {}
         Ok(Stored::Long(head)) => {
@@ -293,7 +293,7 @@ fn remove_chunks(
         }
         // The head does not say: whatever is there under this key.
         Err(_) => {
-            for pair in engine.scan(&chunks_prefix(key)) {
+            for pair in backend.scan(&chunks_prefix(key)) {
                 writes.insert(pair?.0, None);
             }
         }

@@ -2,7 +2,7 @@
 //! knows sled.
 //!
 //! sled's `flush` hands its buffers to the kernel but does not sync them, so
-//! [`Engine::sync`] adds an fdatasync on a descriptor of our own, held as long as
+//! [`Backend::sync`] adds an fdatasync on a descriptor of our own, held as long as
 //! the database is open: the kernel reports a failed write-back once to each
 //! descriptor that was open when it happened.
 
@@ -12,7 +12,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use super::error::EngineError;
+use super::error::BackendError;
 
 /// sled's page cache, in bytes.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
@@ -22,19 +22,19 @@ pub(super) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 /// A tree key and its raw value.
 pub(super) type Pair = (Vec<u8>, Vec<u8>);
 /// Entries in the order of their keys.
-pub(super) type Pairs = Box<dyn Iterator<Item = Result<Pair, EngineError>> + Send>;
+pub(super) type Pairs = Box<dyn Iterator<Item = Result<Pair, BackendError>> + Send>;
 
 /// An ordered map on disk. Written by one thread, read by many.
-pub(super) trait Engine: Send + Sync {
+pub(super) trait Backend: Send + Sync {
     /// The value there; applied changes are seen before they are synced.
-    fn get(&self, tree_key: &[u8]) -> Result<Option<Vec<u8>>, EngineError>;
+    fn get(&self, tree_key: &[u8]) -> Result<Option<Vec<u8>>, BackendError>;
     /// All entries whose keys begin so.
     fn scan(&self, prefix: &[u8]) -> Pairs;
     /// Makes one change: after a crash all of it is there, or nothing, and nothing
     /// that was applied later is there without it.
-    fn apply(&self, writes: Writes) -> Result<(), EngineError>;
+    fn apply(&self, writes: Writes) -> Result<(), BackendError>;
     /// Returns once everything applied is on disk. Never called again after an error.
-    fn sync(&self) -> Result<(), EngineError>;
+    fn sync(&self) -> Result<(), BackendError>;
 }
 
 /// sled with the sync that it lacks.
@@ -45,7 +45,7 @@ pub(super) struct Sled {
 
 impl Sled {
     /// Opens or creates the database in this folder.
-    pub(super) fn open(folder: &Path) -> Result<Sled, EngineError> {
+    pub(super) fn open(folder: &Path) -> Result<Sled, BackendError> {
         #[cfg(test)]
         let _calm = super::tests::no_process_starts();
         #[cfg(test)]
@@ -57,14 +57,14 @@ impl Sled {
             .use_compression(false);
         // sled panics on some damaged files.
         let db = catch_unwind(AssertUnwindSafe(|| config.open()))
-            .map_err(|_| EngineError::Inconsistent("its recovery broke off".into()))??;
+            .map_err(|_| BackendError::Inconsistent("its recovery broke off".into()))??;
         let data = File::open(folder.join("db"))?;
         Ok(Sled { db, data })
     }
 }
 
-impl Engine for Sled {
-    fn get(&self, tree_key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+impl Backend for Sled {
+    fn get(&self, tree_key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
         Ok(self.db.get(tree_key)?.map(|value| value.to_vec()))
     }
 
@@ -75,7 +75,7 @@ impl Engine for Sled {
         }))
     }
 
-    fn apply(&self, writes: Writes) -> Result<(), EngineError> {
+    fn apply(&self, writes: Writes) -> Result<(), BackendError> {
         let mut batch = sled::Batch::default();
         for (key, value) in writes {
             match value {
@@ -86,24 +86,24 @@ impl Engine for Sled {
         Ok(self.db.apply_batch(batch)?)
     }
 
-    fn sync(&self) -> Result<(), EngineError> {
+    fn sync(&self) -> Result<(), BackendError> {
         self.db.flush()?;
         nix::unistd::fdatasync(&self.data).map_err(io::Error::from)?;
         Ok(())
     }
 }
 
-impl From<sled::Error> for EngineError {
+impl From<sled::Error> for BackendError {
     fn from(error: sled::Error) -> Self {
         match error {
-            sled::Error::Io(error) => EngineError::Io(error),
+            sled::Error::Io(error) => BackendError::Io(error),
             sled::Error::Corruption { .. } => {
-                EngineError::Inconsistent("a page of it is corrupt".into())
+                BackendError::Inconsistent("a page of it is corrupt".into())
             }
-            sled::Error::Unsupported(what) => EngineError::Inconsistent(what),
-            sled::Error::ReportableBug(what) => EngineError::Inconsistent(what),
+            sled::Error::Unsupported(what) => BackendError::Inconsistent(what),
+            sled::Error::ReportableBug(what) => BackendError::Inconsistent(what),
             sled::Error::CollectionNotFound(_) => {
-                EngineError::Inconsistent("a tree of it is missing".into())
+                BackendError::Inconsistent("a tree of it is missing".into())
             }
         }
     }
