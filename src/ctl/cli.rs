@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::TypedValueParser;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::doctor;
 pub use crate::doctor::DoctorArgs;
@@ -213,6 +213,13 @@ pub enum InboxCommand {
     },
 }
 
+/// What the shell evaluates to complete this program's arguments.
+pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "tetherctl", &mut script);
+    script
+}
+
 fn report_time(text: &str) -> Result<Time, String> {
     let ms = match text.parse::<i64>() {
         Ok(seconds) => seconds.checked_mul(1_000),
@@ -232,8 +239,6 @@ fn priority() -> impl TypedValueParser<Value = Priority> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     fn parse(line: &str) -> Result<Args, clap::Error> {

@@ -59,7 +59,7 @@ fn clap_exit(error: &clap::Error) -> ExitCode {
 /// Carries a command out.
 pub async fn run(args: Args, env: &Environment, out: &mut Out) -> Result<(), Failure> {
     if let Command::Completions { shell } = args.command {
-        return commands::completions::run(shell, out);
+        return out.text(&String::from_utf8_lossy(&cli::completions(shell)));
     }
     if let Command::Doctor(what) = args.command {
         return doctor::run(what, args.socket, env, out).await;

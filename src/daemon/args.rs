@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use tetherd_api::exit::{ExitCode, help_table};
 
@@ -37,6 +37,11 @@ pub enum Command {
     Run,
     /// Check the configuration, print every value that is in force, and end.
     CheckConfig,
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
     /// Show everything against the simulator, in time lapse. Touches no real account.
     #[cfg(feature = "sim")]
     Demo(DemoArgs),
@@ -67,7 +72,14 @@ impl Args {
     }
 }
 
-/// Prints clap's word and turns it into our exit code.
+/// What the shell evaluates to complete this program's arguments.
+pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "tetherd", &mut script);
+    script
+}
+
+/// Prints clap's answer and turns it into our exit code.
 pub(crate) fn clap_exit(error: &clap::Error) -> ExitCode {
     // A closed stdout or stderr is no reason to say more.
     let _ = error.print();
@@ -76,8 +88,6 @@ pub(crate) fn clap_exit(error: &clap::Error) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -55,17 +55,22 @@ fn run(args: &Args) -> ExitCode {
                 never_started(fail(ExitCode::Config, &sentence), &sentence)
             }
         },
-        Some(Command::CheckConfig) => with_config(named, |loaded| {
-            // A reader that has gone away has seen enough.
-            let _ = std::io::stdout().write_all(loaded.report().as_bytes());
-            ExitCode::Ok
-        }),
+        Some(Command::CheckConfig) => {
+            with_config(named, |loaded| print(loaded.report().as_bytes()))
+        }
+        Some(Command::Completions { shell }) => print(&super::args::completions(*shell)),
         #[cfg(feature = "sim")]
         Some(Command::Demo(demo)) => match runtime() {
             Ok(runtime) => runtime.block_on(crate::demo::run(demo.clone())),
             Err(error) => fail(ExitCode::Software, &format!("no runtime: {error}")),
         },
     }
+}
+
+fn print(text: &[u8]) -> ExitCode {
+    // A reader that has gone away has seen enough.
+    let _ = std::io::stdout().write_all(text);
+    ExitCode::Ok
 }
 
 fn with_config(named: Option<&Path>, then: impl FnOnce(Loaded) -> ExitCode) -> ExitCode {

@@ -1,56 +1,27 @@
-//! The shells' completions of both programs.
+//! The shells' completions of both programs: what is installed asks the program, which has
+//! them from its definition. Here bash loads what is installed and completes.
 
-use clap::Command;
-use clap_complete::{Shell, generate};
-
-use super::commands;
-use expect_test::expect_file;
-
-/// The shells of the machines that the programs are installed on, and how each wants the
-/// file to be called.
-const SHELLS: [(Shell, &str, &str); 3] =
-    [(Shell::Bash, "", ".bash"), (Shell::Zsh, "_", ""), (Shell::Fish, "", ".fish")];
-
-type Definition = fn() -> Command;
-
-const PROGRAMS: [(&str, Definition); 2] =
-    [("tetherctl", commands::tetherctl), ("tetherd", commands::tetherd)];
-
-fn script(shell: Shell, program: &str) -> String {
-    let (name, definition) = PROGRAMS.into_iter().find(|(name, _)| *name == program).unwrap();
-    let mut script = Vec::new();
-    generate(shell, &mut definition(), name, &mut script);
-    String::from_utf8(script).unwrap()
-}
-
-#[test]
-fn completions_are_those_of_the_definitions() {
-    for (name, _) in PROGRAMS {
-        for (shell, before, after) in SHELLS {
-            let path = format!("../../contrib/completions/{before}{name}{after}");
-            expect_file![path].assert_eq(&script(shell, name));
-        }
-    }
-}
+use std::process::Command;
 
 /// What bash offers when the last of these words is completed. `None` without bash.
 fn offered(program: &str, words: &[&str]) -> Option<Vec<String>> {
+    // A function stands for the program, and answers its script.
     const DRIVE: &str = r#"
-        eval "$1" || exit 1
-        complete -p "$2" >/dev/null || exit 1
-        COMP_WORDS=("${@:2}"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-        "_$2" "$2" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}" || exit 1
+        script=$2
+        eval "$3() { [ \"\$*\" = 'completions bash' ] && printf '%s' \"\$script\"; }"
+        source "$1" || exit 1
+        complete -p "$3" >/dev/null || exit 1
+        COMP_WORDS=("${@:3}"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+        "_$3" "$3" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}" || exit 1
         printf '%s\n' "${COMPREPLY[@]}""#;
-    let mut bash = std::process::Command::new("bash");
-    bash.args([
-        "--norc",
-        "--noprofile",
-        "-c",
-        DRIVE,
-        "bash",
-        &script(Shell::Bash, program),
-        program,
-    ]);
+    let installed = format!("../../contrib/completions/{program}.bash");
+    let script = match program {
+        "tetherd" => tetherd::daemon::args::completions(clap_complete::Shell::Bash),
+        _ => tetherctl::cli::completions(clap_complete::Shell::Bash),
+    };
+    let script = String::from_utf8(script).unwrap();
+    let mut bash = Command::new("bash");
+    bash.args(["--norc", "--noprofile", "-c", DRIVE, "bash", &installed, &script, program]);
     let output = match bash.args(words).output() {
         Ok(output) => output,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,

@@ -1,12 +1,11 @@
-//! The man pages of the programs and of the configuration, the comments behind the
-//! configuration's keys, and the shells' completions: made from the definitions, committed
-//! in contrib/, and compared with what is committed. Says nothing of its own that a
+//! The man pages, and the comments behind the configuration's keys: made from the definitions,
+//! committed in contrib/, and compared with what is committed. Says nothing of its own that a
 //! definition says already. All of it is tests: it is built and shipped with nothing.
 //!
 //! Everything is written anew by `UPDATE_EXPECT=1 cargo test -p tetherd-docs`.
 //!
 //! - `man`: Markdown -> roff; clap's definitions -> roff, by clap's generator.
-//! - `commands`: the definitions of both programs. `completions`: the same -> shells.
+//! - `commands`: the definitions of both programs. `completions`: they load in bash.
 //! - `keys`: the key table -> contrib/tetherd.toml, and -> Markdown.
 //! - `contract`: the contract's types -> the OpenRPC document -> Markdown.
 //! - `pages`: what the pages consist of; *.md here: what no definition says.
