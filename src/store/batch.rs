@@ -35,7 +35,7 @@ impl Batch {
 
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.ops.is_empty()
+        self.ops.is_empty() && self.numbers == 0
     }
 
     /// Writes a record, over what was there. Writing what is already there costs no

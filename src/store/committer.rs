@@ -108,7 +108,7 @@ impl Committer {
             }
             let numbers = batch.numbers;
             let mut writes = expand(self.backend.as_ref(), batch)?;
-            if !writes.is_empty() {
+            if !writes.is_empty() || numbers > 0 {
                 #[cfg(any(test, feature = "sim"))]
                 self.shared.faults.before_write()?;
                 self.sequence += numbers.max(1);

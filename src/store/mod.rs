@@ -46,7 +46,7 @@ pub use fault_injection::{InjectedFault, VARIABLE as FAULT_VARIABLE};
 pub use record::{CHUNK_BYTES, Damage, FORMAT, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use seal::SealKey;
 pub use tetherd_state::KeyFileError;
-pub use verify::{QUARANTINE_MAX, Quarantined};
+pub use verify::{QUARANTINE_MAX, QUARANTINE_TOTAL_MAX, Quarantined};
 
 #[cfg(test)]
 pub(crate) use tests::fixture;
@@ -71,6 +71,7 @@ struct Inner {
     shared: Arc<Shared>,
     failed: watch::Receiver<Option<Failure>>,
     quarantined: Vec<Quarantined>,
+    opened_at: u64,
     sealed: bool,
 }
 
@@ -183,9 +184,17 @@ impl Store {
             })?;
         let open = RwLock::new(Some(Open { backend, jobs: sender }));
         let committer = Mutex::new(Some(thread));
-        let quarantined = verified.quarantined;
+        let Verified { quarantined, sequence: opened_at } = verified;
         Ok(Store {
-            inner: Arc::new(Inner { open, committer, shared, failed, quarantined, sealed }),
+            inner: Arc::new(Inner {
+                open,
+                committer,
+                shared,
+                failed,
+                quarantined,
+                opened_at,
+                sealed,
+            }),
         })
     }
 
@@ -283,6 +292,11 @@ impl Store {
     /// What was quarantined when the store was opened.
     pub fn quarantined(&self) -> &[Quarantined] {
         &self.inner.quarantined
+    }
+
+    /// The last number that a change had been given when the store was opened.
+    pub(crate) fn opened_at(&self) -> u64 {
+        self.inner.opened_at
     }
 
     /// Whether a record of this key was ever quarantined.

@@ -23,7 +23,7 @@ use tetherd_api::MessageId;
 use tetherd_core::action::Change;
 use tetherd_core::contacts::{KnownNumber, KnownPage, Number};
 use tetherd_core::event::Body;
-use tetherd_core::facts::Restored;
+use tetherd_core::facts::{Facts, Restored};
 use tetherd_core::queue::Message;
 
 const MESSAGE: &[u8] = b"queue/message/";
@@ -69,8 +69,11 @@ pub fn batch(changes: &[Change]) -> Batch {
 }
 
 /// Everything that the core starts from, and the records that were quarantined for not
-/// reading, or for having lost their other half. Never gives a used message id free:
-/// `last_id` is at least the highest id seen.
+/// reading, or for having lost their other half.
+///
+/// Never gives a used message id free. `last_id` is in the facts; without them it is at least
+/// the highest id among the records, and at least the number of the store's last change:
+/// every message that was accepted took a number of its own.
 ///
 /// A message whose body was quarantined is given back all the same: [`body`] then
 /// answers none.
@@ -127,7 +130,12 @@ pub fn restore(store: &Store) -> Result<(Restored, Vec<Quarantined>), ReadError>
     if restored.facts_damaged {
         tracing::warn!("the facts about the queue are damaged: it counts as paused");
     }
+    if restored.facts == Facts::default() {
+        last_id = last_id.max(store.opened_at());
+    }
     restored.facts.last_id = restored.facts.last_id.max(last_id);
+    // A store of format 1 gave one number to several messages of one change.
+    repairs.take_numbers(restored.facts.last_id.saturating_sub(store.opened_at()));
     if !repairs.is_empty() {
         // Not awaited: what the core commits next comes after it, and a crash before
         // only repeats the finding.

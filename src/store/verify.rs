@@ -17,6 +17,9 @@ use super::seal::{Fit, Sealing};
 /// Most damaged records that one start quarantines: beyond, it is not a damaged record
 /// but a damaged store, and a person decides.
 pub const QUARANTINE_MAX: usize = 16;
+/// Most records in quarantine, of all starts together: a disk that damages more is not one to
+/// go on with, and what lies there is not removed without a person.
+pub const QUARANTINE_TOTAL_MAX: usize = 1_024;
 
 /// The format marker's payload.
 const MARKER: &[u8] = b"tetherd store";
@@ -73,6 +76,8 @@ pub(super) struct Verified {
 struct Findings {
     entries: usize,
     good: usize,
+    /// Records that earlier starts quarantined.
+    quarantined: usize,
     marker: Option<Result<(), Damage>>,
     /// The marker is of an older format.
     outdated: bool,
@@ -130,6 +135,10 @@ pub(super) fn verify(
     if bad > QUARANTINE_MAX || (bad > 0 && found.good == 0) {
         return Err(damaged(format!("{bad} records do not verify, {} do", found.good)));
     }
+    let in_all = found.quarantined + bad;
+    if in_all > QUARANTINE_TOTAL_MAX {
+        return Err(damaged(format!("{in_all} of its records were found damaged over time")));
+    }
     let sequence = match found.sequence {
         Some(Ok(sequence)) => sequence,
         Some(Err(_)) => confirmed.saturating_add(SEQUENCE_JUMP),
@@ -156,7 +165,9 @@ fn look(backend: &dyn Backend) -> Result<Findings, BackendError> {
     let mut found = Findings::default();
     for pair in backend.scan(&[]) {
         let (tree_key, raw) = pair?;
-        if tree_key.first() == Some(&TAG_QUARANTINE) {
+        if let Some((&TAG_QUARANTINE, inner)) = tree_key.split_first() {
+            // A record's chunks are counted with it.
+            found.quarantined += usize::from(inner.first() != Some(&TAG_CHUNK));
             continue;
         }
         found.entries += 1;

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use super::super::record::{Shape, chunk_key, record_key, wrap};
-use super::super::{Damage, FORMAT, OpenError, QUARANTINE_MAX, Store};
+use super::super::{Damage, FORMAT, OpenError, QUARANTINE_MAX, QUARANTINE_TOTAL_MAX, Store};
 use super::{fresh, no_blobs, pattern, put, tamper, temp, tree_keys};
 use tetherd_api::exit::ExitCode;
 
@@ -139,6 +139,23 @@ async fn invariant_8_many_damaged_records_are_a_damaged_store() {
     assert_eq!(error.exit(), ExitCode::DataErr);
     assert!(error.remedy().contains("mv -T '"), "{}", error.remedy());
     assert_eq!(tree_keys(dir.path(), b""), before, "nothing is moved");
+}
+
+#[tokio::test]
+async fn invariant_10_the_quarantine_of_all_starts_together_is_bounded() {
+    let dir = filled(4).await;
+    let quarantined = |n: usize| [&b"qrarea/old/"[..], &n.to_be_bytes()].concat();
+    let keys: Vec<_> = (0..QUARANTINE_TOTAL_MAX - 1).map(quarantined).collect();
+    let entries: Vec<_> = keys.iter().map(|key| (key.as_slice(), Some(&b"bad"[..]))).collect();
+    tamper(dir.path(), &entries);
+    tamper(dir.path(), &[(b"rarea/01", Some(b"nonsense"))]);
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.quarantined().len(), 1);
+    store.close();
+    tamper(dir.path(), &[(b"rarea/02", Some(b"nonsense"))]);
+    let error = refusal(dir.path());
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+    assert_eq!(tree_keys(dir.path(), b"rarea/02").len(), 1, "nothing is moved");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::feed::{self, Changed};
 use super::super::queue::{batch, body, restore};
 use super::super::record::record_key;
 use super::super::{Damage, Store};
@@ -155,6 +156,55 @@ async fn invariant_3_slots_and_facts_whose_copies_are_both_damaged_are_not_taken
     store.commit(batch(&changes)).await.unwrap();
     let (restored, _) = restore(&store).unwrap();
     assert!(!restored.slots_damaged && !restored.facts_damaged);
+}
+
+/// Accepts these messages in one change, and removes them in another.
+async fn accept_and_remove(store: &Store, ids: std::ops::RangeInclusive<u64>) {
+    let facts = Facts { last_id: *ids.end(), ..Facts::default() };
+    let mut accepting: Vec<_> = ids.clone().flat_map(|id| accepted(id, "x")).collect();
+    accepting.push(Change::PutFacts(Box::new(facts)));
+    let messages: Vec<_> = ids.clone().map(MessageId).collect();
+    let changed = Changed { messages: messages.clone(), ..Changed::default() };
+    feed::commit(store, batch(&accepting), changed).await.unwrap();
+    let removing: Vec<_> = messages.iter().map(|id| Change::RemoveMessage { id: *id }).collect();
+    let removed = messages.into_iter().map(|id| (id, None)).collect();
+    let changed = Changed { removed, ..Changed::default() };
+    feed::commit(store, batch(&removing), changed).await.unwrap();
+}
+
+#[tokio::test]
+async fn invariant_4_no_id_is_used_again_when_facts_and_records_are_lost() {
+    let facts = ["a", "b"].map(|copy| record_key(format!("queue/facts/{copy}").as_bytes()));
+    for loss in [Some(&b"bad"[..]), None] {
+        let (dir, store) = fresh();
+        accept_and_remove(&store, 1..=40).await;
+        store.close();
+        super::tamper(dir.path(), &[(&facts[0], loss), (&facts[1], loss)]);
+        for _ in 0..2 {
+            let store = Store::open(dir.path()).unwrap();
+            let (restored, _) = restore(&store).unwrap();
+            assert!(restored.messages.is_empty());
+            assert!(restored.facts.last_id >= 40, "{}", restored.facts.last_id);
+            store.close();
+        }
+    }
+}
+
+#[tokio::test]
+async fn invariant_4_ids_of_a_store_that_counted_fewer_changes_are_not_used_again_either() {
+    let (dir, store) = fresh();
+    let facts = Facts { last_id: 5_000, ..Facts::default() };
+    store.commit(batch(&[Change::PutFacts(Box::new(facts))])).await.unwrap();
+    store.close();
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(restore(&store).unwrap().0.facts.last_id, 5_000);
+    let mut bad = put("queue/facts/a", "?");
+    bad.put("queue/facts/b", "?");
+    store.commit(bad).await.unwrap();
+    store.close();
+    let store = Store::open(dir.path()).unwrap();
+    let (restored, _) = restore(&store).unwrap();
+    assert!(restored.facts_damaged && restored.facts.last_id >= 5_000);
 }
 
 #[tokio::test]

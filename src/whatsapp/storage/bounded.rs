@@ -1,5 +1,5 @@
-//! Areas of records that the network gives again: at most so many lie there, and what was
-//! learnt longest ago gives way. Never holds a key.
+//! Areas of records that are bounded by count: at most so many lie there, and what was learnt
+//! longest ago gives way. Never holds a key that the other side goes on using.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

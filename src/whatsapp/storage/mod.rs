@@ -16,7 +16,7 @@
 //! | `sync_key`, `sync_version`, `sync_mac` | the account's own settings; the library removes what it replaces |
 //! | `sent` | `SENT_MESSAGES_MAX` |
 //! | `inbound`, `tc_token` | by age, when the library says so |
-//! | `msg_secret` | by age; those that the library stores without an end are not bounded |
+//! | `msg_secret` | by age, and `SECRETS_MAX` |
 //! | `devices`, `lid` with `number`, `group`, `sender_key_device`, `base_key` | each by its `_MAX`; the network gives them again when they are needed |
 //! | `identity`, `signal`, `sender_key` | none: one for each device that ever wrote or was written to. They are keys that the other side goes on using, however long it was silent; without them its next message would not be readable |
 //!
@@ -72,6 +72,7 @@ struct Counts {
     groups: AtMost,
     sender_key_devices: AtMost,
     base_keys: AtMost,
+    msg_secrets: AtMost,
 }
 
 /// A write for a connection that is over.

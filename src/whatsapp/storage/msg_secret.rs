@@ -6,6 +6,7 @@ use whatsapp_rust::wacore::store::traits::{
     MsgSecretEntry, MsgSecretStore, merge_msg_secret_expiry, merge_msg_secret_message_ts,
 };
 
+use super::bounded::Bounded;
 use super::expiring_records::{Due, ExpiringRecords};
 use super::{Result, SessionBackend, count, group_key, read_error};
 use crate::store::{Batch, ReadError};
@@ -13,6 +14,18 @@ use crate::store::{Batch, ReadError};
 /// Timed by when they expire; 0: never.
 const SECRETS: ExpiringRecords = ExpiringRecords { area: "msg_secret", times: "msg_secret_at" };
 const NEVER: i64 = 0;
+
+/// Most secrets; those of the oldest messages give way. What refers to such a message is then
+/// not read: a vote, a reaction or an edit.
+pub(super) const SECRETS_MAX: usize = 20_000;
+const ALL_SECRETS: Bounded = Bounded {
+    area: SECRETS.area,
+    max: SECRETS_MAX,
+    learnt: |value| {
+        let payload = ExpiringRecords::split(value).map(|(_, payload)| payload);
+        payload.and_then(|payload| split(payload).ok()).map_or(0, |(message_ts, _)| message_ts)
+    },
+};
 
 /// The parent message's time, eight bytes, then the secret.
 const MESSAGE_TIME_BYTES: usize = 8;
@@ -42,8 +55,12 @@ impl MsgSecretStore for SessionBackend {
             }
             merged.insert(record, entry);
         }
+        let counts = std::sync::Arc::clone(&self.counts);
         self.change(move |view| {
             let mut batch = Batch::new();
+            for record in ALL_SECRETS.make_room(view, &counts.msg_secrets, merged.len())? {
+                SECRETS.take(view, &mut batch, record)?;
+            }
             for (record, mut entry) in merged {
                 if let Some((expires_at, payload)) = SECRETS.get(view, &record)? {
                     let (message_ts, _) = split(&payload)?;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use whatsapp_rust::wacore::store::Device;
 use whatsapp_rust::wacore::store::traits::{
-    Backend, DeviceListRecord, DeviceStore, LidPnMappingEntry, ProtocolStore, SignalStore,
-    TcTokenEntry,
+    Backend, DeviceListRecord, DeviceStore, LidPnMappingEntry, MsgSecretEntry, MsgSecretStore,
+    ProtocolStore, SignalStore, TcTokenEntry,
 };
 
+use super::super::msg_secret::SECRETS_MAX;
 use super::super::protocol::{BASE_KEYS_MAX, DEVICES_MAX, LIDS_MAX, SENT_MESSAGES_MAX};
 use super::super::{PREFIX, SessionBackend};
 use super::{open, steps, temp};
@@ -247,4 +248,33 @@ async fn invariant_10_device_lists_and_base_keys_are_bounded_while_it_runs() {
     assert!(store.scan(b"session/base_key/").count() <= BASE_KEYS_MAX);
     let last = format!("{BASE_KEYS_MAX:06}");
     assert!(backend.has_same_base_key("15550111@s.whatsapp.net", &last, b"k").await.unwrap());
+}
+
+#[tokio::test]
+async fn invariant_10_message_secrets_without_an_end_are_bounded() {
+    let dir = temp();
+    let (store, backend) = open(dir.path());
+    let (chat, sender) = ("15550111@s.whatsapp.net", "15550112@s.whatsapp.net");
+    let id = |n: usize| format!("{:06}", (n * 7_919) % 1_000_000);
+    let secret = |n: usize| MsgSecretEntry {
+        chat: Arc::from(chat),
+        sender: Arc::from(sender),
+        msg_id: Arc::from(id(n)),
+        secret: [7; 32],
+        expires_at: 0,
+        message_ts: i64::try_from(n).unwrap(),
+    };
+    let half = SECRETS_MAX / 2;
+    for part in 0..3 {
+        backend
+            .put_msg_secrets((part * half..(part + 1) * half).map(secret).collect())
+            .await
+            .unwrap();
+    }
+    let left = store.scan(b"session/msg_secret/").count();
+    assert!((half..=SECRETS_MAX).contains(&left), "{left}");
+    assert_eq!(store.scan(b"session/msg_secret_at/").count(), left);
+    let first = backend.get_msg_secret(chat, sender, &id(0)).await.unwrap();
+    let last = backend.get_msg_secret(chat, sender, &id(3 * half - 1)).await.unwrap();
+    assert_eq!((first, last), (None, Some(vec![7; 32])), "the oldest give way");
 }
