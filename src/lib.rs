@@ -7,7 +7,8 @@
 //! - [`tetherd_core`]: every decision about messages, pacing and the session. Pure: no
 //!   clock, no disk, no network, no randomness.
 //! - [`tetherd_net`]: certificate trust, resolver, address filter, one HTTP exchange.
-//! - `tether_sim` (feature `sim`): the WhatsApp Web server, the phone and the recipients.
+//! - `tether_sim` (feature `sim`): the WhatsApp Web server, the phone and the recipients;
+//!   the demonstration.
 //! - `tetherd_docs`: makes the committed documents; part of no program.
 //!
 //! The modules of this crate:
@@ -19,7 +20,6 @@
 //! - [`daemon`]: the shell around the core: start-up, engine, socket, signals, log.
 //! - [`liveness`]: liveness checks for the watchdog.
 //! - `shares`: a bounded resource, shared fairly among users.
-//! - `demo` (feature `sim`): everything at once, in time lapse.
 //!
 //! A message's way: `daemon::server` (a bounded line) -> `daemon::auth` (the peer was
 //! checked at accept) -> `daemon::handlers` (a typed request) -> `daemon::engine` ->
@@ -35,8 +35,6 @@
 //! server; `daemon::inbox_service` hands it to subscribers.
 
 pub mod daemon;
-#[cfg(feature = "sim")]
-pub mod demo;
 pub mod fetch;
 pub mod inbox;
 pub mod liveness;

@@ -24,6 +24,8 @@ pub mod auth;
 pub(crate) mod call_memory;
 pub mod clock;
 pub(crate) mod connection;
+#[cfg(feature = "sim")]
+mod demo;
 mod descriptors;
 mod engine;
 pub mod engine_handle;

@@ -61,7 +61,7 @@ fn run(args: &Args) -> ExitCode {
         Some(Command::Completions { shell }) => print(&super::args::completions(*shell)),
         #[cfg(feature = "sim")]
         Some(Command::Demo(demo)) => match runtime() {
-            Ok(runtime) => runtime.block_on(crate::demo::run(demo.clone())),
+            Ok(runtime) => runtime.block_on(super::demo::run(demo.clone())),
             Err(error) => fail(ExitCode::Software, &format!("no runtime: {error}")),
         },
     }

@@ -10,6 +10,7 @@
 //!   Signal devices, and what they answer.
 //! - `api`: the operations of phone, recipients and server, as methods of [`Sim`];
 //!   `control` and `cli`: the same over a socket, as a program.
+//! - `demo` (feature `demo`): a daemon against all of it, in time lapse.
 //!
 //! Invariants: never listens outside loopback; every outbox and list has a bound; no
 //! number, text or key reaches a log.
@@ -24,6 +25,8 @@ mod compose;
 mod contacts;
 mod content;
 mod control;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod device;
 mod disk;
 mod dispatch;

@@ -7,20 +7,17 @@ use std::path::Path;
 use tokio::time::Instant;
 
 use tetherd_api::{Event, MessageId, State};
-use tetherd_config::settings::PacingSection;
 
 /// Prints a line. A reader that has gone away has seen enough.
-pub(super) fn line(text: &str) {
+pub fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// Says what this is, and how to look into it from outside.
-pub(super) fn opening(socket: &Path, pacing: &PacingSection) {
+pub(super) fn opening(socket: &Path, window_s: u64) {
     line("tetherd against a simulated WhatsApp server, phone and recipients, on this machine.");
     line(&format!(
-        "Time lapse: {} messages leave per {} s here; per 120 s outside of this demonstration.",
-        pacing.messages,
-        pacing.window.as_secs()
+        "Time lapse: 5 messages leave per {window_s} s here; per 120 s outside of this demonstration."
     ));
     line("From a second terminal, in this folder:");
     let (tetherctl, socket) = (tetherctl(), socket.display());
@@ -38,16 +35,16 @@ fn tetherctl() -> String {
     }
 }
 
-/// Tells events as they come, each message's change once.
-pub(super) struct Teller {
+/// Prints events as they come, each message's change once.
+pub(super) struct Printer {
     started: Instant,
     states: HashMap<MessageId, State>,
     session: &'static str,
 }
 
-impl Teller {
-    pub(super) fn new() -> Teller {
-        Teller { started: Instant::now(), states: HashMap::new(), session: "" }
+impl Printer {
+    pub(super) fn new() -> Printer {
+        Printer { started: Instant::now(), states: HashMap::new(), session: "" }
     }
 
     /// Something that a person or the network does.

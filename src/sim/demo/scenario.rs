@@ -10,9 +10,9 @@ use anyhow::{Context as _, bail};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, interval, timeout};
 
-use crate::demo::tell::{self, Teller};
-use tether_sim::{DEFAULT_ACCOUNT, Sim};
-use tetherctl::qr;
+use super::DrawQr;
+use super::print::{self, Printer};
+use crate::{DEFAULT_ACCOUNT, InboxMessage, Sim};
 use tetherd_api::call;
 use tetherd_api::client::{Client, Events};
 use tetherd_api::state_replica::StateReplica;
@@ -37,15 +37,23 @@ struct Accepted {
 pub(super) struct Scenario {
     sim: Arc<Sim>,
     socket: PathBuf,
-    teller: Teller,
+    printer: Printer,
     replica: StateReplica,
+    draw: DrawQr,
     accepted: Arc<Mutex<Vec<Accepted>>>,
 }
 
 impl Scenario {
-    pub(super) fn new(sim: Arc<Sim>, socket: PathBuf) -> Scenario {
+    pub(super) fn new(sim: Arc<Sim>, socket: PathBuf, draw: DrawQr) -> Scenario {
         let accepted = Arc::default();
-        Scenario { sim, socket, teller: Teller::new(), replica: StateReplica::new(), accepted }
+        Scenario {
+            sim,
+            socket,
+            printer: Printer::new(),
+            replica: StateReplica::new(),
+            draw,
+            accepted,
+        }
     }
 
     /// Plays it. With `once` it ends with the check; otherwise it goes on until stopped.
@@ -56,7 +64,7 @@ impl Scenario {
         self.pair(&client, &mut events).await?;
         let group = self.people().await?;
 
-        self.teller.scene("three programs write at the same time");
+        self.printer.scene("three programs write at the same time");
         let senders = [
             self.program("shop", "+15550111", 5),
             self.program("alarm", "+15550112", 4),
@@ -69,15 +77,15 @@ impl Scenario {
         }
         self.repeat_with_the_same_key().await?;
         self.until(&mut events, |_, seen| seen.left() >= 3).await?;
-        self.teller.scene("the connection breaks");
+        self.printer.scene("the connection breaks");
         self.sim.server_disconnect(None).await?;
         self.until(&mut events, |_, seen| seen.left() >= 8).await?;
-        self.teller.scene("the phone is switched off; a linked device goes on without it");
+        self.printer.scene("the phone is switched off; a linked device goes on without it");
         self.sim.phone_set(None, false).await?;
         self.program("shop", "+15550111", 2).await??;
         let ids: Vec<MessageId> = self.accepted.lock().await.iter().map(|m| m.id).collect();
         self.until(&mut events, |_, seen| ids.iter().all(|id| seen.has_left(*id))).await?;
-        self.teller.scene("the phone is back");
+        self.printer.scene("the phone is back");
         self.sim.phone_set(None, true).await?;
 
         let good = self.check(started).await?;
@@ -88,11 +96,11 @@ impl Scenario {
     }
 
     async fn pair(&mut self, client: &Client, events: &mut Events) -> anyhow::Result<()> {
-        self.teller.scene("pairing: the phone is shown this code");
+        self.printer.scene("pairing: the phone is shown this code");
         let answer = client.call(call::SessionPair, &PairParams { phone: None }).await?;
         let PairOffer::Qr { qr: code, .. } = answer.offer else { bail!("no QR code was offered") };
-        tell::line(&qr::draw(&code, false)?);
-        self.teller.scene("the phone scans it");
+        print::line(&(self.draw)(&code)?);
+        self.printer.scene("the phone scans it");
         self.sim.phone_scan(None, &code).await?;
         self.until(events, |replica, _| {
             replica.status().is_some_and(|s| s.session.state == SessionState::Connected)
@@ -135,7 +143,7 @@ impl Scenario {
 
     /// A program that was restarted and does not know whether its message got through.
     async fn repeat_with_the_same_key(&self) -> anyhow::Result<()> {
-        self.teller.scene("a program repeats a message with the same key: it is taken once");
+        self.printer.scene("a program repeats a message with the same key: it is taken once");
         let client = Client::connect(&self.socket).await?;
         let text = "clinic: your appointment is at nine".to_owned();
         let (to, key) = ("+15550113".to_owned(), Some("appointment-9".to_owned()));
@@ -149,19 +157,19 @@ impl Scenario {
         Ok(())
     }
 
-    /// Tells events until the replica is as wanted.
+    /// Prints events until the replica is as wanted.
     async fn until(
         &mut self,
         events: &mut Events,
-        wanted: impl Fn(&StateReplica, &Teller) -> bool,
+        wanted: impl Fn(&StateReplica, &Printer) -> bool,
     ) -> anyhow::Result<()> {
         let deadline = Instant::now() + STEP_MAX;
-        while !wanted(&self.replica, &self.teller) {
+        while !wanted(&self.replica, &self.printer) {
             let frame = tokio::time::timeout_at(deadline, events.next())
                 .await
                 .context("the next step of the scenario took too long")??;
             self.replica.apply(&frame);
-            self.teller.event(&frame.event);
+            self.printer.event(&frame.event);
         }
         Ok(())
     }
@@ -180,7 +188,7 @@ impl Scenario {
             for (number, _) in PEOPLE {
                 let is_group = !chat.starts_with('+');
                 if (is_group || *chat == number) && !self.arrived(number, chat, &wanted).await? {
-                    tell::line(&format!(
+                    print::line(&format!(
                         "{number}: not every message of {chat} arrived once and in order"
                     ));
                     wrong += 1;
@@ -188,7 +196,7 @@ impl Scenario {
             }
         }
         let stats = self.sim.server_stats().await;
-        tell::line(&format!(
+        print::line(&format!(
             "{} messages to {} chats: {} in {:.1} s, with {} attempts and {} connections.",
             accepted.len(),
             expected.len(),
@@ -212,7 +220,7 @@ impl Scenario {
                 chat_of_message == chat
             }
         };
-        let complete = |inbox: &[tether_sim::InboxMessage]| {
+        let complete = |inbox: &[InboxMessage]| {
             inbox.iter().filter(|m| of_chat(&m.chat)).count() >= wanted.len()
         };
         // The server has acknowledged them; the last may still be on their way to devices.
@@ -226,8 +234,8 @@ impl Scenario {
 
     /// Somebody writes now and then, so that there is something to look at.
     async fn go_on(&mut self, events: &mut Events) -> anyhow::Result<()> {
-        tell::line("");
-        tell::line("It goes on, with a message now and then, until Ctrl-C.");
+        print::line("");
+        print::line("It goes on, with a message now and then, until Ctrl-C.");
         let mut pace = interval(IDLE_PACE);
         for (number, _) in PEOPLE.iter().cycle() {
             pace.tick().await;
