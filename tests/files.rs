@@ -6,10 +6,11 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
+use nix::sys::signal::Signal;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use serde_json::{Value, json};
 
-use crate::support::{DEADLINE, Daemon, Lab, Rpc, message_is};
+use crate::support::{DEADLINE, Daemon, Lab, Rpc, StuckThread, message_is};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and some more";
 const PERSON: &str = "+15550111";
@@ -306,4 +307,28 @@ print(json.loads(s.makefile().readline())["result"]["message"]["file"]["bytes"])
     let Ok(output) = python.output() else { return };
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "11", "{output:?}");
     assert_eq!(spool(&lab).len(), 1);
+}
+
+#[test]
+fn a_read_that_hangs_does_not_keep_the_daemon_from_ending_in_order() {
+    let lab = Lab::new();
+    let mut daemon = lab.daemon("");
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let mut rpc = Rpc::connect(daemon.socket());
+    pass(&mut rpc, request(1, json!({ "fd": 0 })).as_bytes(), &[theirs.as_raw_fd()]);
+    ours.write_all(b"a beginning").unwrap();
+    wait_for_files(&lab, 1);
+    let mut reading = StuckThread::polling(&daemon);
+    daemon.signal(Signal::SIGTERM);
+    reading.ends_with_its_process();
+    let status = daemon.wait();
+    assert_eq!(status.code(), Some(0), "{status}: {}", daemon.log());
+    drop(reading);
+
+    // What it had copied goes at the next start, and the caller can send it again.
+    let daemon = lab.daemon("");
+    assert!(spool(&lab).is_empty());
+    let file = temporary(PNG);
+    let told = send_fds(&daemon, json!({ "fd": 0 }), &[file.as_raw_fd()]).unwrap();
+    assert_eq!(told["state"], "queued");
 }

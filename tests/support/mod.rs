@@ -7,6 +7,7 @@ mod program;
 mod rpc;
 pub(crate) mod schema;
 mod sim;
+mod stuck_thread;
 mod web;
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -20,6 +21,7 @@ pub(crate) use daemon::{Ctl, Daemon};
 pub(crate) use program::{Program, next_line};
 pub(crate) use rpc::{Events, Rpc};
 pub(crate) use sim::SimServer;
+pub(crate) use stuck_thread::StuckThread;
 pub(crate) use web::{Answer, Web, start_with_web};
 
 /// The longest that anything may take on a busy machine.
