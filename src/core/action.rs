@@ -10,7 +10,7 @@ use crate::facts::Facts;
 use crate::files::PrepareCommand;
 use crate::files::{SentFile, Upload};
 use crate::ids::{Attempt, ChatId, SpoolId, WaMessageId};
-use crate::pacer::{Pacer, Slot};
+use crate::pacing::{Pacing, Slot};
 use crate::queue::Message;
 use crate::queue::Queue;
 use tetherd_api::{self as api, Kind, LinkPreview, MessageId};
@@ -51,7 +51,7 @@ pub enum Change {
         /// Which.
         number: Number,
     },
-    /// Write the pacer's spent slots (all of them, few).
+    /// Write the window's spent slots (all of them, few).
     PutSlots(Vec<Slot>),
     /// Write the small facts.
     PutFacts(Box<Facts>),
@@ -142,7 +142,7 @@ pub struct Outgoing {
 /// Why the core wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
-    /// A pacer slot becomes free and something waits for it.
+    /// A slot of the window becomes free and something waits for it.
     Slot,
     /// A message that failed in passing has rested long enough.
     Retry,
@@ -167,7 +167,7 @@ pub enum Wake {
     /// Messages to new contacts may leave again.
     TimelockEnds,
     /// A pause that the server asked for is over.
-    SlowdownEnds,
+    RateLimitEnds,
     /// The phone is to be asked, or counts as something else.
     Phone,
     /// History is due to be trimmed.
@@ -189,7 +189,7 @@ pub(crate) struct ActionBuffer {
     pub(crate) bodies: Vec<(MessageId, Body)>,
     /// Messages that are gone.
     pub(crate) removed: Vec<MessageId>,
-    /// Whether the pacer's slots changed.
+    /// Whether the window's slots changed.
     pub(crate) slots: bool,
     /// Whether the facts changed.
     pub(crate) facts: bool,
@@ -234,7 +234,7 @@ impl ActionBuffer {
         self,
         queue: &Queue,
         contacts: Vec<Change>,
-        pacer: &Pacer,
+        pacing: &Pacing,
         facts: &Facts,
     ) -> Actions {
         let mut changes = Vec::new();
@@ -244,7 +244,7 @@ impl ActionBuffer {
         changes.extend(self.removed.into_iter().map(|id| Change::RemoveMessage { id }));
         changes.extend(contacts);
         if self.slots {
-            changes.push(Change::PutSlots(pacer.stored()));
+            changes.push(Change::PutSlots(pacing.slots()));
         }
         if self.facts {
             changes.push(Change::PutFacts(Box::new(facts.clone())));

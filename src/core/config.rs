@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::contacts::ContactsConfig;
 use crate::phone::PhoneConfig;
-use crate::timelock;
 
 /// Places in the queue, and on the shelf of parked messages, unless configured otherwise.
 const CAPACITY_DEFAULT: usize = 400;
@@ -14,6 +13,13 @@ const HISTORY_DEFAULT: usize = 2_000;
 const HISTORY_MS_DEFAULT: u64 = 7 * 24 * 60 * 60 * 1_000;
 /// For how long a cancelled message can be brought back: ten minutes.
 const UNDO_MS_DEFAULT: u64 = 10 * 60 * 1_000;
+
+/// How long messages to new contacts wait after the first refusal that names no end: six
+/// hours. People report locks of hours to days; a try every six hours costs one refused
+/// message each.
+const TIMELOCK_FIRST_MS_DEFAULT: u64 = 6 * 60 * 60 * 1_000;
+/// How long at most: two days.
+const TIMELOCK_CAP_MS_DEFAULT: u64 = 48 * 60 * 60 * 1_000;
 
 /// What to do when another session took over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,8 +148,8 @@ impl Default for CoreConfig {
             slow_first_ms: 120_000,
             slow_cap_ms: 3_600_000,
             slow_quiet_ms: 1_800_000,
-            timelock_first_ms: timelock::GUESS_FIRST_MS,
-            timelock_cap_ms: timelock::GUESS_CAP_MS,
+            timelock_first_ms: TIMELOCK_FIRST_MS_DEFAULT,
+            timelock_cap_ms: TIMELOCK_CAP_MS_DEFAULT,
             links: LinkPolicy::Park,
             prepare_pause_ms: 5_000,
             confirm_after_ms: None,

@@ -7,7 +7,7 @@ use crate::link::{Closing, Link, Phase, Run};
 use crate::queue::Message;
 use crate::time::Now;
 use crate::{contacts, phone, queue};
-use tetherd_api::{self as api, MessageId, PairEnd};
+use tetherd_api::{self as api, MessageId, PairEnd, ReasonKind};
 
 mod files;
 
@@ -32,8 +32,9 @@ impl Core {
         }
         consider(self.link.run.as_ref().and_then(|run| run.deadline), Wake::RunTimeout);
         consider(self.link.ban_ends, Wake::BanEnds);
-        consider(self.timelock_ends(), Wake::TimelockEnds);
-        consider(self.slowed_until(self.now), Wake::SlowdownEnds);
+        if let Some((at, wake)) = self.pacing.poll_timeout() {
+            consider(Some(at), wake);
+        }
         if !self.draining {
             consider(self.link.next_try(&self.facts), Wake::Connect);
             consider(self.takeover_at(), Wake::Takeover);
@@ -41,8 +42,6 @@ impl Core {
         if let Some((at, wake)) = self.queue.poll_timeout() {
             consider(Some(at), wake);
         }
-        let open = self.pacer.oldest_open();
-        consider(open.map(|at| at.saturating_add(self.config.write_timeout_ms)), Wake::Slot);
         consider(self.resolve_at(), Wake::Resolve);
         consider(self.upload_at(), Wake::Upload);
         if !self.draining {
@@ -57,7 +56,9 @@ impl Core {
     /// Tells each component how the others stand.
     pub(crate) fn inform(&mut self, now: Now) {
         self.inform_queue();
-        self.phone.on_account(self.facts.account.as_deref(), &mut self.out, now);
+        let account = self.facts.account.as_deref();
+        self.pacing.on_account(account, &mut self.out, now);
+        self.phone.on_account(account, &mut self.out, now);
         let around = phone::Surroundings {
             generation: self.link.generation,
             connected: self.link.is_connected(),
@@ -92,11 +93,11 @@ impl Core {
             return None;
         }
         let ready = self.queue.heads().filter_map(|head| self.ready_at(head)).min()?;
-        let slot = self.pacer.free_at(self.now.mono_ms);
+        let slot = self.pacing.free_at(self.now);
         Some(if slot >= ready { (slot, Wake::Slot) } else { (ready, Wake::Retry) })
     }
 
-    /// Whether anything but the pacer and the messages themselves forbids an attempt.
+    /// Whether anything but the pace and the messages themselves forbids an attempt.
     pub(crate) fn may_dispatch(&self) -> bool {
         self.stops(self.now).next().is_none()
     }
@@ -109,7 +110,7 @@ impl Core {
         Some(self.queue.rested_at(head)?.max(self.preconditions(head)?))
     }
 
-    /// Whether nothing but its turn and the pacer keep a message from leaving now.
+    /// Whether nothing but its turn and the pace keep a message from leaving now.
     pub(crate) fn could_leave(&self, head: &Message) -> bool {
         self.ready_at(head).is_some_and(|at| at <= self.now.mono_ms)
     }
@@ -134,8 +135,7 @@ impl Core {
     /// The slot is spent on the attempt, in the same batch: the server counts attempts.
     fn attempt(&mut self, id: MessageId, now: Now) -> bool {
         let Some(outgoing) = self.queue.attempt(id, &mut self.out, now) else { return false };
-        self.pacer.spend(id, outgoing.attempt, now.mono_ms);
-        self.out.slots = true;
+        self.pacing.on_attempt(id, outgoing.attempt, &mut self.out, now);
         self.command(SessionCommand::Send(outgoing));
         true
     }
@@ -147,13 +147,10 @@ impl Core {
         if self.resolve_at().is_some_and(|at| at <= now.mono_ms) {
             self.close_run(Closing::Reconnect);
         }
-        // The session reports about each attempt in bounded time; this holds if it fails.
-        if let Some(before) = now.mono_ms.checked_sub(self.config.write_timeout_ms) {
-            self.out.slots |= self.pacer.close_all(before, now.mono_ms);
-        }
+        self.pacing.on_time(&mut self.out, now);
         self.run_overdue(now);
         self.pass_conflict();
-        self.pass_timelock(now);
+        self.put_back_refused(now);
         if self.link.ban_ends.is_some_and(|at| at <= now.mono_ms) {
             self.link.ban_ends = None;
             if self.facts.banned.take().is_some() {
@@ -164,6 +161,28 @@ impl Core {
         self.phone.on_time(&mut self.out, now);
         let held = !self.link.can_send() || self.phone.holds(now);
         self.queue.judge_backlog(held, &mut self.out, now);
+    }
+
+    /// Puts back what an ended timelock had refused, where it was: as far as there are
+    /// places, the rest as places become free.
+    fn put_back_refused(&mut self, now: Now) {
+        let Some(ended) = self.pacing.to_put_back() else { return };
+        if self.draining {
+            return;
+        }
+        let refused = |m: &&Message| m.is_parked_for(ReasonKind::ReachoutTimelock);
+        // What was refused after the end had its chance, and waits for a command.
+        let before = |m: &&Message| m.changed_uptime_ms <= ended;
+        let mut due: Vec<(u64, MessageId)> =
+            self.queue.iter().filter(refused).filter(before).map(|m| (m.order, m.id)).collect();
+        due.sort_unstable();
+        for (order, id) in due {
+            if self.queue.is_full() {
+                return;
+            }
+            self.queue.requeue(id, order, &mut self.out, now);
+        }
+        self.pacing.on_put_back(&mut self.out);
     }
 
     /// When a live connection is closed so that the next one resolves what has no answer.

@@ -2,7 +2,7 @@
 
 use crate::contacts::{KnownNumber, KnownPage, SpentHour};
 use crate::network::NetworkFacts;
-use crate::pacer::Slot;
+use crate::pacing::Slot;
 use crate::phone::PhoneFacts;
 use crate::queue::BacklogFacts;
 use crate::queue::Message;
@@ -44,7 +44,8 @@ impl Facts {
     pub(crate) fn without_account(&self) -> Facts {
         let Facts { last_id, paused_since, uptime_ms, backlog, .. } = *self;
         // Whoever asked to slow down sees the same address with the next account.
-        let network = NetworkFacts { slowdown: self.network.slowdown, ..NetworkFacts::default() };
+        let network =
+            NetworkFacts { rate_limit: self.network.rate_limit, ..NetworkFacts::default() };
         Facts {
             last_id,
             paused_since,
@@ -64,7 +65,7 @@ impl Facts {
 pub struct Restored {
     /// Every message record, in any order.
     pub messages: Vec<Message>,
-    /// The pacer's spent slots.
+    /// The window's spent slots.
     pub slots: Vec<Slot>,
     /// They were damaged: whether any slot is free is not known.
     pub slots_damaged: bool,

@@ -1,10 +1,10 @@
-//! When waiting messages are expected to leave: at the pacer's pace, in order, each chat in
+//! When waiting messages are expected to leave: at the window's pace, in order, each chat in
 //! its own, and none before what holds it ends, as far as that is known. Changes nothing.
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::Core;
-use crate::pacer::PaceRun;
+use crate::pacing::WindowRun;
 use crate::queue::{Message, Place, place};
 use crate::time::Now;
 use tetherd_api::{ConditionKind, MessageId, State};
@@ -71,7 +71,7 @@ struct Play<'a> {
     now: Now,
     /// The first instant after now: what waits for an answer does not leave before.
     soon: u64,
-    run: PaceRun,
+    run: WindowRun,
     lanes: Vec<Lane<'a>>,
     /// The first of each lane: those that may leave, and those that may later.
     ready: BTreeSet<(Place, usize)>,
@@ -137,7 +137,7 @@ impl Core {
         let due = message.not_before.filter(|_| message.state() == State::Queued);
         let wait = due.map_or(0, |due| u64::try_from(due.saturating_sub(now.wall_ms)).unwrap_or(0));
         let due = now.mono_ms.saturating_add(wait);
-        Some(self.queue.rested_at(message)?.max(due).max(self.timelock_gate(message)))
+        Some(self.queue.rested_at(message)?.max(due).max(self.new_contact_gate(message)))
     }
 }
 
@@ -155,7 +155,7 @@ impl<'a> Play<'a> {
             core,
             now,
             soon: now.mono_ms.saturating_add(1),
-            run: core.pacer.run(now.mono_ms),
+            run: core.pacing.run(now),
             lanes: core.queue.lanes().chain(early).map(lane).collect(),
             ready: BTreeSet::new(),
             later: BTreeSet::new(),

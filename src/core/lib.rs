@@ -27,12 +27,12 @@
 //! - [`config`]: what it can be told to do otherwise.
 //! - [`queue`]: the messages: their states, order, deadlines, and what is asked of them.
 //! - [`files`]: preparation and upload.
-//! - [`pacer`]: when an attempt may leave.
+//! - [`pacing`]: when an attempt may leave, as far as the pace alone matters.
 //! - `link`: the one connection, and when to try it again.
 //! - `session_requests`, `session_events`: one method for each input.
 //! - [`contacts`]: who is on the network, and which chats are known.
 //! - [`phone`]: whether the phone is online, and its battery.
-//! - `conflict`, `timelock`, `slowdown`: what the network's answers bring about; [`network`]:
+//! - `conflict`: what to do when another session took over; [`network`]:
 //!   what of them is kept.
 //! - `dispatch`: what time alone brings about, and the next attempt.
 //! - `condition`: what is the case, as plain data. `explain`: the same in words.
@@ -45,8 +45,7 @@ use crate::contacts::Contacts;
 use crate::event::{Input, Request, Submission, Token};
 use crate::facts::{Facts, Restored};
 use crate::link::Link;
-use crate::network::Network;
-use crate::pacer::Pacer;
+use crate::pacing::Pacing;
 use crate::phone::Phone;
 use crate::query::StatusKey;
 use crate::queue::Queue;
@@ -68,19 +67,18 @@ pub(crate) mod forecast;
 pub mod ids;
 pub(crate) mod link;
 pub mod network;
-pub mod pacer;
+pub mod pacing;
 pub mod phone;
 pub(crate) mod preconditions;
 pub(crate) mod query;
 pub mod queue;
 mod redacted;
+pub mod server_codes;
 pub(crate) mod session_events;
 pub(crate) mod session_requests;
-pub(crate) mod slowdown;
 #[cfg(test)]
 mod tests;
 pub mod time;
-pub mod timelock;
 
 pub use config::{CoreConfig, OnConflict, OnRateLimit};
 pub use conflict::TAKEOVERS_PER_HOUR_MAX;
@@ -101,11 +99,10 @@ pub struct Core {
     facts: Facts,
     queue: Queue,
     preparations: files::Preparations,
-    pacer: Pacer,
+    pacing: Pacing,
     contacts: Contacts,
     uploads: files::Uploads,
     link: Link,
-    network: Network,
     phone: Phone,
     draining: bool,
     /// When that began, wall milliseconds.
@@ -122,12 +119,12 @@ impl Core {
         let restored = restored.or_worst(boot, config.pace_limit, now);
         let (slots_damaged, facts_damaged) = (restored.slots_damaged, restored.facts_damaged);
         let Restored { messages, slots, numbers, facts, known, store, .. } = restored;
-        let (pacer, slots_changed) =
-            Pacer::new(boot, config.pace_limit, config.window_ms, &slots, now.mono_ms);
         let asked_ms = numbers.iter().map(|known| known.asked_uptime_ms).max().unwrap_or(0);
         let changed_ms = messages.iter().map(|message| message.changed_uptime_ms).max();
         let uptime_ms = facts.uptime_ms.max(changed_ms.unwrap_or(0)).max(asked_ms);
         let uptime = Uptime::new(uptime_ms, now);
+        let (pacing, slots_changed) =
+            Pacing::new(config.clone(), &slots, &facts, (boot, uptime), now);
         let queue = Queue::new(config.clone(), messages, &facts, (boot, uptime), now);
         let link = Link::new(&facts, now);
         let contacts = Contacts::new(
@@ -138,7 +135,6 @@ impl Core {
             (boot, uptime),
             now,
         );
-        let network = Network::default();
         let account = facts.account.as_deref();
         let phone = Phone::new(config.phone.clone(), boot, account, &facts.phone, now);
         let mut core = Core {
@@ -151,11 +147,10 @@ impl Core {
             facts,
             queue,
             preparations: files::Preparations::default(),
-            pacer,
+            pacing,
             contacts,
             uploads: files::Uploads::default(),
             link,
-            network,
             phone,
             draining: false,
             draining_since: 0,
@@ -164,8 +159,6 @@ impl Core {
         };
         core.out.slots = slots_changed || slots_damaged;
         core.out.facts = facts_damaged;
-        core.restore_timelock(now);
-        core.apply_slowdown();
         let now = core.advance(now);
         core.inform(now);
         core.seed_known_chats();
@@ -193,7 +186,7 @@ impl Core {
     /// accepted.
     pub fn set_config(&mut self, config: CoreConfig, now: Now) -> Actions {
         let now = self.advance(now);
-        self.pacer.configure(config.pace_limit, config.window_ms);
+        self.pacing.set_config(&config);
         self.phone.set_config(&config.phone);
         self.contacts.set_config(&config.contacts);
         self.queue.set_config(&config);
@@ -210,6 +203,7 @@ impl Core {
         self.clock_jumps.on_time(now);
         self.now = Now { mono_ms: now.mono_ms.max(self.now.mono_ms), ..now };
         self.queue.set_time(self.now);
+        self.pacing.set_time(self.now);
         self.now
     }
 
@@ -241,13 +235,14 @@ impl Core {
         }
         if self.out.facts {
             self.queue.store_facts(&mut self.facts);
+            self.pacing.store_facts(&mut self.facts);
             self.facts.phone = self.phone.store_facts();
             self.facts.checks = self.contacts.spent();
         }
         self.foretell_events(now);
         let out = std::mem::take(&mut self.out);
         let contacts = self.contacts.take_changes();
-        out.into_actions(&self.queue, contacts, &self.pacer, &self.facts)
+        out.into_actions(&self.queue, contacts, &self.pacing, &self.facts)
     }
 
     fn request(&mut self, token: Token, request: Request, now: Now) {
@@ -346,6 +341,7 @@ impl Core {
         match result {
             Ok(()) => {
                 self.drive_link(now);
+                self.inform(now);
                 self.reply_status::<M>(token, now);
             }
             Err(error) => self.out.refuse(token, error),

@@ -1,8 +1,9 @@
 //! What the network has answered beyond single messages, and what of it outlives a
-//! restart. Owns the records and the counts of refusals; `conflict`,
-//! `timelock` and `slowdown` decide what follows.
+//! restart. Owns the records and the counts of refusals; `conflict`
+//! and `pacing` decide what follows.
 
 use crate::Core;
+use crate::pacing::{RateLimitFacts, TimelockFacts};
 use crate::time::Now;
 
 /// Codes whose counts are kept; beyond it the one that was seen longest ago is forgotten.
@@ -23,58 +24,12 @@ pub struct NetworkFacts {
     pub manual_uptime_ms: Vec<u64>,
     /// When it is to be taken back by itself, milliseconds of uptime, if the budget allows.
     pub takeover_due_uptime_ms: Option<u64>,
-    /// Messages to new contacts wait.
-    pub timelock: Option<Timelock>,
-    /// Timelocks that had to be guessed, in a row, and when the last began (uptime).
-    pub timelock_guesses: (u32, u64),
-    /// When the last timelock ended, milliseconds of uptime, while what it refused is still
-    /// to be put back.
-    pub timelock_ended_uptime_ms: Option<u64>,
+    /// Whether messages to new contacts wait.
+    pub timelock: TimelockFacts,
     /// The server asked to slow down, now or some time ago.
-    pub slowdown: Option<Slowdown>,
+    pub rate_limit: Option<RateLimitFacts>,
     /// Refusals of messages, by code.
     pub refusals: Vec<Refusal>,
-}
-
-/// The server refuses messages to new contacts for a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timelock {
-    /// Since when, wall milliseconds.
-    pub since: i64,
-    /// Until when, wall milliseconds.
-    pub until: i64,
-    /// How that is known.
-    pub source: TimelockSource,
-    /// The code of the refusal that it was concluded from.
-    pub code: Option<u32>,
-}
-
-/// How a timelock is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimelockSource {
-    /// The server said when it ends.
-    Told,
-    /// A message was refused, and the end is a guess.
-    Guessed,
-}
-
-/// The server asked to slow down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slowdown {
-    /// When the pause that stands, or stood last, began, wall milliseconds.
-    pub since: i64,
-    /// When it ends, milliseconds of uptime.
-    pub until_uptime_ms: u64,
-    /// How often the next pause is doubled.
-    pub step: u32,
-    /// The server's code.
-    pub code: u32,
-    /// Such answers in all.
-    pub count: u64,
-    /// The last one, wall milliseconds.
-    pub last: i64,
-    /// The last one, milliseconds of uptime.
-    pub last_uptime_ms: u64,
 }
 
 /// How often the server refused messages with one code.
@@ -86,13 +41,6 @@ pub struct Refusal {
     pub count: u64,
     /// When last, wall milliseconds.
     pub last: i64,
-}
-
-/// What the core keeps in memory besides.
-#[derive(Debug, Default)]
-pub(crate) struct Network {
-    /// When the timelock ends, monotonic.
-    pub(crate) timelock_ends: Option<u64>,
 }
 
 impl Core {

@@ -3,6 +3,7 @@
 
 use crate::Core;
 use crate::contacts::{CHECK_BATCH_MAX, Number, Standing};
+use crate::ids::ChatId;
 use crate::queue::Message;
 use crate::time::Now;
 use tetherd_api::{MessageId, Reason, ReasonKind, State};
@@ -26,7 +27,7 @@ impl Core {
     /// The same without its file's upload, which is worth its while only once all others
     /// hold.
     pub(crate) fn preconditions_but_upload(&self, message: &Message) -> Option<u64> {
-        Some(self.number_gate(message)?.max(self.timelock_gate(message)))
+        Some(self.number_gate(message)?.max(self.new_contact_gate(message)))
     }
 
     /// When nothing about the recipient's number keeps the message back; none: an answer
@@ -36,6 +37,15 @@ impl Core {
             Standing::Settled | Standing::Waived(_) => Some(0),
             Standing::Absent | Standing::Asked(_) => None,
         }
+    }
+
+    /// When a message passes what holds those to new contacts, monotonic; 0: it does.
+    pub(crate) fn new_contact_gate(&self, message: &Message) -> u64 {
+        if self.is_new_contact(&message.to) { self.pacing.new_contact_at() } else { 0 }
+    }
+
+    pub(crate) fn is_new_contact(&self, chat: &ChatId) -> bool {
+        !chat.is_group() && !self.contacts.is_known(chat)
     }
 
     /// What may have left already waits for nobody.

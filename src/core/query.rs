@@ -24,7 +24,7 @@ pub(crate) struct StatusKey {
     next_try: Option<u64>,
     connections: u64,
     replaced: u64,
-    /// When something ends by itself, monotonic: takeover, timelock, slowdown.
+    /// When something ends by itself, monotonic: takeover, timelock, rate limit.
     ends: [Option<u64>; 3],
     stops: Vec<ConditionKind>,
     idle: bool,
@@ -67,10 +67,10 @@ impl Core {
                 replaced: self.link.replaced,
                 replaced_last_hour: self.replaced_last_hour(now),
                 takeover_at: self.takeover_at().map(|at| self.wall_of(at, now)),
-                timelock_until: self.timelock_ends().map(|at| self.wall_of(at, now)),
+                timelock_until: self.pacing.timelock().map(|(_, ends)| self.wall_of(ends, now)),
             },
             queue: self.queue_status(now),
-            pacing: self.pacing_status(now),
+            pacing: self.pacing.status(now),
             store: self.store,
             phone: self.phone_status(now),
             conditions: self.words(&self.conditions(now), now),
@@ -91,17 +91,6 @@ impl Core {
             paused: self.queue.is_paused(),
             next_send_at,
             last_send_at,
-        }
-    }
-
-    fn pacing_status(&self, now: Now) -> api::PacingStatus {
-        let free_at = self.pacer.free_at(now.mono_ms);
-        api::PacingStatus {
-            limit: self.config.pace_limit,
-            window_ms: self.config.window_ms,
-            spent: self.pacer.spent(now.mono_ms),
-            next_slot_at: (free_at > now.mono_ms).then(|| self.wall_of(free_at, now)),
-            slowed_until: self.slowed_until(now).map(|at| self.wall_of(at, now)),
         }
     }
 
@@ -247,6 +236,8 @@ impl Core {
     }
 
     pub(crate) fn status_key(&self) -> StatusKey {
+        let timelock_ends = self.pacing.timelock().map(|(_, ends)| ends);
+        let rate_limited_until = self.pacing.rate_limited_until(self.now);
         StatusKey {
             session: self.link.state(&self.facts),
             account: self.facts.account.clone(),
@@ -254,7 +245,7 @@ impl Core {
             next_try: self.link.next_try(&self.facts),
             connections: self.link.generation,
             replaced: self.link.replaced,
-            ends: [self.takeover_at(), self.timelock_ends(), self.slowed_until(self.now)],
+            ends: [self.takeover_at(), timelock_ends, rate_limited_until],
             stops: self.stops(self.now).map(|stop| stop.kind()).collect(),
             idle: self.queue.taken() == 0,
             full: self.queue.is_full(),

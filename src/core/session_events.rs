@@ -6,11 +6,13 @@ use crate::event::{EndReason, NotSent, Offer, ReceiptKind, SessionEvent};
 use crate::facts::Facts;
 use crate::ids::{Attempt, WaMessageId};
 use crate::link::{self, BROKEN_RUN_MS_MAX, Closing, Phase, Run};
-use crate::queue::Reached;
-use crate::slowdown::RATE_LIMITED;
+use crate::queue::{Message, Reached};
+use crate::server_codes::{RATE_LIMITED, REACHOUT_TIMELOCK};
 use crate::time::Now;
-use crate::timelock::REACHOUT_TIMELOCK;
 use tetherd_api::{self as api, ErrorKind, MessageId, PairEnd, Reason, ReasonKind, call};
+
+/// Such answers to one message before it is parked: something is wrong with it then.
+const LIMITED_MAX: u32 = 20;
 
 impl Core {
     pub(crate) fn session_event(&mut self, event: SessionEvent, now: Now) {
@@ -53,7 +55,7 @@ impl Core {
             SessionEvent::Checked { ticket, outcome } => {
                 self.contacts.on_checked(ticket, outcome, now);
             }
-            SessionEvent::Timelock(notice) => self.timelock_told(notice, now),
+            SessionEvent::Timelock(notice) => self.pacing.on_timelock(notice, &mut self.out, now),
             SessionEvent::ChatActivity { chats } => {
                 for chat in &chats {
                     self.contacts.on_contact(chat);
@@ -70,11 +72,13 @@ impl Core {
     /// Whatever has become of the message: a report about an attempt, or the end of its
     /// run, says that its frame leaves no more from now on.
     fn close_slots(&mut self, event: &SessionEvent, now: Now) {
-        let closed = match event {
+        match event {
             SessionEvent::Written { id, attempt }
             | SessionEvent::NotSent { id, attempt, .. }
-            | SessionEvent::CutOff { id, attempt } => self.pacer.close(*id, *attempt, now.mono_ms),
-            SessionEvent::Ended { .. } => self.pacer.close_all(u64::MAX, now.mono_ms),
+            | SessionEvent::CutOff { id, attempt } => {
+                self.pacing.on_reported(*id, *attempt, &mut self.out, now);
+            }
+            SessionEvent::Ended { .. } => self.pacing.on_run_ended(&mut self.out, now),
             SessionEvent::Offer(_)
             | SessionEvent::Paired { .. }
             | SessionEvent::Connected { .. }
@@ -86,9 +90,8 @@ impl Core {
             | SessionEvent::ChatActivity { .. }
             | SessionEvent::Probed { .. }
             | SessionEvent::Checked { .. }
-            | SessionEvent::Timelock(_) => false,
-        };
-        self.out.slots |= closed;
+            | SessionEvent::Timelock(_) => {}
+        }
     }
 
     /// Whether that was the first word that the server has it.
@@ -116,9 +119,27 @@ impl Core {
         }
         if self.queue.refuse(id, code, &mut self.out, now) {
             self.note_refusal(code, now);
-            if code == REACHOUT_TIMELOCK {
-                self.reachout_refused(id, now);
+            // In a chat that exists it says nothing about new contacts: the server misses a
+            // token of this one.
+            let new = |message: &Message| self.is_new_contact(&message.to);
+            if code == REACHOUT_TIMELOCK && self.queue.get(id).is_some_and(new) {
+                self.pacing.on_new_contact_refused(&mut self.out, now);
             }
+        }
+    }
+
+    /// A message was not taken because too many came. It goes back, and so often only
+    /// that one that is always answered so does not go round for ever.
+    fn message_limited(&mut self, id: MessageId, code: u32, now: Now) {
+        if self.queue.rate_limited(id, (code, LIMITED_MAX), &mut self.out, now) {
+            self.note_refusal(code, now);
+            self.rate_limited(code, now);
+        }
+    }
+
+    fn rate_limited(&mut self, code: u32, now: Now) {
+        if self.pacing.on_rate_limited(code, &mut self.out, now) {
+            self.queue.set_paused(true, &mut self.out, now);
         }
     }
 
@@ -259,7 +280,7 @@ impl Core {
     /// What the end of a paired account's run means for the next one.
     fn after_end(&mut self, reason: &EndReason, closing: Option<Closing>, roll: u64, now: Now) {
         if *reason == (EndReason::Refused { code: RATE_LIMITED }) {
-            self.slow_down(RATE_LIMITED, now);
+            self.rate_limited(RATE_LIMITED, now);
         }
         match reason {
             EndReason::Replaced => self.note_replaced(roll, now),

@@ -1,35 +1,38 @@
-//! Conditions of single messages, of their recipients, and of the pace.
+//! Conditions of single messages, and of their recipients.
 
 use super::{Condition, Group};
 use crate::Core;
 use crate::queue::Message;
 use crate::time::Now;
-use tetherd_api::{ConditionKind, State};
+use tetherd_api::{ConditionKind, MessageId, ReasonKind, State};
 
 impl Core {
-    /// When the next attempt may leave, if that is not now.
-    pub(super) fn pace_condition(&self, now: Now) -> Option<Condition> {
-        if let Some(((since, code), until)) = self.slowed(now).zip(self.slowed_until(now)) {
-            let until = self.wall_of(until, now).0;
-            return Some(Condition::RateLimited { since, until, code });
-        }
-        let free_at = self.pacer.free_at(now.mono_ms);
-        if self.queue.to_leave_now() == 0 || free_at <= now.mono_ms {
-            return None;
-        }
-        let since = self.wall_of(self.pacer.last().unwrap_or(now.mono_ms), now).0;
-        Some(Condition::Pacing { since, until: self.wall_of(free_at, now).0 })
-    }
-
     pub(super) fn timelock_condition(&self, now: Now) -> Option<Condition> {
-        let lock = self.facts.network.timelock?;
-        let until = self.wall_of(self.timelock_ends()?, now).0;
+        let (lock, ends) = self.pacing.timelock()?;
+        let until = self.wall_of(ends, now).0;
         let (since, source, ids) = (lock.since, lock.source, self.timelocked());
         Some(Condition::ReachoutTimelock { since, until, source, ids })
     }
 
+    /// Messages that the timelock keeps back: those that wait, and those that were refused.
+    fn timelocked(&self) -> Vec<MessageId> {
+        let waits = |m: &&Message| match m.state() {
+            State::Queued | State::Unknown => self.is_new_contact(&m.to),
+            State::Parked => m.is_parked_for(ReasonKind::ReachoutTimelock),
+            State::Preparing
+            | State::Sending
+            | State::Sent
+            | State::Delivered
+            | State::Read
+            | State::Failed
+            | State::Expired
+            | State::Cancelled => false,
+        };
+        self.queue.iter().filter(waits).map(|message| message.id).collect()
+    }
+
     pub(super) fn message_conditions(&self) -> Vec<Condition> {
-        let mut found = self.queue.message_conditions(self.timelock_ends().is_some());
+        let mut found = self.queue.message_conditions(self.pacing.timelock().is_some());
         found.extend(self.unchecked());
         found.extend(self.files_underway());
         found
@@ -79,7 +82,7 @@ impl Core {
                 let holds = [
                     (message.not_before.is_some_and(|at| at > self.now.wall_ms))
                         .then_some(ConditionKind::NotBefore),
-                    (self.timelock_gate(message) > 0).then_some(ConditionKind::ReachoutTimelock),
+                    (self.new_contact_gate(message) > 0).then_some(ConditionKind::ReachoutTimelock),
                     self.number_gate(message).is_none().then_some(ConditionKind::NumberUnchecked),
                     self.upload_gate(message).is_none().then_some(ConditionKind::FileUnderway),
                 ];

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::Core;
 use crate::contacts::CheckFailureKind;
 use crate::event::EndReason;
-use crate::network::TimelockSource;
+use crate::pacing::TimelockSource;
 use crate::time::Now;
 use tetherd_api::{ConditionKind, Holds, MessageId, ReasonKind};
 
@@ -267,7 +267,7 @@ impl Core {
         let mut all: Vec<Condition> = self.wide(now).collect();
         all.extend(self.store_condition());
         all.extend(self.clock_condition(now));
-        all.extend(self.pace_condition(now));
+        all.extend(self.pacing.conditions(self.queue.to_leave_now() > 0, now));
         all.extend(self.timelock_condition(now));
         all.extend(self.message_conditions());
         all.sort_by_key(Condition::kind);

@@ -4,7 +4,7 @@ use super::{Words, are_n, check_failure, messages_n, wait_n};
 use crate::Core;
 use crate::condition::Group;
 use crate::contacts::CheckFailureKind;
-use crate::network::TimelockSource;
+use crate::pacing::TimelockSource;
 use crate::time::Now;
 use tetherd_api::{MessageId, ReasonKind};
 
@@ -139,8 +139,8 @@ pub(super) fn reachout_timelock(
     ids: &[MessageId],
 ) -> Words {
     let source = match source {
-        TimelockSource::Told => "the server named its end",
-        TimelockSource::Guessed => {
+        TimelockSource::Announced => "the server named its end",
+        TimelockSource::Assumed => {
             "the server refused a message (463) and named no end; this one is assumed"
         }
     };
@@ -175,8 +175,8 @@ impl Core {
     }
 
     pub(super) fn spent(&self, words: Words, now: Now) -> Words {
-        let spent = messages_n(self.pacer.spent(now.mono_ms));
-        let last = self.pacer.last().map(|at| self.wall_of(at, now).0);
+        let spent = messages_n(self.pacing.status(now).spent);
+        let last = self.pacing.last_spent().map(|at| self.wall_of(at, now).0);
         words.evidence(format!("{spent} left in the last window"), last)
     }
 

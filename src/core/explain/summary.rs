@@ -3,7 +3,7 @@
 use super::{are_n, wait_n};
 use crate::Core;
 use crate::condition::Condition;
-use crate::network::TimelockSource;
+use crate::pacing::TimelockSource;
 use crate::time::Now;
 use tetherd_api::{Error, ErrorKind, Time};
 
@@ -26,11 +26,8 @@ impl Core {
                 None => full,
             };
         }
-        let free_at = if self.queue.sending_len() > 0 {
-            now.mono_ms
-        } else {
-            self.pacer.free_at(now.mono_ms)
-        };
+        let free_at =
+            if self.queue.sending_len() > 0 { now.mono_ms } else { self.pacing.free_at(now) };
         let after = free_at.saturating_sub(now.mono_ms).saturating_add(ANSWER_MS);
         let at = self.wall_of(now.mono_ms.saturating_add(after), now);
         Error::new(ErrorKind::QueueFull, format!("{taken}. A place is expected at {at}."))
@@ -70,8 +67,8 @@ impl Core {
         let Condition::ReachoutTimelock { until, source, ids, .. } = condition else { return None };
         let until = Time(*until);
         let end = match source {
-            TimelockSource::Told => format!("until {until}"),
-            TimelockSource::Guessed => format!("for now; they are tried again at {until}"),
+            TimelockSource::Announced => format!("until {until}"),
+            TimelockSource::Assumed => format!("for now; they are tried again at {until}"),
         };
         let kept = match ids.len() {
             0 => return None,

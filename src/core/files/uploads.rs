@@ -1,6 +1,6 @@
 //! A message's file is on the media host before the message is attempted. Owns which
 //! file goes next and when a failed one is tried again. Never reads a file; spends none
-//! of the pacer's slots.
+//! of the window's slots.
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,7 @@
 //! only ever lead forward, towards what is known to be true.
 
 use crate::queue::{Message, MessageState, Parked, Undo, Withdrawn};
-use crate::timelock::REACHOUT_TIMELOCK;
+use crate::server_codes::REACHOUT_TIMELOCK;
 use tetherd_api::{Reason, ReasonKind};
 
 /// How far a message is known to have come.

@@ -8,7 +8,7 @@ use super::world::World;
 use crate::condition::{Condition, Group, LastHour};
 use crate::contacts::CheckFailureKind;
 use crate::event::EndReason;
-use crate::network::TimelockSource;
+use crate::pacing::TimelockSource;
 use expect_test::expect_file;
 use tetherd_api::{self as api, ConditionKind, Holds, MessageId, ReasonKind};
 
@@ -64,8 +64,8 @@ fn cases(now: i64) -> Vec<(&'static str, Condition)> {
         ("", C::Battery { critical: false, since, until: now + MINUTE, holds: false }),
         ("", C::Paused { since }),
         ("stale backlog", C::StaleBacklog { since, waited_ms: 5 * 3_600_000 }),
-        ("timelock", lock(TimelockSource::Told)),
-        ("", lock(TimelockSource::Guessed)),
+        ("timelock", lock(TimelockSource::Announced)),
+        ("", lock(TimelockSource::Assumed)),
         ("", C::RateLimited { since, until: now + MINUTE, code: 429 }),
         ("", parked(ReasonKind::NotOnNetwork, group([2, 4, 6], now))),
         ("", parked(ReasonKind::Refused, code(479))),

@@ -232,9 +232,12 @@ impl World {
     /// while it refuses those.
     fn leaves_as_the_network_wants(&self, outgoing: &Outgoing) {
         let network = &self.store.facts.network;
-        let uptime_ms = self.core.uptime_ms();
-        assert!(network.slowdown.is_none_or(|slow| slow.until_uptime_ms <= uptime_ms), "too fast");
-        if network.timelock.is_some() {
+        let uptime_ms = self.core.queue.uptime_ms();
+        assert!(
+            network.rate_limit.is_none_or(|slow| slow.until_uptime_ms <= uptime_ms),
+            "too fast"
+        );
+        if network.timelock.lock.is_some() {
             let chat = outgoing.to.as_str();
             assert!(chat.ends_with("@g.us") || self.reached.contains(chat), "a new contact");
         }
@@ -279,8 +282,16 @@ impl World {
         let core: BTreeMap<MessageId, Message> =
             self.core.queue.iter().map(|m| (m.id, m.clone())).collect();
         assert_eq!(core, self.store.messages, "memory and store differ");
-        assert_eq!(self.core.pacer.stored(), self.store.slots);
+        assert_eq!(self.core.pacing.slots(), self.store.slots);
         assert_eq!(self.core.facts, self.store.facts);
+        let mut facts = self.store.facts.clone();
+        self.core.queue.store_facts(&mut facts);
+        self.core.pacing.store_facts(&mut facts);
+        // The uptime is written along with something else, and a restart moves the backlog's
+        // timestamp into the boot that is now.
+        facts.uptime_ms = self.store.facts.uptime_ms;
+        facts.backlog = self.store.facts.backlog;
+        assert_eq!(facts, self.store.facts, "facts that changed and were not stored");
         let known: BTreeMap<_, _> =
             self.core.contacts.records().map(|k| (k.number.clone(), k.clone())).collect();
         assert_eq!(known, self.store.numbers, "numbers in memory and store differ");

@@ -3,9 +3,7 @@ use crate::SENDING_MAX;
 use crate::action::{Change, Wake};
 use crate::event::{Input, Request};
 use crate::facts::{Facts, Restored};
-use crate::ids::Attempt;
-use crate::pacer::{Pacer, Slot};
-use crate::time::{BootId, Now};
+use crate::time::Now;
 use crate::{Core, CoreConfig};
 use tetherd_api::{MessageId, State};
 
@@ -157,28 +155,19 @@ fn invariant_3_monotonic_time_that_goes_back_refills_nothing() {
     let now = world.now;
     let later = |mono_ms| Now { mono_ms, ..now };
     world.core.handle(Input::Tick, later(now.mono_ms - 500_000));
-    let mut pacer_slots = world.core.pacer.stored();
+    let mut slots = world.core.pacing.slots();
     let token = crate::event::Token(999);
     for chat in 3..8 {
         let request = Request::Submit(Box::new(world.submission(chat, "text", None)));
         let past = later(now.mono_ms - 500_000);
         world.core.handle(Input::Request { token, request }, past);
-        pacer_slots = world.core.pacer.stored();
+        slots = world.core.pacing.slots();
     }
-    assert!(pacer_slots.iter().all(|slot| slot.mono_ms == now.mono_ms));
-    assert_eq!(pacer_slots.len(), 5);
+    assert!(slots.iter().all(|slot| slot.mono_ms == now.mono_ms));
+    assert_eq!(slots.len(), 5);
     world.core.handle(Input::Tick, later(now.mono_ms + 119_999));
-    assert_eq!(world.core.pacer.stored().len(), 5);
-    assert_eq!(world.core.pacer.stored()[..3], pacer_slots[..3]);
-}
-
-#[test]
-fn a_slot_from_this_boots_future_holds_for_one_window_only() {
-    let boot = BootId(7);
-    let stored = [Slot { boot, mono_ms: u64::MAX, open: false }];
-    let (pacer, changed) = Pacer::new(boot, 1, 120_000, &stored, 5_000);
-    assert!(changed);
-    assert_eq!(pacer.free_at(5_000), 125_000);
+    assert_eq!(world.core.pacing.slots().len(), 5);
+    assert_eq!(world.core.pacing.slots()[..3], slots[..3]);
 }
 
 #[test]
@@ -219,24 +208,6 @@ fn an_idle_core_writes_nothing() {
         world.input(Input::Tick);
     }
     assert_eq!(world.changes, changes);
-}
-
-#[test]
-fn the_forecast_is_what_happens() {
-    for limit in 1..=6 {
-        let boot = BootId(1);
-        let mono = |mono_ms| Slot { boot, mono_ms, open: false };
-        let stored: Vec<Slot> = [0, 40, 900].into_iter().take(limit).map(mono).collect();
-        let (mut pacer, _) = Pacer::new(boot, limit, 1_000, &stored, 950);
-        let mut now = Now { wall_ms: 0, mono_ms: 950 };
-        let forecast: Vec<u64> = (0..20).map(|k| pacer.expected(950, k)).collect();
-        for expected in forecast {
-            now.mono_ms = pacer.free_at(now.mono_ms);
-            assert_eq!(now.mono_ms, expected);
-            pacer.spend(MessageId(1), Attempt(1), now.mono_ms);
-            assert!(pacer.close(MessageId(1), Attempt(1), now.mono_ms));
-        }
-    }
 }
 
 #[test]

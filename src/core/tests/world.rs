@@ -14,7 +14,7 @@ use crate::files::StoredFile;
 use crate::files::{MediaMetadata, MediaRef, Upload, UploadFault};
 use crate::files::{Outcome, Preparation, Prepared, Source};
 use crate::ids::{Attempt, Digest, SpoolId, WaMessageId};
-use crate::pacer::Slot;
+use crate::pacing::Slot;
 use crate::phone::PhoneActivity;
 use crate::queue::Message;
 use crate::time::{BootId, Now};
@@ -165,7 +165,7 @@ impl World {
         let actions = self.core.handle(input, self.now);
         self.apply(&actions.changes);
         if replaced && !asked && self.store.facts.replaced_since.is_none() {
-            self.taken_back.push(self.core.uptime_ms());
+            self.taken_back.push(self.core.queue.uptime_ms());
         }
         self.carry_out(actions);
         self.check();

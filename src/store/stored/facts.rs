@@ -8,13 +8,13 @@ use crate::store::convert::{Convert, stored_enum, stored_newtype, stored_struct,
 use tetherd_api::{BatteryLevel, PhoneState};
 use tetherd_core::contacts::{KnownBy, KnownNumber, Number, SpentHour};
 use tetherd_core::facts::Facts;
-use tetherd_core::network::{NetworkFacts, Refusal, Slowdown, Timelock, TimelockSource};
-use tetherd_core::pacer::Slot;
+use tetherd_core::network::{NetworkFacts, Refusal};
+use tetherd_core::pacing::{RateLimitFacts, Slot, Timelock, TimelockFacts, TimelockSource};
 use tetherd_core::phone::{PhoneActivity, PhoneFacts, Probe, Report};
 use tetherd_core::queue::{BacklogFacts, Stale};
 use tetherd_core::time::{BootId, Timestamp};
 
-stored_enum!(StoredTimelockSource = TimelockSource { Told = "told", Guessed = "guessed" });
+stored_enum!(StoredTimelockSource = TimelockSource { Announced = "told", Assumed = "guessed" });
 
 stored_enum!(StoredPhoneActivity = PhoneActivity {
     Receipt = "receipt",
@@ -78,13 +78,23 @@ struct StoredNetwork {
     manual_uptime_ms: Vec<u64>,
     #[serde(alias = "takeover_due_lived_ms")]
     takeover_due_uptime_ms: Option<u64>,
-    timelock: Option<StoredTimelock>,
-    /// How many, and the uptime at which the last began, in milliseconds.
-    timelock_guesses: (u32, u64),
-    #[serde(alias = "timelock_ended_lived_ms")]
-    timelock_ended_uptime_ms: Option<u64>,
-    slowdown: Option<StoredSlowdown>,
+    #[serde(flatten)]
+    timelock: StoredTimelockFacts,
+    #[serde(rename = "slowdown")]
+    rate_limit: Option<StoredRateLimit>,
     refusals: Vec<StoredRefusal>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct StoredTimelockFacts {
+    #[serde(rename = "timelock")]
+    lock: Option<StoredTimelock>,
+    /// How many, and the uptime at which the last began, in milliseconds.
+    #[serde(rename = "timelock_guesses")]
+    assumed: (u32, u64),
+    #[serde(rename = "timelock_ended_uptime_ms", alias = "timelock_ended_lived_ms")]
+    ended_uptime_ms: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -97,7 +107,7 @@ struct StoredTimelock {
 }
 
 #[derive(Serialize, Deserialize)]
-struct StoredSlowdown {
+struct StoredRateLimit {
     since: i64,
     #[serde(alias = "until_lived_ms")]
     until_uptime_ms: u64,
@@ -217,15 +227,15 @@ stored_struct!(
         manual_uptime_ms,
         takeover_due_uptime_ms,
         timelock,
-        timelock_guesses,
-        timelock_ended_uptime_ms,
-        slowdown,
+        rate_limit,
         refusals,
     }
 );
+stored_struct!(StoredTimelockFacts = TimelockFacts { lock, assumed, ended_uptime_ms });
 stored_struct!(StoredTimelock = Timelock { since, until, source, code });
 stored_struct!(
-    StoredSlowdown = Slowdown { since, until_uptime_ms, step, code, count, last, last_uptime_ms }
+    StoredRateLimit =
+        RateLimitFacts { since, until_uptime_ms, step, code, count, last, last_uptime_ms }
 );
 stored_struct!(StoredRefusal = Refusal { code, count, last });
 stored_struct!(StoredPhone = PhoneFacts { seen, probe, state, battery, report });

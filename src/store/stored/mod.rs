@@ -20,7 +20,7 @@ use super::record::Damage;
 use facts::{StoredFacts, StoredNumber, StoredSlot};
 use tetherd_core::contacts::KnownNumber;
 use tetherd_core::facts::Facts;
-use tetherd_core::pacer::Slot;
+use tetherd_core::pacing::Slot;
 
 /// Something that has a record.
 pub(super) trait Record: Sized {

@@ -12,7 +12,7 @@ use tetherd_api::{Kind, MessageId, Priority, Reason, ReasonKind, State};
 use tetherd_core::contacts::KnownNumber;
 use tetherd_core::facts::{Facts, Restored};
 use tetherd_core::ids::{SpoolId, WaMessageId};
-use tetherd_core::pacer::Slot;
+use tetherd_core::pacing::Slot;
 use tetherd_core::queue::{Message, MessageState};
 
 fn opened(name: &str) -> (tempfile::TempDir, Store, Restored) {
@@ -127,10 +127,10 @@ fn what_format_1_kept_besides_messages_is_read() {
     assert_eq!(network.replaced_uptime_ms, [1_000, 2_000]);
     assert_eq!(network.automatic_uptime_ms, [1_500]);
     assert_eq!(network.manual_uptime_ms, [1_600, 1_700]);
-    assert_eq!(network.timelock_guesses, (2, 1_800));
-    let slowdown = network.slowdown.unwrap();
+    assert_eq!(network.timelock.assumed, (2, 1_800));
+    let rate_limit = network.rate_limit.unwrap();
     assert_eq!(
-        (slowdown.until_uptime_ms, slowdown.last_uptime_ms, slowdown.count),
+        (rate_limit.until_uptime_ms, rate_limit.last_uptime_ms, rate_limit.count),
         (1_000, 900, 3)
     );
     assert_eq!((network.refusals[0].code, network.refusals[0].count), (488, 1));

@@ -13,7 +13,7 @@ use tetherd_core::contacts::{KnownBy, KnownNumber, Number};
 use tetherd_core::event::Body;
 use tetherd_core::facts::Facts;
 use tetherd_core::ids::{Digest, WaMessageId};
-use tetherd_core::pacer::Slot;
+use tetherd_core::pacing::Slot;
 use tetherd_core::queue::{Message, MessageState, Pending, Preview, Tries};
 use tetherd_core::time::BootId;
 

@@ -26,7 +26,7 @@ use crate::whatsapp::session_task::SessionContext;
 use crate::whatsapp::transport::{Progress, Trace};
 use tetherd_core::action::SessionCommand;
 use tetherd_core::event::{EndReason, SessionEvent};
-use tetherd_core::timelock::REACHOUT_TIMELOCK;
+use tetherd_core::server_codes::REACHOUT_TIMELOCK;
 
 mod background;
 mod commands;

@@ -1,4 +1,5 @@
-//! Decides when the next attempt may leave. Never sleeps, never reads a clock.
+//! The sending window: how many attempts may leave in any span of time. Never sleeps, never
+//! reads a clock.
 //!
 //! At most `limit` attempts in any half-open window of `window_ms`: an attempt may
 //! leave when the `limit`-th last one is at least a whole window old. Monotonic time
@@ -35,7 +36,7 @@ struct Spent {
 
 /// The spent slots, in the order of their attempts.
 #[derive(Debug)]
-pub(crate) struct Pacer {
+pub(super) struct Window {
     boot: BootId,
     limit: usize,
     window_ms: u64,
@@ -44,9 +45,9 @@ pub(crate) struct Pacer {
     held_until: u64,
 }
 
-/// A pacer played ahead of time: attempts leave as early as they may, or later.
+/// The window played ahead of time: attempts leave as early as they may, or later.
 #[derive(Debug)]
-pub(crate) struct PaceRun {
+pub(crate) struct WindowRun {
     limit: usize,
     window_ms: u64,
     /// From when each slot ages, the oldest first.
@@ -54,7 +55,7 @@ pub(crate) struct PaceRun {
     at: u64,
 }
 
-impl PaceRun {
+impl WindowRun {
     /// When the next attempt may leave.
     pub(crate) fn next(&self) -> u64 {
         let index = self.times.len().checked_sub(self.limit);
@@ -70,15 +71,15 @@ impl PaceRun {
     }
 }
 
-impl Pacer {
+impl Window {
     /// Takes over what was stored. True if that has to be stored anew.
-    pub(crate) fn new(
+    pub(super) fn new(
         boot: BootId,
         limit: usize,
         window_ms: u64,
         stored: &[Slot],
         mono_ms: u64,
-    ) -> (Pacer, bool) {
+    ) -> (Window, bool) {
         // The time since boot is a lower bound of the age of an earlier boot's slot. One
         // that was open when the process died left before now, whenever that was. One
         // from this boot's future cannot be; taking it as spent now refills nothing and
@@ -93,63 +94,49 @@ impl Pacer {
             .map(|at| Spent { at, open: None })
             .collect();
         slots.sort_unstable_by_key(|slot| slot.at);
-        let mut pacer = Pacer { boot, limit: limit.max(1), window_ms, slots, held_until: 0 };
-        pacer.forget(mono_ms);
-        let changed = pacer.stored() != stored;
-        (pacer, changed)
+        let mut window = Window { boot, limit: limit.max(1), window_ms, slots, held_until: 0 };
+        window.forget(mono_ms);
+        let changed = window.stored() != stored;
+        (window, changed)
     }
 
     /// Other limits; what is spent stays spent.
-    pub(crate) fn configure(&mut self, limit: usize, window_ms: u64) {
+    pub(super) fn configure(&mut self, limit: usize, window_ms: u64) {
         self.limit = limit.max(1);
         self.window_ms = window_ms;
     }
 
     /// Nothing leaves before then.
-    pub(crate) fn hold_until(&mut self, mono_ms: u64) {
+    pub(super) fn hold_until(&mut self, mono_ms: u64) {
         self.held_until = mono_ms;
     }
 
     /// The moment at which the next attempt may leave, not before `mono_ms`.
-    pub(crate) fn free_at(&self, mono_ms: u64) -> u64 {
-        self.expected(mono_ms, 0)
-    }
-
-    /// The moment of the attempt after `ahead` others, if all leave as early as they may.
-    pub(crate) fn expected(&self, mono_ms: u64, ahead: usize) -> u64 {
-        let (rounds, place) = (ahead / self.limit, ahead % self.limit);
-        let first = match (self.slots.len() + place).checked_sub(self.limit) {
-            Some(index) => {
-                let slot = self.times(mono_ms).get(index).copied().unwrap_or(mono_ms);
-                slot.saturating_add(self.window_ms).max(mono_ms)
-            }
-            None => mono_ms,
-        };
-        let rounds = u64::try_from(rounds).unwrap_or(u64::MAX);
-        first.max(self.held_until).saturating_add(rounds.saturating_mul(self.window_ms))
+    pub(super) fn free_at(&self, mono_ms: u64) -> u64 {
+        self.run(mono_ms).next()
     }
 
     /// The slots as they will be spent from now on, to be played through.
-    pub(crate) fn run(&self, mono_ms: u64) -> PaceRun {
+    pub(super) fn run(&self, mono_ms: u64) -> WindowRun {
         let times = self.times(mono_ms);
         let at = mono_ms.max(self.held_until);
-        PaceRun { limit: self.limit, window_ms: self.window_ms, times, at }
+        WindowRun { limit: self.limit, window_ms: self.window_ms, times, at }
     }
 
-    /// Spends a slot on an attempt, which is open until [`Pacer::close`].
-    pub(crate) fn spend(&mut self, id: MessageId, attempt: Attempt, mono_ms: u64) {
+    /// Spends a slot on an attempt, which is open until [`Window::close`].
+    pub(super) fn spend(&mut self, id: MessageId, attempt: Attempt, mono_ms: u64) {
         self.slots.push(Spent { at: mono_ms, open: Some((id, attempt)) });
         self.forget(mono_ms);
     }
 
     /// The attempt was reported about: its frame left before now, or never. True if its
     /// slot was open.
-    pub(crate) fn close(&mut self, id: MessageId, attempt: Attempt, mono_ms: u64) -> bool {
+    pub(super) fn close(&mut self, id: MessageId, attempt: Attempt, mono_ms: u64) -> bool {
         self.close_where(mono_ms, |slot| slot.open == Some((id, attempt)))
     }
 
     /// Nothing that was spent up to `before_ms` can leave any more. True if a slot was open.
-    pub(crate) fn close_all(&mut self, before_ms: u64, mono_ms: u64) -> bool {
+    pub(super) fn close_all(&mut self, before_ms: u64, mono_ms: u64) -> bool {
         self.close_where(mono_ms, |slot| slot.open.is_some() && slot.at <= before_ms)
     }
 
@@ -163,22 +150,22 @@ impl Pacer {
     }
 
     /// When the oldest slot that is still open was spent.
-    pub(crate) fn oldest_open(&self) -> Option<u64> {
+    pub(super) fn oldest_open(&self) -> Option<u64> {
         self.slots.iter().filter(|slot| slot.open.is_some()).map(|slot| slot.at).min()
     }
 
     /// Slots spent in the window that ends now.
-    pub(crate) fn spent(&self, mono_ms: u64) -> usize {
+    pub(super) fn spent(&self, mono_ms: u64) -> usize {
         self.slots.iter().filter(|slot| self.counts(slot, mono_ms)).count()
     }
 
     /// When the last slot was spent.
-    pub(crate) fn last(&self) -> Option<u64> {
+    pub(super) fn last(&self) -> Option<u64> {
         self.slots.iter().map(|slot| slot.at).max()
     }
 
     /// What to store.
-    pub(crate) fn stored(&self) -> Vec<Slot> {
+    pub(super) fn stored(&self) -> Vec<Slot> {
         let slot = |s: &Spent| Slot { boot: self.boot, mono_ms: s.at, open: s.open.is_some() };
         self.slots.iter().map(slot).collect()
     }
@@ -203,6 +190,39 @@ impl Pacer {
                 self.slots.iter().enumerate().filter(|(_, slot)| !self.counts(slot, mono_ms));
             let Some((index, _)) = over.min_by_key(|(_, slot)| slot.at) else { return };
             self.slots.remove(index);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_from_this_boots_future_holds_for_one_window_only() {
+        let boot = BootId(7);
+        let stored = [Slot { boot, mono_ms: u64::MAX, open: false }];
+        let (window, changed) = Window::new(boot, 1, 120_000, &stored, 5_000);
+        assert!(changed);
+        assert_eq!(window.free_at(5_000), 125_000);
+    }
+
+    #[test]
+    fn the_forecast_is_what_happens() {
+        for limit in 1..=6 {
+            let boot = BootId(1);
+            let mono = |mono_ms| Slot { boot, mono_ms, open: false };
+            let stored: Vec<Slot> = [0, 40, 900].into_iter().take(limit).map(mono).collect();
+            let (mut window, _) = Window::new(boot, limit, 1_000, &stored, 950);
+            let mut run = window.run(950);
+            let forecast: Vec<u64> = (0..20).map(|_| run.spend(0)).collect();
+            let mut now = 950;
+            for expected in forecast {
+                now = window.free_at(now);
+                assert_eq!(now, expected);
+                window.spend(MessageId(1), Attempt(1), now);
+                assert!(window.close(MessageId(1), Attempt(1), now));
+            }
         }
     }
 }

@@ -1,0 +1,246 @@
+//! When the next attempt may leave, as far as the pace alone matters. Owns the sending
+//! window, the pauses that the server's "too many requests" bring about, and what holds
+//! messages to new contacts. Knows no message, no chat and no connection.
+//!
+//! What holds every message is part of [`Pacing::free_at`]; what holds only messages to new
+//! contacts, of [`Pacing::new_contact_at`]. A further bound is a file beside these and a
+//! part of one of the two.
+
+use crate::action::{ActionBuffer, Wake};
+use crate::condition::Condition;
+use crate::config::{CoreConfig, OnRateLimit};
+use crate::event::TimelockNotice;
+use crate::facts::Facts;
+use crate::ids::Attempt;
+use crate::time::{BootId, Now, Uptime, wall_of};
+use tetherd_api::{self as api, MessageId, Time};
+
+mod rate_limit;
+mod timelock;
+mod window;
+
+pub use rate_limit::RateLimitFacts;
+pub use timelock::{Timelock, TimelockFacts, TimelockSource};
+pub use window::Slot;
+pub(crate) use window::WindowRun;
+
+use rate_limit::RateLimit;
+use timelock::TimelockState;
+use window::Window;
+
+/// The pace of all messages, and of those to new contacts.
+#[derive(Debug)]
+pub(crate) struct Pacing {
+    config: CoreConfig,
+    now: Now,
+    account: Option<String>,
+    window: Window,
+    rate_limit: RateLimit,
+    timelock: TimelockState,
+}
+
+impl Pacing {
+    /// Takes over what was stored. True if the slots have to be stored anew.
+    pub(crate) fn new(
+        config: CoreConfig,
+        slots: &[Slot],
+        facts: &Facts,
+        (boot, uptime): (BootId, Uptime),
+        now: Now,
+    ) -> (Pacing, bool) {
+        let (limit, window_ms) = (config.pace_limit, config.window_ms);
+        let (window, changed) = Window::new(boot, limit, window_ms, slots, now.mono_ms);
+        let mut pacing = Pacing {
+            config,
+            now,
+            account: facts.account.clone(),
+            window,
+            rate_limit: RateLimit::new(facts.network.rate_limit, uptime),
+            timelock: TimelockState::new(facts.network.timelock, uptime, now),
+        };
+        pacing.hold();
+        (pacing, changed)
+    }
+
+    /// Takes another configuration. What is spent stays spent.
+    pub(crate) fn set_config(&mut self, config: &CoreConfig) {
+        self.window.configure(config.pace_limit, config.window_ms);
+        self.config = config.clone();
+    }
+
+    /// The time of an input. Monotonic time never goes back.
+    pub(crate) fn set_time(&mut self, now: Now) {
+        self.now = now;
+    }
+
+    /// Which account is paired. Whoever asked to slow down sees the same address with the
+    /// next account; the lock is this account's.
+    pub(crate) fn on_account(&mut self, account: Option<&str>, out: &mut ActionBuffer, now: Now) {
+        if self.account.as_deref() != account {
+            self.account = account.map(str::to_owned);
+            self.change_timelock(out, |lock, _| lock.reset(now));
+        }
+    }
+
+    /// Spends a slot on an attempt, which is open until it is reported about.
+    pub(crate) fn on_attempt(
+        &mut self,
+        id: MessageId,
+        attempt: Attempt,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) {
+        self.window.spend(id, attempt, now.mono_ms);
+        out.slots = true;
+    }
+
+    /// Whatever has become of the message: its frame leaves no more from now on.
+    pub(crate) fn on_reported(
+        &mut self,
+        id: MessageId,
+        attempt: Attempt,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) {
+        out.slots |= self.window.close(id, attempt, now.mono_ms);
+    }
+
+    /// The run is over: nothing leaves on it any more.
+    pub(crate) fn on_run_ended(&mut self, out: &mut ActionBuffer, now: Now) {
+        out.slots |= self.window.close_all(u64::MAX, now.mono_ms);
+    }
+
+    /// The server answered with "too many requests". True if the queue is to be paused
+    /// besides.
+    pub(crate) fn on_rate_limited(&mut self, code: u32, out: &mut ActionBuffer, now: Now) -> bool {
+        self.rate_limit.on_limited(code, &self.config, now);
+        self.hold();
+        out.save_facts();
+        self.config.on_rate_limit == OnRateLimit::Pause
+    }
+
+    /// The server says whether messages to new contacts are refused.
+    pub(crate) fn on_timelock(&mut self, notice: TimelockNotice, out: &mut ActionBuffer, now: Now) {
+        self.change_timelock(out, |lock, config| lock.on_notice(notice, config, now));
+    }
+
+    /// A message to a new contact was refused for being that.
+    pub(crate) fn on_new_contact_refused(&mut self, out: &mut ActionBuffer, now: Now) {
+        self.change_timelock(out, |lock, config| lock.on_refused(config, now));
+    }
+
+    /// What the last timelock refused is put back.
+    pub(crate) fn on_put_back(&mut self, out: &mut ActionBuffer) {
+        self.change_timelock(out, |lock, _| lock.on_put_back());
+    }
+
+    /// Ends what is over.
+    pub(crate) fn on_time(&mut self, out: &mut ActionBuffer, now: Now) {
+        // The session reports about each attempt in bounded time; this holds if it fails.
+        if let Some(before) = now.mono_ms.checked_sub(self.config.write_timeout_ms) {
+            out.slots |= self.window.close_all(before, now.mono_ms);
+        }
+        self.change_timelock(out, |lock, _| lock.on_time(now));
+    }
+
+    fn change_timelock(
+        &mut self,
+        out: &mut ActionBuffer,
+        change: impl FnOnce(&mut TimelockState, &CoreConfig),
+    ) {
+        let before = self.timelock.facts();
+        change(&mut self.timelock, &self.config);
+        out.facts |= self.timelock.facts() != before;
+    }
+
+    /// The window knows of the pause, also after a restart.
+    fn hold(&mut self) {
+        if let Some(until) = self.rate_limit.pause_ends() {
+            self.window.hold_until(until);
+        }
+    }
+
+    /// When time alone brings something about, monotonic, and what.
+    pub(crate) fn poll_timeout(&self) -> Option<(u64, Wake)> {
+        let write_timeout_ms = self.config.write_timeout_ms;
+        let open = self.window.oldest_open().map(|at| at.saturating_add(write_timeout_ms));
+        let next = [
+            (self.timelock().map(|(_, ends)| ends), Wake::TimelockEnds),
+            (self.rate_limit.until(self.now), Wake::RateLimitEnds),
+            (open, Wake::Slot),
+        ];
+        let next = next.into_iter().filter_map(|(at, wake)| Some((at?, wake)));
+        next.min_by_key(|(at, _)| *at)
+    }
+
+    /// When the next attempt may leave, monotonic, not before now.
+    pub(crate) fn free_at(&self, now: Now) -> u64 {
+        self.window.free_at(now.mono_ms)
+    }
+
+    /// When a message to a new contact may leave, monotonic, as far as that alone matters;
+    /// 0: at any time.
+    pub(crate) fn new_contact_at(&self) -> u64 {
+        self.timelock().map_or(0, |(_, ends)| ends)
+    }
+
+    /// The slots as they will be spent from now on, to be played through.
+    pub(crate) fn run(&self, now: Now) -> WindowRun {
+        self.window.run(now.mono_ms)
+    }
+
+    /// The server's refusal of messages to new contacts, and when it ends, monotonic.
+    pub(crate) fn timelock(&self) -> Option<(Timelock, u64)> {
+        self.timelock.lock_and_end()
+    }
+
+    /// When the last timelock ended, milliseconds of uptime, while what it refused is still
+    /// to be put back.
+    pub(crate) fn to_put_back(&self) -> Option<u64> {
+        self.timelock.facts().ended_uptime_ms
+    }
+
+    /// Until when nothing leaves because the server asked for it, monotonic.
+    pub(crate) fn rate_limited_until(&self, now: Now) -> Option<u64> {
+        self.rate_limit.until(now)
+    }
+
+    /// What is the case about all messages. `waits`: whether any waits to leave now.
+    pub(crate) fn conditions(&self, waits: bool, now: Now) -> Option<Condition> {
+        self.rate_limit.condition(now).or_else(|| {
+            let free_at = self.free_at(now);
+            let since = wall_of(self.window.last().unwrap_or(now.mono_ms), now);
+            (waits && free_at > now.mono_ms)
+                .then(|| Condition::Pacing { since, until: wall_of(free_at, now) })
+        })
+    }
+
+    /// The pace as `status` shows it.
+    pub(crate) fn status(&self, now: Now) -> api::PacingStatus {
+        let free_at = self.free_at(now);
+        let wall = |at| Time(wall_of(at, now));
+        api::PacingStatus {
+            limit: self.config.pace_limit,
+            window_ms: self.config.window_ms,
+            spent: self.window.spent(now.mono_ms),
+            next_slot_at: (free_at > now.mono_ms).then(|| wall(free_at)),
+            slowed_until: self.rate_limited_until(now).map(wall),
+        }
+    }
+
+    /// When the last slot was spent, monotonic.
+    pub(crate) fn last_spent(&self) -> Option<u64> {
+        self.window.last()
+    }
+
+    /// The slots, to be stored.
+    pub(crate) fn slots(&self) -> Vec<Slot> {
+        self.window.stored()
+    }
+
+    /// What else of it outlives a restart.
+    pub(crate) fn store_facts(&self, facts: &mut Facts) {
+        facts.network.timelock = self.timelock.facts();
+        facts.network.rate_limit = self.rate_limit.facts();
+    }
+}
