@@ -151,8 +151,12 @@ fn a_text_is_parked_for_a_broken_link_and_sent_with_a_doubtful_one() {
         (web.url("/missing"), "parked", json!("status")),
         (web.url("/gone"), "parked", json!("status")),
         (format!("http://no.example:{port}/"), "parked", json!("unknown_host")),
-        (format!("https://web.example:{port}/"), "parked", json!("tls")),
+        (format!("https://web.example:{port}/"), "sent", Value::Null),
         (web.url("/down"), "sent", Value::Null),
+        (format!("“{}”", web.url("/good")), "sent", Value::Null),
+        (format!("~{}~", web.url("/good")), "sent", Value::Null),
+        (format!("{};{}", web.url("/good"), web.url("/gone")), "sent", Value::Null),
+        (format!("“{}”", web.url("/gone")), "parked", json!("status")),
         ("http://lost.example/".to_owned(), "sent", Value::Null),
         ("http://192.168.0.1/".to_owned(), "sent", Value::Null),
     ] {

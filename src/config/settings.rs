@@ -142,11 +142,11 @@ settings! {
         /// accounts banned. Recipients of messages are not counted.
         checks_per_day: usize = CHECKS_PER_DAY_DEFAULT, number(0, 10_000), RELOAD;
         /// The first three links (http, https) of a text are checked when it is accepted: with
-        /// HEAD, or with GET for one byte where a server does not answer that, for 10 seconds
-        /// at most. A text with a link that leads nowhere (404, 410, no such host, a
-        /// certificate that does not verify) is parked ("park"), or sent with a warning
-        /// ("warn"). Whatever else is wrong is only a warning. "off" checks none: for texts
-        /// with links that work once.
+        /// HEAD, for 10 seconds at most. Only where a server refuses HEAD (400, 405, 501) or
+        /// says that nothing is there, GET for one byte follows. Where punctuation or another
+        /// script follows an address directly, it is asked without that too. A text with a link
+        /// that certainly leads nowhere (404, 410, no such host) is parked ("park"), or sent
+        /// with a warning ("warn"). Whatever else is wrong is only a warning. "off" checks none.
         links: LinkPolicy = LinkPolicy::Park, one_of(), RELOAD;
     }
 

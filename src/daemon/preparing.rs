@@ -12,10 +12,10 @@ use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
-use url::Url;
+use tokio::time::Instant;
 
 use crate::fetch::address::{self, file_name};
-use crate::fetch::{FetchError, Fetcher, Piece, Verdict, find_links};
+use crate::fetch::{FetchError, Fetcher, Piece, TextLink, Verdict, find_links};
 use crate::spool::{Accepted, Asked, Spool, TakeError};
 use tetherd_api::{Kind, MessageId, Reason, ReasonKind};
 use tetherd_core::files::{
@@ -98,9 +98,10 @@ impl Drop for Preparer {
     }
 }
 
-async fn prepare(shared: Arc<Shared>, preparation: Preparation, links: Vec<Url>) {
+async fn prepare(shared: Arc<Shared>, preparation: Preparation, links: Vec<TextLink>) {
     let Preparation { id, round, source, afresh, .. } = preparation;
-    let work = AssertUnwindSafe(work(&shared, source, &links, afresh)).catch_unwind();
+    let since = afresh.then(Instant::now);
+    let work = AssertUnwindSafe(work(&shared, source, &links, since)).catch_unwind();
     // The panic's hook has told where.
     let done =
         work.await.unwrap_or_else(|_| Err(trouble(true, ReasonKind::LinkBroken, "internal")));
@@ -118,8 +119,8 @@ async fn prepare(shared: Arc<Shared>, preparation: Preparation, links: Vec<Url>)
 async fn work(
     shared: &Shared,
     source: Option<Source>,
-    links: &[Url],
-    afresh: bool,
+    links: &[TextLink],
+    since: Option<Instant>,
 ) -> Result<(Option<Accepted>, Option<LinkFinding>), Trouble> {
     let file = match source {
         Some(source) => Some(fetch(shared, source).await?),
@@ -135,7 +136,7 @@ async fn work(
         code: fault.status().map(u32::from),
         detail: fault.name().to_owned(),
     };
-    let link = match shared.fetcher.check_links(links, afresh).await {
+    let link = match shared.fetcher.check_links(links, since).await.verdict {
         Verdict::Good => None,
         Verdict::Doubtful(fault) => Some(finding(false, fault)),
         Verdict::Broken(fault) => Some(finding(true, fault)),

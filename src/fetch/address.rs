@@ -6,12 +6,25 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
 use crate::fetch::FetchError;
-use tetherd_api::URL_BYTES_MAX;
+use tetherd_api::{FILE_NAME_BYTES_MAX, URL_BYTES_MAX};
 
 /// Ports below this belong to other protocols, whose servers could take a request for
 /// words of their own; only the web's own two of them are used.
 const PORT_FREE_MIN: u16 = 1_024;
 const PORTS_WEB: [u16; 2] = [80, 443];
+/// Last labels of names that public name servers do not have, and a recipient's may.
+const PRIVATE_DOMAINS: [&str; 10] = [
+    "localhost",
+    "local",
+    "lan",
+    "home",
+    "internal",
+    "intranet",
+    "corp",
+    "private",
+    "arpa",
+    "onion",
+];
 
 /// Which schemes will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +44,11 @@ pub enum BadAddress {
     /// Not an address at all.
     #[error("this is no web address")]
     Malformed,
-    /// Another scheme.
+    /// Not encrypted.
     #[error("only https:// addresses are fetched")]
+    NotHttps,
+    /// Another scheme.
+    #[error("only web addresses are fetched, by https://")]
     Scheme,
     /// A name and password in it.
     #[error("an address with a user name or password in it is not fetched")]
@@ -48,8 +64,11 @@ impl BadAddress {
         match self {
             BadAddress::TooLong => "use a shorter one",
             BadAddress::Malformed => "write it whole: https://host/path",
-            BadAddress::Scheme => {
+            BadAddress::NotHttps => {
                 "use https://, or set allow_http = true under [fetch] in the configuration"
+            }
+            BadAddress::Scheme => {
+                "send a file of yours with --file; fetch what lies elsewhere first"
             }
             BadAddress::Credentials => {
                 "fetch it yourself and send it as a file; secrets do not belong into addresses"
@@ -62,8 +81,10 @@ impl BadAddress {
 impl From<BadAddress> for FetchError {
     fn from(bad: BadAddress) -> FetchError {
         match bad {
-            BadAddress::TooLong | BadAddress::Malformed => FetchError::BadAddress,
-            BadAddress::Scheme => FetchError::NotHttps,
+            BadAddress::TooLong | BadAddress::Malformed | BadAddress::Scheme => {
+                FetchError::BadAddress
+            }
+            BadAddress::NotHttps => FetchError::NotHttps,
             BadAddress::Credentials => FetchError::Credentials,
             BadAddress::Port => FetchError::RefusedPort,
         }
@@ -84,6 +105,7 @@ pub fn parse(text: &str, schemes: Schemes) -> Result<Url, BadAddress> {
 pub fn check(url: &Url, schemes: Schemes) -> Result<(), BadAddress> {
     match (url.scheme(), schemes) {
         ("https", _) | ("http", Schemes::Both) => {}
+        ("http", Schemes::Https) => return Err(BadAddress::NotHttps),
         _ => return Err(BadAddress::Scheme),
     }
     if url.as_str().len() > URL_BYTES_MAX {
@@ -106,12 +128,21 @@ pub fn check(url: &Url, schemes: Schemes) -> Result<(), BadAddress> {
 pub fn file_name(url: &Url) -> Option<String> {
     let last = url.path_segments()?.next_back()?;
     let name = percent_decode_str(last).decode_utf8().ok()?.into_owned();
-    let fits = !name.is_empty()
-        && name != "."
-        && name != ".."
-        && name.len() <= tetherd_api::FILE_NAME_BYTES_MAX
-        && !name.chars().any(|c| c.is_control() || c == '/' || c == '\\');
-    fits.then_some(name)
+    is_file_name(&name).then_some(name)
+}
+
+/// Whether a file can be kept under this name.
+pub(super) fn is_file_name(name: &str) -> bool {
+    !name.is_empty()
+        && !matches!(name, "." | "..")
+        && name.len() <= FILE_NAME_BYTES_MAX
+        && !name.chars().any(|c| c.is_control() || matches!(c, '/' | '\\'))
+}
+
+/// Whether the host's name may exist although public name servers have no such name.
+pub(super) fn has_private_name(url: &Url) -> bool {
+    let name = url.domain().unwrap_or_default().trim_end_matches('.');
+    name.rsplit_once('.').is_none_or(|(_, last)| PRIVATE_DOMAINS.contains(&last))
 }
 
 #[cfg(test)]
@@ -134,7 +165,7 @@ mod tests {
             ("https://", BadAddress::Malformed),
             ("https://[fe80::1%25eth0]/", BadAddress::Malformed),
             ("https://1.2.3.4.5.0x/", BadAddress::Malformed),
-            ("http://files.example/", BadAddress::Scheme),
+            ("http://files.example/", BadAddress::NotHttps),
             ("ftp://files.example/", BadAddress::Scheme),
             ("file:///etc/passwd", BadAddress::Scheme),
             ("data:,x", BadAddress::Scheme),
@@ -144,6 +175,8 @@ mod tests {
             ("https://files.example:0/", BadAddress::Port),
         ] {
             assert_eq!(parse(bad, Schemes::Https), Err(why), "{bad}");
+            // Allowing http helps with http only.
+            assert_eq!(why.remedy().contains("allow_http"), why == BadAddress::NotHttps, "{bad}");
         }
         assert!(parse("http://files.example/", Schemes::Both).is_ok());
         let long = format!("https://files.example/{}", "x".repeat(URL_BYTES_MAX));

@@ -3,7 +3,8 @@
 //! connected to, on every redirect, and nothing is unbounded.
 //!
 //! - [`address`]: what a web address may look like. `redirects`: one request and the redirects
-//!   that it leads through, over the connector of [`tetherd_net`]. `link_check`: links in texts.
+//!   that it leads through, over the connector of [`tetherd_net`].
+//! - `text_links`: links in texts. `link_check`: whether they lead somewhere.
 //!
 //! Never decides what becomes of a message.
 
@@ -12,6 +13,7 @@ mod link_check;
 mod redirects;
 #[cfg(test)]
 mod tests;
+mod text_links;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -23,8 +25,9 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::fetch::address::Schemes;
-pub use crate::fetch::link_check::{LINKS_MAX, Verdict, find as find_links};
+pub use crate::fetch::link_check::{Checked, Verdict};
 use crate::fetch::redirects::{Ask, content_length, is_encoded};
+pub use crate::fetch::text_links::{LINKS_MAX, TextLink, find as find_links};
 use ipnet::IpNet;
 use tetherd_net::connect::{Connector, Network, System};
 use tetherd_net::http;
@@ -201,7 +204,7 @@ pub struct Fetcher {
     schemes: Schemes,
     connector: Connector,
     limits: Limits,
-    seen: Mutex<link_check::Seen>,
+    answers: Mutex<link_check::Answers>,
 }
 
 impl Fetcher {
@@ -219,7 +222,7 @@ impl Fetcher {
             schemes: if settings.allow_http { Schemes::Both } else { Schemes::Https },
             connector: Connector::over(trust, filter, network),
             limits: Limits::default(),
-            seen: Mutex::default(),
+            answers: Mutex::default(),
         })
     }
 
@@ -245,7 +248,7 @@ impl Fetcher {
         bytes_max: u64,
         pieces: &mpsc::Sender<Piece>,
     ) -> Result<(), FetchError> {
-        let mut answer = self.ask(url, Ask::Get, self.schemes, bytes_max).await?;
+        let (mut answer, _) = self.ask(url, Ask::Get, self.schemes, bytes_max).await?;
         let status = answer.status();
         if !(200..300).contains(&status) {
             return Err(FetchError::Status(status));

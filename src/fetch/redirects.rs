@@ -31,21 +31,21 @@ pub(super) enum Ask {
 
 impl Fetcher {
     /// Asks, and follows redirects. The answer is any that is not one, with a body of at most
-    /// `body_bytes_max`.
+    /// `body_bytes_max`; and the address that gave it.
     pub(super) async fn ask(
         &self,
         url: &Url,
         ask: Ask,
         schemes: Schemes,
         body_bytes_max: u64,
-    ) -> Result<Answer, FetchError> {
+    ) -> Result<(Answer, Url), FetchError> {
         let limits = http::Limits { body_bytes_max, ..self.limits.hop };
         let mut url = url.clone();
         for _ in 0..=REDIRECTS_MAX {
             address::check(&url, schemes)?;
             let answer = http::exchange(&self.connector, &url, request(ask), limits).await?;
             if !matches!(answer.status(), 301 | 302 | 303 | 307 | 308) {
-                return Ok(answer);
+                return Ok((answer, url));
             }
             let to = answer.head.headers.get(LOCATION).ok_or(FetchError::BadRedirect)?;
             let to = to.to_str().map_err(|_| FetchError::BadRedirect)?;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{TestNetwork, fetch, fetcher, ok, redirect, serve, status};
 use crate::fetch::{FetchError, Verdict, find_links};
 
@@ -98,24 +100,21 @@ async fn nothing_that_listens_or_answers_is_told_apart() {
     assert!(listening.await.unwrap().is_err());
 }
 
-#[test]
-fn links_are_found_as_people_write_them() {
-    let found =
-        |text: &str| -> Vec<String> { find_links(text).into_iter().map(Into::into).collect() };
-    assert_eq!(found("no link, not even example.com or a@b.example"), [""; 0]);
-    assert_eq!(found("See (https://a.example/x)."), ["https://a.example/x"]);
-    assert_eq!(found("https://a.example/#one, https://a.example/#two!"), ["https://a.example/"]);
-    assert_eq!(found("ftp://a.example http://b.example"), ["http://b.example/"]);
-    let many = "https://a.example https://b.example https://c.example https://d.example";
-    assert_eq!(found(many).len(), 3);
+async fn checked(
+    text: &str,
+    answer: impl Fn(&str) -> String + Send + Sync + 'static,
+) -> (Verdict, Vec<String>) {
+    let (server, asked) = serve(answer).await;
+    let network = Arc::new(TestNetwork::to(server));
+    let checked = fetcher(&network).check_links(&find_links(text), None).await;
+    let line = |request: &String| request.split(" HTTP").next().unwrap_or_default().to_owned();
+    let asked = asked.lock().unwrap().iter().map(line).collect();
+    (checked.verdict, asked)
 }
 
 async fn verdict(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> (Verdict, usize) {
-    let (server, asked) = serve(answer).await;
-    let network = Arc::new(TestNetwork::to(server));
-    let verdict = fetcher(&network).check_links(&find_links(FILE), false).await;
-    let asked = asked.lock().unwrap().len();
-    (verdict, asked)
+    let (verdict, asked) = checked(FILE, answer).await;
+    (verdict, asked.len())
 }
 
 #[tokio::test]
@@ -129,8 +128,66 @@ async fn a_link_is_judged_by_its_head_or_else_by_its_first_byte() {
     assert_eq!(verdict(no_head).await, (Verdict::Good, 2));
 }
 
+/// Answers `/file` only.
+fn only_the_file(line: &str) -> String {
+    let path = line.split(' ').nth(1).unwrap_or_default();
+    if path == "/file" { status(200) } else { status(404) }
+}
+
 #[tokio::test]
-async fn the_worst_link_counts_and_what_was_seen_is_remembered() {
+async fn a_link_that_works_is_good_whatever_follows_it() {
+    for text in [
+        "see “http://files.example/file”",
+        "http://files.example/file…",
+        "http://files.example/file\u{200b}",
+        "~http://files.example/file~",
+        "http://files.example/file;http://files.example/other",
+        "http://files.example/file.Danke",
+        "http://files.example/file看看",
+    ] {
+        let (verdict, asked) = checked(text, only_the_file).await;
+        assert_eq!(verdict, Verdict::Good, "{text}: {asked:?}");
+    }
+    let root = |line: &str| if line.contains(" / ") { status(200) } else { status(404) };
+    for text in ["http://files.example’s page", "http://files.example看看"] {
+        assert_eq!(checked(text, root).await.0, Verdict::Good, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_works_in_no_reading_is_broken() {
+    let broken = Verdict::Broken(FetchError::Status(404));
+    for text in ["“http://files.example/no”", "(http://files.example/no).", "http://files.example/"]
+    {
+        assert_eq!(checked(text, only_the_file).await.0, broken, "{text}");
+    }
+    let too_many = "http://files.example/a!b!c!d!e!f";
+    let doubtful = Verdict::Doubtful(FetchError::Status(404));
+    assert_eq!(checked(too_many, only_the_file).await.0, doubtful);
+    let no_host = Verdict::Broken(FetchError::UnknownHost);
+    assert_eq!(checked("“http://no.example”", only_the_file).await.0, no_host);
+    for private in ["http://printer.local/", "http://intranet/", "http://x.onion/"] {
+        let doubtful = Verdict::Doubtful(FetchError::UnknownHost);
+        assert_eq!(checked(private, only_the_file).await.0, doubtful, "{private}");
+    }
+}
+
+#[test]
+fn a_certificate_proves_nothing() {
+    let url = url::Url::parse("https://files.example/").unwrap();
+    assert_eq!(Verdict::of(FetchError::Tls, &url), Verdict::Doubtful(FetchError::Tls));
+}
+
+#[tokio::test]
+async fn the_address_that_was_asked_is_named() {
+    let (server, _) = serve(only_the_file).await;
+    let fetcher = fetcher(&Arc::new(TestNetwork::to(server)));
+    let checked = fetcher.check_links(&find_links("“http://files.example/no”"), None).await;
+    assert_eq!(checked.url.unwrap().as_str(), "http://files.example/no");
+}
+
+#[tokio::test]
+async fn the_worst_link_counts_and_answers_are_kept() {
     let (server, asked) = serve(|_| status(200)).await;
     let mut network = TestNetwork::to(server);
     network.names.insert("later.example", Vec::new());
@@ -138,13 +195,27 @@ async fn the_worst_link_counts_and_what_was_seen_is_remembered() {
     let fetcher = fetcher(&network);
     let links = find_links("http://files.example http://later.example http://no.example");
     let worst = Verdict::Broken(FetchError::UnknownHost);
-    assert_eq!(fetcher.check_links(&links, false).await, worst);
-    assert_eq!(
-        fetcher.check_links(&links[..2], false).await,
-        Verdict::Doubtful(FetchError::NoResolver)
-    );
-    assert_eq!(fetcher.check_links(&links, false).await, worst);
+    assert_eq!(fetcher.check_links(&links, None).await.verdict, worst);
+    let doubtful = Verdict::Doubtful(FetchError::NoResolver);
+    assert_eq!(fetcher.check_links(&links[..2], None).await.verdict, doubtful);
+    assert_eq!(fetcher.check_links(&links, None).await.verdict, worst);
     assert_eq!(asked.lock().unwrap().len(), 1);
-    fetcher.check_links(&links, true).await;
+    fetcher.check_links(&links, Some(Instant::now())).await;
     assert_eq!(asked.lock().unwrap().len(), 2, "asked afresh");
+}
+
+#[tokio::test]
+async fn texts_with_the_same_link_share_one_answer_also_at_the_same_time() {
+    let (server, asked) = serve(|_| status(200)).await;
+    let fetcher = fetcher(&Arc::new(TestNetwork::to(server)));
+    let links = find_links("http://files.example/once?token=x");
+    for afresh in [false, true] {
+        asked.lock().unwrap().clear();
+        let since = afresh.then(Instant::now);
+        let checks = (0..20).map(|_| fetcher.check_links(&links, since));
+        for checked in futures_util::future::join_all(checks).await {
+            assert_eq!(checked.verdict, Verdict::Good);
+        }
+        assert_eq!(asked.lock().unwrap().len(), 1, "{afresh}");
+    }
 }

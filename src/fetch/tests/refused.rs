@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{PUBLIC, TestNetwork, fetch, fetcher, redirect, serve};
-use crate::fetch::{FetchError, Verdict};
+use crate::fetch::{FetchError, TextLink, Verdict};
 
 /// Hosts that are addresses, or name one: `{port}` is where somebody listens.
 const WRITTEN: [&str; 66] = [
@@ -158,7 +158,8 @@ async fn no_connection_is_made_to_what_is_not_the_public_internet() {
         if let Ok(link) = url::Url::parse(url)
             && matches!(link.scheme(), "http" | "https")
         {
-            let verdict = fetcher.check_links(&[link], true).await;
+            let link = TextLink { readings: vec![link], complete: true };
+            let verdict = fetcher.check_links(&[link], None).await.verdict;
             assert!(matches!(verdict, Verdict::Doubtful(_)), "{url}: {verdict:?}");
         }
         assert_eq!(network.connects(), [], "{url}, as a link");
