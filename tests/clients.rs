@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::json;
-use tetherctl::failure::rpc_code;
+use tetherctl::error::rpc_code;
 use tetherd_api::{ErrorKind, Method};
 
 use crate::support::{Ctl, Daemon, Lab, Program, next_line};

@@ -2,21 +2,21 @@
 //! as the wire's JSON.
 //!
 //! Owns the command line ([`cli`]), what people read ([`render`], [`qr`]) and the exit
-//! codes of failures ([`failure`]). Knows the daemon through `tetherd_api` only (but for
+//! codes of failures ([`error`]). Knows the daemon through `tetherd_api` only (but for
 //! the [`doctor`], who also looks around it), keeps nothing, and never repeats a call (but a subscription, whose connection was lost).
 
 pub mod cli;
 pub(crate) mod commands;
 pub mod doctor;
+pub mod error;
 pub mod explain;
-pub mod failure;
-#[cfg(test)]
-mod fake;
 pub mod filters;
-pub mod out;
+pub mod output;
 pub mod phone;
 pub mod qr;
 pub mod render;
+#[cfg(test)]
+mod test_server;
 #[cfg(test)]
 mod tests;
 pub mod time;
@@ -31,8 +31,8 @@ use tetherd_api::exit::ExitCode;
 use tetherd_config::Environment;
 
 use cli::{Args, Command};
-use failure::Failure;
-use out::Out;
+use error::CommandError;
+use output::Output;
 
 /// The whole program.
 pub fn main() -> std::process::ExitCode {
@@ -40,11 +40,11 @@ pub fn main() -> std::process::ExitCode {
         Ok(args) => args,
         Err(error) => return clap_exit(&error).into(),
     };
-    let mut out = Out::stdout(args.json);
+    let mut out = Output::stdout(args.json);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = match runtime {
         Ok(runtime) => runtime.block_on(run(args, &Environment::current(), &mut out)),
-        Err(error) => Err(Failure::Output(error)),
+        Err(error) => Err(CommandError::Output(error)),
     };
     finish(done, &mut out).into()
 }
@@ -57,7 +57,7 @@ fn clap_exit(error: &clap::Error) -> ExitCode {
 }
 
 /// Carries a command out.
-pub async fn run(args: Args, env: &Environment, out: &mut Out) -> Result<(), Failure> {
+pub async fn run(args: Args, env: &Environment, out: &mut Output) -> Result<(), CommandError> {
     if let Command::Completions { shell } = args.command {
         return out.text(&String::from_utf8_lossy(&cli::completions(shell)));
     }
@@ -76,28 +76,28 @@ pub async fn run(args: Args, env: &Environment, out: &mut Out) -> Result<(), Fai
 }
 
 /// Tells a failure and picks the exit code.
-fn finish(done: Result<(), Failure>, out: &mut Out) -> ExitCode {
-    let Err(failure) = done.and_then(|()| out.flush()) else { return ExitCode::Ok };
-    if let Some(sentence) = failure.sentence() {
+fn finish(done: Result<(), CommandError>, out: &mut Output) -> ExitCode {
+    let Err(error) = done.and_then(|()| out.flush()) else { return ExitCode::Ok };
+    if let Some(sentence) = error.sentence() {
         let sentence = render::local_times(&sentence, &out.clock());
         if out.json() {
             // The pipe may be the very thing that failed.
-            let _ = out.json_line(&failure.json());
+            let _ = out.json_line(&error.json());
             let _ = out.flush();
         }
         let stderr = std::io::stderr();
-        let head = if stderr.is_terminal() && out::colour_wanted() {
+        let head = if stderr.is_terminal() && output::colour_wanted() {
             "\x1b[1mtetherctl:\x1b[0m"
         } else {
             "tetherctl:"
         };
         let _ = std::io::Write::write_all(&mut &stderr, format!("{head} {sentence}\n").as_bytes());
     }
-    failure.exit_code()
+    error.exit_code()
 }
 
 /// Tries the sockets in order; goes on to the next only where none is.
-async fn connect(sockets: &[PathBuf]) -> Result<Client, Failure> {
+async fn connect(sockets: &[PathBuf]) -> Result<Client, CommandError> {
     let mut tried = Vec::new();
     for path in sockets {
         match Client::connect(path).await {
@@ -105,11 +105,11 @@ async fn connect(sockets: &[PathBuf]) -> Result<Client, Failure> {
             Err(ConnectError::NoSocket { path } | ConnectError::Refused { path }) => {
                 tried.push(path);
             }
-            Err(ConnectError::Denied { path }) => return Err(Failure::SocketDenied(path)),
+            Err(ConnectError::Denied { path }) => return Err(CommandError::SocketDenied(path)),
             Err(ConnectError::Io { path, source }) => {
-                return Err(Failure::Connect { path, source });
+                return Err(CommandError::Connect { path, source });
             }
         }
     }
-    Err(Failure::NoDaemon(tried))
+    Err(CommandError::NoDaemon(tried))
 }

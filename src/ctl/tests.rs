@@ -7,18 +7,20 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::failure::Failure;
-use super::fake::{Daemon, NOW_MS, Sink, about, ctl, ctl_at, event, message, status, with};
-use super::out::Out;
+use super::error::CommandError;
+use super::output::Output;
+use super::test_server::{
+    NOW_MS, Sink, TestServer, about, ctl, ctl_at, event, message, status, with,
+};
 use super::{finish, qr, render};
 use tetherd_api::exit::ExitCode;
 use tetherd_api::{Error, ErrorKind, EventFrame, Message};
 
 #[tokio::test]
 async fn status_is_told_in_aligned_lines() {
-    let told = ctl(&["status"], &Daemon::new("status", status())).await;
+    let ran = ctl(&["status"], &TestServer::new("status", status())).await;
     assert_eq!(
-        told.stdout,
+        ran.stdout,
         "session  connected as +15550100, for 1 h 00 min\n\
          phone    unknown\n\
          queue    12 of 400 places taken: 11 queued, 1 sending, 0 unknown\n\
@@ -30,15 +32,15 @@ async fn status_is_told_in_aligned_lines() {
          store    the session's secrets lie plain\n\
          daemon   up for 3 h 05 min\n"
     );
-    assert_eq!(told.code, ExitCode::Ok);
+    assert_eq!(ran.code, ExitCode::Ok);
 }
 
 #[tokio::test]
 async fn json_is_the_wire_s_own_with_fields_that_this_version_does_not_know() {
     let answer = with(status(), json!({ "later": { "x": 1 } }));
-    let told = ctl(&["--json", "status"], &Daemon::new("status", answer.clone())).await;
-    assert_eq!(told.stdout.lines().count(), 1);
-    assert_eq!(serde_json::from_str::<Value>(&told.stdout).unwrap(), answer);
+    let ran = ctl(&["--json", "status"], &TestServer::new("status", answer.clone())).await;
+    assert_eq!(ran.stdout.lines().count(), 1);
+    assert_eq!(serde_json::from_str::<Value>(&ran.stdout).unwrap(), answer);
 }
 
 #[tokio::test]
@@ -54,14 +56,14 @@ async fn why_tells_each_condition_with_its_evidence_what_it_touches_and_what_to_
     };
     let answer = json!({ "summary": "12 messages wait.", "waiting": 0,
         "conditions": [cause("phone_offline", true), cause("battery_low", false)] });
-    let told = ctl(&["why"], &Daemon::new("explain", answer.clone())).await;
+    let ran = ctl(&["why"], &TestServer::new("explain", answer.clone())).await;
     let held = "12 messages wait.\n\n  phone_offline, for 10 s: The phone does not answer.\n    - \
          last sign of life: receipt (1 h 00 min ago)\n    - it was asked\n    touches 12 messages: m1, m2, \
          m3, m4, m5, m6, m7, m8 and 4 more\n    The daemon keeps asking in 40 s (00:00:40).\n    \
          Run: tetherctl status\n";
-    assert_eq!(told.stdout, held);
-    let told = ctl(&["why", "--all"], &Daemon::new("explain", answer)).await;
-    let rest = told.stdout.strip_prefix(held).unwrap();
+    assert_eq!(ran.stdout, held);
+    let ran = ctl(&["why", "--all"], &TestServer::new("explain", answer)).await;
+    let rest = ran.stdout.strip_prefix(held).unwrap();
     assert!(rest.contains("\nNot the case now:\n  battery_low        The phone"), "{rest}");
     assert!(rest.contains("- it was asked\n"), "{rest}");
 }
@@ -77,9 +79,9 @@ async fn times_in_the_daemon_s_sentences_are_on_the_reader_s_clock() {
             "until": "2026-01-01T01:00:00Z", "why": "It was seen at 2026-01-01T00:00:00Z.",
             "evidence": [], "affected": { "count": 0, "ids": [] }, "by_itself": "Nothing.",
             "remedy": "tetherctl status" }] });
-    let told = ctl(&["why"], &Daemon::new("explain", answer)).await;
+    let ran = ctl(&["why"], &TestServer::new("explain", answer)).await;
     assert_eq!(
-        told.stdout,
+        ran.stdout,
         "2 messages wait; the next leaves at 00:00:40, the last at 2026-01-02 00:00:00.\n\n  \
          phone_silent, for 10 s, ends in 1 h 00 min (01:00:00): It was seen at 00:00:00.\n    \
          Nothing.\n    Run: tetherctl status\n\nwaiting  12 messages\nnext     in 40 s \
@@ -93,9 +95,9 @@ async fn a_session_that_stands_still_is_told_with_its_account_and_its_reason() {
         "account": "15550100@s.whatsapp.net", "detail": "The connection was lost.",
         "next_try_at": "2026-01-01T00:00:40Z", "connections": 1, "replaced": 0 });
     let answer = with(status(), json!({ "session": session }));
-    let told = ctl(&["status"], &Daemon::new("status", answer)).await;
+    let ran = ctl(&["status"], &TestServer::new("status", answer)).await;
     assert_eq!(
-        told.stdout.lines().next().unwrap(),
+        ran.stdout.lines().next().unwrap(),
         "session  waiting for the next try, for 10 s; account +15550100; The connection was lost; \
          next try in 40 s (00:00:40)"
     );
@@ -105,9 +107,9 @@ async fn a_session_that_stands_still_is_told_with_its_account_and_its_reason() {
 async fn send_names_the_message_its_place_and_its_time() {
     let queued =
         with(message(7, "queued"), json!({ "position": 3, "expected_at": "2026-01-01T00:00:40Z" }));
-    let daemon = Daemon::new("message.send", json!({ "message": queued, "duplicate": false }));
-    let told = ctl(&["send", "+15550100", "hello", "--key", "k"], &daemon).await;
-    assert_eq!(told.stdout, "m7 queued, place 3, leaves in 40 s (00:00:40)\n");
+    let daemon = TestServer::new("message.send", json!({ "message": queued, "duplicate": false }));
+    let ran = ctl(&["send", "+15550100", "hello", "--key", "k"], &daemon).await;
+    assert_eq!(ran.stdout, "m7 queued, place 3, leaves in 40 s (00:00:40)\n");
     let params = json!({ "to": "+15550100", "text": "hello", "key": "k" });
     assert_eq!(daemon.asked(), [("message.send".to_owned(), params)]);
 }
@@ -129,22 +131,23 @@ async fn send_queue_and_show_say_what_a_message_waits_for() {
         (behind, ", leaves after m6 of its chat\n", "after m6", "after       m6"),
     ] {
         let message = with(message(7, "queued"), more);
-        let daemon = Daemon::new("message.send", json!({ "message": message, "duplicate": false }))
-            .and("message.get", message.clone())
-            .and("queue.list", json!({ "messages": [message], "total": 1 }));
+        let daemon =
+            TestServer::new("message.send", json!({ "message": message, "duplicate": false }))
+                .and("message.get", message.clone())
+                .and("queue.list", json!({ "messages": [message], "total": 1 }));
         for (line, said) in [
             (&["send", "+15550100", "hello"][..], sent),
             (&["queue"][..], listed),
             (&["show", "m7"][..], shown),
         ] {
-            let told = ctl(line, &daemon).await.stdout;
-            assert!(told.contains(said) && !told.contains("now"), "{line:?}: {told}");
+            let ran = ctl(line, &daemon).await.stdout;
+            assert!(ran.contains(said) && !ran.contains("now"), "{line:?}: {ran}");
         }
     }
 }
 
-fn waiting_daemon(states: &[&str]) -> Daemon {
-    let mut daemon = Daemon::new("events.subscribe", json!({ "seq": 0 }))
+fn waiting_daemon(states: &[&str]) -> TestServer {
+    let mut daemon = TestServer::new("events.subscribe", json!({ "seq": 0 }))
         .and("message.send", json!({ "message": message(7, "queued"), "duplicate": false }))
         .event_after("events.subscribe", event(1, json!({ "event": "snapshot_end" })));
     for state in states {
@@ -158,9 +161,9 @@ fn waiting_daemon(states: &[&str]) -> Daemon {
 #[tokio::test]
 async fn send_wait_subscribes_first_and_ends_when_the_message_is_there() {
     let daemon = waiting_daemon(&["sending", "sent", "delivered"]);
-    let told = ctl(&["send", "+15550100", "hello", "--wait", "delivered"], &daemon).await;
+    let ran = ctl(&["send", "+15550100", "hello", "--wait", "delivered"], &daemon).await;
     assert_eq!(
-        (told.stdout.as_str(), told.code),
+        (ran.stdout.as_str(), ran.code),
         ("m7 queued; something holds it, see `tetherctl why`\nm7 delivered\n", ExitCode::Ok)
     );
     let asked: Vec<String> = daemon.asked().into_iter().map(|(method, _)| method).collect();
@@ -170,14 +173,14 @@ async fn send_wait_subscribes_first_and_ends_when_the_message_is_there() {
 #[tokio::test]
 async fn send_wait_ends_with_1_when_the_message_is_parked() {
     let daemon = waiting_daemon(&["unknown", "parked"]);
-    let told = ctl(&["--json", "send", "+15550100", "hello", "--wait", "sent"], &daemon).await;
-    assert_eq!(told.code, ExitCode::No);
+    let ran = ctl(&["--json", "send", "+15550100", "hello", "--wait", "sent"], &daemon).await;
+    assert_eq!(ran.code, ExitCode::No);
     assert_eq!(
-        told.stderr,
+        ran.stderr,
         "m7 is parked; put it back with `tetherctl retry m7`, or drop it with `tetherctl cancel \
          m7`"
     );
-    let last: Value = serde_json::from_str(told.stdout.lines().last().unwrap()).unwrap();
+    let last: Value = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
     assert_eq!(last["message"]["state"], "parked");
 }
 
@@ -185,18 +188,19 @@ async fn send_wait_ends_with_1_when_the_message_is_parked() {
 async fn send_wait_ends_with_124_when_its_time_is_over() {
     let daemon = waiting_daemon(&["sending"]);
     let line = ["send", "+15550100", "hello", "--wait", "sent", "--timeout", "1ms"];
-    let told = ctl(&line, &daemon).await;
-    assert_eq!(told.code, ExitCode::TimedOut);
-    assert!(told.stderr.starts_with("m7 was not sent within 1ms; "), "{}", told.stderr);
+    let ran = ctl(&line, &daemon).await;
+    assert_eq!(ran.code, ExitCode::TimedOut);
+    assert!(ran.stderr.starts_with("m7 was not sent within 1ms; "), "{}", ran.stderr);
 }
 
 #[tokio::test]
 async fn a_repeated_key_that_is_long_delivered_ends_the_wait_at_once() {
     let answer = json!({ "message": message(7, "delivered"), "duplicate": true });
-    let daemon = Daemon::new("events.subscribe", json!({ "seq": 0 })).and("message.send", answer);
-    let told = ctl(&["send", "+15550100", "hello", "--wait", "sent"], &daemon).await;
-    assert_eq!(told.code, ExitCode::Ok);
-    assert!(told.stdout.contains("already there under this key"), "{}", told.stdout);
+    let daemon =
+        TestServer::new("events.subscribe", json!({ "seq": 0 })).and("message.send", answer);
+    let ran = ctl(&["send", "+15550100", "hello", "--wait", "sent"], &daemon).await;
+    assert_eq!(ran.code, ExitCode::Ok);
+    assert!(ran.stdout.contains("already there under this key"), "{}", ran.stdout);
 }
 
 #[tokio::test]
@@ -206,10 +210,10 @@ async fn show_tells_the_whole_text_without_what_could_steer_a_terminal() {
         json!({ "text": "one\ntwo\u{7}",
         "reason": { "kind": "refused", "code": 479 }, "key": "k" }),
     );
-    let daemon = Daemon::new("message.get", answer);
-    let told = ctl(&["show", "--key", "k"], &daemon).await;
-    assert!(told.stdout.contains("state       failed (refused 479)\n"), "{}", told.stdout);
-    assert!(told.stdout.ends_with("\n\none\ntwo\u{fffd}\n"), "{}", told.stdout);
+    let daemon = TestServer::new("message.get", answer);
+    let ran = ctl(&["show", "--key", "k"], &daemon).await;
+    assert!(ran.stdout.contains("state       failed (refused 479)\n"), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with("\n\none\ntwo\u{fffd}\n"), "{}", ran.stdout);
     assert_eq!(daemon.asked()[0].1, json!({ "key": "k" }));
 }
 
@@ -217,10 +221,10 @@ async fn show_tells_the_whole_text_without_what_could_steer_a_terminal() {
 async fn queue_is_a_table_and_its_filters_reach_the_daemon() {
     let parked = with(message(12, "parked"), json!({ "reason": { "kind": "not_on_network" } }));
     let answer = json!({ "messages": [message(7, "queued"), parked], "total": 2 });
-    let daemon = Daemon::new("queue.list", answer);
-    let told = ctl(&["queue", "--state", "parked", "--older-than", "1m"], &daemon).await;
+    let daemon = TestServer::new("queue.list", answer);
+    let ran = ctl(&["queue", "--state", "parked", "--older-than", "1m"], &daemon).await;
     assert_eq!(
-        told.stdout,
+        ran.stdout,
         "ID   STATE                    TO         AGE    LEAVES  TEXT\n\
          m7   queued                   +15550100  1 min  held    hello \u{fffd}[31mred\n\
          m12  parked (not_on_network)  +15550100  1 min  -       hello \u{fffd}[31mred\n"
@@ -238,10 +242,10 @@ async fn the_short_commands_call_their_methods_and_tell_the_status() {
         (&["takeover"], "session.takeover"),
         (&["logout", "--yes"], "session.logout"),
     ] {
-        let daemon = Daemon::new(method, status());
-        let told = ctl(line, &daemon).await;
-        assert_eq!((daemon.asked()[0].0.as_str(), told.code), (method, ExitCode::Ok));
-        assert!(told.stdout.contains("\nsession  connected"), "{}", told.stdout);
+        let daemon = TestServer::new(method, status());
+        let ran = ctl(line, &daemon).await;
+        assert_eq!((daemon.asked()[0].0.as_str(), ran.code), (method, ExitCode::Ok));
+        assert!(ran.stdout.contains("\nsession  connected"), "{}", ran.stdout);
     }
 }
 
@@ -253,7 +257,7 @@ fn offer(text: &str) -> Value {
 async fn pair_draws_each_code_once_and_ends_when_paired() {
     let paired = json!({ "event": "pairing", "ended":
         { "result": "paired", "account": "15550100@s.whatsapp.net" } });
-    let daemon = Daemon::new("events.subscribe", json!({ "seq": 0 }))
+    let daemon = TestServer::new("events.subscribe", json!({ "seq": 0 }))
         .and("session.pair", json!({ "offer": offer("first") }))
         .event_after(
             "session.pair",
@@ -264,11 +268,11 @@ async fn pair_draws_each_code_once_and_ends_when_paired() {
             event(3, json!({ "event": "pairing", "offer": offer("second") })),
         )
         .event_after("session.pair", event(4, paired));
-    let told = ctl(&["pair"], &daemon).await;
-    assert_eq!(told.code, ExitCode::Ok);
-    assert!(told.stdout.ends_with("\npaired with +15550100\n"), "{}", told.stdout);
+    let ran = ctl(&["pair"], &daemon).await;
+    assert_eq!(ran.code, ExitCode::Ok);
+    assert!(ran.stdout.ends_with("\npaired with +15550100\n"), "{}", ran.stdout);
     for text in ["first", "second"] {
-        assert_eq!(told.stdout.matches(&qr::draw(text, false).unwrap()).count(), 1);
+        assert_eq!(ran.stdout.matches(&qr::draw(text, false).unwrap()).count(), 1);
     }
 }
 
@@ -277,35 +281,35 @@ async fn pair_by_code_shows_it_in_two_halves_and_a_failure_ends_with_1() {
     let offer = json!({ "method": "code", "code": "ABCD1234",
         "expires_at": "2026-01-01T00:03:00Z" });
     let ended = json!({ "event": "pairing", "ended": { "result": "timed_out" } });
-    let daemon = Daemon::new("events.subscribe", json!({ "seq": 0 }))
+    let daemon = TestServer::new("events.subscribe", json!({ "seq": 0 }))
         .and("session.pair", json!({ "offer": offer }))
         .event_after("session.pair", event(2, ended));
-    let told = ctl(&["pair", "--code", "+15550100"], &daemon).await;
-    assert!(told.stdout.contains("Type ABCD-1234. "), "{}", told.stdout);
-    assert_eq!(told.code, ExitCode::No);
+    let ran = ctl(&["pair", "--code", "+15550100"], &daemon).await;
+    assert!(ran.stdout.contains("Type ABCD-1234. "), "{}", ran.stdout);
+    assert_eq!(ran.code, ExitCode::No);
     assert_eq!(daemon.asked()[1].1, json!({ "phone": "+15550100" }));
 }
 
 #[tokio::test]
 async fn events_are_a_line_each_and_go_on_after_the_last_number_when_the_connection_is_lost() {
     let denied = Error::new(ErrorKind::Denied, "no more for you");
-    let daemon = Daemon::new("events.subscribe", json!({ "seq": 1 }))
+    let daemon = TestServer::new("events.subscribe", json!({ "seq": 1 }))
         .event_after("events.subscribe", event(1, json!({ "event": "snapshot_end" })))
         .event_after("events.subscribe", about(message(7, "sent")))
         .closing_after("events.subscribe")
-        .and_then(Daemon::refusing("events.subscribe", denied));
-    let told = ctl(&["events"], &daemon).await;
+        .and_then(TestServer::refusing("events.subscribe", denied));
+    let ran = ctl(&["events"], &daemon).await;
     assert_eq!(
-        told.stdout,
+        ran.stdout,
         "1 00:00:00 snapshot complete; from here on, what changes\n\
          2 00:00:00 message  m7 sent +15550100 hello \u{fffd}[31mred\n"
     );
-    assert_eq!((told.stderr.as_str(), told.code), ("no more for you", ExitCode::NoPerm));
+    assert_eq!((ran.stderr.as_str(), ran.code), ("no more for you", ExitCode::NoPerm));
     let after: Vec<Value> = daemon.asked().into_iter().map(|(_, params)| params).collect();
     assert_eq!(after, [json!({}), json!({ "after": 2 })]);
 
-    let told = ctl(&["--json", "events", "--after", "0"], &daemon).await;
-    let frame: EventFrame = serde_json::from_str(told.stdout.lines().nth(1).unwrap()).unwrap();
+    let ran = ctl(&["--json", "events", "--after", "0"], &daemon).await;
+    let frame: EventFrame = serde_json::from_str(ran.stdout.lines().nth(1).unwrap()).unwrap();
     let expected: Message = serde_json::from_value(message(7, "sent")).unwrap();
     assert_eq!(frame.seq, 2);
     assert!(matches!(frame.event, tetherd_api::Event::Message { message } if *message == expected));
@@ -313,73 +317,73 @@ async fn events_are_a_line_each_and_go_on_after_the_last_number_when_the_connect
 
 #[tokio::test]
 async fn send_wait_outlives_the_connection_and_never_says_that_an_accepted_message_failed() {
-    let daemon = Daemon::new("events.subscribe", json!({ "seq": 1 }))
+    let daemon = TestServer::new("events.subscribe", json!({ "seq": 1 }))
         .and("message.send", json!({ "message": message(7, "queued"), "duplicate": false }))
         .event_after("message.send", about(message(7, "sending")))
         .closing_after("message.send")
         .and_then(
-            Daemon::new("events.subscribe", json!({ "seq": 3 }))
+            TestServer::new("events.subscribe", json!({ "seq": 3 }))
                 .event_after("events.subscribe", about(message(7, "sent"))),
         );
-    let told = ctl(&["send", "+15550100", "hello", "--wait", "sent"], &daemon).await;
-    assert_eq!((told.stderr.as_str(), told.code), ("", ExitCode::Ok));
-    assert!(told.stdout.ends_with("m7 sent\n"), "{}", told.stdout);
+    let ran = ctl(&["send", "+15550100", "hello", "--wait", "sent"], &daemon).await;
+    assert_eq!((ran.stderr.as_str(), ran.code), ("", ExitCode::Ok));
+    assert!(ran.stdout.ends_with("m7 sent\n"), "{}", ran.stdout);
     assert_eq!(daemon.asked().last().unwrap().1, json!({ "after": 2 }));
 }
 
 #[tokio::test]
 async fn version_tells_its_own_even_without_a_daemon() {
     let answer = json!({ "name": "tetherd", "version": "0.1.0", "protocol": 1, "sim": true });
-    let told = ctl(&["version"], &Daemon::new("version", answer)).await;
-    assert!(told.stdout.contains("tetherd 0.1.0 (protocol 1, with the simulator"));
+    let ran = ctl(&["version"], &TestServer::new("version", answer)).await;
+    assert!(ran.stdout.contains("tetherd 0.1.0 (protocol 1, with the simulator"));
     let answer = json!({
         "name": "tetherd", "version": "0.1.0", "revision": "0123456789ab", "protocol": 1, "sim": false
     });
-    let told = ctl(&["version"], &Daemon::new("version", answer)).await;
-    assert!(told.stdout.contains("\ntetherd 0.1.0 (revision 0123456789ab, protocol 1)\n"));
-    let told = ctl_at(Path::new("/nonexistent/s"), &["version"]).await;
-    assert!(told.stdout.starts_with("tetherctl 0."), "{}", told.stdout);
-    assert_eq!(told.code, ExitCode::Unavailable);
+    let ran = ctl(&["version"], &TestServer::new("version", answer)).await;
+    assert!(ran.stdout.contains("\ntetherd 0.1.0 (revision 0123456789ab, protocol 1)\n"));
+    let ran = ctl_at(Path::new("/nonexistent/s"), &["version"]).await;
+    assert!(ran.stdout.starts_with("tetherctl 0."), "{}", ran.stdout);
+    assert_eq!(ran.code, ExitCode::Unavailable);
 }
 
 #[tokio::test]
 async fn completions_need_no_daemon() {
-    let told = ctl_at(Path::new("/nonexistent/s"), &["completions", "bash"]).await;
-    assert!(told.stdout.contains("_tetherctl()"));
-    assert_eq!(told.code, ExitCode::Ok);
+    let ran = ctl_at(Path::new("/nonexistent/s"), &["completions", "bash"]).await;
+    assert!(ran.stdout.contains("_tetherctl()"));
+    assert_eq!(ran.code, ExitCode::Ok);
 }
 
 #[tokio::test]
 async fn a_missing_daemon_is_said_with_the_remedy() {
-    let told = ctl_at(Path::new("/nonexistent/s"), &["status"]).await;
-    assert!(told.stderr.starts_with("no daemon listens at /nonexistent/s; start "));
-    assert_eq!(told.code, ExitCode::Unavailable);
+    let ran = ctl_at(Path::new("/nonexistent/s"), &["status"]).await;
+    assert!(ran.stderr.starts_with("no daemon listens at /nonexistent/s; start "));
+    assert_eq!(ran.code, ExitCode::Unavailable);
 }
 
 #[tokio::test]
 async fn a_denied_call_and_a_full_queue_are_the_daemon_s_sentence_and_a_code_of_their_own() {
     let error = Error::new(ErrorKind::Denied, "queue.pause needs the tier admin")
         .remedy("ask for membership in the group that has it");
-    let told = ctl(&["pause"], &Daemon::refusing("queue.pause", error)).await;
-    assert_eq!(told.code, ExitCode::NoPerm);
+    let ran = ctl(&["pause"], &TestServer::refusing("queue.pause", error)).await;
+    assert_eq!(ran.code, ExitCode::NoPerm);
     assert_eq!(
-        told.stderr,
+        ran.stderr,
         "queue.pause needs the tier admin; ask for membership in the group that has it"
     );
     let error = Error::new(ErrorKind::QueueFull, "all places are taken").retry_after_ms(80_000);
-    let told = ctl(&["send", "+15550100", "x"], &Daemon::refusing("message.send", error)).await;
-    assert_eq!(told.code, ExitCode::TempFail);
-    assert_eq!(told.stderr, "all places are taken (try again in 1 min 20 s)");
+    let ran = ctl(&["send", "+15550100", "x"], &TestServer::refusing("message.send", error)).await;
+    assert_eq!(ran.code, ExitCode::TempFail);
+    assert_eq!(ran.stderr, "all places are taken (try again in 1 min 20 s)");
 }
 
 #[tokio::test]
 async fn with_json_an_error_is_one_line_on_stdout() {
     let sink = Sink::default();
     let clock = render::Clock { now_ms: NOW_MS, zone: TimeZone::UTC };
-    let mut out = Out::fixed(Box::new(sink.clone()), true, clock);
+    let mut out = Output::fixed(Box::new(sink.clone()), true, clock);
     let error = Error::new(ErrorKind::NotFound, "no message m9");
-    let failure = Failure::Client(tetherd_api::client::ClientError::Rpc(error));
-    assert_eq!(finish(Err(failure), &mut out), ExitCode::NoInput);
+    let error = CommandError::Client(tetherd_api::client::ClientError::Rpc(error));
+    assert_eq!(finish(Err(error), &mut out), ExitCode::NoInput);
     let stdout = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
     let value: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(value["error"]["data"]["kind"], "not_found");

@@ -140,7 +140,7 @@ fn every_cause_is_in_the_table_with_what_to_do() {
 
 #[test]
 fn what_troubleshooting_names_is_what_why_and_the_doctor_say() {
-    let findings = include_str!("../../src/ctl/doctor/told.txt");
+    let findings = include_str!("../../src/ctl/doctor/tests/kinds.golden.txt");
     let (_, section) = README.split_once("\n## Troubleshooting\n").unwrap();
     let mut named = 0;
     for row in section.lines().filter(|line| line.starts_with("| ")).skip(1) {

@@ -1,13 +1,17 @@
 //! `cancel`.
 
 use crate::cli::CancelArgs;
-use crate::failure::Failure;
-use crate::out::Out;
+use crate::error::CommandError;
+use crate::output::Output;
 use tetherd_api::call;
 use tetherd_api::client::Client;
 use tetherd_api::{CancelParams, CancelResult, State};
 
-pub(crate) async fn run(args: CancelArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
+pub(crate) async fn run(
+    args: CancelArgs,
+    client: &Client,
+    out: &mut Output,
+) -> Result<(), CommandError> {
     let named = !args.ids.is_empty();
     let filter = args.filter.to_filter(&args.state, &[]);
     let params = CancelParams { ids: args.ids, filter, dry_run: args.dry_run };
@@ -21,11 +25,11 @@ pub(crate) async fn run(args: CancelArgs, client: &Client, out: &mut Out) -> Res
     }
     if !result.not_found.is_empty() {
         let ids = super::ids(&result.not_found);
-        return Err(Failure::NotFound(format!("no such message: {ids}")));
+        return Err(CommandError::NotFound(format!("no such message: {ids}")));
     }
     // By conditions: it was not asked for by name, and was told.
     if !result.not_cancelled.is_empty() && named {
-        return Err(Failure::No(format!("not withdrawn: {}", left(&result))));
+        return Err(CommandError::No(format!("not withdrawn: {}", left(&result))));
     }
     Ok(())
 }

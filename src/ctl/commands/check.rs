@@ -6,8 +6,8 @@ use futures_util::StreamExt;
 use serde_json::Value;
 
 use crate::cli::CheckArgs;
-use crate::failure::Failure;
-use crate::out::Out;
+use crate::error::CommandError;
+use crate::output::Output;
 use tetherd_api::call;
 use tetherd_api::client::Client;
 use tetherd_api::{CHECK_NUMBERS_MAX, CheckParams, CheckResult, CheckedNumber, Presence};
@@ -30,7 +30,11 @@ struct Count {
     unknown: usize,
 }
 
-pub(crate) async fn run(args: CheckArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
+pub(crate) async fn run(
+    args: CheckArgs,
+    client: &Client,
+    out: &mut Output,
+) -> Result<(), CommandError> {
     let (numbers, bad) = gather(args.numbers)?;
     let total = numbers.len();
     let batches: Vec<Vec<String>> =
@@ -68,19 +72,19 @@ impl Count {
     }
 
     /// A no counts before what is not known, and that before what could not be asked.
-    fn verdict(&self, bad: usize) -> Result<(), Failure> {
+    fn verdict(&self, bad: usize) -> Result<(), CommandError> {
         let total = self.total();
         if self.not_on_network > 0 {
             let absent = self.not_on_network;
-            Err(Failure::No(format!("{absent} of {total} checked are not on the network")))
+            Err(CommandError::No(format!("{absent} of {total} checked are not on the network")))
         } else if self.unknown > 0 {
             let unknown = self.unknown;
-            Err(Failure::NotNow(format!(
+            Err(CommandError::NotNow(format!(
                 "{unknown} of {total} checked are unknown; what is known is remembered, so asking \
                  again asks only for the rest"
             )))
         } else if bad > 0 {
-            Err(Failure::BadInput(format!("{bad} could not be read as numbers")))
+            Err(CommandError::BadInput(format!("{bad} could not be read as numbers")))
         } else {
             Ok(())
         }
@@ -88,7 +92,7 @@ impl Count {
 }
 
 /// The numbers to ask for, and how many could not be read.
-fn gather(given: Vec<String>) -> Result<(Vec<String>, usize), Failure> {
+fn gather(given: Vec<String>) -> Result<(Vec<String>, usize), CommandError> {
     let from_stdin = given.is_empty() || given == ["-"];
     if !from_stdin {
         return sort_out(given.iter().map(String::as_str).zip(1..), "argument");
@@ -96,12 +100,12 @@ fn gather(given: Vec<String>) -> Result<(Vec<String>, usize), Failure> {
     let stdin = std::io::stdin();
     if given.is_empty() && stdin.is_terminal() {
         let what = "give numbers, or lines with numbers on stdin";
-        return Err(Failure::NeedsInput(what));
+        return Err(CommandError::NeedsInput(what));
     }
     let mut bytes = Vec::new();
     stdin.lock().take(STDIN_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > STDIN_BYTES_MAX {
-        return Err(Failure::BadInput("stdin is longer than 16 MiB; split it".to_owned()));
+        return Err(CommandError::BadInput("stdin is longer than 16 MiB; split it".to_owned()));
     }
     let text = String::from_utf8_lossy(&bytes);
     let lines = text.lines().map(str::trim).zip(1..);
@@ -113,7 +117,7 @@ fn gather(given: Vec<String>) -> Result<(Vec<String>, usize), Failure> {
 fn sort_out<'t>(
     given: impl Iterator<Item = (&'t str, usize)>,
     place: &str,
-) -> Result<(Vec<String>, usize), Failure> {
+) -> Result<(Vec<String>, usize), CommandError> {
     let (mut numbers, mut bad) = (Vec::new(), 0);
     let mut stderr = std::io::stderr();
     for (text, at) in given {
@@ -145,8 +149,8 @@ fn tell(
     result: &CheckResult,
     wire: &Value,
     count: &mut Count,
-    out: &mut Out,
-) -> Result<(), Failure> {
+    out: &mut Output,
+) -> Result<(), CommandError> {
     for (place, number) in result.numbers.iter().enumerate() {
         count.add(number);
         if out.json() {
@@ -160,7 +164,7 @@ fn tell(
 }
 
 /// One line that is written over and over, and gone at the end.
-fn show_progress(done: usize, total: usize) -> Result<(), Failure> {
+fn show_progress(done: usize, total: usize) -> Result<(), CommandError> {
     let mut stderr = std::io::stderr();
     if done < total {
         write!(stderr, "\r\x1b[Kchecked {done} of {total}")?;

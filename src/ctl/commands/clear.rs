@@ -1,8 +1,8 @@
 //! `clear`: shows what would be withdrawn, asks, withdraws.
 
 use crate::cli::ClearArgs;
-use crate::failure::Failure;
-use crate::out::Out;
+use crate::error::CommandError;
+use crate::output::Output;
 use crate::render::{chat, clean, messages};
 use tetherd_api::call;
 use tetherd_api::client::Client;
@@ -14,14 +14,18 @@ const EXAMPLES_SHOWN_MAX: usize = 10;
 /// What to do where nobody can be asked.
 const LOOK_FIRST: &str = "look with --dry-run, then add --yes";
 
-pub(crate) async fn run(args: ClearArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
+pub(crate) async fn run(
+    args: ClearArgs,
+    client: &Client,
+    out: &mut Output,
+) -> Result<(), CommandError> {
     let filter = args.filter.to_filter(&args.state, &args.id);
     if args.dry_run {
         return clear(filter, true, client, out).await.map(drop);
     }
     if !args.yes {
         if out.json() {
-            return Err(Failure::NeedsYes(LOOK_FIRST));
+            return Err(CommandError::NeedsYes(LOOK_FIRST));
         }
         let found = clear(filter.clone(), true, client, out).await?;
         if found == 0 {
@@ -42,8 +46,8 @@ async fn clear(
     filter: Filter,
     dry_run: bool,
     client: &Client,
-    out: &mut Out,
-) -> Result<usize, Failure> {
+    out: &mut Output,
+) -> Result<usize, CommandError> {
     let params = ClearParams { filter, dry_run };
     let (result, wire) = super::ask(client, call::QueueClear, &params).await?;
     if out.json() {

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::connect;
-use crate::failure::Failure;
+use crate::error::CommandError;
+use crate::output::Output;
+use crate::render;
 use tetherd_api::client::{Client, ClientError, Events};
 use tetherd_api::exit::ExitCode;
 use tetherd_api::{Event, EventFrame};
@@ -14,6 +16,26 @@ use tetherd_api::{Event, EventFrame};
 /// Pause before the first try to connect again; it doubles with each.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// `events`: a line for each.
+pub(super) async fn events(
+    after: Option<u64>,
+    client: &Client,
+    sockets: &[PathBuf],
+    out: &mut Output,
+) -> Result<(), CommandError> {
+    let mut events = Follower::new(client, sockets, after).await?;
+    loop {
+        let frame = events.next().await?;
+        if out.json() {
+            out.json_line(&frame)?;
+        } else {
+            let clock = out.clock();
+            out.line(&render::event(&frame, &clock))?;
+        }
+        out.flush()?;
+    }
+}
 
 pub(super) struct Follower<'a> {
     sockets: &'a [PathBuf],
@@ -31,7 +53,7 @@ impl<'a> Follower<'a> {
         client: &Client,
         sockets: &'a [PathBuf],
         after: Option<u64>,
-    ) -> Result<Follower<'a>, Failure> {
+    ) -> Result<Follower<'a>, CommandError> {
         let (events, newest) = client.subscribe_after(after).await?;
         Ok(Follower { sockets, client: None, events, newest, after })
     }
@@ -43,7 +65,7 @@ impl<'a> Follower<'a> {
     }
 
     /// The next event.
-    pub(super) async fn next(&mut self) -> Result<EventFrame, Failure> {
+    pub(super) async fn next(&mut self) -> Result<EventFrame, CommandError> {
         loop {
             match self.events.next().await {
                 Ok(frame) => {
@@ -57,24 +79,24 @@ impl<'a> Follower<'a> {
         }
     }
 
-    async fn reconnect(&mut self, lost: ClientError) -> Result<(), Failure> {
-        let mut failure = Failure::from(lost);
+    async fn reconnect(&mut self, lost: ClientError) -> Result<(), CommandError> {
+        let mut error = CommandError::from(lost);
         let mut pause = PAUSE_MIN;
         let notice = "tetherctl: the connection was lost; waiting for the daemon";
         // Nobody who reads it: no reason to stop.
         let _ = writeln!(std::io::stderr(), "{notice}");
-        while passes(&failure) {
+        while passes(&error) {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
             match self.subscribe().await {
                 Ok(()) => return Ok(()),
-                Err(again) => failure = again,
+                Err(again) => error = again,
             }
         }
-        Err(failure)
+        Err(error)
     }
 
-    async fn subscribe(&mut self) -> Result<(), Failure> {
+    async fn subscribe(&mut self) -> Result<(), CommandError> {
         let client = connect(self.sockets).await?;
         (self.events, self.newest) = client.subscribe_after(self.after).await?;
         self.client = Some(client);
@@ -83,9 +105,9 @@ impl<'a> Follower<'a> {
 }
 
 /// Whether it passes by itself: the daemon is away, busy, or was asked in its last moment.
-fn passes(failure: &Failure) -> bool {
-    let code = failure.exit_code();
+fn passes(error: &CommandError) -> bool {
+    let code = error.exit_code();
     code == ExitCode::Unavailable
         || code == ExitCode::TempFail
-        || matches!(failure, Failure::Client(ClientError::Closed | ClientError::Timeout(_)))
+        || matches!(error, CommandError::Client(ClientError::Closed | ClientError::Timeout(_)))
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::{InboxArgs, InboxCommand};
-use crate::failure::Failure;
-use crate::out::Out;
+use crate::error::CommandError;
+use crate::output::Output;
 use crate::render;
 use tetherd_api::call;
 use tetherd_api::client::Client;
@@ -21,7 +21,11 @@ const NEWEST: usize = 20;
 /// A file goes to stdout in pieces of so many bytes.
 const PIECE_BYTES: usize = 64 * 1024;
 
-pub(crate) async fn run(args: InboxArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
+pub(crate) async fn run(
+    args: InboxArgs,
+    client: &Client,
+    out: &mut Output,
+) -> Result<(), CommandError> {
     match args.command {
         Some(InboxCommand::File { cursor, output }) => {
             file(cursor, output.as_deref(), client, out).await
@@ -34,8 +38,8 @@ async fn list(
     after: Option<u64>,
     limit: Option<usize>,
     client: &Client,
-    out: &mut Out,
-) -> Result<(), Failure> {
+    out: &mut Output,
+) -> Result<(), CommandError> {
     let (mut after, wanted) = match after {
         Some(after) => (Some(after), limit.unwrap_or(usize::MAX)),
         None => newest(limit.unwrap_or(NEWEST), client).await?,
@@ -58,7 +62,7 @@ async fn list(
 }
 
 /// Where the newest so many begin.
-async fn newest(count: usize, client: &Client) -> Result<(Option<u64>, usize), Failure> {
+async fn newest(count: usize, client: &Client) -> Result<(Option<u64>, usize), CommandError> {
     let params = InboxListParams { after: None, limit: Some(1) };
     let (page, _) = super::ask(client, call::InboxList, &params).await?;
     let InboxListResult { messages, newest, .. } = page;
@@ -85,7 +89,7 @@ impl Listed {
         self.newest = page.newest;
     }
 
-    fn tell(self, out: &mut Out) -> Result<(), Failure> {
+    fn tell(self, out: &mut Output) -> Result<(), CommandError> {
         let Listed { messages, on_the_wire, gaps, newest } = self;
         if out.json() {
             return out
@@ -111,8 +115,8 @@ async fn file(
     cursor: u64,
     output: Option<&Path>,
     client: &Client,
-    out: &mut Out,
-) -> Result<(), Failure> {
+    out: &mut Output,
+) -> Result<(), CommandError> {
     let params = InboxFileParams { cursor, inline: false };
     let (_, fds) = client.call_with_fds(call::InboxFile, &params, &[]).await?;
     let Some(fd) = fds.into_iter().next() else {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::failure::Failure;
-use crate::out::Out;
+use crate::error::CommandError;
+use crate::output::Output;
 use crate::{qr, render};
 use tetherd_api::call;
 use tetherd_api::client::Client;
@@ -19,8 +19,8 @@ struct Screen {
 pub(crate) async fn run(
     phone: Option<String>,
     client: &Client,
-    out: &mut Out,
-) -> Result<(), Failure> {
+    out: &mut Output,
+) -> Result<(), CommandError> {
     // Before the call: no code and no ending may be missed.
     let mut events = client.subscribe().await?;
     let params = PairParams { phone };
@@ -57,20 +57,20 @@ pub(crate) async fn run(
     }
 }
 
-fn finish(end: &PairEnd, out: &mut Out) -> Result<(), Failure> {
+fn finish(end: &PairEnd, out: &mut Output) -> Result<(), CommandError> {
     let sentence = render::pair_end(end);
     match end {
         PairEnd::Paired { .. } if out.json() => Ok(()),
         PairEnd::Paired { .. } => out.line(&sentence),
         PairEnd::TimedOut {} => {
-            Err(Failure::No(format!("{sentence}; start again with `tetherctl pair`")))
+            Err(CommandError::No(format!("{sentence}; start again with `tetherctl pair`")))
         }
-        PairEnd::Failed { .. } => Err(Failure::No(sentence)),
+        PairEnd::Failed { .. } => Err(CommandError::No(sentence)),
     }
 }
 
 impl Screen {
-    fn show(&mut self, offer: PairOffer, out: &mut Out) -> Result<(), Failure> {
+    fn show(&mut self, offer: PairOffer, out: &mut Output) -> Result<(), CommandError> {
         if self.shown.as_ref() == Some(&offer) {
             return Ok(());
         }
@@ -85,12 +85,12 @@ impl Screen {
     }
 }
 
-fn draw(offer: &PairOffer, out: &Out) -> Result<String, Failure> {
+fn draw(offer: &PairOffer, out: &Output) -> Result<String, CommandError> {
     let until = |at: Time| out.clock().until(at);
     Ok(match offer {
         PairOffer::Qr { qr, expires_at } => {
-            let drawing =
-                qr::draw(qr, out.colour()).map_err(|error| Failure::BadInput(error.to_string()))?;
+            let drawing = qr::draw(qr, out.colour())
+                .map_err(|error| CommandError::BadInput(error.to_string()))?;
             let raw = if out.terminal() { String::new() } else { format!("{qr}\n") };
             format!(
                 "{drawing}{raw}On the phone: Linked devices, Link a device, and scan this.\n\

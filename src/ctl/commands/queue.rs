@@ -3,14 +3,18 @@
 use serde_json::{Value, json};
 
 use crate::cli::QueueArgs;
-use crate::failure::Failure;
-use crate::out::Out;
+use crate::error::CommandError;
+use crate::output::Output;
 use crate::render;
 use tetherd_api::call;
 use tetherd_api::client::Client;
 use tetherd_api::{LIST_ENTRIES_MAX, ListParams, Message, MessageId};
 
-pub(crate) async fn run(args: QueueArgs, client: &Client, out: &mut Out) -> Result<(), Failure> {
+pub(crate) async fn run(
+    args: QueueArgs,
+    client: &Client,
+    out: &mut Output,
+) -> Result<(), CommandError> {
     let wanted = args.limit.unwrap_or(usize::MAX);
     let filter = args.filter.to_filter(&args.state, &[]);
     let mut messages: Vec<Message> = Vec::new();

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::attach::content;
 use super::follow::Follower;
+use super::payload::content;
 use crate::cli::{SendArgs, Until};
-use crate::failure::Failure;
-use crate::out::Out;
+use crate::error::CommandError;
+use crate::output::Output;
 use crate::render;
 use tetherd_api::call;
 use tetherd_api::client::Client;
@@ -25,8 +25,8 @@ pub(crate) async fn run(
     args: SendArgs,
     client: &Client,
     sockets: &[PathBuf],
-    out: &mut Out,
-) -> Result<(), Failure> {
+    out: &mut Output,
+) -> Result<(), CommandError> {
     let (wait, timeout) = (args.wait, args.timeout);
     let (params, file) = content(args, &out.clock())?;
     let fds: Vec<BorrowedFd<'_>> = file.iter().map(AsFd::as_fd).collect();
@@ -64,15 +64,15 @@ fn later(reply: Message, event: Message) -> Message {
 }
 
 /// Reads a text, without its last line end.
-pub(super) fn read_text(from: impl Read) -> Result<String, Failure> {
+pub(super) fn read_text(from: impl Read) -> Result<String, CommandError> {
     let mut bytes = Vec::new();
     from.take(STDIN_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > STDIN_BYTES_MAX {
         let sentence = format!("the text on stdin is longer than {TEXT_CHARS_MAX} characters");
-        return Err(Failure::BadInput(sentence));
+        return Err(CommandError::BadInput(sentence));
     }
     let mut text = String::from_utf8(bytes)
-        .map_err(|_| Failure::BadInput(String::from("the text on stdin is not UTF-8")))?;
+        .map_err(|_| CommandError::BadInput(String::from("the text on stdin is not UTF-8")))?;
     if text.ends_with('\n') {
         text.pop();
         if text.ends_with('\r') {
@@ -85,8 +85,8 @@ pub(super) fn read_text(from: impl Read) -> Result<String, Failure> {
 fn tell_accepted(
     sent: &SendResult,
     wire: &serde_json::Value,
-    out: &mut Out,
-) -> Result<(), Failure> {
+    out: &mut Output,
+) -> Result<(), CommandError> {
     if out.json() {
         return out.json_line(wire);
     }
@@ -108,7 +108,7 @@ async fn settled(
     mut message: Message,
     until: Until,
     events: &mut Follower<'_>,
-) -> Result<Message, Failure> {
+) -> Result<Message, CommandError> {
     while !is_settled(message.state, until) {
         match events.next().await?.event {
             Event::Message { message: changed } if changed.id == message.id => message = *changed,
@@ -123,19 +123,19 @@ async fn settled(
     Ok(message)
 }
 
-fn timed_out(id: MessageId, until: Until, limit: Duration) -> Failure {
+fn timed_out(id: MessageId, until: Until, limit: Duration) -> CommandError {
     let what = match until {
         Until::Sent => "sent",
         Until::Delivered => "delivered",
     };
     let waited = tetherd_config::value::format_duration(limit);
-    Failure::TimedOut(format!(
+    CommandError::TimedOut(format!(
         "{id} was not {what} within {waited}; it stays in the queue: `tetherctl why` says what \
          holds it"
     ))
 }
 
-fn tell_outcome(message: Message, until: Until, out: &mut Out) -> Result<(), Failure> {
+fn tell_outcome(message: Message, until: Until, out: &mut Output) -> Result<(), CommandError> {
     if out.json() {
         out.json_line(&json!({ "message": message }))?;
     }
@@ -144,7 +144,7 @@ fn tell_outcome(message: Message, until: Until, out: &mut Out) -> Result<(), Fai
         Until::Delivered => matches!(message.state, State::Delivered | State::Read),
     };
     if !good {
-        return Err(Failure::No(render::not_sent(&message)));
+        return Err(CommandError::No(render::not_sent(&message)));
     }
     if !out.json() {
         out.line(&format!("{} {}", message.id, message.state))?;
@@ -165,8 +165,8 @@ mod tests {
 
     #[test]
     fn stdin_is_bounded_and_must_be_utf_8() {
-        assert!(matches!(read_text(&b"\xff"[..]), Err(Failure::BadInput(_))));
-        assert!(matches!(read_text(std::io::repeat(b'x')), Err(Failure::BadInput(_))));
+        assert!(matches!(read_text(&b"\xff"[..]), Err(CommandError::BadInput(_))));
+        assert!(matches!(read_text(std::io::repeat(b'x')), Err(CommandError::BadInput(_))));
         let longest = "\u{10ffff}".repeat(TEXT_CHARS_MAX) + "\n";
         assert!(read_text(longest.as_bytes()).is_ok());
     }

@@ -2,14 +2,17 @@
 
 use serde_json::json;
 
-use crate::failure::Failure;
-use crate::out::Out;
+use crate::error::CommandError;
+use crate::output::Output;
 use tetherd_api::call;
 use tetherd_api::client::Client;
 use tetherd_api::{NoParams, PROTOCOL_VERSION};
 use tetherd_version as version;
 
-pub(crate) async fn run(client: Result<Client, Failure>, out: &mut Out) -> Result<(), Failure> {
+pub(crate) async fn run(
+    client: Result<Client, CommandError>,
+    out: &mut Output,
+) -> Result<(), CommandError> {
     let revision = version::revision();
     if !out.json() {
         let built = built(revision.as_deref(), PROTOCOL_VERSION);

@@ -4,7 +4,7 @@ use nix::unistd::{Gid, Uid, User};
 
 use crate::doctor::configuration::GroupSeen;
 use crate::doctor::finding::{Finding, Topic};
-use crate::doctor::subject::Whose;
+use crate::doctor::target::Target;
 use tetherd_api::Tier;
 use tetherd_api::exit::ExitCode;
 
@@ -25,12 +25,12 @@ pub(crate) struct Facts {
     pub(crate) daemon_uid: Option<u32>,
     /// The daemon's word; none: it was not asked.
     pub(crate) granted: Option<Option<Tier>>,
-    pub(crate) whose: Whose,
+    pub(crate) target: Target,
 }
 
 impl Facts {
     /// Asks the kernel and the user database who calls.
-    pub(crate) fn gather(whose: &Whose) -> Facts {
+    pub(crate) fn gather(target: &Target) -> Facts {
         let uid = Uid::effective();
         let own = Gid::effective();
         let mut groups = nix::unistd::getgroups().unwrap_or_default();
@@ -49,7 +49,7 @@ impl Facts {
             configured: None,
             daemon_uid: None,
             granted: None,
-            whose: whose.clone(),
+            target: target.clone(),
         }
     }
 
@@ -103,7 +103,7 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
             has(expected),
             has(facts.granted.flatten())
         );
-        findings.push(ABOUT.warning("access_differs", what).remedy(facts.whose.restart()));
+        findings.push(ABOUT.warning("access_differs", what).remedy(facts.target.restart()));
     }
     findings
 }
@@ -114,13 +114,13 @@ fn refused(facts: &Facts, expected: Option<Tier>, after_login: Option<Tier>) -> 
     let group = facts.configured.iter().flatten().find(|group| group.gid.is_some());
     let remedy = match (after_login, group) {
         // By the file it would not: the daemon was started with another one.
-        _ if expected.is_some() => facts.whose.restart(),
+        _ if expected.is_some() => facts.target.restart(),
         (Some(_), _) => "log out, and in again: the login is older than the membership".to_owned(),
         (None, Some(group)) => {
             format!("usermod -aG {} {user}, then log in again", group.name)
         }
         (None, None) if facts.configured.is_some() => {
-            format!("name a group under [socket] (group_send, ..), then {}", facts.whose.restart())
+            format!("name a group under [socket] (group_send, ..), then {}", facts.target.restart())
         }
         (None, None) => "be made a member of a group that [socket] names".to_owned(),
     };

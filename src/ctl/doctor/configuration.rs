@@ -8,7 +8,7 @@ use nix::unistd::Group;
 
 use crate::doctor::finding::{Finding, Topic};
 use crate::doctor::machine::quoted;
-use crate::doctor::subject::Whose;
+use crate::doctor::target::Target;
 use tetherd_api::Tier;
 use tetherd_api::exit::ExitCode;
 use tetherd_config::value::GroupRef;
@@ -26,7 +26,7 @@ pub(crate) struct Facts {
     pub(crate) loaded: Result<Loaded, ConfigError>,
     pub(crate) groups: Vec<GroupSeen>,
     pub(crate) key: Option<Key>,
-    pub(crate) whose: Whose,
+    pub(crate) target: Target,
     pub(crate) root: bool,
     /// Whether the service runs under a user that systemd makes up.
     pub(crate) dynamic_user: bool,
@@ -62,7 +62,7 @@ pub(crate) struct Key {
 
 impl Facts {
     /// Reads the file and asks for what it names.
-    pub(crate) fn gather(named: Option<&Path>, env: &Environment, whose: &Whose) -> Facts {
+    pub(crate) fn gather(named: Option<&Path>, env: &Environment, target: &Target) -> Facts {
         let file = named.map(Path::to_path_buf).or_else(|| env.config_file().map(|found| found.0));
         let seen = match file.as_deref().map(std::fs::File::open) {
             Some(Ok(file)) => File::Seen { mode: file.metadata().map_or(0o644, |m| m.mode()) },
@@ -82,7 +82,7 @@ impl Facts {
             mode: std::fs::metadata(path).ok().map(|meta| meta.mode()),
         });
         let root = nix::unistd::geteuid().is_root();
-        Facts { file, seen, loaded, groups, key, whose: whose.clone(), root, dynamic_user: false }
+        Facts { file, seen, loaded, groups, key, target: target.clone(), root, dynamic_user: false }
     }
 
     /// What is known of the values; none if the file cannot be used.
@@ -101,7 +101,7 @@ impl Facts {
     }
 
     fn is_the_daemon_s_user(&self) -> bool {
-        self.root || self.whose == Whose::User
+        self.root || self.target == Target::User
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use crate::doctor::socket::Answer;
-use crate::failure::rpc_code;
+use crate::error::rpc_code;
 use tetherd_api::call;
 use tetherd_api::client::{Client, ClientError};
 use tetherd_api::exit::ExitCode;

@@ -2,7 +2,7 @@
 
 use crate::doctor::contact::Contact;
 use crate::doctor::finding::{Finding, Severity, Topic};
-use crate::doctor::subject::Whose;
+use crate::doctor::target::Target;
 use tetherd_api::exit::ExitCode;
 use tetherd_api::{
     Condition, ConditionKind, Explanation, PROTOCOL_VERSION, SessionState, Status, Version,
@@ -35,20 +35,20 @@ pub(crate) fn judge_version(
     own: &Own,
     contact: &Contact,
     replaced: bool,
-    whose: &Whose,
+    target: &Target,
 ) -> Vec<Finding> {
     const ABOUT: Topic = Topic::Version;
     let mut findings = Vec::new();
     if let Some(unread) = &contact.unread {
         let what = format!("An answer of the daemon is not understood: {unread}.");
-        let remedy = format!("install one version of both programs; then {}", whose.restart());
+        let remedy = format!("install one version of both programs; then {}", target.restart());
         findings
             .push(ABOUT.failure("answer_not_understood", ExitCode::Protocol, what).remedy(remedy));
     }
-    findings.extend(contact.version.as_ref().map(|daemon| compared(own, daemon, whose)));
+    findings.extend(contact.version.as_ref().map(|daemon| compared(own, daemon, target)));
     if replaced {
         let what = "The daemon runs a program that has been replaced on disk since.";
-        findings.push(ABOUT.note("daemon_replaced", what).remedy(whose.restart()));
+        findings.push(ABOUT.note("daemon_replaced", what).remedy(target.restart()));
     }
     if let Some(daemon) = &contact.version
         && daemon.sim
@@ -64,7 +64,7 @@ pub(crate) fn judge_version(
     findings
 }
 
-fn compared(own: &Own, daemon: &Version, whose: &Whose) -> Finding {
+fn compared(own: &Own, daemon: &Version, target: &Target) -> Finding {
     const ABOUT: Topic = Topic::Version;
     let revision = daemon.revision.as_deref();
     let named = |version: &str, revision: Option<&str>| match revision {
@@ -81,26 +81,26 @@ fn compared(own: &Own, daemon: &Version, whose: &Whose) -> Finding {
             "The daemon speaks version {} of the contract, this program {} ({both}).",
             daemon.protocol, own.protocol
         );
-        let remedy = format!("install one version of both programs; then {}", whose.restart());
+        let remedy = format!("install one version of both programs; then {}", target.restart());
         return ABOUT.failure("contract_differs", ExitCode::Protocol, what).remedy(remedy);
     }
     // A build from a tarball knows no revision: then the numbers have to do.
     let other_sources = revision.zip(own.revision.as_deref()).is_some_and(|(a, b)| a != b);
     if daemon.version != own.version || other_sources {
         let what = format!("The versions differ: {both}. They understand each other.");
-        return ABOUT.note("version_differs", what).remedy(whose.restart());
+        return ABOUT.note("version_differs", what).remedy(target.restart());
     }
     ABOUT.ok("version_ok", format!("{both}, of one contract ({}).", own.protocol))
 }
 
 /// What to say about messages.
-pub(crate) fn judge_messages(contact: &Contact, whose: &Whose) -> Vec<Finding> {
+pub(crate) fn judge_messages(contact: &Contact, target: &Target) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(contact.status.as_ref().and_then(connected));
     if let Some(explanation) = &contact.explanation {
         findings.extend(held(explanation));
     }
-    findings.extend(contact.status.as_ref().map(|status| secrets(status, whose)));
+    findings.extend(contact.status.as_ref().map(|status| secrets(status, target)));
     findings
 }
 
@@ -166,23 +166,23 @@ fn severity(kind: ConditionKind) -> Severity {
     }
 }
 
-fn secrets(status: &Status, whose: &Whose) -> Finding {
+fn secrets(status: &Status, target: &Target) -> Finding {
     const ABOUT: Topic = Topic::State;
     if status.store.sealed {
         return ABOUT.ok("secrets_sealed", "The session's secrets lie encrypted in the store.");
     }
     let what = "The session's secrets lie plain in the store: who copies it can be the account.";
     // Where the units look for the key.
-    let credential = match whose {
-        Whose::System => Some("tetherd".to_owned()),
-        Whose::Instance(name) => Some(format!("tetherd-{name}")),
-        Whose::User => None,
+    let credential = match target {
+        Target::System => Some("tetherd".to_owned()),
+        Target::Instance(name) => Some(format!("tetherd-{name}")),
+        Target::User => None,
     };
     let remedy = match credential {
         Some(name) => format!(
             "head -c 32 /dev/urandom | install -D -m 600 /dev/stdin /etc/credstore/{name}.key; \
              then {}",
-            whose.restart()
+            target.restart()
         ),
         None => {
             "set key_file under [state] to a file of 32 random bytes, kept elsewhere".to_owned()

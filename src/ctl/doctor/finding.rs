@@ -118,7 +118,7 @@ impl Finding {
     }
 
     /// For people: what it is in columns, the remedy below.
-    pub(crate) fn told(&self, clock: &Clock) -> String {
+    pub(crate) fn text(&self, clock: &Clock) -> String {
         let (severity, topic) = (self.severity.name(), self.topic.name());
         let mut text = format!("{severity:<8} {topic:<14} {}\n", said(&self.what, clock));
         if let Some(remedy) = &self.remedy {

@@ -1,7 +1,6 @@
 //! `tetherctl doctor`: what an administrator would look at, each with its remedy.
 //!
-//! Each room gathers its facts from the machine and judges them apart; what it judges is
-//! pure, and its words are agreed in `told.txt`. Beyond the socket, which the rest of
+//! Each module gathers its facts from the machine, and judges them in a pure function. Beyond the socket, which the rest of
 //! `tetherctl` keeps to, it reads the configuration, looks at the state directory from
 //! outside, and goes the session's way as far as TLS. It changes nothing, takes no lock,
 //! and never opens the store. Everything that may hang has a limit.
@@ -17,7 +16,7 @@ mod network;
 mod service;
 mod socket;
 mod state;
-mod subject;
+mod target;
 #[cfg(test)]
 mod tests;
 
@@ -25,15 +24,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::failure::Failure;
-use crate::out::Out;
+use crate::error::CommandError;
+use crate::output::Output;
 use tetherd_api::exit::ExitCode;
 use tetherd_config::{Config, Environment};
 
 use contact::Contact;
 use finding::{Finding, Topic};
 use socket::{Knock, Seen};
-use subject::{Asked, Whose};
+use target::{Asked, Target};
 
 /// How long the machine, the service manager, and each of the daemon's answers may take.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -73,8 +72,8 @@ pub(crate) async fn run(
     args: DoctorArgs,
     socket: Option<PathBuf>,
     env: &Environment,
-    out: &mut Out,
-) -> Result<(), Failure> {
+    out: &mut Output,
+) -> Result<(), CommandError> {
     let asked = Asked { socket: socket.as_deref(), config: args.config.as_deref() };
     let Examined { mut findings, config, is_daemons } = examine(asked, env).await;
     tell(&findings, out)?;
@@ -94,16 +93,16 @@ pub(crate) async fn run(
         out.line(&format!("\n{}", finding::summary(&findings)))?;
     }
     let code = finding::exit(&findings);
-    if code == ExitCode::Ok { Ok(()) } else { Err(Failure::Diagnosed(code)) }
+    if code == ExitCode::Ok { Ok(()) } else { Err(CommandError::Diagnosed(code)) }
 }
 
-fn tell(findings: &[Finding], out: &mut Out) -> Result<(), Failure> {
+fn tell(findings: &[Finding], out: &mut Output) -> Result<(), CommandError> {
     let clock = out.clock();
     for finding in findings {
         if out.json() {
             out.json_line(finding)?;
         } else {
-            out.text(&finding.told(&clock))?;
+            out.text(&finding.text(&clock))?;
         }
     }
     out.flush()
@@ -118,26 +117,26 @@ struct Examined {
 }
 
 async fn examine(asked: Asked<'_>, env: &Environment) -> Examined {
-    let listens = |path: &Path| Seen::at(path, subject::Rule::User).knock != Knock::Nobody;
-    let whose = subject::whose(asked, env, listens, Path::exists);
-    let env = subject::environment(&whose, env);
+    let listens = |path: &Path| Seen::at(path, target::Rule::User).knock != Knock::Nobody;
+    let target = target::resolve(asked, env, listens, Path::exists);
+    let env = target::environment(&target, env);
     // Before anybody knocks: a knock starts a service that waits for one.
-    let service = service::Facts::gather(&whose, LIMIT).await;
+    let service = service::Facts::gather(&target, LIMIT).await;
     let installed = service.as_ref().is_some_and(service::Facts::is_installed);
 
-    let mut configured = configuration::Facts::gather(asked.config, &env, &whose);
+    let mut configured = configuration::Facts::gather(asked.config, &env, &target);
     configured.dynamic_user = service.as_ref().is_some_and(|facts| facts.service.dynamic_user);
     let is_named = asked.config.is_some() || env.config.is_some();
-    let by_hand = asked.socket.filter(|_| whose == Whose::User && !is_named);
+    let by_hand = asked.socket.filter(|_| target == Target::User && !is_named);
     let its_own = |config: &&Config| by_hand.is_none_or(|path| path == config.socket.path);
     let config = configured.config().filter(its_own).cloned();
     let known = config.as_ref().filter(|_| configured.is_known());
 
     let path = config.as_ref().map(|config| config.socket.path.as_path());
-    let seen = subject::sockets(asked, &env, &whose, path);
+    let seen = target::sockets(asked, &env, &target, path);
     let mut socket = socket::Facts {
         seen: seen.iter().map(|(path, rule)| Seen::at(path, *rule)).collect(),
-        whose: whose.clone(),
+        target: target.clone(),
         configured: known.map(|config| config.socket.path.clone()),
         groups: known.map(|_| configured.known_groups()).unwrap_or_default(),
         installed,
@@ -152,14 +151,14 @@ async fn examine(asked: Asked<'_>, env: &Environment) -> Examined {
 
     let daemon = process(contact.as_ref(), service.as_ref());
     // Who started it by hand owns its socket, too.
-    let owner = socket.owner().filter(|_| whose == Whose::User);
+    let owner = socket.owner().filter(|_| target == Target::User);
     let daemon_uid = user(contact.as_ref(), daemon).or(owner);
     let mut findings = match &config {
         None if configured.loaded.is_ok() => vec![configuration::unknown()],
         Some(_) | None => configuration::judge(&configured),
     };
     if let Some(config) = &config {
-        let mut facts = state::Facts::gather(config, &whose, LIMIT).await;
+        let mut facts = state::Facts::gather(config, &target, LIMIT).await;
         facts.installed = installed;
         facts.daemon = daemon;
         facts.daemon_uid = facts.holder().and_then(user_of).or(daemon_uid);
@@ -171,9 +170,9 @@ async fn examine(asked: Asked<'_>, env: &Environment) -> Examined {
     findings.extend(service::judge(service.as_ref()));
     findings.extend(socket::judge(&socket));
 
-    let mut access = access::Facts::gather(&whose);
+    let mut access = access::Facts::gather(&target);
     access.configured = known.map(|_| configured.groups.clone());
-    let would_be = (whose == Whose::User).then_some(access.uid);
+    let would_be = (target == Target::User).then_some(access.uid);
     access.daemon_uid = daemon_uid.or(would_be);
     access.granted = contact
         .as_ref()
@@ -182,8 +181,8 @@ async fn examine(asked: Asked<'_>, env: &Environment) -> Examined {
     findings.extend(access::judge(&access));
     if let Some(contact) = &contact {
         let own = daemon::Own::this();
-        findings.extend(daemon::judge_version(&own, contact, is_replaced(daemon), &whose));
-        findings.extend(daemon::judge_messages(contact, &whose));
+        findings.extend(daemon::judge_version(&own, contact, is_replaced(daemon), &target));
+        findings.extend(daemon::judge_messages(contact, &target));
     }
     findings.push(clock::judge(clock::Facts::gather()));
     findings.sort_by_key(|finding| finding.topic);
@@ -202,7 +201,7 @@ fn process(contact: Option<&Contact>, service: Option<&service::Facts>) -> state
     pid.map_or(state::Daemon::Somebody, state::Daemon::Process)
 }
 
-/// Whose process the daemon is that answers.
+/// Target process the daemon is that answers.
 fn user(contact: Option<&Contact>, daemon: state::Daemon) -> Option<u32> {
     let peer = contact?.peer?;
     match daemon {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::doctor::finding::{Finding, Topic};
 use crate::doctor::machine::with_limit;
-use crate::doctor::subject::Whose;
+use crate::doctor::target::Target;
 use tetherd_api::exit::ExitCode;
 
 const ABOUT: Topic = Topic::Service;
@@ -41,8 +41,8 @@ pub(crate) struct Unit {
 
 impl Facts {
     /// Asks systemd; none where there is none, or it does not answer.
-    pub(crate) async fn gather(whose: &Whose, limit: Duration) -> Option<Facts> {
-        let name = whose.unit()?;
+    pub(crate) async fn gather(target: &Target, limit: Duration) -> Option<Facts> {
+        let name = target.unit()?;
         if !Path::new(BOOTED).exists() {
             return None;
         }

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 
 use crate::doctor::finding::{Finding, Topic};
 use crate::doctor::machine::quoted;
-use crate::doctor::subject::{Rule, Whose};
+use crate::doctor::target::{Rule, Target};
 use tetherd_api::client::knock;
 use tetherd_api::exit::ExitCode;
 
@@ -51,7 +51,7 @@ pub(crate) enum Knock {
 pub(crate) struct Facts {
     /// In the order in which `tetherctl` tries them.
     pub(crate) seen: Vec<Seen>,
-    pub(crate) whose: Whose,
+    pub(crate) target: Target,
     /// Where the configuration has it, if that is known.
     pub(crate) configured: Option<PathBuf>,
     /// The groups that may use it, by number and name.
@@ -132,7 +132,7 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
             "Members of the group {outside} may use the daemon, and {path} (mode {mode:04o}) does \
              not let them in."
         );
-        findings.push(ABOUT.warning("socket_closed_to_group", what).remedy(facts.whose.restart()));
+        findings.push(ABOUT.warning("socket_closed_to_group", what).remedy(facts.target.restart()));
     }
     let elsewhere = matches!(seen.rule, Rule::Configured) && facts.seen.len() > 1;
     if elsewhere {
@@ -169,9 +169,9 @@ fn listens(facts: &Facts, seen: &Seen) -> Finding {
     let how = match seen.rule {
         Rule::Named => "as named".to_owned(),
         Rule::Configured => "as configured".to_owned(),
-        Rule::User | Rule::System => facts.whose.named(),
+        Rule::User | Rule::System => facts.target.named(),
     };
-    let log = match facts.whose.unit() {
+    let log = match facts.target.unit() {
         Some(unit) if facts.installed => format!("journalctl -u {unit}.service -n 50"),
         Some(_) | None => "look at the daemon's log, and start it again".to_owned(),
     };
@@ -198,7 +198,7 @@ fn lets_in(mode: u32, owner: u32, group: u32) -> bool {
 }
 
 fn start(facts: &Facts) -> String {
-    match facts.whose.unit() {
+    match facts.target.unit() {
         Some(unit) if facts.installed => format!("systemctl enable --now {unit}.socket"),
         Some(_) | None => "start `tetherd`, or name its socket with --socket".to_owned(),
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::doctor::finding::{Finding, Topic};
 use crate::doctor::machine::{quoted, with_limit};
-use crate::doctor::subject::Whose;
+use crate::doctor::target::Target;
 use tetherd_api::exit::ExitCode;
 use tetherd_config::Config;
 use tetherd_state::inspect::{Filesystem, Format, Holder, Inside, Inspection};
@@ -24,7 +24,7 @@ pub(crate) struct Facts {
     /// Room that messages' files may still take, by the quota.
     pub(crate) quota_left: u64,
     pub(crate) caller: u32,
-    pub(crate) whose: Whose,
+    pub(crate) target: Target,
     /// Whether systemd starts the daemon, and gives it the directory.
     pub(crate) installed: bool,
     /// The user of the process that holds the lock, or that listens.
@@ -56,7 +56,7 @@ pub(crate) enum Daemon {
 
 impl Facts {
     /// Looks at the directory of this configuration.
-    pub(crate) async fn gather(config: &Config, whose: &Whose, limit: Duration) -> Facts {
+    pub(crate) async fn gather(config: &Config, target: &Target, limit: Duration) -> Facts {
         let dir = config.state.dir.clone();
         let at = dir.clone();
         let seen = with_limit(limit, move || (Inspection::of(&at), spooled(&at))).await;
@@ -70,7 +70,7 @@ impl Facts {
             inspection,
             quota_left: config.files.quota.saturating_sub(spooled),
             caller: nix::unistd::geteuid().as_raw(),
-            whose: whose.clone(),
+            target: target.clone(),
             installed: false,
             daemon_uid: None,
             daemon: Daemon::Silent,
@@ -165,11 +165,11 @@ fn elsewhere(facts: &Facts) -> Finding {
 
 fn owner(facts: &Facts, inspection: &Inspection) -> Option<Finding> {
     // While a daemon runs, its user is right; systemd gives the directory to its own.
-    let right = match (facts.daemon_uid, &facts.whose) {
+    let right = match (facts.daemon_uid, &facts.target) {
         (Some(uid), _) => uid,
-        (None, Whose::User) => facts.caller,
-        (None, Whose::System | Whose::Instance(_)) if !facts.installed => 0,
-        (None, Whose::System | Whose::Instance(_)) => return None,
+        (None, Target::User) => facts.caller,
+        (None, Target::System | Target::Instance(_)) if !facts.installed => 0,
+        (None, Target::System | Target::Instance(_)) => return None,
     };
     if inspection.owner == right {
         return None;

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::fake::{Daemon, ctl, message};
+use crate::test_server::{TestServer, ctl, message};
 use tetherd_api::exit::ExitCode;
 
 fn cleared(dry_run: bool) -> Value {
@@ -10,17 +10,17 @@ fn cleared(dry_run: bool) -> Value {
 
 #[tokio::test]
 async fn clear_shows_what_a_dry_run_says_and_needs_yes_without_a_terminal() {
-    let daemon = Daemon::new("queue.clear", cleared(true));
-    let told = ctl(&["clear", "--to", "+15550100", "--dry-run"], &daemon).await;
+    let daemon = TestServer::new("queue.clear", cleared(true));
+    let ran = ctl(&["clear", "--to", "+15550100", "--dry-run"], &daemon).await;
     assert_eq!(
-        told.stdout,
+        ran.stdout,
         "12 messages would be withdrawn:\n  m7 +15550100 hello\n  and 11 more\nalready on their \
          way, and left alone: m3\n"
     );
-    let told = ctl(&["--json", "clear"], &daemon).await;
-    assert_eq!((told.code, told.stdout.as_str()), (ExitCode::Usage, ""));
-    let told = ctl(&["clear", "--yes"], &Daemon::new("queue.clear", cleared(false))).await;
-    assert!(told.stdout.starts_with("12 messages withdrawn:\n"), "{}", told.stdout);
+    let ran = ctl(&["--json", "clear"], &daemon).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (ExitCode::Usage, ""));
+    let ran = ctl(&["clear", "--yes"], &TestServer::new("queue.clear", cleared(false))).await;
+    assert!(ran.stdout.starts_with("12 messages withdrawn:\n"), "{}", ran.stdout);
     let dry_runs: Vec<Value> =
         daemon.asked().into_iter().map(|(_, params)| params["dry_run"].clone()).collect();
     assert_eq!(dry_runs, [json!(true)]);
@@ -30,26 +30,26 @@ async fn clear_shows_what_a_dry_run_says_and_needs_yes_without_a_terminal() {
 async fn cancel_tells_what_could_not_be_withdrawn() {
     let answer = json!({ "cancelled": ["m1"], "not_found": [],
         "not_cancelled": [{ "id": "m2", "state": "sending" }] });
-    let told = ctl(&["cancel", "m1", "m2"], &Daemon::new("queue.cancel", answer)).await;
-    assert_eq!(told.stdout, "withdrawn: m1\n");
-    assert_eq!((told.stderr.as_str(), told.code), ("not withdrawn: m2 is sending", ExitCode::No));
+    let ran = ctl(&["cancel", "m1", "m2"], &TestServer::new("queue.cancel", answer)).await;
+    assert_eq!(ran.stdout, "withdrawn: m1\n");
+    assert_eq!((ran.stderr.as_str(), ran.code), ("not withdrawn: m2 is sending", ExitCode::No));
     let answer = json!({ "cancelled": [], "not_found": ["m9"], "not_cancelled": [] });
-    let told = ctl(&["cancel", "m9"], &Daemon::new("queue.cancel", answer)).await;
-    assert_eq!(told.code, ExitCode::NoInput);
+    let ran = ctl(&["cancel", "m9"], &TestServer::new("queue.cancel", answer)).await;
+    assert_eq!(ran.code, ExitCode::NoInput);
 }
 
 #[tokio::test]
 async fn cancel_by_conditions_names_what_is_on_its_way_and_the_way_back() {
     let answer = json!({ "cancelled": ["m1"], "not_found": [], "undo_until": "2026-01-01T00:10:00Z",
         "not_cancelled": [{ "id": "m2", "state": "sending" }] });
-    let daemon = Daemon::new("queue.cancel", answer);
-    let told = ctl(&["cancel", "--key-prefix", "bulk-", "--state", "queued"], &daemon).await;
+    let daemon = TestServer::new("queue.cancel", answer);
+    let ran = ctl(&["cancel", "--key-prefix", "bulk-", "--state", "queued"], &daemon).await;
     assert_eq!(
-        told.stdout,
+        ran.stdout,
         "withdrawn: m1\nalready on their way, and left alone: m2\n`tetherctl restore` brings back \
          what was withdrawn, until 00:10:00\n"
     );
-    assert_eq!(told.code, ExitCode::Ok);
+    assert_eq!(ran.code, ExitCode::Ok);
     let filter = json!({ "key_prefix": "bulk-", "states": ["queued"] });
     assert_eq!(daemon.asked()[0].1, json!({ "filter": filter }));
 }
@@ -57,23 +57,23 @@ async fn cancel_by_conditions_names_what_is_on_its_way_and_the_way_back() {
 #[tokio::test]
 async fn restore_tells_what_is_back_and_what_found_no_place() {
     let answer = json!({ "restored": ["m1"], "no_place": ["m2"] });
-    let daemon = Daemon::new("queue.restore", answer);
-    let told = ctl(&["restore", "m1", "m2", "--to", "+15550100"], &daemon).await;
-    assert_eq!(told.stdout, "back where they were: m1\n");
-    assert!(told.stderr.ends_with(": m2"), "{}", told.stderr);
-    assert_eq!(told.code, ExitCode::TempFail);
+    let daemon = TestServer::new("queue.restore", answer);
+    let ran = ctl(&["restore", "m1", "m2", "--to", "+15550100"], &daemon).await;
+    assert_eq!(ran.stdout, "back where they were: m1\n");
+    assert!(ran.stderr.ends_with(": m2"), "{}", ran.stderr);
+    assert_eq!(ran.code, ExitCode::TempFail);
     let filter = json!({ "to": "+15550100", "ids": ["m1", "m2"] });
     assert_eq!(daemon.asked()[0].1, json!({ "filter": filter }));
-    let daemon = Daemon::new("queue.restore", json!({ "restored": [], "no_place": [] }));
-    let told = ctl(&["restore", "--dry-run"], &daemon).await;
-    assert_eq!(told.stdout, "nothing that matches can be brought back\n");
+    let daemon = TestServer::new("queue.restore", json!({ "restored": [], "no_place": [] }));
+    let ran = ctl(&["restore", "--dry-run"], &daemon).await;
+    assert_eq!(ran.stdout, "nothing that matches can be brought back\n");
     assert_eq!(daemon.asked()[0].1, json!({ "filter": {}, "dry_run": true }));
 }
 
 #[tokio::test]
 async fn send_says_when_and_how_urgent() {
     let answer = json!({ "message": message(7, "queued"), "duplicate": false });
-    let daemon = Daemon::new("message.send", answer);
+    let daemon = TestServer::new("message.send", answer);
     let line = ["send", "+15550100", "x", "--expires", "2h", "--in", "10m", "--priority", "high"];
     ctl(&line, &daemon).await;
     let params = json!({ "to": "+15550100", "text": "x", "priority": "high",
@@ -83,9 +83,9 @@ async fn send_says_when_and_how_urgent() {
 
 #[tokio::test]
 async fn retry_tells_what_found_no_place() {
-    let daemon = Daemon::new("queue.retry", json!({ "requeued": ["m1"], "no_place": ["m2"] }));
-    let told = ctl(&["retry", "--reason", "refused"], &daemon).await;
-    assert_eq!(told.stdout, "back in the queue: m1\n");
-    assert_eq!(told.code, ExitCode::TempFail);
+    let daemon = TestServer::new("queue.retry", json!({ "requeued": ["m1"], "no_place": ["m2"] }));
+    let ran = ctl(&["retry", "--reason", "refused"], &daemon).await;
+    assert_eq!(ran.stdout, "back in the queue: m1\n");
+    assert_eq!(ran.code, ExitCode::TempFail);
     assert_eq!(daemon.asked()[0].1, json!({ "filter": { "reason": "refused" } }));
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::Case;
-use crate::doctor::subject::{Rule, Whose};
+use crate::doctor::target::{Rule, Target};
 use crate::doctor::{clock, configuration, network, service, socket, state};
 use tetherd_api::Tier;
 use tetherd_config::{Config, Environment};
@@ -29,7 +29,7 @@ fn configured(text: &str) -> configuration::Facts {
         loaded: Config::from_text(text, Some(Path::new(FILE)), &env),
         groups: Vec::new(),
         key: None,
-        whose: Whose::System,
+        target: Target::System,
         root: true,
         dynamic_user: true,
     }
@@ -68,7 +68,7 @@ pub(super) fn configuration() -> Vec<Case> {
         ("configuration: closed", judge(&Facts { seen: File::Closed, root: false, ..good() })),
         (
             "configuration: closed to the daemon's user",
-            judge(&Facts { seen: File::Closed, root: false, whose: Whose::User, ..good() }),
+            judge(&Facts { seen: File::Closed, root: false, target: Target::User, ..good() }),
         ),
         (
             "configuration: others may change it",
@@ -133,7 +133,7 @@ fn around(inspection: state::Seen) -> state::Facts {
         inspection,
         quota_left: 2 << 30,
         caller: 0,
-        whose: Whose::System,
+        target: Target::System,
         installed: true,
         daemon_uid: Some(990),
         daemon: state::Daemon::Process(42),
@@ -170,7 +170,7 @@ pub(super) fn state() -> Vec<Case> {
         ),
         (
             "state: a user's own, and root's",
-            judge(&Facts { whose: Whose::User, caller: 1000, ..idle(seen(unheld)) }),
+            judge(&Facts { target: Target::User, caller: 1000, ..idle(seen(unheld)) }),
         ),
         ("state: nobody uses it", judge(&idle(seen(unheld)))),
         ("state: another daemon answers", judge(&seen(unheld))),
@@ -250,7 +250,7 @@ pub(super) fn socket() -> Vec<Case> {
     let own = |file, knock| seen("/run/user/1000/tetherd/control.sock", Rule::User, file, knock);
     let facts = |seen: Vec<Seen>| Facts {
         seen,
-        whose: Whose::System,
+        target: Target::System,
         configured: Some("/run/tetherd/control.sock".into()),
         groups: vec![(7, "tetherd-send".to_owned())],
         installed: true,
@@ -259,7 +259,7 @@ pub(super) fn socket() -> Vec<Case> {
     let answers = |answer| {
         judge(&Facts { answer: Some(answer), ..facts(vec![system(open, Knock::Listens)]) })
     };
-    let by_hand = |seen| Facts { whose: Whose::User, installed: false, ..facts(seen) };
+    let by_hand = |seen| Facts { target: Target::User, installed: false, ..facts(seen) };
     let nobody = Knock::Nobody;
     vec![
         ("socket: answers", answers(Answer::Yes)),

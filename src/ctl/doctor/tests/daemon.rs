@@ -8,8 +8,8 @@ use crate::doctor::configuration::GroupSeen;
 use crate::doctor::contact::Contact;
 use crate::doctor::daemon::{Own, judge_messages, judge_version};
 use crate::doctor::socket::Answer;
-use crate::doctor::subject::Whose;
-use crate::fake;
+use crate::doctor::target::Target;
+use crate::test_server;
 use tetherd_api::{ConditionKind, Tier, Version};
 
 const SEND: u32 = 7;
@@ -28,7 +28,7 @@ pub(super) fn access() -> Vec<Case> {
         configured: Some(groups.clone()),
         daemon_uid: Some(990),
         granted,
-        whose: Whose::System,
+        target: Target::System,
     };
     let root =
         Facts { user: "root".to_owned(), uid: 0, ..ada(&[0], &[0], Some(Some(Tier::Admin))) };
@@ -70,7 +70,7 @@ pub(super) fn version() -> Vec<Case> {
         let version: Version = serde_json::from_value(version).unwrap();
         Contact { version: Some(version), ..contact() }
     };
-    let judge = |contact: &Contact| judge_version(&own, contact, false, &Whose::System);
+    let judge = |contact: &Contact| judge_version(&own, contact, false, &Target::System);
     let sim = Own { sim: true, ..own.clone() };
     let of = |revision: &str| Own { revision: Some(revision.to_owned()), ..own.clone() };
     let from = |revision: &str| {
@@ -87,22 +87,22 @@ pub(super) fn version() -> Vec<Case> {
         ("version: another", judge(&daemon("1.1.0", 1, false))),
         (
             "version: from other sources",
-            judge_version(&of("aaaa"), &from("bbbb"), false, &Whose::System),
+            judge_version(&of("aaaa"), &from("bbbb"), false, &Target::System),
         ),
         (
             "version: from the same sources",
-            judge_version(&of("aaaa"), &from("aaaa"), false, &Whose::System),
+            judge_version(&of("aaaa"), &from("aaaa"), false, &Target::System),
         ),
         ("version: a newer contract", judge(&daemon("2.0.0", 2, false))),
         ("version: an answer that does not read", judge(&odd)),
         (
             "version: replaced on disk",
-            judge_version(&own, &daemon("1.2.0", 1, false), true, &Whose::User),
+            judge_version(&own, &daemon("1.2.0", 1, false), true, &Target::User),
         ),
         ("version: with the simulator", judge(&daemon("1.2.0", 1, true))),
         (
             "version: both with the simulator",
-            judge_version(&sim, &daemon("1.2.0", 1, true), false, &Whose::User),
+            judge_version(&sim, &daemon("1.2.0", 1, true), false, &Target::User),
         ),
     ]
 }
@@ -111,7 +111,7 @@ fn explained(conditions: &Value) -> Contact {
     let explanation = json!({ "summary": "s", "waiting": 0, "conditions": conditions });
     Contact {
         explanation: Some(serde_json::from_value(explanation).unwrap()),
-        status: Some(serde_json::from_value(fake::status()).unwrap()),
+        status: Some(serde_json::from_value(test_server::status()).unwrap()),
         ..contact()
     }
 }
@@ -126,14 +126,16 @@ pub(super) fn messages() -> Vec<Case> {
     let quiet: Vec<Value> = ConditionKind::ALL.iter().map(|kind| condition(*kind, false)).collect();
     let all: Vec<Value> = ConditionKind::ALL.iter().map(|kind| condition(*kind, true)).collect();
     let sealed = {
-        let status =
-            fake::with(fake::status(), json!({ "store": { "sealed": true, "quarantined": 0 } }));
+        let status = test_server::with(
+            test_server::status(),
+            json!({ "store": { "sealed": true, "quarantined": 0 } }),
+        );
         Contact { status: Some(serde_json::from_value(status).unwrap()), ..contact() }
     };
     vec![
-        ("messages: quiet", judge_messages(&explained(&json!(quiet)), &Whose::User)),
-        ("messages: everything", judge_messages(&explained(&json!(all)), &Whose::System)),
-        ("messages: encrypted secrets", judge_messages(&sealed, &Whose::System)),
-        ("messages: not for this caller", judge_messages(&contact(), &Whose::System)),
+        ("messages: quiet", judge_messages(&explained(&json!(quiet)), &Target::User)),
+        ("messages: everything", judge_messages(&explained(&json!(all)), &Target::System)),
+        ("messages: encrypted secrets", judge_messages(&sealed, &Target::System)),
+        ("messages: not for this caller", judge_messages(&contact(), &Target::System)),
     ]
 }

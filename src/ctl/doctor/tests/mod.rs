@@ -1,35 +1,45 @@
-//! What is judged, as tables: the words are agreed in `told.txt`.
+//! What is judged, as tables: the kinds of all cases stand in `kinds.golden.txt`, the words of a
+//! sample in `sample.golden.txt`.
 
 mod around;
 mod daemon;
-mod whose;
+mod target;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use jiff::tz::TimeZone;
+
 use super::finding::{Finding, Severity, Topic, exit, summary};
+use crate::render::Clock;
 use expect_test::expect_file;
 use tetherd_api::exit::ExitCode;
 
-/// A case: what it is called, and what is said of it.
+/// A case: what it is called, and what is found.
 type Case = (&'static str, Vec<Finding>);
 
-fn told(cases: &[Case]) -> String {
+/// Severity, exit code and id of each finding.
+fn kinds(cases: &[Case]) -> String {
     let mut text = String::new();
     for (name, findings) in cases {
-        writeln!(text, "# {name}").unwrap();
-        for finding in findings {
-            let code = finding.exit.map(|code| format!(" {code}")).unwrap_or_default();
-            let (topic, severity) = (finding.topic.name(), finding.severity.name());
-            writeln!(text, "{topic}: {severity}{code} {}", finding.id).unwrap();
-            writeln!(text, "  {}", finding.what).unwrap();
-            if let Some(remedy) = &finding.remedy {
-                writeln!(text, "  -> {remedy}").unwrap();
-            }
+        writeln!(text, "{name}").unwrap();
+        for Finding { topic, severity, exit, id, .. } in findings {
+            let code = exit.map(|code| format!(" {code}")).unwrap_or_default();
+            writeln!(text, "  {}: {}{code} {id}", topic.name(), severity.name()).unwrap();
         }
-        text.push('\n');
     }
     text
+}
+
+/// The words of the first finding of each topic and severity.
+fn sample(cases: &[Case]) -> String {
+    let findings = cases.iter().flat_map(|(_, findings)| findings);
+    let mut first = BTreeMap::new();
+    for finding in findings {
+        first.entry((finding.topic, finding.severity)).or_insert(finding);
+    }
+    let clock = Clock { now_ms: 0, zone: TimeZone::UTC };
+    first.values().map(|finding| finding.text(&clock)).collect()
 }
 
 fn all() -> Vec<Case> {
@@ -42,8 +52,13 @@ fn all() -> Vec<Case> {
 }
 
 #[test]
-fn each_finding_is_told_as_it_was_agreed() {
-    expect_file!["../told.txt"].assert_eq(&told(&all()));
+fn each_case_has_the_findings_that_were_agreed() {
+    expect_file!["kinds.golden.txt"].assert_eq(&kinds(&all()));
+}
+
+#[test]
+fn findings_read_as_they_were_agreed() {
+    expect_file!["sample.golden.txt"].assert_eq(&sample(&all()));
 }
 
 #[test]
@@ -86,9 +101,9 @@ fn a_finding_is_one_object_with_json_and_columns_for_people() {
         serde_json::to_string(&finding).unwrap(),
         r#"{"id":"socket_stale","severity":"failure","topic":"socket","what":"Nobody listens.","remedy":"tetherd"}"#
     );
-    let clock = crate::render::Clock { now_ms: 0, zone: jiff::tz::TimeZone::UTC };
+    let clock = Clock { now_ms: 0, zone: TimeZone::UTC };
     assert_eq!(
-        finding.told(&clock),
+        finding.text(&clock),
         "failure  socket         Nobody listens.\n                        -> tetherd\n"
     );
 }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::send::read_text;
 use crate::cli::SendArgs;
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::time::{Clock, Moment};
 use tetherd_api::{ContactCard, FileParams, SendParams};
 
@@ -14,10 +14,10 @@ use tetherd_api::{ContactCard, FileParams, SendParams};
 pub(super) fn content(
     args: SendArgs,
     clock: &Clock,
-) -> Result<(SendParams, Option<OwnedFd>), Failure> {
+) -> Result<(SendParams, Option<OwnedFd>), CommandError> {
     let SendArgs { to, text, file, url, location, contact, key, .. } = args;
     let moment = |moment: Option<Moment>| {
-        let no_time = || Failure::BadInput(String::from("there is no such time"));
+        let no_time = || CommandError::BadInput(String::from("there is no such time"));
         moment.map(|moment| moment.on(clock).ok_or_else(no_time)).transpose()
     };
     let mut params = SendParams {
@@ -36,7 +36,7 @@ pub(super) fn content(
             File::open(&path).map(OwnedFd::from)
         };
         fd = Some(opened.map_err(|error| {
-            Failure::BadInput(format!("cannot open {}: {error}", path.display()))
+            CommandError::BadInput(format!("cannot open {}: {error}", path.display()))
         })?);
         let own = path.file_name().filter(|name| *name != "-");
         let own = own.map(|name| name.to_string_lossy().into_owned());

@@ -1,8 +1,8 @@
-//! Whose daemon is looked at.
+//! Target daemon is looked at.
 
 use std::path::Path;
 
-use crate::doctor::subject::{Asked, Rule, Whose, environment, sockets, whose};
+use crate::doctor::target::{Asked, Rule, Target, environment, resolve, sockets};
 use tetherd_config::Environment;
 
 const NOTHING: Asked<'_> = Asked { socket: None, config: None };
@@ -18,41 +18,41 @@ fn user() -> Environment {
 }
 
 /// With these sockets listened at, and these paths there.
-fn of(asked: Asked<'_>, env: &Environment, listens: &[&str], there: &[&str]) -> Whose {
+fn of(asked: Asked<'_>, env: &Environment, listens: &[&str], there: &[&str]) -> Target {
     let is_in = |list: &[&str], path: &Path| list.iter().any(|known| Path::new(known) == path);
-    whose(asked, env, |path| is_in(listens, path), |path| is_in(there, path))
+    resolve(asked, env, |path| is_in(listens, path), |path| is_in(there, path))
 }
 
 #[test]
 fn the_daemon_that_listens_is_looked_at_the_user_s_own_first() {
-    assert_eq!(of(NOTHING, &user(), &[USERS, SYSTEMS], &[]), Whose::User);
-    assert_eq!(of(NOTHING, &user(), &[SYSTEMS], &["/home/u/.local/state/tetherd"]), Whose::System);
+    assert_eq!(of(NOTHING, &user(), &[USERS, SYSTEMS], &[]), Target::User);
+    assert_eq!(of(NOTHING, &user(), &[SYSTEMS], &["/home/u/.local/state/tetherd"]), Target::System);
 }
 
 #[test]
 fn where_none_listens_it_is_the_one_that_left_traces_and_on_a_fresh_machine_the_user_s() {
-    assert_eq!(of(NOTHING, &user(), &[], &["/home/u/.local/state/tetherd"]), Whose::User);
-    assert_eq!(of(NOTHING, &user(), &[], &["/etc/tetherd/tetherd.toml"]), Whose::System);
-    assert_eq!(of(NOTHING, &user(), &[], &[]), Whose::User);
+    assert_eq!(of(NOTHING, &user(), &[], &["/home/u/.local/state/tetherd"]), Target::User);
+    assert_eq!(of(NOTHING, &user(), &[], &["/etc/tetherd/tetherd.toml"]), Target::System);
+    assert_eq!(of(NOTHING, &user(), &[], &[]), Target::User);
     // Without a session there is no place for a socket of one's own.
-    assert_eq!(of(NOTHING, &Environment::default(), &[], &[]), Whose::System);
-    assert_eq!(of(NOTHING, &Environment::system(), &[], &[]), Whose::System);
+    assert_eq!(of(NOTHING, &Environment::default(), &[], &[]), Target::System);
+    assert_eq!(of(NOTHING, &Environment::system(), &[], &[]), Target::System);
 }
 
 #[test]
 fn what_is_named_tells_the_instance_or_was_started_by_hand() {
     let config = |path| Asked { config: Some(Path::new(path)), socket: None };
     let socket = |path| Asked { socket: Some(Path::new(path)), config: None };
-    let office = Whose::Instance("office".to_owned());
-    for (asked, whose) in [
-        (config("/etc/tetherd/tetherd.toml"), Whose::System),
+    let office = Target::Instance("office".to_owned());
+    for (asked, target) in [
+        (config("/etc/tetherd/tetherd.toml"), Target::System),
         (config("/etc/tetherd/office.toml"), office.clone()),
-        (config("/srv/t.toml"), Whose::User),
-        (socket(SYSTEMS), Whose::System),
+        (config("/srv/t.toml"), Target::User),
+        (socket(SYSTEMS), Target::System),
         (socket("/run/tetherd-office/control.sock"), office.clone()),
-        (socket("/tmp/s"), Whose::User),
+        (socket("/tmp/s"), Target::User),
     ] {
-        assert_eq!(of(asked, &Environment::system(), &[], &[]), whose, "{asked:?}");
+        assert_eq!(of(asked, &Environment::system(), &[], &[]), target, "{asked:?}");
     }
     let env = environment(&office, &user());
     assert_eq!(env.config_file(), Some(("/etc/tetherd/office.toml".into(), true)));
@@ -64,14 +64,14 @@ fn what_is_named_tells_the_instance_or_was_started_by_hand() {
 #[test]
 fn the_sockets_are_tetherctl_s_own_and_the_configured_one_where_it_is_another() {
     let user = user();
-    let at = |asked, whose: &Whose, path| sockets(asked, &user, whose, Some(Path::new(path)));
+    let at = |asked, target: &Target, path| sockets(asked, &user, target, Some(Path::new(path)));
     assert_eq!(
-        at(NOTHING, &Whose::User, USERS),
+        at(NOTHING, &Target::User, USERS),
         [(USERS.into(), Rule::User), (SYSTEMS.into(), Rule::System)]
     );
-    assert_eq!(at(NOTHING, &Whose::User, "/srv/s")[2], ("/srv/s".into(), Rule::Configured));
+    assert_eq!(at(NOTHING, &Target::User, "/srv/s")[2], ("/srv/s".into(), Rule::Configured));
     let config = Asked { config: Some(Path::new("/srv/t.toml")), socket: None };
-    assert_eq!(at(config, &Whose::User, "/srv/s"), [("/srv/s".into(), Rule::Configured)]);
+    assert_eq!(at(config, &Target::User, "/srv/s"), [("/srv/s".into(), Rule::Configured)]);
     let both = Asked { socket: Some(Path::new("/tmp/s")), ..config };
-    assert_eq!(at(both, &Whose::User, "/srv/s"), [("/tmp/s".into(), Rule::Named)]);
+    assert_eq!(at(both, &Target::User, "/srv/s"), [("/tmp/s".into(), Rule::Named)]);
 }

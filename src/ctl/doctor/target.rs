@@ -1,4 +1,4 @@
-//! Whose daemon is looked at: a system service's, an instance's, or the user's own; and by
+//! Target daemon is looked at: a system service's, an instance's, or the user's own; and by
 //! which configuration and sockets. Decides from what it is given.
 
 use std::path::{Path, PathBuf};
@@ -8,9 +8,9 @@ use crate::doctor::machine::quoted;
 use tetherd_config::Environment;
 use tetherd_config::paths::{SYSTEM_CONFIG, SYSTEM_SOCKET, SYSTEM_STATE_DIR};
 
-/// Whose daemon it is.
+/// Target daemon it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Whose {
+pub(crate) enum Target {
     /// `tetherd.service`, or root's.
     System,
     /// `tetherd@NAME.service`.
@@ -19,13 +19,13 @@ pub(crate) enum Whose {
     User,
 }
 
-impl Whose {
+impl Target {
     /// The units' names, without `.service` and `.socket`.
     pub(crate) fn unit(&self) -> Option<String> {
         match self {
-            Whose::System => Some("tetherd".to_owned()),
-            Whose::Instance(name) => Some(format!("tetherd@{name}")),
-            Whose::User => None,
+            Target::System => Some("tetherd".to_owned()),
+            Target::Instance(name) => Some(format!("tetherd@{name}")),
+            Target::User => None,
         }
     }
 
@@ -40,29 +40,29 @@ impl Whose {
     /// As it reads in a sentence.
     pub(crate) fn named(&self) -> String {
         match self {
-            Whose::System => "the system's".to_owned(),
-            Whose::Instance(name) => format!("the instance {name}'s"),
-            Whose::User => "one's own".to_owned(),
+            Target::System => "the system's".to_owned(),
+            Target::Instance(name) => format!("the instance {name}'s"),
+            Target::User => "one's own".to_owned(),
         }
     }
 
     /// The instance that a socket of this path belongs to, as the units lay it out.
-    pub(crate) fn of_socket(path: &Path) -> Option<Whose> {
+    pub(crate) fn of_socket(path: &Path) -> Option<Target> {
         if path == Path::new(SYSTEM_SOCKET) {
-            return Some(Whose::System);
+            return Some(Target::System);
         }
         let folder = path.strip_prefix("/run").ok()?.parent()?;
         instance(folder.to_str()?.strip_prefix("tetherd-")?)
     }
 
-    fn of_config(path: &Path) -> Option<Whose> {
+    fn of_config(path: &Path) -> Option<Target> {
         let name = path.strip_prefix("/etc/tetherd").ok()?.to_str()?.strip_suffix(".toml")?;
-        if name == "tetherd" { Some(Whose::System) } else { instance(name) }
+        if name == "tetherd" { Some(Target::System) } else { instance(name) }
     }
 }
 
-fn instance(name: &str) -> Option<Whose> {
-    (!name.is_empty() && !name.contains('/')).then(|| Whose::Instance(name.to_owned()))
+fn instance(name: &str) -> Option<Target> {
+    (!name.is_empty() && !name.contains('/')).then(|| Target::Instance(name.to_owned()))
 }
 
 /// How a socket came to be looked at.
@@ -104,45 +104,45 @@ impl Asked<'_> {
     }
 }
 
-/// Whose daemon it is. `listens` and `exists` look at the machine.
-pub(crate) fn whose(
+/// Target daemon it is. `listens` and `exists` look at the machine.
+pub(crate) fn resolve(
     asked: Asked<'_>,
     env: &Environment,
     listens: impl Fn(&Path) -> bool,
     exists: impl Fn(&Path) -> bool,
-) -> Whose {
+) -> Target {
     // What is named, and is not where the units have it, was started by hand.
     if let Some(config) = asked.config.or(env.config.as_deref()) {
-        return Whose::of_config(config).unwrap_or(Whose::User);
+        return Target::of_config(config).unwrap_or(Target::User);
     }
     if let Some(socket) = asked.socket {
-        return Whose::of_socket(socket).unwrap_or(Whose::User);
+        return Target::of_socket(socket).unwrap_or(Target::User);
     }
     if env.root {
-        return Whose::System;
+        return Target::System;
     }
     let user = env.socket_path().is_some_and(|path| path != Path::new(SYSTEM_SOCKET));
     if let Some(path) = env.client_sockets().into_iter().find(|path| listens(path)) {
-        return Whose::of_socket(&path).unwrap_or(Whose::User);
+        return Target::of_socket(&path).unwrap_or(Target::User);
     }
     let users = [env.config_file().map(|found| found.0), env.state_dir(), env.socket_path()];
     let has_own = users.into_iter().flatten().any(|path| exists(&path));
     let system = [SYSTEM_SOCKET, SYSTEM_CONFIG, SYSTEM_STATE_DIR];
     let has_system = system.iter().any(|path| exists(Path::new(path)));
-    if user && (has_own || !has_system) { Whose::User } else { Whose::System }
+    if user && (has_own || !has_system) { Target::User } else { Target::System }
 }
 
 /// The environment that such a daemon has, as far as paths go.
-pub(crate) fn environment(whose: &Whose, env: &Environment) -> Environment {
-    match whose {
-        Whose::User => env.clone(),
-        Whose::System => Environment {
+pub(crate) fn environment(target: &Target, env: &Environment) -> Environment {
+    match target {
+        Target::User => env.clone(),
+        Target::System => Environment {
             config: env.config.clone(),
             state_directory: env.state_directory.clone().filter(|_| env.root),
             runtime_directory: env.runtime_directory.clone().filter(|_| env.root),
             ..Environment::system()
         },
-        Whose::Instance(name) => Environment {
+        Target::Instance(name) => Environment {
             config: Some(format!("/etc/tetherd/{name}.toml").into()),
             state_directory: Some(format!("/var/lib/tetherd-{name}").into()),
             runtime_directory: Some(format!("/run/tetherd-{name}").into()),
@@ -156,14 +156,14 @@ pub(crate) fn environment(whose: &Whose, env: &Environment) -> Environment {
 pub(crate) fn sockets(
     asked: Asked<'_>,
     env: &Environment,
-    whose: &Whose,
+    target: &Target,
     configured: Option<&Path>,
 ) -> Vec<(PathBuf, Rule)> {
     if let Some(path) = asked.socket {
         return vec![(path.to_owned(), Rule::Named)];
     }
     let configured = configured.filter(|path| !path.as_os_str().is_empty());
-    let by_name = asked.config.is_some() || matches!(whose, Whose::Instance(_));
+    let by_name = asked.config.is_some() || matches!(target, Target::Instance(_));
     if let (Some(path), true) = (configured, by_name) {
         return vec![(path.to_owned(), Rule::Configured)];
     }

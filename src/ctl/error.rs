@@ -12,7 +12,7 @@ use tetherd_api::{Error, ErrorKind};
 
 /// Why a command did not come about.
 #[derive(Debug)]
-pub enum Failure {
+pub enum CommandError {
     /// None of these sockets has a daemon.
     NoDaemon(Vec<PathBuf>),
     /// The socket is not ours to open.
@@ -48,88 +48,88 @@ pub enum Failure {
     Output(io::Error),
 }
 
-impl From<ClientError> for Failure {
+impl From<ClientError> for CommandError {
     fn from(error: ClientError) -> Self {
-        Failure::Client(error)
+        CommandError::Client(error)
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for CommandError {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
-            Failure::PipeClosed
+            CommandError::PipeClosed
         } else {
-            Failure::Output(error)
+            CommandError::Output(error)
         }
     }
 }
 
-impl Failure {
+impl CommandError {
     /// What to say on stderr; none where silence is right.
     pub fn sentence(&self) -> Option<String> {
         Some(match self {
-            Failure::NoDaemon(tried) => no_daemon(tried),
-            Failure::SocketDenied(path) => format!(
+            CommandError::NoDaemon(tried) => no_daemon(tried),
+            CommandError::SocketDenied(path) => format!(
                 "no permission to open {}; ask for membership in the group that may (see \
                  [socket] in the configuration), or use sudo",
                 path.display()
             ),
-            Failure::Connect { path, source } => {
+            CommandError::Connect { path, source } => {
                 format!("cannot connect to {}: {source}", path.display())
             }
-            Failure::Client(ClientError::Rpc(error)) => rpc_sentence(error),
-            Failure::Client(ClientError::Timeout(after)) => format!(
+            CommandError::Client(ClientError::Rpc(error)) => rpc_sentence(error),
+            CommandError::Client(ClientError::Timeout(after)) => format!(
                 "the daemon did not answer within {} s; it may still do what was asked: look with \
                  `tetherctl status`, and send with --key so that repeating is safe",
                 after.as_secs()
             ),
-            Failure::Client(ClientError::Closed) => String::from(
+            CommandError::Client(ClientError::Closed) => String::from(
                 "the daemon ended the connection; what was asked may or may not have happened: \
                  look with `tetherctl status`, and send with --key so that repeating is safe",
             ),
-            Failure::Client(ClientError::Encode(error)) => format!("the request {error}"),
-            Failure::Client(ClientError::Descriptor(error)) => {
+            CommandError::Client(ClientError::Encode(error)) => format!("the request {error}"),
+            CommandError::Client(ClientError::Descriptor(error)) => {
                 format!("the file cannot be passed to the daemon: {error}")
             }
-            Failure::Client(ClientError::Decode(error)) => format!(
+            CommandError::Client(ClientError::Decode(error)) => format!(
                 "the daemon's answer is not understood ({error}); compare the versions with \
                  `tetherctl version`"
             ),
-            Failure::NeedsYes(remedy) => {
+            CommandError::NeedsYes(remedy) => {
                 format!("nobody can be asked here (no terminal, or --json); {remedy}")
             }
-            Failure::NeedsInput(wanted) => (*wanted).to_owned(),
-            Failure::BadInput(sentence)
-            | Failure::No(sentence)
-            | Failure::NotFound(sentence)
-            | Failure::NotNow(sentence)
-            | Failure::TimedOut(sentence) => sentence.clone(),
-            Failure::Diagnosed(_) | Failure::PipeClosed => return None,
-            Failure::Output(error) => format!("cannot read or write: {error}"),
+            CommandError::NeedsInput(wanted) => (*wanted).to_owned(),
+            CommandError::BadInput(sentence)
+            | CommandError::No(sentence)
+            | CommandError::NotFound(sentence)
+            | CommandError::NotNow(sentence)
+            | CommandError::TimedOut(sentence) => sentence.clone(),
+            CommandError::Diagnosed(_) | CommandError::PipeClosed => return None,
+            CommandError::Output(error) => format!("cannot read or write: {error}"),
         })
     }
 
     /// The process's exit code.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Failure::NoDaemon(_) | Failure::Connect { .. } => ExitCode::Unavailable,
-            Failure::SocketDenied(_) => ExitCode::NoPerm,
-            Failure::Client(error) => client_code(error),
-            Failure::NotNow(_) => ExitCode::TempFail,
-            Failure::BadInput(_) => ExitCode::DataErr,
-            Failure::NeedsYes(_) | Failure::NeedsInput(_) => ExitCode::Usage,
-            Failure::No(_) => ExitCode::No,
-            Failure::NotFound(_) => ExitCode::NoInput,
-            Failure::TimedOut(_) => ExitCode::TimedOut,
-            Failure::Diagnosed(code) => *code,
-            Failure::PipeClosed => ExitCode::Ok,
-            Failure::Output(_) => ExitCode::IoErr,
+            CommandError::NoDaemon(_) | CommandError::Connect { .. } => ExitCode::Unavailable,
+            CommandError::SocketDenied(_) => ExitCode::NoPerm,
+            CommandError::Client(error) => client_code(error),
+            CommandError::NotNow(_) => ExitCode::TempFail,
+            CommandError::BadInput(_) => ExitCode::DataErr,
+            CommandError::NeedsYes(_) | CommandError::NeedsInput(_) => ExitCode::Usage,
+            CommandError::No(_) => ExitCode::No,
+            CommandError::NotFound(_) => ExitCode::NoInput,
+            CommandError::TimedOut(_) => ExitCode::TimedOut,
+            CommandError::Diagnosed(code) => *code,
+            CommandError::PipeClosed => ExitCode::Ok,
+            CommandError::Output(_) => ExitCode::IoErr,
         }
     }
 
     /// The error object for `--json`: the daemon's own, or ours without a code.
     pub fn json(&self) -> Value {
-        if let Failure::Client(ClientError::Rpc(error)) = self {
+        if let CommandError::Client(ClientError::Rpc(error)) = self {
             return json!({ "error": error });
         }
         let message = self.sentence().unwrap_or_default();
@@ -138,25 +138,25 @@ impl Failure {
 
     fn kind(&self) -> &'static str {
         match self {
-            Failure::NoDaemon(_) => "no_daemon",
-            Failure::SocketDenied(_) => "socket_denied",
-            Failure::Connect { .. } => "cannot_connect",
-            Failure::Client(ClientError::Rpc(_)) => "daemon",
-            Failure::Client(ClientError::Timeout(_)) => "no_answer",
-            Failure::Client(ClientError::Closed) => "closed",
-            Failure::Client(ClientError::Encode(_)) => "request_too_long",
-            Failure::Client(ClientError::Descriptor(_)) => "input_output",
-            Failure::Client(ClientError::Decode(_)) => "not_understood",
-            Failure::BadInput(_) => "bad_input",
-            Failure::NeedsYes(_) => "needs_yes",
-            Failure::NeedsInput(_) => "needs_input",
-            Failure::No(_) => "no",
-            Failure::NotFound(_) => "not_found",
-            Failure::NotNow(_) => "not_now",
-            Failure::TimedOut(_) => "timed_out",
-            Failure::Diagnosed(_) => "diagnosed",
-            Failure::PipeClosed => "pipe_closed",
-            Failure::Output(_) => "input_output",
+            CommandError::NoDaemon(_) => "no_daemon",
+            CommandError::SocketDenied(_) => "socket_denied",
+            CommandError::Connect { .. } => "cannot_connect",
+            CommandError::Client(ClientError::Rpc(_)) => "daemon",
+            CommandError::Client(ClientError::Timeout(_)) => "no_answer",
+            CommandError::Client(ClientError::Closed) => "closed",
+            CommandError::Client(ClientError::Encode(_)) => "request_too_long",
+            CommandError::Client(ClientError::Descriptor(_)) => "input_output",
+            CommandError::Client(ClientError::Decode(_)) => "not_understood",
+            CommandError::BadInput(_) => "bad_input",
+            CommandError::NeedsYes(_) => "needs_yes",
+            CommandError::NeedsInput(_) => "needs_input",
+            CommandError::No(_) => "no",
+            CommandError::NotFound(_) => "not_found",
+            CommandError::NotNow(_) => "not_now",
+            CommandError::TimedOut(_) => "timed_out",
+            CommandError::Diagnosed(_) => "diagnosed",
+            CommandError::PipeClosed => "pipe_closed",
+            CommandError::Output(_) => "input_output",
         }
     }
 }
@@ -240,14 +240,14 @@ mod tests {
 
     #[test]
     fn a_missing_daemon_is_one_sentence_with_the_remedy() {
-        let failure = Failure::NoDaemon(vec!["/run/tetherd/control.sock".into()]);
+        let error = CommandError::NoDaemon(vec!["/run/tetherd/control.sock".into()]);
         assert_eq!(
-            failure.sentence().unwrap(),
+            error.sentence().unwrap(),
             "no daemon listens at /run/tetherd/control.sock; start `tetherd`, or name its socket \
              with --socket"
         );
-        assert_eq!(failure.exit_code(), ExitCode::Unavailable);
-        assert_eq!(failure.json()["error"]["data"]["kind"], "no_daemon");
+        assert_eq!(error.exit_code(), ExitCode::Unavailable);
+        assert_eq!(error.json()["error"]["data"]["kind"], "no_daemon");
     }
 
     #[test]
@@ -255,14 +255,14 @@ mod tests {
         let error = Error::new(ErrorKind::QueueFull, "all 400 places of the queue are taken")
             .remedy("wait, or make room with `tetherctl clear`")
             .retry_after_ms(80_000);
-        let failure = Failure::Client(ClientError::Rpc(error));
+        let error = CommandError::Client(ClientError::Rpc(error));
         assert_eq!(
-            failure.sentence().unwrap(),
+            error.sentence().unwrap(),
             "all 400 places of the queue are taken; wait, or make room with `tetherctl clear` \
              (try again in 1 min 20 s)"
         );
-        assert_eq!(failure.exit_code(), ExitCode::TempFail);
-        assert_eq!(failure.json()["error"]["code"], 1_001);
+        assert_eq!(error.exit_code(), ExitCode::TempFail);
+        assert_eq!(error.json()["error"]["code"], 1_001);
     }
 
     #[test]
@@ -272,31 +272,31 @@ mod tests {
             ("Wait: it comes back.", "No phone is paired; wait: it comes back"),
         ] {
             let error = Error::new(ErrorKind::NotPaired, "No phone is paired.").remedy(remedy);
-            assert_eq!(Failure::Client(ClientError::Rpc(error)).sentence().unwrap(), said);
+            assert_eq!(CommandError::Client(ClientError::Rpc(error)).sentence().unwrap(), said);
         }
     }
 
     #[test]
     fn a_closed_pipe_is_quiet_and_no_failure() {
-        let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
-        assert_eq!(failure.sentence(), None);
-        assert_eq!(failure.exit_code(), ExitCode::Ok);
+        let error = CommandError::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!(error.sentence(), None);
+        assert_eq!(error.exit_code(), ExitCode::Ok);
     }
 
     #[test]
     fn every_exit_code_of_a_failure_is_documented_for_tetherctl() {
         let failures = [
-            Failure::NoDaemon(Vec::new()),
-            Failure::SocketDenied("/s".into()),
-            Failure::Client(ClientError::Closed),
-            Failure::BadInput(String::new()),
-            Failure::NeedsYes("add --yes"),
-            Failure::No(String::new()),
-            Failure::NotFound(String::new()),
-            Failure::TimedOut(String::new()),
+            CommandError::NoDaemon(Vec::new()),
+            CommandError::SocketDenied("/s".into()),
+            CommandError::Client(ClientError::Closed),
+            CommandError::BadInput(String::new()),
+            CommandError::NeedsYes("add --yes"),
+            CommandError::No(String::new()),
+            CommandError::NotFound(String::new()),
+            CommandError::TimedOut(String::new()),
         ];
-        for failure in failures {
-            assert!(!failure.exit_code().for_tetherctl().is_empty(), "{failure:?}");
+        for error in failures {
+            assert!(!error.exit_code().for_tetherctl().is_empty(), "{error:?}");
         }
     }
 }

@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::UnixListener;
 
 use super::cli::Args;
-use super::out::Out;
+use super::output::Output;
 use super::{render, run};
 use tetherd_api::exit::ExitCode;
 use tetherd_api::frame::{Id, encode_error, encode_event, encode_reply, parse_request};
@@ -24,20 +24,20 @@ pub(super) const NOW_MS: i64 = 1_767_225_600_000;
 
 /// Answers each method with what the script says, and notes the parameters.
 #[derive(Clone, Default)]
-pub(super) struct Daemon {
+pub(super) struct TestServer {
     answers: HashMap<&'static str, Result<Value, Error>>,
     /// Sent after the reply to this method.
     events: Vec<(&'static str, Value)>,
     /// Closes after the reply to this method, and its events.
     last: Option<&'static str>,
     /// Serves the next connection.
-    next: Option<Box<Daemon>>,
+    next: Option<Box<TestServer>>,
     asked: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
-impl Daemon {
+impl TestServer {
     pub(super) fn new(method: &'static str, answer: Value) -> Self {
-        Daemon::default().and(method, answer)
+        TestServer::default().and(method, answer)
     }
 
     pub(super) fn and(mut self, method: &'static str, answer: Value) -> Self {
@@ -46,7 +46,7 @@ impl Daemon {
     }
 
     pub(super) fn refusing(method: &'static str, error: Error) -> Self {
-        Daemon { answers: HashMap::from([(method, Err(error))]), ..Daemon::default() }
+        TestServer { answers: HashMap::from([(method, Err(error))]), ..TestServer::default() }
     }
 
     pub(super) fn event_after(mut self, method: &'static str, event: Value) -> Self {
@@ -59,7 +59,7 @@ impl Daemon {
         self
     }
 
-    pub(super) fn and_then(mut self, mut next: Daemon) -> Self {
+    pub(super) fn and_then(mut self, mut next: TestServer) -> Self {
         next.asked = Arc::clone(&self.asked);
         self.next = Some(Box::new(next));
         self
@@ -116,35 +116,35 @@ impl std::io::Write for Sink {
 }
 
 /// Standard output, the sentence on standard error, and the exit code.
-pub(super) struct Told {
+pub(super) struct Ran {
     pub(super) stdout: String,
     pub(super) stderr: String,
     pub(super) code: ExitCode,
 }
 
-pub(super) async fn ctl(line: &[&str], daemon: &Daemon) -> Told {
+pub(super) async fn ctl(line: &[&str], daemon: &TestServer) -> Ran {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("s");
     let listener = UnixListener::bind(&socket).unwrap();
     let serving = tokio::spawn(daemon.clone().serve(listener));
-    let told = ctl_at(&socket, line).await;
+    let ran = ctl_at(&socket, line).await;
     serving.abort();
-    told
+    ran
 }
 
-pub(super) async fn ctl_at(socket: &Path, line: &[&str]) -> Told {
+pub(super) async fn ctl_at(socket: &Path, line: &[&str]) -> Ran {
     let head = ["tetherctl", "--socket", socket.to_str().unwrap()];
     let args = Args::try_parse_from(head.iter().chain(line)).unwrap();
     let sink = Sink::default();
     let clock = render::Clock { now_ms: NOW_MS, zone: TimeZone::UTC };
-    let mut out = Out::fixed(Box::new(sink.clone()), args.json, clock);
+    let mut out = Output::fixed(Box::new(sink.clone()), args.json, clock);
     let done = run(args, &Environment::default(), &mut out).await;
     let (stderr, code) = match &done {
         Ok(()) => (String::new(), ExitCode::Ok),
-        Err(failure) => (failure.sentence().unwrap_or_default(), failure.exit_code()),
+        Err(error) => (error.sentence().unwrap_or_default(), error.exit_code()),
     };
     let stdout = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
-    Told { stdout, stderr, code }
+    Ran { stdout, stderr, code }
 }
 
 pub(super) fn message(id: u64, state: &str) -> Value {

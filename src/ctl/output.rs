@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::render::Clock;
 
 /// Whether the environment leaves colour to us (`NO_COLOR`, `TERM=dumb`).
@@ -15,7 +15,7 @@ pub fn colour_wanted() -> bool {
 }
 
 /// A command's standard output.
-pub struct Out {
+pub struct Output {
     sink: Box<dyn Write + Send>,
     json: bool,
     terminal: bool,
@@ -23,17 +23,17 @@ pub struct Out {
     clock: Option<Clock>,
 }
 
-impl std::fmt::Debug for Out {
+impl std::fmt::Debug for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Out(json: {}, terminal: {})", self.json, self.terminal)
+        write!(f, "Output(json: {}, terminal: {})", self.json, self.terminal)
     }
 }
 
-impl Out {
+impl Output {
     /// The process's.
     pub fn stdout(json: bool) -> Self {
         let terminal = io::stdout().is_terminal();
-        Out {
+        Output {
             sink: Box::new(io::BufWriter::new(io::stdout())),
             json,
             terminal,
@@ -44,7 +44,7 @@ impl Out {
 
     /// Into anything else, plain, with the time standing still.
     pub fn fixed(sink: Box<dyn Write + Send>, json: bool, clock: Clock) -> Self {
-        Out { sink, json, terminal: false, colour: false, clock: Some(clock) }
+        Output { sink, json, terminal: false, colour: false, clock: Some(clock) }
     }
 
     /// Whether the wire's JSON is wanted.
@@ -71,29 +71,29 @@ impl Out {
     }
 
     /// Writes text for people as it is.
-    pub fn text(&mut self, text: &str) -> Result<(), Failure> {
+    pub fn text(&mut self, text: &str) -> Result<(), CommandError> {
         Ok(self.sink.write_all(text.as_bytes())?)
     }
 
     /// Writes content as it is.
-    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), CommandError> {
         Ok(self.sink.write_all(bytes)?)
     }
 
     /// Writes a line for people.
-    pub fn line(&mut self, line: &str) -> Result<(), Failure> {
+    pub fn line(&mut self, line: &str) -> Result<(), CommandError> {
         self.text(line)?;
         self.text("\n")
     }
 
     /// Writes one JSON object on a line.
-    pub fn json_line(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+    pub fn json_line(&mut self, value: &impl Serialize) -> Result<(), CommandError> {
         let line = serde_json::to_string(value).map_err(io::Error::from)?;
         self.line(&line)
     }
 
     /// Hands everything to the reader now.
-    pub fn flush(&mut self) -> Result<(), Failure> {
+    pub fn flush(&mut self) -> Result<(), CommandError> {
         Ok(self.sink.flush()?)
     }
 }
