@@ -30,12 +30,12 @@ impl Cycle {
             window_ms: 1_000,
             ..CoreConfig::default()
         };
-        let facts = Facts { account: Some(ACCOUNT.to_owned()), ..Facts::default() };
+        let facts = Facts { account: Some(ACCOUNT.into()), ..Facts::default() };
         let restored = Restored { facts, ..Restored::default() };
         let now = Now { wall_ms: 1_800_000_000_000, mono_ms: 1_000_000 };
         let (core, _) = Core::new(config, BootId(1), restored, now);
         let mut cycle = Cycle { core, now, accepted: 0, orders: Vec::new() };
-        cycle.session(SessionEvent::Connected { account: ACCOUNT.to_owned() });
+        cycle.session(SessionEvent::Connected { account: ACCOUNT.into() });
         // The first leaves at once.
         for _ in 0..=waiting {
             cycle.accept();

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
+use super::{Kind, Redacted};
 
 /// A file to send: exactly one of `fd`, `base64` and `url`. Never a path: the daemon
 /// reads nothing for a caller that the caller may not read.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FileParams {
@@ -16,27 +16,27 @@ pub struct FileParams {
     pub fd: Option<usize>,
     /// The content, base64 with padding; at most [`super::INLINE_FILE_BYTES_MAX`] bytes decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base64: Option<String>,
+    pub base64: Option<Redacted<String>>,
     /// Where to fetch it, by `https`. Fetched once, at acceptance, in the background.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
+    pub url: Option<Redacted<String>>,
     /// Sent as: `image`, `video`, `audio`, `voice` or `document`. Without it the
     /// content decides.
     #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
     /// The name that a document is shown under, without folders.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<Redacted<String>>,
     /// The MIME type. Without it the content decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mime: Option<String>,
     /// A text under an image, video or document, at most [`super::CAPTION_CHARS_MAX`] characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub caption: Option<String>,
+    pub caption: Option<Redacted<String>>,
 }
 
 /// What is known about a message's file.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FileInfo {
     /// Its length in bytes.
@@ -44,59 +44,59 @@ pub struct FileInfo {
     /// Its MIME type.
     pub mime: String,
     /// SHA-256 of the content, in lower-case hex.
-    pub sha256: String,
+    pub sha256: Redacted<String>,
     /// The name that it is shown under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<Redacted<String>>,
 }
 
 /// A place.
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Location {
     /// Degrees north, -90 to 90.
-    pub latitude: f64,
+    pub latitude: Redacted<f64>,
     /// Degrees east, -180 to 180.
-    pub longitude: f64,
+    pub longitude: Redacted<f64>,
     /// What is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<Redacted<String>>,
     /// Its address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
+    pub address: Option<Redacted<String>>,
 }
 
 /// A contact's card: `vcard` as it is, or one made from `name` and `phones`.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ContactCard {
     /// The name that is shown.
-    pub name: String,
+    pub name: Redacted<String>,
     /// Numbers, each `+` and digits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub phones: Vec<String>,
+    pub phones: Vec<Redacted<String>>,
     /// A whole vCard 3.0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vcard: Option<String>,
+    pub vcard: Option<Redacted<String>>,
 }
 
 /// What is shown under a text for a link in it. Nothing is fetched to make it.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LinkPreview {
     /// The link, as it stands in the text.
-    pub url: String,
+    pub url: Redacted<String>,
     /// Its title.
-    pub title: String,
+    pub title: Redacted<String>,
     /// A sentence or two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
+    pub description: Option<Redacted<String>>,
     /// A small JPEG, base64, at most 64 KiB decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub thumbnail: Option<String>,
+    pub thumbnail: Option<Redacted<String>>,
 }
 
 /// Which of those that wait goes first. Within a chat and a priority, first in, first out.

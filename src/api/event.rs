@@ -1,19 +1,17 @@
 //! What subscribers are told, and what a pairing shows.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-use super::{Gap, Incoming, Message, Status, Time};
+use super::{Gap, Incoming, Message, Redacted, Status, Time};
 
 /// Parameters of `session.pair`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PairParams {
     /// With a number (`+` and digits): pair by a code typed on that phone. Without: by QR.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phone: Option<String>,
+    pub phone: Option<Redacted<String>>,
 }
 
 /// Answer of `session.pair`: the first code. Later ones come as `pairing` events.
@@ -25,33 +23,24 @@ pub struct PairResult {
 }
 
 /// What the phone is shown, or what its owner types.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "method", rename_all = "snake_case")]
 pub enum PairOffer {
     /// Draw `qr` as a QR code and scan it.
     Qr {
         /// The code's content.
-        qr: String,
+        qr: Redacted<String>,
         /// When it is replaced.
         expires_at: Time,
     },
     /// Type `code` on the phone (Linked devices, link with phone number).
     Code {
         /// Eight characters.
-        code: String,
+        code: Redacted<String>,
         /// When it is no longer taken.
         expires_at: Time,
     },
-}
-
-impl fmt::Debug for PairOffer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            PairOffer::Qr { .. } => "Qr(..)",
-            PairOffer::Code { .. } => "Code(..)",
-        })
-    }
 }
 
 /// Answer of `events.subscribe`. The events follow it on the same connection.
@@ -140,14 +129,14 @@ pub enum GapOf {
 }
 
 /// How a pairing ended.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum PairEnd {
     /// Paired.
     Paired {
         /// The account's JID.
-        account: String,
+        account: Redacted<String>,
     },
     /// Nobody scanned or typed in time.
     TimedOut {},
@@ -156,15 +145,4 @@ pub enum PairEnd {
         /// Why.
         why: String,
     },
-}
-
-/// Without the account.
-impl fmt::Debug for PairEnd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PairEnd::Paired { account: _ } => f.write_str("Paired(..)"),
-            PairEnd::TimedOut {} => f.write_str("TimedOut"),
-            PairEnd::Failed { why } => write!(f, "Failed({why:?})"),
-        }
-    }
 }

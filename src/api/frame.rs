@@ -4,7 +4,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Error, ErrorKind, EventFrame, FRAME_BYTES_MAX, ID_BYTES_MAX, JSON_DEPTH_MAX};
+use crate::{
+    Error, ErrorKind, EventFrame, FRAME_BYTES_MAX, ID_BYTES_MAX, JSON_DEPTH_MAX, Redacted,
+};
 
 /// The method of the daemon's notifications; their parameters are an [`EventFrame`].
 pub const EVENT_METHOD: &str = "event";
@@ -24,21 +26,14 @@ pub enum Id {
 }
 
 /// A request as it came, its parameters not yet looked at.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// None: a notification, which is carried out and never answered.
     pub id: Option<Id>,
     /// The method's name, as given.
     pub method: String,
     /// The parameters; empty if there were none.
-    pub params: Map<String, Value>,
-}
-
-impl std::fmt::Debug for Request {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Parameters hold texts and numbers of people.
-        write!(f, "Request({:?}, {} params)", self.id, self.params.len())
-    }
+    pub params: Redacted<Map<String, Value>>,
 }
 
 /// A line that is no request that could be carried out.
@@ -101,7 +96,7 @@ pub fn parse_request(line: &[u8]) -> Result<Request, Rejected> {
             return Err(rejected(&answer_to, ErrorKind::InvalidParams, sentence));
         }
     };
-    Ok(Request { id, method, params })
+    Ok(Request { id, method, params: Redacted(params) })
 }
 
 fn position_of(error: &serde_json::Error) -> String {

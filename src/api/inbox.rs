@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FileInfo, Time};
+use super::{FileInfo, Redacted, Time};
 
 /// Parameters of `events.subscribe`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,14 +67,14 @@ pub struct InboxFileParams {
 }
 
 /// Answer of `inbox.file`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InboxFileResult {
     /// What it is.
     pub file: FileInfo,
     /// The content, if it was asked for `inline`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base64: Option<String>,
+    pub base64: Option<Redacted<String>>,
 }
 
 /// What an incoming message carries.
@@ -126,7 +126,7 @@ impl IncomingKind {
 }
 
 /// A message that somebody sent to the account.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Incoming {
     /// Counts up by one for each message that comes in; survives restarts.
@@ -134,14 +134,14 @@ pub struct Incoming {
     /// Its id on the network.
     pub wa_id: String,
     /// The chat's JID.
-    pub chat: String,
+    pub chat: Redacted<String>,
     /// The sender's JID; in a person's chat the same as `chat`, or the account's own.
-    pub sender: String,
+    pub sender: Redacted<String>,
     /// Whether it was sent from the account's own phone or another linked device.
     pub from_me: bool,
     /// The name that the sender goes by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<Redacted<String>>,
     /// When it was sent, by the server's clock.
     pub sent_at: Time,
     /// When it was stored here.
@@ -151,17 +151,17 @@ pub struct Incoming {
     /// Its text, or a file's caption, a place's or contact's name, a reaction's emoji
     /// (empty: taken back).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
+    pub text: Option<Redacted<String>>,
     /// Whether the text was longer than [`super::TEXT_CHARS_MAX`] characters and was cut
     /// there; absent: no.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,
     /// A place, as `geo:LATITUDE,LONGITUDE` (RFC 5870).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub geo: Option<String>,
+    pub geo: Option<Redacted<String>>,
     /// The contact's vCard, or those of several, one after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vcard: Option<String>,
+    pub vcard: Option<Redacted<String>>,
     /// Its file, which `inbox.file` fetches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<FileInfo>,

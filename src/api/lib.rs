@@ -82,6 +82,7 @@ pub use phone::{
     BatteryLevel, BatteryStatus, CheckParams, CheckResult, CheckedNumber, HeartbeatParams,
     PhoneState, PhoneStatus, Presence,
 };
+pub use redacted::Redacted;
 pub use status::{
     Explanation, PacingStatus, QueueStatus, SessionState, SessionStatus, Status, StoreStatus,
     Version,
@@ -100,16 +101,16 @@ pub const OPENRPC: &str = include_str!("openrpc.json");
 pub struct NoParams {}
 
 /// Parameters of `message.send`: one of `text`, `file`, `location` and `contact`.
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SendParams {
     /// `+` and digits (E.164), or a JID: a person's (`15550100@s.whatsapp.net`,
     /// `...@lid`) or a group's (`...@g.us`).
-    pub to: String,
+    pub to: Redacted<String>,
     /// A text, at most [`TEXT_CHARS_MAX`] characters, not empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
+    pub text: Option<Redacted<String>>,
     /// A file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<FileParams>,
@@ -137,19 +138,20 @@ pub struct SendParams {
     /// Idempotency key: the same key with the same content answers the same message,
     /// with other content `key_conflict`. Remembered as long as the message is readable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
+    pub key: Option<Redacted<String>>,
 }
 
 impl SendParams {
     /// A text to somebody.
     pub fn text(to: impl Into<String>, text: impl Into<String>) -> SendParams {
-        SendParams { to: to.into(), text: Some(text.into()), ..SendParams::default() }
+        let (to, text) = (Redacted(to.into()), Redacted(text.into()));
+        SendParams { to, text: Some(text), ..SendParams::default() }
     }
 
     /// With an idempotency key.
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> SendParams {
-        self.key = Some(key.into());
+        self.key = Some(Redacted(key.into()));
         self
     }
 }
@@ -165,7 +167,7 @@ pub struct SendResult {
 }
 
 /// Parameters of `message.get`: exactly one of the three.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct GetParams {
@@ -177,11 +179,11 @@ pub struct GetParams {
     pub wa_id: Option<String>,
     /// By the caller's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
+    pub key: Option<Redacted<String>>,
 }
 
 /// Selects messages; all given conditions must hold. An empty filter selects all.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
@@ -190,7 +192,7 @@ pub struct Filter {
     pub states: Vec<State>,
     /// To this recipient, written as in `message.send`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
+    pub to: Option<Redacted<String>>,
     /// With this reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<ReasonKind>,
@@ -199,7 +201,7 @@ pub struct Filter {
     pub older_than_s: Option<u64>,
     /// With a key that begins so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key_prefix: Option<String>,
+    pub key_prefix: Option<Redacted<String>>,
     /// One of these ids.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<MessageId>,
@@ -274,15 +276,15 @@ pub struct ClearResult {
 }
 
 /// One message that was cleared.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClearExample {
     /// Its id.
     pub id: MessageId,
     /// Its chat.
-    pub to: String,
+    pub to: Redacted<String>,
     /// The beginning of its text.
-    pub preview: String,
+    pub preview: Redacted<String>,
 }
 
 /// Parameters of `queue.cancel`: `ids`, a `filter`, or both; never neither.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConditionKind, FileInfo, MessageId, Priority, Time};
+use super::{ConditionKind, FileInfo, MessageId, Priority, Redacted, Time};
 
 /// Where a message stands. `queued -> sending -> sent -> delivered -> read`, the
 /// others aside.
@@ -181,7 +181,7 @@ impl ReasonKind {
 }
 
 /// One message, as `message.get`, `queue.list` and events tell it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Message {
     /// The daemon's id.
@@ -189,7 +189,7 @@ pub struct Message {
     /// Its id on the network, given at acceptance, kept for life.
     pub wa_id: String,
     /// The chat's JID, normalised.
-    pub to: String,
+    pub to: Redacted<String>,
     /// Where it stands.
     pub state: State,
     /// Why it is parked, failed or unknown. With `expired`: `no_answer`, if an attempt may
@@ -198,7 +198,7 @@ pub struct Message {
     pub reason: Option<Reason>,
     /// The caller's idempotency key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
+    pub key: Option<Redacted<String>>,
     /// What kind of message.
     pub kind: Kind,
     /// Its file, once it is here.
@@ -218,9 +218,9 @@ pub struct Message {
     pub undo_until: Option<Time>,
     /// The whole text; in `message.get` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
+    pub text: Option<Redacted<String>>,
     /// The text's beginning, at most [`super::PREVIEW_CHARS_MAX`] characters.
-    pub preview: String,
+    pub preview: Redacted<String>,
     /// The text's length in Unicode scalar values.
     pub chars: usize,
     /// Attempts made so far.

@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Evidence, Time};
+use super::{Evidence, Redacted, Time};
 
 /// Parameters of `phone.check`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CheckParams {
     /// `+` and digits each, 1 to [`super::CHECK_NUMBERS_MAX`].
-    pub numbers: Vec<String>,
+    pub numbers: Vec<Redacted<String>>,
     /// Ask the network even if an answer is remembered.
     #[serde(default)]
     pub fresh: bool,
@@ -49,11 +49,11 @@ impl Presence {
 }
 
 /// What is known about one number.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckedNumber {
     /// As it was asked for, normalised: `+` and digits.
-    pub number: String,
+    pub number: Redacted<String>,
     /// The answer.
     pub answer: Presence,
     /// When the network gave it.

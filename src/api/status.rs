@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, PhoneStatus, Time};
+use super::{Condition, PhoneStatus, Redacted, Time};
 
 /// Where the session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ impl SessionState {
 }
 
 /// The session's part of `status`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SessionStatus {
     /// Where it stands.
@@ -56,7 +56,7 @@ pub struct SessionStatus {
     pub since: Time,
     /// The paired account's JID, without its device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<String>,
+    pub account: Option<Redacted<String>>,
     /// Why the last connection ended, or why the session stands still.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,

@@ -13,7 +13,7 @@ use crate::ids::{Attempt, ChatId, SpoolId, WaMessageId};
 use crate::pacing::{Pacing, Slot};
 use crate::queue::Message;
 use crate::queue::Queue;
-use tetherd_api::{self as api, Kind, LinkPreview, MessageId};
+use tetherd_api::{self as api, Kind, LinkPreview, MessageId, Redacted};
 
 /// What comes out of one input, in two parts that the shell keeps in this order.
 ///
@@ -86,14 +86,14 @@ pub enum Effect {
 
 /// What the session is told. It makes one connection for each `Connect` or `Pair`
 /// and never reconnects by itself.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum SessionCommand {
     /// Log in with the stored keys.
     Connect,
     /// Connect without keys and pair.
     Pair {
         /// Digits: by code. None: by QR.
-        phone: Option<String>,
+        phone: Option<Redacted<String>>,
     },
     /// End the run.
     Close,

@@ -56,7 +56,7 @@ impl Core {
     /// Tells each component how the others stand.
     pub(crate) fn inform(&mut self, now: Now) {
         self.inform_queue();
-        let account = self.facts.account.as_deref();
+        let account = self.facts.account.as_ref();
         self.pacing.on_account(account, &mut self.out, now);
         self.phone.on_account(account, &mut self.out, now);
         let around = phone::Surroundings {
@@ -67,7 +67,7 @@ impl Core {
             waits: self.queue.to_leave() > 0,
         };
         self.phone.on_surroundings(around, now);
-        self.contacts.on_account(self.facts.account.as_deref());
+        self.contacts.on_account(self.facts.account.as_ref());
         let around = contacts::Surroundings {
             generation: self.link.generation,
             can_send: self.link.can_send(),

@@ -9,7 +9,7 @@ use crate::files::{MediaRef, Prepared, Source, StoredFile, Ticket, UploadFault};
 use crate::ids::{Attempt, ChatId, Digest, WaMessageId};
 use crate::phone::Heartbeat;
 use crate::phone::PhoneActivity;
-use tetherd_api::{self as api, MessageId};
+use tetherd_api::{self as api, MessageId, Redacted};
 
 /// Names the request that a reply belongs to. Chosen by the shell, opaque to the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,7 +47,7 @@ pub enum Input {
 }
 
 /// What a caller can ask to be changed. Queries are methods of the core instead.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum Request {
     /// `message.send`.
     Submit(Box<Submission>),
@@ -95,7 +95,7 @@ pub enum Request {
     /// `session.pair`; replied to with the first offer, or with why there is none.
     Pair {
         /// The phone's number in digits: pair by code. None: by QR.
-        phone: Option<String>,
+        phone: Option<Redacted<String>>,
     },
     /// `session.reconnect`: try now.
     Reconnect,
@@ -110,7 +110,7 @@ pub enum Request {
 }
 
 /// A checked `message.send`.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Submission {
     /// The chat, normalised.
     pub to: ChatId,
@@ -135,7 +135,7 @@ pub struct Submission {
     /// Over kind, recipient and content: two submissions with the same digest say the same.
     pub digest: Digest,
     /// The caller's idempotency key.
-    pub key: Option<String>,
+    pub key: Option<Redacted<String>>,
     /// Fresh and random, from the shell. Used only if the message is accepted.
     pub wa_id: WaMessageId,
 }
@@ -173,25 +173,25 @@ pub struct Selection {
     /// Accepted at least this long ago, in seconds.
     pub older_than_s: Option<u64>,
     /// With a key that begins so.
-    pub key_prefix: Option<String>,
+    pub key_prefix: Option<Redacted<String>>,
     /// One of these; empty: any.
     pub ids: Vec<MessageId>,
 }
 
 /// What the session (`whatsapp::session_task`) reports.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionEvent {
     /// Pairing: a secret to show. It goes to the caller, never to a log.
     Offer(Offer),
     /// Pairing succeeded; the server now closes (515) and the run ends with [`EndReason::Restart`].
     Paired {
         /// The account's JID, without its device.
-        account: String,
+        account: Redacted<String>,
     },
     /// Logged in and ready to send.
     Connected {
         /// The account's JID, without its device.
-        account: String,
+        account: Redacted<String>,
     },
     /// The frame of this attempt has been flushed to the socket.
     Written {
@@ -285,31 +285,22 @@ pub enum SessionEvent {
 }
 
 /// What to show for pairing.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Offer {
     /// A QR code's content.
     Qr {
         /// The content.
-        text: String,
+        text: Redacted<String>,
         /// For how long, in milliseconds.
         valid_ms: u64,
     },
     /// Eight characters to type on the phone.
     Code {
         /// The characters.
-        code: String,
+        code: Redacted<String>,
         /// For how long, in milliseconds.
         valid_ms: u64,
     },
-}
-
-impl fmt::Debug for Offer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Offer::Qr { .. } => "Qr(..)",
-            Offer::Code { .. } => "Code(..)",
-        })
-    }
 }
 
 /// What a receipt confirms.

@@ -7,17 +7,17 @@ use crate::phone::PhoneFacts;
 use crate::queue::BacklogFacts;
 use crate::queue::Message;
 use crate::time::{BootId, Now};
-use tetherd_api as api;
+use tetherd_api::{self as api, Redacted};
 
 /// Small facts that outlive a restart.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The last message id given away.
     pub last_id: u64,
     /// Since when the queue is paused, in wall milliseconds.
     pub paused_since: Option<i64>,
     /// The paired account's JID.
-    pub account: Option<String>,
+    pub account: Option<Redacted<String>>,
     /// Another session took over and nobody has resolved it: since when, wall milliseconds.
     pub replaced_since: Option<i64>,
     /// Logged out: since when (wall milliseconds), and the server's code.

@@ -72,7 +72,6 @@ pub mod phone;
 pub(crate) mod preconditions;
 pub(crate) mod query;
 pub mod queue;
-mod redacted;
 pub mod server_codes;
 pub(crate) mod session_events;
 pub(crate) mod session_requests;
@@ -135,7 +134,7 @@ impl Core {
             (boot, uptime),
             now,
         );
-        let account = facts.account.as_deref();
+        let account = facts.account.as_ref();
         let phone = Phone::new(config.phone.clone(), boot, account, &facts.phone, now);
         let mut core = Core {
             config,

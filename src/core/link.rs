@@ -1,14 +1,12 @@
 //! The one connection: what runs, what comes after it, and when to try again. Owns the
 //! reconnect policy. Starts nothing by itself.
 
-use std::fmt;
-
 use crate::config::CoreConfig;
 use crate::event::{EndReason, Offer, Token};
 use crate::facts::Facts;
 use crate::time::Now;
 use crate::time::doubled;
-use tetherd_api::{PairOffer, SessionState, Time};
+use tetherd_api::{PairOffer, Redacted, SessionState, Time};
 
 /// Restarts at the server's wish that are followed at once, until a connection holds.
 pub(crate) const RESTARTS_AT_ONCE_MAX: u32 = 3;
@@ -82,19 +80,13 @@ pub(crate) struct Pairing {
     pub(crate) offer: Option<(PairOffer, u64)>,
 }
 
-/// A pairing that somebody asked for. `Debug` shows no number.
+/// A pairing that somebody asked for.
+#[derive(Debug)]
 pub(crate) struct PairIntent {
     /// By code on this phone; none: by QR.
-    pub(crate) phone: Option<String>,
+    pub(crate) phone: Option<Redacted<String>>,
     /// Who waits for the code.
     pub(crate) waiters: Vec<Token>,
-}
-
-impl fmt::Debug for PairIntent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let by_code = self.phone.is_some();
-        f.debug_struct("PairIntent").field("by_code", &by_code).finish_non_exhaustive()
-    }
 }
 
 /// What comes after a run that we end.

@@ -1,7 +1,5 @@
 //! Answers for readers, in the wire's own types. Changes nothing.
 
-use std::fmt;
-
 use crate::Core;
 use crate::action::Effect;
 use crate::event::{EndReason, Selection};
@@ -11,15 +9,16 @@ use crate::ids::Digest;
 use crate::queue::Message;
 use crate::time::{self, Now, Timestamp};
 use tetherd_api::{
-    self as api, BatteryLevel, ConditionKind, MessageId, PhoneState, SessionState, State, Time,
+    self as api, BatteryLevel, ConditionKind, MessageId, PhoneState, Redacted, SessionState, State,
+    Time,
 };
 
 /// What makes a status worth telling. Counts and slots are not in it: they follow from
 /// the events about messages.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StatusKey {
     session: SessionState,
-    account: Option<String>,
+    account: Option<Redacted<String>>,
     ended: Option<EndReason>,
     next_try: Option<u64>,
     connections: u64,
@@ -31,13 +30,6 @@ pub(crate) struct StatusKey {
     full: bool,
     limits: (usize, usize, u64),
     phone: PhoneKey,
-}
-
-// It holds the account.
-impl fmt::Debug for StatusKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StatusKey").field("session", &self.session).finish_non_exhaustive()
-    }
 }
 
 /// What makes the phone's part of the status worth telling.

@@ -9,7 +9,7 @@ use crate::link::{self, BROKEN_RUN_MS_MAX, Closing, Phase, Run};
 use crate::queue::{Message, Reached};
 use crate::server_codes::{RATE_LIMITED, REACHOUT_TIMELOCK};
 use crate::time::Now;
-use tetherd_api::{self as api, ErrorKind, MessageId, PairEnd, Reason, ReasonKind, call};
+use tetherd_api::{self as api, ErrorKind, MessageId, PairEnd, Reason, ReasonKind, Redacted, call};
 
 /// Such answers to one message before it is parked: something is wrong with it then.
 const LIMITED_MAX: u32 = 20;
@@ -180,7 +180,7 @@ impl Core {
         }
     }
 
-    fn connected(&mut self, account: String, now: Now) {
+    fn connected(&mut self, account: Redacted<String>, now: Now) {
         let Some(run) = &mut self.link.run else { return };
         if run.closing.is_some() || matches!(run.phase, Phase::Connected { .. }) {
             return;
@@ -224,7 +224,7 @@ impl Core {
         }
     }
 
-    fn paired(&mut self, account: String, now: Now) {
+    fn paired(&mut self, account: Redacted<String>, now: Now) {
         let Some(run) = &mut self.link.run else { return };
         if !matches!(run.phase, Phase::Pairing(_)) {
             return;

@@ -7,12 +7,12 @@ use crate::explain;
 use crate::link::{Closing, PAIR_WAITERS_MAX, PairIntent, Pairing, Phase, Run};
 use crate::queue::shutting_down;
 use crate::time::Now;
-use tetherd_api::{self as api, Error, ErrorKind, Event, PairEnd, call};
+use tetherd_api::{self as api, Error, ErrorKind, Event, PairEnd, Redacted, call};
 
 impl Core {
     /// One pairing at a time. Asked again in the same way, it answers with the code that
     /// is shown, or the next one; asked in another way, the new way replaces the old.
-    pub(crate) fn pair(&mut self, token: Token, phone: Option<String>, now: Now) {
+    pub(crate) fn pair(&mut self, token: Token, phone: Option<Redacted<String>>, now: Now) {
         if let Err(error) = self.may_pair() {
             return self.out.refuse(token, error);
         }

@@ -141,10 +141,10 @@ impl FilterArgs {
         wanted.dedup();
         Filter {
             states: wanted,
-            to: self.to.clone(),
+            to: self.to.clone().map(Into::into),
             reason: self.reason,
             older_than_s: self.older_than.map(whole_seconds),
-            key_prefix: self.key_prefix.clone(),
+            key_prefix: self.key_prefix.clone().map(Into::into),
             ids: ids.to_vec(),
         }
     }

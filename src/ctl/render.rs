@@ -245,14 +245,15 @@ fn content(message: &Message) -> String {
             |_| text.to_owned(),
             |Location { latitude, longitude, name, address }| {
                 let words = [name, address].into_iter().flatten();
-                let lines = words.chain([format!("{latitude}, {longitude}")]);
+                let lines =
+                    words.map(|word| word.0).chain([format!("{}, {}", latitude.0, longitude.0)]);
                 lines.collect::<Vec<_>>().join("\n")
             },
         ),
         Kind::Contact => serde_json::from_str(text).map_or_else(
             |_| text.to_owned(),
             |ContactCard { name, phones, vcard }| {
-                let lines = [name].into_iter().chain(phones).chain(vcard);
+                let lines = [name].into_iter().chain(phones).chain(vcard).map(|line| line.0);
                 lines.collect::<Vec<_>>().join("\n")
             },
         ),

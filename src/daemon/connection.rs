@@ -182,7 +182,7 @@ impl Conversation {
                 let shared = self.shared.clone();
                 let memory = shared.service.memory.take(shared.caller.uid, line_bytes, method);
                 let held = Held { _memory: memory.await, _permit: permit };
-                let call = Call::decode(method, params);
+                let call = Call::decode(method, params.0);
                 self.tasks.spawn(answer(id, method, call, descriptors, shared, held));
             }
             Err(error) => {

@@ -405,7 +405,8 @@ impl Engine {
                     .ok()
                     .flatten()
                     .map(|body| body.0.to_string())
-                    .filter(|text| !text.is_empty());
+                    .filter(|text| !text.is_empty())
+                    .map(Into::into);
                 Ok(call::MessageGet::reply(message))
             }
         }

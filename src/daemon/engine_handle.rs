@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::daemon::event_hub::{self, Page, Walk};
 use crate::fetch::address::Schemes;
 use tetherd_api as api;
-use tetherd_api::{ErrorKind, MessageId, Reply};
+use tetherd_api::{ErrorKind, MessageId, Redacted, Reply};
 use tetherd_core::event::{Request, Selection};
 use tetherd_core::files::Room;
 use tetherd_core::ids::{Digest, WaMessageId};
@@ -34,7 +34,7 @@ pub enum EngineCall {
     /// Whether there is a place for one more message, before its file is copied.
     Room {
         /// Its key; one that is known already needs no place.
-        key: Option<String>,
+        key: Option<Redacted<String>>,
         /// Where the answer goes.
         reply: oneshot::Sender<Result<Room, api::Error>>,
     },
@@ -64,7 +64,7 @@ pub enum Query {
     /// `message.send` again with a key that is known, and what it says.
     Repeated {
         /// The key.
-        key: String,
+        key: Redacted<String>,
         /// Over what the message says.
         digest: Digest,
     },
@@ -80,24 +80,14 @@ pub enum Query {
 }
 
 /// One of a message's three names.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageName {
     /// Ours.
     Id(MessageId),
     /// The network's.
     WaId(WaMessageId),
     /// The caller's.
-    Key(String),
-}
-
-impl std::fmt::Debug for MessageName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            MessageName::Id(id) => write!(f, "Id({id})"),
-            MessageName::WaId(_) => f.write_str("WaId(..)"),
-            MessageName::Key(_) => f.write_str("Key(..)"),
-        }
-    }
+    Key(Redacted<String>),
 }
 
 /// Speaks to the engine.
@@ -158,7 +148,7 @@ impl EngineHandle {
     }
 
     /// Asks for a place for one more message.
-    pub async fn room(&self, key: Option<String>) -> Result<Room, api::Error> {
+    pub async fn room(&self, key: Option<Redacted<String>>) -> Result<Room, api::Error> {
         let (reply, replied) = oneshot::channel();
         self.submit(EngineCall::Room { key, reply }).await?;
         replied.await.unwrap_or_else(|_| Err(shutting_down()))

@@ -145,7 +145,7 @@ impl InboxService {
         } else {
             (None, Some(file))
         };
-        Ok(Fetched { result: InboxFileResult { file: info, base64 }, file })
+        Ok(Fetched { result: InboxFileResult { file: info, base64: base64.map(Into::into) }, file })
     }
 
     fn limit(&self, inline: bool) -> u64 {

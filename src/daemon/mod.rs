@@ -300,7 +300,7 @@ async fn agree(keys: &StoredKeys, facts: &mut Facts) -> Result<(), KeyStoreError
     if account.is_none() && facts.account.is_some() {
         tracing::warn!("the account's keys are not in the store: it has to be paired again");
     }
-    facts.account = account;
+    facts.account = account.map(Into::into);
     Ok(())
 }
 

@@ -150,7 +150,8 @@ async fn fetch(shared: &Shared, source: Source) -> Result<Accepted, Trouble> {
     let url = address::parse(&url, shared.fetcher.schemes()).map_err(|bad| broken(bad.into()))?;
     let _turn = shared.fetches.acquire().await;
     let bytes_max = bytes_max(&shared.spool, kind);
-    let asked = Asked { kind, mime, name: name.or_else(|| file_name(&url)), bytes: None };
+    let asked =
+        Asked { kind, mime, name: name.or_else(|| file_name(&url).map(Into::into)), bytes: None };
     let (pieces, incoming) = mpsc::channel(PIECES_MAX);
     let fetching = async {
         let fetched = shared.fetcher.fetch(&url, bytes_max, &pieces).await;

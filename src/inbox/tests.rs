@@ -23,7 +23,7 @@ fn new_message(n: u64) -> NewMessage {
             sent_at: Time(NOW_MS),
             received_at: Time(0),
             kind: IncomingKind::Text,
-            text: Some(format!("text {n}")),
+            text: Some(format!("text {n}").into()),
             cut: false,
             geo: None,
             vcard: None,
@@ -273,7 +273,7 @@ async fn a_page_of_long_texts_is_short() {
     let inbox = bench.open(BOUNDS, NOW_MS).await;
     let long = |n| {
         let mut new_message = new_message(n);
-        new_message.incoming.text = Some("x".repeat(200 * 1024));
+        new_message.incoming.text = Some("x".repeat(200 * 1024).into());
         new_message
     };
     inbox.put((1..=5).map(long).collect(), NOW_MS).await.unwrap();

@@ -2,7 +2,7 @@
 //! MIME type only where that changes nothing about how the file is sent.
 
 use super::error::of_a;
-use tetherd_api::Kind;
+use tetherd_api::{Kind, Redacted};
 
 /// How much of a file's beginning is looked at, in bytes: Office's ZIP files name their
 /// parts within it.
@@ -25,7 +25,7 @@ pub struct Asked {
     /// Its MIME type; without it the content decides.
     pub mime: Option<String>,
     /// The name that it is shown under.
-    pub name: Option<String>,
+    pub name: Option<Redacted<String>>,
     /// Its length, where it is known before.
     pub bytes: Option<u64>,
 }

@@ -22,7 +22,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::shares::Shares;
-use tetherd_api::{FileInfo, Kind};
+use tetherd_api::{FileInfo, Kind, Redacted};
 use tetherd_core::files::StoredFile;
 use tetherd_core::ids::SpoolId;
 
@@ -253,7 +253,7 @@ impl Spool {
         let measure = move |stopped: &AtomicBool| intake::measure(limits, source, rule, stopped);
         let Measured { bytes, sha256, found } = self.on_a_thread(uid, measure).await?;
         let Found { kind, mime } = found.ok_or(TakeError::Broken)?;
-        Ok((kind, FileInfo { bytes, mime, sha256: hex::encode(sha256), name }))
+        Ok((kind, FileInfo { bytes, mime, sha256: hex::encode(sha256).into(), name }))
     }
 
     /// As [`Spool::accept`], from a source that is read without blocking.
@@ -402,10 +402,10 @@ impl Spool {
 
 fn accepted(
     (taken, found): (Taken, Option<Found>),
-    name: Option<String>,
+    name: Option<Redacted<String>>,
 ) -> Result<Accepted, TakeError> {
     let Found { kind, mime } = found.ok_or(TakeError::Broken)?;
-    let info = FileInfo { bytes: taken.bytes, mime, sha256: taken.sha256_hex(), name };
+    let info = FileInfo { bytes: taken.bytes, mime, sha256: taken.sha256_hex().into(), name };
     Ok(Accepted { taken, kind, info })
 }
 

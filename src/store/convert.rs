@@ -1,6 +1,8 @@
 //! Conversions between a record's types and plain ones, written as lists of names: what is
 //! forgotten does not compile. Knows no record.
 
+use tetherd_api::Redacted;
+
 /// A conversion between a record's type and a plain one. Not `From`: that is taken for
 /// options and lists.
 pub(crate) trait Convert<T> {
@@ -17,6 +19,23 @@ macro_rules! same {
     )+};
 }
 same!(bool, u8, u32, u64, i64, usize, String, [u8; 32]);
+
+macro_rules! redacted {
+    ($($shown:ty),+) => {$(
+        impl Convert<Redacted<$shown>> for $shown {
+            fn convert(self) -> Redacted<$shown> {
+                Redacted(self)
+            }
+        }
+
+        impl Convert<$shown> for Redacted<$shown> {
+            fn convert(self) -> $shown {
+                self.0
+            }
+        }
+    )+};
+}
+redacted!(String, [u8; 32]);
 
 impl<A: Convert<B>, B> Convert<Option<B>> for Option<A> {
     fn convert(self) -> Option<B> {

@@ -21,6 +21,7 @@ use crate::whatsapp::incoming::InboxHook;
 use crate::whatsapp::media::http::MediaHttp;
 use crate::whatsapp::session_task::SessionContext;
 use crate::whatsapp::transport::{Factory, Trace};
+use tetherd_api::Redacted;
 use tetherd_core::event::EndReason;
 
 /// One-time keys kept on the server. Each stranger's first message takes one; the
@@ -102,7 +103,7 @@ pub(crate) async fn client(
     let known = Arc::clone(&manager);
     let queue = EventQueue::new(move || {
         let device = known.get_device_snapshot();
-        Me { pn: device.pn.clone(), lid: device.lid.clone() }
+        Me { pn: device.pn.clone().map(Redacted), lid: device.lid.clone().map(Redacted) }
     });
     let subscription = client.subscribe_handler(queue.clone());
     Ok(Built { client, manager, queue, trace, subscription, halt, files: Arc::new(files) })

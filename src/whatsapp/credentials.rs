@@ -11,15 +11,10 @@ use crate::whatsapp::storage::SessionBackend;
 use crate::whatsapp::{KeyStore, KeyStoreError};
 
 /// A [`KeyStore`] on the daemon's store.
+#[derive(Debug)]
 pub struct StoredKeys {
     store: Store,
     current: Mutex<SessionBackend>,
-}
-
-impl std::fmt::Debug for StoredKeys {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("StoredKeys(..)")
-    }
 }
 
 impl StoredKeys {

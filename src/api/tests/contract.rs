@@ -6,13 +6,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::frame::parse_request;
 use crate::params::decode;
 use crate::{
-    BatteryLevel, CancelParams, CheckParams, ClearParams, ConditionKind, ContactCard, ErrorKind,
-    Event, EventFrame, FileParams, Filter, Gap, GapOf, GetParams, HeartbeatParams, Holds,
-    InboxFileParams, InboxListParams, Kind, LinkPreview, ListParams, Location, MessageId, Method,
-    NoParams, PairEnd, PairParams, PhoneState, Presence, Priority, ReasonKind, RestoreParams,
-    RetryParams, SendParams, SessionState, State, SubscribeParams, Tier, Time,
+    BatteryLevel, CancelParams, CheckParams, ClearExample, ClearParams, ConditionKind, ContactCard,
+    ErrorKind, Event, EventFrame, FileParams, Filter, Gap, GapOf, GetParams, HeartbeatParams,
+    Holds, InboxFileParams, InboxListParams, Kind, LinkPreview, ListParams, Location, MessageId,
+    Method, NoParams, PairEnd, PairOffer, PairParams, PhoneState, Presence, Priority, ReasonKind,
+    Redacted, RestoreParams, RetryParams, SendParams, SessionState, State, SubscribeParams, Tier,
+    Time,
 };
 
 fn full_filter() -> Filter {
@@ -171,12 +173,26 @@ fn what_the_caller_wrote_is_quoted_in_short_only() {
 }
 
 #[test]
-fn debug_output_names_and_quotes_nobody() {
-    let to = || "+15550100".to_owned();
-    let params = SendParams::text(to(), "secret");
-    let filter = Filter { to: Some(to()), ..Default::default() };
-    let pair = PairParams { phone: Some(to()) };
-    let ended = PairEnd::Paired { account: "15550100@s.whatsapp.net".into() };
-    let shown = format!("{params:?} {filter:?} {pair:?} {ended:?}");
-    assert!(!shown.contains("15550100") && !shown.contains("secret"), "{shown}");
+fn invariant_9_debug_of_what_carries_a_text_a_number_or_a_key_shows_none() {
+    let secret = || Redacted("zanzibar".to_owned());
+    let preview = LinkPreview { url: secret(), title: secret(), ..LinkPreview::default() };
+    let file = FileParams { base64: Some(secret()), url: Some(secret()), ..FileParams::default() };
+    let params = SendParams {
+        file: Some(file),
+        preview: Some(preview),
+        location: Some(Location { latitude: Redacted(48.1), ..Location::default() }),
+        contact: Some(ContactCard { name: secret(), ..ContactCard::default() }),
+        ..SendParams::text("zanzibar", "zanzibar").key("zanzibar")
+    };
+    let line = json!({ "jsonrpc": "2.0", "id": 1, "method": "message.send", "params": params });
+    let shown = format!(
+        "{params:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        Filter { to: Some(secret()), key_prefix: Some(secret()), ..Filter::default() },
+        PairParams { phone: Some(secret()) },
+        PairEnd::Paired { account: secret() },
+        PairOffer::Qr { qr: secret(), expires_at: Time(0) },
+        ClearExample { id: MessageId(7), to: secret(), preview: secret() },
+        parse_request(line.to_string().as_bytes()).unwrap(),
+    );
+    assert!(!shown.contains("zanzibar") && !shown.contains("48.1"), "{shown}");
 }

@@ -85,7 +85,7 @@ proptest! {
         prop_assert_eq!(line.iter().filter(|b| **b == b'\n').count(), 1);
         let request = parse_request(&line).unwrap();
         prop_assert_eq!(request.id, Some(Id::Number(id.into())));
-        prop_assert_eq!(request.params.get("text").and_then(|t| t.as_str()), Some(text.as_str()));
+        prop_assert_eq!(request.params.0.get("text").and_then(|t| t.as_str()), Some(text.as_str()));
     }
 }
 

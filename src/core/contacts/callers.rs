@@ -6,7 +6,7 @@ use super::number::{CHECK_BATCH_MAX, KnownNumber, Number};
 use crate::action::ActionBuffer;
 use crate::event::Token;
 use crate::time::Now;
-use tetherd_api::{CheckResult, CheckedNumber, Presence, Time, call};
+use tetherd_api::{CheckResult, CheckedNumber, Presence, Redacted, Time, call};
 
 /// Callers that wait at a time.
 pub const CHECK_CALLERS_MAX: usize = 64;
@@ -39,7 +39,7 @@ impl Caller {
     pub(super) fn remember(&mut self, known: &KnownNumber) {
         if self.open.remove(&known.number) {
             let answer = CheckedNumber {
-                number: format!("+{}", known.number.digits()),
+                number: Redacted(format!("+{}", known.number.digits())),
                 answer: presence(known.on_network),
                 checked_at: Some(Time(known.asked_at)),
                 cached: true,
@@ -121,7 +121,7 @@ impl Callers {
     /// The network said it about this number just now.
     pub(super) fn on_answer(&mut self, number: &Number, on_network: bool, now: Now) {
         self.give(number, || CheckedNumber {
-            number: format!("+{}", number.digits()),
+            number: Redacted(format!("+{}", number.digits())),
             answer: presence(on_network),
             checked_at: Some(Time(now.wall_ms)),
             cached: false,
@@ -149,7 +149,7 @@ fn presence(on_network: bool) -> Presence {
 
 fn unknown(number: &Number, why: &str) -> CheckedNumber {
     CheckedNumber {
-        number: format!("+{}", number.digits()),
+        number: Redacted(format!("+{}", number.digits())),
         answer: Presence::Unknown,
         checked_at: None,
         cached: false,

@@ -9,7 +9,7 @@ use crate::event::Token;
 use crate::explain;
 use crate::ids::ChatId;
 use crate::time::{BootId, Now, Uptime};
-use tetherd_api::{Error, ErrorKind};
+use tetherd_api::{Error, ErrorKind, Redacted};
 
 mod budget;
 mod cache;
@@ -107,7 +107,7 @@ pub(crate) struct Contacts {
     around: Surroundings,
     /// When the next message wants the network to be asked, monotonic.
     wanted_at: Option<u64>,
-    account: Option<String>,
+    account: Option<Redacted<String>>,
     /// The account's own number.
     own: Option<Number>,
     cache: NumberCache,
@@ -153,10 +153,10 @@ impl Contacts {
     }
 
     /// Which account is paired.
-    pub(crate) fn on_account(&mut self, account: Option<&str>) {
-        if self.account.as_deref() != account {
-            self.account = account.map(str::to_owned);
-            self.own = account.and_then(Number::of_jid);
+    pub(crate) fn on_account(&mut self, account: Option<&Redacted<String>>) {
+        if self.account.as_ref() != account {
+            self.account = account.cloned();
+            self.own = account.and_then(|jid| Number::of_jid(jid));
         }
     }
 

@@ -1,10 +1,8 @@
 //! A file on the network's media host: what a message says about it, and why it may not
 //! have got there. Plain data.
 
-use std::fmt;
-
 use crate::ids::SpoolId;
-use tetherd_api::{FileInfo, Kind, MessageId};
+use tetherd_api::{FileInfo, Kind, MessageId, Redacted};
 
 /// A file that was copied in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,38 +13,27 @@ pub struct StoredFile {
     pub info: FileInfo,
 }
 
-/// A file that has been uploaded. The media key opens it: `Debug` shows neither that nor
-/// where the file lies.
-#[derive(Clone, PartialEq, Eq)]
+/// A file that has been uploaded. The media key opens it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MediaRef {
     /// Where it lies.
-    pub url: String,
+    pub url: Redacted<String>,
     /// The same without its host.
-    pub direct_path: String,
+    pub direct_path: Redacted<String>,
     /// What it is encrypted with.
-    pub media_key: [u8; 32],
+    pub media_key: Redacted<[u8; 32]>,
     /// When that was made, Unix seconds.
     pub key_made_s: i64,
     /// SHA-256 of the content.
-    pub sha256: [u8; 32],
+    pub sha256: Redacted<[u8; 32]>,
     /// SHA-256 of what lies there.
-    pub enc_sha256: [u8; 32],
+    pub enc_sha256: Redacted<[u8; 32]>,
     /// The content's length in bytes.
     pub bytes: u64,
     /// What the session found in the content.
     pub seen: MediaMetadata,
     /// When it was there, wall milliseconds; given by the core.
     pub uploaded_at: i64,
-}
-
-impl fmt::Debug for MediaRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MediaRef")
-            .field("bytes", &self.bytes)
-            .field("seen", &self.seen)
-            .field("uploaded_at", &self.uploaded_at)
-            .finish_non_exhaustive()
-    }
 }
 
 /// What is known of a content without decoding it.

@@ -35,9 +35,9 @@ pub(crate) fn shown(kind: Kind, body: &Body) -> (usize, String) {
         }
         Kind::Location => serde_json::from_str(&body.0).ok().map(|place| {
             let Location { latitude, longitude, name, .. } = place;
-            name.unwrap_or_else(|| format!("{latitude}, {longitude}"))
+            name.map_or_else(|| format!("{}, {}", latitude.0, longitude.0), |name| name.0)
         }),
-        Kind::Contact => serde_json::from_str(&body.0).ok().map(|card: ContactCard| card.name),
+        Kind::Contact => serde_json::from_str(&body.0).ok().map(|card: ContactCard| card.name.0),
     };
     (0, text.unwrap_or_default().chars().take(PREVIEW_CHARS_MAX).collect())
 }

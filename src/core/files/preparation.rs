@@ -6,37 +6,30 @@
 //! chat waits for it, in bounded time, and no other does. It needs no session.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use crate::action::ActionBuffer;
 use crate::config::{CoreConfig, LinkPolicy};
 use crate::files::StoredFile;
 use crate::queue::Queue;
 use crate::time::Now;
-use tetherd_api::{Kind, MessageId, Reason, ReasonKind, State};
+use tetherd_api::{Kind, MessageId, Reason, ReasonKind, Redacted, State};
 
 /// Tries at one preparation that fails in passing.
 const TRIES_MAX: u32 = 3;
 /// The second pause is so many times as long as the first.
 const PAUSE_GROWTH: u64 = 4;
 
-/// Where a message's file is to be fetched. `Debug` shows none of it.
-#[derive(Clone, Default, PartialEq, Eq)]
+/// Where a message's file is to be fetched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
     /// Its address, checked.
-    pub url: String,
+    pub url: Redacted<String>,
     /// What it is to be sent as. None: its content decides.
     pub kind: Option<Kind>,
     /// The name to show it under. None: the address's.
-    pub name: Option<String>,
+    pub name: Option<Redacted<String>>,
     /// Its MIME type. None: its content decides.
     pub mime: Option<String>,
-}
-
-impl fmt::Debug for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Source({} bytes)", self.url.len())
-    }
 }
 
 /// A link in a text that could not be judged, or leads nowhere and was let pass.

@@ -13,7 +13,7 @@ use crate::event::TimelockNotice;
 use crate::facts::Facts;
 use crate::ids::Attempt;
 use crate::time::{BootId, Now, Uptime, wall_of};
-use tetherd_api::{self as api, MessageId, Time};
+use tetherd_api::{self as api, MessageId, Redacted, Time};
 
 mod rate_limit;
 mod timelock;
@@ -33,7 +33,7 @@ use window::Window;
 pub(crate) struct Pacing {
     config: CoreConfig,
     now: Now,
-    account: Option<String>,
+    account: Option<Redacted<String>>,
     window: Window,
     rate_limit: RateLimit,
     timelock: TimelockState,
@@ -75,9 +75,14 @@ impl Pacing {
 
     /// Which account is paired. Whoever asked to slow down sees the same address with the
     /// next account; the lock is this account's.
-    pub(crate) fn on_account(&mut self, account: Option<&str>, out: &mut ActionBuffer, now: Now) {
-        if self.account.as_deref() != account {
-            self.account = account.map(str::to_owned);
+    pub(crate) fn on_account(
+        &mut self,
+        account: Option<&Redacted<String>>,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) {
+        if self.account.as_ref() != account {
+            self.account = account.cloned();
             self.change_timelock(out, |lock, _| lock.reset(now));
         }
     }

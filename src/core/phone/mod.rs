@@ -12,7 +12,7 @@
 
 use crate::action::{ActionBuffer, SessionCommand, Wake};
 use crate::time::{BootId, Now, Timestamp, doubled};
-use tetherd_api::{BatteryLevel, PhoneState};
+use tetherd_api::{BatteryLevel, PhoneState, Redacted};
 
 mod battery;
 
@@ -154,7 +154,7 @@ pub(crate) struct Phone {
     now: Now,
     around: Surroundings,
     /// Whose phone it is.
-    account: Option<String>,
+    account: Option<Redacted<String>>,
     known: PhoneFacts,
     /// The sign that is on disk.
     written: Option<Timestamp>,
@@ -169,7 +169,7 @@ impl Phone {
     pub(crate) fn new(
         config: PhoneConfig,
         boot: BootId,
-        account: Option<&str>,
+        account: Option<&Redacted<String>>,
         stored: &PhoneFacts,
         now: Now,
     ) -> Phone {
@@ -190,7 +190,7 @@ impl Phone {
             boot,
             now,
             around: Surroundings::default(),
-            account: account.map(str::to_owned),
+            account: account.cloned(),
             written: known.seen.map(|(seen, _)| seen),
             last_asked: known.probe.map(|probe| probe.asked.after(0)),
             known,
@@ -205,8 +205,13 @@ impl Phone {
 
     /// Which account is paired. What is known of one account's phone says nothing about
     /// another's.
-    pub(crate) fn on_account(&mut self, account: Option<&str>, out: &mut ActionBuffer, now: Now) {
-        if self.account.as_deref() != account {
+    pub(crate) fn on_account(
+        &mut self,
+        account: Option<&Redacted<String>>,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) {
+        if self.account.as_ref() != account {
             let config = self.config.clone();
             let fresh = Phone::new(config, self.boot, account, &PhoneFacts::default(), now);
             *self = Phone { around: self.around, ..fresh };

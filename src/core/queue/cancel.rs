@@ -75,8 +75,8 @@ impl Queue {
                     if examples.len() < api::CLEAR_EXAMPLES_MAX {
                         examples.push(api::ClearExample {
                             id: message.id,
-                            to: message.to.as_str().to_owned(),
-                            preview: message.preview.0.clone(),
+                            to: message.to.as_str().into(),
+                            preview: message.preview.clone(),
                         });
                     }
                 }
@@ -193,7 +193,7 @@ impl Selection {
         self.to.as_ref().is_none_or(|to| *to == message.to)
             && self.older_than_s.is_none_or(old_enough)
             && self.key_prefix.as_ref().is_none_or(|prefix| {
-                message.key.as_ref().is_some_and(|key| key.starts_with(prefix.as_str()))
+                message.key.as_ref().is_some_and(|key| key.starts_with(&**prefix))
             })
             && (self.ids.is_empty() || self.ids.contains(&message.id))
     }

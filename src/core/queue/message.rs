@@ -1,13 +1,11 @@
 //! A message. The rules of which state follows which are in [`super::transitions`].
 
-use std::fmt;
-
 use crate::files::{LinkWarning, MediaRef, Source, StoredFile};
 use crate::ids::{ChatId, Digest, WaMessageId};
-use tetherd_api::{Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, State};
+use tetherd_api::{Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, Redacted, State};
 
 /// A message as the core knows it. Its text is in the store only: the core never reads it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Our id.
     pub id: MessageId,
@@ -34,13 +32,13 @@ pub struct Message {
     /// Never sent after this, wall milliseconds.
     pub expires_at: Option<i64>,
     /// The caller's idempotency key.
-    pub key: Option<String>,
+    pub key: Option<Redacted<String>>,
     /// What the key stands for.
     pub digest: Digest,
     /// The text's length in characters.
     pub chars: usize,
-    /// The text's beginning, for lists. Redacted by [`Preview`]'s `Debug`.
-    pub preview: Preview,
+    /// The text's beginning, for lists.
+    pub preview: Redacted<String>,
     /// Where it stands.
     pub state: MessageState,
     /// Its place in the order of sending; greater is later. A retried one gets a new place.
@@ -319,15 +317,5 @@ impl From<Withdrawn> for MessageState {
             Withdrawn::Queued(pending, tries) => MessageState::Queued(pending, tries),
             Withdrawn::Parked(parked) => MessageState::Parked(parked),
         }
-    }
-}
-
-/// The beginning of a text. `Debug` shows its length only.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Preview(pub String);
-
-impl fmt::Debug for Preview {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Preview({} bytes)", self.0.len())
     }
 }

@@ -9,7 +9,7 @@ use crate::config::CoreConfig;
 use crate::facts::Facts;
 use crate::ids::ChatId;
 use crate::time::{BootId, Now, Uptime};
-use tetherd_api::{Error, ErrorKind, MessageId, Priority};
+use tetherd_api::{Error, ErrorKind, MessageId, Priority, Redacted};
 
 mod answers;
 mod attempts;
@@ -29,7 +29,7 @@ pub use answers::Reached;
 use attempts::Attempts;
 use deadlines::Deadlines;
 pub(crate) use index::place;
-pub use message::{Message, MessageState, Parked, Pending, Preview, Tries, Undo, Withdrawn};
+pub use message::{Message, MessageState, Parked, Pending, Tries, Undo, Withdrawn};
 use stale_backlog::StaleBacklog;
 pub use stale_backlog::{BacklogFacts, Stale};
 
@@ -71,7 +71,7 @@ pub(crate) struct Queue {
     around: Surroundings,
     messages: BTreeMap<MessageId, Message>,
     by_wa: HashMap<String, MessageId>,
-    by_key: HashMap<String, MessageId>,
+    by_key: HashMap<Redacted<String>, MessageId>,
     /// Each chat's messages that take a place and may be sent by now, in order.
     lanes: HashMap<ChatId, BTreeSet<Place>>,
     /// The first of each lane.

@@ -85,7 +85,7 @@ impl Queue {
         api::Message {
             id: message.id,
             wa_id: message.wa_id.0.clone(),
-            to: message.to.as_str().to_owned(),
+            to: message.to.as_str().into(),
             state: message.state(),
             reason: message.reason().cloned(),
             key: message.key.clone(),
@@ -96,7 +96,7 @@ impl Queue {
             expires_at: message.expires_at.map(Time),
             undo_until: self.undo_until(message, now),
             text: None,
-            preview: message.preview.0.clone(),
+            preview: message.preview.clone(),
             chars: message.chars,
             attempts: message.attempts,
             accepted_at: Time(message.accepted_at),

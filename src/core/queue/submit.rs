@@ -6,9 +6,9 @@ use crate::config::LinkPolicy;
 use crate::event::Submission;
 use crate::files;
 use crate::ids::Digest;
-use crate::queue::{Message, MessageState, Pending, Preview, Tries};
+use crate::queue::{Message, MessageState, Pending, Tries};
 use crate::time::Now;
-use tetherd_api::{self as api, Error, ErrorKind, MessageId};
+use tetherd_api::{self as api, Error, ErrorKind, MessageId, Redacted};
 
 impl Queue {
     /// Takes a message in. Whether there is a place was asked before.
@@ -88,7 +88,7 @@ fn accepted(
         key,
         digest,
         chars,
-        preview: Preview(shown),
+        preview: Redacted(shown),
         state: MessageState::Preparing(Pending::default()),
         order,
         attempts: 0,

@@ -55,7 +55,7 @@ fn what_is_not_accepted_leaves_no_file_behind() {
     let mut world = World::paired(config);
     assert_eq!(world.core.room(None), Ok(Room::Free));
     let submit = |world: &mut World, chat, caption, key: Option<&str>| Submission {
-        key: key.map(str::to_owned),
+        key: key.map(Into::into),
         ..world.file_submission(chat, caption)
     };
     let accepted = submit(&mut world, 1, "a", Some("k"));

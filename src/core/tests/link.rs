@@ -46,8 +46,8 @@ fn pairing_answers_with_the_first_code_and_goes_on_by_events() {
         matches!(event, Event::Pairing { offer: Some(PairOffer::Qr { qr, .. }), .. } if qr == "second")
     });
     assert!(shown);
-    world.session(SessionEvent::Paired { account: ACCOUNT.to_owned() });
-    assert_eq!(pairing_ends(&world), [PairEnd::Paired { account: ACCOUNT.to_owned() }]);
+    world.session(SessionEvent::Paired { account: ACCOUNT.into() });
+    assert_eq!(pairing_ends(&world), [PairEnd::Paired { account: ACCOUNT.into() }]);
     world.end(EndReason::Restart);
     assert_eq!(world.commands.last(), Some(&"connect"));
     world.connect();
@@ -98,7 +98,7 @@ fn asked_again_in_the_same_way_pairing_answers_the_code_that_is_shown() {
 fn asked_in_another_way_the_new_pairing_replaces_the_old() {
     let mut world = unpaired();
     let by_qr = qr(&mut world);
-    let by_code = world.request(Request::Pair { phone: Some("15550100".to_owned()) });
+    let by_code = world.request(Request::Pair { phone: Some("15550100".into()) });
     assert_eq!(kind(world.replies[&by_qr].clone()), ErrorKind::PairingFailed);
     assert_eq!(world.commands, ["forget", "pair", "close"]);
     world.end(EndReason::Closed);
@@ -248,7 +248,7 @@ fn keys_that_were_to_be_forgotten_stay_void_until_a_pairing_has_its_own() {
     assert!(world.store.facts.keys_void);
     world.offer_qr("x");
     assert!(!world.store.facts.keys_void);
-    world.session(SessionEvent::Paired { account: ACCOUNT.to_owned() });
+    world.session(SessionEvent::Paired { account: ACCOUNT.into() });
     assert!(!world.store.facts.keys_void);
     world.end(EndReason::LoggedOut { code: Some(401) });
     qr(&mut world);
@@ -258,7 +258,7 @@ fn keys_that_were_to_be_forgotten_stay_void_until_a_pairing_has_its_own() {
 #[test]
 fn a_clock_set_back_does_not_lengthen_a_ban() {
     let facts = Facts {
-        account: Some(ACCOUNT.to_owned()),
+        account: Some(ACCOUNT.into()),
         banned: Some((1_900_000_000_000, 1_900_000_060_000, 101)),
         ..Facts::default()
     };
@@ -327,7 +327,7 @@ fn a_logout_unlinks_and_keeps_the_queue() {
     assert_eq!(world.commands.last(), Some(&"pair"));
     world.offer_qr("x");
     assert!(world.replies[&token].is_ok());
-    world.session(SessionEvent::Paired { account: ACCOUNT.to_owned() });
+    world.session(SessionEvent::Paired { account: ACCOUNT.into() });
     world.end(EndReason::Restart);
     world.connect();
     assert_eq!(world.flight(first).attempt.0, 2);
@@ -350,8 +350,8 @@ fn a_late_end_of_no_run_changes_nothing() {
     world.end(EndReason::Replaced);
     let changes = world.changes;
     world.session(SessionEvent::Ended { reason: EndReason::Restart, roll: 0 });
-    world.session(SessionEvent::Connected { account: ACCOUNT.to_owned() });
+    world.session(SessionEvent::Connected { account: ACCOUNT.into() });
     world.run = Run::None;
-    world.session(SessionEvent::Paired { account: ACCOUNT.to_owned() });
+    world.session(SessionEvent::Paired { account: ACCOUNT.into() });
     assert_eq!((world.changes, world.status().session.state), (changes, SessionState::Replaced));
 }

@@ -355,7 +355,7 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
         Op::Pause(false) => drop(world.ask(Request::Resume)),
         Op::Pair(by_code) => {
             let phone = by_code.then(|| "15550100".to_owned());
-            world.request(Request::Pair { phone });
+            world.request(Request::Pair { phone: phone.map(Into::into) });
         }
         Op::Reconnect => drop(world.ask(Request::Reconnect)),
         Op::Takeover => drop(world.ask(Request::Takeover)),
@@ -379,14 +379,14 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
         }
         Op::Release => drop(world.ask(Request::Release)),
         Op::Connected if world.run == Run::Connecting => {
-            world.session(SessionEvent::Connected { account: ACCOUNT.to_owned() });
+            world.session(SessionEvent::Connected { account: ACCOUNT.into() });
         }
         Op::Paired if world.run == Run::Pairing => {
-            world.session(SessionEvent::Paired { account: ACCOUNT.to_owned() });
+            world.session(SessionEvent::Paired { account: ACCOUNT.into() });
         }
         Op::Connected | Op::Paired => {}
         Op::Offer => {
-            let offer = Offer::Qr { text: "qr".to_owned(), valid_ms: 500 };
+            let offer = Offer::Qr { text: "qr".into(), valid_ms: 500 };
             world.session(SessionEvent::Offer(offer));
         }
         Op::Ended(which, roll) if world.run != Run::None => {
@@ -502,7 +502,7 @@ fn comes_to_rest(world: &mut World) {
     world.phone_on = true;
     if world.run == Run::None {
         world.request(Request::Pair { phone: None });
-        world.session(SessionEvent::Paired { account: ACCOUNT.to_owned() });
+        world.session(SessionEvent::Paired { account: ACCOUNT.into() });
         world.end(EndReason::Restart);
     }
     if world.run == Run::Connecting && !world.closing {

@@ -110,7 +110,7 @@ impl World {
     }
 
     pub(super) fn paired(config: CoreConfig) -> World {
-        let facts = Facts { account: Some(ACCOUNT.to_owned()), ..Facts::default() };
+        let facts = Facts { account: Some(ACCOUNT.into()), ..Facts::default() };
         World::over(config, Store { facts, ..Store::default() })
     }
 
@@ -253,7 +253,10 @@ impl World {
         let to = format!("+1555{:04}", 100 + chat).parse().unwrap();
         let wa_id = WaMessageId(format!("3EB0{:018X}", self.next_wa));
         let key = key.map(str::to_owned);
-        Submission { key, ..Submission::text(to, Body(text.into()), Digest(digest), wa_id) }
+        Submission {
+            key: key.map(Into::into),
+            ..Submission::text(to, Body(text.into()), Digest(digest), wa_id)
+        }
     }
 
     pub(super) fn submit(
@@ -283,8 +286,8 @@ impl World {
         let info = api::FileInfo {
             bytes: 3,
             mime: "application/pdf".to_owned(),
-            sha256: "00".repeat(32),
-            name: Some("a.pdf".to_owned()),
+            sha256: "00".repeat(32).into(),
+            name: Some("a.pdf".into()),
         };
         let spool = SpoolId(format!("{:032x}", self.next_wa));
         let file = Some(StoredFile { spool, info });
@@ -311,7 +314,7 @@ impl World {
 
     pub(super) fn connect(&mut self) {
         assert_eq!(self.run, Run::Connecting, "nothing was told to connect");
-        self.session(SessionEvent::Connected { account: ACCOUNT.to_owned() });
+        self.session(SessionEvent::Connected { account: ACCOUNT.into() });
     }
 
     pub(super) fn end(&mut self, reason: EndReason) {
@@ -328,7 +331,7 @@ impl World {
     }
 
     pub(super) fn offer_qr(&mut self, text: &str) {
-        self.session(SessionEvent::Offer(Offer::Qr { text: text.to_owned(), valid_ms: 20_000 }));
+        self.session(SessionEvent::Offer(Offer::Qr { text: text.into(), valid_ms: 20_000 }));
     }
 
     pub(super) fn ack(&mut self, id: MessageId) {
@@ -369,7 +372,7 @@ impl World {
         let url = format!("https://files.example/{}", self.next_wa);
         let mut submission = self.submission(chat, &url, None);
         submission.kind = api::Kind::Document;
-        submission.source = Some(Source { url, ..Source::default() });
+        submission.source = Some(Source { url: url.into(), ..Source::default() });
         submission
     }
 
@@ -529,12 +532,12 @@ impl Store {
 /// What the session tells of an upload.
 pub(super) fn media() -> MediaRef {
     MediaRef {
-        url: "https://localhost/f".to_owned(),
-        direct_path: "/f".to_owned(),
-        media_key: [1; 32],
+        url: "https://localhost/f".into(),
+        direct_path: "/f".into(),
+        media_key: [1; 32].into(),
         key_made_s: 1_800_000_000,
-        sha256: [2; 32],
-        enc_sha256: [3; 32],
+        sha256: [2; 32].into(),
+        enc_sha256: [3; 32].into(),
         bytes: 3,
         seen: MediaMetadata::default(),
         uploaded_at: 0,
@@ -546,7 +549,7 @@ pub(super) fn file(id: MessageId, removed: usize) -> StoredFile {
     let info = api::FileInfo {
         bytes: 3,
         mime: "image/png".to_owned(),
-        sha256: "00".repeat(32),
+        sha256: "00".repeat(32).into(),
         name: None,
     };
     // No other file in this world has such a name, as no two files in a spool share theirs.

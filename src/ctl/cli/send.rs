@@ -7,7 +7,7 @@ use clap::{ArgGroup, ValueEnum};
 
 use super::{moment, one_of, priority};
 use crate::time::Moment;
-use tetherd_api::{Kind, Location, Priority};
+use tetherd_api::{Kind, Location, Priority, Redacted};
 use tetherd_config::value::parse_duration;
 
 /// How it is typed; clap would put the content before the recipient.
@@ -104,9 +104,11 @@ fn location(text: &str) -> Result<Location, String> {
     let parts =
         text.split_once(',').map(|(north, east)| (north.trim().parse(), east.trim().parse()));
     match parts {
-        Some((Ok(latitude), Ok(longitude))) => {
-            Ok(Location { latitude, longitude, ..Location::default() })
-        }
+        Some((Ok(latitude), Ok(longitude))) => Ok(Location {
+            latitude: Redacted(latitude),
+            longitude: Redacted(longitude),
+            ..Location::default()
+        }),
         Some(_) | None => Err("two numbers with a comma between them, like 48.8584,2.2945".into()),
     }
 }

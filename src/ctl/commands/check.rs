@@ -40,7 +40,8 @@ pub(crate) async fn run(
     let batches: Vec<Vec<String>> =
         numbers.chunks(CHECK_NUMBERS_MAX).map(<[String]>::to_vec).collect();
     let progress = batches.len() > 1 && std::io::stderr().is_terminal();
-    let ask = |numbers| async move {
+    let ask = |numbers: Vec<String>| async move {
+        let numbers = numbers.into_iter().map(Into::into).collect();
         let params = CheckParams { numbers, fresh: args.fresh };
         super::ask(client, call::PhoneCheck, &params).await
     };
@@ -158,7 +159,7 @@ fn tell(
             continue;
         }
         let why = number.why.as_ref().map_or_else(String::new, |why| format!("  {why}"));
-        out.line(&format!("{}  {}{why}", number.number, number.answer.name()))?;
+        out.line(&format!("{}  {}{why}", number.number.0, number.answer.name()))?;
     }
     Ok(())
 }

@@ -42,7 +42,7 @@ pub(crate) async fn dispatch(
             print(call::Explain, &none, client, out, text).await
         }
         Command::Show(ShowArgs { id, key, wa_id }) => {
-            let params = GetParams { id, wa_id, key };
+            let params = GetParams { id, wa_id, key: key.map(Into::into) };
             print(call::MessageGet, &params, client, out, render::message).await
         }
         Command::Heartbeat(args) => {

@@ -23,7 +23,7 @@ pub(crate) async fn run(
 ) -> Result<(), CommandError> {
     // Before the call: no code and no ending may be missed.
     let mut events = client.subscribe().await?;
-    let params = PairParams { phone };
+    let params = PairParams { phone: phone.map(Into::into) };
     // What came before the reply is of an earlier pairing, or is repeated in the reply.
     let call = super::ask(client, call::SessionPair, &params);
     let (pair, wire) = super::call_while_reading(call, &mut events, drop).await?;
@@ -91,7 +91,7 @@ fn draw(offer: &PairOffer, out: &Output) -> Result<String, CommandError> {
         PairOffer::Qr { qr, expires_at } => {
             let drawing = qr::draw(qr, out.colour())
                 .map_err(|error| CommandError::BadInput(error.to_string()))?;
-            let raw = if out.terminal() { String::new() } else { format!("{qr}\n") };
+            let raw = if out.terminal() { String::new() } else { format!("{}\n", qr.0) };
             format!(
                 "{drawing}{raw}On the phone: Linked devices, Link a device, and scan this.\n\
                  It is replaced {}. Ctrl-C leaves; the pairing goes on until its codes run out.\n",

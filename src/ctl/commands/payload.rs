@@ -21,8 +21,8 @@ pub(super) fn content(
         moment.map(|moment| moment.on(clock).ok_or_else(no_time)).transpose()
     };
     let mut params = SendParams {
-        to,
-        key,
+        to: to.into(),
+        key: key.map(Into::into),
         expires_at: moment(args.expires)?,
         not_before: moment(args.at.or(args.after.map(Moment::In)))?,
         priority: args.priority,
@@ -43,26 +43,34 @@ pub(super) fn content(
         params.file = Some(FileParams {
             fd: Some(0),
             kind: args.kind,
-            name: args.name.or(own),
-            caption: args.caption,
+            name: args.name.or(own).map(Into::into),
+            caption: args.caption.map(Into::into),
             ..FileParams::default()
         });
     } else if let Some(url) = url {
         params.file = Some(FileParams {
-            url: Some(url),
+            url: Some(url.into()),
             kind: args.kind,
-            name: args.name,
-            caption: args.caption,
+            name: args.name.map(Into::into),
+            caption: args.caption.map(Into::into),
             ..FileParams::default()
         });
     } else if let Some(mut place) = location {
-        place.name = args.place;
+        place.name = args.place.map(Into::into);
         params.location = Some(place);
     } else if let Some(name) = contact {
-        params.contact = Some(ContactCard { name, phones: args.phone, vcard: None });
+        params.contact = Some(ContactCard {
+            name: name.into(),
+            phones: args.phone.into_iter().map(Into::into).collect(),
+            vcard: None,
+        });
     } else {
         let text = text.unwrap_or_default();
-        params.text = Some(if text == "-" { read_text(std::io::stdin().lock())? } else { text });
+        params.text = Some(if text == "-" {
+            read_text(std::io::stdin().lock())?.into()
+        } else {
+            text.into()
+        });
     }
     Ok((params, fd))
 }

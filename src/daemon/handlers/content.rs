@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::checks::{check_text, invalid};
 use tetherd_api::{
     CAPTION_CHARS_MAX, ContactCard, Error, ErrorKind, FILE_NAME_BYTES_MAX, FileParams,
-    INLINE_FILE_BYTES_MAX, Kind, LinkPreview, Location, SendParams, URL_BYTES_MAX,
+    INLINE_FILE_BYTES_MAX, Kind, LinkPreview, Location, Redacted, SendParams, URL_BYTES_MAX,
 };
 use tetherd_core::ids::number_digits;
 
@@ -28,7 +28,7 @@ pub(super) enum Content {
     /// A text, or a place or contact as JSON.
     Plain(Kind, String),
     /// A file that is yet to be copied, and its caption.
-    File(FileParams, Option<String>),
+    File(FileParams, Option<Redacted<String>>),
 }
 
 /// Takes the content out of the parameters.
@@ -40,7 +40,7 @@ pub(super) fn of(params: &mut SendParams) -> Result<Content, Error> {
             if let Some(preview) = preview {
                 check_preview(preview, &text)?;
             }
-            return Ok(Content::Plain(Kind::Text, text));
+            return Ok(Content::Plain(Kind::Text, text.0));
         }
         (None, Some(mut file), None, None) => {
             check_file(&file)?;
@@ -152,7 +152,7 @@ fn is_mime(mime: &str) -> bool {
 
 fn check_place(place: &Location) -> Result<(), Error> {
     let Location { latitude, longitude, name, address } = place;
-    if !(-90.0..=90.0).contains(latitude) || !(-180.0..=180.0).contains(longitude) {
+    if !(-90.0..=90.0).contains(&latitude.0) || !(-180.0..=180.0).contains(&longitude.0) {
         return Err(invalid("`latitude` is -90 to 90 and `longitude` -180 to 180, in degrees"));
     }
     check_words("location.name", name.as_deref())?;
@@ -190,14 +190,14 @@ fn check_card(card: &ContactCard) -> Result<(), Error> {
 fn check_preview(preview: &LinkPreview, text: &str) -> Result<(), Error> {
     let LinkPreview { url, title, description, thumbnail } = preview;
     let web = url.starts_with("https://") || url.starts_with("http://");
-    if !web || url.len() > URL_BYTES_MAX || !text.contains(url.as_str()) {
+    if !web || url.len() > URL_BYTES_MAX || !text.contains(&**url) {
         return Err(invalid("`preview.url` is an http or https link that stands in the text"));
     }
     check_words("preview.title", Some(title))?;
     check_words("preview.description", description.as_deref())?;
     if let Some(thumbnail) = thumbnail {
         let fits = thumbnail.len() <= THUMBNAIL_BYTES_MAX.div_ceil(3) * 4;
-        let jpeg = fits.then(|| STANDARD.decode(thumbnail).ok()).flatten();
+        let jpeg = fits.then(|| STANDARD.decode(&**thumbnail).ok()).flatten();
         if !jpeg.is_some_and(|jpeg| jpeg.starts_with(&[0xff, 0xd8, 0xff])) {
             let sentence =
                 format!("`preview.thumbnail` is a JPEG of at most {THUMBNAIL_BYTES_MAX} bytes");

@@ -14,7 +14,9 @@ use crate::fetch::find_links;
 use crate::spool::kind::BadKind;
 use crate::spool::source::{Changed, Source};
 use crate::spool::{Asked, TakeError};
-use tetherd_api::{Error, ErrorKind, FileInfo, FileParams, GetParams, Kind, Reply, SendParams};
+use tetherd_api::{
+    Error, ErrorKind, FileInfo, FileParams, GetParams, Kind, Redacted, Reply, SendParams,
+};
 use tetherd_core::event::{Body, Request, Submission};
 use tetherd_core::files::Room;
 use tetherd_core::ids::{Digest, WaMessageId};
@@ -84,7 +86,7 @@ async fn send_file(
     caller: Caller,
     mut draft: Submission,
     file: FileParams,
-    caption: Option<String>,
+    caption: Option<Redacted<String>>,
     descriptors: Descriptors,
 ) -> Result<Reply, Error> {
     let engine = &service.engine;
@@ -109,7 +111,7 @@ async fn send_file(
         return Err(invalid("an audio file or voice message has no caption"));
     }
     draft.has_links = caption.as_deref().is_some_and(|text| !find_links(text).is_empty());
-    draft.body = Body(caption.unwrap_or_default().into());
+    draft.body = Body(caption.unwrap_or_default().0.into());
     let request = move || {
         draft.file = Some(accepted.keep());
         Request::Submit(Box::new(draft))

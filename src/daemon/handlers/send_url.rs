@@ -3,7 +3,7 @@
 
 use crate::fetch::address::{self, Schemes};
 use crate::fetch::find_links;
-use tetherd_api::{Error, ErrorKind, FileParams, Kind};
+use tetherd_api::{Error, ErrorKind, FileParams, Kind, Redacted};
 use tetherd_core::event::{Body, Submission};
 use tetherd_core::files::Source;
 
@@ -13,26 +13,26 @@ use super::checks::{digest, invalid};
 pub(super) fn submission(
     draft: Submission,
     file: FileParams,
-    caption: Option<String>,
+    caption: Option<Redacted<String>>,
     schemes: Schemes,
 ) -> Result<Submission, Error> {
     let FileParams { url, kind, name, mime, .. } = file;
     let url = url.ok_or_else(|| invalid("give `file.url`"))?;
     let url = address::parse(&url, schemes)
         .map_err(|bad| Error::new(ErrorKind::BadUrl, bad.to_string()).remedy(bad.remedy()))?;
-    let source = Source { url: url.into(), kind, name, mime };
+    let source = Source { url: Redacted(url.into()), kind, name, mime };
     let caption = caption.unwrap_or_default();
-    let or_none = |text: &Option<String>| text.clone().unwrap_or_default();
-    let (name, mime) = (or_none(&source.name), or_none(&source.mime));
+    let name = source.name.as_deref().unwrap_or_default();
+    let mime = source.mime.as_deref().unwrap_or_default();
     let kind = source.kind.map_or("", Kind::name);
-    let parts = ["url", draft.to.as_str(), &source.url, kind, &name, &mime, &caption];
+    let parts = ["url", draft.to.as_str(), &source.url, kind, name, mime, &caption];
     Ok(Submission {
         digest: digest(&parts),
         has_links: !find_links(&caption).is_empty(),
         // Until its content tells.
         kind: source.kind.unwrap_or(Kind::Document),
         source: Some(source),
-        body: Body(caption.into()),
+        body: Body(caption.0.into()),
         ..draft
     })
 }

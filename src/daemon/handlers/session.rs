@@ -14,5 +14,5 @@ pub(super) fn pair(params: PairParams) -> Result<Request, Error> {
         .strip_prefix('+')
         .ok_or_else(|| invalid("`phone` is + and digits with the country code, like +15550100"))?;
     let digits = number_digits(number).map_err(|error| invalid(error.to_string()))?;
-    Ok(Request::Pair { phone: Some(digits) })
+    Ok(Request::Pair { phone: Some(digits.into()) })
 }

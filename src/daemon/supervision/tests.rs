@@ -15,7 +15,7 @@ fn status(state: SessionState) -> Status {
         session: SessionStatus {
             state,
             since: NOW,
-            account: Some("15550100@s.whatsapp.net".to_owned()),
+            account: Some("15550100@s.whatsapp.net".into()),
             detail: None,
             next_try_at: None,
             connections: 1,

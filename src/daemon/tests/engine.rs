@@ -98,7 +98,7 @@ impl Running {
         let store = Store::open(dir).unwrap();
         let (mut restored, damaged) = store::queue::restore(&store).unwrap();
         assert_eq!(damaged, []);
-        restored.facts.account = Some(ACCOUNT.to_owned());
+        restored.facts.account = Some(ACCOUNT.into());
         let kept = restored.messages.iter().map(|message| message.id).collect();
         let numbers = store::feed::open(&store, kept).await.unwrap();
         let (core, first) = Core::new(config, BootId(7), restored, virtual_now());

@@ -114,7 +114,7 @@ fn letter(n: u64) -> NewMessage {
             sent_at: Time(NOW_MS),
             received_at: Time(0),
             kind: IncomingKind::Text,
-            text: Some(format!("text {n}")),
+            text: Some(format!("text {n}").into()),
             cut: false,
             geo: None,
             vcard: None,

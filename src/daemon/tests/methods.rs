@@ -46,7 +46,7 @@ async fn every_method_reaches_the_engine_and_its_answer_comes_back() {
     let retried = client.call(call::QueueRetry, &RetryParams::default()).await.unwrap();
     assert_eq!(retried.requeued, [MessageId(2)]);
 
-    let numbers = vec!["+1 (555) 0111".to_owned(), "+15550112".to_owned()];
+    let numbers = vec!["+1 (555) 0111".into(), "+15550112".into()];
     let check = CheckParams { numbers, fresh: true };
     let checked = client.call(call::PhoneCheck, &check).await.unwrap();
     assert_eq!(checked.numbers[0].number, "+15550111");
@@ -270,6 +270,7 @@ async fn a_check_names_the_place_of_what_is_no_number_and_has_a_bound() {
     let (fixture, requests) = Fixture::new();
     let client = Client::connect(&fixture.path).await.unwrap();
     let refused = async |numbers: Vec<String>| {
+        let numbers = numbers.into_iter().map(Into::into).collect();
         let params = CheckParams { numbers, fresh: false };
         match client.call(call::PhoneCheck, &params).await {
             Err(ClientError::Rpc(error)) => error,

@@ -39,7 +39,7 @@ async fn a_known_key_is_answered_under_a_full_spool_and_stores_nothing() {
         reply.send(Ok(call::MessageSend::reply(result))).unwrap();
     });
     let content = STANDARD.encode(vec![1; 20_000]);
-    let file = Some(FileParams { base64: Some(content), ..FileParams::default() });
+    let file = Some(FileParams { base64: Some(content.into()), ..FileParams::default() });
     let params = SendParams { to: "+15550100".into(), file, ..SendParams::default() }.key("k");
     let call = Call::MessageSend(Box::new(params));
     let handled = handle(&service, CALLER, call, Default::default()).await.unwrap();

@@ -215,7 +215,7 @@ fn answer_to(request: &Request) -> Reply {
             numbers: numbers
                 .iter()
                 .map(|number| api::CheckedNumber {
-                    number: format!("+{}", number.digits()),
+                    number: format!("+{}", number.digits()).into(),
                     answer: api::Presence::OnNetwork,
                     checked_at: Some(AT),
                     cached: true,

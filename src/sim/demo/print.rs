@@ -75,7 +75,7 @@ impl Printer {
                     _ => String::new(),
                 };
                 let (id, state) = (message.id.to_string(), message.state.name());
-                format!("{id:<4} {state:<9} {}{attempts}", message.preview)
+                format!("{id:<4} {state:<9} {}{attempts}", message.preview.0)
             }
             Event::Status { status } => {
                 let state = status.session.state.name();

@@ -147,7 +147,7 @@ impl Scenario {
         let client = Client::connect(&self.socket).await?;
         let text = "clinic: your appointment is at nine".to_owned();
         let (to, key) = ("+15550113".to_owned(), Some("appointment-9".to_owned()));
-        let params = SendParams { key, ..SendParams::text(&to, &text) };
+        let params = SendParams { key: key.map(Into::into), ..SendParams::text(&to, &text) };
         let first = client.call(call::MessageSend, &params).await?;
         let again = client.call(call::MessageSend, &params).await?;
         if !again.duplicate || again.message.id != first.message.id {

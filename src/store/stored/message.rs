@@ -6,7 +6,6 @@ use crate::store::convert::{Convert, stored_enum, stored_newtype, stored_struct,
 use tetherd_api::{FileInfo, Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, State};
 use tetherd_core::files::{LinkWarning, MediaMetadata, MediaRef, Source, StoredFile};
 use tetherd_core::ids::{ChatId, Digest, SpoolId, WaMessageId};
-use tetherd_core::queue::Preview;
 
 mod state;
 
@@ -207,7 +206,7 @@ struct StoredLinkPreview {
     thumbnail: Option<String>,
 }
 
-stored_newtype!(WaMessageId(String), Digest([u8; 32]), Preview(String), SpoolId(String));
+stored_newtype!(WaMessageId(String), Digest([u8; 32]), SpoolId(String));
 stored_text!(StoredId = MessageId, |id| id.to_string(), |text| text.parse().ok());
 stored_text!(StoredChat = ChatId, |chat| chat.as_str().to_owned(), |text| text.parse().ok());
 

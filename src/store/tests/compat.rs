@@ -112,7 +112,10 @@ fn every_name_of_format_1_stands_for_what_it_did() {
     let waits = Message::decode(waits.as_bytes()).unwrap();
     let media = waits.media().unwrap();
     assert_eq!((media.seen.pixels, media.seen.seconds), (Some((640, 480)), Some(7)));
-    assert_eq!((media.media_key, media.sha256, media.enc_sha256), ([1; 32], [2; 32], [3; 32]));
+    assert_eq!(
+        (media.media_key.0, media.sha256.0, media.enc_sha256.0),
+        ([1; 32], [2; 32], [3; 32])
+    );
     assert_eq!((sent.changed_uptime_ms, sent.reached_at()[2]), (4_000, Some(1_700_000_000_300)));
 }
 

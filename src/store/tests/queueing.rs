@@ -7,14 +7,14 @@ use super::super::queue::{batch, body, restore};
 use super::super::record::record_key;
 use super::super::{Damage, Store};
 use super::{fresh, put};
-use tetherd_api::{Kind, MessageId, Priority};
+use tetherd_api::{Kind, MessageId, Priority, Redacted};
 use tetherd_core::action::Change;
 use tetherd_core::contacts::{KnownBy, KnownNumber, Number};
 use tetherd_core::event::Body;
 use tetherd_core::facts::Facts;
 use tetherd_core::ids::{Digest, WaMessageId};
 use tetherd_core::pacing::Slot;
-use tetherd_core::queue::{Message, MessageState, Pending, Preview, Tries};
+use tetherd_core::queue::{Message, MessageState, Pending, Tries};
 use tetherd_core::time::BootId;
 
 fn message(id: u64) -> Message {
@@ -31,10 +31,10 @@ fn message(id: u64) -> Message {
         priority: Priority::Normal,
         not_before: None,
         expires_at: None,
-        key: Some(format!("key {id}")),
+        key: Some(format!("key {id}").into()),
         digest: Digest([7; 32]),
         chars: 5,
-        preview: Preview("hello".into()),
+        preview: Redacted("hello".into()),
         state: MessageState::Queued(Pending::default(), Tries::default()),
         order: id,
         attempts: 0,

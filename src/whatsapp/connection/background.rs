@@ -57,7 +57,8 @@ impl Connection<'_> {
     /// The code and the failure both come back as events.
     pub(super) fn request_code(&mut self) {
         let Purpose::PairCode(coding) = &self.purpose else { return };
-        let options = PairCodeOptions { phone_number: coding.phone.clone(), ..Default::default() };
+        let options =
+            PairCodeOptions { phone_number: coding.phone.0.clone(), ..Default::default() };
         let client = Arc::clone(&self.client);
         self.spawn(async move {
             let _ = client.pair_with_code(options).await;

@@ -318,7 +318,8 @@ impl<'a> Connection<'a> {
         self.context.inbound.connection.set(&self.client, Arc::clone(&self.files));
         self.deadline = None;
         self.set_unavailable();
-        self.publish(SessionEvent::Connected { account: account.to_non_ad().to_string() }).await
+        self.publish(SessionEvent::Connected { account: account.to_non_ad().to_string().into() })
+            .await
     }
 
     async fn publish(&self, event: SessionEvent) -> Option<Leave> {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::whatsapp::events::translate::ConnectionEvent;
+use tetherd_api::Redacted;
 use tetherd_core::event::{EndReason, Offer};
 
 /// Codes to type that one pairing may go through.
@@ -29,16 +30,10 @@ pub(crate) enum Purpose {
 }
 
 /// A pairing by code.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct CodePairing {
-    pub(crate) phone: String,
+    pub(crate) phone: Redacted<String>,
     codes: u32,
-}
-
-impl std::fmt::Debug for CodePairing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "CodePairing({} codes so far)", self.codes)
-    }
 }
 
 /// What to do about something that the pairing saw.
@@ -56,7 +51,7 @@ pub(crate) enum PairingStep {
 
 impl Purpose {
     /// By code if there is a number.
-    pub(crate) fn pairing(phone: Option<String>) -> Purpose {
+    pub(crate) fn pairing(phone: Option<Redacted<String>>) -> Purpose {
         match phone {
             Some(phone) => Purpose::PairCode(CodePairing { phone, codes: 0 }),
             None => Purpose::PairQr,

@@ -4,8 +4,6 @@
 //! Never reports a delivery that is not a recipient's: our own devices, protocol
 //! traffic and failed decryptions confirm with receipts too.
 
-use std::fmt;
-
 use whatsapp_rust::types::events::{
     Disconnected, Event, EventInterest, EventKind, LoggedOut, MexNotification, Receipt, ServerAck,
     StreamError, TemporaryBan,
@@ -14,6 +12,7 @@ use whatsapp_rust::wacore::net::DisconnectReason;
 use whatsapp_rust::wacore::types::presence::ReceiptType;
 use whatsapp_rust::{Jid, ReachoutTimelock, Server};
 
+use tetherd_api::Redacted;
 use tetherd_core::event::{EndReason, Offer, ReceiptKind, SessionEvent, TimelockNotice};
 use tetherd_core::ids::WaMessageId;
 
@@ -75,23 +74,17 @@ pub(crate) enum ConnectionEvent {
 }
 
 /// Who we are: an account has a number and a hidden identity.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Me {
-    pub(crate) pn: Option<Jid>,
-    pub(crate) lid: Option<Jid>,
-}
-
-impl fmt::Debug for Me {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (pn, lid) = (self.pn.is_some(), self.lid.is_some());
-        f.debug_struct("Me").field("pn", &pn).field("lid", &lid).finish()
-    }
+    pub(crate) pn: Option<Redacted<Jid>>,
+    pub(crate) lid: Option<Redacted<Jid>>,
 }
 
 impl Me {
     pub(crate) fn owns(&self, jid: &Jid) -> bool {
-        let is = |own: &Option<Jid>| {
-            own.as_ref().is_some_and(|own| own.user == jid.user && own.server == jid.server)
+        let is = |own: &Option<Redacted<Jid>>| {
+            own.as_ref()
+                .is_some_and(|Redacted(own)| own.user == jid.user && own.server == jid.server)
         };
         is(&self.pn) || is(&self.lid)
     }
@@ -119,11 +112,11 @@ pub(crate) fn translate(event: &Event, me: &Me) -> Option<ConnectionEvent> {
         Event::MexNotification(mex) => timelock_notice(mex)
             .map(|notice| ConnectionEvent::Report(SessionEvent::Timelock(notice))),
         Event::PairingQrCode(qr) => Some(ConnectionEvent::Offer(Offer::Qr {
-            text: qr.code.clone(),
+            text: qr.code.clone().into(),
             valid_ms: millis(qr.timeout),
         })),
         Event::PairingCode(code) => Some(ConnectionEvent::Offer(Offer::Code {
-            code: code.code.clone(),
+            code: code.code.clone().into(),
             valid_ms: millis(code.timeout),
         })),
         Event::PairingCodeRefresh(refresh) => {
@@ -131,7 +124,7 @@ pub(crate) fn translate(event: &Event, me: &Me) -> Option<ConnectionEvent> {
         }
         Event::PairingQrCodesExhausted(_) => Some(ConnectionEvent::QrExhausted),
         Event::PairSuccess(success) => Some(ConnectionEvent::Report(SessionEvent::Paired {
-            account: success.id.to_non_ad().to_string(),
+            account: success.id.to_non_ad().to_string().into(),
         })),
         Event::PairError(_) => Some(failed("the phone's answer does not verify")),
         Event::PairingCodeError(error) => Some(failed(match error.rejection {

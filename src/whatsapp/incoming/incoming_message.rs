@@ -14,7 +14,9 @@ use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type as Protoco
 use whatsapp_rust::{Jid, Server};
 
 use crate::inbox::{NewMessage, RemoteFile, RemoteKind, Seen};
-use tetherd_api::{FILE_NAME_BYTES_MAX, FileInfo, Incoming, IncomingKind, TEXT_CHARS_MAX, Time};
+use tetherd_api::{
+    FILE_NAME_BYTES_MAX, FileInfo, Incoming, IncomingKind, Redacted, TEXT_CHARS_MAX, Time,
+};
 
 /// Longest name of a sender, and longest id and MIME type, in characters.
 const NAME_CHARS_MAX: usize = 128;
@@ -97,17 +99,17 @@ pub(crate) fn new_message(
         incoming: Incoming {
             cursor: 0,
             wa_id: clean(&info.id),
-            chat: parties.chat.to_string(),
-            sender: parties.sender.to_string(),
+            chat: Redacted(parties.chat.to_string()),
+            sender: Redacted(parties.sender.to_string()),
             from_me: source.is_from_me,
-            name,
+            name: name.map(Into::into),
             sent_at: Time(info.timestamp.timestamp_millis()),
             received_at: Time(0),
             kind: content.kind,
-            text,
+            text: text.map(Into::into),
             cut,
-            geo: content.geo,
-            vcard: content.vcard,
+            geo: content.geo.map(Into::into),
+            vcard: content.vcard.map(Into::into),
             file,
             reply_to: content.reply_to.map(|id| clean(&id)).filter(|id| !id.is_empty()),
         },
@@ -168,8 +170,13 @@ impl Media {
         let info = FileInfo {
             bytes,
             mime: self.mime.as_deref().map(clean).unwrap_or_default(),
-            sha256: sha256.as_deref().map(hex::encode).unwrap_or_default(),
-            name: self.name.as_deref().map(file_name).filter(|name| !name.is_empty()),
+            sha256: sha256.as_deref().map(hex::encode).unwrap_or_default().into(),
+            name: self
+                .name
+                .as_deref()
+                .map(file_name)
+                .filter(|name| !name.is_empty())
+                .map(Into::into),
         };
         let remote = || {
             Some(RemoteFile {

@@ -14,6 +14,7 @@ use whatsapp_rust::{Client, InboundDurabilityHook, Jid, Server, anyhow};
 
 use crate::inbox::{Inbox, NewMessage};
 use incoming_message::Parties;
+use tetherd_api::Redacted;
 
 /// What the session needs for incoming messages.
 #[derive(Clone, Debug, Default)]
@@ -25,20 +26,14 @@ pub struct Inbound {
 }
 
 /// The connection that there is, for downloads.
-#[derive(Clone, Default)]
-pub struct CurrentConnection(Arc<Mutex<Option<Connected>>>);
+#[derive(Clone, Debug, Default)]
+pub struct CurrentConnection(Redacted<Arc<Mutex<Option<Connected>>>>);
 
 /// What a download needs of a connection.
 #[derive(Clone)]
 struct Connected {
     client: Weak<Client>,
     https: Arc<dyn HttpClient>,
-}
-
-impl std::fmt::Debug for CurrentConnection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "CurrentConnection({})", self.lock().is_some())
-    }
 }
 
 impl CurrentConnection {

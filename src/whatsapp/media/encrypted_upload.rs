@@ -89,7 +89,7 @@ impl EncryptedUpload {
             }
         }
         let info = encryptor.finalize_to_writer(&mut sink).map_err(crypto)?;
-        if info.file_length != file.info.bytes || hex::encode(info.file_sha256) != file.info.sha256
+        if info.file_length != file.info.bytes || file.info.sha256 != hex::encode(info.file_sha256)
         {
             return Err(EncryptError::Changed);
         }
@@ -232,7 +232,7 @@ mod tests {
         let info = FileInfo {
             bytes: content.len() as u64,
             mime: "x/y".to_owned(),
-            sha256: hex::encode(Sha256::digest(content)),
+            sha256: hex::encode(Sha256::digest(content)).into(),
             name: None,
         };
         (file, StoredFile { spool: SpoolId("5".repeat(32)), info })

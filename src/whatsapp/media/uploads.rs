@@ -112,12 +112,12 @@ async fn run(
     let sent = client.upload_stream(source, info, media).await;
     let sent = sent.map_err(|error| classify(&error))?;
     Ok(MediaRef {
-        url: sent.url,
-        direct_path: sent.direct_path,
-        media_key: sent.media_key,
+        url: sent.url.into(),
+        direct_path: sent.direct_path.into(),
+        media_key: sent.media_key.into(),
         key_made_s: sent.media_key_timestamp,
-        sha256: sent.file_sha256,
-        enc_sha256: sent.file_enc_sha256,
+        sha256: sent.file_sha256.into(),
+        enc_sha256: sent.file_enc_sha256.into(),
         bytes: sent.file_length,
         seen,
         uploaded_at: 0,

@@ -40,12 +40,12 @@ fn text(body: &Body, link: Option<&LinkPreview>) -> wa::Message {
     let Some(link) = link else {
         return wa::Message { conversation: Some(body.0.to_string()), ..Default::default() };
     };
-    let thumbnail = link.thumbnail.as_ref().and_then(|text| STANDARD.decode(text).ok());
+    let thumbnail = link.thumbnail.as_ref().and_then(|text| STANDARD.decode(&**text).ok());
     let extended = kinds::ExtendedTextMessage {
         text: Some(body.0.to_string()),
-        matched_text: Some(link.url.clone()),
-        title: Some(link.title.clone()),
-        description: link.description.clone(),
+        matched_text: Some(link.url.clone().0),
+        title: Some(link.title.clone().0),
+        description: link.description.clone().map(|text| text.0),
         jpeg_thumbnail: thumbnail.filter(|jpeg| jpeg.len() <= THUMBNAIL_BYTES_MAX),
         ..Default::default()
     };
@@ -62,12 +62,12 @@ macro_rules! with_file {
         let MediaRef { url, direct_path, media_key, key_made_s, sha256, enc_sha256, bytes, .. } =
             $file.media.clone();
         kinds::$kind {
-            url: Some(url),
-            direct_path: Some(direct_path),
-            media_key: Some(media_key.to_vec()),
+            url: Some(url.0),
+            direct_path: Some(direct_path.0),
+            media_key: Some(media_key.0.to_vec()),
             media_key_timestamp: Some(key_made_s),
-            file_sha256: Some(sha256.to_vec()),
-            file_enc_sha256: Some(enc_sha256.to_vec()),
+            file_sha256: Some(sha256.0.to_vec()),
+            file_enc_sha256: Some(enc_sha256.0.to_vec()),
             file_length: Some(bytes),
             $($rest)*
             ..Default::default()
@@ -134,20 +134,20 @@ fn document(file: &SentFile, body: &Body) -> wa::Message {
 
 fn location(place: &Location) -> wa::Message {
     let location = kinds::LocationMessage {
-        degrees_latitude: Some(place.latitude),
-        degrees_longitude: Some(place.longitude),
-        name: place.name.clone(),
-        address: place.address.clone(),
+        degrees_latitude: Some(place.latitude.0),
+        degrees_longitude: Some(place.longitude.0),
+        name: place.name.clone().map(|text| text.0),
+        address: place.address.clone().map(|text| text.0),
         ..Default::default()
     };
     wa::Message { location_message: MessageField::some(location), ..Default::default() }
 }
 
 fn contact(card: ContactCard) -> wa::Message {
-    let vcard = card.vcard.clone().unwrap_or_else(|| vcard(&card));
+    let vcard = card.vcard.clone().unwrap_or_else(|| vcard(&card).into());
     let contact = kinds::ContactMessage {
-        display_name: Some(card.name),
-        vcard: Some(vcard),
+        display_name: Some(card.name.0),
+        vcard: Some(vcard.0),
         ..Default::default()
     };
     wa::Message { contact_message: MessageField::some(contact), ..Default::default() }

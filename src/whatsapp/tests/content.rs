@@ -7,16 +7,16 @@ fn out(kind: Kind, name: Option<&str>, mime: &str) -> Outgoing {
     let info = FileInfo {
         bytes: 3,
         mime: mime.to_owned(),
-        sha256: "00".repeat(32),
-        name: name.map(str::to_owned),
+        sha256: "00".repeat(32).into(),
+        name: name.map(Into::into),
     };
     let media = MediaRef {
-        url: "https://localhost/f".to_owned(),
-        direct_path: "/f".to_owned(),
-        media_key: [1; 32],
+        url: "https://localhost/f".into(),
+        direct_path: "/f".into(),
+        media_key: [1; 32].into(),
         key_made_s: 1_800_000_000,
-        sha256: [2; 32],
-        enc_sha256: [3; 32],
+        sha256: [2; 32].into(),
+        enc_sha256: [3; 32].into(),
         bytes: 3,
         seen: MediaMetadata { pixels: Some((640, 480)), seconds: Some(7) },
         uploaded_at: 0,
@@ -41,10 +41,10 @@ fn a_text_is_plain_unless_it_shows_a_link() {
     let plain = built(Kind::Text, "hello");
     assert_eq!(plain.conversation.as_deref(), Some("hello"));
     let preview = LinkPreview {
-        url: "https://example.com".to_owned(),
-        title: "Example".to_owned(),
-        description: Some("A page".to_owned()),
-        thumbnail: Some("/9j/".to_owned()),
+        url: "https://example.com".into(),
+        title: "Example".into(),
+        description: Some("A page".into()),
+        thumbnail: Some("/9j/".into()),
     };
     let out = Outgoing { link: Some(Box::new(preview)), ..out(Kind::Text, None, "") };
     let shown = message(&out, &Body("see https://example.com".into())).unwrap();
@@ -108,8 +108,8 @@ fn a_place_and_a_contact_come_from_their_json() {
 #[test]
 fn a_made_vcard_escapes_its_name_and_names_the_account() {
     let card = ContactCard {
-        name: "Doe, Jane; \\ Ltd\r\nEND:VCARD\rx".to_owned(),
-        phones: vec!["+1 555 0101".to_owned(), "+15550102".to_owned()],
+        name: "Doe, Jane; \\ Ltd\r\nEND:VCARD\rx".into(),
+        phones: vec!["+1 555 0101".into(), "+15550102".into()],
         vcard: None,
     };
     assert_eq!(

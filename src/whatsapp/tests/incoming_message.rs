@@ -64,7 +64,7 @@ fn wrapped(message: wa::Message) -> MessageField<wa::message::FutureProofMessage
 fn a_text_with_its_sender_and_its_question() {
     let plain = told(&text("hello")).unwrap().incoming;
     assert_eq!((plain.kind, plain.text.as_deref()), (IncomingKind::Text, Some("hello")));
-    assert_eq!((plain.chat.as_str(), plain.sender.as_str()), (FRIEND, FRIEND));
+    assert_eq!((&*plain.chat, &*plain.sender), (FRIEND, FRIEND));
     assert_eq!((plain.wa_id.as_str(), plain.name.as_deref()), ("3EB0AB", Some("Ada")));
     assert!(!plain.from_me && !plain.cut);
 

@@ -47,8 +47,8 @@ impl Lab {
         let info = FileInfo {
             bytes: content.len() as u64,
             mime: mime.to_owned(),
-            sha256: hex(content),
-            name: Some("name.bin".to_owned()),
+            sha256: hex(content).into(),
+            name: Some("name.bin".into()),
         };
         StoredFile { spool, info }
     }
@@ -165,8 +165,8 @@ async fn a_place_a_contact_and_a_link_arrive() {
     let seen = lab.send(out(2, Kind::Contact, None), card).await;
     assert!(seen["vcard"].as_str().unwrap().contains("waid=15550102:+15550102"), "{seen}");
     let link = LinkPreview {
-        url: "https://example.com".to_owned(),
-        title: "Example".to_owned(),
+        url: "https://example.com".into(),
+        title: "Example".into(),
         ..LinkPreview::default()
     };
     let text = Outgoing { link: Some(Box::new(link)), ..out(3, Kind::Text, None) };

@@ -16,6 +16,7 @@ use whatsapp_rust::wacore::types::message::MessageSource;
 use whatsapp_rust::wacore::types::presence::ReceiptType;
 
 use crate::whatsapp::events::translate::{ConnectionEvent, Me, translate};
+use tetherd_api::Redacted;
 use tetherd_core::event::{EndReason, Offer, ReceiptKind, SessionEvent, TimelockNotice};
 use tetherd_core::ids::WaMessageId;
 
@@ -23,8 +24,8 @@ const ID: &str = "3EB0AAAAAAAAAAAAAAAAAA";
 
 fn me() -> Me {
     Me {
-        pn: Some("15550100:7@s.whatsapp.net".parse().unwrap()),
-        lid: Some("100000000000100:7@lid".parse().unwrap()),
+        pn: Some(Redacted("15550100:7@s.whatsapp.net".parse().unwrap())),
+        lid: Some(Redacted("100000000000100:7@lid".parse().unwrap())),
     }
 }
 
@@ -253,7 +254,7 @@ fn pairing_shows_its_codes() {
         PairingQrCode::builder().code("2@ref".to_owned()).timeout(Duration::from_secs(60)).build();
     assert_eq!(
         meaning(Event::PairingQrCode(qr)),
-        Some(ConnectionEvent::Offer(Offer::Qr { text: "2@ref".to_owned(), valid_ms: 60_000 }))
+        Some(ConnectionEvent::Offer(Offer::Qr { text: "2@ref".into(), valid_ms: 60_000 }))
     );
     let code = PairingCode::builder()
         .code("ABCD1234".to_owned())
@@ -261,10 +262,7 @@ fn pairing_shows_its_codes() {
         .build();
     assert_eq!(
         meaning(Event::PairingCode(code)),
-        Some(ConnectionEvent::Offer(Offer::Code {
-            code: "ABCD1234".to_owned(),
-            valid_ms: 180_000
-        }))
+        Some(ConnectionEvent::Offer(Offer::Code { code: "ABCD1234".into(), valid_ms: 180_000 }))
     );
     let refresh = PairingCodeRefresh::builder().force_manual(true).build();
     assert_eq!(
@@ -289,7 +287,7 @@ fn a_pairing_that_succeeds_names_the_account_without_its_device() {
     assert_eq!(
         meaning(Event::PairSuccess(success)),
         Some(ConnectionEvent::Report(SessionEvent::Paired {
-            account: "15550100@s.whatsapp.net".to_owned()
+            account: "15550100@s.whatsapp.net".into()
         }))
     );
 }
@@ -348,7 +346,7 @@ fn a_timelock_is_read_with_its_end_and_without() {
 #[test]
 fn the_debug_output_of_reports_and_of_ourselves_names_no_account() {
     let account = FRIEND.to_owned();
-    let me = Me { pn: FRIEND.parse().ok(), lid: None };
-    let said = format!("{:?} {me:?}", SessionEvent::Paired { account });
+    let me = Me { pn: FRIEND.parse().ok().map(Redacted), lid: None };
+    let said = format!("{:?} {me:?}", SessionEvent::Paired { account: account.into() });
     assert!(!said.contains("15550101"), "{said}");
 }
