@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::daemon::clock::{self, Clock};
-use crate::daemon::engine_handle::{EngineCall, MessageName, Query, shutting_down};
+use crate::daemon::engine_handle::{EngineCall, Query};
 use crate::daemon::event_hub::{self, EventHub, Page, Walk};
 use crate::daemon::event_log::EventLog;
 use crate::daemon::files;
@@ -22,13 +22,15 @@ use crate::spool::Spool;
 use crate::store::feed::Numbers;
 use crate::store::{self, CommitError, Store};
 use crate::whatsapp::SessionHandle;
-use tetherd_api::{self as api, Reply, Signature, call};
+use tetherd_api::{self as api, Reply};
 use tetherd_core::action::{Actions, Effect};
 use tetherd_core::event::{Input, SessionEvent, Token};
 use tetherd_core::files::Prepared;
 use tetherd_core::{Core, CoreConfig};
 
+mod leaving;
 mod orders;
+mod queries;
 
 /// Most inputs that one turn takes from each source: bounds the batch, and how long any
 /// source waits for the others.
@@ -154,8 +156,7 @@ impl Engine {
         engine.finish_turn(first).await?;
         loop {
             if engine.leaving || (engine.draining && engine.core.is_drained()) {
-                refuse(sources.calls);
-                return engine.leave(sources.session_events).await;
+                return engine.leave(sources.calls, sources.session_events).await;
             }
             let mut actions = engine.take_echoes();
             if actions.changes.is_empty() && actions.effects.is_empty() {
@@ -209,44 +210,6 @@ impl Engine {
         }
         if self.hub.is_followed() && self.incoming.has_changed().unwrap_or(false) {
             self.hub.incoming(*self.incoming.borrow_and_update());
-        }
-    }
-
-    /// Ends the session, taking in what it still has to say: an answer that comes late
-    /// is kept, and told to those who listen.
-    async fn leave(
-        self,
-        mut session_events: mpsc::Receiver<SessionEvent>,
-    ) -> Result<(), EngineError> {
-        let Engine { mut core, store, spool, session, .. } = self;
-        let (mut hub, mut log, clock) = (self.hub, self.log, self.clock);
-        drop((self.starts, self.walks));
-        let mut stopping = std::pin::pin!(session.stop());
-        let mut stopped = false;
-        loop {
-            let event = tokio::select! {
-                biased;
-                event = session_events.recv() => event,
-                () = &mut stopping, if !stopped => {
-                    stopped = true;
-                    continue;
-                }
-            };
-            // The session's task held the last sender: it is gone.
-            let Some(event) = event else { return Ok(()) };
-            let actions = core.handle(Input::Session(event), clock());
-            commit(&store, &mut hub, &actions).await?;
-            for effect in actions.effects {
-                match effect {
-                    Effect::Event(event) => {
-                        log.note(&event);
-                        hub.publish(event, clock::time(clock));
-                    }
-                    Effect::Unspool(id) => files::remove(&spool, id),
-                    // Nobody waits any more, and neither session nor preparer takes orders.
-                    Effect::Reply { .. } | Effect::Session(_) | Effect::Prepare(_) => {}
-                }
-            }
         }
     }
 
@@ -336,18 +299,7 @@ impl Engine {
             let status = self.core.status((self.clock)());
             self.supervision.note(&status, self.draining, clock::time(self.clock));
         }
-        for (query, reply) in std::mem::take(&mut self.queries) {
-            // A caller that has gone away needs no answer.
-            let _ = reply.send(self.answer(query));
-        }
-        for reply in std::mem::take(&mut self.starts) {
-            let range = *self.incoming.borrow();
-            let _ = reply.send(self.hub.now(&self.core, range, (self.clock)()));
-        }
-        for (walk, reply) in std::mem::take(&mut self.walks) {
-            let range = *self.incoming.borrow();
-            let _ = reply.send(self.hub.page(walk, &self.core, range, (self.clock)()));
-        }
+        self.answer_queries();
         Ok(())
     }
 
@@ -379,38 +331,6 @@ impl Engine {
         self.preparer.reported(&report);
         self.feed(Input::Prepared(report), actions);
     }
-
-    fn answer(&self, query: Query) -> Result<Reply, api::Error> {
-        let now = (self.clock)();
-        match query {
-            Query::Status => Ok(call::Status::reply(self.core.status(now))),
-            Query::Explain => Ok(call::Explain::reply(self.core.explain(now))),
-            Query::Repeated { key, digest } => {
-                let repeated = self.core.repeated(&key, &digest, now);
-                repeated.unwrap_or_else(|| Err(forgotten())).map(call::MessageSend::reply)
-            }
-            Query::List { selection, after, limit } => {
-                let list = self.core.list(&selection, after, Some(limit), now);
-                Ok(call::QueueList::reply(list))
-            }
-            Query::Get(which) => {
-                let id = match which {
-                    MessageName::Id(id) => Some(id),
-                    MessageName::WaId(wa_id) => self.core.find_wa_id(&wa_id.0),
-                    MessageName::Key(key) => self.core.find_key(&key),
-                };
-                let found = id.and_then(|id| self.core.message(id, now));
-                let mut message = found.ok_or_else(not_found)?;
-                message.text = store::queue::body(&self.store, message.id)
-                    .ok()
-                    .flatten()
-                    .map(|body| body.0.to_string())
-                    .filter(|text| !text.is_empty())
-                    .map(Into::into);
-                Ok(call::MessageGet::reply(message))
-            }
-        }
-    }
 }
 
 /// Makes the changes durable, and then visible to those who follow them.
@@ -423,33 +343,6 @@ async fn commit(store: &Store, hub: &mut EventHub, actions: &Actions) -> Result<
     let before = store::feed::commit(store, batch, changed.clone()).await?;
     hub.committed(before, &changed, &actions.effects);
     Ok(())
-}
-
-/// Those who came too late are told that nothing was changed.
-fn refuse(mut calls: mpsc::Receiver<EngineCall>) {
-    calls.close();
-    while let Ok(call) = calls.try_recv() {
-        match call {
-            // A caller that has gone away needs no answer.
-            EngineCall::Change { reply, .. } => drop(reply.send(Err(shutting_down()))),
-            EngineCall::Query { reply, .. } => drop(reply.send(Err(shutting_down()))),
-            EngineCall::Room { reply, .. } => drop(reply.send(Err(shutting_down()))),
-            // Without an answer the handle says the same.
-            EngineCall::Subscribe { reply } => drop(reply),
-            EngineCall::Walk { reply, .. } => drop(reply),
-        }
-    }
-}
-
-/// Between the question for a place and the answer, the message left the history.
-fn forgotten() -> api::Error {
-    let sentence = "the message with this key has just left the history";
-    api::Error::new(api::ErrorKind::WrongState, sentence).retry_after_ms(0)
-}
-
-fn not_found() -> api::Error {
-    api::Error::new(api::ErrorKind::NotFound, "no such message")
-        .remedy("`tetherctl queue` lists the live ones; finished ones stay readable for a while")
 }
 
 fn outcome_unknown() -> api::Error {

@@ -22,14 +22,14 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::shares::Shares;
-use tetherd_api::{FileInfo, Kind, Redacted};
-use tetherd_core::files::StoredFile;
+use tetherd_api::{FileInfo, Kind};
 use tetherd_core::ids::SpoolId;
 
 mod error;
 mod intake;
 pub mod kind;
 pub mod source;
+mod taken;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -37,6 +37,7 @@ pub use error::{OpenError, TakeError};
 use intake::{Intake, Measured, Rule};
 pub use kind::Asked;
 use kind::Found;
+pub use taken::{Accepted, Taken};
 
 use tetherd_state::DISK_FREE_MIN;
 /// The folder's name in the state directory.
@@ -96,61 +97,6 @@ struct Shared {
     /// Bytes of all files, those that are being copied included.
     used: AtomicU64,
     copies: Shares,
-}
-
-/// A file that was copied in, synced, under its name. Removed again when dropped, unless
-/// [`Taken::keep`] says that somebody refers to it.
-#[derive(Debug)]
-pub struct Taken {
-    /// Its name in the spool.
-    pub id: SpoolId,
-    /// Its length.
-    pub bytes: u64,
-    /// SHA-256 of its content.
-    pub sha256: [u8; 32],
-    spool: Spool,
-    kept: bool,
-}
-
-impl Taken {
-    /// Leaves the file in the spool: from now on it is the caller's to have removed.
-    #[must_use]
-    pub fn keep(mut self) -> SpoolId {
-        self.kept = true;
-        self.id.clone()
-    }
-
-    /// The content's SHA-256 in lower-case hex.
-    pub fn sha256_hex(&self) -> String {
-        hex::encode(self.sha256)
-    }
-}
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        if !self.kept {
-            self.spool.remove(&self.id);
-        }
-    }
-}
-
-/// A file that was copied in and may be sent as `kind`.
-#[derive(Debug)]
-pub struct Accepted {
-    /// The file.
-    pub taken: Taken,
-    /// What it is sent as.
-    pub kind: Kind,
-    /// What people and programs are told of it.
-    pub info: FileInfo,
-}
-
-impl Accepted {
-    /// Leaves the file in the spool, for the message that is made of it.
-    #[must_use]
-    pub fn keep(self) -> StoredFile {
-        StoredFile { spool: self.taken.keep(), info: self.info }
-    }
 }
 
 /// What a sweep did.
@@ -234,7 +180,7 @@ impl Spool {
         R: Read + Send + 'static,
     {
         let name = asked.name.clone();
-        accepted(self.copy(source, Rule::Asked(asked), uid).await?, name)
+        Accepted::new(self.copy(source, Rule::Asked(asked), uid).await?, name)
     }
 
     /// As [`Spool::accept`], but keeps nothing: what the file would be sent as, and what is
@@ -262,7 +208,7 @@ impl Spool {
         R: AsyncRead + Unpin + Send,
     {
         let name = asked.name.clone();
-        accepted(self.copy_async(source, Rule::Asked(asked)).await?, name)
+        Accepted::new(self.copy_async(source, Rule::Asked(asked)).await?, name)
     }
 
     /// Removes a file. One that is not there is no failure. Blocks for a moment.
@@ -398,15 +344,6 @@ impl Spool {
         let less = |used: u64| Some(used.saturating_sub(bytes));
         let _ = self.shared.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
-}
-
-fn accepted(
-    (taken, found): (Taken, Option<Found>),
-    name: Option<Redacted<String>>,
-) -> Result<Accepted, TakeError> {
-    let Found { kind, mime } = found.ok_or(TakeError::Broken)?;
-    let info = FileInfo { bytes: taken.bytes, mime, sha256: taken.sha256_hex().into(), name };
-    Ok(Accepted { taken, kind, info })
 }
 
 struct StopOnDrop(Arc<AtomicBool>);

@@ -41,11 +41,12 @@ impl StuckThread {
     pub(crate) fn ends_with_its_process(&mut self) {
         let started = Instant::now();
         loop {
-            match waitpid(self.thread, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG)).unwrap() {
-                WaitStatus::StillAlive => {}
-                WaitStatus::Exited(..) | WaitStatus::Signaled(..) => break,
-                other => panic!("{other:?}"),
+            let flags = WaitPidFlag::__WALL | WaitPidFlag::WNOHANG;
+            let status = waitpid(self.thread, Some(flags)).unwrap();
+            if matches!(status, WaitStatus::Exited(..) | WaitStatus::Signaled(..)) {
+                break;
             }
+            assert_eq!(status, WaitStatus::StillAlive);
             assert!(started.elapsed() < DEADLINE, "the daemon does not end");
             std::thread::yield_now();
         }

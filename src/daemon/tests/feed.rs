@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::engine::{Attempts, Running, Server};
+use super::played::{Attempts, Running, Server};
 use super::support::{DEADLINE, state_dir};
 use crate::daemon::connection::Outgoing;
 use crate::daemon::event_stream::{Subscription, forward};

@@ -7,6 +7,7 @@ mod feed;
 mod limits;
 mod methods;
 mod paths;
+mod played;
 mod repeated;
 mod subscriptions;
 pub(super) mod support;
