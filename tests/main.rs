@@ -20,6 +20,7 @@ mod fifty;
 mod files;
 mod idle;
 mod inbound;
+mod inputs;
 mod inside;
 mod invariants;
 mod lifecycle;

@@ -51,6 +51,7 @@ mod inbox;
 mod limits;
 mod message;
 mod method_table;
+pub mod number;
 mod params;
 mod phone;
 mod redacted;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use tetherd_api::number::{BadNumber, number_digits, parse_number};
+
 /// A message's id on the network: `3EB0` and 18 upper-case hex digits. Given once,
 /// kept for life.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,9 +47,6 @@ impl fmt::Debug for ChatId {
     }
 }
 
-/// Digits of a phone number, shortest and longest (E.164 allows 15).
-const NUMBER_DIGITS_MIN: usize = 7;
-const NUMBER_DIGITS_MAX: usize = 15;
 /// Longest user part of a JID that is not a number, in bytes.
 const USER_BYTES_MAX: usize = 40;
 
@@ -57,12 +56,9 @@ pub enum BadRecipient {
     /// No plus sign and no at sign.
     #[error("a recipient is + and digits with the country code, like +15550100, or a JID")]
     NeitherNumberNorJid,
-    /// A number of another length.
-    #[error("a number has {NUMBER_DIGITS_MIN} to {NUMBER_DIGITS_MAX} digits with its country code")]
-    NumberLength,
-    /// Something else than digits.
-    #[error("a number has digits only; spaces, dots, dashes and parentheses are ignored")]
-    NotDigits,
+    /// A number that cannot be.
+    #[error(transparent)]
+    Number(#[from] BadNumber),
     /// A server that is not a person's or a group's.
     #[error("a JID ends in @s.whatsapp.net, @lid or @g.us")]
     Server,
@@ -76,10 +72,13 @@ impl FromStr for ChatId {
 
     fn from_str(text: &str) -> Result<Self, BadRecipient> {
         let text = text.trim();
-        if let Some(number) = text.strip_prefix('+') {
-            return Ok(ChatId(format!("{}@s.whatsapp.net", number_digits(number)?)));
-        }
-        let (user, server) = text.rsplit_once('@').ok_or(BadRecipient::NeitherNumberNorJid)?;
+        let Some((user, server)) = text.rsplit_once('@') else {
+            return match parse_number(text) {
+                Ok(digits) => Ok(ChatId(format!("{digits}@s.whatsapp.net"))),
+                Err(BadNumber::NoPlus) => Err(BadRecipient::NeitherNumberNorJid),
+                Err(error) => Err(BadRecipient::Number(error)),
+            };
+        };
         let fits = match server {
             // c.us is the old spelling of a person's server.
             "s.whatsapp.net" | "c.us" => {
@@ -93,23 +92,6 @@ impl FromStr for ChatId {
             return Err(BadRecipient::User);
         }
         Ok(ChatId(format!("{user}@{server}")))
-    }
-}
-
-/// The digits of a number that people wrote for people.
-pub fn number_digits(text: &str) -> Result<String, BadRecipient> {
-    let mut digits = String::with_capacity(NUMBER_DIGITS_MAX);
-    for c in text.chars() {
-        match c {
-            '0'..='9' => digits.push(c),
-            ' ' | '.' | '-' | '(' | ')' | '\u{a0}' => {}
-            _ => return Err(BadRecipient::NotDigits),
-        }
-    }
-    if (NUMBER_DIGITS_MIN..=NUMBER_DIGITS_MAX).contains(&digits.len()) {
-        Ok(digits)
-    } else {
-        Err(BadRecipient::NumberLength)
     }
 }
 

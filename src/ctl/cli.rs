@@ -230,7 +230,7 @@ fn report_time(text: &str) -> Result<Time, String> {
 }
 
 fn moment(text: &str) -> Result<Moment, String> {
-    text.parse().map_err(|error: crate::time::NotAMoment| error.to_string())
+    text.parse().map_err(|error: crate::time::MomentError| error.to_string())
 }
 
 fn priority() -> impl TypedValueParser<Value = Priority> {

@@ -75,11 +75,11 @@ pub async fn run(args: Args, env: &Environment, out: &mut Output) -> Result<(), 
     commands::dispatch(args.command, &client, &sockets, out).await
 }
 
-/// Tells a failure and picks the exit code.
+/// Prints a failure and picks the exit code.
 fn finish(done: Result<(), CommandError>, out: &mut Output) -> ExitCode {
     let Err(error) = done.and_then(|()| out.flush()) else { return ExitCode::Ok };
     if let Some(sentence) = error.sentence() {
-        let sentence = render::local_times(&sentence, &out.clock());
+        let sentence = render::local_times(&sentence, &out.input_clock());
         if out.json() {
             // The pipe may be the very thing that failed.
             let _ = out.json_line(&error.json());

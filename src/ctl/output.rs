@@ -1,12 +1,13 @@
 //! Where a command's output goes, and what may be put there: colour, JSON, a clock.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::error::CommandError;
 use crate::render::Clock;
+use crate::time::system_zone;
 
 /// Whether the environment leaves colour to us (`NO_COLOR`, `TERM=dumb`).
 pub fn colour_wanted() -> bool {
@@ -21,6 +22,7 @@ pub struct Output {
     terminal: bool,
     colour: bool,
     clock: Option<Clock>,
+    zone_noted: AtomicBool,
 }
 
 impl std::fmt::Debug for Output {
@@ -39,12 +41,20 @@ impl Output {
             terminal,
             colour: terminal && colour_wanted(),
             clock: None,
+            zone_noted: AtomicBool::new(false),
         }
     }
 
     /// Into anything else, plain, with the time standing still.
     pub fn fixed(sink: Box<dyn Write + Send>, json: bool, clock: Clock) -> Self {
-        Output { sink, json, terminal: false, colour: false, clock: Some(clock) }
+        Output {
+            sink,
+            json,
+            terminal: false,
+            colour: false,
+            clock: Some(clock),
+            zone_noted: AtomicBool::new(false),
+        }
     }
 
     /// Whether the wire's JSON is wanted.
@@ -62,12 +72,23 @@ impl Output {
         self.colour
     }
 
-    /// What time it is, and where.
-    pub fn clock(&self) -> Clock {
+    /// What time it is, and where, for times that are read.
+    pub fn input_clock(&self) -> Clock {
         self.clock.clone().unwrap_or_else(|| Clock {
             now_ms: jiff::Timestamp::now().as_millisecond(),
-            zone: TimeZone::system(),
+            zone: system_zone(),
         })
+    }
+
+    /// The same for times that are shown. Says once on stderr if their zone is not known.
+    pub fn clock(&self) -> Clock {
+        let clock = self.input_clock();
+        if clock.zone.is_unknown() && !self.json && !self.zone_noted.swap(true, Relaxed) {
+            let note = "tetherctl: TZ names a time zone that is not known here; times are in UTC";
+            // The note is no reason to fail.
+            let _ = writeln!(io::stderr(), "{note}");
+        }
+        clock
     }
 
     /// Writes text for people as it is.

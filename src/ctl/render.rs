@@ -384,6 +384,52 @@ pub fn pair_end(end: &PairEnd) -> String {
     }
 }
 
+/// Where a message is that did not come as far as somebody waited for.
+pub fn whereabouts(message: &Message) -> String {
+    match message.state {
+        State::Preparing | State::Queued => {
+            String::from("it stays in the queue: `tetherctl why` says what holds it")
+        }
+        State::Sending => String::from("it is being sent"),
+        State::Unknown => String::from(
+            "it left and the server has not answered: it is sent again under the same id after \
+             the next reconnect",
+        ),
+        State::Sent => {
+            String::from("it is sent, and no device of the recipient has confirmed it yet")
+        }
+        State::Delivered => String::from(
+            "it is delivered; a recipient whose read receipts are off never shows more",
+        ),
+        State::Read | State::Parked | State::Failed | State::Expired | State::Cancelled => {
+            format!("it is {}", state(message))
+        }
+    }
+}
+
+/// Why `send` under a known key sends nothing.
+pub fn known_and_not_sent(message: &Message) -> String {
+    let again = match message.state {
+        State::Cancelled => {
+            format!("bring it back with `tetherctl restore {}`, or ", message.id)
+        }
+        State::Preparing
+        | State::Queued
+        | State::Sending
+        | State::Unknown
+        | State::Sent
+        | State::Delivered
+        | State::Read
+        | State::Parked
+        | State::Failed
+        | State::Expired => String::new(),
+    };
+    format!(
+        "{}, already there under this key; {again}use another key to send a new one",
+        not_sent(message)
+    )
+}
+
 /// One sentence about a message that will not get where `send --wait` wanted it.
 pub fn not_sent(message: &Message) -> String {
     let id = message.id;

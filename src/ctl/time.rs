@@ -4,19 +4,22 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::civil::{DateTime, Time as DayTime};
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{Timestamp, ToSpan};
 
 use tetherd_config::value::parse_duration;
 
 use tetherd_api::Time;
 
+/// The most days from one reading of a clock to the next: one day may skip it.
+const DAYS_BETWEEN_READINGS_MAX: i64 = 2;
+
 /// What time it is, and where the reader is.
 #[derive(Clone, Debug)]
 pub struct Clock {
     /// Milliseconds since the Unix epoch.
     pub now_ms: i64,
-    /// The reader's time zone.
+    /// The reader's time zone; where it is not known, times are in UTC.
     pub zone: TimeZone,
 }
 
@@ -30,6 +33,26 @@ impl Clock {
         };
         let format = if at.date() == now.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
         at.strftime(format).to_string()
+    }
+
+    /// When this clock reads `time` next. A day whose clock skips it has none, and one that
+    /// reads it twice has two.
+    fn next(&self, time: DayTime) -> Option<Time> {
+        let now = Timestamp::from_millisecond(self.now_ms).ok()?;
+        let today = now.to_zoned(self.zone.clone()).date();
+        for days in 0..=DAYS_BETWEEN_READINGS_MAX {
+            let at = today.checked_add(days.days()).ok()?.to_datetime(time);
+            let offsets = match self.zone.to_ambiguous_timestamp(at).offset() {
+                AmbiguousOffset::Unambiguous { offset } => [Some(offset), None],
+                AmbiguousOffset::Gap { .. } => [None, None],
+                AmbiguousOffset::Fold { before, after } => [Some(before), Some(after)],
+            };
+            let readings = offsets.into_iter().flatten().filter_map(|o| o.to_timestamp(at).ok());
+            if let Some(next) = readings.into_iter().find(|reading| *reading > now) {
+                return Some(Time(next.as_millisecond()));
+            }
+        }
+        None
     }
 
     /// `3 min`: how long ago `time` was; nothing below zero.
@@ -46,7 +69,17 @@ impl Clock {
     }
 }
 
-/// A moment as people write it.
+/// The zone of `TZ`, or else the system's. [`TimeZone::unknown`] where `TZ` names one that
+/// is not known; UTC where nothing names one, as the C library has it.
+pub fn system_zone() -> TimeZone {
+    match TimeZone::try_system() {
+        Ok(zone) => zone,
+        Err(_) if std::env::var_os("TZ").is_none() => TimeZone::UTC,
+        Err(_) => TimeZone::unknown(),
+    }
+}
+
+/// A time as people write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// `2h`: so long from now.
@@ -59,15 +92,37 @@ pub enum Moment {
     Exact(Time),
 }
 
-/// A text that names no moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("write a duration (2h), a time (14:30), a date and time (2026-01-31 14:30), or RFC 3339")]
-pub struct NotAMoment;
+/// Why a text names no time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MomentError {
+    /// It is written in no known way.
+    #[error(
+        "write a duration (2h), a time (14:30), a date and time (2026-01-31 14:30), or RFC 3339"
+    )]
+    Form,
+    /// It is a local time, and nobody knows where.
+    #[error(
+        "TZ names a time zone that is not known here; correct TZ, or write the time with its \
+         offset (2026-01-31T14:30:00+01:00)"
+    )]
+    UnknownZone,
+    /// The clocks are put forward over it.
+    #[error("{0} does not exist in this time zone: the clocks are put forward over it")]
+    Skipped(DateTime),
+    /// The clocks are put back, and read it twice.
+    #[error(
+        "{0} happens twice in this time zone, as the clocks are put back: write {0}{1} or {0}{2}"
+    )]
+    Twice(DateTime, Offset, Offset),
+    /// It lies beyond the calendar.
+    #[error("there is no such time")]
+    OutOfRange,
+}
 
 impl FromStr for Moment {
-    type Err = NotAMoment;
+    type Err = MomentError;
 
-    fn from_str(text: &str) -> Result<Moment, NotAMoment> {
+    fn from_str(text: &str) -> Result<Moment, MomentError> {
         let text = text.trim();
         if let Ok(duration) = parse_duration(text) {
             return Ok(Moment::In(duration));
@@ -78,38 +133,41 @@ impl FromStr for Moment {
         // A zone that is named but not understood must not be passed over.
         let plain = text.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | ':' | ' ' | 'T'));
         if !plain {
-            return Err(NotAMoment);
+            return Err(MomentError::Form);
         }
         if let Ok(at) = DayTime::strptime("%H:%M", text) {
             return Ok(Moment::Next(at));
         }
-        text.parse().map(Moment::Local).map_err(|_| NotAMoment)
+        text.parse().map(Moment::Local).map_err(|_| MomentError::Form)
     }
 }
 
 impl Moment {
-    /// The moment on this clock. None: there is no such time.
-    pub fn on(self, clock: &Clock) -> Option<Time> {
-        let zone = &clock.zone;
-        let at = match self {
-            Moment::In(wait) => {
-                let ms = i64::try_from(wait.as_millis()).ok()?;
-                return clock.now_ms.checked_add(ms).map(Time);
+    /// When that is on this clock.
+    pub fn on(self, clock: &Clock) -> Result<Time, MomentError> {
+        match self {
+            Moment::In(wait) => i64::try_from(wait.as_millis())
+                .ok()
+                .and_then(|ms| clock.now_ms.checked_add(ms))
+                .map(Time)
+                .ok_or(MomentError::OutOfRange),
+            Moment::Exact(at) => Ok(at),
+            Moment::Local(_) | Moment::Next(_) if clock.zone.is_unknown() => {
+                Err(MomentError::UnknownZone)
             }
-            Moment::Exact(at) => return Some(at),
-            Moment::Local(at) => at.to_zoned(zone.clone()).ok()?,
-            Moment::Next(time) => {
-                let now = Timestamp::from_millisecond(clock.now_ms).ok()?.to_zoned(zone.clone());
-                let today = now.date().to_datetime(time).to_zoned(zone.clone()).ok()?;
-                if today > now {
-                    today
-                } else {
-                    let tomorrow = now.date().checked_add(1.day()).ok()?;
-                    tomorrow.to_datetime(time).to_zoned(zone.clone()).ok()?
-                }
+            Moment::Local(at) => {
+                let offset = match clock.zone.to_ambiguous_timestamp(at).offset() {
+                    AmbiguousOffset::Unambiguous { offset } => offset,
+                    AmbiguousOffset::Gap { .. } => return Err(MomentError::Skipped(at)),
+                    AmbiguousOffset::Fold { before, after } => {
+                        return Err(MomentError::Twice(at, before, after));
+                    }
+                };
+                let at = offset.to_timestamp(at).map_err(|_| MomentError::OutOfRange)?;
+                Ok(Time(at.as_millisecond()))
             }
-        };
-        Some(Time(at.timestamp().as_millisecond()))
+            Moment::Next(time) => clock.next(time).ok_or(MomentError::OutOfRange),
+        }
     }
 }
 
@@ -165,7 +223,7 @@ mod tests {
             ("2026-01-01T02:00:00+02:00", 0),
         ] {
             let moment: Moment = text.parse().unwrap();
-            assert_eq!(moment.on(&clock), Some(Time(clock.now_ms + after_ms)), "{text}");
+            assert_eq!(moment.on(&clock), Ok(Time(clock.now_ms + after_ms)), "{text}");
         }
     }
 
@@ -174,8 +232,70 @@ mod tests {
         for text in
             ["", "soon", "25:00", "14:30 CET", "2026-13-01 10:00", "2026-01-01T10:00+x", "7"]
         {
-            assert_eq!(text.parse::<Moment>(), Err(NotAMoment), "{text}");
+            assert_eq!(text.parse::<Moment>(), Err(MomentError::Form), "{text}");
         }
+    }
+
+    /// 2026-03-29 and 2026-10-25, when the clocks of central Europe change.
+    #[test]
+    fn a_local_time_that_the_clock_skips_or_reads_twice_is_not_guessed() {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let clock = Clock { now_ms: 0, zone };
+        for (text, said) in [
+            (
+                "2026-03-29 02:30",
+                "2026-03-29T02:30:00 does not exist in this time zone: the clocks are put forward \
+                 over it",
+            ),
+            (
+                "2026-10-25 02:30",
+                "2026-10-25T02:30:00 happens twice in this time zone, as the clocks are put back: \
+                 write 2026-10-25T02:30:00+02 or 2026-10-25T02:30:00+01",
+            ),
+        ] {
+            let error = text.parse::<Moment>().unwrap().on(&clock).unwrap_err();
+            assert_eq!(error.to_string(), said);
+        }
+        for (text, at) in [
+            ("2026-10-25T02:30:00+02", 1_792_888_200_000),
+            ("2026-10-25T02:30:00+01", 1_792_891_800_000),
+            ("2026-03-29 03:00", 1_774_746_000_000),
+        ] {
+            assert_eq!(text.parse::<Moment>().unwrap().on(&clock), Ok(Time(at)), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_next_time_that_the_clock_reads_something_is_found_over_a_change() {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let on = |now: &str| Clock {
+            now_ms: now.parse::<Timestamp>().unwrap().as_millisecond(),
+            zone: zone.clone(),
+        };
+        for (now, next) in [
+            ("2026-03-29T01:59:00+01", "2026-03-30T02:30:00+02"),
+            ("2026-03-28T02:30:00+01", "2026-03-30T02:30:00+02"),
+            ("2026-10-25T02:00:00+02", "2026-10-25T02:30:00+02"),
+            ("2026-10-25T02:30:00+02", "2026-10-25T02:30:00+01"),
+            ("2026-10-25T02:30:00+01", "2026-10-26T02:30:00+01"),
+        ] {
+            let moment: Moment = "02:30".parse().unwrap();
+            let at = next.parse::<Timestamp>().unwrap().as_millisecond();
+            assert_eq!(moment.on(&on(now)), Ok(Time(at)), "{now}");
+        }
+    }
+
+    #[test]
+    fn in_a_zone_that_is_not_known_only_a_local_time_is_refused() {
+        let clock = Clock { now_ms: 1_767_225_600_000, zone: TimeZone::unknown() };
+        for text in ["22:30", "2026-01-01 22:30"] {
+            let moment: Moment = text.parse().unwrap();
+            assert_eq!(moment.on(&clock), Err(MomentError::UnknownZone), "{text}");
+        }
+        for text in ["2h", "2026-01-01T22:30:00Z"] {
+            assert!(text.parse::<Moment>().unwrap().on(&clock).is_ok(), "{text}");
+        }
+        assert_eq!(clock.local(Time(1_767_225_661_000)), "00:01:01");
     }
 
     #[test]

@@ -38,7 +38,7 @@ fn bash_completes_commands_options_and_their_values() {
         ("tetherctl", &["queue", "--state", "pa"], &["parked"]),
         ("tetherctl", &["clear", "--reason", "not_"], &["not_on_network", "not_sendable"]),
         ("tetherctl", &["send", "+15550100", "hi", "--priority", ""], &["high", "normal", "low"]),
-        ("tetherctl", &["send", "+15550100", "hi", "--wait", ""], &["sent", "delivered"]),
+        ("tetherctl", &["send", "+15550100", "hi", "--wait", ""], &["sent", "delivered", "read"]),
         ("tetherctl", &["inbox", "fi"], &["file"]),
         ("tetherctl", &["inbox", "file", "--out"], &["--output"]),
         ("tetherd", &["check"], &["check-config"]),

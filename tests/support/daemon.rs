@@ -254,6 +254,11 @@ impl Ctl {
         self
     }
 
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Ctl {
+        self.command.env(name, value);
+        self
+    }
+
     pub(crate) fn input(mut self, text: &str) -> Ctl {
         self.input = Some(text.to_owned());
         self

@@ -3,7 +3,9 @@
 
 use std::fmt;
 
-use crate::ids::{BadRecipient, ChatId, number_digits};
+use tetherd_api::number::{BadNumber, parse_number};
+
+use crate::ids::ChatId;
 
 /// Most numbers in one question to the network.
 pub const CHECK_BATCH_MAX: usize = 50;
@@ -13,11 +15,9 @@ pub const CHECK_BATCH_MAX: usize = 50;
 pub struct Number(String);
 
 impl Number {
-    /// From what people write: with a plus sign, or as a person's JID.
-    pub fn parse(text: &str) -> Result<Number, BadRecipient> {
-        let text = text.trim();
-        let number = text.strip_prefix('+').ok_or(BadRecipient::NeitherNumberNorJid)?;
-        number_digits(number).map(Number)
+    /// From what people write, with a plus sign.
+    pub fn parse(text: &str) -> Result<Number, BadNumber> {
+        parse_number(text).map(Number)
     }
 
     /// The number of a person's chat; none: a group's, or a hidden identity's.

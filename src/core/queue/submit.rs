@@ -45,19 +45,32 @@ impl Queue {
     }
 }
 
+/// How far in the past `not_before` may lie, in milliseconds: callers write whole minutes,
+/// and a request takes its time. Beyond that it is a mistake in the date.
+const NOT_BEFORE_PAST_MAX_MS: i64 = 60_000;
+
 impl Submission {
     /// A message that could never be sent is refused while its caller still listens.
     pub(crate) fn check_times(&self, now: Now) -> Result<(), Error> {
+        let wall = api::Time(now.wall_ms);
+        let invalid = |sentence: String| Err(Error::new(ErrorKind::InvalidParams, sentence));
+        let earliest = now.wall_ms.saturating_sub(NOT_BEFORE_PAST_MAX_MS);
+        if let Some(at) = self.not_before.filter(|at| *at < earliest) {
+            let sentence = format!("`not_before` is {}, and it is {wall} already", api::Time(at));
+            let error = Error::new(ErrorKind::InvalidParams, sentence);
+            return Err(error.remedy("leave it out to send without waiting"));
+        }
         let Some(expires_at) = self.expires_at else { return Ok(()) };
-        let sentence = if expires_at <= now.wall_ms {
-            let (then, now) = (api::Time(expires_at), api::Time(now.wall_ms));
-            format!("`expires_at` is {then}, and it is {now} already: it would never be sent")
+        if expires_at <= now.wall_ms {
+            let then = api::Time(expires_at);
+            invalid(format!(
+                "`expires_at` is {then}, and it is {wall} already: it would never be sent"
+            ))
         } else if self.not_before.is_some_and(|at| at >= expires_at) {
-            "`not_before` is not before `expires_at`: it would never be sent".to_owned()
+            invalid("`not_before` is not before `expires_at`: it would never be sent".to_owned())
         } else {
-            return Ok(());
-        };
-        Err(Error::new(ErrorKind::InvalidParams, sentence))
+            Ok(())
+        }
     }
 }
 

@@ -25,6 +25,39 @@ fn a_message_that_could_never_be_sent_is_refused() {
 }
 
 #[test]
+fn an_earliest_time_in_the_past_is_refused_and_a_known_key_is_answered() {
+    let mut world = World::connected();
+    world.request(Request::Pause);
+    let mut submit = |not_before_ms: i64| {
+        world.submit_as(0, |submission, now| {
+            submission.not_before = Some(now.wall_ms + not_before_ms);
+        })
+    };
+    // Whole minutes, as callers write them, are not in the past.
+    assert!(submit(-60_000).is_ok());
+    for past_ms in [-60_001, -HOUR_MS, -365 * 24 * HOUR_MS] {
+        let error = submit(past_ms).unwrap_err();
+        assert_eq!(error.data.kind, ErrorKind::InvalidParams);
+        assert!(error.message.contains("`not_before`"), "{error}");
+        assert!(error.data.remedy.is_some());
+    }
+    assert_eq!(world.store.messages.len(), 1);
+    let keyed = |submission: &mut crate::event::Submission, now: crate::time::Now| {
+        submission.key = Some("k".to_owned().into());
+        submission.digest = crate::ids::Digest([7; 32]);
+        submission.not_before = Some(now.wall_ms + 1_000);
+    };
+    let first = world.submit_as(0, keyed).unwrap();
+    world.pass(2 * 3_600_000);
+    let again = world.submit_as(0, |submission, _| {
+        submission.key = Some("k".to_owned().into());
+        submission.digest = crate::ids::Digest([7; 32]);
+        submission.not_before = Some(0);
+    });
+    assert_eq!(again.unwrap(), first);
+}
+
+#[test]
 fn a_message_whose_time_has_passed_is_never_sent() {
     let mut world = World::connected();
     world.request(Request::Pause);

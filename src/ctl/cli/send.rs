@@ -93,6 +93,8 @@ pub enum Until {
     Sent,
     /// A device of the recipient has it.
     Delivered,
+    /// The recipient has read it, and shows that.
+    Read,
 }
 
 fn file_kinds() -> Vec<(&'static str, Kind)> {

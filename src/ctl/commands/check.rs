@@ -5,11 +5,13 @@ use std::io::{IsTerminal, Read, Write};
 use futures_util::StreamExt;
 use serde_json::Value;
 
+use super::send::plain_text;
 use crate::cli::CheckArgs;
 use crate::error::CommandError;
 use crate::output::Output;
 use tetherd_api::call;
 use tetherd_api::client::Client;
+use tetherd_api::number::parse_number;
 use tetherd_api::{CHECK_NUMBERS_MAX, CheckParams, CheckResult, CheckedNumber, Presence};
 
 /// Requests under way at a time. The daemon asks the network at a pace of its own, and a
@@ -17,8 +19,6 @@ use tetherd_api::{CHECK_NUMBERS_MAX, CheckParams, CheckResult, CheckedNumber, Pr
 const REQUESTS_AT_ONCE: usize = 2;
 /// Most bytes from stdin.
 const STDIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// Digits of a number, shortest and longest.
-const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 /// Bad lines that are told one by one.
 const BAD_LINES_TOLD_MAX: usize = 20;
 
@@ -108,6 +108,7 @@ fn gather(given: Vec<String>) -> Result<(Vec<String>, usize), CommandError> {
     if bytes.len() as u64 > STDIN_BYTES_MAX {
         return Err(CommandError::BadInput("stdin is longer than 16 MiB; split it".to_owned()));
     }
+    let bytes = plain_text(bytes)?;
     let text = String::from_utf8_lossy(&bytes);
     let lines = text.lines().map(str::trim).zip(1..);
     let lines = lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
@@ -122,28 +123,19 @@ fn sort_out<'t>(
     let (mut numbers, mut bad) = (Vec::new(), 0);
     let mut stderr = std::io::stderr();
     for (text, at) in given {
-        if is_number(text) {
+        let Err(error) = parse_number(text) else {
             numbers.push(text.to_owned());
             continue;
-        }
+        };
         bad += 1;
         if bad <= BAD_LINES_TOLD_MAX {
-            let what = "not + and 7 to 15 digits with the country code";
-            writeln!(stderr, "tetherctl: {place} {at}: {what}; left out")?;
+            writeln!(stderr, "tetherctl: {place} {at}: {error}; left out")?;
         }
     }
     if bad > BAD_LINES_TOLD_MAX {
         writeln!(stderr, "tetherctl: and {} more", bad - BAD_LINES_TOLD_MAX)?;
     }
     Ok((numbers, bad))
-}
-
-/// As the daemon reads numbers: what people put between the digits is ignored.
-fn is_number(text: &str) -> bool {
-    let Some(number) = text.trim().strip_prefix('+') else { return false };
-    let between = |c: &char| matches!(c, ' ' | '.' | '-' | '(' | ')' | '\u{a0}');
-    let rest: Vec<char> = number.chars().filter(|c| !between(c)).collect();
-    DIGITS.contains(&rest.len()) && rest.iter().all(char::is_ascii_digit)
 }
 
 fn tell(

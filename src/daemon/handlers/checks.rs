@@ -16,6 +16,10 @@ pub(super) fn check_text(text: &str) -> Result<(), Error> {
     if text.trim().is_empty() {
         return Err(Error::new(ErrorKind::BadText, "the text is empty"));
     }
+    if text.contains('\0') {
+        let sentence = "the text holds NUL characters, as UTF-16 that is taken for UTF-8 does";
+        return Err(Error::new(ErrorKind::BadText, sentence).remedy("give it as UTF-8"));
+    }
     let chars = text.chars().count();
     if chars > TEXT_CHARS_MAX {
         let sentence = format!("the text has {chars} characters; {TEXT_CHARS_MAX} are allowed");

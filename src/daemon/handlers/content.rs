@@ -6,11 +6,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::checks::{check_text, invalid};
+use tetherd_api::number::parse_number;
 use tetherd_api::{
     CAPTION_CHARS_MAX, ContactCard, Error, ErrorKind, FILE_NAME_BYTES_MAX, FileParams,
     INLINE_FILE_BYTES_MAX, Kind, LinkPreview, Location, Redacted, SendParams, URL_BYTES_MAX,
 };
-use tetherd_core::ids::number_digits;
 
 /// Longest name or address of a place or person, title or description of a link.
 const NAME_CHARS_MAX: usize = 1_024;
@@ -169,10 +169,7 @@ fn check_card(card: &ContactCard) -> Result<(), Error> {
         return Err(invalid(format!("a contact has at most {PHONES_MAX} `phones`")));
     }
     for phone in phones {
-        let digits = phone.strip_prefix('+').map(number_digits);
-        if !matches!(digits, Some(Ok(_))) {
-            return Err(invalid("each of `phones` is + and digits with the country code"));
-        }
+        parse_number(phone).map_err(|error| invalid(format!("`contact.phones`: {error}")))?;
     }
     if let Some(vcard) = vcard {
         let lines = vcard.trim();

@@ -17,8 +17,8 @@ pub(super) fn check(params: CheckParams) -> Result<Request, Error> {
         return Err(invalid(format!("`numbers` has 1 to {CHECK_NUMBERS_MAX} numbers")));
     }
     let numbers = numbers.iter().zip(1..).map(|(text, place)| {
-        Number::parse(text).map_err(|_| {
-            let sentence = format!("`numbers` has no number in place {place}");
+        Number::parse(text).map_err(|error| {
+            let sentence = format!("`numbers` has no number in place {place}: {error}");
             Error::new(ErrorKind::BadRecipient, sentence)
                 .remedy("write + and 7 to 15 digits with the country code, like +15550100")
         })

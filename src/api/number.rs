@@ -1,0 +1,139 @@
+//! Phone numbers as people write and paste them. Owns which characters are passed over; does
+//! not guess a country, and does not know which numbers exist.
+
+/// Digits of a phone number, shortest and longest (E.164 allows 15).
+pub const NUMBER_DIGITS_MIN: usize = 7;
+/// See [`NUMBER_DIGITS_MIN`].
+pub const NUMBER_DIGITS_MAX: usize = 15;
+
+/// Why a text is no phone number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadNumber {
+    /// No plus sign.
+    #[error("a number begins with + and the country code, like +15550100")]
+    NoPlus,
+    /// Too short or too long.
+    #[error("a number has {NUMBER_DIGITS_MIN} to {NUMBER_DIGITS_MAX} digits with its country code")]
+    Length,
+    /// The country code begins with 0.
+    #[error("no country code begins with 0: write + and the country code, like +15550100")]
+    LeadingZero,
+    /// `(0)`, which is dialled within a country only.
+    #[error(
+        "`(0)` is dialled within the country only: write the number as it is dialled from abroad"
+    )]
+    TrunkZero,
+    /// Another character; it is named, as it may not be visible.
+    #[error(
+        "U+{:04X} is neither a digit nor passed over, as spaces, dots, slashes, dashes and \
+         parentheses are",
+        u32::from(*.0)
+    )]
+    Character(char),
+}
+
+/// The digits of a number with its plus sign: `+1 (555) 01-00` is `1555 0100` without the
+/// space.
+pub fn parse_number(text: &str) -> Result<String, BadNumber> {
+    let text = text.trim_matches(is_passed_over);
+    let number = text.strip_prefix('+').ok_or(BadNumber::NoPlus)?;
+    number_digits(number)
+}
+
+/// The digits of a number without its plus sign.
+pub fn number_digits(number: &str) -> Result<String, BadNumber> {
+    let mut digits = String::with_capacity(NUMBER_DIGITS_MAX);
+    let mut in_parentheses = None;
+    for c in number.chars() {
+        match c {
+            '0'..='9' => digits.push(c),
+            '(' => in_parentheses = Some(digits.len()),
+            ')' => {
+                let from = in_parentheses.take().unwrap_or(digits.len());
+                if digits.get(from..) == Some("0") {
+                    return Err(BadNumber::TrunkZero);
+                }
+            }
+            c if is_passed_over(c) => {}
+            c => return Err(BadNumber::Character(c)),
+        }
+    }
+    if digits.starts_with('0') {
+        return Err(BadNumber::LeadingZero);
+    }
+    if !(NUMBER_DIGITS_MIN..=NUMBER_DIGITS_MAX).contains(&digits.len()) {
+        return Err(BadNumber::Length);
+    }
+    Ok(digits)
+}
+
+/// White space, punctuation that people put between digits, and what is invisible: marks of
+/// direction and of order, as copied from contact lists and web pages.
+fn is_passed_over(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c, '.' | '-' | '/' | '\u{ad}')
+        // Hyphens, dashes and the minus sign.
+        || matches!(c, '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe63}' | '\u{ff0d}')
+        // Zero width spaces and joiners, direction marks, the byte order mark.
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_paste_is_read() {
+        for text in [
+            "+15550100",
+            " +1 555 01 00\n",
+            "+1 (555) 01-00",
+            "+1.555.01.00",
+            "+1 555/0100",
+            "\u{202a}+15550100\u{202c}",
+            "\u{feff}+15550100",
+            "+1\u{2011}555\u{2011}0100",
+            "+1\u{202f}555\u{2009}0100",
+            "+1\u{a0}555\u{200b}0100",
+            "+1\u{2013}555\u{2212}0100",
+            "+\u{2068}15550100\u{2069}",
+        ] {
+            assert_eq!(parse_number(text).as_deref(), Ok("15550100"), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused_with_the_reason() {
+        use BadNumber::*;
+        for (text, error) in [
+            ("", NoPlus),
+            ("15550100", NoPlus),
+            ("0015550100", NoPlus),
+            ("+", Length),
+            ("+155501", Length),
+            ("+1555010012345678", Length),
+            ("+0015550100", LeadingZero),
+            ("+015550100", LeadingZero),
+            ("+44 (0)20 7031 3000", TrunkZero),
+            ("+49 ( 0 ) 30 123456", TrunkZero),
+            ("+1 555 01 00 x7", Character('x')),
+            ("+1\u{663}5550100", Character('\u{663}')),
+            ("++15550100", Character('+')),
+        ] {
+            assert_eq!(parse_number(text), Err(error), "{text:?}");
+        }
+        assert_eq!(
+            Character('\u{663}').to_string(),
+            "U+0663 is neither a digit nor passed over, as spaces, dots, slashes, dashes and \
+             parentheses are"
+        );
+    }
+
+    /// A zero in parentheses with other digits belongs to the number.
+    #[test]
+    fn an_area_code_in_parentheses_is_no_trunk_zero() {
+        assert_eq!(parse_number("+1 (800) 555-0100").as_deref(), Ok("18005550100"));
+        assert_eq!(parse_number("+39 06 (0555) 0100").as_deref(), Ok("390605550100"));
+    }
+}
