@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::store::ReadError;
-use crate::store::convert::{Convert, stored_enum, stored_struct, stored_text};
-use tetherd_api::{FileInfo, Incoming, IncomingKind, Time};
+use crate::store::convert::{
+    Convert, StoredFileInfo, is_zero, stored_enum, stored_structs, stored_text,
+};
+use tetherd_api::{Incoming, IncomingKind, Time};
 
 const MESSAGE: &[u8] = b"inbox/message/";
 const SEEN: &[u8] = b"inbox/seen/";
@@ -138,92 +139,53 @@ stored_enum!(StoredRemoteKind = RemoteKind {
 
 stored_text!(StoredTime = Time, |time| time.to_string(), |text| text.parse().ok());
 
-#[derive(Serialize, Deserialize)]
-struct StoredKept {
-    #[serde(default, skip_serializing_if = "is_zero")]
-    seq: u64,
-    incoming: StoredIncoming,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    remote: Option<StoredRemoteFile>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredIncoming {
-    cursor: u64,
-    wa_id: String,
-    chat: String,
-    sender: String,
-    from_me: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    sent_at: StoredTime,
-    received_at: StoredTime,
-    kind: StoredIncomingKind,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    cut: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    geo: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    vcard: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    file: Option<StoredIncomingFile>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    reply_to: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredIncomingFile {
-    bytes: u64,
-    mime: String,
-    sha256: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredRemoteFile {
-    kind: StoredRemoteKind,
-    path: String,
-    #[serde(with = "hex")]
-    key: Vec<u8>,
-    #[serde(with = "hex")]
-    sha256: Vec<u8>,
-    #[serde(with = "hex")]
-    sealed_sha256: Vec<u8>,
-    bytes: u64,
-    chat: String,
-    sender: String,
-}
-
-stored_struct!(StoredKept = Kept { seq, incoming, remote });
-stored_struct!(
-    StoredIncoming = Incoming {
-        cursor,
-        wa_id,
-        chat,
-        sender,
-        from_me,
-        name,
-        sent_at,
-        received_at,
-        kind,
-        text,
-        cut,
-        geo,
-        vcard,
-        file,
-        reply_to,
+stored_structs! {
+    struct StoredKept = Kept {
+        #[serde(default, skip_serializing_if = "is_zero")]
+        seq: u64,
+        incoming: StoredIncoming,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remote: Option<StoredRemoteFile>,
     }
-);
-stored_struct!(StoredIncomingFile = FileInfo { bytes, mime, sha256, name });
-stored_struct!(
-    StoredRemoteFile = RemoteFile { kind, path, key, sha256, sealed_sha256, bytes, chat, sender }
-);
 
-fn is_zero(number: &u64) -> bool {
-    *number == 0
+    struct StoredIncoming = Incoming {
+        cursor: u64,
+        wa_id: String,
+        chat: String,
+        sender: String,
+        from_me: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        sent_at: StoredTime,
+        received_at: StoredTime,
+        kind: StoredIncomingKind,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        cut: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        geo: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        vcard: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<StoredFileInfo>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply_to: Option<String>,
+    }
+
+    struct StoredRemoteFile = RemoteFile {
+        kind: StoredRemoteKind,
+        path: String,
+        #[serde(with = "hex")]
+        key: Vec<u8>,
+        #[serde(with = "hex")]
+        sha256: Vec<u8>,
+        #[serde(with = "hex")]
+        sealed_sha256: Vec<u8>,
+        bytes: u64,
+        chat: String,
+        sender: String,
+    }
 }
 
 pub(super) fn message_key(cursor: u64) -> Vec<u8> {

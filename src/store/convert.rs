@@ -1,7 +1,7 @@
-//! Conversions between a record's types and plain ones, written as lists of names: what is
+//! A record's types and their conversions to plain ones, made from one list of names: what is
 //! forgotten does not compile. Knows no record.
 
-use tetherd_api::Redacted;
+use tetherd_api::{FileInfo, Redacted};
 
 /// A conversion between a record's type and a plain one. Not `From`: that is taken for
 /// options and lists.
@@ -79,9 +79,20 @@ macro_rules! stored_enum {
 }
 pub(crate) use stored_enum;
 
-/// The conversions of a record's struct whose fields are called as the plain one's.
-macro_rules! stored_struct {
-    ($stored:ident = $plain:ident { $($field:ident),+ $(,)? }) => {
+/// Structs of a record, and their conversions: each plain struct has the same fields.
+macro_rules! stored_structs {
+    ($(
+        $(#[$attribute:meta])*
+        $visible:vis struct $stored:ident = $plain:ident {
+            $($(#[$field_attribute:meta])* $field:ident: $type:ty),+ $(,)?
+        }
+    )+) => {$(
+        #[derive(serde::Serialize, serde::Deserialize)]
+        $(#[$attribute])*
+        $visible struct $stored {
+            $($(#[$field_attribute])* $field: $type),+
+        }
+
         impl Convert<$stored> for $plain {
             fn convert(self) -> $stored {
                 let $plain { $($field),+ } = self;
@@ -95,9 +106,9 @@ macro_rules! stored_struct {
                 $plain { $($field: $field.convert()),+ }
             }
         }
-    };
+    )+};
 }
-pub(crate) use stored_struct;
+pub(crate) use stored_structs;
 
 /// The conversions of newtypes that lie there as what they hold.
 macro_rules! stored_newtype {
@@ -160,3 +171,19 @@ macro_rules! stored_text {
     };
 }
 pub(crate) use stored_text;
+
+stored_structs! {
+    /// A file's description, wherever a record has one.
+    pub(crate) struct StoredFileInfo = FileInfo {
+        bytes: u64,
+        mime: String,
+        sha256: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    }
+}
+
+/// For fields that a record leaves out.
+pub(crate) fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
+}

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::convert::{Convert, stored_enum, stored_newtype, stored_struct, stored_text};
+use crate::store::convert::{Convert, stored_enum, stored_newtype, stored_structs, stored_text};
 use tetherd_api::{BatteryLevel, PhoneState};
 use tetherd_core::contacts::{KnownBy, KnownNumber, Number, SpentHour};
 use tetherd_core::facts::Facts;
@@ -39,101 +39,99 @@ stored_enum!(StoredBatteryLevel = BatteryLevel {
 
 stored_enum!(StoredKnownBy = KnownBy { Check = "check", Receipt = "receipt" });
 
-/// What the queue, the session and the phone keep over a restart.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(in crate::store) struct StoredFacts {
-    last_id: u64,
-    paused_since: Option<i64>,
-    account: Option<String>,
-    replaced_since: Option<i64>,
-    /// Since when, and the server's code.
-    logged_out: Option<(i64, Option<u32>)>,
-    /// Since when, until when, and the server's code.
-    banned: Option<(i64, i64, u32)>,
-    keys_void: bool,
-    #[serde(alias = "lived_ms")]
-    uptime_ms: u64,
-    network: StoredNetwork,
-    phone: StoredPhone,
-    backlog: StoredBacklog,
-    checks: Vec<StoredSpentHour>,
-}
+stored_structs! {
+    /// What the queue, the session and the phone keep over a restart.
+    #[derive(Default)]
+    #[serde(default)]
+    pub(in crate::store) struct StoredFacts = Facts {
+        last_id: u64,
+        paused_since: Option<i64>,
+        account: Option<String>,
+        replaced_since: Option<i64>,
+        /// Since when, and the server's code.
+        logged_out: Option<(i64, Option<u32>)>,
+        /// Since when, until when, and the server's code.
+        banned: Option<(i64, i64, u32)>,
+        keys_void: bool,
+        #[serde(alias = "lived_ms")]
+        uptime_ms: u64,
+        network: StoredNetwork,
+        phone: StoredPhone,
+        backlog: StoredBacklog,
+        checks: Vec<StoredSpentHour>,
+    }
 
-/// Numbers that callers had the network asked about within an hour.
-#[derive(Serialize, Deserialize)]
-struct StoredSpentHour {
-    began: StoredTimestamp,
-    count: usize,
-}
+    /// Numbers that callers had the network asked about within an hour.
+    struct StoredSpentHour = SpentHour {
+        began: StoredTimestamp,
+        count: usize,
+    }
 
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-struct StoredNetwork {
-    #[serde(alias = "replaced_lived_ms")]
-    replaced_uptime_ms: Vec<u64>,
-    #[serde(alias = "automatic_lived_ms")]
-    automatic_uptime_ms: Vec<u64>,
-    #[serde(alias = "manual_lived_ms")]
-    manual_uptime_ms: Vec<u64>,
-    #[serde(alias = "takeover_due_lived_ms")]
-    takeover_due_uptime_ms: Option<u64>,
-    #[serde(flatten)]
-    timelock: StoredTimelockFacts,
-    #[serde(rename = "slowdown")]
-    rate_limit: Option<StoredRateLimit>,
-    refusals: Vec<StoredRefusal>,
-}
+    #[derive(Default)]
+    #[serde(default)]
+    struct StoredNetwork = NetworkFacts {
+        #[serde(alias = "replaced_lived_ms")]
+        replaced_uptime_ms: Vec<u64>,
+        #[serde(alias = "automatic_lived_ms")]
+        automatic_uptime_ms: Vec<u64>,
+        #[serde(alias = "manual_lived_ms")]
+        manual_uptime_ms: Vec<u64>,
+        #[serde(alias = "takeover_due_lived_ms")]
+        takeover_due_uptime_ms: Option<u64>,
+        #[serde(flatten)]
+        timelock: StoredTimelockFacts,
+        #[serde(rename = "slowdown")]
+        rate_limit: Option<StoredRateLimit>,
+        refusals: Vec<StoredRefusal>,
+    }
 
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-struct StoredTimelockFacts {
-    #[serde(rename = "timelock")]
-    lock: Option<StoredTimelock>,
-    /// How many, and the uptime at which the last began, in milliseconds.
-    #[serde(rename = "timelock_guesses")]
-    assumed: (u32, u64),
-    #[serde(rename = "timelock_ended_uptime_ms", alias = "timelock_ended_lived_ms")]
-    ended_uptime_ms: Option<u64>,
-}
+    #[derive(Default)]
+    #[serde(default)]
+    struct StoredTimelockFacts = TimelockFacts {
+        #[serde(rename = "timelock")]
+        lock: Option<StoredTimelock>,
+        /// How many, and the uptime at which the last began, in milliseconds.
+        #[serde(rename = "timelock_guesses")]
+        assumed: (u32, u64),
+        #[serde(rename = "timelock_ended_uptime_ms", alias = "timelock_ended_lived_ms")]
+        ended_uptime_ms: Option<u64>,
+    }
 
-#[derive(Serialize, Deserialize)]
-struct StoredTimelock {
-    since: i64,
-    until: i64,
-    source: StoredTimelockSource,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    code: Option<u32>,
-}
+    struct StoredTimelock = Timelock {
+        since: i64,
+        until: i64,
+        source: StoredTimelockSource,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<u32>,
+    }
 
-#[derive(Serialize, Deserialize)]
-struct StoredRateLimit {
-    since: i64,
-    #[serde(alias = "until_lived_ms")]
-    until_uptime_ms: u64,
-    step: u32,
-    code: u32,
-    count: u64,
-    last: i64,
-    #[serde(alias = "last_lived_ms")]
-    last_uptime_ms: u64,
-}
+    struct StoredRateLimit = RateLimitFacts {
+        since: i64,
+        #[serde(alias = "until_lived_ms")]
+        until_uptime_ms: u64,
+        step: u32,
+        code: u32,
+        count: u64,
+        last: i64,
+        #[serde(alias = "last_lived_ms")]
+        last_uptime_ms: u64,
+    }
 
-#[derive(Serialize, Deserialize)]
-struct StoredRefusal {
-    code: u32,
-    count: u64,
-    last: i64,
-}
+    struct StoredRefusal = Refusal {
+        code: u32,
+        count: u64,
+        last: i64,
+    }
 
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-struct StoredPhone {
-    seen: Option<(StoredTimestamp, StoredPhoneActivity)>,
-    probe: Option<StoredProbe>,
-    state: Option<(StoredPhoneState, i64)>,
-    battery: Option<(StoredBatteryLevel, i64)>,
-    report: Option<StoredReport>,
+    #[derive(Default)]
+    #[serde(default)]
+    struct StoredPhone = PhoneFacts {
+        seen: Option<(StoredTimestamp, StoredPhoneActivity)>,
+        probe: Option<StoredProbe>,
+        state: Option<(StoredPhoneState, i64)>,
+        battery: Option<(StoredBatteryLevel, i64)>,
+        report: Option<StoredReport>,
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -143,54 +141,51 @@ struct StoredProbe {
     tries: u32,
 }
 
-#[derive(Serialize, Deserialize)]
-struct StoredReport {
-    percent: Option<u8>,
-    charging: Option<bool>,
-    network: Option<String>,
-    source: Option<String>,
-    measured: StoredTimestamp,
-    received: StoredTimestamp,
-}
+stored_structs! {
+    struct StoredReport = Report {
+        percent: Option<u8>,
+        charging: Option<bool>,
+        network: Option<String>,
+        source: Option<String>,
+        measured: StoredTimestamp,
+        received: StoredTimestamp,
+    }
 
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-struct StoredBacklog {
-    held: Option<StoredTimestamp>,
-    stale: Option<StoredStale>,
-}
+    #[derive(Default)]
+    #[serde(default)]
+    struct StoredBacklog = BacklogFacts {
+        held: Option<StoredTimestamp>,
+        stale: Option<StoredStale>,
+    }
 
-#[derive(Serialize, Deserialize)]
-struct StoredStale {
-    since: i64,
-    waited_ms: u64,
-}
+    struct StoredStale = Stale {
+        since: i64,
+        waited_ms: u64,
+    }
 
-#[derive(Serialize, Deserialize)]
-struct StoredTimestamp {
-    boot: u128,
-    mono_ms: i64,
-    wall_ms: i64,
-}
+    struct StoredTimestamp = Timestamp {
+        boot: u128,
+        mono_ms: i64,
+        wall_ms: i64,
+    }
 
-/// A slot of the pacer's window.
-#[derive(Serialize, Deserialize)]
-pub(in crate::store) struct StoredSlot {
-    boot: u128,
-    mono_ms: u64,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    open: bool,
-}
+    /// A slot of the pacer's window.
+    pub(in crate::store) struct StoredSlot = Slot {
+        boot: u128,
+        mono_ms: u64,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        open: bool,
+    }
 
-/// What the network said about a number.
-#[derive(Serialize, Deserialize)]
-pub(in crate::store) struct StoredNumber {
-    number: StoredDigits,
-    on_network: bool,
-    asked_at: i64,
-    #[serde(alias = "asked_lived_ms")]
-    asked_uptime_ms: u64,
-    source: StoredKnownBy,
+    /// What the network said about a number.
+    pub(in crate::store) struct StoredNumber = KnownNumber {
+        number: StoredDigits,
+        on_network: bool,
+        asked_at: i64,
+        #[serde(alias = "asked_lived_ms")]
+        asked_uptime_ms: u64,
+        source: StoredKnownBy,
+    }
 }
 
 stored_newtype!(BootId(u128));
@@ -202,51 +197,6 @@ impl Convert<(i64, i64, u32)> for (i64, i64, u32) {
         self
     }
 }
-
-stored_struct!(
-    StoredFacts = Facts {
-        last_id,
-        paused_since,
-        account,
-        replaced_since,
-        logged_out,
-        banned,
-        keys_void,
-        uptime_ms,
-        network,
-        phone,
-        backlog,
-        checks,
-    }
-);
-stored_struct!(StoredSpentHour = SpentHour { began, count });
-stored_struct!(
-    StoredNetwork = NetworkFacts {
-        replaced_uptime_ms,
-        automatic_uptime_ms,
-        manual_uptime_ms,
-        takeover_due_uptime_ms,
-        timelock,
-        rate_limit,
-        refusals,
-    }
-);
-stored_struct!(StoredTimelockFacts = TimelockFacts { lock, assumed, ended_uptime_ms });
-stored_struct!(StoredTimelock = Timelock { since, until, source, code });
-stored_struct!(
-    StoredRateLimit =
-        RateLimitFacts { since, until_uptime_ms, step, code, count, last, last_uptime_ms }
-);
-stored_struct!(StoredRefusal = Refusal { code, count, last });
-stored_struct!(StoredPhone = PhoneFacts { seen, probe, state, battery, report });
-stored_struct!(StoredReport = Report { percent, charging, network, source, measured, received });
-stored_struct!(StoredBacklog = BacklogFacts { held, stale });
-stored_struct!(StoredStale = Stale { since, waited_ms });
-stored_struct!(StoredTimestamp = Timestamp { boot, mono_ms, wall_ms });
-stored_struct!(StoredSlot = Slot { boot, mono_ms, open });
-stored_struct!(
-    StoredNumber = KnownNumber { number, on_network, asked_at, asked_uptime_ms, source }
-);
 
 impl Convert<StoredProbe> for Probe {
     fn convert(self) -> StoredProbe {

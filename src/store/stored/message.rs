@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::convert::{Convert, stored_enum, stored_newtype, stored_struct, stored_text};
-use tetherd_api::{FileInfo, Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, State};
+use crate::store::convert::{
+    Convert, StoredFileInfo, is_zero, stored_enum, stored_newtype, stored_structs, stored_text,
+};
+use tetherd_api::{Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, State};
 use tetherd_core::files::{LinkWarning, MediaMetadata, MediaRef, Source, StoredFile};
 use tetherd_core::ids::{ChatId, Digest, SpoolId, WaMessageId};
 
@@ -117,18 +119,14 @@ pub(in crate::store) struct StoredMessage {
     read_at: Option<i64>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
-fn is_zero(count: &u32) -> bool {
-    *count == 0
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredReason {
-    kind: StoredReasonKind,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    code: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    detail: Option<String>,
+stored_structs! {
+    struct StoredReason = Reason {
+        kind: StoredReasonKind,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -140,93 +138,60 @@ struct StoredUndo {
     reason: Option<StoredReason>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct StoredSpoolFile {
-    spool: String,
-    info: StoredFileInfo,
-}
+stored_structs! {
+    struct StoredSpoolFile = StoredFile {
+        spool: String,
+        info: StoredFileInfo,
+    }
 
-#[derive(Serialize, Deserialize)]
-struct StoredFileInfo {
-    bytes: u64,
-    mime: String,
-    sha256: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-}
+    struct StoredMedia = MediaRef {
+        url: String,
+        direct_path: String,
+        media_key: [u8; 32],
+        key_made_s: i64,
+        sha256: [u8; 32],
+        enc_sha256: [u8; 32],
+        bytes: u64,
+        #[serde(default)]
+        seen: StoredMediaMetadata,
+        #[serde(default)]
+        uploaded_at: i64,
+    }
 
-#[derive(Serialize, Deserialize)]
-struct StoredMedia {
-    url: String,
-    direct_path: String,
-    media_key: [u8; 32],
-    key_made_s: i64,
-    sha256: [u8; 32],
-    enc_sha256: [u8; 32],
-    bytes: u64,
+    #[derive(Default)]
     #[serde(default)]
-    seen: StoredMediaMetadata,
-    #[serde(default)]
-    uploaded_at: i64,
-}
+    struct StoredMediaMetadata = MediaMetadata {
+        pixels: Option<(u32, u32)>,
+        seconds: Option<u32>,
+    }
 
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-struct StoredMediaMetadata {
-    pixels: Option<(u32, u32)>,
-    seconds: Option<u32>,
-}
+    struct StoredSource = Source {
+        url: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kind: Option<StoredKind>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mime: Option<String>,
+    }
 
-#[derive(Serialize, Deserialize)]
-struct StoredSource {
-    url: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    kind: Option<StoredKind>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    mime: Option<String>,
-}
+    struct StoredLinkWarning = LinkWarning {
+        detail: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<u32>,
+        at: i64,
+    }
 
-#[derive(Serialize, Deserialize)]
-struct StoredLinkWarning {
-    detail: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    code: Option<u32>,
-    at: i64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredLinkPreview {
-    url: String,
-    title: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    description: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    thumbnail: Option<String>,
+    struct StoredLinkPreview = LinkPreview {
+        url: String,
+        title: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        description: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thumbnail: Option<String>,
+    }
 }
 
 stored_newtype!(WaMessageId(String), Digest([u8; 32]), SpoolId(String));
 stored_text!(StoredId = MessageId, |id| id.to_string(), |text| text.parse().ok());
 stored_text!(StoredChat = ChatId, |chat| chat.as_str().to_owned(), |text| text.parse().ok());
-
-stored_struct!(StoredReason = Reason { kind, code, detail });
-stored_struct!(StoredSpoolFile = StoredFile { spool, info });
-stored_struct!(StoredFileInfo = FileInfo { bytes, mime, sha256, name });
-stored_struct!(StoredMediaMetadata = MediaMetadata { pixels, seconds });
-stored_struct!(
-    StoredMedia = MediaRef {
-        url,
-        direct_path,
-        media_key,
-        key_made_s,
-        sha256,
-        enc_sha256,
-        bytes,
-        seen,
-        uploaded_at,
-    }
-);
-stored_struct!(StoredSource = Source { url, kind, name, mime });
-stored_struct!(StoredLinkWarning = LinkWarning { detail, code, at });
-stored_struct!(StoredLinkPreview = LinkPreview { url, title, description, thumbnail });
