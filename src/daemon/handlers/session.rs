@@ -10,5 +10,5 @@ pub(super) fn pair(params: PairParams) -> Result<Request, Error> {
         return Ok(Request::Pair { phone: None });
     };
     let digits = parse_number(&phone).map_err(|error| invalid(format!("`phone`: {error}")))?;
-    Ok(Request::Pair { phone: Some(digits) })
+    Ok(Request::Pair { phone: Some(digits.into()) })
 }
