@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 /// A text, a number or a key. On the wire it is nothing but its value; `Debug` shows none of
 /// it, and there is no `Display`: whoever shows it to its owner takes it out.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Redacted<T>(pub T);
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema, json_schema};
 
-use crate::{MessageId, Time};
+use crate::{MessageId, Redacted, Time};
 
 impl JsonSchema for Time {
     fn schema_name() -> Cow<'static, str> {
@@ -36,5 +36,20 @@ impl JsonSchema for MessageId {
                 "The daemon's own name of a message: `m1`, `m2`, ... in the order of acceptance \
                  (taken without the `m`, too). Never reused within a state directory.",
         })
+    }
+}
+
+/// Nothing but its value, as on the wire.
+impl<T: JsonSchema> JsonSchema for Redacted<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<T>()
     }
 }
