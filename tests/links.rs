@@ -206,3 +206,46 @@ fn tetherctl_sends_a_file_by_its_address() {
     assert_ne!(code, 0);
     assert!(sentence.contains("https://"), "{sentence}");
 }
+
+#[test]
+fn the_address_that_was_asked_is_named_and_one_message_is_let_through() {
+    let lab = Lab::new();
+    lab.people(&["+15550111"]);
+    let web = Web::start();
+    let daemon = start(&lab, "");
+    lab.pair(&daemon);
+    let text = format!("see “{}”", web.url("/missing"));
+    let id = daemon.send("+15550111", &text);
+    let reason = becomes(&daemon, &id, "parked")["reason"].clone();
+    assert_eq!(reason["url"], web.url("/missing"));
+    let shown = daemon.ctl().args(&["show", &id]).ok();
+    assert!(shown.contains(&web.url("/missing")), "{shown}");
+    let why = daemon.ctl().args(&["why"]).ok();
+    assert!(why.contains(&web.url("/missing")) && why.contains("--anyway"), "{why}");
+    // Without ids, everything would be let through.
+    daemon.ctl().args(&["retry", "--anyway"]).fails();
+    daemon.ctl().args(&["retry", &id, "--anyway"]).ok();
+    daemon.events().wait_until_left(&daemon, &[id]);
+    assert_eq!(lab.sim.texts("+15550111"), [text]);
+}
+
+#[test]
+fn a_link_that_works_once_is_asked_with_head_and_once_per_message() {
+    let lab = Lab::new();
+    let web = Web::start();
+    web.set("/once", Answer::Silent);
+    web.set("/other", Answer::Status(200));
+    let mut daemon = start(&lab, "");
+    let id = daemon.send("+15550111", &web.url("/once"));
+    web.wait_asked("HEAD /once");
+    daemon.kill9();
+    let daemon = start(&lab, "");
+    // Nobody knows what came of it, and a doubt is no proof.
+    becomes(&daemon, &id, "queued");
+    let ids: Vec<String> =
+        (0..5).map(|n| daemon.send(&format!("+155501{n:02}"), &web.url("/other"))).collect();
+    for id in &ids {
+        becomes(&daemon, id, "queued");
+    }
+    assert_eq!(web.asked(), ["HEAD /once", "HEAD /other"]);
+}

@@ -331,6 +331,10 @@ pub struct RetryParams {
     /// Which messages. Only `parked` ones are put back; without a filter, all of them.
     #[serde(default)]
     pub filter: Filter,
+    /// Send those that are parked for a link in their text in spite of it: their links are
+    /// not checked again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anyway: bool,
     /// Say what would be, change nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,

@@ -100,17 +100,20 @@ pub struct Reason {
     /// What is behind it, as a stable name: `unknown_host`, `tls`, `timeout`, ...
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// The web address that was asked, where the reason is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<Redacted<String>>,
 }
 
 impl Reason {
     /// Only its name.
     pub const fn new(kind: ReasonKind) -> Reason {
-        Reason { kind, code: None, detail: None }
+        Reason { kind, code: None, detail: None, url: None }
     }
 
     /// With the server's code.
     pub const fn coded(kind: ReasonKind, code: u32) -> Reason {
-        Reason { kind, code: Some(code), detail: None }
+        Reason { kind, code: Some(code), detail: None, url: None }
     }
 
     /// With what is behind it.

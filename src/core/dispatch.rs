@@ -180,7 +180,7 @@ impl Core {
             if self.queue.is_full() {
                 return;
             }
-            self.queue.requeue(id, order, &mut self.out, now);
+            self.queue.requeue(id, order, false, &mut self.out, now);
         }
         self.pacing.on_put_back(&mut self.out);
     }

@@ -71,6 +71,8 @@ pub enum Request {
     Retry {
         /// Which; `to` is already normalised.
         filter: Selection,
+        /// In spite of a broken link in its text.
+        anyway: bool,
         /// Say only.
         dry_run: bool,
     },

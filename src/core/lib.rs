@@ -263,8 +263,8 @@ impl Core {
                 let result = self.queue.clear(&filter, dry_run, &mut self.out, now);
                 self.out.reply::<call::QueueClear>(token, Ok(result));
             }
-            Request::Retry { filter, dry_run } => {
-                let result = self.retry(&filter, dry_run, now);
+            Request::Retry { filter, anyway, dry_run } => {
+                let result = self.retry(&filter, anyway, dry_run, now);
                 self.out.reply::<call::QueueRetry>(token, Ok(result));
             }
             Request::Check { numbers, fresh } => {

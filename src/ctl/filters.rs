@@ -113,6 +113,10 @@ pub struct RetryArgs {
     /// Conditions.
     #[command(flatten)]
     pub filter: FilterArgs,
+    /// Send it in spite of a link in its text that leads nowhere: its links are not checked
+    /// again.
+    #[arg(long, requires = "ids")]
+    pub anyway: bool,
     /// Say what would be put back, and change nothing.
     #[arg(long)]
     pub dry_run: bool,

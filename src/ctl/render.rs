@@ -204,6 +204,7 @@ pub fn message(message: &Message, clock: &Clock) -> String {
         ("kind", (message.kind != Kind::Text).then(|| message.kind.name().to_owned())),
         ("file", message.file.as_ref().map(file)),
         ("state", Some(state(message))),
+        ("asked", message.reason.as_ref().and_then(|reason| reason.url.as_deref()).map(bare)),
         ("network id", Some(clean(&message.wa_id, false))),
         ("key", message.key.as_deref().map(|key| clean(key, false))),
         ("place", message.position.map(|position| position.to_string())),
@@ -232,6 +233,10 @@ pub fn message(message: &Message, clock: &Clock) -> String {
         text.push_str(&format!("\n{}\n", clean(&body, true)));
     }
     text
+}
+
+fn bare(text: &str) -> String {
+    clean(text, false)
 }
 
 /// A text, a caption, a place or a contact, whole.

@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::fetch::address::{self, file_name};
-use crate::fetch::{FetchError, Fetcher, Piece, TextLink, Verdict, find_links};
+use crate::fetch::{Checked, FetchError, Fetcher, Piece, TextLink, Verdict, find_links};
 use crate::spool::{Accepted, Asked, Spool, TakeError};
 use tetherd_api::{Kind, MessageId, Reason, ReasonKind};
 use tetherd_core::files::{
@@ -131,12 +131,14 @@ async fn work(
     }
     // Closed never: then nothing is limited.
     let _turn = shared.checks.acquire().await;
+    let Checked { verdict, url } = shared.fetcher.check_links(links, since).await;
     let finding = |broken, fault: FetchError| LinkFinding {
         broken,
         code: fault.status().map(u32::from),
         detail: fault.name().to_owned(),
+        url: url.map(|url| String::from(url).into()),
     };
-    let link = match shared.fetcher.check_links(links, since).await.verdict {
+    let link = match verdict {
         Verdict::Good => None,
         Verdict::Doubtful(fault) => Some(finding(false, fault)),
         Verdict::Broken(fault) => Some(finding(true, fault)),
@@ -184,7 +186,7 @@ fn broken(fault: FetchError) -> Trouble {
     }
     let kind = ReasonKind::LinkBroken;
     let code = fault.status().map(u32::from);
-    let reason = Reason { kind, code, detail: Some(fault.name().to_owned()) };
+    let reason = Reason { kind, code, detail: Some(fault.name().to_owned()), url: None };
     Trouble { passes: fault.passes(), reason }
 }
 

@@ -2,14 +2,22 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
-use super::{Daemon, Lab};
+use super::{DEADLINE, Daemon, Lab};
 
 /// Answers by path; what it has no answer for is a 404.
 pub(crate) struct Web {
     pub(crate) address: SocketAddr,
     answers: Arc<Mutex<Vec<(&'static str, Answer)>>>,
+    asked: Arc<Asked>,
+}
+
+/// Methods and paths, as they came in.
+#[derive(Default)]
+struct Asked {
+    lines: Mutex<Vec<String>>,
+    more: Condvar,
 }
 
 #[derive(Clone)]
@@ -19,6 +27,8 @@ pub(crate) enum Answer {
     Redirect(String),
     /// Begins, and never goes on.
     Stall,
+    /// Never answers.
+    Silent,
 }
 
 impl Web {
@@ -27,13 +37,15 @@ impl Web {
         let address = listener.local_addr().unwrap();
         let answers = Arc::new(Mutex::new(Vec::new()));
         let table: Arc<Mutex<Vec<(&'static str, Answer)>>> = Arc::clone(&answers);
+        let asked = Arc::new(Asked::default());
+        let log = Arc::clone(&asked);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let table = Arc::clone(&table);
-                std::thread::spawn(move || answer(&stream, &table));
+                let (table, log) = (Arc::clone(&table), Arc::clone(&log));
+                std::thread::spawn(move || answer(&stream, &table, &log));
             }
         });
-        Web { address, answers }
+        Web { address, answers, asked }
     }
 
     pub(crate) fn set(&self, path: &'static str, answer: Answer) {
@@ -42,12 +54,30 @@ impl Web {
         answers.push((path, answer));
     }
 
+    /// What was asked so far.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lines.lock().unwrap().clone()
+    }
+
+    /// Waits until this was asked.
+    #[track_caller]
+    pub(crate) fn wait_asked(&self, line: &str) {
+        let lines = self.asked.lines.lock().unwrap();
+        let unasked = |lines: &mut Vec<String>| !lines.iter().any(|known| known == line);
+        let waited = self.asked.more.wait_timeout_while(lines, DEADLINE, unasked).unwrap();
+        assert!(!waited.1.timed_out(), "{line} was not asked");
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://web.example:{}{path}", self.address.port())
     }
 }
 
-fn answer(stream: &TcpStream, table: &Mutex<Vec<(&'static str, Answer)>>) -> Option<()> {
+fn answer(
+    stream: &TcpStream,
+    table: &Mutex<Vec<(&'static str, Answer)>>,
+    asked: &Asked,
+) -> Option<()> {
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     let Some(first) = lines.next() else {
         // That was TLS: it is told in plain words that nobody here speaks it.
@@ -58,6 +88,8 @@ fn answer(stream: &TcpStream, table: &Mutex<Vec<(&'static str, Answer)>>) -> Opt
     lines.find(String::is_empty)?;
     let mut words = first.split(' ');
     let (method, path) = (words.next()?, words.next()?.to_owned());
+    asked.lines.lock().unwrap().push(format!("{method} {path}"));
+    asked.more.notify_all();
     let known = table.lock().unwrap().iter().find(|(known, _)| *known == path).cloned();
     let mut to = stream;
     let (head, body): (String, &[u8]) = match known.map(|(_, answer)| answer) {
@@ -72,6 +104,11 @@ fn answer(stream: &TcpStream, table: &Mutex<Vec<(&'static str, Answer)>>) -> Opt
         }
         Some(Answer::Stall) => {
             to.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx").ok()?;
+            // Until the other side has had enough.
+            let _ = std::io::Read::read(&mut to, &mut [0]);
+            return None;
+        }
+        Some(Answer::Silent) => {
             // Until the other side has had enough.
             let _ = std::io::Read::read(&mut to, &mut [0]);
             return None;

@@ -69,7 +69,7 @@ fn parameters_are_read_as_they_are_written() {
     read_back(ClearParams { filter: filter.clone(), dry_run: true });
     let ids = vec![MessageId(1)];
     read_back(CancelParams { ids, filter: filter.clone(), dry_run: true });
-    read_back(RetryParams { filter: filter.clone(), dry_run: true });
+    read_back(RetryParams { filter: filter.clone(), anyway: true, dry_run: true });
     read_back(RestoreParams { filter, dry_run: true });
     read_back(CheckParams { numbers: vec!["+15550100".into()], fresh: true });
     read_back(HeartbeatParams {

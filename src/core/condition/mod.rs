@@ -10,7 +10,7 @@ use crate::contacts::CheckFailureKind;
 use crate::event::EndReason;
 use crate::pacing::TimelockSource;
 use crate::time::Now;
-use tetherd_api::{ConditionKind, Holds, MessageId, ReasonKind};
+use tetherd_api::{ConditionKind, Holds, MessageId, ReasonKind, Redacted};
 
 mod messages;
 mod phone;
@@ -143,6 +143,9 @@ pub(crate) struct LastHour {
     pub(crate) used_up: bool,
 }
 
+/// Addresses that one condition names.
+const ADDRESSES_MAX: usize = 3;
+
 /// Messages with something in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Group {
@@ -151,6 +154,8 @@ pub(crate) struct Group {
     pub(crate) since: Option<i64>,
     /// What is known of them beyond that: codes and stable names, each once.
     pub(crate) details: BTreeSet<(Option<u32>, Option<String>)>,
+    /// The first few web addresses that were asked.
+    pub(crate) addresses: Vec<Redacted<String>>,
 }
 
 impl Group {
@@ -164,6 +169,14 @@ impl Group {
     pub(crate) fn detail(&mut self, code: Option<u32>, detail: Option<&String>) {
         if code.is_some() || detail.is_some() {
             self.details.insert((code, detail.cloned()));
+        }
+    }
+
+    /// Takes in which address was asked.
+    pub(crate) fn address(&mut self, url: Option<&Redacted<String>>) {
+        let unknown = url.filter(|url| !self.addresses.contains(url));
+        if self.addresses.len() < ADDRESSES_MAX {
+            self.addresses.extend(unknown.cloned());
         }
     }
 }

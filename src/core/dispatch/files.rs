@@ -28,7 +28,7 @@ impl Core {
     /// Starts what has to be prepared, and stops what need not be any more.
     pub(crate) fn drive_preparations(&mut self, now: Now) {
         let links = self.config.links;
-        self.preparations.drive(&self.queue, links, self.draining, &mut self.out, now);
+        self.preparations.drive(&mut self.queue, links, self.draining, &mut self.out, now);
     }
 
     /// The shell reports about a preparation.
@@ -42,6 +42,7 @@ impl Core {
     pub(crate) fn retry(
         &mut self,
         filter: &Selection,
+        anyway: bool,
         dry_run: bool,
         now: Now,
     ) -> api::RetryResult {
@@ -53,7 +54,7 @@ impl Core {
                 self.contacts.forget(&message.to);
             }
             let order = self.queue.next_order();
-            let state = self.queue.requeue(*id, order, &mut self.out, now);
+            let state = self.queue.requeue(*id, order, anyway, &mut self.out, now);
             if state == Some(State::Preparing) {
                 self.preparations.start_afresh(*id);
             }

@@ -8,13 +8,23 @@ use crate::pacing::TimelockSource;
 use crate::time::Now;
 use tetherd_api::{MessageId, ReasonKind};
 
-/// Codes and details of a group as evidence.
+/// Longest address in a sentence, in characters; `show` has the whole.
+const ADDRESS_CHARS_MAX: usize = 200;
+
+/// Codes, details and addresses of a group as evidence.
 fn details(words: Words, group: &Group) -> Words {
-    group.details.iter().fold(words, |words, detail| match detail {
+    let words = group.details.iter().fold(words, |words, detail| match detail {
         (Some(code), Some(detail)) => words.evidence(format!("code {code}, {detail}"), None),
         (Some(code), None) => words.evidence(format!("code {code}"), None),
         (None, Some(detail)) => words.evidence(detail.clone(), None),
         (None, None) => words,
+    });
+    group.addresses.iter().fold(words, |words, address| {
+        let mut url: String = address.0.chars().take(ADDRESS_CHARS_MAX).collect();
+        if url.len() < address.0.len() {
+            url.push('…');
+        }
+        words.evidence(format!("asked {url}"), None)
     })
 }
 
@@ -38,8 +48,17 @@ pub(super) fn parked(reason: ReasonKind, group: &Group) -> Words {
     let words = Words::new(group.since, format!("{} parked: {why}", are_n(count)));
     details(words.evidence(first, group.since), group)
         .touches(&group.ids)
-        .by_itself("Nothing: they block no other message and wait for a person.", None)
+        .by_itself(parked_by_itself(reason), None)
         .remedy(parked_remedy(reason))
+}
+
+fn parked_by_itself(reason: ReasonKind) -> &'static str {
+    if reason == ReasonKind::LinkBroken {
+        "Nothing: they block no other message and wait for a person. `tetherctl retry ID \
+         --anyway` sends a text in spite of its link."
+    } else {
+        "Nothing: they block no other message and wait for a person."
+    }
 }
 
 /// Trying again helps where somebody else was in the way.

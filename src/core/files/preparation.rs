@@ -16,6 +16,8 @@ use tetherd_api::{Kind, MessageId, Reason, ReasonKind, Redacted, State};
 
 /// Tries at one preparation that fails in passing.
 const TRIES_MAX: u32 = 3;
+/// What is behind a check of links that was begun and whose end is not known.
+const INTERRUPTED: &str = "interrupted";
 /// The second pause is so many times as long as the first.
 const PAUSE_GROWTH: u64 = 4;
 
@@ -39,6 +41,8 @@ pub struct LinkWarning {
     pub detail: String,
     /// The HTTP status, where that is what is behind it.
     pub code: Option<u32>,
+    /// The address that was asked.
+    pub url: Option<Redacted<String>>,
     /// When it was looked at, wall milliseconds.
     pub at: i64,
 }
@@ -101,6 +105,25 @@ pub struct LinkFinding {
     pub code: Option<u32>,
     /// What is wrong, as a stable name.
     pub detail: String,
+    /// The address that was asked.
+    pub url: Option<Redacted<String>>,
+}
+
+impl LinkFinding {
+    /// The links were asked before a restart, and what came of it is not known.
+    fn interrupted() -> LinkFinding {
+        LinkFinding { broken: false, code: None, detail: INTERRUPTED.to_owned(), url: None }
+    }
+
+    fn into_reason(self) -> Reason {
+        let LinkFinding { code, detail, url, .. } = self;
+        Reason { kind: ReasonKind::LinkBroken, code, detail: Some(detail), url }
+    }
+
+    fn into_warning(self, now: Now) -> LinkWarning {
+        let LinkFinding { code, detail, url, .. } = self;
+        LinkWarning { detail, code, url, at: now.wall_ms }
+    }
 }
 
 /// What is wrong with a file.
@@ -125,8 +148,16 @@ struct Running {
     round: u64,
     tries: u32,
     afresh: bool,
+    /// Whether its links are to be asked.
+    links: bool,
     /// None: the shell is at it. Else it is started again then, monotonic.
     rests_until: Option<u64>,
+}
+
+impl Running {
+    fn new(links: bool, afresh: bool) -> Running {
+        Running { round: 0, tries: 0, afresh, links, rests_until: Some(0) }
+    }
 }
 
 impl Preparations {
@@ -134,7 +165,7 @@ impl Preparations {
     /// has to be unless the daemon goes down.
     pub(crate) fn drive(
         &mut self,
-        queue: &Queue,
+        queue: &mut Queue,
         links: LinkPolicy,
         draining: bool,
         out: &mut ActionBuffer,
@@ -150,26 +181,34 @@ impl Preparations {
         if draining {
             return;
         }
+        let mut started = Vec::new();
         for message in queue.preparing() {
-            let (tries, afresh) = match self.running.get(&message.id) {
-                None => (0, false),
-                Some(Running { rests_until: Some(until), tries, afresh, .. })
-                    if *until <= now.mono_ms =>
-                {
-                    (*tries, *afresh)
+            let due = match self.running.get(&message.id) {
+                None => Running::new(!message.links_asked, false),
+                Some(running) if running.rests_until.is_some_and(|at| at <= now.mono_ms) => {
+                    *running
                 }
                 Some(_) => continue,
             };
             self.last_round = self.last_round.saturating_add(1);
             let round = self.last_round;
-            self.running.insert(message.id, Running { round, tries, afresh, rests_until: None });
-            out.prepare.push(PrepareCommand::Start(Preparation {
+            self.running.insert(message.id, Running { round, rests_until: None, ..due });
+            started.push(Preparation {
                 id: message.id,
                 round,
                 source: message.source.clone().filter(|_| message.file.is_none()),
-                links: message.has_links && links != LinkPolicy::Off,
-                afresh,
-            }));
+                links: message.has_links && due.links && links != LinkPolicy::Off,
+                afresh: due.afresh,
+            });
+        }
+        for preparation in started {
+            if preparation.links {
+                queue.note_links_asked(preparation.id, out);
+            } else if preparation.source.is_none() {
+                self.ready(preparation.id, None, None, queue, links, out, now);
+                continue;
+            }
+            out.prepare.push(PrepareCommand::Start(preparation));
         }
     }
 
@@ -180,8 +219,7 @@ impl Preparations {
 
     /// Somebody asked for it again: nothing that is remembered counts.
     pub(crate) fn start_afresh(&mut self, id: MessageId) {
-        let running = Running { round: 0, tries: 0, afresh: true, rests_until: Some(0) };
-        self.running.insert(id, running);
+        self.running.insert(id, Running::new(true, true));
     }
 
     /// The shell reports.
@@ -207,8 +245,7 @@ impl Preparations {
         }
         match outcome {
             Outcome::Ready { file, link } => {
-                self.running.remove(&id);
-                ready(id, file, link, queue, config.links, out, now);
+                self.ready(id, file, link, queue, config.links, out, now);
             }
             Outcome::Failed(trouble) => {
                 if trouble.passes && self.rest(id, config.prepare_pause_ms, now) {
@@ -216,6 +253,31 @@ impl Preparations {
                 }
                 self.running.remove(&id);
                 queue.not_prepared(id, None, trouble.reason, out, now);
+            }
+        }
+    }
+
+    /// Everything that was to be done for it is done.
+    fn ready(
+        &mut self,
+        id: MessageId,
+        file: Option<(Kind, StoredFile)>,
+        link: Option<LinkFinding>,
+        queue: &mut Queue,
+        policy: LinkPolicy,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) {
+        let asked = self.running.remove(&id).is_some_and(|running| running.links);
+        let has_links = queue.get(id).is_some_and(|message| message.has_links);
+        let link = link.or_else(|| (has_links && !asked).then(LinkFinding::interrupted));
+        match link.filter(|_| policy != LinkPolicy::Off) {
+            Some(finding) if finding.broken && policy == LinkPolicy::Park => {
+                queue.not_prepared(id, file, finding.into_reason(), out, now);
+            }
+            finding => {
+                let warning = finding.map(|finding| finding.into_warning(now));
+                queue.prepared(id, file, warning, out, now);
             }
         }
     }
@@ -232,29 +294,4 @@ impl Preparations {
 
 fn is_preparing(queue: &Queue, id: MessageId) -> bool {
     queue.get(id).is_some_and(|message| message.state() == State::Preparing)
-}
-
-fn ready(
-    id: MessageId,
-    file: Option<(Kind, StoredFile)>,
-    link: Option<LinkFinding>,
-    queue: &mut Queue,
-    policy: LinkPolicy,
-    out: &mut ActionBuffer,
-    now: Now,
-) {
-    match link.filter(|_| policy != LinkPolicy::Off) {
-        Some(LinkFinding { broken: true, code, detail }) if policy == LinkPolicy::Park => {
-            let reason = Reason { kind: ReasonKind::LinkBroken, code, detail: Some(detail) };
-            queue.not_prepared(id, file, reason, out, now);
-        }
-        link => {
-            let warning = link.map(|LinkFinding { code, detail, .. }| LinkWarning {
-                detail,
-                code,
-                at: now.wall_ms,
-            });
-            queue.prepared(id, file, warning, out, now);
-        }
-    }
 }

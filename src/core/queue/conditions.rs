@@ -57,6 +57,7 @@ impl Queue {
             *first = reason.kind.min(*first);
             group.add(message.id, message.changed_at);
             group.detail(reason.code, reason.detail.as_ref());
+            group.address(reason.url.as_ref());
         }
         parked
     }
@@ -77,6 +78,7 @@ impl Queue {
             if let Some(warning) = &message.link_warning {
                 group.add(message.id, warning.at);
                 group.detail(warning.code, Some(&warning.detail));
+                group.address(warning.url.as_ref());
             }
         }
         (!group.ids.is_empty()).then_some(Condition::LinkDoubtful { group })

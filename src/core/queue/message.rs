@@ -19,8 +19,11 @@ pub struct Message {
     pub file: Option<StoredFile>,
     /// Where its file comes from, if it was to be fetched.
     pub source: Option<Source>,
-    /// Whether its text has links.
+    /// Whether its text has links to check; no more once somebody lets it through.
     pub has_links: bool,
+    /// Whether a check of them was begun: only a command repeats it, since a link may work
+    /// once.
+    pub links_asked: bool,
     /// A link in its text that it is sent with all the same.
     pub link_warning: Option<LinkWarning>,
     /// What is shown for a link in its text.
@@ -159,7 +162,8 @@ pub enum Withdrawn {
 }
 
 /// Why a message without an answer waits, or has ended.
-static NO_ANSWER: Reason = Reason { kind: ReasonKind::NoAnswer, code: None, detail: None };
+static NO_ANSWER: Reason =
+    Reason { kind: ReasonKind::NoAnswer, code: None, detail: None, url: None };
 
 impl Message {
     /// Where it stands, without what is valid there only.

@@ -167,11 +167,20 @@ impl Queue {
         &mut self,
         id: MessageId,
         order: u64,
+        anyway: bool,
         out: &mut ActionBuffer,
         now: Now,
     ) -> Option<State> {
         let links = self.config.links;
-        self.step(id, out, now, |m| m.requeue(order, links, now.wall_ms))
+        self.step(id, out, now, |m| m.requeue(order, links, anyway, now.wall_ms))
+    }
+
+    /// A check of its links begins.
+    pub(crate) fn note_links_asked(&mut self, id: MessageId, out: &mut ActionBuffer) {
+        self.change(id, out, |m| {
+            m.links_asked = true;
+            Ok::<_, Known>(())
+        });
     }
 
     /// Its file is on the media host.

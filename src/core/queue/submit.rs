@@ -93,6 +93,7 @@ fn accepted(
         file,
         source,
         has_links,
+        links_asked: false,
         link_warning: None,
         link: preview,
         priority: submission.priority,

@@ -254,11 +254,12 @@ impl Message {
     }
 
     /// parked -> queued, at the end; preparing, if something has to be done before. Answers
-    /// which.
+    /// which. `anyway`: a broken link does not matter any more.
     pub(super) fn requeue(
         &mut self,
         order: u64,
         links: LinkPolicy,
+        anyway: bool,
         wall_ms: i64,
     ) -> Result<State, IllegalStep> {
         let MessageState::Parked(Parked { reason, pending }) = &mut self.state else {
@@ -270,6 +271,7 @@ impl Message {
             self.file = None;
             pending.media = None;
         }
+        self.has_links &= !(anyway && reason.kind == ReasonKind::LinkBroken);
         self.order = order;
         let state = if self.needs_preparing(links) {
             MessageState::Preparing(pending)

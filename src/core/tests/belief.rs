@@ -36,12 +36,17 @@ impl Model {
             let before = self.cancelled.remove(id).expect("it was not withdrawn");
             let now = &world.store.messages[id];
             assert_eq!(now.order, before.order);
-            let left = before.state() == State::Queued && now.state() == State::Sending;
-            let as_before = now.state() == before.state() && now.reason() == before.reason();
+            // Links are asked once: what waited for them only does not wait again.
+            let asked = before.state() == State::Preparing
+                && before.links_asked
+                && (before.source.is_none() || before.file.is_some());
+            let stood = if asked { State::Queued } else { before.state() };
+            let left = stood == State::Queued && now.state() == State::Sending;
+            let as_before = now.state() == stood && now.reason() == before.reason();
             let absent = now.reason().is_some_and(|r| r.kind == ReasonKind::NotOnNetwork);
             // Given up at once if the shelf is full.
             let aside = matches!(now.state(), State::Parked | State::Failed);
-            let parked = before.state() == State::Queued && aside && absent;
+            let parked = stood == State::Queued && aside && absent;
             let expired = now.state() == State::Expired;
             // The last place on the shelf, and one that came back with it was parked at once:
             // then the oldest gives up.

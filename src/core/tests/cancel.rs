@@ -249,10 +249,11 @@ fn a_dry_run_of_retry_says_what_would_find_a_place() {
     }
     world.request(Request::Pause);
     world.send(2);
-    let mut retry = |dry_run| match world.ask(Request::Retry { filter: world.all(), dry_run }) {
-        Ok(Reply::QueueRetry(result)) => result,
-        answer => panic!("{answer:?}"),
-    };
+    let mut retry =
+        |dry_run| match world.ask(Request::Retry { filter: world.all(), anyway: false, dry_run }) {
+            Ok(Reply::QueueRetry(result)) => result,
+            answer => panic!("{answer:?}"),
+        };
     let dry = retry(true);
     assert_eq!((&dry.requeued[..], &dry.no_place[..], dry.dry_run), (&ids[..1], &ids[1..], true));
     let done = retry(false);

@@ -253,7 +253,7 @@ fn prepared(world: &mut World, which: usize, how: u8) {
         1 => {
             let Outcome::Ready { file, .. } = world.all_well(id) else { return };
             let detail = "status".to_owned();
-            let link = LinkFinding { broken: how & 8 == 0, code: Some(404), detail };
+            let link = LinkFinding { broken: how & 8 == 0, code: Some(404), detail, url: None };
             Outcome::Ready { file, link: Some(link) }
         }
         _ => world.all_well(id),
@@ -345,9 +345,11 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
             assert_eq!(done.cleared, cleared.len());
             model.withdrawn(&before, &cleared);
         }
-        Op::Retry => {
-            drop(world.ask(Request::Retry { filter: Selection::default(), dry_run: false }))
-        }
+        Op::Retry => drop(world.ask(Request::Retry {
+            filter: Selection::default(),
+            anyway: false,
+            dry_run: false,
+        })),
         Op::SubmitUrl(chat) => world.try_send_url(chat),
         Op::SubmitLink(chat) => world.try_send_link(chat),
         Op::Prepared(which, how) => prepared(world, which, how),

@@ -290,7 +290,7 @@ fn after_a_retry_the_number_is_checked_afresh_also_over_a_crash() {
         let mut world = world();
         let id = world.send(1);
         world.all_but(&[1]);
-        world.ask(Request::Retry { filter: world.all(), dry_run: false }).unwrap();
+        world.ask(Request::Retry { filter: world.all(), anyway: false, dry_run: false }).unwrap();
         if crash {
             world.crash(false);
             world.connect();

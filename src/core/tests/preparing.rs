@@ -6,7 +6,7 @@ use super::world::{World, file};
 use crate::CoreConfig;
 use crate::condition::{Condition, Group};
 use crate::config::LinkPolicy;
-use crate::event::{Input, Request, Selection};
+use crate::event::{EndReason, Input, Request, Selection};
 use crate::files::{LinkFinding, Outcome, Prepared, Trouble};
 use tetherd_api::{MessageId, Reason, ReasonKind, State};
 
@@ -21,7 +21,7 @@ fn broken(code: u32) -> Outcome {
 }
 
 fn link(broken: bool, detail: &str) -> Outcome {
-    let link = LinkFinding { broken, code: None, detail: detail.to_owned() };
+    let link = LinkFinding { broken, code: None, detail: detail.to_owned(), url: None };
     Outcome::Ready { file: None, link: Some(link) }
 }
 
@@ -43,7 +43,9 @@ fn cancel(world: &mut World, id: MessageId) {
 }
 
 fn retry(world: &mut World) {
-    world.ask(Request::Retry { filter: Selection::default(), dry_run: false }).unwrap();
+    world
+        .ask(Request::Retry { filter: Selection::default(), anyway: false, dry_run: false })
+        .unwrap();
 }
 
 #[test]
@@ -193,4 +195,89 @@ fn nothing_is_prepared_while_the_daemon_goes_down() {
     world.pass(60_000);
     assert!(world.preparing.is_empty());
     assert_eq!(world.state(id), State::Preparing);
+}
+
+fn retry_anyway(world: &mut World, id: MessageId) {
+    let filter = Selection { ids: vec![id], ..Selection::default() };
+    world.ask(Request::Retry { filter, anyway: true, dry_run: false }).unwrap();
+}
+
+#[test]
+fn links_of_one_message_are_asked_once_also_over_a_restart() {
+    let mut world = World::connected();
+    let id = world.send_link(0);
+    assert!(world.preparing[&id].links);
+    world.crash(false);
+    // It may work once; and a doubt is no proof.
+    assert!(world.preparing.is_empty());
+    assert_eq!(world.state(id), State::Queued);
+    let warning = world.core.queue.get(id).unwrap().link_warning.clone().unwrap();
+    assert_eq!(warning.detail, "interrupted");
+}
+
+#[test]
+fn a_command_asks_them_again() {
+    let mut world = World::connected();
+    let id = world.send_link(0);
+    world.prepared(id, link(true, "unknown_host"));
+    retry(&mut world);
+    assert!(world.preparing[&id].links && world.preparing[&id].afresh);
+    well(&mut world, id);
+    assert_eq!(world.state(id), State::Sending);
+    assert_eq!(world.core.queue.get(id).unwrap().link_warning, None);
+}
+
+#[test]
+fn a_file_that_is_fetched_again_does_not_cost_its_caption_the_check_of_its_links() {
+    let mut world = World::connected();
+    let id = world.send_url(0);
+    world.prepared(id, passing("timeout"));
+    world.pass(5_000);
+    assert_eq!(world.state(id), State::Preparing);
+    well(&mut world, id);
+    assert_eq!(world.core.queue.get(id).unwrap().link_warning, None);
+}
+
+#[test]
+fn one_message_is_let_through_in_spite_of_its_link_for_good() {
+    let mut world = World::connected();
+    let id = world.send_link(0);
+    world.prepared(id, link(true, "unknown_host"));
+    let other = world.send_link(1);
+    world.prepared(other, link(true, "unknown_host"));
+    world.end(EndReason::Refused { code: 503 });
+    retry_anyway(&mut world, id);
+    assert!(world.preparing.is_empty());
+    assert_eq!(world.state(id), State::Queued);
+    assert_eq!(world.state(other), State::Parked);
+    world.crash(false);
+    assert_eq!(world.state(id), State::Queued);
+    world.connect();
+    assert_eq!(world.sent_ids(), [id.0]);
+}
+
+#[test]
+fn the_address_that_was_asked_is_told_and_never_logged() {
+    let mut world = World::connected();
+    let id = world.send_link(0);
+    let url = String::from("http://zanzibar.example/page");
+    let finding = LinkFinding {
+        broken: true,
+        code: Some(404),
+        detail: "status".into(),
+        url: Some(url.clone().into()),
+    };
+    assert!(!format!("{finding:?}").contains("zanzibar"));
+    world.prepared(id, Outcome::Ready { file: None, link: Some(finding) });
+    let message = world.core.message(id, world.now).unwrap();
+    assert_eq!(message.reason.as_ref().unwrap().url, Some(url.clone().into()));
+    let explanation = world.core.explain(world.now);
+    let told = explanation.conditions.iter().flat_map(|condition| &condition.evidence);
+    assert!(told.map(|evidence| &evidence.what).any(|what| what.contains(&url)));
+    let debug = format!(
+        "{message:?} {:?} {:?}",
+        world.core.queue.get(id),
+        world.core.conditions(world.now)
+    );
+    assert!(!debug.contains("zanzibar"), "{debug}");
 }

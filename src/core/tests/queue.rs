@@ -103,7 +103,7 @@ fn invariant_7_a_parked_message_blocks_nothing_and_comes_back_at_the_end() {
     assert_eq!(world.state(good), State::Sending);
     let last = world.send(0);
     let Ok(Reply::QueueRetry(result)) =
-        world.ask(Request::Retry { filter: world.all(), dry_run: false })
+        world.ask(Request::Retry { filter: world.all(), anyway: false, dry_run: false })
     else {
         panic!("no answer");
     };
@@ -256,7 +256,7 @@ fn a_retried_message_has_all_its_attempts_again() {
         }
         assert_eq!(world.state(id), State::Parked, "round {round}");
         world.pass(120_000);
-        world.request(Request::Retry { filter: world.all(), dry_run: false });
+        world.request(Request::Retry { filter: world.all(), anyway: false, dry_run: false });
     }
     assert_eq!(world.sends.len(), 11);
 }

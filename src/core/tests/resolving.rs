@@ -84,7 +84,7 @@ fn a_receipt_for_a_message_that_was_put_back_takes_it_out_of_the_queue() {
     let id = world.send(0);
     world.ack_with(id, Some(500));
     world.request(Request::Pause);
-    world.request(Request::Retry { filter: world.all(), dry_run: false });
+    world.request(Request::Retry { filter: world.all(), anyway: false, dry_run: false });
     assert_eq!(world.state(id), State::Queued);
     world.receipt(id, ReceiptKind::Delivered);
     world.request(Request::Resume);

@@ -145,7 +145,7 @@ fn a_host_that_fails_is_tried_again_with_longer_pauses_and_then_the_message_is_p
     assert_eq!(world.reason(id), (ReasonKind::UploadFailed, Some(503)));
     assert_eq!(world.sent_ids(), vec![behind.0], "the chat goes on");
     world.ack(behind);
-    drop(world.ask(Request::Retry { filter: world.all(), dry_run: false }));
+    drop(world.ask(Request::Retry { filter: world.all(), anyway: false, dry_run: false }));
     assert_eq!(uploading(&world), vec![id.0], "counted afresh");
     world.upload_failed(id, passing(503));
     assert_eq!(world.state(id), State::Queued);
@@ -205,12 +205,12 @@ fn a_refused_message_with_a_file_is_uploaded_afresh_when_it_is_retried() {
     world.uploaded(id);
     world.ack_with(id, Some(479));
     assert_eq!(world.state(id), State::Parked);
-    drop(world.ask(Request::Retry { filter: world.all(), dry_run: false }));
+    drop(world.ask(Request::Retry { filter: world.all(), anyway: false, dry_run: false }));
     assert_eq!(uploading(&world), vec![id.0]);
     // Refused because of the recipient: the file is as good as before.
     world.uploaded(id);
     world.ack_with(id, Some(463));
-    drop(world.ask(Request::Retry { filter: world.all(), dry_run: false }));
+    drop(world.ask(Request::Retry { filter: world.all(), anyway: false, dry_run: false }));
     assert!(uploading(&world).is_empty());
 }
 
@@ -232,7 +232,7 @@ fn a_file_that_is_refused_late_is_uploaded_afresh_when_its_message_is_retried() 
     assert_eq!(world.reason(id), (ReasonKind::Refused, Some(479)));
     let message = &world.store.messages[&id];
     assert_eq!((message.media(), message.changed_at), (None, world.now.wall_ms));
-    drop(world.ask(Request::Retry { filter: world.all(), dry_run: false }));
+    drop(world.ask(Request::Retry { filter: world.all(), anyway: false, dry_run: false }));
     assert_eq!(uploading(&world), vec![id.0]);
 }
 
@@ -243,7 +243,7 @@ fn a_file_that_is_refused_after_its_message_was_cancelled_is_uploaded_afresh_too
     world.ack_with(id, Some(479));
     world.restore_by(world.all(), false);
     assert_eq!(world.reason(id), (ReasonKind::Refused, Some(479)));
-    drop(world.ask(Request::Retry { filter: world.all(), dry_run: false }));
+    drop(world.ask(Request::Retry { filter: world.all(), anyway: false, dry_run: false }));
     assert_eq!(uploading(&world), vec![id.0]);
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn retry(
     out: &mut Output,
 ) -> Result<(), CommandError> {
     let filter = args.filter.to_filter(&[], &args.ids);
-    let params = RetryParams { filter, dry_run: args.dry_run };
+    let params = RetryParams { filter, anyway: args.anyway, dry_run: args.dry_run };
     let (result, wire) = ask(client, call::QueueRetry, &params).await?;
     let words = Words {
         back: if result.dry_run { "would be back in the queue" } else { "back in the queue" },

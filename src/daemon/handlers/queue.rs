@@ -38,8 +38,8 @@ pub(super) fn cancel(params: CancelParams) -> Result<Request, Error> {
 }
 
 pub(super) fn retry(params: RetryParams) -> Result<Request, Error> {
-    let RetryParams { filter, dry_run } = params;
-    Ok(Request::Retry { filter: selection(filter)?, dry_run })
+    let RetryParams { filter, anyway, dry_run } = params;
+    Ok(Request::Retry { filter: selection(filter)?, anyway, dry_run })
 }
 
 pub(super) fn restore(params: RestoreParams) -> Result<Request, Error> {

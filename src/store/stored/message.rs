@@ -81,6 +81,8 @@ pub(in crate::store) struct StoredMessage {
     source: Option<StoredSource>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     has_links: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    links_asked: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     link_warning: Option<StoredLinkWarning>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,6 +128,8 @@ stored_structs! {
         code: Option<u32>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
     }
 }
 
@@ -179,6 +183,8 @@ stored_structs! {
         detail: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
         at: i64,
     }
 

@@ -81,7 +81,7 @@ fn every_name_of_format_1_stands_for_what_it_did() {
     let messages = by_id(&restored);
     for (id, kind) in (100..).zip(ReasonKind::ALL) {
         let code = Some(400 + u32::try_from(id).unwrap());
-        let reason = Reason { kind, code, detail: Some("timeout".into()) };
+        let reason = Reason { kind, code, detail: Some("timeout".into()), url: None };
         assert_eq!((messages[&id].state(), messages[&id].reason()), (State::Parked, Some(&reason)));
     }
     for (id, kind) in (110..).zip(Kind::ALL) {

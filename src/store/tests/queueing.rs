@@ -26,6 +26,7 @@ fn message(id: u64) -> Message {
         file: None,
         source: None,
         has_links: false,
+        links_asked: false,
         link_warning: None,
         link: None,
         priority: Priority::Normal,
