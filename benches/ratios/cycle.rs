@@ -1,6 +1,8 @@
 //! The core alone: one message after the other from acceptance to `read`, while a
 //! constant number waits behind it.
 
+use tetherd::daemon::core_config;
+use tetherd_config::Config;
 use tetherd_core::action::{Effect, Outgoing, SessionCommand};
 use tetherd_core::event::{Body, Input, ReceiptKind, Request, SessionEvent, Submission, Token};
 use tetherd_core::facts::{Facts, Restored};
@@ -22,13 +24,16 @@ pub(crate) struct Cycle {
 
 impl Cycle {
     pub(crate) fn new(waiting: usize) -> Cycle {
+        // No number is looked up before a message leaves.
+        let mut defaults = Config::default();
+        defaults.preflight.numbers = false;
         let config = CoreConfig {
             capacity: waiting + 1,
             history_max: 100,
             // One at each tick.
             pace_limit: 1,
             window_ms: 1_000,
-            ..CoreConfig::default()
+            ..core_config(&defaults)
         };
         let facts = Facts { account: Some(ACCOUNT.into()), ..Facts::default() };
         let restored = Restored { facts, ..Restored::default() };

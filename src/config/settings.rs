@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use tetherd_core::config::LinkPolicy;
-use tetherd_core::contacts::CHECKS_PER_DAY_DEFAULT;
 use tetherd_core::phone::HoldBattery;
 use tetherd_core::{OnRateLimit, TAKEOVERS_PER_HOUR_MAX};
 
@@ -140,7 +139,7 @@ settings! {
         /// Numbers that callers of `phone.check` (`tetherctl check`) may look up in any 24
         /// hours; an answer that is remembered costs nothing. Looking up numbers in bulk gets
         /// accounts banned. Recipients of messages are not counted.
-        checks_per_day: usize = CHECKS_PER_DAY_DEFAULT, number(0, 10_000), RELOAD;
+        checks_per_day: usize = 300, number(0, 10_000), RELOAD;
         /// The first three links (http, https) of a text are checked when it is accepted: with
         /// HEAD, for 10 seconds at most. Only where a server refuses HEAD (400, 405, 501) or
         /// says that nothing is there, GET for one byte follows. Where punctuation or another

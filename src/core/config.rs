@@ -5,21 +5,23 @@ use serde::{Deserialize, Serialize};
 use crate::contacts::ContactsConfig;
 use crate::phone::PhoneConfig;
 
-/// Places in the queue, and on the shelf of parked messages, unless configured otherwise.
-const CAPACITY_DEFAULT: usize = 400;
-/// Finished messages that stay readable unless configured otherwise.
-const HISTORY_DEFAULT: usize = 2_000;
-/// For how long they do: seven days.
-const HISTORY_MS_DEFAULT: u64 = 7 * 24 * 60 * 60 * 1_000;
-/// For how long a cancelled message can be brought back: ten minutes.
-const UNDO_MS_DEFAULT: u64 = 10 * 60 * 1_000;
+// What no key of the configuration says. The defaults of those that one does stand in the
+// table of keys.
 
+/// Attempts without an answer (or without leaving) before a message is parked.
+pub const ATTEMPTS_MAX: u32 = 5;
+/// How long an outcome may be unknown before the connection is replaced.
+pub const UNKNOWN_RECONNECT_MS: u64 = 60_000;
+/// How long a connection must hold for the pauses between attempts to start small again.
+pub const STABLE_MS: u64 = 30_000;
+/// After so long without a "too many" of the server the next pause is half as long again.
+pub const SLOW_QUIET_MS: u64 = 30 * 60 * 1_000;
 /// How long messages to new contacts wait after the first refusal that names no end: six
 /// hours. People report locks of hours to days; a try every six hours costs one refused
 /// message each.
-const TIMELOCK_FIRST_MS_DEFAULT: u64 = 6 * 60 * 60 * 1_000;
+pub const TIMELOCK_FIRST_MS: u64 = 6 * 60 * 60 * 1_000;
 /// How long at most: two days.
-const TIMELOCK_CAP_MS_DEFAULT: u64 = 48 * 60 * 60 * 1_000;
+pub const TIMELOCK_CAP_MS: u64 = 48 * 60 * 60 * 1_000;
 
 /// What to do when another session took over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,23 +124,25 @@ pub struct CoreConfig {
     pub phone: PhoneConfig,
 }
 
+/// What tests begin with.
+#[cfg(test)]
 impl Default for CoreConfig {
     fn default() -> Self {
         CoreConfig {
-            capacity: CAPACITY_DEFAULT,
-            parked_max: CAPACITY_DEFAULT,
-            history_max: HISTORY_DEFAULT,
-            history_ms: HISTORY_MS_DEFAULT,
-            undo_ms: UNDO_MS_DEFAULT,
+            capacity: 400,
+            parked_max: 400,
+            history_max: 2_000,
+            history_ms: 7 * 24 * 60 * 60 * 1_000,
+            undo_ms: 10 * 60 * 1_000,
             pace_limit: 5,
             window_ms: 120_000,
             ack_timeout_ms: 20_000,
             write_timeout_ms: 90_000,
-            unknown_reconnect_ms: 60_000,
-            attempts_max: 5,
+            unknown_reconnect_ms: UNKNOWN_RECONNECT_MS,
+            attempts_max: ATTEMPTS_MAX,
             backoff_first_ms: 1_000,
             backoff_cap_ms: 300_000,
-            stable_ms: 30_000,
+            stable_ms: STABLE_MS,
             connect_timeout_ms: 120_000,
             pairing_timeout_ms: 300_000,
             contacts: ContactsConfig::default(),
@@ -147,9 +151,9 @@ impl Default for CoreConfig {
             on_rate_limit: OnRateLimit::Slow,
             slow_first_ms: 120_000,
             slow_cap_ms: 3_600_000,
-            slow_quiet_ms: 1_800_000,
-            timelock_first_ms: TIMELOCK_FIRST_MS_DEFAULT,
-            timelock_cap_ms: TIMELOCK_CAP_MS_DEFAULT,
+            slow_quiet_ms: SLOW_QUIET_MS,
+            timelock_first_ms: TIMELOCK_FIRST_MS,
+            timelock_cap_ms: TIMELOCK_CAP_MS,
             links: LinkPolicy::Park,
             prepare_pause_ms: 5_000,
             confirm_after_ms: None,

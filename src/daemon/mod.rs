@@ -64,9 +64,7 @@ use crate::daemon::engine_handle::EngineHandle;
 use crate::daemon::inbox_service::InboxService;
 use crate::daemon::preparing::Preparer;
 use crate::daemon::server::{STOP_TIME_MAX, Server};
-use crate::daemon::settings::{
-    access_groups, core_config, fetch_settings, inbox_bounds, session_config,
-};
+use crate::daemon::settings::{access_groups, fetch_settings, inbox_bounds, session_config};
 use crate::daemon::socket::{BoundSocket, SocketPath};
 use crate::daemon::supervision::Supervision;
 use crate::daemon::systemd::{Manager, Notify};
@@ -80,6 +78,7 @@ use tetherd_core::Core;
 use tetherd_core::facts::Facts;
 
 pub use error::{EndError, StartError};
+pub use settings::core_config;
 
 /// Events of the session that wait for the engine.
 const SESSION_EVENTS_MAX: usize = 1_024;

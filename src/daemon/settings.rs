@@ -23,7 +23,8 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-pub(super) fn core_config(config: &Config) -> CoreConfig {
+/// What the core goes by: the keys of the configuration, and the session's limits.
+pub fn core_config(config: &Config) -> CoreConfig {
     let session = session_config(config);
     CoreConfig {
         capacity: config.queue.capacity,
@@ -63,7 +64,12 @@ pub(super) fn core_config(config: &Config) -> CoreConfig {
         prepare_pause_ms: millis(config.fetch.retry_pause),
         confirm_after_ms: config.queue.confirm_after.map(millis),
         phone: phone_config(config),
-        ..CoreConfig::default()
+        unknown_reconnect_ms: core::config::UNKNOWN_RECONNECT_MS,
+        attempts_max: core::config::ATTEMPTS_MAX,
+        stable_ms: core::config::STABLE_MS,
+        slow_quiet_ms: core::config::SLOW_QUIET_MS,
+        timelock_first_ms: core::config::TIMELOCK_FIRST_MS,
+        timelock_cap_ms: core::config::TIMELOCK_CAP_MS,
     }
 }
 

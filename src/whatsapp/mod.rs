@@ -62,9 +62,6 @@ use tetherd_core::files::UploadFault;
 /// a full queue means that the session is stuck.
 pub const ORDERS_MAX: usize = 256;
 
-/// WhatsApp Web's own endpoint.
-pub const ENDPOINT_DEFAULT: &str = whatsapp_rust::wacore::net::WHATSAPP_WEB_WS_URL;
-
 /// From the end of the handshake until the account is ready to send.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(90);
 

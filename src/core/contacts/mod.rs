@@ -36,9 +36,6 @@ use lookup::Lookup;
 /// Places in a question that callers have while messages want all of them.
 const CALLERS_SHARE: usize = 10;
 
-/// Numbers a day that callers may have the network asked about unless configured otherwise.
-pub const CHECKS_PER_DAY_DEFAULT: usize = 300;
-
 const _: () = assert!(CALLERS_SHARE < CHECK_BATCH_MAX);
 
 /// What is asked, and how often. Durations in milliseconds.
@@ -60,15 +57,17 @@ pub struct ContactsConfig {
     pub backoff_cap_ms: u64,
 }
 
+/// What tests begin with.
+#[cfg(test)]
 impl Default for ContactsConfig {
     fn default() -> ContactsConfig {
         ContactsConfig {
-            // The shell turns it on: without it, a core needs nobody who answers checks.
+            // Without it, a core needs nobody who answers checks.
             check_recipients: false,
             yes_for_ms: 30 * 24 * 60 * 60 * 1_000,
             no_for_ms: 24 * 60 * 60 * 1_000,
             every_ms: 2_000,
-            per_day: CHECKS_PER_DAY_DEFAULT,
+            per_day: 300,
             backoff_first_ms: 1_000,
             backoff_cap_ms: 300_000,
         }

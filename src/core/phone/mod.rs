@@ -56,6 +56,8 @@ pub struct PhoneConfig {
     pub battery_stale_after_ms: u64,
 }
 
+/// What tests begin with.
+#[cfg(test)]
 impl Default for PhoneConfig {
     fn default() -> PhoneConfig {
         PhoneConfig {

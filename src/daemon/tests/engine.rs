@@ -7,13 +7,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::played::{Attempts, Running, Server, live, until};
+use super::played::{Attempts, Running, Server, live, unchecked, until};
 use super::support::{DEADLINE, state_dir};
 use crate::daemon::engine::Control;
 use crate::daemon::engine_handle::{EngineHandle, Query};
 use crate::whatsapp::{Order, SessionHandle};
 use tetherd_api::{ErrorKind, Reply, State};
-use tetherd_core::CoreConfig;
 use tetherd_core::action::SessionCommand;
 use tetherd_core::event::{Request, SessionEvent};
 
@@ -158,8 +157,7 @@ async fn who_calls_while_the_session_ends_is_told_at_once_that_nothing_was_chang
     });
     let session = SessionHandle::played(orders, task);
     let running =
-        Running::over(dir.path(), handle, calls, session, session_events, CoreConfig::default())
-            .await;
+        Running::over(dir.path(), handle, calls, session, session_events, unchecked()).await;
     running.control.send(Control::Drain).await.unwrap();
     leaving.await.unwrap();
     let refused = timeout(DEADLINE, running.handle.change(Request::Pause)).await.unwrap();
@@ -188,7 +186,7 @@ async fn a_flood_of_session_events_holds_up_no_call() {
         while inbox.recv().await.is_some() {}
     });
     let session = SessionHandle::played(orders, task);
-    let config = CoreConfig::default();
+    let config = unchecked();
     let running = Running::over(dir.path(), handle, calls, session, session_events, config).await;
     while flood.load(Ordering::Relaxed) == 0 {
         tokio::task::yield_now().await;

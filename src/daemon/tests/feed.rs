@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::played::{Attempts, Running, Server};
+use super::played::{Attempts, Running, Server, unchecked};
 use super::support::{DEADLINE, state_dir};
 use crate::daemon::connection::Outgoing;
 use crate::daemon::event_stream::{Subscription, forward};
@@ -179,7 +179,7 @@ async fn a_clear_of_everything_reaches_the_fast_and_the_slow_in_its_last_state()
     const QUEUED: u64 = 400;
     let dir = state_dir();
     let attempts = Attempts::default();
-    let config = CoreConfig { pace_limit: 1_000, ..CoreConfig::default() };
+    let config = CoreConfig { pace_limit: 1_000, ..unchecked() };
     let running = Running::start_as(dir.path(), Server::Unsendable, &attempts, config).await;
     let mut fast = Reader::subscribe(&running, None).await;
     let mut idle = Reader::subscribe(&running, None).await;

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::daemon::core_config;
 use crate::daemon::engine::{Control, Engine, EngineError, Parts};
 use crate::daemon::engine_handle::{EngineCall, EngineHandle, MessageName, Query};
 use crate::daemon::event_hub::{Live, LiveEvent, Walk};
@@ -20,6 +21,7 @@ use crate::spool::tests::LIMITS;
 use crate::store::{self, Store};
 use crate::whatsapp::{Order, SessionHandle};
 use tetherd_api::{MessageId, Reply, State};
+use tetherd_config::Config;
 use tetherd_core::action::{Outgoing, SessionCommand};
 use tetherd_core::event::{Body, EndReason, NotSent, Request, SessionEvent, Submission};
 use tetherd_core::ids::{Digest, WaMessageId};
@@ -56,6 +58,13 @@ pub(super) enum Server {
 /// Attempts that the session was told to make, and when.
 pub(super) type Attempts = Arc<Mutex<Vec<(u64, Outgoing)>>>;
 
+/// The defaults, but no number is looked up before a message leaves.
+pub(super) fn unchecked() -> CoreConfig {
+    let mut config = Config::default();
+    config.preflight.numbers = false;
+    core_config(&config)
+}
+
 pub(super) struct Running {
     pub(super) engine: JoinHandle<Result<(), EngineError>>,
     pub(super) handle: EngineHandle,
@@ -66,7 +75,7 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) async fn start(dir: &Path, server: Server, attempts: &Attempts) -> Running {
-        Running::start_as(dir, server, attempts, CoreConfig::default()).await
+        Running::start_as(dir, server, attempts, unchecked()).await
     }
 
     pub(super) async fn start_as(
