@@ -1,25 +1,24 @@
 //! The wire contract: methods, parameters, results, events and error codes.
 //!
-//! JSON-RPC 2.0, one JSON object a line, on a Unix socket. Additive only: a field
-//! or an event may join, none changes its meaning. Clients ignore fields that they
-//! do not know; the daemon refuses *parameters* that it does not know, because a
-//! misspelt filter must not clear a whole queue.
+#![doc = include_str!("intro.md")]
 //!
-//! | methods | what for |
-//! |---|---|
-//! | `version`, `status`, `explain` | the daemon, the whole state, why messages wait |
-//! | `rpc.discover` | this contract, as an OpenRPC document |
-//! | `message.send`, `message.get` | one message |
-//! | `queue.list`, `queue.clear`, `queue.cancel`, `queue.retry`, `queue.restore` | many |
-//! | `queue.pause`, `queue.resume`, `queue.release` | whether any leaves |
-//! | `session.pair`, `session.reconnect`, `session.takeover`, `session.logout` | the session |
-//! | `phone.check`, `phone.heartbeat` | numbers, and the account's own phone |
-//! | `inbox.list`, `inbox.file` | what came in |
-//! | `events.subscribe` | what happens: [`Event`] |
+//! ## For writers of clients
 //!
-//! [`Method`] says which [`Tier`] may call which. Two of them go with descriptors
-//! (SCM_RIGHTS): a file's comes with the line of `message.send`, and with the reply of
-//! `inbox.file`.
+//! Two requests of one connection, each with its reply, and an event:
+//!
+//! ```json
+//! {"jsonrpc":"2.0","id":1,"method":"message.send","params":{"to":"+15550100","text":"hello"}}
+//! {"jsonrpc":"2.0","id":1,"result":{"message":{"id":"m1","state":"queued"},"duplicate":false}}
+//! {"jsonrpc":"2.0","id":2,"method":"message.get","params":{"id":"m9"}}
+//! {"jsonrpc":"2.0","id":2,"error":{"code":1003,"message":"there is no message m9","data":{"kind":"not_found"}}}
+//! {"jsonrpc":"2.0","method":"event","params":{"event":"snapshot_end","seq":19,"at":"2026-01-31T08:30:00.434Z"}}
+//! ```
+//!
+//! [`Method`] lists the methods, each with its [`Tier`], its parameters, its result and its
+//! errors; `rpc.discover` answers the same as an OpenRPC document ([`OPENRPC`]), from which
+//! client code can be made. [`Event`] lists the events, [`ErrorKind`] the errors.
+//!
+//! ## In this crate
 //!
 //! What callers read is made from here: the doc comments of these types are the words of
 //! `openrpc.json` ([`OPENRPC`]) and of tetherd-rpc(7). They are written for people who do

@@ -6,15 +6,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::frame::parse_request;
+use crate::frame::{EVENT_METHOD, parse_request};
 use crate::params::decode;
 use crate::{
-    BatteryLevel, CancelParams, CheckParams, ClearExample, ClearParams, ConditionKind, ContactCard,
-    ErrorKind, Event, EventFrame, FileParams, Filter, Gap, GapOf, GetParams, HeartbeatParams,
-    Holds, InboxFileParams, InboxListParams, Kind, LinkPreview, ListParams, Location, MessageId,
-    Method, NoParams, PairEnd, PairOffer, PairParams, PhoneState, Presence, Priority, ReasonKind,
-    Redacted, RestoreParams, RetryParams, SendParams, SessionState, State, SubscribeParams, Tier,
-    Time,
+    BatteryLevel, Call, CancelParams, CheckParams, ClearExample, ClearParams, ConditionKind,
+    ContactCard, Error, ErrorKind, Event, EventFrame, FileParams, Filter, Gap, GapOf, GetParams,
+    HeartbeatParams, Holds, InboxFileParams, InboxListParams, Kind, LinkPreview, ListParams,
+    Location, MessageId, Method, NoParams, PairEnd, PairOffer, PairParams, PhoneState, Presence,
+    Priority, ReasonKind, Redacted, RestoreParams, RetryParams, SendParams, SessionState, State,
+    SubscribeParams, Tier, Time,
 };
 
 fn full_filter() -> Filter {
@@ -195,4 +195,29 @@ fn invariant_9_debug_of_what_carries_a_text_a_number_or_a_key_shows_none() {
         parse_request(line.to_string().as_bytes()).unwrap(),
     );
     assert!(!shown.contains("zanzibar") && !shown.contains("48.1"), "{shown}");
+}
+
+#[test]
+fn the_exchange_in_the_crate_s_documentation_is_of_this_contract() {
+    let lines = include_str!("../lib.rs").lines().filter_map(|line| line.strip_prefix("//! {"));
+    let mut shown = 0;
+    for line in lines {
+        let value: Value = serde_json::from_str(&format!("{{{line}")).unwrap();
+        match (value["method"].as_str(), value.get("error")) {
+            (Some(EVENT_METHOD), _) => {
+                serde_json::from_value::<EventFrame>(value["params"].clone()).unwrap();
+            }
+            (Some(name), _) => {
+                let params = value["params"].as_object().unwrap().clone();
+                Call::decode(Method::find(name).unwrap(), params).unwrap();
+            }
+            (None, Some(error)) => {
+                let error: Error = serde_json::from_value(error.clone()).unwrap();
+                assert_eq!(error.code, error.data.kind.code());
+            }
+            (None, None) => assert!(value["result"].is_object(), "{line}"),
+        }
+        shown += 1;
+    }
+    assert_eq!(shown, 5);
 }

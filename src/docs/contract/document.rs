@@ -34,7 +34,7 @@ fn document() -> Value {
         "info": {
             "title": "tetherd",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": words::plain(include_str!("intro.md")),
+            "description": words::plain(include_str!("../../api/intro.md")),
             "license": { "name": env!("CARGO_PKG_LICENSE") },
             "x-protocol": PROTOCOL_VERSION,
         },

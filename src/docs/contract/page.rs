@@ -193,13 +193,6 @@ fn of_place<'a>(document: &'a Value, place: &str) -> BTreeSet<&'a str> {
 
 fn errors(page: &mut String, document: &Value) {
     *page += "# ERRORS\n\n";
-    paragraph(
-        page,
-        "An error has a code, a sentence for people, and `data` for programs: the stable name \
-         `kind`; where something helps, `remedy`, a sentence or a command made for the case; and \
-         where trying again makes sense, `retry_after_ms`, in milliseconds from now. An error \
-         that answers no request in particular has the id `null`.",
-    );
     let error = &document["x-error"]["example"];
     code(page, json!({ "jsonrpc": "2.0", "id": 1, "error": error }));
     for (place, heading) in [
