@@ -39,7 +39,7 @@ const EVERYWHERE_ORDER: usize = 900;
 #[command(
     name = "tetherctl",
     version,
-    long_version = tetherd_version::TOLD,
+    long_version = tetherd_version::WITH_REVISION,
     after_help = format!("{MORE}\n\n{JSON_HELP}\n\n{}", help_table(ExitCode::for_tetherctl))
 )]
 pub struct Args {

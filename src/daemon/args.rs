@@ -15,7 +15,7 @@ tetherd-rpc(7).";
 #[command(
     name = "tetherd",
     version,
-    long_version = tetherd_version::TOLD,
+    long_version = tetherd_version::WITH_REVISION,
     after_help = format!("{MORE}\n\n{}", help_table(ExitCode::for_tetherd))
 )]
 pub struct Args {

@@ -22,7 +22,7 @@ const GROUPS_MAX: usize = 65_536;
 /// daemon's own user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessGroups {
-    /// May look.
+    /// May read.
     pub read: Option<GroupRef>,
     /// May also send.
     pub send: Option<GroupRef>,
@@ -105,7 +105,7 @@ impl Access {
         self.groups.iter().filter(|group| is_in(group.gid)).map(|group| group.tier).max()
     }
 
-    /// Who calls, if they may call anything; if not, what they are told.
+    /// Who calls, if they may call anything; if not, the error for them.
     pub(crate) fn caller(&self, peer: &Peer) -> Result<Caller, Error> {
         match self.tier(peer) {
             Some(tier) => Ok(Caller { uid: peer.uid, tier }),
@@ -118,7 +118,7 @@ impl Access {
         uid == 0 || uid == self.own_uid
     }
 
-    /// Whether a caller of this tier may call the method; if not, what they are told.
+    /// Whether a caller of this tier may call the method; if not, the error.
     pub fn check(&self, caller: Option<Tier>, method: Method) -> Result<(), Error> {
         let needed = method.tier();
         if caller >= Some(needed) {

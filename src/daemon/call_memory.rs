@@ -15,7 +15,7 @@ const CALL_BYTES_PER_USER_MAX: u32 = 32 * 1024 * 1024;
 /// Lines that are being read: one in the buffer of each connection, one taken out of it.
 const READ_BYTES_MAX: usize = CONNECTIONS_MAX * 2 * FRAME_BYTES_MAX;
 /// A decoded request takes at most this many times its line: its own texts, and a file's
-/// bytes beside them.
+/// bytes as well.
 const DECODED_FACTOR: usize = 2;
 /// The reply of a method that lists nothing and carries no content.
 const SMALL_REPLY_BYTES: usize = 64 * 1024;

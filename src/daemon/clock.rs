@@ -24,7 +24,7 @@ pub fn now() -> Now {
     Now { wall_ms: wall_ms(), mono_ms: u64::try_from(mono.as_millis()).unwrap_or(u64::MAX) }
 }
 
-/// A clock's now, as the wire tells it.
+/// A clock's now, as the wire has it.
 pub fn time(clock: Clock) -> Time {
     Time(clock().wall_ms)
 }

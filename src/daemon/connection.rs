@@ -1,4 +1,4 @@
-//! One connection's conversation. Owns its bounds: requests in flight, lines waiting
+//! One connection: lines in, replies and events out. Owns its bounds: requests in flight, lines waiting
 //! to be written, the time a slow peer gets. Never looks into a request.
 
 use std::io;
@@ -53,7 +53,7 @@ struct Shared {
     service: Arc<Service>,
     caller: Caller,
     outgoing: mpsc::Sender<Outgoing>,
-    /// Turns true when the peer has said its last.
+    /// Turns true when the peer has sent its last line.
     ending: watch::Receiver<bool>,
 }
 

@@ -2,7 +2,7 @@
 //! changes durable, then carries out the effects. The only writer of the queue.
 //!
 //! One turn gathers what waits, hands it to the core, commits all changes as one
-//! batch, and only then replies, tells subscribers and orders the session. So no
+//! batch, and only then replies, notifies subscribers and commands the session. So no
 //! reply and no send ever runs ahead of the disk, and a burst of calls costs one
 //! sync. A turn takes so much of each source and no more: a flood of one holds up no other.
 
@@ -14,8 +14,8 @@ use crate::daemon::clock::{self, Clock};
 use crate::daemon::engine_handle::{EngineCall, Query};
 use crate::daemon::event_hub::{self, EventHub, Page, Walk};
 use crate::daemon::event_log::EventLog;
-use crate::daemon::files;
 use crate::daemon::preparing::Preparer;
+use crate::daemon::spool_sweep;
 use crate::daemon::supervision::Supervision;
 use crate::inbox::CursorRange;
 use crate::spool::Spool;
@@ -28,15 +28,15 @@ use tetherd_core::event::{Input, SessionEvent, Token};
 use tetherd_core::files::Prepared;
 use tetherd_core::{Core, CoreConfig};
 
+mod effects;
 mod leaving;
-mod orders;
 mod queries;
 
 /// Most inputs that one turn takes from each source: bounds the batch, and how long any
 /// source waits for the others.
 const GATHER_MAX: usize = 32;
 
-/// How the engine's life ended.
+/// How the engine ended.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The store failed for good; recovery at the next start decides what holds.
@@ -47,7 +47,7 @@ pub enum EngineError {
     SessionGone,
 }
 
-/// Orders from the daemon's main task.
+/// Commands from the daemon's main task.
 #[derive(Debug)]
 pub(super) enum Control {
     /// Start nothing new; the engine ends when nothing is in flight.
@@ -58,7 +58,7 @@ pub(super) enum Control {
     Reconfigure {
         /// Which.
         config: Box<CoreConfig>,
-        /// Told once it is in force.
+        /// Notified once it is in force.
         done: oneshot::Sender<()>,
     },
 }
@@ -81,11 +81,11 @@ pub(super) struct Parts {
     pub calls: mpsc::Receiver<EngineCall>,
     /// What the session reports.
     pub session_events: mpsc::Receiver<SessionEvent>,
-    /// What the session is told.
+    /// Commands for the session.
     pub session: SessionHandle,
-    /// What fetches files and looks at links, and its reports.
+    /// What fetches files and checks links, and its reports.
     pub preparer: (Preparer, mpsc::Receiver<Prepared>),
-    /// Orders from the main task.
+    /// Commands from the main task.
     pub control: mpsc::Receiver<Control>,
     /// What the service manager wants.
     pub supervision: Supervision,
@@ -190,7 +190,7 @@ impl Engine {
         }
     }
 
-    /// Takes what waits. What the server said comes first: it decides what callers are told.
+    /// Takes what waits. The server's answers come first: callers' answers depend on them.
     fn gather(&mut self, sources: &mut Sources, actions: &mut Actions) {
         for _ in 0..GATHER_MAX {
             let Ok(event) = sources.session_events.try_recv() else { break };
@@ -226,7 +226,7 @@ impl Engine {
     }
 
     /// Does what is due. While calls keep coming, the wait for it never gets its turn,
-    /// and questions alone do not tell the core that time has passed.
+    /// and queries alone do not make the core notice that time has passed.
     fn catch_up(&mut self, actions: &mut Actions) {
         let now = (self.clock)();
         if self.core.poll_timeout().is_some_and(|(mono_ms, _why)| mono_ms <= now.mono_ms) {
@@ -274,7 +274,7 @@ impl Engine {
                 let more = self.core.set_config(*config, (self.clock)());
                 actions.changes.extend(more.changes);
                 actions.effects.extend(more.effects);
-                // A main task that has gone away needs no word.
+                // A main task that has gone away needs no notification.
                 let _ = done.send(());
             }
         }
@@ -303,7 +303,7 @@ impl Engine {
         Ok(())
     }
 
-    /// After a failed commit nobody who asked for a change can be told more than this.
+    /// After a failed commit nobody who asked for a change can get a better answer.
     fn refuse_all(&mut self) {
         for (_, reply) in self.waiting.drain() {
             let _ = reply.send(Err(outcome_unknown()));
@@ -322,7 +322,7 @@ impl Engine {
                 self.hub.publish(event, clock::time(self.clock));
             }
             Effect::Session(command) => self.order(command),
-            Effect::Unspool(id) => files::remove(&self.spool, id),
+            Effect::Unspool(id) => spool_sweep::remove(&self.spool, id),
             Effect::Prepare(command) => self.prepare(command),
         }
     }

@@ -1,5 +1,5 @@
 //! The way to the engine: a bounded channel, and a reply for each call. Owns what a
-//! caller is told when the engine is gone. Decides nothing else.
+//! caller gets an error when the engine is gone. Decides nothing else.
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -45,7 +45,7 @@ pub enum EngineCall {
     },
     /// For a subscription: what comes next.
     Walk {
-        /// What it has been told.
+        /// What it has received.
         walk: Walk,
         /// Where the answer goes.
         reply: oneshot::Sender<Page>,

@@ -1,4 +1,4 @@
-//! Why the daemon did not start, and how its life ended: each with its exit code and what
+//! Why the daemon did not start, and how it ended: each with its exit code and what
 //! to do about it.
 
 use tokio::task::JoinError;
@@ -108,7 +108,7 @@ impl StartError {
     }
 }
 
-/// How the daemon's life ended, if not as it should.
+/// How the daemon ended, if not as it should.
 #[derive(Debug, thiserror::Error)]
 pub enum EndError {
     /// The store failed for good.

@@ -49,7 +49,7 @@ pub struct Pairing {
     pub ended: Option<PairEnd>,
 }
 
-/// What a subscriber that catches up has been told.
+/// How far a subscriber that catches up has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Walk {
     /// Messages whose number is at most this one.
@@ -58,7 +58,7 @@ pub struct Walk {
     pub floor: u64,
 }
 
-/// A part of what a subscriber has not been told yet.
+/// A part of what a subscriber has not received yet.
 #[derive(Debug)]
 pub struct Page {
     /// Messages with their numbers, ascending.
@@ -135,7 +135,7 @@ impl EventHub {
         }
     }
 
-    /// Whether somebody is told of what happens.
+    /// Whether anybody is subscribed.
     pub(crate) fn is_followed(&self) -> bool {
         !self.live.is_empty()
     }
@@ -144,7 +144,7 @@ impl EventHub {
     pub(crate) fn changed(&self, actions: &Actions) -> Changed {
         let mut changed = Changed::default();
         let mut seen = HashSet::new();
-        // A message that changes twice is told as it is in the end.
+        // A message that changes twice is published as it is in the end.
         for message in messages(&actions.effects).rev() {
             if seen.insert(message.id) {
                 changed.messages.push(message.id);
@@ -159,7 +159,7 @@ impl EventHub {
         changed
     }
 
-    /// Takes in what was committed, numbered from after this one, and tells the live
+    /// Takes in what was committed, numbered from after this one, and notifies the live
     /// subscribers.
     pub(crate) fn committed(&mut self, before: u64, changed: &Changed, effects: &[Effect]) {
         for (seq, id) in (before + 1..).zip(&changed.messages) {
@@ -190,7 +190,7 @@ impl EventHub {
     /// Tells the live subscribers of something else than a message.
     pub(crate) fn publish(&mut self, event: Event, at: Time) {
         match event {
-            // Told when they were committed.
+            // Published when they were committed.
             Event::Message { .. } => {}
             Event::Status { status } => {
                 self.status_version += 1;

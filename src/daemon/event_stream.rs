@@ -84,17 +84,17 @@ impl Stream<'_> {
 
     /// Writes what the index has for this walk.
     async fn catch_up(&mut self, mut walk: Walk) -> Result<Live, Gone> {
-        let mut forgotten_told = walk.floor;
+        let mut forgotten_reported = walk.floor;
         loop {
             let Page { messages, forgotten, live } =
                 self.engine.walk(walk).await.map_err(|_| Gone)?;
-            let told = forgotten_told.max(walk.after);
-            if forgotten > told {
+            let reported = forgotten_reported.max(walk.after);
+            if forgotten > reported {
                 // Some that finished are removed. Which, is not known: the subscriber forgets
-                // those that it takes for live, and is told again which are.
-                forgotten_told = forgotten;
+                // those that it takes for live, and is sent again which are.
+                forgotten_reported = forgotten;
                 walk.after = 0;
-                self.gap(GapOf::Messages, Gap { from: told + 1, to: forgotten }).await?;
+                self.gap(GapOf::Messages, Gap { from: reported + 1, to: forgotten }).await?;
                 continue;
             }
             for (seq, message) in messages {

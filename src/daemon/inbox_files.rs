@@ -112,7 +112,7 @@ impl InboxFiles {
         Ok((Reserved { files: self.clone(), cursor, uid }, file))
     }
 
-    /// Whether the disk has this much, beside what has to stay free for the store.
+    /// Whether the disk has this much, besides what has to stay free for the store.
     fn disk_has(&self, bytes: u64) -> io::Result<bool> {
         let stat = nix::sys::statvfs::statvfs(self.dir.as_path())?;
         let free = stat.blocks_available().saturating_mul(stat.fragment_size());

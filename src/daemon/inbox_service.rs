@@ -1,5 +1,5 @@
 //! The inbox as callers see it: pages, files on request, and the part of a subscription
-//! that tells incoming messages. Owns how many files are fetched at a time; where they lie
+//! that reports incoming messages. Owns how many files are fetched at a time; where they lie
 //! is `inbox_files`' business. Decides nothing about the queue.
 
 use std::fs::File;
@@ -231,7 +231,7 @@ impl Follow {
                 return Ok(Some(Arrival::Gap(gap)));
             }
             self.cursor = cursor;
-            // Came before the subscription: it was not on disk when that was looked up.
+            // Came before the subscription: it was not on disk when that began.
             if seq > 0 && seq <= self.seq {
                 continue;
             }

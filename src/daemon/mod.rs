@@ -8,21 +8,22 @@
 //! Stop: the engine lets what is in flight finish, then the session closes; the
 //! socket takes no more calls; the store is closed last.
 //!
-//! - [`process`]: `tetherd` itself. [`signals`], [`systemd`], `supervision`: who speaks to
-//!   it from outside. [`log`], `event_log`: what it logs.
+//! - [`process`]: `tetherd` itself. [`signals`], [`systemd`], `supervision`: signals and the
+//!   service manager. [`log`], `event_log`: what it logs.
 //! - [`socket`], [`server`], `connection`, `descriptors`, [`auth`]: the control socket, from
-//!   its path to one request. `refusing`: those who wait there for a start that fails.
+//!   its path to one request. `startup_refusal`: answers clients queued there when the start fails.
 //! - `handlers`: a method's parameters, checked. [`engine_handle`]: the way to the engine.
 //! - `engine`: the core's owner, and the queue's only writer. [`clock`]: its clocks.
 //!   `event_hub`, `event_stream`: subscriptions.
-//! - `files`, `preparing`: the spool; what is fetched and looked at before a message waits.
+//! - `spool_sweep`, `preparing`: the spool; files fetched and links checked before a message waits.
 //! - [`inbox_service`]: the inbox as callers see it.
-//! - `settings`: the configuration as the other rooms take it.
+//! - `config_mapping`: the configuration as the other rooms take it.
 
 pub mod args;
 pub mod auth;
 pub(crate) mod call_memory;
 pub mod clock;
+mod config_mapping;
 pub(crate) mod connection;
 #[cfg(feature = "sim")]
 mod demo;
@@ -33,19 +34,18 @@ mod error;
 mod event_hub;
 mod event_log;
 mod event_stream;
-mod files;
 mod handlers;
 mod inbox_files;
 pub mod inbox_service;
 pub mod log;
-mod memory;
+mod malloc_tuning;
 mod preparing;
 pub mod process;
-mod refusing;
 pub mod server;
-mod settings;
 pub mod signals;
 pub mod socket;
+mod spool_sweep;
+mod startup_refusal;
 mod supervision;
 pub mod systemd;
 #[cfg(test)]
@@ -59,12 +59,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::daemon::auth::Access;
+use crate::daemon::config_mapping::{access_groups, fetch_settings, inbox_bounds, session_config};
 use crate::daemon::engine::{Control, Engine, EngineError, Parts};
 use crate::daemon::engine_handle::EngineHandle;
 use crate::daemon::inbox_service::InboxService;
 use crate::daemon::preparing::Preparer;
 use crate::daemon::server::{STOP_TIME_MAX, Server};
-use crate::daemon::settings::{access_groups, fetch_settings, inbox_bounds, session_config};
 use crate::daemon::socket::{BoundSocket, SocketPath};
 use crate::daemon::supervision::Supervision;
 use crate::daemon::systemd::{Manager, Notify};
@@ -77,8 +77,8 @@ use tetherd_config::Config;
 use tetherd_core::Core;
 use tetherd_core::facts::Facts;
 
+pub use config_mapping::core_config;
 pub use error::{EndError, StartError};
-pub use settings::core_config;
 
 /// Events of the session that wait for the engine.
 const SESSION_EVENTS_MAX: usize = 1_024;
@@ -91,10 +91,10 @@ const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
 /// holds if that fails.
 const LEAVE_TIME_MAX: Duration = Duration::from_secs(15);
 
-/// What the service manager is told that the store's verification may take: the time is
+/// What the service manager is asked to wait while the store's verification may take: the time is
 /// the disk's, and a start that is cut off only begins anew.
 const VERIFY_TIME_MAX: Duration = Duration::from_secs(5 * 60);
-/// What it is told that the store's last sync may take.
+/// What it is asked to wait for the store's last sync.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A running daemon.
@@ -137,7 +137,7 @@ impl Daemon {
         let now = clock::now();
         let waiting = restored.messages.iter().filter(|m| m.state().takes_a_place()).count();
         let spool =
-            files::open(config.state.dir.clone(), &config.files, &restored.messages).await?;
+            spool_sweep::open(config.state.dir.clone(), &config.files, &restored.messages).await?;
         let kept = restored.messages.iter().map(|message| message.id).collect();
         let numbers = store::feed::open(&store, kept).await?;
         let (core, first) = Core::new(core_config(config), clock::boot_id(), restored, now);
@@ -153,9 +153,9 @@ impl Daemon {
         );
         let inbound = Inbound { inbox: Some(inbox), connection };
         let (events, session_events) = mpsc::channel(SESSION_EVENTS_MAX);
-        let (supervision, pulses) = Supervision::new(&manager);
+        let (supervision, watched) = Supervision::new(&manager);
         let session =
-            whatsapp::spawn(session_config(config), keys, inbound, events, pulses.session)?;
+            whatsapp::spawn(session_config(config), keys, inbound, events, watched.session)?;
 
         let notify = manager.notify();
         let (listener, socket) = match manager.listener {
@@ -170,7 +170,7 @@ impl Daemon {
         let server = Server::new(listener, handle.fetching(fetcher.schemes()), access)
             .map_err(StartError::Listen)?
             .with_inbox(service.clone())
-            .with_pulse(pulses.accept)
+            .with_liveness(watched.accept)
             .with_spool(spool.clone());
         let (stop_server, stop) = watch::channel(false);
         let (control, orders) = mpsc::channel(CONTROL_MAX);
@@ -190,9 +190,9 @@ impl Daemon {
             clock: clock::now,
         };
         // All records were read, once.
-        memory::give_back();
+        malloc_tuning::give_back();
         // The store is verified and the socket listens: whoever connects now is served. The
-        // engine tells the status, and that comes after this.
+        // engine reports the status, and that comes after this.
         notify.ready();
         let daemon = Daemon {
             engine: Some(tokio::spawn(Engine::run(parts))),
@@ -209,7 +209,7 @@ impl Daemon {
             waiting,
             socket = %at,
             passed = daemon.socket.is_none().then_some(true),
-            version = tetherd_version::TOLD,
+            version = tetherd_version::WITH_REVISION,
             "ready"
         );
         Ok(daemon)
@@ -252,7 +252,7 @@ impl Daemon {
         let why = tokio::select! {
             () = self.ended() => None,
             () = tokio::time::sleep(DRAIN_TIME_MAX) => Some("it takes too long"),
-            () = hurry => Some("told again"),
+            () = hurry => Some("a second signal"),
         };
         if let Some(why) = why {
             tracing::warn!("{why}: what is still in flight goes out again after the next start");
@@ -332,7 +332,7 @@ mod agreement {
         let store = Store::open(dir.path()).unwrap();
         let keys = StoredKeys::new(store.clone());
 
-        // It died after the pairing's keys were stored, before it heard of the pairing.
+        // It died after the pairing's keys were stored, before it learnt of the pairing.
         let mut device = Device::new();
         device.pn = Some("15550100:7@s.whatsapp.net".parse().unwrap());
         keys.backend().save(&device).await.unwrap();

@@ -102,7 +102,7 @@ async fn prepare(shared: Arc<Shared>, preparation: Preparation, links: Vec<TextL
     let Preparation { id, round, source, afresh, .. } = preparation;
     let since = afresh.then(Instant::now);
     let work = AssertUnwindSafe(work(&shared, source, &links, since)).catch_unwind();
-    // The panic's hook has told where.
+    // The panic hook has logged where.
     let done =
         work.await.unwrap_or_else(|_| Err(trouble(true, ReasonKind::LinkBroken, "internal")));
     let Ok(report) = shared.reports.reserve().await else { return };

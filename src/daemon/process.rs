@@ -8,9 +8,9 @@ use tokio::runtime::Runtime;
 
 use crate::daemon::args::{Args, Command};
 use crate::daemon::log::{self, LevelHandle};
-use crate::daemon::memory;
-use crate::daemon::refusing::refuse_callers;
+use crate::daemon::malloc_tuning;
 use crate::daemon::signals::{Signal, Signals};
+use crate::daemon::startup_refusal::refuse_callers;
 use crate::daemon::systemd::Manager;
 use crate::daemon::{Daemon, StartError};
 use tetherd_api::exit::ExitCode;
@@ -23,7 +23,7 @@ const BLOCKED_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Runs the process to its end.
 pub fn main() -> std::process::ExitCode {
-    memory::keep_little();
+    malloc_tuning::keep_little();
     let exit = match Args::read() {
         Ok(args) => run(&args),
         Err(exit) => never_started(exit, "Wrong arguments"),
@@ -31,14 +31,14 @@ pub fn main() -> std::process::ExitCode {
     exit.into()
 }
 
-/// The end of a start that needs a person, before the service manager was heard: it is
-/// told why, and so is everybody who waits on its socket.
+/// The end of a start that needs a person, before the service manager's wishes were read: it
+/// gets the reason, and so does everybody who waits on its socket.
 fn never_started(exit: ExitCode, sentence: &str) -> ExitCode {
     if exit.needs_a_person()
         && let Ok(manager) = Manager::from_environment()
     {
         manager.notify().status(sentence);
-        if let Some(listener) = manager.waiting_room() {
+        if let Some(listener) = manager.passed_listener() {
             refuse_callers(&listener);
         }
     }
@@ -104,12 +104,12 @@ fn serve(loaded: Loaded, named: Option<&Path>) -> ExitCode {
         tracing::warn!("{warning}");
     }
     match runtime() {
-        Ok(runtime) => run_to_end(runtime, run_until_told(loaded.config, named, levels)),
+        Ok(runtime) => run_to_end(runtime, run_until_signalled(loaded.config, named, levels)),
         Err(error) => fail(ExitCode::Software, &format!("no runtime: {error}")),
     }
 }
 
-async fn run_until_told(
+async fn run_until_signalled(
     mut config: Config,
     named: Option<&Path>,
     levels: Option<LevelHandle>,
@@ -124,19 +124,19 @@ async fn run_until_told(
         Err(error) => return refused_to_start(&error.into()),
     };
     let notify = manager.notify();
-    let waiting_room = manager.waiting_room();
+    let passed_listener = manager.passed_listener();
     let mut daemon = match Daemon::start_under(&config, manager).await {
         Ok(daemon) => daemon,
         Err(error) => {
             notify.status(&error.to_string());
             let exit = refused_to_start(&error);
-            if let Some(listener) = waiting_room.filter(|_| exit.needs_a_person()) {
+            if let Some(listener) = passed_listener.filter(|_| exit.needs_a_person()) {
                 refuse_callers(&listener);
             }
             return exit;
         }
     };
-    drop(waiting_room);
+    drop(passed_listener);
     #[cfg(feature = "sim")]
     if let Err(wrong) = inject(&daemon) {
         return fail(ExitCode::Usage, &wrong);
@@ -172,7 +172,7 @@ async fn run_until_told(
     }
 }
 
-/// Says where it happened and never what: a panic's words may quote texts and numbers.
+/// Logs where it happened and never what: a panic's message may quote texts and numbers.
 fn panicked(info: &std::panic::PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("unnamed");
@@ -187,7 +187,7 @@ async fn told_again(signals: &mut Signals) {
     while signals.next().await != Signal::Stop {}
 }
 
-/// What the environment says is to go wrong; see [`crate::store::InjectedFault`].
+/// The fault that the environment asks for; see [`crate::store::InjectedFault`].
 #[cfg(feature = "sim")]
 fn inject(daemon: &Daemon) -> Result<(), String> {
     use crate::store::{FAULT_VARIABLE, InjectedFault};

@@ -1,5 +1,5 @@
-//! The control socket's door. Owns the accepting, the number of connections, and the
-//! end of all of them. What is said on a connection is `connection`'s business.
+//! Accept loop and connection limits of the control socket. Owns the accepting, the number of connections, and the
+//! end of all of them. What goes over a connection is `connection`'s business.
 
 use std::collections::HashMap;
 use std::io;
@@ -25,7 +25,7 @@ use tetherd_api::{CONNECTIONS_KEPT, CONNECTIONS_MAX, CONNECTIONS_PER_USER_MAX, E
 
 /// How long replies on their way may take once the daemon stops.
 pub const STOP_TIME_MAX: Duration = Duration::from_secs(2);
-/// Peers that are told at a time why they are refused. Further ones are closed without a word.
+/// Peers that get the reason of their refusal at a time. Further ones are closed without an answer.
 const REFUSALS_MAX: usize = 32;
 /// How long a refused peer may take to read why.
 const REFUSAL_TIME_MAX: Duration = Duration::from_secs(1);
@@ -53,7 +53,7 @@ pub struct Server {
     listener: UnixListener,
     service: Arc<Service>,
     peers: Box<dyn Peers>,
-    pulse: Liveness,
+    liveness: Liveness,
 }
 
 impl Server {
@@ -74,7 +74,7 @@ impl Server {
                 memory: CallMemory::default(),
             }),
             peers: Box::new(KernelPeers),
-            pulse: Liveness::unwatched(),
+            liveness: Liveness::unwatched(),
         })
     }
 
@@ -105,10 +105,10 @@ impl Server {
         self
     }
 
-    /// Shows on this pulse that connections can be accepted.
+    /// Shows on this liveness check that connections can be accepted.
     #[must_use]
-    pub fn with_pulse(mut self, pulse: Liveness) -> Self {
-        self.pulse = pulse;
+    pub fn with_liveness(mut self, liveness: Liveness) -> Self {
+        self.liveness = liveness;
         self
     }
 
@@ -116,13 +116,13 @@ impl Server {
     /// connections and requests, lets replies on their way out within
     /// [`STOP_TIME_MAX`], and returns. The engine should live until then.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let Server { listener, service, peers, pulse } = self;
+        let Server { listener, service, peers, liveness } = self;
         let mut connections = Connections::default();
         loop {
             tokio::select! {
                 () = stopped(&mut stop) => break,
                 () = connections.one_ended(), if !connections.users.is_empty() => {}
-                () = pulse.asked() => pulse.answer().await,
+                () = liveness.asked() => liveness.answer().await,
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => match peers.peer(&stream) {
                         Ok(peer) => connections.admit(stream, &peer, &service, &stop),
@@ -158,7 +158,7 @@ struct Connections {
     tasks: JoinSet<()>,
     /// Whose connection each task serves.
     users: HashMap<TaskId, u32>,
-    /// Peers that are told why they are refused.
+    /// Peers that get the reason of their refusal.
     refusals: JoinSet<()>,
 }
 

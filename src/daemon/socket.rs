@@ -48,7 +48,7 @@ pub enum SocketError {
     /// Something else is there.
     #[error("{} is there and is not a socket; move it away, or choose another path", .0.display())]
     NotASocket(PathBuf),
-    /// The system said no.
+    /// The system refused.
     #[error("cannot {what} the socket {}: {source}", .path.display())]
     Io {
         /// While doing what.

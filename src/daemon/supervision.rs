@@ -1,5 +1,5 @@
 //! The engine's side of the service manager: when its watchdog is fed, and when it is
-//! told the status. Without a manager it does nothing and wakes nobody.
+//! notified of the status. Without a manager it does nothing and wakes nobody.
 //!
 //! The watchdog is fed once every loop has answered since it was last fed, and by the
 //! engine itself, so that a wedged engine feeds nothing either. Whether the daemon is
@@ -18,11 +18,11 @@ use crate::liveness::{Liveness, LivenessProbe, Loop};
 use crate::store::{Batch, Store};
 use tetherd_api::{self as api, ConditionKind, Holds, SessionState, Time};
 
-/// Least time between two status lines: a burst of messages is told once.
+/// Least time between two status lines: a burst of messages is one line.
 const STATUS_PAUSE: Duration = Duration::from_secs(1);
 /// Least time between two rounds of questions, whatever the manager asks for.
 const ROUND_TIME_MIN: Duration = Duration::from_millis(10);
-/// Moments that are further away than this are told with their date.
+/// Times further away than this are written with their date.
 const CLOCK_ONLY_MS_MAX: i64 = 20 * 3_600 * 1_000;
 
 /// What is due.
@@ -32,12 +32,12 @@ pub(super) enum Due {
     Round,
     /// To take a loop's answer.
     Answer(Loop),
-    /// To tell the status.
+    /// To report the status.
     Status,
 }
 
 /// The ends that the loops answer at.
-pub(super) struct Pulses {
+pub(super) struct WatchedLoops {
     pub(super) session: Liveness,
     pub(super) accept: Liveness,
 }
@@ -51,19 +51,20 @@ pub(super) struct Supervision {
 
 impl Supervision {
     /// As far as this manager wants it.
-    pub(super) fn new(manager: &Manager) -> (Supervision, Pulses) {
+    pub(super) fn new(manager: &Manager) -> (Supervision, WatchedLoops) {
         let notify = manager.notify();
         let status = notify.is_wanted().then(StatusLine::new);
-        let (watchdog, pulses) = match manager.watchdog {
+        let (watchdog, watched) = match manager.watchdog {
             Some(interval) => {
-                let (watchdog, pulses) = Watchdog::new(interval);
-                (Some(watchdog), pulses)
+                let (watchdog, watched) = Watchdog::new(interval);
+                (Some(watchdog), watched)
             }
-            None => {
-                (None, Pulses { session: Liveness::unwatched(), accept: Liveness::unwatched() })
-            }
+            None => (
+                None,
+                WatchedLoops { session: Liveness::unwatched(), accept: Liveness::unwatched() },
+            ),
         };
-        (Supervision { status, watchdog, notify }, pulses)
+        (Supervision { status, watchdog, notify }, watched)
     }
 
     /// Waits for what is due next; forever if nothing ever is. Loses nothing when dropped.
@@ -118,7 +119,7 @@ impl Supervision {
         self.status.is_some()
     }
 
-    /// Takes the status as it is now; tells it soon if its words have changed.
+    /// Takes the status as it is now; reports it soon if its text has changed.
     pub(super) fn note(&mut self, status: &api::Status, draining: bool, now: Time) {
         if let Some(line) = &mut self.status {
             line.wanted = sentence(status, draining, now);
@@ -126,29 +127,29 @@ impl Supervision {
     }
 }
 
-/// The status as it was told, and as it is.
+/// The status as last reported, and as it is.
 struct StatusLine {
-    told: String,
+    reported: String,
     wanted: String,
     not_before: Instant,
 }
 
 impl StatusLine {
     fn new() -> StatusLine {
-        StatusLine { told: String::new(), wanted: String::new(), not_before: Instant::now() }
+        StatusLine { reported: String::new(), wanted: String::new(), not_before: Instant::now() }
     }
 
     async fn due(&self) {
-        if self.told == self.wanted {
+        if self.reported == self.wanted {
             return pending().await;
         }
         sleep_until(self.not_before).await;
     }
 
     fn tell(&mut self) -> &str {
-        self.told.clone_from(&self.wanted);
+        self.reported.clone_from(&self.wanted);
         self.not_before = Instant::now() + STATUS_PAUSE;
-        &self.told
+        &self.reported
     }
 }
 
@@ -166,7 +167,7 @@ struct Watchdog {
 }
 
 impl Watchdog {
-    fn new(interval: Duration) -> (Watchdog, Pulses) {
+    fn new(interval: Duration) -> (Watchdog, WatchedLoops) {
         let (answer, answers) = mpsc::channel(Loop::ALL.len());
         let (session, session_asker) = Liveness::watched(Loop::Session, answer.clone());
         let (accept, accept_asker) = Liveness::watched(Loop::Accept, answer.clone());
@@ -180,7 +181,7 @@ impl Watchdog {
             missing: Vec::new(),
             complained: false,
         };
-        (watchdog, Pulses { session, accept })
+        (watchdog, WatchedLoops { session, accept })
     }
 
     async fn due(&mut self) -> Due {
@@ -244,7 +245,7 @@ fn ask_committer(store: &Store, answer: mpsc::Sender<Loop>) {
     });
 }
 
-/// The status in words. Numbers, names and texts of people are not among them.
+/// The status as a sentence. Numbers, names and texts of people are not among them.
 fn sentence(status: &api::Status, draining: bool, now: Time) -> String {
     let mut words = String::from(if draining { "Stopping" } else { session(status) });
     if let Some(at) = status.session.next_try_at {

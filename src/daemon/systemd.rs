@@ -1,5 +1,5 @@
 //! What passes between this process and the service manager: the listener that it was
-//! started with, and what the manager is told. Knows when to feed no watchdog and what
+//! started with, and what is reported to the manager. Knows when to feed no watchdog and what
 //! the status is: those are `supervision`'s business.
 
 use std::io;
@@ -40,7 +40,7 @@ pub enum ActivationError {
     NotAListener,
 }
 
-/// What the service manager gave this process, and whether it wants to be told.
+/// What the service manager gave this process, and whether it wants reports.
 #[derive(Debug, Default)]
 pub struct Manager {
     pub(super) listener: Option<UnixListener>,
@@ -65,11 +65,11 @@ impl Manager {
 
     /// The listener that was passed, once more: for those who wait there, should the
     /// daemon not start.
-    pub(super) fn waiting_room(&self) -> Option<UnixListener> {
+    pub(super) fn passed_listener(&self) -> Option<UnixListener> {
         self.listener.as_ref().and_then(|listener| listener.try_clone().ok())
     }
 
-    /// For what is told.
+    /// For reports.
     pub fn notify(&self) -> Notify {
         self.notify
     }
@@ -82,7 +82,7 @@ pub struct Notify {
 }
 
 impl Notify {
-    /// Whether anybody hears it.
+    /// Whether anybody receives it.
     pub const fn is_wanted(self) -> bool {
         self.wanted
     }
@@ -125,7 +125,7 @@ impl Notify {
             return;
         }
         if let Err(error) = sd_notify::notify(states) {
-            tracing::warn!(%error, "the service manager could not be told");
+            tracing::warn!(%error, "the service manager could not be notified");
         }
     }
 }

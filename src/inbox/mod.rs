@@ -1,10 +1,10 @@
-//! Messages that others sent to the account, on disk before the server hears that they
-//! came. Owns their cursors, their bounds and what is told twice.
+//! Messages that others sent to the account, on disk before their receipt goes to the
+//! server. Owns their cursors, their bounds and which of them came twice.
 //!
 //! Cursors count up by one and are never given away again. A message is here once,
 //! however often the server delivers it. The oldest give way; who asks for what is no
-//! longer here is told which cursors are missing. Nothing is kept in memory but two
-//! numbers. Never fetches a file, never tells anybody but through [`Inbox::range`].
+//! longer here learns which cursors are missing. Nothing is kept in memory but two
+//! numbers. Never fetches a file, never notifies anybody but through [`Inbox::range`].
 //!
 //! | key | what |
 //! |---|---|

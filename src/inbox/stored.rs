@@ -42,7 +42,7 @@ impl fmt::Debug for Seen {
 pub struct NewMessage {
     /// Its name, to know it by when it comes again.
     pub seen: Seen,
-    /// What is told of it. Its cursor, and when it was received, are set when it is kept.
+    /// What callers get. Its cursor, and when it was received, are set when it is kept.
     pub incoming: Incoming,
     /// What its file is fetched by.
     pub remote: Option<RemoteFile>,
@@ -53,7 +53,7 @@ pub struct NewMessage {
 pub struct Kept {
     /// Its number in the changes feed; 0: it came before there were numbers.
     pub seq: u64,
-    /// What is told of it.
+    /// What callers get.
     pub incoming: Incoming,
     /// What its file is fetched by.
     pub remote: Option<RemoteFile>,

@@ -13,9 +13,9 @@ use tetherd_api::Time;
 const CURSORS: [&[u8]; 2] = [b"inbox/ledger/a", b"inbox/ledger/b"];
 
 /// Names of messages that are remembered after the messages themselves are gone: the
-/// server may deliver again what it has not heard that we have.
+/// server may deliver again what it has no receipt for.
 pub(super) const SEEN_BEYOND: u64 = 1_000;
-/// Most records that go in one step beside those that must: a bound that was made much
+/// Most records that go in one step besides those that must: a bound that was made much
 /// smaller takes several, so that none takes long.
 pub(super) const TRIM_MAX: usize = 2_000;
 

@@ -66,7 +66,7 @@ pub enum TakeError {
 }
 
 impl TakeError {
-    /// A write that failed, told apart from a disk that is full.
+    /// A write that failed, unless the disk is full.
     pub(super) fn write(error: io::Error) -> TakeError {
         use io::ErrorKind;
         let full = matches!(

@@ -35,7 +35,7 @@ pub(super) enum Rule {
 pub(super) struct Measure {
     limits: Limits,
     hasher: Sha256,
-    /// The first bytes, by which the kind is told.
+    /// The first bytes, by which the kind is found.
     head: Vec<u8>,
     rule: Rule,
     /// The limit, once it is known.

@@ -17,7 +17,7 @@ const MP4: &str = "video/mp4";
 const WEBM: &str = "video/webm";
 const THREE_GPP: &str = "video/3gpp";
 
-/// What the caller says about a file.
+/// What the caller states about a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
     /// What to send it as; without it the content decides.

@@ -183,8 +183,8 @@ impl Spool {
         Accepted::new(self.copy(source, Rule::Asked(asked), uid).await?, name)
     }
 
-    /// As [`Spool::accept`], but keeps nothing: what the file would be sent as, and what is
-    /// told of it. Takes neither quota nor disk.
+    /// As [`Spool::accept`], but keeps nothing: what the file would be sent as, and its
+    /// description. Takes neither quota nor disk.
     pub async fn examine<R>(
         &self,
         source: R,

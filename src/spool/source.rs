@@ -32,7 +32,7 @@ pub enum BadSource {
     /// It is open for writing only.
     #[error("the descriptor is not open for reading")]
     NotReadable,
-    /// The kernel does not tell.
+    /// The kernel does not answer.
     #[error("the descriptor cannot be looked at: {0}")]
     Io(#[from] io::Error),
 }
@@ -53,7 +53,7 @@ enum Inner {
     Socket { from: File, waits: u32 },
 }
 
-/// What tells a file from what it was.
+/// By what a changed file is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     bytes: u64,

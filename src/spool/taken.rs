@@ -50,7 +50,7 @@ pub struct Accepted {
     pub taken: Taken,
     /// What it is sent as.
     pub kind: Kind,
-    /// What people and programs are told of it.
+    /// Its description, for people and programs.
     pub info: FileInfo,
 }
 

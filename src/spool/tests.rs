@@ -208,7 +208,7 @@ async fn a_pipe_that_gives_nothing_is_let_go_of_when_nobody_waits_for_it() {
             () = noticed => {}
         }
     }
-    // Its thread closes the only reader: a writer is told so.
+    // Its thread closes the only reader: a writer gets EPIPE.
     let gone = spawn_blocking(move || {
         while write.write(b"x").is_ok() {
             std::thread::yield_now();

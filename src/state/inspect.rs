@@ -88,7 +88,7 @@ pub enum Format {
     Known(u32),
     /// A newer program's.
     Newer(u32),
-    /// The file says no number.
+    /// The file holds no number.
     Garbled,
     /// The file cannot be read.
     Unknown,

@@ -1,4 +1,4 @@
-//! A change as its callers say it. Knows nothing of the tree.
+//! A change as callers request it. Knows nothing of the tree.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ pub(super) enum Op {
     RemoveAll {
         prefix: Vec<u8>,
     },
-    /// Moves a record aside as it lies, unless an earlier write of the batch replaced it.
+    /// Moves a record to quarantine as it lies, unless an earlier write of the batch replaced it.
     Quarantine {
         key: Vec<u8>,
     },

@@ -68,7 +68,7 @@ pub(super) fn read(backend: &dyn Backend, key: &[u8]) -> Result<Option<Vec<u8>>,
         let Some(raw) = backend.get(&tree_key)? else { return Ok(None) };
         match assemble(backend, key, &raw)? {
             Ok(value) => return Ok(Some(value)),
-            // Perhaps replaced while its chunks were read: look again.
+            // Perhaps replaced while its chunks were read: read again.
             Err(Damage::Part) => {}
             Err(_) => break,
         }
@@ -291,7 +291,7 @@ fn remove_chunks(
                 writes.insert(chunk_key(key, head.generation, index), None);
             }
         }
-        // The head does not say: whatever is there under this key.
+        // The head does not name them: whatever is there under this key.
         Err(_) => {
             for pair in backend.scan(&chunks_prefix(key)) {
                 writes.insert(pair?.0, None);

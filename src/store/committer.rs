@@ -25,14 +25,14 @@ const GROUP_JOBS_MAX: usize = 256;
 
 /// Called once with how it went. Dropped without a call: the outcome is unknown.
 pub(super) type Finish = Box<dyn FnOnce(Result<(), CommitError>) + Send>;
-/// Looks at the store as it is then, and says what to change.
+/// Reads the store as it is then, and returns what to change.
 pub(super) type Prepare = Box<dyn FnOnce(&View<'_>) -> (Batch, Finish) + Send>;
 
-/// What the committer is told.
+/// What the committer receives.
 pub(super) enum Job {
     /// Change something.
     Change(Prepare),
-    /// Look whether it is time to end.
+    /// Check whether it is time to end.
     Wake,
 }
 

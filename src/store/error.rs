@@ -133,13 +133,13 @@ impl OpenError {
             }
             OpenError::Damaged { dir, .. } => {
                 let store = dir.join(super::state_dir::DATABASE);
-                let aside = dir.join(format!("{}.damaged", super::state_dir::DATABASE));
+                let renamed = dir.join(format!("{}.damaged", super::state_dir::DATABASE));
                 format!(
                     "restore a backup of {}, or start afresh with an empty queue and a new pairing: \
                      mv -T {} {}",
                     quoted(&store),
                     quoted(&store),
-                    quoted(&aside)
+                    quoted(&renamed)
                 )
             }
             OpenError::RolledBack { dir, .. } => {
@@ -222,7 +222,7 @@ pub enum UpdateError {
     Commit(#[from] CommitError),
 }
 
-/// What the database beneath says.
+/// Errors of the database underneath.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
     /// From the system.

@@ -143,8 +143,8 @@ impl Store {
         state.settle()?;
         let confirmed = state.confirmed()?;
         let known = confirmed.read();
-        let looked = AssertUnwindSafe(|| verify::verify(&backend, dir, is_new, known));
-        let verified = catch_unwind(looked).unwrap_or_else(|_| {
+        let verified = AssertUnwindSafe(|| verify::verify(&backend, dir, is_new, known));
+        let verified = catch_unwind(verified).unwrap_or_else(|_| {
             let what = "reading it broke off".into();
             Err(OpenError::Damaged { dir: dir.to_path_buf(), what })
         })?;

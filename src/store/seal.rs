@@ -5,7 +5,7 @@
 //! A sealed entry: [`SEALED`] (1 byte), a random nonce (12), then the entry under
 //! ChaCha20-Poly1305 (RFC 8439), its tree key as additional data: an entry that was moved
 //! or altered does not open. The tree entry `=` holds a known text under the key, so that
-//! a wrong key is told from damage.
+//! a wrong key is not taken for damage.
 
 use std::fmt;
 use std::path::Path;

@@ -129,7 +129,7 @@ impl StateDir {
     }
 }
 
-/// Counts the confirmed changes beside the database, so that a database that has
+/// Counts the confirmed changes next to the database, so that a database that has
 /// quietly lost its latest ones is noticed. Written after each sync and never synced
 /// itself: after a power cut it may be behind, but never ahead.
 #[derive(Debug)]

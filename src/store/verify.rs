@@ -1,4 +1,4 @@
-//! Looks at every entry before the store is used: verifies, quarantines what is
+//! Inspects every entry before the store is used: verifies, quarantines what is
 //! damaged, clears leftovers. Never resets anything.
 
 use std::collections::BTreeMap;
@@ -71,7 +71,7 @@ pub(super) struct Verified {
     pub(super) sequence: u64,
 }
 
-/// What the look found.
+/// What the inspection found.
 #[derive(Default)]
 struct Findings {
     entries: usize,
@@ -119,7 +119,7 @@ pub(super) fn verify(
     is_new: bool,
     confirmed: u64,
 ) -> Result<Verified, OpenError> {
-    let found = look(backend).map_err(|error| backend_error(dir, error))?;
+    let found = inspect(backend).map_err(|error| backend_error(dir, error))?;
     if let Some(version) = found.newer {
         return Err(OpenError::Newer {
             dir: dir.to_path_buf(),
@@ -161,7 +161,7 @@ pub(super) fn backend_error(dir: &Path, error: BackendError) -> OpenError {
     }
 }
 
-fn look(backend: &dyn Backend) -> Result<Findings, BackendError> {
+fn inspect(backend: &dyn Backend) -> Result<Findings, BackendError> {
     let mut found = Findings::default();
     for pair in backend.scan(&[]) {
         let (tree_key, raw) = pair?;
@@ -171,7 +171,7 @@ fn look(backend: &dyn Backend) -> Result<Findings, BackendError> {
             continue;
         }
         found.entries += 1;
-        match look_at(backend, &mut found, &tree_key, &raw)? {
+        match inspect_entry(backend, &mut found, &tree_key, &raw)? {
             Ok(()) => found.good += 1,
             // A single entry of another format among ours is damage, the marker's is not.
             Err(Damage::Format(version)) if tree_key == MARKER_KEY && version > FORMAT => {
@@ -187,7 +187,7 @@ fn look(backend: &dyn Backend) -> Result<Findings, BackendError> {
     Ok(found)
 }
 
-fn look_at(
+fn inspect_entry(
     backend: &dyn Backend,
     found: &mut Findings,
     tree_key: &[u8],

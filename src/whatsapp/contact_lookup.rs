@@ -23,7 +23,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 const RATE_OVERLIMIT: u16 = 429;
 
 /// The questions of one connection. The core asks one at a time; an end of the connection
-/// ends them without a word, which the core knows.
+/// ends them without an event, which the core knows.
 #[derive(Default)]
 pub(crate) struct Lookups {
     tasks: JoinSet<SessionEvent>,
@@ -113,13 +113,13 @@ fn refused(code: Option<u16>, backoff_s: Option<u32>) -> CheckFailure {
     CheckFailure { kind, retry_after_ms }
 }
 
-/// What the response says about the numbers that were asked about.
+/// What the response states about the numbers that were asked about.
 fn read(response: &UsyncResponse, asked: &[Number]) -> CheckOutcome {
     let state = response.protocol_state(UsyncProtocolKind::Contact);
     if let Some(error) = state.and_then(|state| state.error.as_ref()) {
         return CheckOutcome::Failed(refused(error.code, error.backoff));
     }
-    // None: it was said both ways.
+    // None: the response has both.
     let mut said: BTreeMap<&Number, Option<bool>> = BTreeMap::new();
     for user in &response.users {
         if let Some((number, on_network)) = one(user, asked) {

@@ -1,5 +1,5 @@
 //! The session with WhatsApp Web: makes one connection for each order to connect,
-//! reports what happens on it, and says once why it ended.
+//! reports what happens on it, and reports once why it ended.
 //!
 //! Never reconnects by itself, never chooses what to send or when, never reads the
 //! queue. When to try again is the core's decision; what lasts longer than a
@@ -9,7 +9,7 @@
 //!   its start to its end, with `client_builder` and `transport` below it.
 //! - `outgoing`: messages that leave. `media`: their files, and those of incoming messages.
 //! - `incoming`: messages of others, on their way to the inbox.
-//! - `events`: what the library reports, in the core's words.
+//! - `events`: what the library reports, as the core's events.
 //! - `contact_lookup`, `probe`: questions about numbers, and to our own phone.
 //! - [`storage`], `credentials`: the account's keys in the daemon's store.
 

@@ -1,9 +1,9 @@
 //! Bytes to and from the server: TCP, TLS, websocket. `send` returns when the frame
 //! has left this process, which is what makes "written" true.
 //!
-//! Knows nothing of frames' contents, except for one look at the handshake: the
+//! Knows nothing of frames' contents, except for one check of the handshake: the
 //! library says that it failed, not why, and a server that is not who it should be is
-//! told from a line that broke by who hung up when.
+//! distinguished from a line that broke by who hung up when.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub(crate) const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/53
 
 /// The largest message taken from the server, in bytes. Frames have 24-bit lengths.
 const MESSAGE_BYTES_MAX: usize = 17 * 1024 * 1024;
-/// One read from the socket, in bytes. Kept for the connection's life, so small.
+/// One read from the socket, in bytes. Kept as long as the connection, so small.
 const READ_BUFFER_BYTES: usize = 16 * 1024;
 /// Bytes that wait to be written at most: one frame of the largest size and its headers.
 const WRITE_BUFFER_BYTES_MAX: usize = 17 * 1024 * 1024;

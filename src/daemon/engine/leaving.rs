@@ -5,13 +5,13 @@ use tokio::sync::mpsc;
 use super::{Engine, EngineError, commit};
 use crate::daemon::clock;
 use crate::daemon::engine_handle::{EngineCall, shutting_down};
-use crate::daemon::files;
+use crate::daemon::spool_sweep;
 use tetherd_core::action::Effect;
 use tetherd_core::event::{Input, SessionEvent};
 
 impl Engine {
-    /// Ends the session, taking in what it still has to say: an answer that comes late
-    /// is kept, and told to those who listen.
+    /// Ends the session, and takes in what it still reports: an answer that comes late
+    /// is kept, and published to subscribers.
     pub(super) async fn leave(
         self,
         calls: mpsc::Receiver<EngineCall>,
@@ -42,7 +42,7 @@ impl Engine {
                         log.note(&event);
                         hub.publish(event, clock::time(clock));
                     }
-                    Effect::Unspool(id) => files::remove(&spool, id),
+                    Effect::Unspool(id) => spool_sweep::remove(&spool, id),
                     // Nobody waits any more, and neither session nor preparer takes orders.
                     Effect::Reply { .. } | Effect::Session(_) | Effect::Prepare(_) => {}
                 }

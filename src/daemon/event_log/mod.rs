@@ -1,4 +1,4 @@
-//! What the log says about changes: one line for each change of a message's state, of
+//! What is logged about changes: one line for each change of a message's state, of
 //! the session, of a pairing, of what holds the queue. Names nobody, quotes nothing.
 //!
 //! The fields are stable: `id` is a message's id, `condition` the name that `status` and
@@ -9,22 +9,22 @@ mod phone;
 use phone::PhoneLog;
 use tetherd_api::{ConditionKind, Event, Holds, Message, PairEnd, Status, Time};
 
-/// Two moments that are less apart are one.
+/// Two times that are less apart count as one.
 const SAME_MS: u64 = 1_000;
 
-/// What is said when a limit begins, and when it is over.
+/// What is logged when a limit begins, and when it is over.
 const LIMITS: [(&str, &str); 3] = [
     ("the session will be taken back by itself", "no takeover is due"),
     ("messages to new contacts wait", "messages to new contacts may leave again"),
     ("the server asked to slow down: nothing leaves for a while", "messages leave again"),
 ];
 
-/// Writes the lines, and remembers what it last said about the session: a status is
-/// told for other reasons too.
+/// Writes the lines, and remembers what it logged last about the session: a status is
+/// published for other reasons too.
 #[derive(Debug, Default)]
 pub(crate) struct EventLog {
     session: Option<String>,
-    /// Since when nothing may leave, or not to everybody, as last said.
+    /// Since when nothing may leave, or not to everybody, as last logged.
     limits: [Option<Time>; 3],
     holds: Vec<ConditionKind>,
     phone: PhoneLog,
@@ -113,7 +113,7 @@ impl EventLog {
         (not_in(&now, &was), not_in(&was, &now))
     }
 
-    /// Where the session stands, if that was not said last.
+    /// Where the session stands, if that was not logged last.
     fn news(&mut self, status: &Status) -> Option<&str> {
         let state = status.session.state.name();
         let session = match &status.session.detail {
@@ -151,7 +151,7 @@ const fn weight(hold: ConditionKind) -> Weight {
         | ConditionKind::PhoneOffline
         | ConditionKind::Paused
         | ConditionKind::ShuttingDown => Weight::News,
-        // Of the server's wish to slow down the limits tell; the others hold single messages.
+        // The server's rate limit is among the limits; the others hold single messages.
         ConditionKind::Pacing
         | ConditionKind::RateLimited
         | ConditionKind::StoreTrouble

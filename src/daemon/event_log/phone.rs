@@ -3,7 +3,7 @@
 
 use tetherd_api::{BatteryLevel, PhoneState, PhoneStatus};
 
-/// Remembers what it last said.
+/// Remembers what it logged last.
 #[derive(Debug, Default)]
 pub(crate) struct PhoneLog {
     state: Option<PhoneState>,
@@ -31,13 +31,15 @@ impl PhoneLog {
 
     fn lines(&mut self, phone: &PhoneStatus) -> Vec<Line> {
         let mut lines = Vec::new();
-        let told = self.state.replace(phone.state);
-        if told != Some(phone.state) && (told.is_some() || phone.state != PhoneState::Unknown) {
+        let reported = self.state.replace(phone.state);
+        if reported != Some(phone.state)
+            && (reported.is_some() || phone.state != PhoneState::Unknown)
+        {
             lines.push(Line::Info(format!("phone {}", phone.state.name())));
         }
         let level = phone.battery.as_ref().map_or(BatteryLevel::Unknown, |battery| battery.level);
-        let told = self.battery.replace(level);
-        if told != Some(level) && (told.is_some() || level != BatteryLevel::Unknown) {
+        let reported = self.battery.replace(level);
+        if reported != Some(level) && (reported.is_some() || level != BatteryLevel::Unknown) {
             lines.push(Line::Info(format!("phone's battery {}", level.name())));
         }
         let mut reasons = phone.reasons.iter().map(|reason| &reason.what);

@@ -182,7 +182,7 @@ fn source(
     }
 }
 
-/// What a caller is told of a file that was not taken in.
+/// The error for a file that was not taken in.
 pub(super) fn not_taken(error: TakeError) -> Error {
     let sentence = error.to_string();
     match error {

@@ -86,7 +86,7 @@ fn holds_are_named_with_their_ends_and_far_ones_with_their_date() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_changed_status_is_told_at_once_and_then_once_a_second() {
+async fn a_changed_status_is_reported_at_once_and_then_once_a_second() {
     let mut line = StatusLine::new();
     line.wanted = "one".to_owned();
     let before = Instant::now();
@@ -105,7 +105,7 @@ async fn a_changed_status_is_told_at_once_and_then_once_a_second() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_manager_nothing_is_ever_due() {
-    let (mut supervision, _pulses) = Supervision::new(&Manager::none());
+    let (mut supervision, _watched) = Supervision::new(&Manager::none());
     tokio::select! {
         _ = supervision.due() => panic!("something is due"),
         () = tokio::time::sleep(STATUS_PAUSE * 100_000) => {}

@@ -1,4 +1,4 @@
-//! Tiers, and what a denied caller is told.
+//! Tiers, and the error of a denied caller.
 
 use serde_json::json;
 use tokio::net::UnixStream;
@@ -87,10 +87,10 @@ async fn the_kernel_tells_who_calls() {
     assert_eq!(peer.gid, nix::unistd::Gid::effective().as_raw());
     let mut own: Vec<u32> =
         nix::unistd::getgroups().unwrap().into_iter().map(nix::unistd::Gid::as_raw).collect();
-    let mut told = peer.groups;
+    let mut groups = peer.groups;
     own.sort_unstable();
-    told.sort_unstable();
-    assert_eq!(told, own);
+    groups.sort_unstable();
+    assert_eq!(groups, own);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What the engine promises, over its real store, in virtual time.
+//! The engine over its real store, in virtual time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -95,7 +95,7 @@ async fn a_flood_of_questions_holds_up_no_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_comes_while_the_session_closes_is_kept_and_told() {
+async fn an_answer_that_comes_while_the_session_closes_is_kept_and_published() {
     let dir = state_dir();
     let attempts = Attempts::default();
     let running = Running::start(dir.path(), Server::AcksLate, &attempts).await;
@@ -137,13 +137,13 @@ async fn what_is_cut_off_at_the_end_is_unknown_and_goes_out_again_under_its_id()
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_calls_while_the_session_ends_is_told_at_once_that_nothing_was_changed() {
+async fn who_calls_while_the_session_ends_gets_an_error_at_once_and_nothing_is_changed() {
     let dir = state_dir();
     let (handle, calls) = EngineHandle::channel();
     let (orders, mut inbox) = mpsc::channel::<Order>(64);
     let (events, session_events) = mpsc::channel(64);
     let (let_go, held) = oneshot::channel::<()>();
-    let (told, leaving) = oneshot::channel();
+    let (closed, leaving) = oneshot::channel();
     let task = tokio::spawn(async move {
         while let Some(order) = inbox.recv().await {
             assert!(
@@ -151,7 +151,7 @@ async fn who_calls_while_the_session_ends_is_told_at_once_that_nothing_was_chang
                 "{order:?}"
             );
         }
-        told.send(()).unwrap();
+        closed.send(()).unwrap();
         held.await.unwrap();
         drop(events);
     });

@@ -99,7 +99,7 @@ impl Consumer {
     }
 }
 
-fn letter(n: u64) -> NewMessage {
+fn new_message(n: u64) -> NewMessage {
     let chat = "15550111@s.whatsapp.net";
     let id = format!("3EB0{n:06}");
     NewMessage {
@@ -148,8 +148,9 @@ async fn one_that_remembers_a_number_misses_nothing_over_kills_of_either_side() 
         for _ in 0..3 {
             sent += 1;
             came += 2;
-            let letters = vec![letter(came - 1), letter(came)];
-            let (_, put) = tokio::join!(running.send(sent), running.inbox.put(letters, NOW_MS));
+            let new_messages = vec![new_message(came - 1), new_message(came)];
+            let (_, put) =
+                tokio::join!(running.send(sent), running.inbox.put(new_messages, NOW_MS));
             assert_eq!(put.unwrap(), 2);
         }
         for _ in 0..round {

@@ -55,7 +55,7 @@ pub(super) enum Server {
     Unsendable,
 }
 
-/// Attempts that the session was told to make, and when.
+/// Attempts that the session had to make, and when.
 pub(super) type Attempts = Arc<Mutex<Vec<(u64, Outgoing)>>>;
 
 /// The defaults, but no number is looked up before a message leaves.

@@ -43,7 +43,7 @@ fn a_missing_directory_is_made_for_its_owner_alone() {
 }
 
 #[test]
-fn a_second_daemon_is_told_who_holds_the_directory() {
+fn a_second_daemon_learns_who_holds_the_directory() {
     let (dir, store) = fresh();
     let error = refusal(dir.path());
     let us = i32::try_from(std::process::id()).unwrap();

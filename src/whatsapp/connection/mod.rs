@@ -38,7 +38,7 @@ mod tests;
 const LOGOUT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The library's orderly end: it waits for its own tasks and flushes its state.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(12);
-/// The library's loop, after it was told to end.
+/// The library's loop, after it was asked to end.
 const RUNNER_GRACE: Duration = Duration::from_millis(500);
 /// The library's report of a pairing, after the server has restarted the stream for it.
 const PAIRING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -84,9 +84,9 @@ struct Connection<'a> {
     background: Vec<AbortHandle>,
     /// When the server was last asked about messages to new contacts.
     asked_timelock: Option<Instant>,
-    /// What the server said about the end.
+    /// The server's reason for the end.
     verdict: Option<EndReason>,
-    /// What the line's end looked like.
+    /// How the transport ended.
     gone: Option<EndReason>,
 }
 
@@ -147,7 +147,7 @@ impl<'a> Connection<'a> {
         self.ending(leave)
     }
 
-    /// The loop of the connection's life.
+    /// The connection's loop.
     async fn attend(
         &mut self,
         orders: &mut mpsc::Receiver<Order>,
@@ -376,7 +376,7 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// The library ended without a word: how far the line came tells why.
+/// The library ended without a reason: how far the transport came shows why.
 fn from_progress(progress: Progress) -> EndReason {
     let unreachable = |what: &str| EndReason::Unreachable { what: what.to_owned() };
     match progress {

@@ -23,7 +23,7 @@ pub(crate) fn chat_activity(event: &Event, me: &Me) -> Option<ConnectionEvent> {
             [Some(&source.chat), other.as_ref().filter(|_| !source.is_group)]
         })
         .flatten()
-        // What our own phone tells this device is not a chat.
+        // What our own phone sends to this device is not a chat.
         .filter(|jid| !me.owns(jid))
         .filter_map(person)
         .collect();

@@ -1,4 +1,4 @@
-//! What the library reports, in the core's words: translated without side effects, and queued
+//! What the library reports, as the core's events: translated without side effects, and queued
 //! for the connection's task.
 
 pub(crate) mod chat_activity;

@@ -12,7 +12,7 @@ use tetherd_core::phone::PhoneActivity;
 /// The phone of an account is its device 0.
 const PHONE: u16 = 0;
 
-/// The sign of life in this event, if it holds one.
+/// The proof in this event that the phone is online, if it is one.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library has 60 kinds, we name ours")]
 pub(crate) fn phone_activity(event: &Event, me: &Me) -> Option<ConnectionEvent> {
     let (activity, at_ms) = match event {
@@ -61,7 +61,7 @@ fn from_message(info: &MessageInfo, me: &Me) -> Option<(PhoneActivity, Option<i6
     Some((PhoneActivity::Message, info.is_offline.then(|| by_end_of(info.timestamp.timestamp()))))
 }
 
-/// The server tells whole seconds.
+/// The server counts whole seconds.
 fn by_end_of(second: i64) -> i64 {
     second.saturating_mul(1_000).saturating_add(999)
 }

@@ -35,7 +35,7 @@ pub(crate) struct Parties {
 }
 
 impl Parties {
-    /// From what the message itself says. A hidden identity whose number it does not
+    /// From what the message itself states. A hidden identity whose number it does not
     /// name stays.
     pub(crate) fn of(info: &MessageInfo) -> Parties {
         let source = &info.source;
@@ -149,7 +149,7 @@ impl Content {
     }
 }
 
-/// What a file message says of its file.
+/// What a file message states about its file.
 struct Media {
     kind: RemoteKind,
     mime: Option<String>,
@@ -162,7 +162,7 @@ struct Media {
 }
 
 impl Media {
-    /// What is told of it, and what it is fetched by, if that is whole.
+    /// What callers get, and what its file is fetched by, if that is whole.
     fn split(self, chat: &Jid, sender: &Jid) -> (Option<FileInfo>, Option<RemoteFile>) {
         let whole = |bytes: &Vec<u8>| bytes.len() == KEY_BYTES;
         let sha256 = self.sha256.filter(whole);
@@ -209,7 +209,7 @@ macro_rules! media {
     };
 }
 
-/// What it carries; none: nothing to tell.
+/// What it carries; none: nothing to report.
 fn content(message: &wa::Message) -> Option<Content> {
     if let Some(protocol) = message.protocol_message.as_option() {
         return about_another(protocol);

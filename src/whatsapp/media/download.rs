@@ -39,7 +39,7 @@ pub enum DownloadError {
     /// The hosts could not be reached, or broke off.
     #[error("the file could not be fetched")]
     Broken,
-    /// The disk said no.
+    /// The disk refused.
     #[error("the file could not be kept: {0}")]
     Disk(#[source] io::Error),
 }
@@ -109,7 +109,7 @@ async fn download(
             Err(_) if overrun.load(Ordering::Acquire) => return Err(DownloadError::TooLarge),
             Err(MediaDownloadError::ReferenceRejected(error)) => {
                 let status = status(&error);
-                // Numbers only: the library's words name hosts and paths.
+                // Numbers only: the library's messages name hosts and paths.
                 tracing::debug!(status, fresh, "a media host refuses a file");
                 if fresh {
                     return Err(DownloadError::Gone);
@@ -181,7 +181,7 @@ async fn check(mut file: File, remote: &RemoteFile) -> Result<File, DownloadErro
     }
 }
 
-/// A file that takes no more than it may: a sender can say any length.
+/// A file that takes no more than it may: a sender can name any length.
 struct Bounded {
     file: File,
     at: u64,

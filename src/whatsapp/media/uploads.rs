@@ -24,7 +24,7 @@ const UPLOADS_MAX: usize = 4;
 const _: () = assert!(UPLOADS_MAX >= tetherd_core::UPLOADS_AT_ONCE);
 /// Uploads notice by themselves that the connection is gone.
 const DRAIN_GRACE: Duration = Duration::from_secs(2);
-/// The host's word for a file that is too large.
+/// The host's status for a file that is too large.
 const HTTP_TOO_LARGE: u16 = 413;
 
 /// The uploads under way.
@@ -135,7 +135,7 @@ fn not_encrypted(id: MessageId, fault: &EncryptError) -> UploadFault {
     }
 }
 
-/// What a failure says about the next try.
+/// What a failure means for the next try.
 fn classify(error: &anyhow::Error) -> UploadFault {
     let cause: &(dyn std::error::Error + 'static) = error.as_ref();
     if let Some(status) = cause.http_status() {

@@ -97,7 +97,7 @@ async fn give_keys_again(sender: &Sender, group: &Jid) -> Result<(), StoreError>
     sender.manager.clear_sender_key_devices(&group.to_string()).await
 }
 
-/// What a failure says about the frame. The library hands the frame over as the last
+/// What a failure means for the frame. The library hands the frame over as the last
 /// step that can fail, so everything that is not about handing over came before it.
 fn classify(error: &SendError) -> Outcome {
     match error {

@@ -1,4 +1,4 @@
-//! What an incoming message is told as.
+//! What is made of an incoming message.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ fn info(chat: &str, sender: &str) -> MessageInfo {
     }
 }
 
-fn told(message: &wa::Message) -> Option<NewMessage> {
+fn translated(message: &wa::Message) -> Option<NewMessage> {
     let info = info(FRIEND, FRIEND);
     new_message(message, &info, &Parties::of(&info))
 }
@@ -62,7 +62,7 @@ fn wrapped(message: wa::Message) -> MessageField<wa::message::FutureProofMessage
 
 #[test]
 fn a_text_with_its_sender_and_its_question() {
-    let plain = told(&text("hello")).unwrap().incoming;
+    let plain = translated(&text("hello")).unwrap().incoming;
     assert_eq!((plain.kind, plain.text.as_deref()), (IncomingKind::Text, Some("hello")));
     assert_eq!((&*plain.chat, &*plain.sender), (FRIEND, FRIEND));
     assert_eq!((plain.wa_id.as_str(), plain.name.as_deref()), ("3EB0AB", Some("Ada")));
@@ -76,14 +76,14 @@ fn a_text_with_its_sender_and_its_question() {
         }),
         ..Default::default()
     };
-    let answer = told(&answer).unwrap().incoming;
+    let answer = translated(&answer).unwrap().incoming;
     assert_eq!(answer.text.as_deref(), Some("yes"));
     assert_eq!(answer.reply_to.as_deref(), Some("3EB0CD"));
 }
 
 #[test]
 fn a_text_that_is_too_long_is_cut_and_says_so() {
-    let long = told(&text(&"\u{e4}".repeat(TEXT_CHARS_MAX + 1))).unwrap().incoming;
+    let long = translated(&text(&"\u{e4}".repeat(TEXT_CHARS_MAX + 1))).unwrap().incoming;
     assert!(long.cut);
     assert_eq!(long.text.unwrap().chars().count(), TEXT_CHARS_MAX);
 }
@@ -93,7 +93,7 @@ fn a_file_is_told_with_what_fetches_it_even_when_wrapped() {
     let plain = wa::Message { image_message: MessageField::some(image()), ..Default::default() };
     let vanishing = wa::Message { ephemeral_message: wrapped(plain.clone()), ..Default::default() };
     for message in [plain, vanishing] {
-        let NewMessage { incoming, remote, .. } = told(&message).unwrap();
+        let NewMessage { incoming, remote, .. } = translated(&message).unwrap();
         assert_eq!((incoming.kind, incoming.text.as_deref()), (IncomingKind::Image, Some("look")));
         assert_eq!(incoming.reply_to.as_deref(), Some("3EB0CD"));
         let file = incoming.file.unwrap();
@@ -109,7 +109,7 @@ fn a_file_is_told_with_what_fetches_it_even_when_wrapped() {
 fn a_file_without_its_key_is_told_and_cannot_be_fetched() {
     let image = wa::message::ImageMessage { media_key: None, ..image() };
     let message = wa::Message { image_message: MessageField::some(image), ..Default::default() };
-    let NewMessage { incoming, remote, .. } = told(&message).unwrap();
+    let NewMessage { incoming, remote, .. } = translated(&message).unwrap();
     assert!(incoming.file.is_some() && remote.is_none());
 }
 
@@ -122,7 +122,7 @@ fn a_documents_name_has_no_folder() {
             wa::Message { document_message: MessageField::some(document), ..Default::default() };
         let captioned =
             wa::Message { document_with_caption_message: wrapped(message), ..Default::default() };
-        let incoming = told(&captioned).unwrap().incoming;
+        let incoming = translated(&captioned).unwrap().incoming;
         assert_eq!(incoming.kind, IncomingKind::Document);
         incoming.file.unwrap().name
     };
@@ -136,7 +136,7 @@ fn a_documents_name_has_no_folder() {
 fn voice_reaction_place_and_contact() {
     let voice = wa::message::AudioMessage { ptt: Some(true), ..Default::default() };
     let voice = wa::Message { audio_message: MessageField::some(voice), ..Default::default() };
-    assert_eq!(told(&voice).unwrap().incoming.kind, IncomingKind::Voice);
+    assert_eq!(translated(&voice).unwrap().incoming.kind, IncomingKind::Voice);
 
     let key = wa::MessageKey { id: Some("3EB0CD".into()), ..Default::default() };
     let reaction = wa::message::ReactionMessage {
@@ -146,7 +146,7 @@ fn voice_reaction_place_and_contact() {
     };
     let reaction =
         wa::Message { reaction_message: MessageField::some(reaction), ..Default::default() };
-    let reaction = told(&reaction).unwrap().incoming;
+    let reaction = translated(&reaction).unwrap().incoming;
     assert_eq!(
         (reaction.kind, reaction.text.as_deref()),
         (IncomingKind::Reaction, Some("\u{1f44d}"))
@@ -160,7 +160,7 @@ fn voice_reaction_place_and_contact() {
         ..Default::default()
     };
     let place = wa::Message { location_message: MessageField::some(place), ..Default::default() };
-    let place = told(&place).unwrap().incoming;
+    let place = translated(&place).unwrap().incoming;
     assert_eq!((place.kind, place.text.as_deref()), (IncomingKind::Location, Some("here")));
     assert_eq!(place.geo.as_deref(), Some("geo:48.5,-11.25"));
 
@@ -171,7 +171,7 @@ fn voice_reaction_place_and_contact() {
     };
     let contact =
         wa::Message { contact_message: MessageField::some(contact), ..Default::default() };
-    let contact = told(&contact).unwrap().incoming;
+    let contact = translated(&contact).unwrap().incoming;
     assert_eq!(
         (contact.kind, contact.vcard.as_deref()),
         (IncomingKind::Contact, Some("BEGIN:VCARD"))
@@ -190,17 +190,20 @@ fn an_edit_is_told_as_other_and_talk_between_programs_is_not_told() {
         wa::Message { protocol_message: MessageField::some(protocol), ..Default::default() }
     };
     for kind in [ProtocolType::MESSAGE_EDIT, ProtocolType::REVOKE] {
-        let told = told(&protocol(kind)).unwrap().incoming;
-        assert_eq!((told.kind, told.reply_to.as_deref()), (IncomingKind::Other, Some("3EB0CD")));
+        let translated = translated(&protocol(kind)).unwrap().incoming;
+        assert_eq!(
+            (translated.kind, translated.reply_to.as_deref()),
+            (IncomingKind::Other, Some("3EB0CD"))
+        );
     }
-    assert_eq!(told(&protocol(ProtocolType::APP_STATE_SYNC_KEY_SHARE)), None);
+    assert_eq!(translated(&protocol(ProtocolType::APP_STATE_SYNC_KEY_SHARE)), None);
     let only_key = wa::Message {
         sender_key_distribution_message: MessageField::some(Default::default()),
         message_context_info: MessageField::some(Default::default()),
         ..Default::default()
     };
-    assert_eq!(told(&only_key), None);
-    assert_eq!(told(&wa::Message::default()), None);
+    assert_eq!(translated(&only_key), None);
+    assert_eq!(translated(&wa::Message::default()), None);
     let poll = wa::Message {
         poll_creation_message: MessageField::some(wa::message::PollCreationMessage {
             name: Some("which?".into()),
@@ -208,7 +211,7 @@ fn an_edit_is_told_as_other_and_talk_between_programs_is_not_told() {
         }),
         ..Default::default()
     };
-    assert_eq!(told(&poll).unwrap().incoming.kind, IncomingKind::Other);
+    assert_eq!(translated(&poll).unwrap().incoming.kind, IncomingKind::Other);
 }
 
 #[test]

@@ -79,11 +79,11 @@ impl Bench {
     pub(super) async fn next(&mut self) -> SessionEvent {
         loop {
             let event = self.next_of_all().await;
-            let aside = matches!(
+            let stays = matches!(
                 event,
                 SessionEvent::PhoneActivity { .. } | SessionEvent::ChatActivity { .. }
             );
-            if !aside {
+            if !stays {
                 return event;
             }
         }

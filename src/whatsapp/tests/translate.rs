@@ -311,7 +311,7 @@ fn a_login_is_ready_when_the_library_says_connected() {
     );
 }
 
-fn told(op_name: &str, payload: serde_json::Value) -> Option<ConnectionEvent> {
+fn translated(op_name: &str, payload: serde_json::Value) -> Option<ConnectionEvent> {
     meaning(Event::MexNotification(
         MexNotification::builder().op_name(op_name.to_owned()).payload(payload).build(),
     ))
@@ -322,7 +322,7 @@ fn a_timelock_is_read_with_its_end_and_without() {
     let lock = |lock: serde_json::Value| {
         let payload =
             serde_json::json!({ "data": { "xwa2_notify_account_reachout_timelock": lock } });
-        told("NotificationUserReachoutTimelockUpdate", payload)
+        translated("NotificationUserReachoutTimelockUpdate", payload)
     };
     let seen = |notice| Some(ConnectionEvent::Report(SessionEvent::Timelock(notice)));
     let until = Some(1_770_000_000_000);
@@ -340,7 +340,7 @@ fn a_timelock_is_read_with_its_end_and_without() {
     assert_eq!(lock(serde_json::json!({ "is_active": false })), seen(TimelockNotice::Lifted));
     assert_eq!(lock(serde_json::json!({})), None);
     assert_eq!(lock(serde_json::json!([1])), None);
-    assert_eq!(told("NotificationOfSomethingElse", serde_json::json!({})), None);
+    assert_eq!(translated("NotificationOfSomethingElse", serde_json::json!({})), None);
 }
 
 #[test]

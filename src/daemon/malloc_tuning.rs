@@ -1,5 +1,5 @@
 //! What the C library keeps of the memory that was freed. Its defaults are made for speed:
-//! after a burst of long texts, or a look at a large store, most of the daemon's memory
+//! after a burst of long texts, or a walk through a large store, most of the daemon's memory
 //! would be free and still its own.
 
 /// From here on a piece of memory is a mapping of its own, and given back when it is freed:

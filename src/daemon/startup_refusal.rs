@@ -9,9 +9,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use tetherd_api::frame::{Id, encode_error};
 use tetherd_api::{Error, ErrorKind};
 
-/// Most callers that are told. The listener's queue holds fewer.
+/// Most callers that get an answer. The listener's queue holds fewer.
 const CALLERS_MAX: usize = 1_024;
-/// What is read of a request before its caller is told: closed over unread data, the
+/// What is read of a request before its caller gets the answer: closed over unread data, the
 /// connection would look broken.
 const REQUEST_BYTES_MAX: usize = 64 * 1_024;
 /// When trying again makes sense: a person has to come first.

@@ -1,6 +1,6 @@
-//! What the core wants done outside: orders to the session and to the preparer. One that
+//! What the core wants done outside: commands to the session and to the preparer. One that
 //! cannot be taken comes back to the core as an input, so that it never waits for an end
-//! that nobody will tell.
+//! that nobody reports.
 
 use super::Engine;
 use crate::store;
@@ -18,7 +18,7 @@ impl Engine {
             PrepareCommand::Start(Preparation { id, links: true, .. }) => Some(*id),
             PrepareCommand::Start(_) | PrepareCommand::Stop(_) => None,
         };
-        // A body that does not read is told when it is to be sent.
+        // A body that does not read is reported when it is to be sent.
         let body = links.and_then(|id| store::queue::body(&self.store, id).ok().flatten());
         self.preparer.obey(command, body.as_ref().map(|body| &*body.0));
     }
@@ -41,7 +41,7 @@ impl Engine {
     }
 }
 
-/// What the core hears of a command that the session did not take.
+/// The event for a command that the session did not take.
 fn not_taken(command: SessionCommand) -> Option<SessionEvent> {
     match command {
         // The core waits for the end of the connection that it believes to exist.

@@ -11,7 +11,7 @@ use tetherd_config::settings::FilesSection;
 use tetherd_core::ids::SpoolId;
 use tetherd_core::queue::Message;
 
-/// Opens the spool, and removes what a life before left behind: copies that were cut
+/// Opens the spool, and removes what an earlier run left behind: copies that were cut
 /// off, and files whose message was not accepted, or is done with them.
 pub(super) async fn open(
     state_dir: PathBuf,
