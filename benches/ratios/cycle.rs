@@ -52,7 +52,7 @@ impl Cycle {
     pub(crate) fn turn(&mut self, messages: usize) {
         for _ in 0..messages {
             let Some(out) = self.orders.pop() else { panic!("nothing left") };
-            let wa_id = out.wa_id;
+            let wa_id = out.draft.wa_id;
             self.session(SessionEvent::Written { id: out.id, attempt: out.attempt });
             self.session(SessionEvent::Ack { wa_id: wa_id.clone(), error: None });
             for kind in [ReceiptKind::OwnPhone, ReceiptKind::Delivered, ReceiptKind::Read] {

@@ -5,15 +5,16 @@
 use std::collections::BTreeSet;
 
 use crate::contacts::{CheckTicket, KnownNumber, KnownPage, Number};
+use crate::draft::Draft;
 use crate::event::{Body, Token};
 use crate::facts::Facts;
 use crate::files::PrepareCommand;
-use crate::files::{SentFile, Upload};
-use crate::ids::{Attempt, ChatId, SpoolId, WaMessageId};
+use crate::files::{MediaRef, Upload};
+use crate::ids::{Attempt, SpoolId};
 use crate::pacing::{Pacing, Slot};
 use crate::queue::Message;
 use crate::queue::Queue;
-use tetherd_api::{self as api, Kind, LinkPreview, MessageId, Redacted};
+use tetherd_api::{self as api, MessageId, Redacted};
 
 /// What comes out of one input, in two parts that the shell keeps in this order.
 ///
@@ -127,16 +128,10 @@ pub struct Outgoing {
     pub id: MessageId,
     /// Which attempt.
     pub attempt: Attempt,
-    /// Its id on the network.
-    pub wa_id: WaMessageId,
-    /// Where to.
-    pub to: ChatId,
-    /// What it carries.
-    pub kind: Kind,
-    /// Its file, which is on the media host.
-    pub file: Option<Box<SentFile>>,
-    /// What is shown for a link in its text.
-    pub link: Option<Box<LinkPreview>>,
+    /// What is to be sent.
+    pub draft: Box<Draft>,
+    /// Where its file lies on the media host.
+    pub media: Option<Box<MediaRef>>,
 }
 
 /// Why the core wants to be woken.

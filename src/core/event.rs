@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::contacts::{CheckOutcome, CheckTicket, Number};
-use crate::files::{MediaRef, Prepared, Source, StoredFile, Ticket, UploadFault};
+use crate::draft::Draft;
+use crate::files::{MediaRef, Prepared, Ticket, UploadFault};
 use crate::ids::{Attempt, ChatId, Digest, WaMessageId};
 use crate::phone::Heartbeat;
 use crate::phone::PhoneActivity;
@@ -114,52 +115,16 @@ pub enum Request {
 /// A checked `message.send`.
 #[derive(Clone, Debug)]
 pub struct Submission {
-    /// The chat, normalised.
-    pub to: ChatId,
-    /// What it carries.
-    pub kind: api::Kind,
+    /// What is to be sent.
+    pub draft: Draft,
     /// A text, a file's caption (which may be empty), or a place or contact as JSON.
     pub body: Body,
-    /// The file, which lies in the spool already.
-    pub file: Option<StoredFile>,
-    /// Where the file is to be fetched, if it is not here.
-    pub source: Option<Source>,
-    /// Whether the text or caption has links.
-    pub has_links: bool,
-    /// With a text: what is shown for a link in it.
-    pub preview: Option<api::LinkPreview>,
-    /// Which goes first.
-    pub priority: api::Priority,
-    /// Not sent before this, wall milliseconds.
-    pub not_before: Option<i64>,
-    /// Never sent after this, wall milliseconds.
-    pub expires_at: Option<i64>,
-    /// Over kind, recipient and content: two submissions with the same digest say the same.
-    pub digest: Digest,
-    /// The caller's idempotency key.
-    pub key: Option<Redacted<String>>,
-    /// Fresh and random, from the shell. Used only if the message is accepted.
-    pub wa_id: WaMessageId,
 }
 
 impl Submission {
     /// A text to somebody.
     pub fn text(to: ChatId, body: Body, digest: Digest, wa_id: WaMessageId) -> Submission {
-        Submission {
-            to,
-            kind: api::Kind::Text,
-            body,
-            file: None,
-            source: None,
-            has_links: false,
-            preview: None,
-            priority: api::Priority::Normal,
-            not_before: None,
-            expires_at: None,
-            digest,
-            key: None,
-            wa_id,
-        }
+        Submission { draft: Draft::text(to, digest, wa_id), body }
     }
 }
 

@@ -134,7 +134,7 @@ impl Core {
     /// When a message may be attempted as far as the clock alone matters; none: it waits for
     /// an answer.
     fn rests_until(&self, message: &Message, now: Now) -> Option<u64> {
-        let due = message.not_before.filter(|_| message.state() == State::Queued);
+        let due = message.draft.not_before.filter(|_| message.state() == State::Queued);
         let wait = due.map_or(0, |due| u64::try_from(due.saturating_sub(now.wall_ms)).unwrap_or(0));
         let due = now.mono_ms.saturating_add(wait);
         Some(self.queue.rested_at(message)?.max(due).max(self.new_contact_gate(message)))

@@ -25,6 +25,7 @@
 //!
 //! - [`event`], [`action`]: what goes in and what comes out. [`facts`]: what is kept.
 //! - [`config`]: what it can be told to do otherwise.
+//! - [`draft`]: what is to be sent: in a request, in the queue and in an attempt.
 //! - [`queue`]: the messages: their states, order, deadlines, and what is asked of them.
 //! - [`files`]: preparation and upload.
 //! - [`pacing`]: when an attempt may leave, as far as the pace alone matters.
@@ -42,7 +43,8 @@
 use crate::action::ActionBuffer;
 use crate::action::{Actions, SessionCommand};
 use crate::contacts::Contacts;
-use crate::event::{Input, Request, Submission, Token};
+use crate::draft::Draft;
+use crate::event::{Body, Input, Request, Submission, Token};
 use crate::facts::{Facts, Restored};
 use crate::link::Link;
 use crate::pacing::Pacing;
@@ -59,6 +61,7 @@ pub mod config;
 pub(crate) mod conflict;
 pub mod contacts;
 pub(crate) mod dispatch;
+pub mod draft;
 pub mod event;
 pub(crate) mod explain;
 pub mod facts;
@@ -247,8 +250,9 @@ impl Core {
     fn request(&mut self, token: Token, request: Request, now: Now) {
         match request {
             Request::Submit(submission) => {
-                let file = submission.file.as_ref().map(|file| file.spool.clone());
-                let result = self.submit(*submission, now);
+                let Submission { draft, body } = *submission;
+                let file = draft.file.as_ref().map(|file| file.spool.clone());
+                let result = self.submit(draft, body, now);
                 // What is not accepted, or was there already, leaves no file behind.
                 if !result.as_ref().is_ok_and(|sent| !sent.duplicate) {
                     self.out.unspool.extend(file);
@@ -308,19 +312,24 @@ impl Core {
     }
 
     /// Accepts a message, or says why not. Nothing is dropped to make room.
-    fn submit(&mut self, submission: Submission, now: Now) -> Result<api::SendResult, api::Error> {
-        let key = submission.key.as_deref();
-        if let Some(repeated) = key.and_then(|key| self.repeated(key, &submission.digest, now)) {
+    fn submit(
+        &mut self,
+        draft: Draft,
+        body: Body,
+        now: Now,
+    ) -> Result<api::SendResult, api::Error> {
+        let key = draft.key.as_deref();
+        if let Some(repeated) = key.and_then(|key| self.repeated(key, &draft.digest, now)) {
             return repeated;
         }
         if self.draining {
             return Err(queue::shutting_down());
         }
-        submission.check_times(now)?;
+        draft.check_times(now)?;
         if self.queue.is_full() {
             return Err(self.queue_full(now));
         }
-        let id = self.queue.accept(submission, &mut self.out, now)?;
+        let id = self.queue.accept(draft, body, &mut self.out, now)?;
         let gone = || api::Error::new(api::ErrorKind::InternalError, "The message is gone.");
         Ok(api::SendResult { message: self.message(id, now).ok_or_else(gone)?, duplicate: false })
     }

@@ -41,7 +41,7 @@ impl Core {
 
     /// When a message passes what holds those to new contacts, monotonic; 0: it does.
     pub(crate) fn new_contact_gate(&self, message: &Message) -> u64 {
-        if self.is_new_contact(&message.to) { self.pacing.new_contact_at() } else { 0 }
+        if self.is_new_contact(&message.draft.to) { self.pacing.new_contact_at() } else { 0 }
     }
 
     pub(crate) fn is_new_contact(&self, chat: &ChatId) -> bool {
@@ -51,7 +51,7 @@ impl Core {
     /// What may have left already waits for nobody.
     fn standing(&self, message: &Message) -> Standing {
         if message.state() == State::Queued {
-            self.contacts.standing(&message.to)
+            self.contacts.standing(&message.draft.to)
         } else {
             Standing::Settled
         }
@@ -127,7 +127,7 @@ impl Core {
     pub(crate) fn seed_known_chats(&mut self) {
         if self.contacts.knows_no_chat() {
             for message in self.queue.iter().filter(|message| message.is_sent()) {
-                self.contacts.on_contact(&message.to);
+                self.contacts.on_contact(&message.draft.to);
             }
         }
     }

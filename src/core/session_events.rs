@@ -100,12 +100,12 @@ impl Core {
         let first = self.queue.get(id).is_some_and(|message| !message.is_sent());
         let news = self.queue.confirm(id, reached, &mut self.out, now);
         if news {
-            if let Some(chat) = self.queue.get(id).map(|m| m.to.clone())
+            if let Some(chat) = self.queue.get(id).map(|m| m.draft.to.clone())
                 && reached != Reached::Sent
             {
                 self.contacts.on_receipt(&chat, now);
             }
-            if let Some(chat) = self.queue.get(id).map(|message| message.to.clone()) {
+            if let Some(chat) = self.queue.get(id).map(|message| message.draft.to.clone()) {
                 self.contacts.on_contact(&chat);
             }
         }
@@ -121,7 +121,7 @@ impl Core {
             self.note_refusal(code, now);
             // In a chat that exists it says nothing about new contacts: the server misses a
             // token of this one.
-            let new = |message: &Message| self.is_new_contact(&message.to);
+            let new = |message: &Message| self.is_new_contact(&message.draft.to);
             if code == REACHOUT_TIMELOCK && self.queue.get(id).is_some_and(new) {
                 self.pacing.on_new_contact_refused(&mut self.out, now);
             }
@@ -161,7 +161,7 @@ impl Core {
             && why == NotSent::NoDevice
             && let Some(message) = self.queue.get(id)
         {
-            self.contacts.forget(&message.to);
+            self.contacts.forget(&message.draft.to);
         }
     }
 

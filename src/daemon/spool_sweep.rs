@@ -21,8 +21,10 @@ pub(super) async fn open(
     let FilesSection { quota, image_max, video_max, audio_max, document_max } = *config;
     let limits = Limits { quota, image_max, video_max, audio_max, document_max };
     let needed = messages.iter().filter(|message| message.needs_file());
-    let keep: Vec<SpoolId> =
-        needed.filter_map(|message| message.file.as_ref()).map(|file| file.spool.clone()).collect();
+    let keep: Vec<SpoolId> = needed
+        .filter_map(|message| message.draft.file.as_ref())
+        .map(|file| file.spool.clone())
+        .collect();
     let opened = spawn_blocking(move || {
         let spool = Spool::open(&state_dir, limits)?;
         match spool.sweep(keep) {

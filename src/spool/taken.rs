@@ -4,7 +4,7 @@
 use super::kind::Found;
 use super::{Spool, TakeError};
 use tetherd_api::{FileInfo, Kind, Redacted};
-use tetherd_core::files::StoredFile;
+use tetherd_core::files::SpooledFile;
 use tetherd_core::ids::SpoolId;
 
 /// A file that was copied in, synced, under its name. Removed again when dropped, unless
@@ -66,7 +66,7 @@ impl Accepted {
 
     /// Leaves the file in the spool, for the message that is made of it.
     #[must_use]
-    pub fn keep(self) -> StoredFile {
-        StoredFile { spool: self.taken.keep(), info: self.info }
+    pub fn keep(self) -> SpooledFile {
+        SpooledFile { spool: self.taken.keep(), info: self.info }
     }
 }

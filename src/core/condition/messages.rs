@@ -17,7 +17,7 @@ impl Core {
     /// Messages that the timelock keeps back: those that wait, and those that were refused.
     fn timelocked(&self) -> Vec<MessageId> {
         let waits = |m: &&Message| match m.state() {
-            State::Queued | State::Unknown => self.is_new_contact(&m.to),
+            State::Queued | State::Unknown => self.is_new_contact(&m.draft.to),
             State::Parked => m.is_parked_for(ReasonKind::ReachoutTimelock),
             State::Preparing
             | State::Sending
@@ -80,7 +80,7 @@ impl Core {
             State::Unknown => Some(ConditionKind::NoAnswer),
             State::Queued => {
                 let holds = [
-                    (message.not_before.is_some_and(|at| at > self.now.wall_ms))
+                    (message.draft.not_before.is_some_and(|at| at > self.now.wall_ms))
                         .then_some(ConditionKind::NotBefore),
                     (self.new_contact_gate(message) > 0).then_some(ConditionKind::ReachoutTimelock),
                     self.number_gate(message).is_none().then_some(ConditionKind::NumberUnchecked),

@@ -51,7 +51,7 @@ impl Core {
             let absent = self.queue.get(*id).filter(|m| m.is_parked_for(ReasonKind::NotOnNetwork));
             // What was known about the number is what led it here.
             if let Some(message) = absent {
-                self.contacts.forget(&message.to);
+                self.contacts.forget(&message.draft.to);
             }
             let order = self.queue.next_order();
             let state = self.queue.requeue(*id, order, anyway, &mut self.out, now);
@@ -86,7 +86,7 @@ impl Core {
     /// The first messages of their chats that have a file, and when each could be
     /// attempted if the file were the last thing missing.
     fn heads_with_files(&self) -> impl Iterator<Item = (u64, &Message)> {
-        self.queue.heads().filter(|head| head.file.is_some()).filter_map(|head| {
+        self.queue.heads().filter(|head| head.draft.file.is_some()).filter_map(|head| {
             let rested = self.queue.rested_at(head)?.max(self.preconditions_but_upload(head)?);
             Some((rested, head))
         })

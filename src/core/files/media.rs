@@ -6,7 +6,7 @@ use tetherd_api::{FileInfo, Kind, MessageId, Redacted};
 
 /// A file that was copied in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredFile {
+pub struct SpooledFile {
     /// Where it lies.
     pub spool: SpoolId,
     /// What it is.
@@ -59,7 +59,7 @@ pub struct Upload {
     /// What it is sent as.
     pub kind: Kind,
     /// The file.
-    pub file: StoredFile,
+    pub file: SpooledFile,
 }
 
 /// Why a file is not on the media host.
@@ -76,13 +76,4 @@ pub enum UploadFault {
     TooLarge,
     /// The file in the spool is gone, cannot be read, or is not what it was.
     Unreadable,
-}
-
-/// A message's file as it is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SentFile {
-    /// What it is.
-    pub info: FileInfo,
-    /// Where it lies.
-    pub media: MediaRef,
 }

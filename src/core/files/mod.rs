@@ -8,7 +8,7 @@ mod media;
 mod preparation;
 pub(crate) mod uploads;
 
-pub use media::{MediaMetadata, MediaRef, SentFile, StoredFile, Ticket, Upload, UploadFault};
+pub use media::{MediaMetadata, MediaRef, SpooledFile, Ticket, Upload, UploadFault};
 pub(crate) use preparation::Preparations;
 pub use preparation::{
     LinkFinding, LinkWarning, Outcome, Preparation, PrepareCommand, Prepared, Source, Trouble,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::action::ActionBuffer;
 use crate::config::{CoreConfig, LinkPolicy};
-use crate::files::StoredFile;
+use crate::files::SpooledFile;
 use crate::queue::Queue;
 use crate::time::Now;
 use tetherd_api::{Kind, MessageId, Reason, ReasonKind, Redacted, State};
@@ -88,7 +88,7 @@ pub enum Outcome {
     /// Everything is here.
     Ready {
         /// The file that was fetched, and what it is sent as.
-        file: Option<(Kind, StoredFile)>,
+        file: Option<(Kind, SpooledFile)>,
         /// The worst of its links, if one is not good.
         link: Option<LinkFinding>,
     },
@@ -196,8 +196,8 @@ impl Preparations {
             started.push(Preparation {
                 id: message.id,
                 round,
-                source: message.source.clone().filter(|_| message.file.is_none()),
-                links: message.has_links && due.links && links != LinkPolicy::Off,
+                source: message.draft.source.clone().filter(|_| message.draft.file.is_none()),
+                links: message.draft.has_links && due.links && links != LinkPolicy::Off,
                 afresh: due.afresh,
             });
         }
@@ -261,7 +261,7 @@ impl Preparations {
     fn ready(
         &mut self,
         id: MessageId,
-        file: Option<(Kind, StoredFile)>,
+        file: Option<(Kind, SpooledFile)>,
         link: Option<LinkFinding>,
         queue: &mut Queue,
         policy: LinkPolicy,
@@ -269,7 +269,7 @@ impl Preparations {
         now: Now,
     ) {
         let asked = self.running.remove(&id).is_some_and(|running| running.links);
-        let has_links = queue.get(id).is_some_and(|message| message.has_links);
+        let has_links = queue.get(id).is_some_and(|message| message.draft.has_links);
         let link = link.or_else(|| (has_links && !asked).then(LinkFinding::interrupted));
         match link.filter(|_| policy != LinkPolicy::Off) {
             Some(finding) if finding.broken && policy == LinkPolicy::Park => {

@@ -49,7 +49,7 @@ impl Message {
     /// Whether its file, if it has one, is on the media host and still good there.
     pub(crate) fn media_is_ready(&self, wall_ms: i64) -> bool {
         let fresh = |media: &MediaRef| wall_ms.saturating_sub(media.uploaded_at) < MEDIA_AGE_MS_MAX;
-        self.file.is_none() || self.media().is_some_and(fresh)
+        self.draft.file.is_none() || self.media().is_some_and(fresh)
     }
 }
 
@@ -73,14 +73,14 @@ impl Uploads {
                 continue;
             }
             ahead += 1;
-            if let Some(file) = &message.file
+            if let Some(file) = &message.draft.file
                 && !message.media_is_ready(now.wall_ms)
                 && !self.under_way.contains_key(&message.id)
             {
                 self.last_ticket = self.last_ticket.saturating_add(1);
                 let ticket = Ticket(self.last_ticket);
                 self.under_way.insert(message.id, ticket);
-                let (id, kind, file) = (message.id, message.kind, file.clone());
+                let (id, kind, file) = (message.id, message.draft.kind, file.clone());
                 next.push(Upload { id, ticket, kind, file });
             }
         }

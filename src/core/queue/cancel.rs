@@ -75,7 +75,7 @@ impl Queue {
                     if examples.len() < api::CLEAR_EXAMPLES_MAX {
                         examples.push(api::ClearExample {
                             id: message.id,
-                            to: message.to.as_str().into(),
+                            to: message.draft.to.as_str().into(),
                             preview: message.preview.clone(),
                         });
                     }
@@ -190,10 +190,10 @@ impl Selection {
             let age_ms = i64::try_from(age_s.saturating_mul(1_000)).unwrap_or(i64::MAX);
             message.accepted_at <= now.wall_ms.saturating_sub(age_ms)
         };
-        self.to.as_ref().is_none_or(|to| *to == message.to)
+        self.to.as_ref().is_none_or(|to| *to == message.draft.to)
             && self.older_than_s.is_none_or(old_enough)
             && self.key_prefix.as_ref().is_none_or(|prefix| {
-                message.key.as_ref().is_some_and(|key| key.starts_with(&**prefix))
+                message.draft.key.as_ref().is_some_and(|key| key.starts_with(&**prefix))
             })
             && (self.ids.is_empty() || self.ids.contains(&message.id))
     }

@@ -31,7 +31,7 @@ pub(crate) struct Deadlines {
 impl Deadlines {
     /// Notes a message. False: its time has not come.
     pub(crate) fn add(&mut self, message: &Message) -> bool {
-        if let Some(at) = message.expires_at
+        if let Some(at) = message.draft.expires_at
             && can_expire(message)
         {
             self.expiring.insert((at, message.id));
@@ -41,7 +41,7 @@ impl Deadlines {
         }
         // What was attempted was due then, whatever the clock says now.
         let waits = matches!(message.state(), State::Preparing | State::Queued);
-        let Some(at) = message.not_before.filter(|_| waits) else { return true };
+        let Some(at) = message.draft.not_before.filter(|_| waits) else { return true };
         let due = at <= self.wall_ms;
         let side = if due { &mut self.released } else { &mut self.scheduled };
         side.insert((at, message.id));
@@ -50,13 +50,13 @@ impl Deadlines {
 
     /// Forgets a message.
     pub(crate) fn remove(&mut self, message: &Message) {
-        if let Some(at) = message.expires_at {
+        if let Some(at) = message.draft.expires_at {
             self.expiring.remove(&(at, message.id));
         }
         if let Some(undo) = message.undo() {
             self.undoable.remove(&(undo.until_uptime_ms, message.id));
         }
-        if let Some(at) = message.not_before {
+        if let Some(at) = message.draft.not_before {
             self.scheduled.remove(&(at, message.id));
             self.released.remove(&(at, message.id));
         }
@@ -78,7 +78,7 @@ impl Deadlines {
 
     /// Whether a message is one of them.
     pub(crate) fn is_scheduled(&self, message: &Message) -> bool {
-        message.not_before.is_some_and(|at| self.scheduled.contains(&(at, message.id)))
+        message.draft.not_before.is_some_and(|at| self.scheduled.contains(&(at, message.id)))
     }
 
     /// How many those are.

@@ -12,8 +12,8 @@ impl Queue {
     pub(super) fn insert(&mut self, message: Message) {
         self.remove(message.id);
         self.last_order = self.last_order.max(message.order);
-        self.by_wa.insert(message.wa_id.0.clone(), message.id);
-        if let Some(key) = &message.key {
+        self.by_wa.insert(message.draft.wa_id.0.clone(), message.id);
+        if let Some(key) = &message.draft.key {
             self.by_key.insert(key.clone(), message.id);
         }
         self.index(&message);
@@ -23,10 +23,10 @@ impl Queue {
     pub(super) fn remove(&mut self, id: MessageId) -> Option<Message> {
         let message = self.messages.remove(&id)?;
         self.unindex(&message);
-        if self.by_wa.get(&message.wa_id.0) == Some(&id) {
-            self.by_wa.remove(&message.wa_id.0);
+        if self.by_wa.get(&message.draft.wa_id.0) == Some(&id) {
+            self.by_wa.remove(&message.draft.wa_id.0);
         }
-        if let Some(key) = &message.key
+        if let Some(key) = &message.draft.key
             && self.by_key.get(key) == Some(&id)
         {
             self.by_key.remove(key);
@@ -39,7 +39,7 @@ impl Queue {
         let aged = (message.changed_uptime_ms, message.id);
         let due = self.deadlines.add(message);
         if message.state().takes_a_place() && due {
-            let lane = self.lanes.entry(message.to.clone()).or_default();
+            let lane = self.lanes.entry(message.draft.to.clone()).or_default();
             if let Some(first) = lane.first() {
                 self.heads.remove(first);
             }
@@ -84,7 +84,7 @@ impl Queue {
         let place = place(message);
         let aged = (message.changed_uptime_ms, message.id);
         self.deadlines.remove(message);
-        if let Some(lane) = self.lanes.get_mut(&message.to)
+        if let Some(lane) = self.lanes.get_mut(&message.draft.to)
             && lane.remove(&place)
         {
             self.heads.remove(&place);
@@ -93,7 +93,7 @@ impl Queue {
                     self.heads.insert(*first);
                 }
                 None => {
-                    self.lanes.remove(&message.to);
+                    self.lanes.remove(&message.draft.to);
                 }
             }
         }
@@ -200,7 +200,7 @@ impl Queue {
 
     /// The message of its chat that has to leave before this one.
     pub(crate) fn before_in_chat(&self, message: &Message) -> Option<MessageId> {
-        let (lane, place) = (self.lanes.get(&message.to)?, place(message));
+        let (lane, place) = (self.lanes.get(&message.draft.to)?, place(message));
         let mut before = lane.range(..place).rev();
         before.next().filter(|_| lane.contains(&place)).map(|(.., id)| *id)
     }
@@ -292,7 +292,7 @@ pub(crate) fn place(message: &Message) -> Place {
         | State::Read
         | State::Failed
         | State::Expired
-        | State::Cancelled => Rank::Waits(message.priority),
+        | State::Cancelled => Rank::Waits(message.draft.priority),
     };
     (rank, message.order, message.id)
 }

@@ -1,43 +1,21 @@
 //! A message. The rules of which state follows which are in [`super::transitions`].
 
-use crate::files::{LinkWarning, MediaRef, Source, StoredFile};
-use crate::ids::{ChatId, Digest, WaMessageId};
-use tetherd_api::{Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, Redacted, State};
+use crate::draft::Draft;
+use crate::files::{LinkWarning, MediaRef};
+use tetherd_api::{MessageId, Reason, ReasonKind, Redacted, State};
 
 /// A message as the core knows it. Its text is in the store only: the core never reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Our id.
     pub id: MessageId,
-    /// The network's id.
-    pub wa_id: WaMessageId,
-    /// The chat.
-    pub to: ChatId,
-    /// What it carries.
-    pub kind: Kind,
-    /// Its file in the spool.
-    pub file: Option<StoredFile>,
-    /// Where its file comes from, if it was to be fetched.
-    pub source: Option<Source>,
-    /// Whether its text has links to check; no more once somebody lets it through.
-    pub has_links: bool,
-    /// Whether a check of them was begun: only a command repeats it, since a link may work
-    /// once.
+    /// What is to be sent.
+    pub draft: Draft,
+    /// Whether a check of its links was begun: only a command repeats it, since a link may
+    /// work once.
     pub links_asked: bool,
     /// A link in its text that it is sent with all the same.
     pub link_warning: Option<LinkWarning>,
-    /// What is shown for a link in its text.
-    pub link: Option<LinkPreview>,
-    /// Which of those that wait goes first.
-    pub priority: Priority,
-    /// Not sent before this, wall milliseconds.
-    pub not_before: Option<i64>,
-    /// Never sent after this, wall milliseconds.
-    pub expires_at: Option<i64>,
-    /// The caller's idempotency key.
-    pub key: Option<Redacted<String>>,
-    /// What the key stands for.
-    pub digest: Digest,
     /// The text's length in characters.
     pub chars: usize,
     /// The text's beginning, for lists.
@@ -263,7 +241,7 @@ impl Message {
 
     /// Whether it must not be sent any more at this time.
     pub fn is_overdue(&self, wall_ms: i64) -> bool {
-        self.expires_at.is_some_and(|at| at <= wall_ms)
+        self.draft.expires_at.is_some_and(|at| at <= wall_ms)
     }
 
     /// Whether it is parked for this reason.

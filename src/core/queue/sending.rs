@@ -3,7 +3,6 @@
 
 use super::Queue;
 use crate::action::{ActionBuffer, Outgoing};
-use crate::files::SentFile;
 use crate::ids::Attempt;
 use crate::queue::Message;
 use crate::time::Now;
@@ -20,7 +19,9 @@ impl Queue {
         let attempt = self.step(id, out, now, |m| m.attempt(now.wall_ms))?;
         let until = now.mono_ms.saturating_add(self.config.write_timeout_ms);
         self.attempts.begin(id, self.around.generation, until);
-        Some(outgoing(self.get(id)?, attempt))
+        let message = self.get(id)?;
+        let media = message.media().cloned().map(Box::new);
+        Some(Outgoing { id, attempt, draft: Box::new(message.draft.clone()), media })
     }
 
     /// Its frame has left: from here on the time for the server's answer runs.
@@ -121,20 +122,5 @@ impl Queue {
             matches!(message.state(), State::Sending | State::Unknown)
                 && message.attempts == attempt.0
         })
-    }
-}
-
-fn outgoing(message: &Message, attempt: Attempt) -> Outgoing {
-    let file = message.file.as_ref().zip(message.media());
-    Outgoing {
-        id: message.id,
-        attempt,
-        wa_id: message.wa_id.clone(),
-        to: message.to.clone(),
-        kind: message.kind,
-        file: file.map(|(file, media)| {
-            Box::new(SentFile { info: file.info.clone(), media: media.clone() })
-        }),
-        link: message.link.clone().map(Box::new),
     }
 }

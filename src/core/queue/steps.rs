@@ -5,7 +5,7 @@
 
 use super::Queue;
 use crate::action::ActionBuffer;
-use crate::files::{LinkWarning, MediaRef, StoredFile};
+use crate::files::{LinkWarning, MediaRef, SpooledFile};
 use crate::ids::SpoolId;
 use crate::queue::transitions::IllegalStep;
 use crate::queue::{Message, Reached};
@@ -84,16 +84,16 @@ impl Queue {
         let [sent_at, delivered_at, read_at] = message.reached_at();
         api::Message {
             id: message.id,
-            wa_id: message.wa_id.0.clone(),
-            to: message.to.as_str().into(),
+            wa_id: message.draft.wa_id.0.clone(),
+            to: message.draft.to.as_str().into(),
             state: message.state(),
             reason: message.reason().cloned(),
-            key: message.key.clone(),
-            kind: message.kind,
-            file: message.file.as_ref().map(|file| file.info.clone()),
-            priority: message.priority,
-            not_before: message.not_before.map(Time),
-            expires_at: message.expires_at.map(Time),
+            key: message.draft.key.clone(),
+            kind: message.draft.kind,
+            file: message.draft.file.as_ref().map(|file| file.info.clone()),
+            priority: message.draft.priority,
+            not_before: message.draft.not_before.map(Time),
+            expires_at: message.draft.expires_at.map(Time),
             undo_until: self.undo_until(message, now),
             text: None,
             preview: message.preview.clone(),
@@ -120,7 +120,7 @@ impl Queue {
     pub(crate) fn prepared(
         &mut self,
         id: MessageId,
-        file: Option<(Kind, StoredFile)>,
+        file: Option<(Kind, SpooledFile)>,
         link_warning: Option<LinkWarning>,
         out: &mut ActionBuffer,
         now: Now,
@@ -131,7 +131,7 @@ impl Queue {
     pub(crate) fn not_prepared(
         &mut self,
         id: MessageId,
-        file: Option<(Kind, StoredFile)>,
+        file: Option<(Kind, SpooledFile)>,
         reason: Reason,
         out: &mut ActionBuffer,
         now: Now,
@@ -213,5 +213,5 @@ impl Queue {
 
 /// The file in the spool that a message still needs.
 fn needed_file(message: &Message) -> Option<&SpoolId> {
-    message.file.as_ref().filter(|_| message.needs_file()).map(|file| &file.spool)
+    message.draft.file.as_ref().filter(|_| message.needs_file()).map(|file| &file.spool)
 }

@@ -2,8 +2,8 @@
 
 use super::Queue;
 use crate::action::ActionBuffer;
-use crate::config::LinkPolicy;
-use crate::event::Submission;
+use crate::draft::Draft;
+use crate::event::Body;
 use crate::files;
 use crate::ids::Digest;
 use crate::queue::{Message, MessageState, Pending, Tries};
@@ -14,19 +14,37 @@ impl Queue {
     /// Takes a message in. Whether there is a place was asked before.
     pub(crate) fn accept(
         &mut self,
-        submission: Submission,
+        draft: Draft,
+        body: Body,
         out: &mut ActionBuffer,
         now: Now,
     ) -> Result<MessageId, Error> {
-        if self.find_wa_id(&submission.wa_id.0).is_some() {
+        if self.find_wa_id(&draft.wa_id.0).is_some() {
             return Err(Error::new(ErrorKind::InternalError, "A network id was drawn twice."));
         }
         self.last_id = self.last_id.saturating_add(1);
         out.save_facts();
         let id = MessageId(self.last_id);
-        out.bodies.push((id, submission.body.clone()));
-        let (order, uptime_ms) = (self.next_order(), self.uptime_ms());
-        self.insert(accepted(id, order, submission, self.config.links, uptime_ms, now));
+        let (chars, preview) = files::shown(draft.kind, &body);
+        out.bodies.push((id, body));
+        let mut message = Message {
+            id,
+            draft,
+            links_asked: false,
+            link_warning: None,
+            chars,
+            preview: Redacted(preview),
+            state: MessageState::Preparing(Pending::default()),
+            order: self.next_order(),
+            attempts: 0,
+            accepted_at: now.wall_ms,
+            changed_at: now.wall_ms,
+            changed_uptime_ms: self.uptime_ms(),
+        };
+        if !message.needs_preparing(self.config.links) {
+            message.state = MessageState::Queued(Pending::default(), Tries::default());
+        }
+        self.insert(message);
         out.put.insert(id);
         self.publish(id, out, now);
         Ok(id)
@@ -35,7 +53,7 @@ impl Queue {
     /// The message that a key stands for, if it says the same. None: no message has the key.
     pub(crate) fn repeated(&self, key: &str, digest: &Digest) -> Option<Result<&Message, Error>> {
         let message = self.get(self.find_key(key)?)?;
-        if message.digest == *digest {
+        if message.draft.digest == *digest {
             return Some(Ok(message));
         }
         let id = message.id;
@@ -49,7 +67,7 @@ impl Queue {
 /// and a request takes its time. Beyond that it is a mistake in the date.
 const NOT_BEFORE_PAST_MAX_MS: i64 = 60_000;
 
-impl Submission {
+impl Draft {
     /// A message that could never be sent is refused while its caller still listens.
     pub(crate) fn check_times(&self, now: Now) -> Result<(), Error> {
         let wall = api::Time(now.wall_ms);
@@ -72,46 +90,4 @@ impl Submission {
             Ok(())
         }
     }
-}
-
-fn accepted(
-    id: MessageId,
-    order: u64,
-    submission: Submission,
-    links: LinkPolicy,
-    uptime_ms: u64,
-    now: Now,
-) -> Message {
-    let Submission { to, kind, body, file, source, has_links, preview, digest, key, wa_id, .. } =
-        submission;
-    let (chars, shown) = files::shown(kind, &body);
-    let mut message = Message {
-        id,
-        wa_id,
-        to,
-        kind,
-        file,
-        source,
-        has_links,
-        links_asked: false,
-        link_warning: None,
-        link: preview,
-        priority: submission.priority,
-        not_before: submission.not_before,
-        expires_at: submission.expires_at,
-        key,
-        digest,
-        chars,
-        preview: Redacted(shown),
-        state: MessageState::Preparing(Pending::default()),
-        order,
-        attempts: 0,
-        accepted_at: now.wall_ms,
-        changed_at: now.wall_ms,
-        changed_uptime_ms: uptime_ms,
-    };
-    if !message.needs_preparing(links) {
-        message.state = MessageState::Queued(Pending::default(), Tries::default());
-    }
-    message
 }

@@ -8,7 +8,7 @@
 use std::mem::take;
 
 use crate::config::LinkPolicy;
-use crate::files::{LinkWarning, MediaRef, StoredFile};
+use crate::files::{LinkWarning, MediaRef, SpooledFile};
 use crate::ids::Attempt;
 use crate::queue::{Message, MessageState, Parked, Pending, Tries, Undo, Withdrawn};
 use tetherd_api::{Kind, Reason, ReasonKind, State};
@@ -27,7 +27,7 @@ impl Message {
     /// preparing -> queued, in its old place, with what was found.
     pub(super) fn prepared(
         &mut self,
-        file: Option<(Kind, StoredFile)>,
+        file: Option<(Kind, SpooledFile)>,
         link_warning: Option<LinkWarning>,
         wall_ms: i64,
     ) -> Result<(), IllegalStep> {
@@ -43,7 +43,7 @@ impl Message {
     /// preparing -> parked. What was fetched stays.
     pub(super) fn not_prepared(
         &mut self,
-        file: Option<(Kind, StoredFile)>,
+        file: Option<(Kind, SpooledFile)>,
         reason: Reason,
         wall_ms: i64,
     ) -> Result<(), IllegalStep> {
@@ -58,12 +58,12 @@ impl Message {
 
     fn note_prepared(
         &mut self,
-        file: Option<(Kind, StoredFile)>,
+        file: Option<(Kind, SpooledFile)>,
         link_warning: Option<LinkWarning>,
     ) {
         if let Some((kind, file)) = file {
-            self.kind = kind;
-            self.file = Some(file);
+            self.draft.kind = kind;
+            self.draft.file = Some(file);
         }
         self.link_warning = link_warning;
     }
@@ -267,11 +267,11 @@ impl Message {
         };
         let mut pending = take(pending);
         // What was fetched can be fetched again.
-        if reason.kind == ReasonKind::FileUnreadable && self.source.is_some() {
-            self.file = None;
+        if reason.kind == ReasonKind::FileUnreadable && self.draft.source.is_some() {
+            self.draft.file = None;
             pending.media = None;
         }
-        self.has_links &= !(anyway && reason.kind == ReasonKind::LinkBroken);
+        self.draft.has_links &= !(anyway && reason.kind == ReasonKind::LinkBroken);
         self.order = order;
         let state = if self.needs_preparing(links) {
             MessageState::Preparing(pending)
@@ -307,17 +307,17 @@ impl Message {
             | MessageState::Expired { .. }
             | MessageState::Cancelled { .. } => return false,
         };
-        if self.file.is_some() {
+        if self.draft.file.is_some() {
             *media = Some(uploaded);
         }
-        self.file.is_some()
+        self.draft.file.is_some()
     }
 
     /// Whether something has to be done before it can be sent.
     pub(super) fn needs_preparing(&self, links: LinkPolicy) -> bool {
-        let file = self.source.is_some() && self.file.is_none();
+        let file = self.draft.source.is_some() && self.draft.file.is_none();
         // What may be out is not held back for its links any more.
-        file || (self.has_links && links != LinkPolicy::Off && self.attempts == 0)
+        file || (self.draft.has_links && links != LinkPolicy::Off && self.attempts == 0)
     }
 
     pub(super) fn enter(&mut self, state: MessageState, wall_ms: i64) {

@@ -22,17 +22,17 @@ impl World {
     }
 
     pub(super) fn send_with(&mut self, chat: u32, priority: api::Priority) -> MessageId {
-        self.submit_as(chat, |submission, _| submission.priority = priority).unwrap()
+        self.submit_as(chat, |submission, _| submission.draft.priority = priority).unwrap()
     }
 
     /// Not to be sent for so long.
     pub(super) fn send_in(&mut self, chat: u32, ms: i64) -> MessageId {
-        self.submit_as(chat, |s, now| s.not_before = Some(now.wall_ms + ms)).unwrap()
+        self.submit_as(chat, |s, now| s.draft.not_before = Some(now.wall_ms + ms)).unwrap()
     }
 
     /// Not to be sent after so long.
     pub(super) fn send_until(&mut self, chat: u32, ms: i64) -> MessageId {
-        self.submit_as(chat, |s, now| s.expires_at = Some(now.wall_ms + ms)).unwrap()
+        self.submit_as(chat, |s, now| s.draft.expires_at = Some(now.wall_ms + ms)).unwrap()
     }
 
     pub(super) fn cancel(&mut self, ids: &[MessageId]) -> api::CancelResult {

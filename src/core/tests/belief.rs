@@ -39,7 +39,7 @@ impl Model {
             // Links are asked once: what waited for them only does not wait again.
             let asked = before.state() == State::Preparing
                 && before.links_asked
-                && (before.source.is_none() || before.file.is_some());
+                && (before.draft.source.is_none() || before.draft.file.is_some());
             let stood = if asked { State::Queued } else { before.state() };
             let left = stood == State::Queued && now.state() == State::Sending;
             let as_before = now.state() == stood && now.reason() == before.reason();

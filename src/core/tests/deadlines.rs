@@ -14,8 +14,8 @@ fn a_message_that_could_never_be_sent_is_refused() {
     {
         let error = world
             .submit_as(0, |submission, now| {
-                submission.expires_at = Some(now.wall_ms + expires);
-                submission.not_before = not_before.map(|ms: i64| now.wall_ms + ms);
+                submission.draft.expires_at = Some(now.wall_ms + expires);
+                submission.draft.not_before = not_before.map(|ms: i64| now.wall_ms + ms);
             })
             .unwrap_err();
         assert_eq!(error.data.kind, ErrorKind::InvalidParams);
@@ -30,7 +30,7 @@ fn an_earliest_time_in_the_past_is_refused_and_a_known_key_is_answered() {
     world.request(Request::Pause);
     let mut submit = |not_before_ms: i64| {
         world.submit_as(0, |submission, now| {
-            submission.not_before = Some(now.wall_ms + not_before_ms);
+            submission.draft.not_before = Some(now.wall_ms + not_before_ms);
         })
     };
     // Whole minutes, as callers write them, are not in the past.
@@ -43,16 +43,16 @@ fn an_earliest_time_in_the_past_is_refused_and_a_known_key_is_answered() {
     }
     assert_eq!(world.store.messages.len(), 1);
     let keyed = |submission: &mut crate::event::Submission, now: crate::time::Now| {
-        submission.key = Some("k".to_owned().into());
-        submission.digest = crate::ids::Digest([7; 32]);
-        submission.not_before = Some(now.wall_ms + 1_000);
+        submission.draft.key = Some("k".to_owned().into());
+        submission.draft.digest = crate::ids::Digest([7; 32]);
+        submission.draft.not_before = Some(now.wall_ms + 1_000);
     };
     let first = world.submit_as(0, keyed).unwrap();
     world.pass(2 * 3_600_000);
     let again = world.submit_as(0, |submission, _| {
-        submission.key = Some("k".to_owned().into());
-        submission.digest = crate::ids::Digest([7; 32]);
-        submission.not_before = Some(0);
+        submission.draft.key = Some("k".to_owned().into());
+        submission.draft.digest = crate::ids::Digest([7; 32]);
+        submission.draft.not_before = Some(0);
     });
     assert_eq!(again.unwrap(), first);
 }
@@ -239,8 +239,8 @@ fn the_forecast_knows_priorities_and_schedules() {
     world.send_with(10, Priority::High);
     world
         .submit_as(11, |s, now| {
-            s.not_before = Some(now.wall_ms + 100_000);
-            s.priority = Priority::High;
+            s.draft.not_before = Some(now.wall_ms + 100_000);
+            s.draft.priority = Priority::High;
         })
         .unwrap();
     let start = (world.true_ms, world.now.wall_ms);

@@ -9,7 +9,7 @@ use crate::ids::SpoolId;
 use tetherd_api::{ErrorKind, Kind, MessageId, Reply};
 
 fn spool(world: &World, id: MessageId) -> SpoolId {
-    world.store.messages[&id].file.clone().unwrap().spool
+    world.store.messages[&id].draft.file.clone().unwrap().spool
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn a_file_is_let_go_of_when_its_message_is_sent_and_not_before() {
     assert!(world.unspooled.is_empty());
     world.ack(id);
     assert_eq!(world.unspooled.iter().collect::<Vec<_>>(), [&file]);
-    assert!(world.store.messages[&id].file.is_some(), "people are still told what it was");
+    assert!(world.store.messages[&id].draft.file.is_some(), "people are still told what it was");
 }
 
 #[test]
@@ -54,20 +54,21 @@ fn what_is_not_accepted_leaves_no_file_behind() {
     let config = CoreConfig { capacity: 1, ..CoreConfig::default() };
     let mut world = World::paired(config);
     assert_eq!(world.core.room(None), Ok(Room::Free));
-    let submit = |world: &mut World, chat, caption, key: Option<&str>| Submission {
-        key: key.map(Into::into),
-        ..world.file_submission(chat, caption)
+    let submit = |world: &mut World, chat, caption, key: Option<&str>| {
+        let mut submission = world.file_submission(chat, caption);
+        submission.draft.key = key.map(Into::into);
+        submission
     };
     let accepted = submit(&mut world, 1, "a", Some("k"));
     world.ask(Request::Submit(Box::new(accepted.clone()))).unwrap();
     for (chat, text, key) in [(1, "a", Some("k")), (1, "b", Some("k")), (2, "c", None)] {
         let submission = submit(&mut world, chat, text, key);
-        let file = submission.file.clone().unwrap().spool;
+        let file = submission.draft.file.clone().unwrap().spool;
         let answer = world.ask(Request::Submit(Box::new(submission)));
         assert!(!matches!(answer, Ok(Reply::MessageSend(sent)) if !sent.duplicate));
         assert!(world.unspooled.contains(&file));
     }
-    assert!(!world.unspooled.contains(&accepted.file.unwrap().spool));
+    assert!(!world.unspooled.contains(&accepted.draft.file.unwrap().spool));
     // A full queue is said before anything is copied; a known key needs no place.
     assert_eq!(world.core.room(Some("new")).unwrap_err().data.kind, ErrorKind::QueueFull);
     assert_eq!(world.core.room(Some("k")), Ok(Room::KeyKnown));

@@ -20,12 +20,12 @@ impl World {
             match change {
                 Change::PutMessage(message) => {
                     if let Some(old) = self.store.messages.get(&message.id) {
-                        assert_eq!(old.wa_id, message.wa_id, "a network id changed");
+                        assert_eq!(old.draft.wa_id, message.draft.wa_id, "a network id changed");
                         let requeued = old.state() == State::Parked;
                         assert!(old.order == message.order || requeued, "an order changed");
                         self.note_step(old.state(), message);
                     } else {
-                        let twice = self.accepted.insert(message.id, message.wa_id.clone());
+                        let twice = self.accepted.insert(message.id, message.draft.wa_id.clone());
                         assert!(twice.is_none(), "{} was given twice", message.id);
                     }
                     self.store.messages.insert(message.id, (**message).clone());
@@ -98,7 +98,7 @@ impl World {
 
     /// A file goes once, and only when nothing on disk needs it.
     fn unspool(&mut self, spool: SpoolId) {
-        let refers = |m: &Message| m.file.as_ref().is_some_and(|file| file.spool == spool);
+        let refers = |m: &Message| m.draft.file.as_ref().is_some_and(|file| file.spool == spool);
         let needed = self.store.messages.values().any(|m| refers(m) && m.needs_file());
         assert!(!needed, "{spool:?} is needed");
         assert!(self.unspooled.insert(spool), "removed twice");
@@ -150,7 +150,7 @@ impl World {
         assert_eq!(self.run, Run::Connected, "uploaded without a connection");
         assert!(!self.closing, "uploaded on a connection that is being closed");
         let stored = &self.store.messages[&upload.id];
-        assert_eq!(stored.file.as_ref(), Some(&upload.file));
+        assert_eq!(stored.draft.file.as_ref(), Some(&upload.file));
         assert!(matches!(stored.state(), State::Queued | State::Unknown), "{:?}", stored.state());
         assert!(!stored.media_is_ready(self.now.wall_ms), "uploaded what is there");
         let twice = self.uploads.insert(upload.id, upload);
@@ -173,21 +173,26 @@ impl World {
     fn leave(&mut self, outgoing: Outgoing) {
         assert_eq!(self.run, Run::Connected, "sent without a connection");
         assert!(!self.closing, "sent on a connection that is being closed");
-        let known = Number::of(&outgoing.to).and_then(|number| self.store.numbers.get(&number));
+        let known =
+            Number::of(&outgoing.draft.to).and_then(|number| self.store.numbers.get(&number));
         let no_counts = known.is_some_and(|known| {
             let age_ms = self.core.queue.uptime_ms() - known.asked_uptime_ms;
             let by_wall = u64::try_from(self.now.wall_ms - known.asked_at).unwrap_or(0);
             !known.on_network && age_ms.max(by_wall) < self.config.contacts.no_for_ms
         });
-        let checked = self.config.contacts.check_recipients && outgoing.to.as_str() != ACCOUNT;
+        let checked =
+            self.config.contacts.check_recipients && outgoing.draft.to.as_str() != ACCOUNT;
         assert!(!(checked && no_counts) || outgoing.attempt.0 > 1, "sent to nobody");
         let stored = &self.store.messages[&outgoing.id];
         assert_eq!((stored.state(), stored.attempts), (State::Sending, outgoing.attempt.0));
-        assert_eq!(stored.wa_id, outgoing.wa_id);
+        assert_eq!(stored.draft.wa_id, outgoing.draft.wa_id);
         assert!(self.store.bodies.contains(&outgoing.id));
-        assert_eq!(stored.file.is_some(), outgoing.file.is_some());
+        assert_eq!(stored.draft.file.is_some(), outgoing.draft.file.is_some());
         assert!(stored.media_is_ready(self.now.wall_ms), "sent before its file was there");
-        assert!(stored.source.is_none() || stored.file.is_some(), "sent without its file");
+        assert!(
+            stored.draft.source.is_none() || stored.draft.file.is_some(),
+            "sent without its file"
+        );
         let newest = self.store.slots.iter().map(|slot| (slot.boot, slot.mono_ms)).next_back();
         assert_eq!(newest, Some((self.boot, self.now.mono_ms)), "a slot is stored first");
         self.leaves_as_the_network_wants(&outgoing);
@@ -205,19 +210,19 @@ impl World {
             .count();
         assert!(recent < self.config.pace_limit, "the window holds {recent} already");
         let others = self.store.messages.values().filter(|m| {
-            m.to == outgoing.to
+            m.draft.to == outgoing.draft.to
                 && m.id != outgoing.id
                 && matches!(m.state(), State::Sending | State::Unknown)
         });
         let others: Vec<MessageId> = others.map(|m| m.id).collect();
         assert!(others.is_empty(), "overtook {others:?}");
         self.keeps_its_promises(&outgoing);
-        let chat = (outgoing.to.as_str().to_owned(), stored.priority);
+        let chat = (outgoing.draft.to.as_str().to_owned(), stored.draft.priority);
         let firsts = self.first_sends.entry(chat).or_default();
         let came_late = |id: &MessageId| {
             self.retried.contains(id)
                 || self.restored.contains(id)
-                || self.store.messages.get(id).is_some_and(|m| m.not_before.is_some())
+                || self.store.messages.get(id).is_some_and(|m| m.draft.not_before.is_some())
         };
         if !firsts.contains(&outgoing.id) && !came_late(&outgoing.id) {
             let last = firsts.iter().rev().find(|id| !came_late(id));
@@ -238,7 +243,7 @@ impl World {
             "too fast"
         );
         if network.timelock.lock.is_some() {
-            let chat = outgoing.to.as_str();
+            let chat = outgoing.draft.to.as_str();
             assert!(chat.ends_with("@g.us") || self.reached.contains(chat), "a new contact");
         }
     }
@@ -247,16 +252,17 @@ impl World {
     fn keeps_its_promises(&self, outgoing: &Outgoing) {
         let wall_ms = self.now.wall_ms;
         let message = &self.store.messages[&outgoing.id];
-        assert!(message.expires_at.is_none_or(|at| at > wall_ms), "sent after its time");
+        assert!(message.draft.expires_at.is_none_or(|at| at > wall_ms), "sent after its time");
         if self.came_from.get(&outgoing.id) == Some(&State::Unknown) {
             return;
         }
-        let due = |m: &Message| m.not_before.is_none_or(|at| at <= wall_ms);
+        let due = |m: &Message| m.draft.not_before.is_none_or(|at| at <= wall_ms);
         assert!(due(message), "sent before its time");
         let waits = |m: &&Message| matches!(m.state(), State::Queued | State::Preparing);
         for other in self.store.messages.values().filter(waits) {
-            let goes_first = (other.priority, other.order) < (message.priority, message.order);
-            let passed = other.to == message.to && due(other) && goes_first;
+            let goes_first =
+                (other.draft.priority, other.order) < (message.draft.priority, message.order);
+            let passed = other.draft.to == message.draft.to && due(other) && goes_first;
             assert!(!passed, "{} went before {}", message.id, other.id);
         }
     }
@@ -306,9 +312,12 @@ impl World {
         assert!(self.store.slots.len() <= self.config.pace_limit.max(1));
         for message in core.values() {
             let sent = matches!(message.state(), State::Sent | State::Delivered | State::Read);
-            assert!(!sent || self.confirmed.contains(&message.wa_id.0), "sent without a word");
+            assert!(
+                !sent || self.confirmed.contains(&message.draft.wa_id.0),
+                "sent without a word"
+            );
             let waits = matches!(message.state(), State::Preparing | State::Queued | State::Parked);
-            let overdue = message.expires_at.is_some_and(|at| at <= self.now.wall_ms);
+            let overdue = message.draft.expires_at.is_some_and(|at| at <= self.now.wall_ms);
             assert!(!(waits && overdue && self.core.now == self.now), "it should have expired");
             if let Some(undo) = message.undo() {
                 assert_eq!(message.state(), State::Cancelled);

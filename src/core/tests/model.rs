@@ -307,9 +307,9 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
         Op::SubmitTimed { chat, priority, not_before, expires } => {
             let free = world.status().queue.free;
             let sent = world.submit_as(chat, |submission, now| {
-                submission.priority = Priority::ALL[priority];
-                submission.not_before = not_before.map(|ms| now.wall_ms + ms);
-                submission.expires_at = expires.map(|ms| now.wall_ms + ms);
+                submission.draft.priority = Priority::ALL[priority];
+                submission.draft.not_before = not_before.map(|ms| now.wall_ms + ms);
+                submission.draft.expires_at = expires.map(|ms| now.wall_ms + ms);
             });
             let never = expires.is_some_and(|at| at <= 0 || not_before.is_some_and(|n| n >= at));
             match sent {
@@ -511,7 +511,7 @@ fn comes_to_rest(world: &mut World) {
         world.connect();
     }
     // The clock is put right: whatever is scheduled is due.
-    let last = world.store.messages.values().filter_map(|m| m.not_before).max();
+    let last = world.store.messages.values().filter_map(|m| m.draft.not_before).max();
     world.now.wall_ms = world.now.wall_ms.max(last.unwrap_or(0));
     world.input(Input::Tick);
     world.phone_seen();

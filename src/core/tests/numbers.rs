@@ -130,7 +130,7 @@ fn groups_hidden_identities_and_our_own_number_are_not_asked_about() {
     let mut world = world();
     for to in ["1203630001@g.us", "100000000000001@lid", "+15550100"] {
         let mut submission = world.submission(0, to, None);
-        submission.to = to.parse().unwrap();
+        submission.draft.to = to.parse().unwrap();
         world.ask(Request::Submit(Box::new(submission))).unwrap();
     }
     assert_eq!((world.questions.len(), world.sends.len()), (0, 3));

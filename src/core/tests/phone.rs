@@ -298,7 +298,7 @@ fn a_text_accepted_just_before_the_hold_ends_is_no_stale_backlog() {
     world.pass(MINUTE);
     go_offline(&mut world);
     let expires_at = world.now.wall_ms + i64::try_from(5 * HOUR).unwrap() - 1_000;
-    world.submit_as(0, |submission, _| submission.expires_at = Some(expires_at)).unwrap();
+    world.submit_as(0, |submission, _| submission.draft.expires_at = Some(expires_at)).unwrap();
     world.pass(5 * HOUR - 2_000);
     let fresh = world.send(1);
     world.pass(2_000);

@@ -62,7 +62,7 @@ fn invariant_4_every_attempt_carries_the_same_network_id() {
     world.lose();
     world.pass(1);
     world.connect();
-    let ids: Vec<_> = world.sends.iter().map(|(_, o)| o.wa_id.clone()).collect();
+    let ids: Vec<_> = world.sends.iter().map(|(_, o)| o.draft.wa_id.clone()).collect();
     assert_eq!((ids.len(), &ids[0]), (2, &ids[1]));
     assert_eq!(world.flight(id).attempt.0, 2);
 }

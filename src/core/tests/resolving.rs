@@ -132,7 +132,7 @@ fn a_crash_between_send_and_ack_sends_again_under_the_same_id() {
     assert_eq!(world.state(id), State::Unknown);
     world.connect();
     assert_eq!(world.state(id), State::Sending);
-    assert_eq!(world.sends[0].1.wa_id, world.sends[1].1.wa_id);
+    assert_eq!(world.sends[0].1.draft.wa_id, world.sends[1].1.draft.wa_id);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::world::{World, media};
 use crate::CoreConfig;
+use crate::action::Outgoing;
 use crate::event::{Request, SessionEvent};
 use crate::files::{Ticket, UploadFault};
 use tetherd_api::{ConditionKind, MessageId, ReasonKind, State};
@@ -23,9 +24,10 @@ fn a_file_is_uploaded_once_and_then_its_message_leaves() {
     assert_eq!((uploading(&world), world.sent_ids()), (vec![id.0], vec![]));
     world.uploaded(id);
     assert_eq!(world.sent_ids(), vec![id.0]);
-    let file = world.flight(id).file.unwrap();
-    assert_eq!((file.info.mime.as_str(), file.media.bytes), ("application/pdf", 3));
-    assert_eq!(file.media.uploaded_at, world.now.wall_ms);
+    let Outgoing { draft, media, .. } = world.flight(id);
+    let (file, media) = (draft.file.unwrap(), media.unwrap());
+    assert_eq!((file.info.mime.as_str(), media.bytes), ("application/pdf", 3));
+    assert_eq!(media.uploaded_at, world.now.wall_ms);
     assert!(uploading(&world).is_empty());
 }
 

@@ -10,7 +10,7 @@ use crate::event::{
     Submission, Token,
 };
 use crate::facts::{Facts, Restored};
-use crate::files::StoredFile;
+use crate::files::SpooledFile;
 use crate::files::{MediaMetadata, MediaRef, Upload, UploadFault};
 use crate::files::{Outcome, Preparation, Prepared, Source};
 use crate::ids::{Attempt, Digest, SpoolId, WaMessageId};
@@ -221,8 +221,8 @@ impl World {
     }
 
     fn note_reached(&mut self, wa_ids: &[WaMessageId]) {
-        let of = |m: &&Message| wa_ids.contains(&m.wa_id);
-        let chats = self.store.messages.values().filter(of).map(|m| m.to.as_str().to_owned());
+        let of = |m: &&Message| wa_ids.contains(&m.draft.wa_id);
+        let chats = self.store.messages.values().filter(of).map(|m| m.draft.to.as_str().to_owned());
         self.reached.extend(chats);
     }
 
@@ -253,10 +253,9 @@ impl World {
         let to = format!("+1555{:04}", 100 + chat).parse().unwrap();
         let wa_id = WaMessageId(format!("3EB0{:018X}", self.next_wa));
         let key = key.map(str::to_owned);
-        Submission {
-            key: key.map(Into::into),
-            ..Submission::text(to, Body(text.into()), Digest(digest), wa_id)
-        }
+        let mut submission = Submission::text(to, Body(text.into()), Digest(digest), wa_id);
+        submission.draft.key = key.map(Into::into);
+        submission
     }
 
     pub(super) fn submit(
@@ -290,9 +289,12 @@ impl World {
             name: Some("a.pdf".into()),
         };
         let spool = SpoolId(format!("{:032x}", self.next_wa));
-        let file = Some(StoredFile { spool, info });
+        let file = Some(SpooledFile { spool, info });
         let kind = api::Kind::Document;
-        Submission { kind, file, ..self.submission(chat, caption, None) }
+        let mut submission = self.submission(chat, caption, None);
+        submission.draft.kind = kind;
+        submission.draft.file = file;
+        submission
     }
 
     /// The upload under way arrives.
@@ -371,15 +373,15 @@ impl World {
     fn url_submission(&mut self, chat: u32) -> Submission {
         let url = format!("https://files.example/{}", self.next_wa);
         let mut submission = self.submission(chat, &url, None);
-        submission.kind = api::Kind::Document;
-        submission.source = Some(Source { url: url.into(), ..Source::default() });
+        submission.draft.kind = api::Kind::Document;
+        submission.draft.source = Some(Source { url: url.into(), ..Source::default() });
         submission
     }
 
     fn link_submission(&mut self, chat: u32) -> Submission {
         let text = format!("https://link.example/{}", self.next_wa);
         let mut submission = self.submission(chat, &text, None);
-        submission.has_links = true;
+        submission.draft.has_links = true;
         submission
     }
 
@@ -545,7 +547,7 @@ pub(super) fn media() -> MediaRef {
 }
 
 /// A file that was fetched for this message, after so many were removed.
-pub(super) fn file(id: MessageId, removed: usize) -> StoredFile {
+pub(super) fn file(id: MessageId, removed: usize) -> SpooledFile {
     let info = api::FileInfo {
         bytes: 3,
         mime: "image/png".to_owned(),
@@ -553,7 +555,7 @@ pub(super) fn file(id: MessageId, removed: usize) -> StoredFile {
         name: None,
     };
     // No other file in this world has such a name, as no two files in a spool share theirs.
-    StoredFile { spool: SpoolId(format!("f{removed:015x}{:016x}", id.0)), info }
+    SpooledFile { spool: SpoolId(format!("f{removed:015x}{:016x}", id.0)), info }
 }
 
 /// An id that this daemon never gave.

@@ -17,6 +17,7 @@ use crate::spool::{Asked, TakeError};
 use tetherd_api::{
     Error, ErrorKind, FileInfo, FileParams, GetParams, Kind, Redacted, Reply, SendParams,
 };
+use tetherd_core::draft::Draft;
 use tetherd_core::event::{Body, Request, Submission};
 use tetherd_core::files::Room;
 use tetherd_core::ids::{Digest, WaMessageId};
@@ -56,10 +57,10 @@ pub(super) async fn send(
 ) -> Result<Reply, Error> {
     let content = content::of(&mut params)?;
     let mut draft = draft(params)?;
-    match content {
+    let submission = match content {
         Content::Plain(kind, body) => {
             draft.kind = kind;
-            draft.digest = match &draft.preview {
+            draft.digest = match &draft.link {
                 None => digest(&[kind.name(), draft.to.as_str(), &body]),
                 Some(preview) => {
                     let preview = content::json(preview)?;
@@ -67,24 +68,22 @@ pub(super) async fn send(
                 }
             };
             draft.has_links = kind == Kind::Text && !find_links(&body).is_empty();
-            draft.body = Body(body.into());
-            service.engine.change(Request::Submit(Box::new(draft))).await
+            Submission { draft, body: Body(body.into()) }
         }
         Content::File(file, caption) if file.url.is_some() => {
-            let schemes = service.engine.schemes();
-            let submission = send_url::submission(draft, file, caption, schemes)?;
-            service.engine.change(Request::Submit(Box::new(submission))).await
+            send_url::submission(draft, file, caption, service.engine.schemes())?
         }
         Content::File(file, caption) => {
-            send_file(service, caller, draft, file, caption, descriptors).await
+            return send_file(service, caller, draft, file, caption, descriptors).await;
         }
-    }
+    };
+    service.engine.change(Request::Submit(Box::new(submission))).await
 }
 
 async fn send_file(
     service: &Service,
     caller: Caller,
-    mut draft: Submission,
+    mut draft: Draft,
     file: FileParams,
     caption: Option<Redacted<String>>,
     descriptors: Descriptors,
@@ -111,15 +110,15 @@ async fn send_file(
         return Err(invalid("an audio file or voice message has no caption"));
     }
     draft.has_links = caption.as_deref().is_some_and(|text| !find_links(text).is_empty());
-    draft.body = Body(caption.unwrap_or_default().0.into());
+    let body = Body(caption.unwrap_or_default().0.into());
     let request = move || {
         draft.file = Some(accepted.keep());
-        Request::Submit(Box::new(draft))
+        Request::Submit(Box::new(Submission { draft, body }))
     };
     engine.change_with(request).await
 }
 
-fn file_digest(draft: &Submission, kind: Kind, info: &FileInfo, caption: Option<&str>) -> Digest {
+fn file_digest(draft: &Draft, kind: Kind, info: &FileInfo, caption: Option<&str>) -> Digest {
     digest(&[
         kind.name(),
         draft.to.as_str(),
@@ -130,19 +129,19 @@ fn file_digest(draft: &Submission, kind: Kind, info: &FileInfo, caption: Option<
 }
 
 /// Everything but the content.
-fn draft(params: SendParams) -> Result<Submission, Error> {
+fn draft(params: SendParams) -> Result<Draft, Error> {
     let SendParams { to, preview, expires_at, not_before, priority, key, .. } = params;
     let to = recipient(&to)?;
     if let Some(key) = &key {
         check_key(key)?;
     }
-    Ok(Submission {
-        preview,
+    Ok(Draft {
+        link: preview,
         priority,
         not_before: not_before.map(|time| time.0),
         expires_at: expires_at.map(|time| time.0),
         key,
-        ..Submission::text(to, Body("".into()), digest(&[]), new_wa_id()?)
+        ..Draft::text(to, digest(&[]), new_wa_id()?)
     })
 }
 

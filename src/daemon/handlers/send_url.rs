@@ -4,6 +4,7 @@
 use crate::fetch::address::{self, Schemes};
 use crate::fetch::find_links;
 use tetherd_api::{Error, ErrorKind, FileParams, Kind, Redacted};
+use tetherd_core::draft::Draft;
 use tetherd_core::event::{Body, Submission};
 use tetherd_core::files::Source;
 
@@ -11,7 +12,7 @@ use super::checks::{digest, invalid};
 
 /// The draft with a file to fetch; what is not about the address has been checked.
 pub(super) fn submission(
-    draft: Submission,
+    draft: Draft,
     file: FileParams,
     caption: Option<Redacted<String>>,
     schemes: Schemes,
@@ -26,15 +27,15 @@ pub(super) fn submission(
     let mime = source.mime.as_deref().unwrap_or_default();
     let kind = source.kind.map_or("", Kind::name);
     let parts = ["url", draft.to.as_str(), &source.url, kind, name, mime, &caption];
-    Ok(Submission {
+    let draft = Draft {
         digest: digest(&parts),
         has_links: !find_links(&caption).is_empty(),
         // Until its content tells.
         kind: source.kind.unwrap_or(Kind::Document),
         source: Some(source),
-        body: Body(caption.0.into()),
         ..draft
-    })
+    };
+    Ok(Submission { draft, body: Body(caption.0.into()) })
 }
 
 #[cfg(test)]
@@ -48,7 +49,7 @@ mod tests {
         let mut file: FileParams = serde_json::from_value(file).unwrap();
         let caption = file.caption.take();
         let to = "+15550100".parse().unwrap();
-        let draft = Submission::text(to, Body("".into()), digest(&[]), WaMessageId("3EB0".into()));
+        let draft = Draft::text(to, digest(&[]), WaMessageId("3EB0".into()));
         submission(draft, file, caption, Schemes::Https)
     }
 
@@ -56,8 +57,8 @@ mod tests {
     fn an_address_is_checked_before_its_message_is_accepted() {
         let good = submit(json!({ "url": "https://files.example/a b.pdf", "caption": "x" }));
         let good = good.unwrap();
-        assert_eq!(good.source.unwrap().url, "https://files.example/a%20b.pdf");
-        assert!(!good.has_links);
+        assert_eq!(good.draft.source.unwrap().url, "https://files.example/a%20b.pdf");
+        assert!(!good.draft.has_links);
         for url in ["http://files.example/", "files.example", "https://a:b@files.example/"] {
             let error = submit(json!({ "url": url })).unwrap_err();
             assert_eq!(error.data.kind, ErrorKind::BadUrl, "{url}");
@@ -67,7 +68,7 @@ mod tests {
 
     #[test]
     fn another_address_or_caption_is_another_content() {
-        let digest = |file| submit(file).unwrap().digest.0;
+        let digest = |file| submit(file).unwrap().draft.digest.0;
         let url = "https://files.example/x";
         let plain = digest(json!({ "url": url }));
         assert_eq!(plain, digest(json!({ "url": url })));

@@ -133,7 +133,7 @@ async fn what_is_cut_off_at_the_end_is_unknown_and_goes_out_again_under_its_id()
     until(&mut events, State::Sent, 1).await;
     running.kill().await;
     let attempts = attempts.lock().unwrap();
-    assert_eq!((attempts.len(), &attempts[0].1.wa_id), (2, &attempts[1].1.wa_id));
+    assert_eq!((attempts.len(), &attempts[0].1.draft.wa_id), (2, &attempts[1].1.draft.wa_id));
 }
 
 #[tokio::test(start_paused = true)]

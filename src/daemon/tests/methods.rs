@@ -88,16 +88,19 @@ async fn a_submission_carries_a_fresh_network_id_and_a_digest_of_its_content() {
         let params = SendParams::text(to, text);
         client.call(call::MessageSend, &params).await.unwrap();
         let Request::Submit(submission) = requests.last_change() else { panic!("a submission") };
-        let WaMessageId(id) = &submission.wa_id;
+        let WaMessageId(id) = &submission.draft.wa_id;
         let hex = id.strip_prefix("3EB0").unwrap();
         assert_eq!(hex.len(), 18);
         assert!(hex.bytes().all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b)));
         seen.push(submission);
     }
-    assert_eq!(seen[0].digest, seen[1].digest, "a number and its JID are the same chat");
-    assert_ne!(seen[0].digest, seen[2].digest);
-    assert_ne!(seen[0].digest, seen[3].digest);
-    assert_ne!(seen[0].wa_id, seen[1].wa_id);
+    assert_eq!(
+        seen[0].draft.digest, seen[1].draft.digest,
+        "a number and its JID are the same chat"
+    );
+    assert_ne!(seen[0].draft.digest, seen[2].draft.digest);
+    assert_ne!(seen[0].draft.digest, seen[3].draft.digest);
+    assert_ne!(seen[0].draft.wa_id, seen[1].draft.wa_id);
 }
 
 #[tokio::test]

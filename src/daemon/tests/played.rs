@@ -191,7 +191,7 @@ async fn play(
                 let _ = events.send(SessionEvent::Connected { account: ACCOUNT.into() }).await;
             }
             Some(SessionCommand::Send(out)) => {
-                let (id, attempt, wa_id) = (out.id, out.attempt, out.wa_id.clone());
+                let (id, attempt, wa_id) = (out.id, out.attempt, out.draft.wa_id.clone());
                 attempts.lock().unwrap().push((virtual_now().mono_ms, out));
                 if server == Server::Unsendable {
                     let why = NotSent::Unsendable;

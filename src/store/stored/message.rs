@@ -6,7 +6,7 @@ use crate::store::convert::{
     Convert, StoredFileInfo, is_zero, stored_enum, stored_newtype, stored_structs, stored_text,
 };
 use tetherd_api::{Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, State};
-use tetherd_core::files::{LinkWarning, MediaMetadata, MediaRef, Source, StoredFile};
+use tetherd_core::files::{LinkWarning, MediaMetadata, MediaRef, Source, SpooledFile};
 use tetherd_core::ids::{ChatId, Digest, SpoolId, WaMessageId};
 
 mod state;
@@ -143,7 +143,7 @@ struct StoredUndo {
 }
 
 stored_structs! {
-    struct StoredSpoolFile = StoredFile {
+    struct StoredSpoolFile = SpooledFile {
         spool: String,
         info: StoredFileInfo,
     }

@@ -52,17 +52,17 @@ fn what_a_message_of_format_1_says_is_read() {
     let messages = by_id(&restored);
     let (read, image, unknown) = (messages[&1], messages[&3], messages[&7]);
     assert_eq!(
-        (read.to.as_str(), read.key.as_deref()),
+        (read.draft.to.as_str(), read.draft.key.as_deref()),
         ("15550111@s.whatsapp.net", Some("order-1"))
     );
     let [sent_at, delivered_at, read_at] = read.reached_at();
     assert!(sent_at < read_at && delivered_at == read_at);
-    assert_eq!((image.kind, image.preview.0.as_str()), (Kind::Image, "look"));
-    assert_eq!(image.file.as_ref().unwrap().info.bytes, 22);
+    assert_eq!((image.draft.kind, image.preview.0.as_str()), (Kind::Image, "look"));
+    assert_eq!(image.draft.file.as_ref().unwrap().info.bytes, 22);
     assert_eq!(messages[&5].reason().cloned(), Some(Reason::new(ReasonKind::NotOnNetwork)));
     assert_eq!(messages[&6].reason().cloned(), Some(Reason::coded(ReasonKind::Refused, 488)));
     assert_eq!((unknown.reason().unwrap().kind, unknown.attempts), (ReasonKind::NoAnswer, 1));
-    let waits = messages[&9].file.as_ref().unwrap();
+    let waits = messages[&9].draft.file.as_ref().unwrap();
     assert_eq!(
         (waits.info.mime.as_str(), waits.info.name.as_deref()),
         ("application/pdf", Some("b.pdf"))
@@ -70,8 +70,11 @@ fn what_a_message_of_format_1_says_is_read() {
     let file = std::fs::read(dir.path().join("spool").join(&waits.spool.0)).unwrap();
     assert!(file.ends_with(b"waits in the spool"));
     let urgent = messages[&10];
-    assert_eq!((urgent.priority, urgent.expires_at), (Priority::High, Some(4_733_510_400_000)));
-    assert_eq!(messages[&11].link.as_ref().unwrap().title, "A page");
+    assert_eq!(
+        (urgent.draft.priority, urgent.draft.expires_at),
+        (Priority::High, Some(4_733_510_400_000))
+    );
+    assert_eq!(messages[&11].draft.link.as_ref().unwrap().title, "A page");
     assert_eq!(messages[&12].undo().unwrap().before.state(), State::Queued);
 }
 
@@ -85,7 +88,7 @@ fn every_name_of_format_1_stands_for_what_it_did() {
         assert_eq!((messages[&id].state(), messages[&id].reason()), (State::Parked, Some(&reason)));
     }
     for (id, kind) in (110..).zip(Kind::ALL) {
-        assert_eq!((messages[&id].state(), messages[&id].kind), (State::Failed, kind));
+        assert_eq!((messages[&id].state(), messages[&id].draft.kind), (State::Failed, kind));
     }
     let state = |id| messages[&id].state();
     assert_eq!(
@@ -93,19 +96,19 @@ fn every_name_of_format_1_stands_for_what_it_did() {
         (State::Expired, State::Sending, State::Unknown)
     );
     let MessageState::Unknown { tries, .. } = messages[&120].state else { panic!() };
-    assert_eq!((tries.limited, messages[&120].priority), (2, Priority::Low));
+    assert_eq!((tries.limited, messages[&120].draft.priority), (2, Priority::Low));
     // No message is cancelled while it has no answer: such a one only stays cancelled.
     assert_eq!((state(121), messages[&121].undo()), (State::Cancelled, None));
     assert_eq!((state(122), messages[&122].undo()), (State::Cancelled, None));
-    let source = messages[&123].source.as_ref().unwrap();
+    let source = messages[&123].draft.source.as_ref().unwrap();
     assert_eq!((state(123), source.kind), (State::Preparing, Some(Kind::Document)));
     assert_eq!(source.url, "https://example.com/c.pdf");
     let warning = messages[&124].link_warning.as_ref().unwrap();
     assert_eq!((warning.detail.as_str(), warning.code), ("timeout", Some(503)));
-    assert_eq!(messages[&124].not_before, Some(4_102_444_800_000));
+    assert_eq!(messages[&124].draft.not_before, Some(4_102_444_800_000));
     let sent = messages[&125];
-    assert_eq!(sent.wa_id, WaMessageId("3EB000000000000000007D".into()));
-    assert_eq!(sent.file.as_ref().unwrap().spool, SpoolId("0123456789abcdef".repeat(2)));
+    assert_eq!(sent.draft.wa_id, WaMessageId("3EB000000000000000007D".into()));
+    assert_eq!(sent.draft.file.as_ref().unwrap().spool, SpoolId("0123456789abcdef".repeat(2)));
     let value = store.get(&[b"queue/message/".as_slice(), &125u64.to_be_bytes()].concat());
     let value = String::from_utf8(value.unwrap().unwrap()).unwrap();
     let waits = value.replace(r#""state":"read""#, r#""state":"queued""#);

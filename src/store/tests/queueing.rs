@@ -7,9 +7,10 @@ use super::super::queue::{batch, body, restore};
 use super::super::record::record_key;
 use super::super::{Damage, Store};
 use super::{fresh, put};
-use tetherd_api::{Kind, MessageId, Priority, Redacted};
+use tetherd_api::{MessageId, Redacted};
 use tetherd_core::action::Change;
 use tetherd_core::contacts::{KnownBy, KnownNumber, Number};
+use tetherd_core::draft::Draft;
 use tetherd_core::event::Body;
 use tetherd_core::facts::Facts;
 use tetherd_core::ids::{Digest, WaMessageId};
@@ -18,22 +19,13 @@ use tetherd_core::queue::{Message, MessageState, Pending, Tries};
 use tetherd_core::time::BootId;
 
 fn message(id: u64) -> Message {
+    let wa_id = WaMessageId(format!("3EB0{id:018X}"));
+    let draft = Draft::text("+15550100".parse().unwrap(), Digest([7; 32]), wa_id);
     Message {
         id: MessageId(id),
-        wa_id: WaMessageId(format!("3EB0{id:018X}")),
-        to: "+15550100".parse().unwrap(),
-        kind: Kind::Text,
-        file: None,
-        source: None,
-        has_links: false,
+        draft: Draft { key: Some(format!("key {id}").into()), ..draft },
         links_asked: false,
         link_warning: None,
-        link: None,
-        priority: Priority::Normal,
-        not_before: None,
-        expires_at: None,
-        key: Some(format!("key {id}").into()),
-        digest: Digest([7; 32]),
         chars: 5,
         preview: Redacted("hello".into()),
         state: MessageState::Queued(Pending::default(), Tries::default()),

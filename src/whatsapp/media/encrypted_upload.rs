@@ -16,7 +16,7 @@ use whatsapp_rust::wacore::upload::{
 use crate::whatsapp::media::metadata;
 use tetherd_api::Kind;
 use tetherd_core::files::MediaMetadata;
-use tetherd_core::files::StoredFile;
+use tetherd_core::files::SpooledFile;
 
 /// Read and encrypted at a time, in bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -64,7 +64,7 @@ impl EncryptedUpload {
     /// encrypted form is. Blocks; `halted` ends it early.
     pub(crate) fn new(
         path: &Path,
-        file: &StoredFile,
+        file: &SpooledFile,
         kind: Kind,
         secret: &[u8],
         halted: impl Fn() -> bool,
@@ -119,7 +119,7 @@ fn media_type(kind: Kind) -> Option<MediaType> {
 
 /// The same for every try at the same file of the same message, and for nothing else: the
 /// spool's name is drawn once, and the content's hash stands for the content.
-fn media_key(secret: &[u8], file: &StoredFile) -> Result<[u8; 32], EncryptError> {
+fn media_key(secret: &[u8], file: &SpooledFile) -> Result<[u8; 32], EncryptError> {
     let purpose =
         [KEY_PURPOSE, file.spool.0.as_bytes(), b"/", file.info.sha256.as_bytes()].concat();
     let mut key = [0; 32];
@@ -226,7 +226,7 @@ mod tests {
     use tetherd_api::FileInfo;
     use tetherd_core::ids::SpoolId;
 
-    fn spooled(content: &[u8]) -> (tempfile::NamedTempFile, StoredFile) {
+    fn spooled(content: &[u8]) -> (tempfile::NamedTempFile, SpooledFile) {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(content).unwrap();
         let info = FileInfo {
@@ -235,12 +235,12 @@ mod tests {
             sha256: hex::encode(Sha256::digest(content)).into(),
             name: None,
         };
-        (file, StoredFile { spool: SpoolId("5".repeat(32)), info })
+        (file, SpooledFile { spool: SpoolId("5".repeat(32)), info })
     }
 
     fn encrypted(
         path: &Path,
-        file: &StoredFile,
+        file: &SpooledFile,
     ) -> Result<(EncryptedUpload, EncryptedMediaInfo), EncryptError> {
         EncryptedUpload::new(path, file, Kind::Document, &[7; 32], || false)
             .map(|(source, info, _)| (source, info))
@@ -274,7 +274,7 @@ mod tests {
         let (_, first) = encrypted(file.path(), &stored).unwrap();
         let (_, again) = encrypted(file.path(), &stored).unwrap();
         assert_eq!(first.file_enc_sha256, again.file_enc_sha256);
-        let other = StoredFile { spool: SpoolId("6".repeat(32)), ..stored.clone() };
+        let other = SpooledFile { spool: SpoolId("6".repeat(32)), ..stored.clone() };
         let (_, other) = encrypted(file.path(), &other).unwrap();
         assert_ne!(first.media_key, other.media_key);
     }

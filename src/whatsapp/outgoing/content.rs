@@ -7,22 +7,24 @@ use whatsapp_rust::buffa::MessageField;
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message as kinds;
 
-use tetherd_api::{ContactCard, Kind, LinkPreview, Location};
+use tetherd_api::{ContactCard, FileInfo, Kind, LinkPreview, Location};
 use tetherd_core::action::Outgoing;
 use tetherd_core::event::Body;
 use tetherd_core::files::MediaRef;
-use tetherd_core::files::SentFile;
 
 /// The largest thumbnail of a link that goes into a message, in bytes.
 const THUMBNAIL_BYTES_MAX: usize = 64 * 1024;
 /// The name of a document that has none.
 const NAMELESS: &str = "file";
 
+/// What a file is, and where it lies on the media host.
+type File<'a> = (&'a FileInfo, &'a MediaRef);
+
 /// The message; none: it cannot be built, however often it is tried.
 pub(crate) fn message(out: &Outgoing, body: &Body) -> Option<wa::Message> {
-    let file = || out.file.as_deref();
-    let message = match out.kind {
-        Kind::Text => text(body, out.link.as_deref()),
+    let file = || Some((&out.draft.file.as_ref()?.info, out.media.as_deref()?));
+    let message = match out.draft.kind {
+        Kind::Text => text(body, out.draft.link.as_ref()),
         Kind::Image => image(file()?, body),
         Kind::Video => video(file()?, body),
         Kind::Audio => audio(file()?, false),
@@ -58,9 +60,9 @@ fn caption(body: &Body) -> Option<String> {
 
 /// One of the network's kinds of files: what all have in common, and the given rest.
 macro_rules! with_file {
-    ($kind:ident, $file:expr, { $($rest:tt)* }) => {{
+    ($kind:ident, $media:expr, { $($rest:tt)* }) => {{
         let MediaRef { url, direct_path, media_key, key_made_s, sha256, enc_sha256, bytes, .. } =
-            $file.media.clone();
+            $media.clone();
         kinds::$kind {
             url: Some(url.0),
             direct_path: Some(direct_path.0),
@@ -75,10 +77,10 @@ macro_rules! with_file {
     }};
 }
 
-fn image(file: &SentFile, body: &Body) -> wa::Message {
-    let pixels = file.media.seen.pixels;
-    let image = with_file!(ImageMessage, file, {
-        mimetype: Some(file.info.mime.clone()),
+fn image((info, media): File<'_>, body: &Body) -> wa::Message {
+    let pixels = media.seen.pixels;
+    let image = with_file!(ImageMessage, media, {
+        mimetype: Some(info.mime.clone()),
         caption: caption(body),
         width: pixels.map(|(width, _)| width),
         height: pixels.map(|(_, height)| height),
@@ -86,19 +88,19 @@ fn image(file: &SentFile, body: &Body) -> wa::Message {
     wa::Message { image_message: MessageField::some(image), ..Default::default() }
 }
 
-fn video(file: &SentFile, body: &Body) -> wa::Message {
-    let video = with_file!(VideoMessage, file, {
-        mimetype: Some(file.info.mime.clone()),
+fn video((info, media): File<'_>, body: &Body) -> wa::Message {
+    let video = with_file!(VideoMessage, media, {
+        mimetype: Some(info.mime.clone()),
         caption: caption(body),
-        seconds: file.media.seen.seconds,
+        seconds: media.seen.seconds,
     });
     wa::Message { video_message: MessageField::some(video), ..Default::default() }
 }
 
-fn audio(file: &SentFile, voice: bool) -> wa::Message {
-    let audio = with_file!(AudioMessage, file, {
-        mimetype: Some(sound_type(&file.info.mime, voice)),
-        seconds: file.media.seen.seconds,
+fn audio((info, media): File<'_>, voice: bool) -> wa::Message {
+    let audio = with_file!(AudioMessage, media, {
+        mimetype: Some(sound_type(&info.mime, voice)),
+        seconds: media.seen.seconds,
         ptt: Some(voice),
     });
     wa::Message { audio_message: MessageField::some(audio), ..Default::default() }
@@ -115,10 +117,10 @@ fn sound_type(mime: &str, voice: bool) -> String {
 
 /// With a caption the apps wrap a document once more; older ones then show that they
 /// cannot show it, instead of showing it without its caption.
-fn document(file: &SentFile, body: &Body) -> wa::Message {
-    let name = file.info.name.as_deref().unwrap_or(NAMELESS);
-    let document = with_file!(DocumentMessage, file, {
-        mimetype: Some(file.info.mime.clone()),
+fn document((info, media): File<'_>, body: &Body) -> wa::Message {
+    let name = info.name.as_deref().unwrap_or(NAMELESS);
+    let document = with_file!(DocumentMessage, media, {
+        mimetype: Some(info.mime.clone()),
         file_name: Some(name.to_owned()),
         title: Some(name.to_owned()),
         caption: caption(body),

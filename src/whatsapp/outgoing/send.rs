@@ -51,7 +51,7 @@ pub(crate) struct Sender {
 /// Sends. The caller has seen that the connection is ready.
 async fn send(sender: &Sender, out: &Outgoing, body: &Body, limit: Duration) -> Outcome {
     let client = &sender.client;
-    let Ok(to) = out.to.as_str().parse::<Jid>() else {
+    let Ok(to) = out.draft.to.as_str().parse::<Jid>() else {
         return Outcome::NotSent(NotSent::Unsendable);
     };
     let Some(message) = content::message(out, body) else {
@@ -68,7 +68,7 @@ async fn send(sender: &Sender, out: &Outgoing, body: &Body, limit: Duration) -> 
     if to.is_group() && out.attempt.0 > 1 && give_keys_again(sender, &to).await.is_err() {
         return Outcome::NotSent(NotSent::Passing);
     }
-    let options = SendOptions::default().with_message_id(&out.wa_id.0);
+    let options = SendOptions::default().with_message_id(&out.draft.wa_id.0);
     let sending = client.send_message_with_options(to, message, options);
     match timeout_at(deadline, sending).await {
         Ok(Ok(_)) => Outcome::Written,

@@ -1,7 +1,8 @@
 use super::*;
 use tetherd_api::{FileInfo, MessageId};
-use tetherd_core::files::MediaMetadata;
-use tetherd_core::ids::{Attempt, WaMessageId};
+use tetherd_core::draft::Draft;
+use tetherd_core::files::{MediaMetadata, SpooledFile};
+use tetherd_core::ids::{Attempt, Digest, SpoolId, WaMessageId};
 
 fn out(kind: Kind, name: Option<&str>, mime: &str) -> Outgoing {
     let info = FileInfo {
@@ -21,14 +22,14 @@ fn out(kind: Kind, name: Option<&str>, mime: &str) -> Outgoing {
         seen: MediaMetadata { pixels: Some((640, 480)), seconds: Some(7) },
         uploaded_at: 0,
     };
+    let wa_id = WaMessageId("3EB0".to_owned());
+    let draft = Draft::text("+15550101".parse().unwrap(), Digest([0; 32]), wa_id);
+    let file = SpooledFile { spool: SpoolId("0".repeat(32)), info };
     Outgoing {
         id: MessageId(1),
         attempt: Attempt(1),
-        wa_id: WaMessageId("3EB0".to_owned()),
-        to: "+15550101".parse().unwrap(),
-        kind,
-        file: kind.has_file().then(|| Box::new(SentFile { info, media })),
-        link: None,
+        draft: Box::new(Draft { kind, file: kind.has_file().then_some(file), ..draft }),
+        media: kind.has_file().then(|| Box::new(media)),
     }
 }
 
@@ -46,7 +47,8 @@ fn a_text_is_plain_unless_it_shows_a_link() {
         description: Some("A page".into()),
         thumbnail: Some("/9j/".into()),
     };
-    let out = Outgoing { link: Some(Box::new(preview)), ..out(Kind::Text, None, "") };
+    let mut out = out(Kind::Text, None, "");
+    out.draft.link = Some(preview);
     let shown = message(&out, &Body("see https://example.com".into())).unwrap();
     assert!(shown.conversation.is_none());
     let extended = shown.extended_text_message.as_option().unwrap();
@@ -126,7 +128,7 @@ fn a_made_vcard_escapes_its_name_and_names_the_account() {
 #[test]
 fn a_file_that_is_not_on_the_host_makes_no_message() {
     for kind in [Kind::Image, Kind::Video, Kind::Audio, Kind::Voice, Kind::Document] {
-        let out = Outgoing { file: None, ..out(kind, None, "x/y") };
+        let out = Outgoing { media: None, ..out(kind, None, "x/y") };
         assert!(message(&out, &Body("".into())).is_none(), "{kind:?}");
     }
 }

@@ -16,10 +16,11 @@ use tether_sim::{MediaChange, SimError, Times};
 use tetherd_api::{FileInfo, Kind, LinkPreview, MessageId};
 use tetherd_core::action::Outgoing;
 use tetherd_core::action::SessionCommand;
+use tetherd_core::draft::Draft;
 use tetherd_core::event::{Body, EndReason, SessionEvent};
-use tetherd_core::files::StoredFile;
-use tetherd_core::files::{MediaRef, SentFile, Ticket, Upload, UploadFault};
-use tetherd_core::ids::{Attempt, SpoolId};
+use tetherd_core::files::SpooledFile;
+use tetherd_core::files::{MediaRef, Ticket, Upload, UploadFault};
+use tetherd_core::ids::{Attempt, Digest, SpoolId};
 
 const FRIEND: &str = "+15550101";
 /// From this size on an upload can go on where it broke off.
@@ -41,7 +42,7 @@ impl Lab {
     }
 
     /// Puts a file into the spool.
-    fn file(&self, number: u64, mime: &str, content: &[u8]) -> StoredFile {
+    fn file(&self, number: u64, mime: &str, content: &[u8]) -> SpooledFile {
         let spool = SpoolId(format!("{number:032x}"));
         std::fs::write(self.spool.path().join(&spool.0), content).unwrap();
         let info = FileInfo {
@@ -50,10 +51,10 @@ impl Lab {
             sha256: hex(content).into(),
             name: Some("name.bin".into()),
         };
-        StoredFile { spool, info }
+        SpooledFile { spool, info }
     }
 
-    fn upload(&self, number: u64, kind: Kind, file: &StoredFile) {
+    fn upload(&self, number: u64, kind: Kind, file: &SpooledFile) {
         let (id, ticket) = (MessageId(number), Ticket(number));
         self.world.bench.order(SessionCommand::Upload(Upload {
             id,
@@ -107,15 +108,14 @@ fn content(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|at| u8::try_from(at % 253).unwrap()).collect()
 }
 
-fn out(number: u64, kind: Kind, file: Option<(StoredFile, MediaRef)>) -> Outgoing {
+fn out(number: u64, kind: Kind, file: Option<(SpooledFile, MediaRef)>) -> Outgoing {
+    let draft = Draft::text(FRIEND.parse().unwrap(), Digest([0; 32]), wa_id(number));
+    let (file, media) = file.unzip();
     Outgoing {
         id: MessageId(number),
         attempt: Attempt(1),
-        wa_id: wa_id(number),
-        to: FRIEND.parse().unwrap(),
-        kind,
-        file: file.map(|(file, media)| Box::new(SentFile { info: file.info, media })),
-        link: None,
+        draft: Box::new(Draft { kind, file, ..draft }),
+        media: media.map(Box::new),
     }
 }
 
@@ -169,7 +169,8 @@ async fn a_place_a_contact_and_a_link_arrive() {
         title: "Example".into(),
         ..LinkPreview::default()
     };
-    let text = Outgoing { link: Some(Box::new(link)), ..out(3, Kind::Text, None) };
+    let mut text = out(3, Kind::Text, None);
+    text.draft.link = Some(link);
     let seen = lab.send(text, "see https://example.com").await;
     assert_eq!((&seen["url"], &seen["title"]), (&json!("https://example.com"), &json!("Example")));
     let texts = lab.world.sim.recipient_inbox(FRIEND).await;

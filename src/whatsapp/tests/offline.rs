@@ -14,11 +14,12 @@ use crate::liveness::Liveness;
 use crate::whatsapp::{
     Inbound, KeyStore, KeyStoreError, Order, SessionConfig, SessionHandle, spawn,
 };
-use tetherd_api::{Kind, MessageId};
+use tetherd_api::MessageId;
 use tetherd_core::action::Outgoing;
 use tetherd_core::action::SessionCommand;
+use tetherd_core::draft::Draft;
 use tetherd_core::event::{Body, EndReason, NotSent, SessionEvent};
-use tetherd_core::ids::{Attempt, WaMessageId};
+use tetherd_core::ids::{Attempt, Digest, WaMessageId};
 
 /// How long a test waits for anything.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -107,11 +108,8 @@ pub(super) fn message(number: u64, to: &str, text: &str) -> Order {
     let out = Outgoing {
         id: MessageId(number),
         attempt: Attempt(1),
-        wa_id: wa_id(number),
-        to: to.parse().unwrap(),
-        kind: Kind::Text,
-        file: None,
-        link: None,
+        draft: Box::new(Draft::text(to.parse().unwrap(), Digest([0; 32]), wa_id(number))),
+        media: None,
     };
     Order { command: SessionCommand::Send(out), body: Some(Body(text.into())) }
 }

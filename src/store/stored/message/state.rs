@@ -4,6 +4,7 @@
 use super::super::{Convert, Damage, Record};
 use super::{StoredMessage, StoredUndo};
 use tetherd_api::State;
+use tetherd_core::draft::Draft;
 use tetherd_core::queue::{Message, MessageState, Parked, Pending, Tries, Undo, Withdrawn};
 
 impl Record for Message {
@@ -21,21 +22,21 @@ impl Record for Message {
         let (Pending { media, maybe_out }, tries) = pending(message.state);
         StoredMessage {
             id: message.id.convert(),
-            wa_id: message.wa_id.convert(),
-            to: message.to.convert(),
-            kind: message.kind.convert(),
-            file: message.file.convert(),
+            wa_id: message.draft.wa_id.convert(),
+            to: message.draft.to.convert(),
+            kind: message.draft.kind.convert(),
+            file: message.draft.file.convert(),
             media: media.convert(),
-            source: message.source.convert(),
-            has_links: message.has_links,
+            source: message.draft.source.convert(),
+            has_links: message.draft.has_links,
             links_asked: message.links_asked,
             link_warning: message.link_warning.convert(),
-            link: message.link.convert(),
-            priority: message.priority.convert(),
-            not_before: message.not_before,
-            expires_at: message.expires_at,
-            key: message.key.convert(),
-            digest: message.digest.convert(),
+            link: message.draft.link.convert(),
+            priority: message.draft.priority.convert(),
+            not_before: message.draft.not_before,
+            expires_at: message.draft.expires_at,
+            key: message.draft.key.convert(),
+            digest: message.draft.digest.convert(),
             chars: message.chars,
             preview: message.preview.convert(),
             state: state.convert(),
@@ -88,20 +89,22 @@ impl Record for Message {
         };
         Ok(Message {
             id: stored.id.convert(),
-            wa_id: stored.wa_id.convert(),
-            to: stored.to.convert(),
-            kind: stored.kind.convert(),
-            file: stored.file.convert(),
-            source: stored.source.convert(),
-            has_links: stored.has_links,
+            draft: Draft {
+                wa_id: stored.wa_id.convert(),
+                to: stored.to.convert(),
+                kind: stored.kind.convert(),
+                file: stored.file.convert(),
+                source: stored.source.convert(),
+                has_links: stored.has_links,
+                link: stored.link.convert(),
+                priority: stored.priority.convert(),
+                not_before: stored.not_before,
+                expires_at: stored.expires_at,
+                key: stored.key.convert(),
+                digest: stored.digest.convert(),
+            },
             links_asked: stored.links_asked,
             link_warning: stored.link_warning.convert(),
-            link: stored.link.convert(),
-            priority: stored.priority.convert(),
-            not_before: stored.not_before,
-            expires_at: stored.expires_at,
-            key: stored.key.map(Into::into),
-            digest: stored.digest.convert(),
             chars: stored.chars,
             preview: stored.preview.convert(),
             state,

@@ -1,0 +1,55 @@
+//! What is to be sent, and to whom: the same from a caller's request over the queue to an
+//! attempt. Plain data; its text lies in the store only.
+
+use crate::files::{Source, SpooledFile};
+use crate::ids::{ChatId, Digest, WaMessageId};
+use tetherd_api::{Kind, LinkPreview, Priority, Redacted};
+
+/// A message as its caller wants it sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// The network's id. Fresh and random, from the shell.
+    pub wa_id: WaMessageId,
+    /// The chat, normalised.
+    pub to: ChatId,
+    /// What it carries.
+    pub kind: Kind,
+    /// Its file in the spool.
+    pub file: Option<SpooledFile>,
+    /// Where its file is to be fetched, if it was not here.
+    pub source: Option<Source>,
+    /// Whether its text or caption has links to check; no more once somebody lets it through.
+    pub has_links: bool,
+    /// What is shown for a link in its text.
+    pub link: Option<LinkPreview>,
+    /// Which of those that wait goes first.
+    pub priority: Priority,
+    /// Not sent before this, wall milliseconds.
+    pub not_before: Option<i64>,
+    /// Never sent after this, wall milliseconds.
+    pub expires_at: Option<i64>,
+    /// The caller's idempotency key.
+    pub key: Option<Redacted<String>>,
+    /// Over kind, recipient and content: two drafts with the same digest say the same.
+    pub digest: Digest,
+}
+
+impl Draft {
+    /// A text to somebody.
+    pub fn text(to: ChatId, digest: Digest, wa_id: WaMessageId) -> Draft {
+        Draft {
+            wa_id,
+            to,
+            kind: Kind::Text,
+            file: None,
+            source: None,
+            has_links: false,
+            link: None,
+            priority: Priority::Normal,
+            not_before: None,
+            expires_at: None,
+            key: None,
+            digest,
+        }
+    }
+}
