@@ -115,12 +115,12 @@ impl LinkFinding {
         LinkFinding { broken: false, code: None, detail: INTERRUPTED.to_owned(), url: None }
     }
 
-    fn into_reason(self) -> Reason {
+    pub(crate) fn into_reason(self) -> Reason {
         let LinkFinding { code, detail, url, .. } = self;
         Reason { kind: ReasonKind::LinkBroken, code, detail: Some(detail), url }
     }
 
-    fn into_warning(self, now: Now) -> LinkWarning {
+    pub(crate) fn into_warning(self, now: Now) -> LinkWarning {
         let LinkFinding { code, detail, url, .. } = self;
         LinkWarning { detail, code, url, at: now.wall_ms }
     }
@@ -205,7 +205,7 @@ impl Preparations {
             if preparation.links {
                 queue.note_links_asked(preparation.id, out);
             } else if preparation.source.is_none() {
-                self.ready(preparation.id, None, None, queue, links, out, now);
+                self.ready(preparation.id, None, None, queue, out, now);
                 continue;
             }
             out.prepare.push(PrepareCommand::Start(preparation));
@@ -245,7 +245,7 @@ impl Preparations {
         }
         match outcome {
             Outcome::Ready { file, link } => {
-                self.ready(id, file, link, queue, config.links, out, now);
+                self.ready(id, file, link, queue, out, now);
             }
             Outcome::Failed(trouble) => {
                 if trouble.passes && self.rest(id, config.prepare_pause_ms, now) {
@@ -264,22 +264,13 @@ impl Preparations {
         file: Option<(Kind, SpooledFile)>,
         link: Option<LinkFinding>,
         queue: &mut Queue,
-        policy: LinkPolicy,
         out: &mut ActionBuffer,
         now: Now,
     ) {
         let asked = self.running.remove(&id).is_some_and(|running| running.links);
         let has_links = queue.get(id).is_some_and(|message| message.draft.has_links);
         let link = link.or_else(|| (has_links && !asked).then(LinkFinding::interrupted));
-        match link.filter(|_| policy != LinkPolicy::Off) {
-            Some(finding) if finding.broken && policy == LinkPolicy::Park => {
-                queue.not_prepared(id, file, finding.into_reason(), out, now);
-            }
-            finding => {
-                let warning = finding.map(|finding| finding.into_warning(now));
-                queue.prepared(id, file, warning, out, now);
-            }
-        }
+        queue.prepared(id, file, link, out, now);
     }
 
     /// False: it has been tried often enough.

@@ -5,7 +5,8 @@
 
 use super::Queue;
 use crate::action::ActionBuffer;
-use crate::files::{LinkWarning, MediaRef, SpooledFile};
+use crate::config::LinkPolicy;
+use crate::files::{LinkFinding, MediaRef, SpooledFile};
 use crate::ids::SpoolId;
 use crate::queue::transitions::IllegalStep;
 use crate::queue::{Message, Reached};
@@ -117,15 +118,26 @@ impl Queue {
         Some(Time(time::wall_of(until, now)))
     }
 
+    /// What had to be done before it can be queued is done. A broken link parks it, if the
+    /// configuration says so.
     pub(crate) fn prepared(
         &mut self,
         id: MessageId,
         file: Option<(Kind, SpooledFile)>,
-        link_warning: Option<LinkWarning>,
+        link: Option<LinkFinding>,
         out: &mut ActionBuffer,
         now: Now,
     ) {
-        self.step(id, out, now, |m| m.prepared(file, link_warning, now.wall_ms));
+        let policy = self.config.links;
+        match link.filter(|_| policy != LinkPolicy::Off) {
+            Some(finding) if finding.broken && policy == LinkPolicy::Park => {
+                self.not_prepared(id, file, finding.into_reason(), out, now);
+            }
+            finding => {
+                let warning = finding.map(|finding| finding.into_warning(now));
+                self.step(id, out, now, |m| m.prepared(file, warning, now.wall_ms));
+            }
+        }
     }
 
     pub(crate) fn not_prepared(

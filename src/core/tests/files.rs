@@ -2,7 +2,7 @@
 
 use super::world::World;
 use crate::CoreConfig;
-use crate::event::{Body, Request, Selection, Submission};
+use crate::event::{Body, Request, Selection};
 use crate::files::Room;
 use crate::files::shown;
 use crate::ids::SpoolId;
