@@ -332,3 +332,49 @@ fn a_read_that_hangs_does_not_keep_the_daemon_from_ending_in_order() {
     let told = send_fds(&daemon, json!({ "fd": 0 }), &[file.as_raw_fd()]).unwrap();
     assert_eq!(told["state"], "queued");
 }
+
+#[test]
+fn tetherctl_says_what_to_do_about_a_file_and_a_name() {
+    let lab = Lab::new();
+    let daemon = lab.daemon("");
+    for name in ["a\\b.txt", "a\nb.txt"] {
+        let path = lab.path().join(name);
+        std::fs::write(&path, "x\n").unwrap();
+        let path = path.to_str().unwrap();
+        let (code, sentence) = daemon.ctl().args(&["send", PERSON, "--file", path]).fails();
+        assert_eq!(code, 65, "{sentence}");
+        assert!(sentence.contains("--name"), "{sentence}");
+        let line = ["--json", "send", PERSON, "--file", path, "--name", "a.csv", "--mime", "x/y"];
+        let sent: Value = serde_json::from_str(&daemon.ctl().args(&line).ok()).unwrap();
+        let file = &sent["message"]["file"];
+        assert_eq!((&file["name"], &file["mime"]), (&json!("a.csv"), &json!("x/y")));
+    }
+    let bmp = lab.path().join("a.bmp");
+    std::fs::write(&bmp, [b"BM\x46\0\0\0".as_slice(), &[0; 64]].concat()).unwrap();
+    let line = ["send", PERSON, "--file", bmp.to_str().unwrap(), "--as", "image"];
+    let (code, sentence) = daemon.ctl().args(&line).fails();
+    assert_eq!(code, 65, "{sentence}");
+    assert!(sentence.contains("JPEG"), "{sentence}");
+    for url in ["file:///etc/hostname", "ftp://files.example/x"] {
+        let (code, sentence) = daemon.ctl().args(&["send", PERSON, "--url", url]).fails();
+        assert_eq!(code, 65, "{sentence}");
+        assert!(sentence.contains("--file") && !sentence.contains("allow_http"), "{sentence}");
+    }
+}
+
+#[test]
+fn a_caption_of_blanks_is_no_caption() {
+    let lab = Lab::new();
+    let daemon = lab.daemon("");
+    for caption in ["", " ", "\n\t ", "\u{a0}\u{3000}", "\u{200b}\u{feff}", "\u{2800}"] {
+        let file = json!({ "base64": "aGVsbG8=", "caption": caption });
+        let sent = daemon.call("message.send", json!({ "to": PERSON, "file": file })).unwrap();
+        assert_eq!(sent["message"]["preview"], "", "{caption:?}");
+        assert_eq!(sent["message"]["chars"], 0, "{caption:?}");
+        // And no reason against a kind that has none.
+        let voice = json!({ "base64": "aGVsbG8=", "as": "audio", "caption": caption });
+        let params = json!({ "to": PERSON, "file": voice });
+        let error = daemon.call("message.send", params).unwrap_err();
+        assert_eq!(error["data"]["kind"], "bad_file", "{caption:?}: {error}");
+    }
+}

@@ -249,3 +249,76 @@ fn a_link_that_works_once_is_asked_with_head_and_once_per_message() {
     }
     assert_eq!(web.asked(), ["HEAD /once", "HEAD /other"]);
 }
+
+#[test]
+fn a_fetched_file_has_the_name_and_type_that_its_server_says() {
+    let lab = Lab::new();
+    let web = Web::start();
+    let named = "content-disposition: attachment; filename=\"Rechnung 2026-07.pdf\"";
+    let extended =
+        "content-disposition: attachment; filename=\"x.pdf\"; filename*=UTF-8''R%C3%A4.pdf";
+    let folder = "content-disposition: attachment; filename=\"../../etc/passwd.pdf\"";
+    web.set("/dl?k=1", Answer::Headed(named, b"%PDF-1.7\n"));
+    web.set("/extended", Answer::Headed(extended, b"%PDF-1.7\n"));
+    web.set("/folder", Answer::Headed(folder, b"%PDF-1.7\n"));
+    web.set("/export.php", Answer::Headed("content-type: text/csv; charset=utf-8", b"a;b\n"));
+    web.set("/export.csv", Answer::Headed("content-type: text/html", b"a;b\n"));
+    web.set("/go", Answer::Redirect("/r.pdf".to_owned()));
+    web.set("/r.pdf", Answer::Bytes(b"%PDF-1.7\n"));
+    let daemon = start(&lab, "");
+    for (path, name, mime) in [
+        ("/dl?k=1", "Rechnung 2026-07.pdf", "application/pdf"),
+        ("/extended", "Rä.pdf", "application/pdf"),
+        ("/folder", "passwd.pdf", "application/pdf"),
+        ("/export.php", "export.php", "text/csv"),
+        ("/export.csv", "export.csv", "text/csv"),
+        ("/go", "r.pdf", "application/pdf"),
+    ] {
+        let id = send_url(&daemon, &web.url(path));
+        let file = becomes(&daemon, &id, "queued")["file"].clone();
+        assert_eq!((&file["name"], &file["mime"]), (&json!(name), &json!(mime)), "{path}");
+    }
+    let url = web.url("/dl?k=1");
+    let line = ["--json", "send", "+15550111", "--url", &url, "--name", "a.pdf", "--mime", "x/y"];
+    let out: Value = serde_json::from_str(&daemon.ctl().args(&line).ok()).unwrap();
+    let message = becomes(&daemon, out["message"]["id"].as_str().unwrap(), "queued");
+    assert_eq!(
+        (&message["file"]["name"], &message["file"]["mime"]),
+        (&json!("a.pdf"), &json!("x/y"))
+    );
+}
+
+#[test]
+fn a_page_in_place_of_a_file_is_parked_with_its_reason() {
+    let lab = Lab::new();
+    let web = Web::start();
+    let page = b"<!DOCTYPE html><html><body>Log in";
+    web.set("/photo.jpg", Answer::Headed("content-type: text/html", page));
+    web.set("/login", Answer::Headed("content-type: text/html", page));
+    web.set("/report.pdf", Answer::Redirect("/login".to_owned()));
+    web.set("/data.zip", Answer::Bytes(b"{\"error\": \"gone\"}"));
+    let daemon = start(&lab, "");
+    let send = |file: Value| {
+        let sent = daemon.call("message.send", json!({ "to": "+15550111", "file": file })).unwrap();
+        sent["message"]["id"].as_str().unwrap().to_owned()
+    };
+    for (file, detail) in [
+        (json!({ "url": web.url("/photo.jpg") }), "page"),
+        (json!({ "url": web.url("/report.pdf") }), "page"),
+        (json!({ "url": web.url("/login"), "as": "image" }), "page"),
+        (json!({ "url": web.url("/login"), "name": "a.docx" }), "page"),
+        (json!({ "url": web.url("/data.zip") }), "not_the_file"),
+    ] {
+        let reason = becomes(&daemon, &send(file.clone()), "parked")["reason"].clone();
+        assert_eq!(reason["kind"], "link_broken", "{file}");
+        assert_eq!((&reason["detail"], &reason["url"]), (&json!(detail), &file["url"]));
+    }
+    assert!(spooled(&lab).is_empty());
+    for file in [
+        json!({ "url": web.url("/login") }),
+        json!({ "url": web.url("/login"), "name": "page.html" }),
+    ] {
+        let message = becomes(&daemon, &send(file), "queued");
+        assert_eq!(message["file"]["mime"], "text/html");
+    }
+}

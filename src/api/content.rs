@@ -24,10 +24,12 @@ pub struct FileParams {
     /// content decides.
     #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
-    /// The name that a document is shown under, without folders.
+    /// The name that a document is shown under, without folders. Without it, of a file by its
+    /// address: the name that the server gives, else that of the last address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Redacted<String>>,
-    /// The MIME type. Without it the content decides.
+    /// A document's MIME type. Without it the content decides; where that says only ZIP, old
+    /// Office, text or nothing, the name's extension or the server does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mime: Option<String>,
     /// A text under an image, video or document, at most [`super::CAPTION_CHARS_MAX`] characters.

@@ -16,8 +16,9 @@ use tokio::time::Instant;
 
 use crate::fetch::address::{self, file_name};
 use crate::fetch::{Checked, FetchError, Fetcher, Piece, TextLink, Verdict, find_links};
-use crate::spool::{Accepted, Asked, Spool, TakeError};
-use tetherd_api::{Kind, MessageId, Reason, ReasonKind};
+use crate::spool::kind::BadKind;
+use crate::spool::{Accepted, Asked, Served, Spool, TakeError};
+use tetherd_api::{Kind, MessageId, Reason, ReasonKind, Redacted};
 use tetherd_core::files::{
     LinkFinding, Outcome, Preparation, PrepareCommand, Prepared, Source, Trouble,
 };
@@ -147,16 +148,31 @@ async fn work(
 }
 
 async fn fetch(shared: &Shared, source: Source) -> Result<Accepted, Trouble> {
+    let asked_url = source.url.clone();
+    fetch_file(shared, source).await.map_err(|trouble| Trouble {
+        reason: Reason { url: Some(asked_url), ..trouble.reason },
+        ..trouble
+    })
+}
+
+async fn fetch_file(shared: &Shared, source: Source) -> Result<Accepted, Trouble> {
     let Source { url, kind, name, mime } = source;
     // It was checked when the message was accepted, perhaps under another configuration.
     let url = address::parse(&url, shared.fetcher.schemes()).map_err(|bad| broken(bad.into()))?;
     let _turn = shared.fetches.acquire().await;
-    let bytes_max = bytes_max(&shared.spool, kind);
-    let asked =
-        Asked { kind, mime, name: name.or_else(|| file_name(&url).map(Into::into)), bytes: None };
+    let download = shared.fetcher.open(&url, bytes_max(&shared.spool, kind)).await;
+    let mut download = download.map_err(broken)?;
+    let given = name.or_else(|| download.name.take().map(Redacted));
+    let served = Served {
+        mime: download.mime.take(),
+        asked_name: file_name(&url).map(Redacted),
+        name_is_of_address: given.is_none(),
+    };
+    let name = given.or_else(|| file_name(&download.url).map(Redacted));
+    let asked = Asked { kind, mime, name, bytes: None, served: Some(served) };
     let (pieces, incoming) = mpsc::channel(PIECES_MAX);
     let fetching = async {
-        let fetched = shared.fetcher.fetch(&url, bytes_max, &pieces).await;
+        let fetched = download.pieces(&pieces).await;
         drop(pieces);
         fetched
     };
@@ -196,7 +212,13 @@ fn not_taken(error: &TakeError) -> Trouble {
         TakeError::TooLarge { .. } => broken(FetchError::TooLarge),
         TakeError::TooSlow => broken(FetchError::Timeout),
         TakeError::Read(_) => broken(FetchError::ConnectionLost),
-        TakeError::Kind(_) => trouble(false, ReasonKind::FileUnreadable, "wrong_kind"),
+        TakeError::Kind(BadKind::Page) => trouble(false, ReasonKind::LinkBroken, "page"),
+        TakeError::Kind(BadKind::NotTheFile) => {
+            trouble(false, ReasonKind::LinkBroken, "not_the_file")
+        }
+        TakeError::Kind(BadKind::Mismatch { .. } | BadKind::NotShown(_) | BadKind::NoFile(_)) => {
+            trouble(false, ReasonKind::FileUnreadable, "wrong_kind")
+        }
         TakeError::QuotaSpent { .. } | TakeError::DiskFull => {
             trouble(true, ReasonKind::FileUnreadable, "spool_full")
         }

@@ -3,12 +3,14 @@
 //! connected to, on every redirect, and nothing is unbounded.
 //!
 //! - [`address`]: what a web address may look like. `redirects`: one request and the redirects
-//!   that it leads through, over the connector of [`tetherd_net`].
+//!   that it leads through, over the connector of [`tetherd_net`]. `disposition`: the name that a
+//!   server gives a file.
 //! - `text_links`: links in texts. `link_check`: whether they lead somewhere.
 //!
 //! Never decides what becomes of a message.
 
 pub mod address;
+mod disposition;
 mod link_check;
 mod redirects;
 #[cfg(test)]
@@ -21,16 +23,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use crate::fetch::address::Schemes;
 pub use crate::fetch::link_check::{Checked, Verdict};
-use crate::fetch::redirects::{Ask, content_length, is_encoded};
+use crate::fetch::redirects::{Ask, content_length, content_type, is_encoded};
 pub use crate::fetch::text_links::{LINKS_MAX, TextLink, find as find_links};
 use ipnet::IpNet;
 use tetherd_net::connect::{Connector, Network, System};
-use tetherd_net::http;
+use tetherd_net::http::{self, Answer};
 use tetherd_net::ip_filter::IpFilter;
 use tetherd_net::trust::{Trust, TrustError};
 
@@ -231,36 +233,49 @@ impl Fetcher {
         self.schemes
     }
 
-    /// Fetches a file of at most so many bytes, piece by piece.
-    pub async fn fetch(
-        &self,
-        url: &Url,
-        bytes_max: u64,
-        pieces: &mpsc::Sender<Piece>,
-    ) -> Result<(), FetchError> {
-        let whole = self.fetch_untimed(url, bytes_max, pieces);
-        timeout(self.limits.total, whole).await.unwrap_or(Err(FetchError::Timeout))
-    }
-
-    async fn fetch_untimed(
-        &self,
-        url: &Url,
-        bytes_max: u64,
-        pieces: &mpsc::Sender<Piece>,
-    ) -> Result<(), FetchError> {
-        let (mut answer, _) = self.ask(url, Ask::Get, self.schemes, bytes_max).await?;
-        let status = answer.status();
+    /// Asks for a file of at most so many bytes. [`TOTAL_TIME`] runs from here to its end.
+    pub async fn open(&self, url: &Url, bytes_max: u64) -> Result<Download, FetchError> {
+        let deadline = Instant::now() + self.limits.total;
+        let asking = self.ask(url, Ask::Get, self.schemes, bytes_max);
+        let (answer, url) =
+            timeout_at(deadline, asking).await.map_err(|_| FetchError::Timeout)??;
+        let (status, headers) = (answer.status(), &answer.head.headers);
         if !(200..300).contains(&status) {
             return Err(FetchError::Status(status));
         }
-        if is_encoded(&answer.head.headers) {
+        if is_encoded(headers) {
             return Err(FetchError::Encoded);
         }
-        if content_length(&answer.head.headers).is_some_and(|length| length > bytes_max) {
+        if content_length(headers).is_some_and(|length| length > bytes_max) {
             return Err(FetchError::TooLarge);
         }
+        let (name, mime) = (disposition::file_name(headers), content_type(headers));
+        Ok(Download { answer, deadline, url, name, mime })
+    }
+}
+
+/// A file whose server has answered.
+pub struct Download {
+    answer: Answer,
+    deadline: Instant,
+    /// The address that gave it, after redirects.
+    pub url: Url,
+    /// The name that the server gives it.
+    pub name: Option<String>,
+    /// The type that the server names.
+    pub mime: Option<String>,
+}
+
+impl Download {
+    /// Fetches its content, piece by piece.
+    pub async fn pieces(mut self, pieces: &mpsc::Sender<Piece>) -> Result<(), FetchError> {
+        let deadline = self.deadline;
+        timeout_at(deadline, self.all(pieces)).await.unwrap_or(Err(FetchError::Timeout))
+    }
+
+    async fn all(&mut self, pieces: &mpsc::Sender<Piece>) -> Result<(), FetchError> {
         let mut is_empty = true;
-        while let Some(bytes) = answer.next().await? {
+        while let Some(bytes) = self.answer.next().await? {
             is_empty = false;
             pieces.send(Piece::Data(bytes)).await.map_err(|_| FetchError::NotTaken)?;
         }

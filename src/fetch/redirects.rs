@@ -4,8 +4,8 @@
 use std::io::ErrorKind;
 
 use hyper::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue, LOCATION,
-    RANGE, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap,
+    HeaderValue, LOCATION, RANGE, USER_AGENT,
 };
 use hyper::{Method, Request};
 use tetherd_net::connect::{ConnectError, ResolveError};
@@ -118,6 +118,11 @@ impl From<ConnectError> for FetchError {
 /// The length that the answer announces.
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// The type that the answer names.
+pub(super) fn content_type(headers: &HeaderMap) -> Option<String> {
+    Some(headers.get(CONTENT_TYPE)?.to_str().ok()?.to_owned())
 }
 
 /// Whether the body is not the file but something to be unpacked.

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sha2::{Digest as _, Sha256};
 
 use super::kind::{self, Asked, Found};
+use super::tracks::Tracks;
 use super::{COPY_BYTES, Limits, Spool, TakeError, Taken};
 use tetherd_api::Kind;
 use tetherd_core::ids::SpoolId;
@@ -37,6 +38,7 @@ pub(super) struct Measure {
     hasher: Sha256,
     /// The first bytes, by which the kind is found.
     head: Vec<u8>,
+    tracks: Tracks,
     rule: Rule,
     /// The limit, once it is known.
     limit: Option<(u64, Option<Kind>)>,
@@ -122,8 +124,8 @@ impl Measure {
             Rule::Bytes(max) => Some((*max, None)),
             Rule::Asked(_) => None,
         };
-        let (hasher, head) = (Sha256::new(), Vec::new());
-        Measure { limits, hasher, head, rule, limit, found: None, bytes: 0 }
+        let (hasher, head, tracks) = (Sha256::new(), Vec::new(), Tracks::default());
+        Measure { limits, hasher, head, tracks, rule, limit, found: None, bytes: 0 }
     }
 
     fn push(&mut self, chunk: &[u8]) -> Result<(), TakeError> {
@@ -132,8 +134,13 @@ impl Measure {
             let missing = kind::HEAD_BYTES - self.head.len();
             self.head.extend(chunk.iter().take(missing));
         }
+        self.tracks.push(chunk);
         if self.limit.is_none() && self.head.len() >= kind::HEAD_BYTES {
-            self.decide()?;
+            self.limit = self.limit_before_tracks();
+            if self.limit.is_none() {
+                self.decide()?;
+            }
+            self.check_length(self.announced())?;
         }
         self.check_length(self.bytes)?;
         self.hasher.update(chunk);
@@ -144,7 +151,7 @@ impl Measure {
         if self.bytes == 0 {
             return Err(TakeError::Empty);
         }
-        if self.limit.is_none() {
+        if self.found.is_none() {
             self.decide()?;
         }
         self.check_length(self.bytes)?;
@@ -152,15 +159,26 @@ impl Measure {
         Ok(Measured { bytes, sha256: hasher.finalize().into(), found })
     }
 
+    fn announced(&self) -> u64 {
+        let Rule::Asked(Asked { bytes: Some(bytes), .. }) = &self.rule else { return 0 };
+        *bytes
+    }
+
+    /// The limit of a file whose end will show what it is: the largest that it may have.
+    fn limit_before_tracks(&self) -> Option<(u64, Option<Kind>)> {
+        let Rule::Asked(asked) = &self.rule else { return None };
+        let either = kind::depends_on_tracks(&self.head)?;
+        let largest = either.into_iter().map(|kind| self.limits.of(kind)).max()?;
+        Some((asked.kind.map_or(largest, |kind| self.limits.of(kind)), asked.kind))
+    }
+
     /// What the file is sent as, and so how large it may be.
     fn decide(&mut self) -> Result<(), TakeError> {
         if let Rule::Asked(asked) = &self.rule {
-            let found = kind::decide(&self.head, asked)?;
+            let found = kind::decide(&self.head, &self.tracks, asked)?;
             let limit = (self.limits.of(found.kind), Some(found.kind));
-            let announced = asked.bytes.unwrap_or(0);
             self.limit = Some(limit);
             self.found = Some(found);
-            self.check_length(announced)?;
         }
         Ok(())
     }

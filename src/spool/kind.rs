@@ -1,7 +1,10 @@
-//! What a file is, by its first bytes, and what it can be sent as. Believes a caller's
-//! MIME type only where that changes nothing about how the file is sent.
+//! What a file is, by its content, and what it can be sent as. Believes a caller's MIME type
+//! only where that changes nothing about how the file is sent, and a name or a server only
+//! where the content does not contradict them.
 
 use super::error::of_a;
+use super::extension::{self, Container};
+use super::tracks::Tracks;
 use tetherd_api::{Kind, Redacted};
 
 /// How much of a file's beginning is looked at, in bytes: Office's ZIP files name their
@@ -10,6 +13,8 @@ pub const HEAD_BYTES: usize = 8 * 1024;
 
 /// The MIME type of what nobody knows.
 pub const UNKNOWN: &str = "application/octet-stream";
+/// The MIME type of a text of which no more is known.
+const TEXT: &str = "text/plain";
 /// The MIME type of a voice message, as phones write it.
 pub const VOICE: &str = "audio/ogg; codecs=opus";
 
@@ -28,6 +33,19 @@ pub struct Asked {
     pub name: Option<Redacted<String>>,
     /// Its length, where it is known before.
     pub bytes: Option<u64>,
+    /// What came with it, if a server sent it.
+    pub served: Option<Served>,
+}
+
+/// What is known of a file that was fetched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// The type that the server named.
+    pub mime: Option<String>,
+    /// The name in the address that was asked, before redirects.
+    pub asked_name: Option<Redacted<String>>,
+    /// The file's name is only that of an address: the server's type counts more.
+    pub name_is_of_address: bool,
 }
 
 /// What a file turned out to be.
@@ -50,6 +68,15 @@ pub enum BadKind {
         /// What it is.
         mime: String,
     },
+    /// Phones do not show such images.
+    #[error("the file is {0}, which phones do not show as an image")]
+    NotShown(String),
+    /// A web page came in place of the file that was named.
+    #[error("the server answered with a page, not with the file")]
+    Page,
+    /// A text came in place of the file that was named.
+    #[error("the server answered with a text, not with the file")]
+    NotTheFile,
     /// No file is sent as this.
     #[error("a file is not sent as {}", of_a(*.0))]
     NoFile(Kind),
@@ -63,20 +90,29 @@ impl BadKind {
                 "a voice message is Opus in Ogg: ffmpeg -i FILE -c:a libopus -ac 1 voice.ogg"
             }
             BadKind::Mismatch { .. } => "convert it, or send it as a document",
+            BadKind::NotShown(_) => {
+                "phones show JPEG, PNG, GIF and WebP: convert it, or send it as a document"
+            }
+            BadKind::Page | BadKind::NotTheFile => {
+                "look at the address in a browser that is not logged in"
+            }
             BadKind::NoFile(_) => "as is image, video, audio, voice or document",
         }
     }
 }
 
-/// What a file that begins like this is sent as.
-pub fn decide(head: &[u8], asked: &Asked) -> Result<Found, BadKind> {
-    let found = mime(head);
+/// What a file that begins like this, and has these tracks, is sent as.
+pub(super) fn decide(head: &[u8], tracks: &Tracks, asked: &Asked) -> Result<Found, BadKind> {
+    let found = mime(head, tracks);
+    if let Some(served) = &asked.served {
+        check_served(head, found, served, asked)?;
+    }
     let Some(kind) = asked.kind else {
         let kind = usual_kind(found);
-        return Ok(Found { kind, mime: named(kind, found, asked) });
+        return Ok(Found { kind, mime: named(kind, head, found, asked) });
     };
     let fits = match kind {
-        Kind::Image => found.starts_with("image/"),
+        Kind::Image => usual_kind(found) == Kind::Image,
         Kind::Video => found.starts_with("video/"),
         Kind::Audio => found.starts_with("audio/"),
         Kind::Voice => found == VOICE,
@@ -84,10 +120,49 @@ pub fn decide(head: &[u8], asked: &Asked) -> Result<Found, BadKind> {
         Kind::Text | Kind::Location | Kind::Contact => return Err(BadKind::NoFile(kind)),
     };
     if fits {
-        Ok(Found { kind, mime: named(kind, found, asked) })
+        Ok(Found { kind, mime: named(kind, head, found, asked) })
+    } else if kind == Kind::Image && found.starts_with("image/") {
+        Err(BadKind::NotShown(found.to_owned()))
     } else {
         Err(BadKind::Mismatch { asked: kind, mime: found.to_owned() })
     }
+}
+
+/// The kinds that a file may turn out to be that begins like this. None: its beginning says
+/// which.
+pub(super) fn depends_on_tracks(head: &[u8]) -> Option<[Kind; 2]> {
+    let film = boxed(head).is_some_and(|mime| !mime.starts_with("image/"));
+    film.then_some([Kind::Video, Kind::Audio])
+}
+
+/// A server that has not got the file, or wants a login, often answers 200 with a page. That
+/// is no file where the name or the caller says what should come.
+fn check_served(head: &[u8], found: &str, served: &Served, asked: &Asked) -> Result<(), BadKind> {
+    if found != TEXT {
+        return Ok(());
+    }
+    let names = [asked.name.as_deref(), served.asked_name.as_deref()];
+    let said = names.into_iter().flatten().filter_map(extension::of_name);
+    let mut said = said.chain(asked.mime.as_deref().and_then(extension::of_mime));
+    let played = asked.kind.is_some_and(|kind| kind != Kind::Document);
+    if is_page(head) && (played || said.any(|(_, mime)| !extension::may_be_a_page(mime))) {
+        return Err(BadKind::Page);
+    }
+    let no_text = |(container, _)| matches!(container, Container::Marked | Container::Zip);
+    if played || said.any(no_text) { Err(BadKind::NotTheFile) } else { Ok(()) }
+}
+
+/// A web page, and not a table or a text that Office wrote as one.
+fn is_page(head: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let mut rest = head.trim_start_matches('\u{feff}').trim_start();
+    while let Some(comment) = rest.strip_prefix("<!--").or_else(|| rest.strip_prefix("<?xml")) {
+        let end = if rest.starts_with("<!--") { "-->" } else { "?>" };
+        let Some((_, after)) = comment.split_once(end) else { return false };
+        rest = after.trim_start();
+    }
+    let begins = ["<!doctype html", "<html", "<head", "<body"];
+    begins.iter().any(|tag| rest.starts_with(tag)) && !rest.contains("urn:schemas-microsoft-com")
 }
 
 /// What is sent under its own kind: what phones show or play by themselves. The rest
@@ -96,23 +171,48 @@ fn usual_kind(mime: &str) -> Kind {
     match mime {
         "image/jpeg" | "image/png" | "image/gif" | "image/webp" => Kind::Image,
         MP4 | THREE_GPP | "video/quicktime" => Kind::Video,
-        "audio/mpeg" | "audio/aac" | "audio/mp4" | "audio/amr" | VOICE => Kind::Audio,
+        "audio/mpeg" | "audio/aac" | "audio/mp4" | "audio/3gpp" | "audio/amr" | VOICE => {
+            Kind::Audio
+        }
         _ => Kind::Document,
     }
 }
 
-/// A document is what its sender says; anything else has to be played, and is what it is.
-fn named(kind: Kind, found: &str, asked: &Asked) -> String {
-    match &asked.mime {
-        Some(mime) if kind == Kind::Document => mime.clone(),
-        Some(_) | None => found.to_owned(),
+/// A document is what its sender says, else what its name or the server says where the
+/// content leaves that open; anything else has to be played, and is what it is.
+fn named(kind: Kind, head: &[u8], found: &str, asked: &Asked) -> String {
+    if kind != Kind::Document {
+        return found.to_owned();
     }
+    if let Some(mime) = &asked.mime {
+        return mime.clone();
+    }
+    let by_name = asked.name.as_deref().and_then(extension::of_name);
+    let served = asked.served.as_ref();
+    let by_server = served.and_then(|served| extension::of_mime(served.mime.as_deref()?));
+    // What many servers say of whatever they do not know.
+    let by_server = by_server.filter(|(_, mime)| match *mime {
+        TEXT => false,
+        "text/html" => is_page(head),
+        _ => true,
+    });
+    let of_address = served.is_some_and(|served| served.name_is_of_address);
+    let said = if of_address { [by_server, by_name] } else { [by_name, by_server] };
+    let fits = said.into_iter().flatten().find(|said| extension::may_be(found, *said));
+    fits.map_or(found, |(_, mime)| mime).to_owned()
 }
 
-/// The MIME type of a file that begins like this.
-pub fn mime(head: &[u8]) -> &'static str {
+/// The MIME type of a file that begins like this, and has these tracks.
+fn mime(head: &[u8], tracks: &Tracks) -> &'static str {
     // Before the table, which knows fewer of these brands.
-    if let Some(mime) = boxed(head) {
+    match boxed(head) {
+        Some(film) if film.starts_with("video/") && tracks.sound && !tracks.video => {
+            return if tracks.amr { "audio/3gpp" } else { "audio/mp4" };
+        }
+        Some(mime) => return mime,
+        None => {}
+    }
+    if let Some(mime) = matroska(head) {
         return mime;
     }
     let Some(found) = infer::get(head) else { return text(head) };
@@ -133,7 +233,7 @@ pub fn mime(head: &[u8]) -> &'static str {
 /// An ISO base media file by its brand: MP4, QuickTime, 3GP, M4A, HEIC.
 fn boxed(head: &[u8]) -> Option<&'static str> {
     if head.get(4..8)? != b"ftyp" {
-        return matroska(head);
+        return None;
     }
     let brand = head.get(8..12)?;
     Some(match brand {
@@ -172,111 +272,8 @@ fn text(head: &[u8]) -> &'static str {
         Err(_) => return UNKNOWN,
     };
     let plain = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r' | '\x0c' | '\x1b');
-    if valid.is_empty() || !valid.chars().all(plain) { UNKNOWN } else { "text/plain" }
+    if valid.is_empty() || !valid.chars().all(plain) { UNKNOWN } else { TEXT }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn head(start: &[u8]) -> Vec<u8> {
-        let mut head = start.to_vec();
-        head.resize(512, 0);
-        head
-    }
-
-    fn ftyp(brand: &[u8; 4]) -> Vec<u8> {
-        head(&[b"\0\0\0\x18ftyp", brand.as_slice(), b"\0\0\0\0isom"].concat())
-    }
-
-    fn ogg(codec: &[u8]) -> Vec<u8> {
-        let mut page = b"OggS".to_vec();
-        page.resize(28, 0);
-        head(&[&page, codec].concat())
-    }
-
-    fn zip(entry: &str) -> Vec<u8> {
-        let mut zip = b"PK\x03\x04".to_vec();
-        zip.resize(0x1a, 0);
-        zip.extend(u16::try_from(entry.len()).unwrap().to_le_bytes());
-        zip.extend([0, 0]);
-        zip.extend(entry.as_bytes());
-        head(&zip)
-    }
-
-    fn samples() -> Vec<(Vec<u8>, &'static str, Kind)> {
-        let ebml = |kind: &[u8]| head(&[b"\x1a\x45\xdf\xa3\x93\x42\x82", kind].concat());
-        vec![
-            (head(b"\xff\xd8\xff\xe0\0\x10JFIF"), "image/jpeg", Kind::Image),
-            (head(b"\x89PNG\r\n\x1a\n"), "image/png", Kind::Image),
-            (head(b"GIF89a"), "image/gif", Kind::Image),
-            (head(b"RIFF\0\0\0\0WEBPVP8 "), "image/webp", Kind::Image),
-            (ftyp(b"heic"), "image/heic", Kind::Document),
-            (ftyp(b"isom"), MP4, Kind::Video),
-            (ftyp(b"mp42"), MP4, Kind::Video),
-            (ftyp(b"M4V "), MP4, Kind::Video),
-            (ftyp(b"qt  "), "video/quicktime", Kind::Video),
-            (ftyp(b"3gp4"), THREE_GPP, Kind::Video),
-            (ebml(b"\x84webm"), WEBM, Kind::Document),
-            (ebml(b"\x88matroska"), "video/x-matroska", Kind::Document),
-            (head(b"ID3\x04"), "audio/mpeg", Kind::Audio),
-            (head(b"\xff\xfb\x90"), "audio/mpeg", Kind::Audio),
-            (head(b"\xff\xf1\x50"), "audio/aac", Kind::Audio),
-            (ftyp(b"M4A "), "audio/mp4", Kind::Audio),
-            (head(b"#!AMR\n"), "audio/amr", Kind::Audio),
-            (ogg(b"OpusHead"), VOICE, Kind::Audio),
-            (ogg(b"\x01vorbis"), "audio/ogg", Kind::Document),
-            (head(b"RIFF\0\0\0\0WAVEfmt "), "audio/wav", Kind::Document),
-            (head(b"fLaC"), "audio/flac", Kind::Document),
-            (head(b"%PDF-1.7"), "application/pdf", Kind::Document),
-            (zip("a.txt"), "application/zip", Kind::Document),
-            (
-                zip("word/document.xml"),
-                "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-                Kind::Document,
-            ),
-            (b"Guten Tag, Z\xc3\xbcrich\n".to_vec(), "text/plain", Kind::Document),
-            (b"{\"a\": 1}".to_vec(), "text/plain", Kind::Document),
-            (b"<!DOCTYPE html><html>".to_vec(), "text/plain", Kind::Document),
-            (head(b"\x01\x02\x03\x04"), UNKNOWN, Kind::Document),
-            (b"\0".to_vec(), UNKNOWN, Kind::Document),
-        ]
-    }
-
-    #[test]
-    fn the_content_decides_what_a_file_is_and_what_it_is_sent_as() {
-        for (head, expected, kind) in samples() {
-            let found = decide(&head, &Asked::default()).unwrap();
-            assert_eq!((found.mime.as_str(), found.kind), (expected, kind));
-        }
-    }
-
-    #[test]
-    fn anything_can_be_a_document_and_only_what_fits_anything_else() {
-        for (head, mime, _) in samples() {
-            let sent_as = |kind| decide(&head, &Asked { kind: Some(kind), ..Asked::default() });
-            assert!(sent_as(Kind::Document).is_ok(), "{mime}");
-            assert_eq!(sent_as(Kind::Image).is_ok(), mime.starts_with("image/"), "{mime}");
-            assert_eq!(sent_as(Kind::Video).is_ok(), mime.starts_with("video/"), "{mime}");
-            assert_eq!(sent_as(Kind::Audio).is_ok(), mime.starts_with("audio/"), "{mime}");
-            assert_eq!(sent_as(Kind::Voice).is_ok(), mime == VOICE, "{mime}");
-            assert_eq!(sent_as(Kind::Contact), Err(BadKind::NoFile(Kind::Contact)));
-        }
-    }
-
-    #[test]
-    fn a_mime_type_that_is_given_names_a_document_and_nothing_that_is_played() {
-        let asked = Asked { mime: Some("text/csv".into()), ..Asked::default() };
-        assert_eq!(decide(b"a,b\n", &asked).unwrap().mime, "text/csv");
-        assert_eq!(decide(&head(b"GIF89a"), &asked).unwrap().mime, "image/gif");
-    }
-
-    #[test]
-    fn a_text_that_is_cut_within_a_character_is_a_text() {
-        let mut text = "x".repeat(HEAD_BYTES - 1).into_bytes();
-        text.push(0xc3);
-        assert_eq!(mime(&text), "text/plain");
-        text.push(0xff);
-        assert_eq!(mime(&text), UNKNOWN);
-    }
-}
+mod tests;

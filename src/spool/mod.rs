@@ -5,7 +5,8 @@
 //! has taken is on disk under its name, synced, or not there at all. Never reads a path
 //! that a caller names, and never decides whether a message still needs its file.
 //!
-//! - [`kind`]: what a file is, by its content, and what it can be sent as.
+//! - [`kind`]: what a file is, by its content, and what it can be sent as. `extension`: what a
+//!   name says about it. `tracks`: whether an MP4 file is a film or a sound.
 //! - [`source`]: descriptors that callers passed, read so that none can hold us up.
 
 use std::fs::{self, DirBuilder, File};
@@ -26,17 +27,19 @@ use tetherd_api::{FileInfo, Kind};
 use tetherd_core::ids::SpoolId;
 
 mod error;
+mod extension;
 mod intake;
 pub mod kind;
 pub mod source;
 mod taken;
 #[cfg(test)]
 pub(crate) mod tests;
+mod tracks;
 
 pub use error::{OpenError, TakeError};
 use intake::{Intake, Measured, Rule};
-pub use kind::Asked;
 use kind::Found;
+pub use kind::{Asked, Served};
 pub use taken::{Accepted, Taken};
 
 use tetherd_state::DISK_FREE_MIN;

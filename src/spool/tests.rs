@@ -234,8 +234,7 @@ async fn a_file_that_is_only_examined_takes_neither_quota_nor_disk() {
     let (spool, _dir) = spool();
     // All but a little of the quota is spent.
     let most = spool.take(Read::take(io::repeat(1), 90_000), 90_000).await.unwrap();
-    let asked =
-        || Asked { kind: None, mime: None, name: Some("a.bin".into()), bytes: Some(80_000) };
+    let asked = || Asked { name: Some("a.bin".into()), bytes: Some(80_000), ..Asked::default() };
     let source = || Read::take(io::repeat(1), 80_000);
     let refused = spool.accept(source(), asked(), 0).await.unwrap_err();
     assert!(matches!(refused, TakeError::QuotaSpent { .. }));
@@ -261,7 +260,7 @@ impl Read for Hanging {
 #[tokio::test]
 async fn a_user_whose_files_hang_holds_up_nobody_else() {
     let (spool, _dir) = spool();
-    let asked = || Asked { kind: None, mime: None, name: None, bytes: None };
+    let asked = Asked::default;
     let mut ends = Vec::new();
     let mut copies = Vec::new();
     for _ in 0..2 * COPIES_MAX {

@@ -23,6 +23,8 @@ struct Asked {
 #[derive(Clone)]
 pub(crate) enum Answer {
     Bytes(&'static [u8]),
+    /// The same, with more lines in its head.
+    Headed(&'static str, &'static [u8]),
     Status(u16),
     Redirect(String),
     /// Begins, and never goes on.
@@ -95,6 +97,10 @@ fn answer(
     let (head, body): (String, &[u8]) = match known.map(|(_, answer)| answer) {
         Some(Answer::Bytes(bytes)) => {
             (format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", bytes.len()), bytes)
+        }
+        Some(Answer::Headed(lines, bytes)) => {
+            let length = bytes.len();
+            (format!("HTTP/1.1 200 OK\r\n{lines}\r\ncontent-length: {length}\r\n\r\n"), bytes)
         }
         Some(Answer::Status(code)) => {
             (format!("HTTP/1.1 {code} X\r\ncontent-length: 0\r\n\r\n"), b"")

@@ -44,6 +44,10 @@ pub struct SendArgs {
     /// With --file or --url: the name that it is shown under. Without it: the file's own.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["text", "location", "contact"])]
     pub name: Option<String>,
+    /// With --file or --url: a document's MIME type, such as text/csv. Without it the content,
+    /// then the name decides.
+    #[arg(long, value_name = "TYPE", conflicts_with_all = ["text", "location", "contact"])]
+    pub mime: Option<String>,
     /// A place: degrees north and east, such as 48.8584,2.2945.
     #[arg(long, value_name = "LAT,LON", allow_hyphen_values = true, value_parser = location)]
     pub location: Option<Location>,

@@ -44,6 +44,7 @@ pub(super) fn content(
             fd: Some(0),
             kind: args.kind,
             name: args.name.or(own).map(Into::into),
+            mime: args.mime,
             caption: args.caption.map(Into::into),
             ..FileParams::default()
         });
@@ -52,6 +53,7 @@ pub(super) fn content(
             url: Some(url.into()),
             kind: args.kind,
             name: args.name.map(Into::into),
+            mime: args.mime,
             caption: args.caption.map(Into::into),
             ..FileParams::default()
         });

@@ -20,6 +20,8 @@ const PHONES_MAX: usize = 20;
 const VCARD_BYTES_MAX: usize = 32 * 1024;
 /// Largest thumbnail, in bytes after decoding.
 const THUMBNAIL_BYTES_MAX: usize = 64 * 1024;
+/// What helps against a file's own name.
+const OTHER_NAME: &str = "name it for the recipient with --name (`file.name`)";
 /// Longest MIME type, in bytes.
 const MIME_BYTES_MAX: usize = 127;
 
@@ -44,7 +46,7 @@ pub(super) fn of(params: &mut SendParams) -> Result<Content, Error> {
         }
         (None, Some(mut file), None, None) => {
             check_file(&file)?;
-            let caption = file.caption.take().filter(|caption| !caption.is_empty());
+            let caption = file.caption.take().filter(|caption| !is_blank(caption));
             Content::File(file, caption)
         }
         (None, None, Some(place), None) => {
@@ -94,6 +96,7 @@ pub(super) fn decoded(base64: &str) -> Result<Vec<u8>, Error> {
 
 fn check_file(file: &FileParams) -> Result<(), Error> {
     let FileParams { fd, base64, url, kind, name, mime, caption } = file;
+    let caption = caption.as_deref().filter(|caption| !is_blank(caption));
     let given = [fd.is_some(), base64.is_some(), url.is_some()];
     if given.into_iter().filter(|given| *given).count() != 1 {
         return Err(invalid("give exactly one of `file.fd`, `file.base64` and `file.url`"));
@@ -113,7 +116,7 @@ fn check_file(file: &FileParams) -> Result<(), Error> {
     if mime.as_ref().is_some_and(|mime| !is_mime(mime)) {
         return Err(invalid("`file.mime` is a type and a subtype, like text/csv"));
     }
-    if caption.as_ref().is_some_and(|caption| caption.chars().count() > CAPTION_CHARS_MAX) {
+    if caption.is_some_and(|caption| caption.chars().count() > CAPTION_CHARS_MAX) {
         let sentence = format!("a caption has at most {CAPTION_CHARS_MAX} characters");
         return Err(Error::new(ErrorKind::BadText, sentence).remedy("send the text by itself"));
     }
@@ -129,12 +132,21 @@ fn check_name(name: &str) -> Result<(), Error> {
     if name.is_empty() || name.len() > FILE_NAME_BYTES_MAX || name.chars().any(bad) {
         let sentence =
             format!("a file's name has 1 to {FILE_NAME_BYTES_MAX} bytes, and no folders");
-        return Err(invalid(sentence));
+        return Err(invalid(sentence).remedy(OTHER_NAME));
     }
     if matches!(name, "." | "..") {
-        return Err(invalid("a file's name is not that of a folder"));
+        return Err(invalid("a file's name is not that of a folder").remedy(OTHER_NAME));
     }
     Ok(())
+}
+
+/// Nothing that anybody sees: blanks, and characters without a width.
+fn is_blank(text: &str) -> bool {
+    let unseen = |c: char| {
+        let no_width = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
+        c.is_whitespace() || c.is_control() || no_width || matches!(c, '\u{2800}' | '\u{3164}')
+    };
+    text.chars().all(unseen)
 }
 
 fn is_mime(mime: &str) -> bool {

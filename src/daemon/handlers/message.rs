@@ -11,7 +11,6 @@ use crate::daemon::descriptors::Descriptors;
 use crate::daemon::engine_handle::{MessageName, Query};
 use crate::daemon::server::Service;
 use crate::fetch::find_links;
-use crate::spool::kind::BadKind;
 use crate::spool::source::{Changed, Source};
 use crate::spool::{Asked, TakeError};
 use tetherd_api::{
@@ -165,7 +164,7 @@ fn source(
     mut descriptors: Descriptors,
 ) -> Result<(Box<dyn Read + Send>, Asked), Error> {
     let FileParams { fd, base64, url: _, kind, name, mime, caption: _ } = file;
-    let mut asked = Asked { kind, mime, name, bytes: None };
+    let mut asked = Asked { kind, mime, name, ..Asked::default() };
     match (fd, base64) {
         (Some(index), _) => {
             let source = Source::new(descriptors.take(index)?)
@@ -186,9 +185,7 @@ pub(super) fn not_taken(error: TakeError) -> Error {
     let sentence = error.to_string();
     match error {
         TakeError::Empty | TakeError::TooSlow => bad_file(sentence),
-        TakeError::Kind(kind @ (BadKind::Mismatch { .. } | BadKind::NoFile(_))) => {
-            bad_file(sentence).remedy(kind.remedy())
-        }
+        TakeError::Kind(kind) => bad_file(sentence).remedy(kind.remedy()),
         TakeError::TooLarge { kind, .. } => {
             let error = Error::new(ErrorKind::FileTooLarge, sentence);
             match kind {

@@ -77,7 +77,10 @@ pub(super) async fn fetch(fetcher: &Fetcher, url: &str, max: u64) -> Result<Vec<
     let (pieces, mut incoming) = mpsc::channel(4);
     let url = url::Url::parse(url).map_err(|_| FetchError::BadAddress)?;
     let fetching = async {
-        let fetched = fetcher.fetch(&url, max, &pieces).await;
+        let fetched = match fetcher.open(&url, max).await {
+            Ok(download) => download.pieces(&pieces).await,
+            Err(error) => Err(error),
+        };
         drop(pieces);
         fetched
     };
