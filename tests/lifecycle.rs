@@ -192,7 +192,7 @@ fn a_second_sigterm_cuts_off_what_is_in_flight_and_it_goes_out_under_its_id() {
     daemon.wait_log("stopping");
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.wait().code(), Some(0), "{}", daemon.log());
-    assert!(daemon.log().contains("told again"), "{}", daemon.log());
+    assert!(daemon.log().contains("a second signal"), "{}", daemon.log());
 
     lab.sim.call("server.set", json!({ "ack_drop": false, "receipts": "all" }));
     lab.sim.call("phone.set", json!({ "online": true }));
