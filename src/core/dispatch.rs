@@ -3,11 +3,9 @@
 
 use crate::Core;
 use crate::action::{SessionCommand, Wake};
-use crate::link::{Closing, Link, Phase, Run};
 use crate::queue::Message;
 use crate::time::Now;
-use crate::{contacts, phone, queue};
-use tetherd_api::{self as api, MessageId, PairEnd, ReasonKind};
+use tetherd_api::{MessageId, ReasonKind};
 
 mod files;
 
@@ -16,79 +14,8 @@ mod files;
 pub const SENDING_MAX: usize = 64;
 
 impl Core {
-    /// When the core wants to be woken (monotonic), and why. None: only by an input.
-    pub fn poll_timeout(&self) -> Option<(u64, Wake)> {
-        let mut next: Option<(u64, Wake)> = None;
-        let mut consider = |at: Option<u64>, wake: Wake| {
-            if let Some(at) = at
-                && next.is_none_or(|(earliest, _)| at < earliest)
-            {
-                next = Some((at, wake));
-            }
-        };
-        for (at, wake) in self.phone.poll_timeout().into_iter().chain(self.contacts.poll_timeout())
-        {
-            consider(Some(at), wake);
-        }
-        consider(self.link.run.as_ref().and_then(|run| run.deadline), Wake::RunTimeout);
-        consider(self.link.ban_ends, Wake::BanEnds);
-        if let Some((at, wake)) = self.pacing.poll_timeout() {
-            consider(Some(at), wake);
-        }
-        if !self.draining {
-            consider(self.link.next_try(&self.facts), Wake::Connect);
-            consider(self.takeover_at(), Wake::Takeover);
-        }
-        if let Some((at, wake)) = self.queue.poll_timeout() {
-            consider(Some(at), wake);
-        }
-        consider(self.resolve_at(), Wake::Resolve);
-        consider(self.upload_at(), Wake::Upload);
-        if !self.draining {
-            consider(self.preparations.poll_timeout(), Wake::Prepare);
-        }
-        if let Some((at, wake)) = self.next_attempt() {
-            consider(Some(at), wake);
-        }
-        next
-    }
-
-    /// Tells each component how the others stand.
-    pub(crate) fn inform(&mut self, now: Now) {
-        self.inform_queue();
-        let account = self.facts.account.as_ref();
-        self.pacing.on_account(account, &mut self.out, now);
-        self.phone.on_account(account, &mut self.out, now);
-        let around = phone::Surroundings {
-            generation: self.link.generation,
-            connected: self.link.is_connected(),
-            can_send: self.link.can_send(),
-            may_ask: !self.draining,
-            waits: self.queue.to_leave() > 0,
-        };
-        self.phone.on_surroundings(around, now);
-        self.contacts.on_account(self.facts.account.as_ref());
-        let around = contacts::Surroundings {
-            generation: self.link.generation,
-            can_send: self.link.can_send(),
-            draining: self.draining,
-        };
-        self.contacts.on_surroundings(around, now);
-    }
-
-    fn inform_queue(&mut self) {
-        let live_since = match &self.link.run {
-            Some(Run {
-                phase: Phase::Connected { since, broken: false }, closing: None, ..
-            }) => Some(*since),
-            Some(_) | None => None,
-        };
-        let (generation, draining) = (self.link.generation, self.draining);
-        self.queue.on_surroundings(queue::Surroundings { generation, live_since, draining });
-    }
-
     /// When the next attempt leaves if nothing else happens before.
-    fn next_attempt(&self) -> Option<(u64, Wake)> {
+    pub(crate) fn next_attempt(&self) -> Option<(u64, Wake)> {
         if !self.may_dispatch() || self.queue.sending_len() >= SENDING_MAX {
             return None;
         }
@@ -136,30 +63,23 @@ impl Core {
     fn attempt(&mut self, id: MessageId, now: Now) -> bool {
         let Some(outgoing) = self.queue.attempt(id, &mut self.out, now) else { return false };
         self.pacing.on_attempt(id, outgoing.attempt, &mut self.out, now);
-        self.command(SessionCommand::Send(outgoing));
+        self.out.command(SessionCommand::Send(outgoing));
         true
     }
 
     /// Deals with everything whose time has come.
     pub(crate) fn pass_time(&mut self, now: Now) {
-        self.inform_queue();
+        self.inform(now);
         self.queue.on_time(&mut self.out, now);
-        if self.resolve_at().is_some_and(|at| at <= now.mono_ms) {
-            self.close_run(Closing::Reconnect);
+        if self.resolve_at().is_some_and(|(at, _)| at <= now.mono_ms) {
+            self.session.on_unresolved(&mut self.out, now);
         }
         self.pacing.on_time(&mut self.out, now);
-        self.run_overdue(now);
-        self.pass_conflict();
+        self.session.on_time(&mut self.out, now);
         self.put_back_refused(now);
-        if self.link.ban_ends.is_some_and(|at| at <= now.mono_ms) {
-            self.link.ban_ends = None;
-            if self.facts.banned.take().is_some() {
-                self.out.facts = true;
-            }
-        }
         self.inform(now);
         self.phone.on_time(&mut self.out, now);
-        let held = !self.link.can_send() || self.phone.holds(now);
+        let held = !self.session.can_send() || self.phone.holds(now);
         self.queue.judge_backlog(held, &mut self.out, now);
     }
 
@@ -186,57 +106,8 @@ impl Core {
     }
 
     /// When a live connection is closed so that the next one resolves what has no answer.
-    fn resolve_at(&self) -> Option<u64> {
-        if !self.may_dispatch() {
-            return None;
-        }
-        self.queue.resolve_at()
-    }
-
-    fn run_overdue(&mut self, now: Now) {
-        let overdue = |run: &Run| run.deadline.is_some_and(|at| at <= now.mono_ms);
-        if !self.link.run.as_ref().is_some_and(overdue) {
-            return;
-        }
-        let pairing = matches!(self.link.run, Some(Run { phase: Phase::Pairing(_), .. }));
-        if pairing {
-            let why = "The pairing took too long.";
-            self.fail_pairing(
-                api::Error::new(api::ErrorKind::PairingFailed, why).remedy("tetherctl pair"),
-            );
-            self.out.event(api::Event::Pairing { offer: None, ended: Some(PairEnd::TimedOut {}) });
-        }
-        self.close_run(if pairing { Closing::Done } else { Closing::Backoff });
-    }
-
-    /// Tells the run to end, once.
-    pub(crate) fn close_run(&mut self, then: Closing) {
-        if let Link { run: Some(run), .. } = &mut self.link
-            && run.closing.is_none()
-        {
-            run.closing = Some(then);
-            run.deadline = None;
-            if matches!(run.phase, Phase::Connected { .. }) {
-                self.link.down_since = self.now.wall_ms;
-            }
-            self.command(SessionCommand::Close);
-        }
-    }
-
-    /// Starts the run that is due, if none stands in its way.
-    pub(crate) fn drive_link(&mut self, now: Now) {
-        if self.link.run.is_some() || self.draining {
-            return;
-        }
-        if let Some(intent) = self.link.next_pair.take() {
-            self.start_pairing(intent, now);
-            return;
-        }
-        if self.link.next_try(&self.facts).is_some_and(|at| at <= now.mono_ms) {
-            self.link.wait = None;
-            let deadline = now.mono_ms.saturating_add(self.config.connect_timeout_ms);
-            self.link.run = Some(Run::new(Phase::Connecting, deadline));
-            self.command(SessionCommand::Connect);
-        }
+    pub(crate) fn resolve_at(&self) -> Option<(u64, Wake)> {
+        let at = self.queue.resolve_at().filter(|_| self.may_dispatch())?;
+        Some((at, Wake::Resolve))
     }
 }

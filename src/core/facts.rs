@@ -1,11 +1,11 @@
 //! What outlives a restart: the small facts, and everything that the store gives back.
 
 use crate::contacts::{KnownNumber, KnownPage, SpentHour};
-use crate::network::NetworkFacts;
-use crate::pacing::Slot;
+use crate::pacing::{RateLimitFacts, Slot, TimelockFacts};
 use crate::phone::PhoneFacts;
 use crate::queue::BacklogFacts;
 use crate::queue::Message;
+use crate::session::{Refusal, TakeoverFacts};
 use crate::time::{BootId, Now};
 use tetherd_api::{self as api, Redacted};
 
@@ -39,25 +39,17 @@ pub struct Facts {
     pub backlog: BacklogFacts,
 }
 
-impl Facts {
-    /// What stays when the account goes.
-    pub(crate) fn without_account(&self) -> Facts {
-        let Facts { last_id, paused_since, uptime_ms, backlog, .. } = *self;
-        // Whoever asked to slow down sees the same address with the next account.
-        let network =
-            NetworkFacts { rate_limit: self.network.rate_limit, ..NetworkFacts::default() };
-        Facts {
-            last_id,
-            paused_since,
-            uptime_ms,
-            backlog,
-            // Whoever asks in bulk is the same with the next account.
-            checks: self.checks.clone(),
-            keys_void: true,
-            network,
-            ..Facts::default()
-        }
-    }
+/// What the network has answered beyond single messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetworkFacts {
+    /// Who took over the session, and when.
+    pub takeovers: TakeoverFacts,
+    /// Whether messages to new contacts wait.
+    pub timelock: TimelockFacts,
+    /// The server asked to slow down, now or some time ago.
+    pub rate_limit: Option<RateLimitFacts>,
+    /// Refusals of messages, by code.
+    pub refusals: Vec<Refusal>,
 }
 
 /// What the store gives back at start.

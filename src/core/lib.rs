@@ -20,45 +20,48 @@
 //!
 //! # The modules
 //!
-//! The components queue, phone and contacts have private fields, and are told by
-//! `Core::inform` what they need to know of the others.
+//! [`Core`] owns the components. Each has private fields, `on_*` methods that take what
+//! happened, `poll_timeout`, and `conditions` where something about it can be the case. None
+//! imports another but for its types; `Core::inform` says to each what it needs to know of
+//! the others.
 //!
-//! - [`event`], [`action`]: what goes in and what comes out. [`facts`]: what is kept.
-//! - [`config`]: what it can be told to do otherwise.
-//! - [`draft`]: what is to be sent: in a request, in the queue and in an attempt.
 //! - [`queue`]: the messages: their states, order, deadlines, and what is asked of them.
-//! - [`files`]: preparation and upload.
-//! - [`pacing`]: when an attempt may leave, as far as the pace alone matters.
-//! - `link`: the one connection, and when to try it again.
-//! - `session_requests`, `session_events`: one method for each input.
-//! - [`contacts`]: who is on the network, and which chats are known.
+//! - [`pacing`]: when an attempt may leave: the window, rate limits, the timelock.
+//! - [`session`]: the one connection, pairing, takeover, and trouble of the account.
 //! - [`phone`]: whether the phone is online, and its battery.
-//! - `conflict`: what to do when another session took over; [`network`]:
-//!   what of them is kept.
-//! - `dispatch`: what time alone brings about, and the next attempt.
+//! - [`contacts`]: who is on the network, and which chats are known.
+//! - [`files`]: preparation and upload.
+//!
+//! These look at several components:
+//!
+//! - `routing`: which component a request or a report concerns.
+//! - `dispatch`, `preconditions`: what time alone brings about, and the next attempt.
 //! - `condition`: what is the case, as plain data. `explain`: the same in words.
 //! - `query`, `forecast`: answers for readers, in the wire's types.
+//!
+//! And these are plain data and rules for all of them:
+//!
+//! - [`event`], [`action`]: what goes in and what comes out. [`facts`]: what is kept.
+//! - [`draft`]: what is to be sent: in a request, in the queue and in an attempt.
+//! - [`config`]: what can be set otherwise. [`server_codes`]: codes that the core acts upon.
 //! - [`time`]: clocks, times that outlive a restart, and clocks that jump.
 
-use crate::action::ActionBuffer;
-use crate::action::{Actions, SessionCommand};
+use crate::action::{ActionBuffer, Actions, Wake};
 use crate::contacts::Contacts;
-use crate::draft::Draft;
-use crate::event::{Body, Input, Request, Submission, Token};
+use crate::event::Input;
 use crate::facts::{Facts, Restored};
-use crate::link::Link;
 use crate::pacing::Pacing;
 use crate::phone::Phone;
 use crate::query::StatusKey;
 use crate::queue::Queue;
+use crate::session::Session;
 use crate::time::{BootId, Now};
 use crate::time::{ClockJumps, Uptime};
-use tetherd_api::{self as api, Signature, call};
+use tetherd_api as api;
 
 pub mod action;
 pub(crate) mod condition;
 pub mod config;
-pub(crate) mod conflict;
 pub mod contacts;
 pub(crate) mod dispatch;
 pub mod draft;
@@ -68,24 +71,22 @@ pub mod facts;
 pub mod files;
 pub(crate) mod forecast;
 pub mod ids;
-pub(crate) mod link;
-pub mod network;
 pub mod pacing;
 pub mod phone;
 pub(crate) mod preconditions;
 pub(crate) mod query;
 pub mod queue;
+pub(crate) mod routing;
 pub mod server_codes;
-pub(crate) mod session_events;
-pub(crate) mod session_requests;
+pub mod session;
 #[cfg(test)]
 mod tests;
 pub mod time;
 
 pub use config::{CoreConfig, OnConflict, OnRateLimit};
-pub use conflict::TAKEOVERS_PER_HOUR_MAX;
 pub use dispatch::SENDING_MAX;
 pub use files::UPLOADS_AT_ONCE;
+pub use session::TAKEOVERS_PER_HOUR_MAX;
 
 /// The decisions. Give it every [`Input`] in order, make the [`Actions`]' changes
 /// durable, carry out their effects, and wake it at [`Core::poll_timeout`].
@@ -95,7 +96,6 @@ pub struct Core {
     started_at: i64,
     /// The time of the last input; monotonic time never goes back here.
     now: Now,
-    uptime: Uptime,
     store: api::StoreStatus,
     clock_jumps: ClockJumps,
     facts: Facts,
@@ -104,7 +104,7 @@ pub struct Core {
     pacing: Pacing,
     contacts: Contacts,
     uploads: files::Uploads,
-    link: Link,
+    session: Session,
     phone: Phone,
     draining: bool,
     /// When that began, wall milliseconds.
@@ -128,7 +128,7 @@ impl Core {
         let (pacing, slots_changed) =
             Pacing::new(config.clone(), &slots, &facts, (boot, uptime), now);
         let queue = Queue::new(config.clone(), messages, &facts, (boot, uptime), now);
-        let link = Link::new(&facts, now);
+        let session = Session::new(config.clone(), &facts, uptime, now);
         let contacts = Contacts::new(
             config.contacts.clone(),
             numbers,
@@ -143,7 +143,6 @@ impl Core {
             config,
             started_at: now.wall_ms,
             now,
-            uptime,
             store,
             clock_jumps: ClockJumps::new(now),
             facts,
@@ -152,7 +151,7 @@ impl Core {
             pacing,
             contacts,
             uploads: files::Uploads::default(),
-            link,
+            session,
             phone,
             draining: false,
             draining_since: 0,
@@ -189,11 +188,50 @@ impl Core {
     pub fn set_config(&mut self, config: CoreConfig, now: Now) -> Actions {
         let now = self.advance(now);
         self.pacing.set_config(&config);
+        self.session.set_config(&config);
         self.phone.set_config(&config.phone);
         self.contacts.set_config(&config.contacts);
         self.queue.set_config(&config);
         self.config = config;
         self.settle(now)
+    }
+
+    /// When the core wants to be woken (monotonic), and why. None: only by an input.
+    pub fn poll_timeout(&self) -> Option<(u64, Wake)> {
+        let components = [
+            self.phone.poll_timeout(),
+            self.contacts.poll_timeout(),
+            self.session.poll_timeout(),
+            self.pacing.poll_timeout(),
+            self.queue.poll_timeout(),
+            self.preparations.poll_timeout().filter(|_| !self.draining),
+        ];
+        // What several of them decide together.
+        let together = [self.resolve_at(), self.upload_at(), self.next_attempt()];
+        components.into_iter().chain(together).flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// Tells each component how the others stand.
+    fn inform(&mut self, now: Now) {
+        let (generation, draining) = (self.session.generation(), self.draining);
+        let live_since = self.session.live_since();
+        self.queue.on_surroundings(queue::Surroundings { generation, live_since, draining });
+        let account = self.session.account();
+        self.pacing.on_account(account, &mut self.out, now);
+        self.phone.on_account(account, &mut self.out, now);
+        self.contacts.on_account(account);
+        let can_send = live_since.is_some();
+        let around = phone::Surroundings {
+            generation,
+            connected: self.session.is_connected(),
+            can_send,
+            may_ask: !draining,
+            paired: self.session.has_phone(),
+            waits: self.queue.to_leave() > 0,
+        };
+        self.phone.on_surroundings(around, now);
+        self.contacts
+            .on_surroundings(contacts::Surroundings { generation, can_send, draining }, now);
     }
 
     /// Whether the core drains and no attempt is in flight.
@@ -206,6 +244,7 @@ impl Core {
         self.now = Now { mono_ms: now.mono_ms.max(self.now.mono_ms), ..now };
         self.queue.set_time(self.now);
         self.pacing.set_time(self.now);
+        self.session.set_time(self.now);
         self.now
     }
 
@@ -217,7 +256,7 @@ impl Core {
         self.contacts.on_time(&mut self.out, now);
         self.park_absent(now);
         self.queue.trim(&mut self.out, now);
-        self.drive_link(now);
+        self.session.start_due(&mut self.out, now);
         self.drive_preparations(now);
         self.inform(now);
         // Before anything leaves without an answer: only a question finds out that the
@@ -231,13 +270,14 @@ impl Core {
         self.contacts.on_wanted(self.number_wanted_at());
         let key = self.status_key();
         if self.last_published_status.as_ref() != Some(&key) {
-            self.link.note_state(&self.facts, now);
+            self.session.on_published(now);
             self.last_published_status = Some(key);
             self.out.event(api::Event::Status { status: Box::new(self.status(now)) });
         }
         if self.out.facts {
             self.queue.store_facts(&mut self.facts);
             self.pacing.store_facts(&mut self.facts);
+            self.session.store_facts(&mut self.facts);
             self.facts.phone = self.phone.store_facts();
             self.facts.checks = self.contacts.spent();
         }
@@ -247,115 +287,6 @@ impl Core {
         out.into_actions(&self.queue, contacts, &self.pacing, &self.facts)
     }
 
-    fn request(&mut self, token: Token, request: Request, now: Now) {
-        match request {
-            Request::Submit(submission) => {
-                let Submission { draft, body } = *submission;
-                let file = draft.file.as_ref().map(|file| file.spool.clone());
-                let result = self.submit(draft, body, now);
-                // What is not accepted, or was there already, leaves no file behind.
-                if !result.as_ref().is_ok_and(|sent| !sent.duplicate) {
-                    self.out.unspool.extend(file);
-                }
-                self.out.reply::<call::MessageSend>(token, result);
-            }
-            Request::Cancel { ids, filter, dry_run } => {
-                let result = self.queue.cancel(ids, &filter, dry_run, &mut self.out, now);
-                self.out.reply::<call::QueueCancel>(token, Ok(result));
-            }
-            Request::Clear { filter, dry_run } => {
-                let result = self.queue.clear(&filter, dry_run, &mut self.out, now);
-                self.out.reply::<call::QueueClear>(token, Ok(result));
-            }
-            Request::Retry { filter, anyway, dry_run } => {
-                let result = self.retry(&filter, anyway, dry_run, now);
-                self.out.reply::<call::QueueRetry>(token, Ok(result));
-            }
-            Request::Check { numbers, fresh } => {
-                self.contacts.on_check(token, numbers, fresh, &mut self.out, now);
-            }
-            Request::Restore { filter, dry_run } => {
-                let result = self.queue.restore(&filter, dry_run, &mut self.out, now);
-                self.out.reply::<call::QueueRestore>(token, Ok(result));
-            }
-            Request::Pause => {
-                self.queue.set_paused(true, &mut self.out, now);
-                self.reply_status::<call::QueuePause>(token, now);
-            }
-            Request::Resume => {
-                self.queue.set_paused(false, &mut self.out, now);
-                self.reply_status::<call::QueueResume>(token, now);
-            }
-            Request::Pair { phone } => self.pair(token, phone, now),
-            Request::Reconnect => {
-                let result = self.reconnect(now);
-                self.reply_session::<call::SessionReconnect>(token, result, now);
-            }
-            Request::Takeover => {
-                let result = self.takeover(now);
-                self.reply_session::<call::SessionTakeover>(token, result, now);
-            }
-            Request::Logout => {
-                let result = self.logout();
-                self.reply_session::<call::SessionLogout>(token, result, now);
-            }
-            Request::Heartbeat(report) => {
-                let result = self.phone.on_heartbeat(*report, &mut self.out, now);
-                let result = result.map(|()| self.phone_status(now));
-                self.out.reply::<call::PhoneHeartbeat>(token, result);
-            }
-            Request::Release => {
-                self.queue.release(&mut self.out, now);
-                self.reply_status::<call::QueueRelease>(token, now);
-            }
-        }
-    }
-
-    /// Accepts a message, or says why not. Nothing is dropped to make room.
-    fn submit(
-        &mut self,
-        draft: Draft,
-        body: Body,
-        now: Now,
-    ) -> Result<api::SendResult, api::Error> {
-        let key = draft.key.as_deref();
-        if let Some(repeated) = key.and_then(|key| self.repeated(key, &draft.digest, now)) {
-            return repeated;
-        }
-        if self.draining {
-            return Err(queue::shutting_down());
-        }
-        draft.check_times(now)?;
-        if self.queue.is_full() {
-            return Err(self.queue_full(now));
-        }
-        let id = self.queue.accept(draft, body, &mut self.out, now)?;
-        let gone = || api::Error::new(api::ErrorKind::InternalError, "The message is gone.");
-        Ok(api::SendResult { message: self.message(id, now).ok_or_else(gone)?, duplicate: false })
-    }
-
-    fn reply_status<M: Signature<Result = api::Status>>(&mut self, token: Token, now: Now) {
-        let status = self.status(now);
-        self.out.reply::<M>(token, Ok(status));
-    }
-
-    /// A session request's answer shows the run that it starts.
-    fn reply_session<M: Signature<Result = api::Status>>(
-        &mut self,
-        token: Token,
-        result: Result<(), api::Error>,
-        now: Now,
-    ) {
-        match result {
-            Ok(()) => {
-                self.drive_link(now);
-                self.inform(now);
-                self.reply_status::<M>(token, now);
-            }
-            Err(error) => self.out.refuse(token, error),
-        }
-    }
-
     fn drain(&mut self) {
         if !self.draining {
             self.draining_since = self.now.wall_ms;
@@ -363,16 +294,12 @@ impl Core {
         self.draining = true;
         // The uptime.
         self.out.facts = true;
-        self.fail_pairing(queue::shutting_down());
+        self.session.on_drain(explain::shutting_down_error(), &mut self.out);
     }
 
     fn finish_drain(&mut self) {
         if self.is_drained() {
-            self.close_run(link::Closing::Done);
+            self.session.on_drained(&mut self.out, self.now);
         }
-    }
-
-    fn command(&mut self, command: SessionCommand) {
-        self.out.command(command);
     }
 }

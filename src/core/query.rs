@@ -45,21 +45,21 @@ struct PhoneKey {
 impl Core {
     /// The status, as `status` answers it.
     pub fn status(&self, now: Now) -> api::Status {
-        let state = self.link.state(&self.facts);
-        let next_try = if self.draining { None } else { self.link.next_try(&self.facts) };
+        let session = &self.session;
+        let wall = |at: u64| self.wall_of(at, now);
         api::Status {
             started_at: Time(self.started_at),
             session: api::SessionStatus {
-                state,
-                since: Time(self.session_since(now)),
-                account: self.facts.account.clone(),
+                state: session.state(),
+                since: Time(session.since(now)),
+                account: session.account().cloned(),
                 detail: self.session_detail(),
-                next_try_at: next_try.map(|at| self.wall_of(at, now)),
-                connections: self.link.generation,
-                replaced: self.link.replaced,
-                replaced_last_hour: self.replaced_last_hour(now),
-                takeover_at: self.takeover_at().map(|at| self.wall_of(at, now)),
-                timelock_until: self.pacing.timelock().map(|(_, ends)| self.wall_of(ends, now)),
+                next_try_at: session.next_try().map(wall),
+                connections: session.generation(),
+                replaced: session.replaced(),
+                replaced_last_hour: session.last_hour(now).replaced,
+                takeover_at: session.takeover_at().map(wall),
+                timelock_until: self.pacing.timelock().map(|(_, ends)| wall(ends)),
             },
             queue: self.queue_status(now),
             pacing: self.pacing.status(now),
@@ -212,8 +212,7 @@ impl Core {
 
     /// Why the last connection ended, or the last pairing, in a sentence.
     fn session_detail(&self) -> Option<String> {
-        let ended = self.link.ended.as_ref()?;
-        Some(explain::sentence(&explain::end_reason(ended)))
+        Some(explain::sentence(&explain::end_reason(self.session.ended()?)))
     }
 
     fn phone_key(&self) -> PhoneKey {
@@ -231,13 +230,13 @@ impl Core {
         let timelock_ends = self.pacing.timelock().map(|(_, ends)| ends);
         let rate_limited_until = self.pacing.rate_limited_until(self.now);
         StatusKey {
-            session: self.link.state(&self.facts),
-            account: self.facts.account.clone(),
-            ended: self.link.ended.clone(),
-            next_try: self.link.next_try(&self.facts),
-            connections: self.link.generation,
-            replaced: self.link.replaced,
-            ends: [self.takeover_at(), timelock_ends, rate_limited_until],
+            session: self.session.state(),
+            account: self.session.account().cloned(),
+            ended: self.session.ended().cloned(),
+            next_try: self.session.next_try(),
+            connections: self.session.generation(),
+            replaced: self.session.replaced(),
+            ends: [self.session.takeover_at(), timelock_ends, rate_limited_until],
             stops: self.stops(self.now).map(|stop| stop.kind()).collect(),
             idle: self.queue.taken() == 0,
             full: self.queue.is_full(),

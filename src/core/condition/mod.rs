@@ -9,12 +9,13 @@ use crate::Core;
 use crate::contacts::CheckFailureKind;
 use crate::event::EndReason;
 use crate::pacing::TimelockSource;
-use crate::time::Now;
+use crate::time::{ClockJump, Now};
 use tetherd_api::{ConditionKind, Holds, MessageId, ReasonKind, Redacted};
 
 mod messages;
-mod phone;
-mod session;
+
+/// For how long a clock that jumped is the case.
+const CLOCK_JUMP_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// One thing that is the case. Times are wall milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -264,10 +265,13 @@ impl Condition {
 impl Core {
     /// What can hold the queue as a whole, the pace aside. Cheap: asked at every turn.
     fn wide(&self, now: Now) -> impl Iterator<Item = Condition> {
-        self.session_conditions(now)
-            .chain(self.phone_conditions(now))
+        let since = self.draining_since;
+        let ending = self.draining.then_some(Condition::ShuttingDown { since });
+        self.session
+            .conditions(now)
+            .chain(self.phone.conditions(now))
             .chain(self.queue.conditions())
-            .chain(self.shutting_down())
+            .chain(ending)
     }
 
     /// What holds the queue as a whole, the pace aside, the weightiest first.
@@ -285,5 +289,17 @@ impl Core {
         all.extend(self.message_conditions());
         all.sort_by_key(Condition::kind);
         all
+    }
+
+    fn store_condition(&self) -> Option<Condition> {
+        let records = self.store.quarantined;
+        (records > 0).then_some(Condition::StoreTrouble { since: self.started_at, records })
+    }
+
+    /// A clock that jumped since the start; one that did so long ago is over.
+    fn clock_condition(&self, now: Now) -> Option<Condition> {
+        let ClockJump { at, by_ms } = self.clock_jumps.last()?;
+        let recent = now.wall_ms.saturating_sub(at) < CLOCK_JUMP_MS;
+        recent.then_some(Condition::ClockJumped { at, by_ms })
     }
 }

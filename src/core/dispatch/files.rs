@@ -1,11 +1,12 @@
 //! Files on their way to the network, as far as queue, pacing and session have a say.
 
 use crate::Core;
-use crate::action::SessionCommand;
+use crate::action::{SessionCommand, Wake};
 use crate::event::Selection;
+use crate::explain;
 use crate::files::Room;
 use crate::files::{MediaRef, Prepared, Ticket, UploadFault};
-use crate::queue::{Message, shutting_down};
+use crate::queue::Message;
 use crate::time::Now;
 use tetherd_api::{self as api, Error, MessageId, ReasonKind, State};
 
@@ -17,7 +18,7 @@ impl Core {
             return Ok(Room::KeyKnown);
         }
         if self.draining {
-            return Err(shutting_down());
+            return Err(explain::shutting_down_error());
         }
         if self.queue.is_full() {
             return Err(self.queue_full(self.now));
@@ -71,16 +72,17 @@ impl Core {
         let started = uploads.start(self.heads_with_files(), now);
         self.uploads = uploads;
         for upload in started {
-            self.command(SessionCommand::Upload(upload));
+            self.out.command(SessionCommand::Upload(upload));
         }
     }
 
     /// When the next upload is due, if it is not due already.
-    pub(crate) fn upload_at(&self) -> Option<u64> {
+    pub(crate) fn upload_at(&self) -> Option<(u64, Wake)> {
         if !self.may_dispatch() {
             return None;
         }
-        self.uploads.poll_timeout(self.heads_with_files(), self.now)
+        let at = self.uploads.poll_timeout(self.heads_with_files(), self.now)?;
+        Some((at, Wake::Upload))
     }
 
     /// The first messages of their chats that have a file, and when each could be

@@ -1,9 +1,11 @@
-//! Why a connection or a question to the network ended, as clauses.
+//! Why a connection or a question to the network ended, as clauses; and what is said to
+//! whoever asks while the daemon ends.
 
 use super::in_code;
 use super::session::{BANNED, LOGGED_OUT, OTHER_SESSION, OUTDATED};
 use crate::contacts::CheckFailureKind;
 use crate::event::EndReason;
+use tetherd_api::{Error, ErrorKind};
 
 /// Why a run of the session ended.
 pub(crate) fn end_reason(reason: &EndReason) -> String {
@@ -47,6 +49,11 @@ pub(crate) fn check_failure(kind: CheckFailureKind) -> String {
             "the network's answer to the check is not understood".to_owned()
         }
     }
+}
+
+/// What is asked of a daemon that goes down.
+pub(crate) fn shutting_down_error() -> Error {
+    Error::new(ErrorKind::ShuttingDown, "The daemon is going down.").retry_after_ms(5_000)
 }
 
 /// The same as a sentence, for callers who ask about numbers.

@@ -35,9 +35,10 @@ impl Core {
             ConditionKind::LoggedOut => quiet("the account knows this device"),
             ConditionKind::Banned => quiet("the account is not banned"),
             ConditionKind::ClientOutdated => quiet("the server takes this client version"),
-            ConditionKind::OtherSession => {
-                session::replaced(quiet("no other session has taken over"), self.last_hour(now))
-            }
+            ConditionKind::OtherSession => session::replaced(
+                quiet("no other session has taken over"),
+                self.session.last_hour(now),
+            ),
             ConditionKind::Disconnected => self.connection(now),
             ConditionKind::PhoneOffline => match state {
                 PhoneState::Online => self.signs(quiet("the phone answers"), now),
@@ -45,7 +46,7 @@ impl Core {
                     quiet("nothing says that the phone is away")
                 }
             },
-            ConditionKind::PhoneSilent if !self.has_phone() => {
+            ConditionKind::PhoneSilent if !self.session.has_phone() => {
                 quiet("no phone is paired that could be seen")
             }
             ConditionKind::PhoneSilent => match state {
@@ -94,8 +95,8 @@ impl Core {
     }
 
     fn connection(&self, now: Now) -> Words {
-        if self.link.state(&self.facts) == SessionState::Connected {
-            let since = self.session_since(now);
+        if self.session.state() == SessionState::Connected {
+            let since = self.session.since(now);
             return Words::new(None, "there is a connection to WhatsApp")
                 .evidence("logged in", since);
         }

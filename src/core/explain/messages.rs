@@ -201,7 +201,7 @@ impl Core {
 
     /// The server's refusals of messages by code.
     pub(super) fn refusals(&self, words: Words) -> Words {
-        self.facts.network.refusals.iter().fold(words, |words, refusal| {
+        self.session.refusals().iter().fold(words, |words, refusal| {
             let (code, count) = (refusal.code, refusal.count);
             words.evidence(format!("code {code}, {count} in all, the last"), refusal.last)
         })

@@ -18,7 +18,7 @@ mod session;
 mod summary;
 
 use ends::check_failure;
-pub(crate) use ends::{check_failure_sentence, end_reason};
+pub(crate) use ends::{check_failure_sentence, end_reason, shutting_down_error};
 
 impl Core {
     /// Why messages wait, as `explain` answers it: every condition once.

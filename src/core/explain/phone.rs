@@ -20,7 +20,7 @@ impl Core {
             last_seen_at: known.seen.map(|(seen, _)| at(seen)),
             last_sign: known.seen.map(|(_, activity)| activity.name().to_owned()),
             probing_since: known.probe.map(|probe| at(probe.since)),
-            unlinked_at: known.seen.map(|(seen, _)| Time(self.unlinked_at(seen, now))),
+            unlinked_at: self.phone.unlinked_at(now).map(Time),
             battery: known.report.as_ref().map(|report| api::BatteryStatus {
                 level: self.phone.battery(now),
                 percent: report.percent,
@@ -72,8 +72,10 @@ impl Core {
             let measured = Some(report.measured.wall(now));
             found.push(("a report says that it has no network".to_owned(), measured));
         }
-        if let (Some(days), Some((seen, _))) = (self.phone.absent_days(now), known.seen) {
-            let until = Time(self.unlinked_at(seen, now));
+        if let (Some(days), Some(until)) =
+            (self.phone.absent_days(now), self.phone.unlinked_at(now))
+        {
+            let until = Time(until);
             let what = format!(
                 "no sign of life for {days} days: the network unlinks this device when it stays \
                  away until {until}"

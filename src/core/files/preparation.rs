@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::action::ActionBuffer;
+use crate::action::{ActionBuffer, Wake};
 use crate::config::{CoreConfig, LinkPolicy};
 use crate::files::SpooledFile;
 use crate::queue::Queue;
@@ -213,8 +213,12 @@ impl Preparations {
     }
 
     /// When the next one is started again, monotonic.
-    pub(crate) fn poll_timeout(&self) -> Option<u64> {
-        self.running.values().filter_map(|running| running.rests_until).min()
+    pub(crate) fn poll_timeout(&self) -> Option<(u64, Wake)> {
+        self.running
+            .values()
+            .filter_map(|running| running.rests_until)
+            .min()
+            .map(|at| (at, Wake::Prepare))
     }
 
     /// Somebody asked for it again: nothing that is remembered counts.

@@ -139,7 +139,7 @@ impl Phone {
         }
     }
 
-    pub(crate) fn holds_battery(&self, now: Now) -> bool {
+    pub(super) fn holds_battery(&self, now: Now) -> bool {
         let level = self.battery(now);
         match self.config.hold_when_battery {
             HoldBattery::Never => false,

@@ -15,24 +15,19 @@ use crate::time::{BootId, Now, Timestamp, doubled};
 use tetherd_api::{BatteryLevel, PhoneState, Redacted};
 
 mod battery;
+mod conditions;
 
 pub use battery::{Heartbeat, HoldBattery, Report};
 
 const MINUTE_MS: u64 = 60 * 1_000;
 pub(crate) const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 
-/// The network unlinks this device when the phone was away for so many days.
-pub(crate) const UNLINK_DAYS: u64 = 14;
-/// From this day on it is warned of.
-pub(crate) const WARN_DAYS: u64 = 10;
 /// The pause between two questions to a phone that is offline: it doubles.
 pub(crate) const PROBE_PAUSE_FIRST_MS: u64 = 10 * MINUTE_MS;
 /// The longest such pause.
 pub(crate) const PROBE_PAUSE_MAX_MS: u64 = DAY_MS;
 /// How much newer a sign must be than the one on disk for a write of its own.
 pub(crate) const SEEN_WRITE_MS: u64 = MINUTE_MS;
-
-const _: () = assert!(WARN_DAYS < UNLINK_DAYS);
 
 /// What the core does about the phone. Durations in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,6 +139,8 @@ pub(crate) struct Surroundings {
     pub(crate) can_send: bool,
     /// Whether the phone may be asked: not while the daemon goes down.
     pub(crate) may_ask: bool,
+    /// Whether a phone is paired, as far as anybody knows.
+    pub(crate) paired: bool,
     /// Whether messages wait.
     pub(crate) waits: bool,
 }
@@ -397,30 +394,5 @@ impl Phone {
 
     pub(crate) fn is_offline(&self) -> bool {
         matches!(self.known.state, Some((PhoneState::Offline, _)))
-    }
-
-    /// Whether the phone holds the queue.
-    pub(crate) fn holds(&self, now: Now) -> bool {
-        self.holds_offline() || self.holds_battery(now)
-    }
-
-    pub(crate) fn holds_offline(&self) -> bool {
-        self.config.hold_when_offline && self.is_offline()
-    }
-
-    /// For how many whole days it gave no sign of life, from the first day of warning on.
-    pub(crate) fn absent_days(&self, now: Now) -> Option<u64> {
-        let days = self.known.seen?.0.age_ms(now) / DAY_MS;
-        (days >= WARN_DAYS).then_some(days.min(UNLINK_DAYS))
-    }
-
-    /// When the next day of warning begins, monotonic.
-    fn next_warning(&self) -> Option<u64> {
-        let (seen, _) = self.known.seen?;
-        match self.absent_days(self.now) {
-            None => Some(seen.after(WARN_DAYS * DAY_MS)),
-            Some(days) if days < UNLINK_DAYS => Some(seen.after((days + 1) * DAY_MS)),
-            Some(_) => None,
-        }
     }
 }

@@ -9,7 +9,7 @@ use crate::config::CoreConfig;
 use crate::facts::Facts;
 use crate::ids::ChatId;
 use crate::time::{BootId, Now, Uptime};
-use tetherd_api::{Error, ErrorKind, MessageId, Priority, Redacted};
+use tetherd_api::{MessageId, Priority, Redacted};
 
 mod answers;
 mod attempts;
@@ -198,8 +198,4 @@ impl Queue {
             out.save_facts();
         }
     }
-}
-
-pub(crate) fn shutting_down() -> Error {
-    Error::new(ErrorKind::ShuttingDown, "The daemon is going down.").retry_after_ms(5_000)
 }

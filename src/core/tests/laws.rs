@@ -9,9 +9,10 @@ use crate::contacts::{CHECK_BATCH_MAX, CheckTicket, Number};
 use crate::files::PrepareCommand;
 use crate::files::Upload;
 use crate::ids::SpoolId;
-use crate::network::HOUR_MS;
 use crate::queue::Message;
 use tetherd_api::{MessageId, Reply, State};
+
+const HOUR_MS: u64 = 3_600_000;
 
 impl World {
     pub(super) fn apply(&mut self, changes: &[Change]) {
@@ -293,6 +294,7 @@ impl World {
         let mut facts = self.store.facts.clone();
         self.core.queue.store_facts(&mut facts);
         self.core.pacing.store_facts(&mut facts);
+        self.core.session.store_facts(&mut facts);
         // The uptime is written along with something else, and a restart moves the backlog's
         // timestamp into the boot that is now.
         facts.uptime_ms = self.store.facts.uptime_ms;

@@ -104,7 +104,7 @@ fn a_takeover_by_command_is_always_allowed_and_uses_nothing_up() {
     world.end(EndReason::Replaced);
     world.pass(10 * MINUTE);
     assert_eq!(world.run, Run::Connecting);
-    assert_eq!(world.core.takeovers_last_hour(world.now), (1, 20));
+    assert_eq!(world.core.session.last_hour(world.now).taken_back, (1, 20));
 }
 
 #[test]
@@ -328,7 +328,7 @@ fn a_message_that_is_always_answered_so_is_parked_in_the_end() {
     }
     world.ack_with(id, Some(429));
     assert_eq!(world.reason(id), (ReasonKind::Refused, Some(429)));
-    assert_eq!(world.core.facts.network.refusals[0].count, 21);
+    assert_eq!(world.core.session.refusals()[0].count, 21);
 }
 
 #[test]
@@ -344,7 +344,7 @@ fn a_late_too_many_for_a_parked_message_is_its_answer_and_slows_down() {
         }
         world.ack_with(id, Some(429));
         assert!(world.status().pacing.slowed_until.is_some());
-        let refusal = &world.core.facts.network.refusals[0];
+        let refusal = &world.core.session.refusals()[0];
         assert_eq!((refusal.code, refusal.count), (429, 1));
         if cancelled {
             world.restore_by(world.all(), false);
@@ -385,7 +385,7 @@ fn invariant_10_refusals_are_counted_by_code_within_a_bound() {
         world.ack_with(id, Some(code));
         world.idle(1);
     }
-    let refusals = &world.core.facts.network.refusals;
+    let refusals = world.core.session.refusals();
     let counted: Vec<u32> = refusals.iter().map(|refusal| refusal.code).collect();
     assert_eq!(counted.len(), 16);
     assert!(counted.contains(&519) && !counted.contains(&500));

@@ -3,7 +3,7 @@ use crate::action::SessionCommand;
 use crate::contacts::{CheckOutcome, CheckTicket, Number};
 use crate::event::{Offer, Request, Selection, SessionEvent};
 use crate::facts::Facts;
-use crate::link::PairIntent;
+use crate::session::PairIntent;
 use tetherd_api::Redacted;
 
 #[test]

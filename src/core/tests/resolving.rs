@@ -198,7 +198,7 @@ fn reports_about_an_earlier_attempt_are_ignored() {
     for why in [NotSent::NoDevice, NotSent::NotConnected] {
         world.session(crate::event::SessionEvent::NotSent { id, attempt: old, why });
     }
-    assert!(world.core.link.can_send(), "the new connection is not to blame");
+    assert!(world.core.session.can_send(), "the new connection is not to blame");
     world.session(crate::event::SessionEvent::CutOff { id, attempt: old });
     assert_eq!(world.state(id), State::Sending);
 }

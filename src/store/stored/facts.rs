@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::store::convert::{Convert, stored_enum, stored_newtype, stored_structs, stored_text};
 use tetherd_api::{BatteryLevel, PhoneState};
 use tetherd_core::contacts::{KnownBy, KnownNumber, Number, SpentHour};
-use tetherd_core::facts::Facts;
-use tetherd_core::network::{NetworkFacts, Refusal};
+use tetherd_core::facts::{Facts, NetworkFacts};
 use tetherd_core::pacing::{RateLimitFacts, Slot, Timelock, TimelockFacts, TimelockSource};
 use tetherd_core::phone::{PhoneActivity, PhoneFacts, Probe, Report};
 use tetherd_core::queue::{BacklogFacts, Stale};
+use tetherd_core::session::{Refusal, TakeoverFacts};
 use tetherd_core::time::{BootId, Timestamp};
 
 stored_enum!(StoredTimelockSource = TimelockSource { Announced = "told", Assumed = "guessed" });
@@ -70,6 +70,18 @@ stored_structs! {
     #[derive(Default)]
     #[serde(default)]
     struct StoredNetwork = NetworkFacts {
+        #[serde(flatten)]
+        takeovers: StoredTakeoverFacts,
+        #[serde(flatten)]
+        timelock: StoredTimelockFacts,
+        #[serde(rename = "slowdown")]
+        rate_limit: Option<StoredRateLimit>,
+        refusals: Vec<StoredRefusal>,
+    }
+
+    #[derive(Default)]
+    #[serde(default)]
+    struct StoredTakeoverFacts = TakeoverFacts {
         #[serde(alias = "replaced_lived_ms")]
         replaced_uptime_ms: Vec<u64>,
         #[serde(alias = "automatic_lived_ms")]
@@ -78,11 +90,6 @@ stored_structs! {
         manual_uptime_ms: Vec<u64>,
         #[serde(alias = "takeover_due_lived_ms")]
         takeover_due_uptime_ms: Option<u64>,
-        #[serde(flatten)]
-        timelock: StoredTimelockFacts,
-        #[serde(rename = "slowdown")]
-        rate_limit: Option<StoredRateLimit>,
-        refusals: Vec<StoredRefusal>,
     }
 
     #[derive(Default)]

@@ -130,9 +130,9 @@ fn what_format_1_kept_besides_messages_is_read() {
     assert_eq!(facts.account.as_deref(), Some("15550100@s.whatsapp.net"));
     assert!(facts.paused_since.is_some() && facts.uptime_ms > 8_000);
     let network = &facts.network;
-    assert_eq!(network.replaced_uptime_ms, [1_000, 2_000]);
-    assert_eq!(network.automatic_uptime_ms, [1_500]);
-    assert_eq!(network.manual_uptime_ms, [1_600, 1_700]);
+    assert_eq!(network.takeovers.replaced_uptime_ms, [1_000, 2_000]);
+    assert_eq!(network.takeovers.automatic_uptime_ms, [1_500]);
+    assert_eq!(network.takeovers.manual_uptime_ms, [1_600, 1_700]);
     assert_eq!(network.timelock.assumed, (2, 1_800));
     let rate_limit = network.rate_limit.unwrap();
     assert_eq!(

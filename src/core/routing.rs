@@ -1,0 +1,300 @@
+//! Requests and the session's reports, given to the components that they concern: what spans
+//! several of them is put together here. Late, doubled and foreign reports are normal input
+//! and change nothing. Decides nothing that one component can decide.
+
+use crate::Core;
+use crate::draft::Draft;
+use crate::event::{
+    Body, EndReason, NotSent, ReceiptKind, Request, SessionEvent, Submission, Token,
+};
+use crate::explain;
+use crate::ids::{Attempt, WaMessageId};
+use crate::queue::{Message, Reached};
+use crate::server_codes::{RATE_LIMITED, REACHOUT_TIMELOCK};
+use crate::time::Now;
+use tetherd_api::{self as api, MessageId, Reason, ReasonKind, Signature, call};
+
+/// Such answers to one message before it is parked: something is wrong with it then.
+const LIMITED_MAX: u32 = 20;
+
+impl Core {
+    /// A caller wants something changed.
+    pub(crate) fn request(&mut self, token: Token, request: Request, now: Now) {
+        match request {
+            Request::Submit(submission) => {
+                let Submission { draft, body } = *submission;
+                let file = draft.file.as_ref().map(|file| file.spool.clone());
+                let result = self.submit(draft, body, now);
+                // What is not accepted, or was there already, leaves no file behind.
+                if !result.as_ref().is_ok_and(|sent| !sent.duplicate) {
+                    self.out.unspool.extend(file);
+                }
+                self.out.reply::<call::MessageSend>(token, result);
+            }
+            Request::Cancel { ids, filter, dry_run } => {
+                let result = self.queue.cancel(ids, &filter, dry_run, &mut self.out, now);
+                self.out.reply::<call::QueueCancel>(token, Ok(result));
+            }
+            Request::Clear { filter, dry_run } => {
+                let result = self.queue.clear(&filter, dry_run, &mut self.out, now);
+                self.out.reply::<call::QueueClear>(token, Ok(result));
+            }
+            Request::Retry { filter, anyway, dry_run } => {
+                let result = self.retry(&filter, anyway, dry_run, now);
+                self.out.reply::<call::QueueRetry>(token, Ok(result));
+            }
+            Request::Check { numbers, fresh } => {
+                self.contacts.on_check(token, numbers, fresh, &mut self.out, now);
+            }
+            Request::Restore { filter, dry_run } => {
+                let result = self.queue.restore(&filter, dry_run, &mut self.out, now);
+                self.out.reply::<call::QueueRestore>(token, Ok(result));
+            }
+            Request::Pause => {
+                self.queue.set_paused(true, &mut self.out, now);
+                self.reply_status::<call::QueuePause>(token, now);
+            }
+            Request::Resume => {
+                self.queue.set_paused(false, &mut self.out, now);
+                self.reply_status::<call::QueueResume>(token, now);
+            }
+            Request::Pair { phone } => self.session.on_pair(token, phone, &mut self.out, now),
+            Request::Reconnect => {
+                let result = self.session.on_reconnect(&mut self.out, now);
+                self.reply_session::<call::SessionReconnect>(token, result, now);
+            }
+            Request::Takeover => {
+                let result = self.session.on_takeover(&mut self.out, now);
+                self.reply_session::<call::SessionTakeover>(token, result, now);
+            }
+            Request::Logout => {
+                let result = self.session.on_logout(&mut self.out);
+                self.reply_session::<call::SessionLogout>(token, result, now);
+            }
+            Request::Heartbeat(report) => {
+                let result = self.phone.on_heartbeat(*report, &mut self.out, now);
+                let result = result.map(|()| self.phone_status(now));
+                self.out.reply::<call::PhoneHeartbeat>(token, result);
+            }
+            Request::Release => {
+                self.queue.release(&mut self.out, now);
+                self.reply_status::<call::QueueRelease>(token, now);
+            }
+        }
+    }
+
+    /// Accepts a message, or says why not. Nothing is dropped to make room.
+    fn submit(
+        &mut self,
+        draft: Draft,
+        body: Body,
+        now: Now,
+    ) -> Result<api::SendResult, api::Error> {
+        let key = draft.key.as_deref();
+        if let Some(repeated) = key.and_then(|key| self.repeated(key, &draft.digest, now)) {
+            return repeated;
+        }
+        if self.draining {
+            return Err(explain::shutting_down_error());
+        }
+        draft.check_times(now)?;
+        if self.queue.is_full() {
+            return Err(self.queue_full(now));
+        }
+        let id = self.queue.accept(draft, body, &mut self.out, now)?;
+        let gone = || api::Error::new(api::ErrorKind::InternalError, "The message is gone.");
+        Ok(api::SendResult { message: self.message(id, now).ok_or_else(gone)?, duplicate: false })
+    }
+
+    fn reply_status<M: Signature<Result = api::Status>>(&mut self, token: Token, now: Now) {
+        let status = self.status(now);
+        self.out.reply::<M>(token, Ok(status));
+    }
+
+    /// A session request's answer shows the run that it starts.
+    fn reply_session<M: Signature<Result = api::Status>>(
+        &mut self,
+        token: Token,
+        result: Result<(), api::Error>,
+        now: Now,
+    ) {
+        match result {
+            Ok(()) => {
+                self.session.start_due(&mut self.out, now);
+                self.inform(now);
+                self.reply_status::<M>(token, now);
+            }
+            Err(error) => self.out.refuse(token, error),
+        }
+    }
+
+    /// The session reports.
+    pub(crate) fn session_event(&mut self, event: SessionEvent, now: Now) {
+        self.close_slots(&event, now);
+        match event {
+            SessionEvent::Offer(offer) => self.session.on_offer(offer, &mut self.out, now),
+            SessionEvent::Paired { account } => {
+                self.session.on_paired(account, &mut self.out, now);
+            }
+            SessionEvent::Connected { account } => {
+                if self.session.on_connected(account, &mut self.out, now) {
+                    self.queue.on_connected(now);
+                }
+            }
+            SessionEvent::Written { id, attempt } => self.queue.on_written(id, attempt, now),
+            SessionEvent::NotSent { id, attempt, why } => self.not_sent(id, attempt, why, now),
+            SessionEvent::CutOff { id, attempt } => {
+                if self.queue.is_current(id, attempt) {
+                    self.queue.unanswered(id, &mut self.out, now);
+                }
+            }
+            SessionEvent::Ack { wa_id, error: None } => {
+                if self.confirm(&wa_id, Reached::Sent, now) {
+                    self.phone.on_copy_sent(now);
+                }
+            }
+            SessionEvent::Ack { wa_id, error: Some(code) } => self.refused(&wa_id, code, now),
+            SessionEvent::Receipt { wa_ids, kind } => {
+                let reached = match kind {
+                    ReceiptKind::OwnPhone => Reached::Sent,
+                    ReceiptKind::Delivered => Reached::Delivered,
+                    ReceiptKind::Read => Reached::Read,
+                };
+                for wa_id in &wa_ids {
+                    // A receipt may overtake the ack.
+                    let first = self.confirm(wa_id, reached, now);
+                    if first && kind != ReceiptKind::OwnPhone {
+                        self.phone.on_copy_sent(now);
+                    }
+                }
+            }
+            SessionEvent::Uploaded { id, ticket, media } => self.uploaded(id, ticket, *media, now),
+            SessionEvent::UploadFailed { id, ticket, why } => {
+                self.upload_failed(id, ticket, why, now);
+            }
+            SessionEvent::Checked { ticket, outcome } => {
+                self.contacts.on_checked(ticket, outcome, now);
+            }
+            SessionEvent::Timelock(notice) => self.pacing.on_timelock(notice, &mut self.out, now),
+            SessionEvent::ChatActivity { chats } => {
+                for chat in &chats {
+                    self.contacts.on_contact(chat);
+                }
+            }
+            SessionEvent::PhoneActivity { activity, at_ms } => {
+                self.phone.on_activity(activity, at_ms, &mut self.out, now)
+            }
+            SessionEvent::Probed { left } => self.phone.on_probed(left, now),
+            SessionEvent::Ended { reason, roll } => self.ended(&reason, roll, now),
+        }
+    }
+
+    /// Whatever has become of the message: a report about an attempt, or the end of its
+    /// run, says that its frame leaves no more from now on.
+    fn close_slots(&mut self, event: &SessionEvent, now: Now) {
+        match event {
+            SessionEvent::Written { id, attempt }
+            | SessionEvent::NotSent { id, attempt, .. }
+            | SessionEvent::CutOff { id, attempt } => {
+                self.pacing.on_reported(*id, *attempt, &mut self.out, now);
+            }
+            SessionEvent::Ended { .. } => self.pacing.on_run_ended(&mut self.out, now),
+            SessionEvent::Offer(_)
+            | SessionEvent::Paired { .. }
+            | SessionEvent::Connected { .. }
+            | SessionEvent::Ack { .. }
+            | SessionEvent::Receipt { .. }
+            | SessionEvent::Uploaded { .. }
+            | SessionEvent::UploadFailed { .. }
+            | SessionEvent::PhoneActivity { .. }
+            | SessionEvent::ChatActivity { .. }
+            | SessionEvent::Probed { .. }
+            | SessionEvent::Checked { .. }
+            | SessionEvent::Timelock(_) => {}
+        }
+    }
+
+    /// Whether that was the first word that the server has it.
+    fn confirm(&mut self, wa_id: &WaMessageId, reached: Reached, now: Now) -> bool {
+        let Some(id) = self.queue.find_wa_id(&wa_id.0) else { return false };
+        let first = self.queue.get(id).is_some_and(|message| !message.is_sent());
+        let news = self.queue.confirm(id, reached, &mut self.out, now);
+        if news {
+            if let Some(chat) = self.queue.get(id).map(|m| m.draft.to.clone())
+                && reached != Reached::Sent
+            {
+                self.contacts.on_receipt(&chat, now);
+            }
+            if let Some(chat) = self.queue.get(id).map(|message| message.draft.to.clone()) {
+                self.contacts.on_contact(&chat);
+            }
+        }
+        news && first
+    }
+
+    fn refused(&mut self, wa_id: &WaMessageId, code: u32, now: Now) {
+        let Some(id) = self.queue.find_wa_id(&wa_id.0) else { return };
+        if code == RATE_LIMITED {
+            return self.message_limited(id, code, now);
+        }
+        if self.queue.refuse(id, code, &mut self.out, now) {
+            self.session.on_refusal(code, &mut self.out, now);
+            // In a chat that exists it says nothing about new contacts: the server misses a
+            // token of this one.
+            let new = |message: &Message| self.is_new_contact(&message.draft.to);
+            if code == REACHOUT_TIMELOCK && self.queue.get(id).is_some_and(new) {
+                self.pacing.on_new_contact_refused(&mut self.out, now);
+            }
+        }
+    }
+
+    /// A message was not taken because too many came. It goes back, and so often only
+    /// that one that is always answered so does not go round for ever.
+    fn message_limited(&mut self, id: MessageId, code: u32, now: Now) {
+        if self.queue.rate_limited(id, (code, LIMITED_MAX), &mut self.out, now) {
+            self.session.on_refusal(code, &mut self.out, now);
+            self.rate_limited(code, now);
+        }
+    }
+
+    fn rate_limited(&mut self, code: u32, now: Now) {
+        if self.pacing.on_rate_limited(code, &mut self.out, now) {
+            self.queue.set_paused(true, &mut self.out, now);
+        }
+    }
+
+    fn not_sent(&mut self, id: MessageId, attempt: Attempt, why: NotSent, now: Now) {
+        if !self.queue.is_current(id, attempt) {
+            return;
+        }
+        if why == NotSent::NotConnected && self.queue.is_attempted_on(id, self.session.generation())
+        {
+            self.session.on_connection_gone(now);
+        }
+        let kind = match why {
+            NotSent::NotConnected => return self.queue.put_back(id, true, &mut self.out, now),
+            NotSent::Passing => return self.queue.put_back(id, false, &mut self.out, now),
+            NotSent::RateLimited => return self.message_limited(id, RATE_LIMITED, now),
+            NotSent::NoDevice => ReasonKind::NotOnNetwork,
+            NotSent::Unsendable => ReasonKind::NotSendable,
+        };
+        if self.queue.park_attempted(id, Reason::new(kind), &mut self.out, now)
+            && why == NotSent::NoDevice
+            && let Some(message) = self.queue.get(id)
+        {
+            self.contacts.forget(&message.draft.to);
+        }
+    }
+
+    fn ended(&mut self, reason: &EndReason, roll: u64, now: Now) {
+        if !self.session.has_run() {
+            return;
+        }
+        self.queue.all_unanswered(&mut self.out, now);
+        self.uploads.on_session_ended(&self.queue);
+        let refused = self.session.on_ended(reason, roll, &mut self.out, now);
+        if refused == Some(RATE_LIMITED) {
+            self.rate_limited(RATE_LIMITED, now);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What the run reports about itself. Late, doubled and foreign reports are normal input and
+//! change nothing.
+
+use super::Session;
+use super::connection::{BROKEN_RUN_MS_MAX, Closing, Phase, RESTARTS_AT_ONCE_MAX, Run, wire_offer};
+use crate::action::ActionBuffer;
+use crate::event::{EndReason, Offer, Token};
+use crate::explain;
+use crate::time::Now;
+use tetherd_api::{self as api, Error, ErrorKind, Event, PairEnd, Redacted, call};
+
+impl Session {
+    /// A secret to show.
+    pub(crate) fn on_offer(&mut self, offer: Offer, out: &mut ActionBuffer, now: Now) {
+        let Some(pairing) = self.connection.pairing() else { return };
+        let offer = wire_offer(offer, now);
+        pairing.offer = Some(offer.clone());
+        let waiters = std::mem::take(&mut pairing.intent.waiters);
+        // A code is offered only to a device whose old keys are gone. From here on keys
+        // are this pairing's, and they count even if the daemon dies before it hears of it.
+        out.facts |= self.account.on_new_keys();
+        if waiters.is_empty() {
+            out.event(Event::Pairing { offer: Some(offer.0), ended: None });
+            return;
+        }
+        for token in waiters {
+            let result = api::PairResult { offer: offer.0.clone() };
+            out.reply::<call::SessionPair>(token, Ok(result));
+        }
+    }
+
+    /// The pairing succeeded; the restart is to come.
+    pub(crate) fn on_paired(
+        &mut self,
+        account: Redacted<String>,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) {
+        let Some(run) = &mut self.connection.run else { return };
+        if !matches!(run.phase, Phase::Pairing(_)) {
+            return;
+        }
+        // Whoever still waits for a code asked for what is already done.
+        let error = Error::new(ErrorKind::AlreadyPaired, "A phone has just been paired.");
+        self.fail_pairing(&error.remedy("tetherctl status"), out);
+        if let Some(run) = &mut self.connection.run {
+            run.phase = Phase::Paired;
+            if run.closing.is_none() {
+                let deadline = now.mono_ms.saturating_add(self.config.connect_timeout_ms);
+                run.deadline = Some(deadline);
+            } else {
+                run.closing = Some(Closing::Reconnect);
+            }
+        }
+        self.forget_account();
+        self.account.on_paired(account.clone());
+        out.save_facts();
+        out.event(Event::Pairing { offer: None, ended: Some(PairEnd::Paired { account }) });
+    }
+
+    /// Logged in and ready to send. True if that is a new connection.
+    pub(crate) fn on_connected(
+        &mut self,
+        account: Redacted<String>,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) -> bool {
+        let Some(run) = &mut self.connection.run else { return false };
+        if run.closing.is_some() || matches!(run.phase, Phase::Connected { .. }) {
+            return false;
+        }
+        if matches!(run.phase, Phase::Pairing(_)) {
+            self.on_paired(account.clone(), out, now);
+        }
+        if let Some(run) = &mut self.connection.run {
+            run.phase = Phase::Connected { since: now.mono_ms, broken: false };
+            run.deadline = None;
+        }
+        self.connection.generation = self.connection.generation.saturating_add(1);
+        self.connection.ended = None;
+        out.facts |= self.account.on_named(account);
+        true
+    }
+
+    /// An attempt on this connection found that it is gone, though its end has not been
+    /// reported: without this, every free slot would be spent on it.
+    pub(crate) fn on_connection_gone(&mut self, now: Now) {
+        if let Some(run) = &mut self.connection.run
+            && let Phase::Connected { broken, .. } = &mut run.phase
+            && run.closing.is_none()
+            && !*broken
+        {
+            *broken = true;
+            self.connection.down_since = now.wall_ms;
+            run.deadline = Some(now.mono_ms.saturating_add(BROKEN_RUN_MS_MAX));
+        }
+    }
+
+    /// Whether a run is under way, or on its way out.
+    pub(crate) fn has_run(&self) -> bool {
+        self.connection.run.is_some()
+    }
+
+    /// The run is over. The server's code, if it refused the account's login for now.
+    pub(crate) fn on_ended(
+        &mut self,
+        reason: &EndReason,
+        roll: u64,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) -> Option<u32> {
+        let run = self.connection.run.take()?;
+        self.connection.note_held(&run, &self.config, now);
+        if matches!(run.phase, Phase::Connected { broken: false, .. }) && run.closing.is_none() {
+            self.connection.down_since = now.wall_ms;
+        }
+        self.connection.wait = None;
+        if let Run { phase: Phase::Pairing(pairing), closing, .. } = run {
+            let waiters = pairing.intent.waiters;
+            self.pairing_ended(waiters, closing.is_some(), reason, out, now);
+            return None;
+        }
+        if self.account.jid().is_none() {
+            // Logged out by command.
+            self.connection.ended = None;
+            return None;
+        }
+        self.connection.ended = Some(reason.clone());
+        self.after_end(reason, run.closing, roll, out, now);
+        match reason {
+            EndReason::Refused { code } => Some(*code),
+            EndReason::Restart
+            | EndReason::Replaced
+            | EndReason::LoggedOut { .. }
+            | EndReason::Banned { .. }
+            | EndReason::Outdated
+            | EndReason::Untrusted
+            | EndReason::Unreachable { .. }
+            | EndReason::Lost { .. }
+            | EndReason::PairingTimedOut
+            | EndReason::PairingFailed { .. }
+            | EndReason::Closed => None,
+        }
+    }
+
+    /// What the end of a paired account's run means for the next one.
+    fn after_end(
+        &mut self,
+        reason: &EndReason,
+        closing: Option<Closing>,
+        roll: u64,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) {
+        match reason {
+            EndReason::Replaced => {
+                self.takeover.on_replaced(self.config.on_conflict, roll, now);
+                out.save_facts();
+            }
+            EndReason::LoggedOut { code } => {
+                self.account.on_logged_out(*code, now);
+                out.save_facts();
+            }
+            EndReason::Banned { for_ms, code } => {
+                self.account.on_banned(*for_ms, *code, now);
+                out.save_facts();
+                // A ban may be over at once: the next login must not follow at once.
+                self.connection.back_off(roll, &self.config, now);
+            }
+            EndReason::Outdated => self.account.on_outdated(now),
+            EndReason::Untrusted => {
+                let at = now.mono_ms.saturating_add(self.config.backoff_cap_ms);
+                self.connection.wait = Some(at);
+            }
+            EndReason::Restart if self.connection.restarts < RESTARTS_AT_ONCE_MAX => {
+                self.connection.restarts = self.connection.restarts.saturating_add(1);
+            }
+            EndReason::Restart
+            | EndReason::Refused { .. }
+            | EndReason::Unreachable { .. }
+            | EndReason::Lost { .. }
+            | EndReason::PairingTimedOut
+            | EndReason::PairingFailed { .. }
+            | EndReason::Closed => match closing {
+                Some(Closing::Reconnect) => {}
+                Some(Closing::Backoff | Closing::Done) | None => {
+                    self.connection.back_off(roll, &self.config, now);
+                }
+            },
+        }
+    }
+
+    /// The pairing's run is over and nothing was paired.
+    fn pairing_ended(
+        &mut self,
+        waiters: Vec<Token>,
+        closed_by_us: bool,
+        reason: &EndReason,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) {
+        if *reason == EndReason::Outdated {
+            self.account.on_outdated(now);
+        }
+        // Who ended it has an answer already, and so have those who waited.
+        if closed_by_us {
+            return;
+        }
+        let sentence = explain::sentence(&explain::end_reason(reason));
+        for token in waiters {
+            let error = Error::new(ErrorKind::PairingFailed, format!("No code: {sentence}"));
+            out.refuse(token, error.remedy("tetherctl pair"));
+        }
+        self.connection.ended = Some(reason.clone());
+        let ended = if *reason == EndReason::PairingTimedOut {
+            PairEnd::TimedOut {}
+        } else {
+            PairEnd::Failed { why: sentence }
+        };
+        out.event(Event::Pairing { offer: None, ended: Some(ended) });
+    }
+}

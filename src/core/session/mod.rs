@@ -1,0 +1,290 @@
+//! The one session with the server: the connection and when to try it again, pairing, who
+//! holds the session, and what the server holds against the account. Owns the reconnect
+//! policy. Knows no message, no pace and no phone: [`crate::Core`] routes what they share.
+//!
+//! A further trouble of the account is a field and a condition in `account`.
+
+use crate::action::{ActionBuffer, SessionCommand, Wake};
+use crate::condition::{Condition, LastHour};
+use crate::config::CoreConfig;
+use crate::event::EndReason;
+use crate::facts::Facts;
+use crate::time::{Now, Uptime, wall_of};
+use tetherd_api::{Error, ErrorKind, Event, PairEnd, Redacted, SessionState};
+
+mod account;
+mod connection;
+mod events;
+mod requests;
+mod server_refusals;
+mod takeover;
+
+#[cfg(test)]
+pub(crate) use connection::PairIntent;
+pub use server_refusals::Refusal;
+pub use takeover::{TAKEOVERS_PER_HOUR_MAX, TakeoverFacts};
+
+use account::Account;
+use connection::{Closing, Connection, Phase, Run};
+use takeover::Takeover;
+
+/// The session of the one account.
+#[derive(Debug)]
+pub(crate) struct Session {
+    config: CoreConfig,
+    now: Now,
+    draining: bool,
+    account: Account,
+    connection: Connection,
+    takeover: Takeover,
+    /// How often the server refused messages, by code.
+    refusals: Vec<Refusal>,
+    /// The state as last published, and since when.
+    published_state: Option<(SessionState, i64)>,
+}
+
+impl Session {
+    /// Takes over what was stored.
+    pub(crate) fn new(config: CoreConfig, facts: &Facts, uptime: Uptime, now: Now) -> Session {
+        let takeovers = facts.network.takeovers.clone();
+        Session {
+            config,
+            now,
+            draining: false,
+            account: Account::new(facts, now),
+            connection: Connection::new(now),
+            takeover: Takeover::new(takeovers, facts.replaced_since, uptime),
+            refusals: facts.network.refusals.clone(),
+            published_state: None,
+        }
+    }
+
+    /// Takes another configuration.
+    pub(crate) fn set_config(&mut self, config: &CoreConfig) {
+        self.config = config.clone();
+    }
+
+    /// The time of an input. Monotonic time never goes back.
+    pub(crate) fn set_time(&mut self, now: Now) {
+        self.now = now;
+    }
+
+    /// The daemon goes down: nothing new starts.
+    pub(crate) fn on_drain(&mut self, error: Error, out: &mut ActionBuffer) {
+        self.draining = true;
+        self.fail_pairing(&error, out);
+    }
+
+    /// No attempt is under way any more: the run may end.
+    pub(crate) fn on_drained(&mut self, out: &mut ActionBuffer, now: Now) {
+        self.connection.close(Closing::Done, out, now);
+    }
+
+    /// Attempts have no answer on this connection: the next one resolves them.
+    pub(crate) fn on_unresolved(&mut self, out: &mut ActionBuffer, now: Now) {
+        self.connection.close(Closing::Reconnect, out, now);
+    }
+
+    /// Counts a refusal of a message by its code.
+    pub(crate) fn on_refusal(&mut self, code: u32, out: &mut ActionBuffer, now: Now) {
+        server_refusals::count(&mut self.refusals, code, now);
+        out.save_facts();
+    }
+
+    /// Ends what is over, and what takes too long.
+    pub(crate) fn on_time(&mut self, out: &mut ActionBuffer, now: Now) {
+        self.end_overdue_run(out, now);
+        if !self.draining {
+            let due = self.takeover.facts().takeover_due_uptime_ms;
+            if self.takeover.on_time(&self.config, now) {
+                self.connection.start_afresh();
+            }
+            out.facts |= self.takeover.facts().takeover_due_uptime_ms != due;
+        }
+        out.facts |= self.account.on_time(now);
+    }
+
+    fn end_overdue_run(&mut self, out: &mut ActionBuffer, now: Now) {
+        let overdue = |run: &Run| run.deadline.is_some_and(|at| at <= now.mono_ms);
+        let Some(run) = self.connection.run.as_ref().filter(|run| overdue(run)) else { return };
+        if !matches!(run.phase, Phase::Pairing(_)) {
+            return self.connection.close(Closing::Backoff, out, now);
+        }
+        let why = "The pairing took too long.";
+        let error = Error::new(ErrorKind::PairingFailed, why).remedy("tetherctl pair");
+        self.fail_pairing(&error, out);
+        out.event(Event::Pairing { offer: None, ended: Some(PairEnd::TimedOut {}) });
+        self.connection.close(Closing::Done, out, now);
+    }
+
+    /// Starts the run that is due, if none stands in its way.
+    pub(crate) fn start_due(&mut self, out: &mut ActionBuffer, now: Now) {
+        if self.connection.run.is_some() || self.draining {
+            return;
+        }
+        if let Some(intent) = self.connection.next_pairing.take() {
+            return self.start_pairing(intent, out, now);
+        }
+        if self.next_try().is_some_and(|at| at <= now.mono_ms) {
+            self.connection.wait = None;
+            let deadline = now.mono_ms.saturating_add(self.config.connect_timeout_ms);
+            self.connection.start(Phase::Connecting, deadline);
+            out.command(SessionCommand::Connect);
+        }
+    }
+
+    /// Tells everybody who waits for a pairing code that none comes.
+    fn fail_pairing(&mut self, error: &Error, out: &mut ActionBuffer) {
+        for token in self.connection.take_waiters() {
+            out.refuse(token, error.clone());
+        }
+    }
+
+    /// When time alone brings something about, monotonic, and what.
+    pub(crate) fn poll_timeout(&self) -> Option<(u64, Wake)> {
+        let run = self.connection.run.as_ref();
+        let next = [
+            (run.and_then(|run| run.deadline), Wake::RunTimeout),
+            (self.account.ban_ends(), Wake::BanEnds),
+            (self.next_try(), Wake::Connect),
+            (self.takeover_at().filter(|_| !self.draining), Wake::Takeover),
+        ];
+        let next = next.into_iter().filter_map(|(at, wake)| Some((at?, wake)));
+        next.min_by_key(|(at, _)| *at)
+    }
+
+    /// Where the session stands.
+    pub(crate) fn state(&self) -> SessionState {
+        self.state_and_since().0
+    }
+
+    /// The same, and since when if that is stored.
+    fn state_and_since(&self) -> (SessionState, Option<i64>) {
+        if let Some(state) = self.connection.state() {
+            (state, None)
+        } else if let Some(state) = self.account.state() {
+            state
+        } else if let Some(since) = self.takeover.replaced_since() {
+            (SessionState::Replaced, Some(since))
+        } else {
+            (SessionState::Waiting, None)
+        }
+    }
+
+    /// Remembers since when the session is in its state.
+    pub(crate) fn on_published(&mut self, now: Now) {
+        let (state, since) = self.state_and_since();
+        if self.published_state.is_none_or(|(published, _)| published != state) {
+            self.published_state = Some((state, since.unwrap_or(now.wall_ms)));
+        }
+    }
+
+    /// Since when the session is in its state, wall.
+    pub(crate) fn since(&self, now: Now) -> i64 {
+        match self.published_state {
+            Some((state, since)) if state == self.state() => since,
+            Some(_) | None => now.wall_ms,
+        }
+    }
+
+    /// The paired account's JID.
+    pub(crate) fn account(&self) -> Option<&Redacted<String>> {
+        self.account.jid()
+    }
+
+    /// Whether a phone is paired, as far as anybody knows.
+    pub(crate) fn has_phone(&self) -> bool {
+        self.account.jid().is_some() && !self.account.is_logged_out()
+    }
+
+    /// Since when an attempt can leave, monotonic; none: it cannot.
+    pub(crate) fn live_since(&self) -> Option<u64> {
+        self.connection.live_since()
+    }
+
+    /// Whether an attempt can leave.
+    pub(crate) fn can_send(&self) -> bool {
+        self.live_since().is_some()
+    }
+
+    /// Whether a connection stands.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connection.is_connected()
+    }
+
+    /// Counts connections.
+    pub(crate) fn generation(&self) -> u64 {
+        self.connection.generation
+    }
+
+    /// Why the last run ended.
+    pub(crate) fn ended(&self) -> Option<&EndReason> {
+        self.connection.ended.as_ref()
+    }
+
+    /// Whether a connection is wanted, now or later, when no run stands in its way.
+    fn wants_connection(&self) -> bool {
+        self.account.may_log_in() && self.takeover.replaced_since().is_none()
+    }
+
+    /// When the next connection is due, monotonic; none if one runs or none is wanted.
+    pub(crate) fn next_try(&self) -> Option<u64> {
+        if self.draining || !self.wants_connection() {
+            return None;
+        }
+        Some(self.connection.next_try()?.max(self.account.ban_ends().unwrap_or(0)))
+    }
+
+    /// When the session is taken back by itself, monotonic. None: never.
+    pub(crate) fn takeover_at(&self) -> Option<u64> {
+        self.takeover.at(&self.config)
+    }
+
+    /// How often another session took over since the start.
+    pub(crate) fn replaced(&self) -> u64 {
+        self.takeover.replaced()
+    }
+
+    /// Conflicts about the session in the last hour.
+    pub(crate) fn last_hour(&self, now: Now) -> LastHour {
+        self.takeover.last_hour(&self.config, now)
+    }
+
+    /// How often the server refused messages, by code.
+    pub(crate) fn refusals(&self) -> &[Refusal] {
+        &self.refusals
+    }
+
+    /// What is the case about the session. All of it holds everything that waits.
+    pub(crate) fn conditions(&self, now: Now) -> impl Iterator<Item = Condition> {
+        let not_paired = self.not_paired(now).into_iter();
+        not_paired
+            .chain(self.account.conditions())
+            .chain(self.takeover.condition(&self.config, now))
+            .chain(self.disconnected(now))
+    }
+
+    fn not_paired(&self, now: Now) -> Option<Condition> {
+        let missing = self.account.jid().is_none() && !self.account.is_logged_out();
+        let pairing = self.state() == SessionState::Pairing;
+        missing.then(|| Condition::NotPaired { since: self.since(now), pairing })
+    }
+
+    fn disconnected(&self, now: Now) -> Option<Condition> {
+        let expected = self.wants_connection() && self.account.banned_until().is_none();
+        (expected && !self.can_send()).then(|| Condition::Disconnected {
+            since: self.connection.down_since,
+            ended: self.connection.ended.clone(),
+            next_try: self.next_try().map(|at| wall_of(at, now)),
+            tries: self.connection.tries,
+        })
+    }
+
+    /// What of it outlives a restart.
+    pub(crate) fn store_facts(&self, facts: &mut Facts) {
+        self.account.store_facts(facts);
+        facts.replaced_since = self.takeover.replaced_since();
+        facts.network.takeovers = self.takeover.facts().clone();
+        facts.network.refusals.clone_from(&self.refusals);
+    }
+}

@@ -1,0 +1,162 @@
+//! Pairing, reconnecting, taking over, logging out: what callers ask of the session.
+
+use super::Session;
+use super::connection::{Closing, PAIR_WAITERS_MAX, PairIntent, Pairing, Phase};
+use crate::action::{ActionBuffer, SessionCommand};
+use crate::event::Token;
+use crate::explain;
+use crate::time::Now;
+use tetherd_api::{self as api, Error, ErrorKind, Event, PairEnd, Redacted, call};
+
+impl Session {
+    /// One pairing at a time. Asked again in the same way, it answers with the code that
+    /// is shown, or the next one; asked in another way, the new way replaces the old.
+    pub(crate) fn on_pair(
+        &mut self,
+        token: Token,
+        phone: Option<Redacted<String>>,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) {
+        if let Err(error) = self.may_pair() {
+            return out.refuse(token, error);
+        }
+        let mut replaced = false;
+        if let Some(pairing) = self.connection.pairing() {
+            if pairing.intent.phone == phone {
+                let shown = pairing.offer.clone().filter(|(_, until)| *until > now.mono_ms);
+                return match shown {
+                    Some((offer, _)) => {
+                        out.reply::<call::SessionPair>(token, Ok(api::PairResult { offer }));
+                    }
+                    None => pairing.intent.wait(token, out),
+                };
+            }
+            replaced = true;
+        } else if let Some(intent) = &mut self.connection.next_pairing
+            && intent.phone == phone
+        {
+            return intent.wait(token, out);
+        }
+        let why = "Another pairing request took the place of this one.";
+        self.fail_pairing(&Error::new(ErrorKind::PairingFailed, why), out);
+        if replaced {
+            let why = "another pairing request took its place".to_owned();
+            out.event(Event::Pairing { offer: None, ended: Some(PairEnd::Failed { why }) });
+        }
+        // Without an account, a run that still stands is on its way out, or goes now.
+        self.connection.close(Closing::Done, out, now);
+        self.connection.next_pairing = Some(PairIntent { phone, waiters: vec![token] });
+    }
+
+    fn may_pair(&self) -> Result<(), Error> {
+        self.may_start()?;
+        if self.has_phone() {
+            return Err(Error::new(ErrorKind::AlreadyPaired, "A phone is already paired.")
+                .remedy("to pair another one, log out first: tetherctl logout"));
+        }
+        Ok(())
+    }
+
+    fn may_start(&self) -> Result<(), Error> {
+        if self.draining { Err(explain::shutting_down_error()) } else { Ok(()) }
+    }
+
+    /// Clears what stood in the way of the old account, and its keys.
+    pub(super) fn start_pairing(&mut self, intent: PairIntent, out: &mut ActionBuffer, now: Now) {
+        self.forget_account();
+        out.save_facts();
+        self.connection.start_afresh();
+        let phone = intent.phone.clone();
+        let deadline = now.mono_ms.saturating_add(self.config.pairing_timeout_ms);
+        self.connection.start(Phase::Pairing(Pairing { intent, offer: None }), deadline);
+        // A pairing that broke off may have left keys behind too.
+        out.command(SessionCommand::Forget);
+        out.command(SessionCommand::Pair { phone });
+    }
+
+    /// The account goes, and what is known of it.
+    pub(super) fn forget_account(&mut self) {
+        self.account.on_gone();
+        self.takeover.reset();
+        self.refusals.clear();
+    }
+
+    /// Tries now: ends a wait, or a connection that is suspected to be dead.
+    pub(crate) fn on_reconnect(&mut self, out: &mut ActionBuffer, now: Now) -> Result<(), Error> {
+        self.may_start()?;
+        if self.account.is_logged_out() {
+            return Err(wrong("The account no longer knows this device.", "tetherctl pair"));
+        }
+        if self.account.jid().is_none() {
+            return Err(not_paired());
+        }
+        if let Some(until) = self.account.banned_until() {
+            let sentence = format!("The account is banned until {}.", api::Time(until));
+            let left = self.account.ban_ends().unwrap_or(0).saturating_sub(now.mono_ms);
+            return Err(wrong(&sentence, "wait; the daemon connects when the ban ends")
+                .retry_after_ms(left));
+        }
+        if self.takeover.replaced_since().is_some() {
+            return Err(wrong("Another WhatsApp Web session took over.", "tetherctl takeover"));
+        }
+        self.account.forgive_outdated();
+        self.connection.start_afresh();
+        if self.connection.is_connected() {
+            self.connection.close(Closing::Reconnect, out, now);
+        }
+        Ok(())
+    }
+
+    /// Resolves a conflict in our favour.
+    pub(crate) fn on_takeover(&mut self, out: &mut ActionBuffer, now: Now) -> Result<(), Error> {
+        self.may_start()?;
+        if self.takeover.replaced_since().is_none() {
+            return Err(wrong("No other session has taken over.", "tetherctl status"));
+        }
+        self.takeover.on_command(now);
+        self.connection.start_afresh();
+        out.save_facts();
+        Ok(())
+    }
+
+    /// Unlinks this device; the queue stays.
+    pub(crate) fn on_logout(&mut self, out: &mut ActionBuffer) -> Result<(), Error> {
+        self.may_start()?;
+        if self.account.jid().is_none() {
+            return Err(not_paired());
+        }
+        self.forget_account();
+        out.save_facts();
+        self.connection.start_afresh();
+        match &mut self.connection.run {
+            Some(run) => {
+                run.closing = Some(Closing::Done);
+                run.deadline = None;
+                out.command(SessionCommand::Logout);
+            }
+            None => out.command(SessionCommand::Forget),
+        }
+        Ok(())
+    }
+}
+
+impl PairIntent {
+    /// Somebody waits for the next code.
+    fn wait(&mut self, token: Token, out: &mut ActionBuffer) {
+        if self.waiters.len() >= PAIR_WAITERS_MAX {
+            let why = "Too many callers wait for the pairing code already.";
+            let error = Error::new(ErrorKind::WrongState, why).retry_after_ms(1_000);
+            return out.refuse(token, error);
+        }
+        self.waiters.push(token);
+    }
+}
+
+fn not_paired() -> Error {
+    Error::new(ErrorKind::NotPaired, "No phone is paired.").remedy("tetherctl pair")
+}
+
+fn wrong(sentence: &str, remedy: &str) -> Error {
+    Error::new(ErrorKind::WrongState, sentence).remedy(remedy)
+}
