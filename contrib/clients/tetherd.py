@@ -80,7 +80,7 @@ SYSTEM_SOCKET = "/run/tetherd/control.sock"
 FRAME_BYTES_MAX = 1024 * 1024
 """Longest line in either direction, in bytes, its newline included."""
 CALL_TIMEOUT_S = 30.0
-"""How long a call waits for its answer, unless told otherwise."""
+"""How long a call waits for its answer, by default."""
 FILE_TIMEOUT_S = 660.0
 """How long a call waits that passes a file: the daemon copies it before it answers."""
 RETRY_PAUSE_S_MAX = 60.0
@@ -546,7 +546,7 @@ class _PairingEvent(_Frame):
 
 
 class PairingEvent(_PairingEvent, total=False):
-    """Pairing goes on, or ended. Only administrators are told the `offer`."""
+    """Pairing goes on, or ended. Only administrators receive the `offer`."""
 
     offer: PairOffer
     ended: PairEnd
@@ -1419,7 +1419,7 @@ class Client:
         at: Optional[When] = None,
         source: Optional[str] = None,
     ) -> PhoneStatus:
-        """Reports what something beside the session knows about the phone."""
+        """Reports what another program knows about the phone."""
         params = _given(
             battery_percent=battery_percent,
             charging=charging,
@@ -1539,7 +1539,7 @@ class EventStream:
         return event
 
     def close(self) -> None:
-        """Ends the stream. A thread that waits for an event is told that it is over."""
+        """Ends the stream. A thread that waits for an event gets its end."""
         self._closed.set()
         connection = self._connection
         if connection is not None:

@@ -36,7 +36,7 @@ tetherd_call() (
     _tetherd_fail "$(_tetherd_code "$kind")" "${sentence%.}${remedy:+; $remedy}"
 )
 
-# tetherd_send NUMBER TEXT [KEY]: sends a text, and tells the message's id. The number may be
+# tetherd_send NUMBER TEXT [KEY]: sends a text, and prints the message's id. The number may be
 # a JID; the text `-` is read from stdin, without its last line end.
 tetherd_send() (
     params=$(_tetherd_text "$@") || exit
@@ -79,7 +79,7 @@ tetherd_state() (
 )
 
 # tetherd_wait ID [sent|delivered [SECONDS]]: waits until a message is as far as that, and
-# tells where it is. 1: it will not get there. 124: the time is over, and it waits on.
+# prints where it is. 1: it will not get there. 124: the time is over, and it waits on.
 tetherd_wait() (
     # Without one there is nothing to wait for.
     _tetherd_needs_way >/dev/null || exit
@@ -151,7 +151,7 @@ tetherd_cancel() (
 )
 
 # tetherd_retry [FILTER]: puts parked messages back. tetherd_restore [FILTER]: takes clear and
-# cancel back. Each tells how many.
+# cancel back. Each prints how many.
 tetherd_retry() (
     result=$(tetherd_call queue.retry "{\"filter\":${1:-"{}"}}") || exit
     printf '%s\n' "$result" | _tetherd_count requeued
@@ -184,7 +184,7 @@ tetherd_string() (
             for (i = 1; i <= NF; i++) {
                 byte = $i + 0
                 if (more) {
-                    # The second byte of a sequence is what tells overlong ones, surrogates,
+                    # The second byte of a sequence is what shows overlong ones, surrogates,
                     # and what lies beyond the last character.
                     if (byte < low || byte > high) spoilt()
                     low = 128; high = 191
@@ -414,7 +414,7 @@ _tetherd_json() {
             here++
             return out
         }
-        # Whatever begins here; told if its path is the one that is wanted.
+        # Whatever begins here; printed if its path is the one that is wanted.
         function value(path, from, c, n, out, is_string) {
             blank()
             from = here

@@ -36,7 +36,7 @@ fi
 percent=$(line 2)
 case $percent in
 '' | *[!0-9]*)
-	# -1: the phone has not told yet.
+	# -1: the phone has not reported yet.
 	echo "KDE Connect knows no battery" >&2
 	exit 65
 	;;

@@ -22,7 +22,7 @@ number() {
 report() {
 	status=0
 	while IFS= read -r line; do
-		# Others of its messages tell no battery.
+		# Others of its messages report no battery.
 		[ "$(member _type)" = location ] || continue
 		percent=$(member batt)
 		number "$percent" || continue

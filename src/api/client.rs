@@ -25,7 +25,7 @@ use crate::{
     Error, EventFrame, FRAME_BYTES_MAX, Method, Signature, SubscribeParams, SubscribeResult,
 };
 
-/// How long a call waits for its reply unless told otherwise.
+/// How long a call waits for its reply unless the caller sets another limit.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a call waits that passes a file: the daemon copies it before it answers.
 pub const FILE_CALL_DEADLINE: Duration = Duration::from_secs(11 * 60);

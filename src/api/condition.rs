@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{MessageId, ReasonKind, Time};
 
 /// One thing that can make messages wait. `status` lists those that are the case now;
-/// `explain` tells the others too.
+/// `explain` lists the others too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Condition {
@@ -45,7 +45,7 @@ pub struct Condition {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Holds {
-    /// Nothing: it is told because somebody may want to know.
+    /// Nothing; it is listed for information.
     None,
     /// The messages that it touches; others go on.
     Some,
@@ -131,7 +131,7 @@ kinds! {
     Disconnected = "disconnected";
     /// The phone does not answer.
     PhoneOffline = "phone_offline";
-    /// The phone was not heard of for long.
+    /// There has been no sign of life of the phone for long.
     PhoneSilent = "phone_silent";
     /// The phone's battery is critical and not charging.
     BatteryCritical = "battery_critical";

@@ -1,4 +1,4 @@
-//! What subscribers are told, and what a pairing shows.
+//! Events of a subscription, and the steps of a pairing.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Descriptors that travel beside lines (SCM_RIGHTS). Owns which line a descriptor
+//! Descriptors that are passed with lines (SCM_RIGHTS). Owns which line a descriptor
 //! belongs to, and that none is ever lost: what is not taken is closed.
 //!
 //! The kernel hands a descriptor over together with the first byte of what it was sent

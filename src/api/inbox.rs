@@ -102,7 +102,7 @@ pub enum IncomingKind {
     Contact,
     /// An emoji to another message.
     Reaction,
-    /// Something else, an edit or a taking back among them; its content is not told.
+    /// Something else, an edit or a revocation among them; its content is not reported.
     Other,
 }
 

@@ -25,7 +25,7 @@
 //! not read Rust.
 //!
 //! - [`Method`], [`Call`], [`Reply`]: the method table.
-//! - [`framing`]: bytes to lines, bounded. [`fds`]: descriptors beside lines.
+//! - [`framing`]: bytes to lines, bounded. [`fds`]: descriptors passed with lines.
 //! - [`frame`]: lines to JSON-RPC 2.0 messages, and back.
 //! - [`client`]: the calling side.
 //! - [`state_replica`]: a subscription's events, folded into one picture.

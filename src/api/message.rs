@@ -21,13 +21,13 @@ pub enum State {
     /// An attempt was made and the server's answer did not come. It will be resolved:
     /// by a late answer, by a receipt, or by sending again under the same WhatsApp id.
     Unknown,
-    /// Set aside with a reason; blocks nothing, waits for `queue.retry` or `queue.cancel`.
+    /// Cannot go, for a reason; blocks nothing, waits for `queue.retry` or `queue.cancel`.
     Parked,
     /// The server has taken it.
     Sent,
     /// A device of the recipient has it (for a group: of at least one member).
     Delivered,
-    /// The recipient has seen it, as far as their settings tell.
+    /// The recipient has seen it, as far as their settings allow to know.
     Read,
     /// Given up, with a reason.
     Failed,
@@ -139,7 +139,7 @@ pub enum ReasonKind {
     NotSendable,
     /// Several attempts went without an answer.
     NoAnswer,
-    /// Set aside because the shelf of parked messages was full.
+    /// It was parked, and the places for parked messages were full.
     ShelfFull,
     /// A link leads nowhere; `code` is the HTTP status, `detail` the cause.
     LinkBroken,
@@ -183,7 +183,7 @@ impl ReasonKind {
     }
 }
 
-/// One message, as `message.get`, `queue.list` and events tell it.
+/// One message, as `message.get`, `queue.list` and events report it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Message {

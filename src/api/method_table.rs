@@ -171,7 +171,7 @@ methods! {
     /// happens by itself, and what helps.
     Explain "explain" Read: NoParams => Explanation, errors [];
     /// Accepts one message. The reply comes when the message is on disk; it leaves when its turn
-    /// comes, and its way is told by `message.get` and by events.
+    /// comes, and `message.get` and events report its states.
     ///
     /// A caller that gives a `key` may repeat the call when no reply came: the message is
     /// accepted once.
@@ -184,7 +184,7 @@ methods! {
     /// One message, with its whole text: a live one, or a finished one that is still in the
     /// history.
     MessageGet "message.get" Read: GetParams => Message, errors [NotFound];
-    /// The messages that wait, are under way or are set aside, in the order of acceptance; with
+    /// The messages that wait, are under way or are parked, in the order of acceptance; with
     /// a filter by state, finished ones too.
     QueueList "queue.list" | "showMessagesQueue" Read: ListParams => ListResult,
         errors [BadRecipient];
@@ -233,7 +233,7 @@ methods! {
     InboxFile "inbox.file" Read: InboxFileParams => InboxFileResult,
         descriptors "Without `inline`, a descriptor of the file goes with the reply's line.",
         errors [NotFound, FileGone, FileTooLarge, SpoolFull, WrongState];
-    /// From here on, this connection is told what happens, as events. Once a connection.
+    /// From here on, events report on this connection what happens. Once a connection.
     EventsSubscribe "events.subscribe" Read: SubscribeParams => SubscribeResult,
         errors [WrongState];
     /// This contract as an OpenRPC document, made from the same types as the daemon.

@@ -66,7 +66,7 @@ pub struct CheckedNumber {
     pub why: Option<String>,
 }
 
-/// Parameters of `phone.heartbeat`: what something beside the session knows about the
+/// Parameters of `phone.heartbeat`: what another program knows about the
 /// phone. Battery is not part of the protocol; without reports it stays unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -95,13 +95,13 @@ pub struct HeartbeatParams {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PhoneState {
-    /// It was heard of lately.
+    /// There was a sign of life lately.
     Online,
-    /// It was not heard of for a while, and nothing says that it should have been.
+    /// There was no sign of life for a while, and none was due.
     Silent,
     /// It did not answer what it would have answered.
     Offline,
-    /// Nothing was ever heard, or nobody could have heard it.
+    /// There was never a sign of life, or no connection to receive one.
     Unknown,
 }
 
@@ -144,7 +144,7 @@ impl BatteryLevel {
     }
 }
 
-/// The last report about the phone from beside the session.
+/// The last report of another program about the phone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BatteryStatus {

@@ -96,7 +96,7 @@ pub struct QueueStatus {
     pub sending: usize,
     /// Without an answer.
     pub unknown: usize,
-    /// Set aside.
+    /// Parked.
     pub parked: usize,
     /// Finished messages that are still readable.
     pub history: usize,

@@ -243,7 +243,7 @@ settings! {
         battery_stale_after: Duration = 30 * MINUTE, duration(SECOND, DAY), RELOAD;
     }
 
-    /// Incoming messages are stored before the server is told that they arrived.
+    /// Incoming messages are stored before they are acknowledged to the server.
     inbox: InboxSection {
         /// At most this many; the oldest are removed. 0 switches the inbox off: incoming
         /// messages are then acknowledged and discarded.

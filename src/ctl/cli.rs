@@ -20,7 +20,7 @@ mod send;
 pub use send::{SendArgs, Until};
 
 const MORE: &str = "\
-`tetherctl COMMAND --help` tells the options of a command; tetherctl(1) has all of this, \
+`tetherctl COMMAND --help` lists the options of a command; tetherctl(1) has all of this, \
 and examples. Of the daemon: tetherd(8), tetherd.toml(5), tetherd-rpc(7).";
 
 const JSON_HELP: &str = "\
@@ -90,7 +90,7 @@ pub enum Command {
     Resume,
     /// Let a backlog leave that was held for longer than `confirm_after` allows.
     Release,
-    /// Report how the phone's battery stands, which the network does not tell.
+    /// Report the state of the phone's battery, which the network does not report.
     Heartbeat(HeartbeatArgs),
     /// Link a phone: shows a QR code, or with --code what to type on the phone.
     Pair {

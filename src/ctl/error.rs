@@ -40,7 +40,7 @@ pub enum CommandError {
     NotNow(String),
     /// The time given was over.
     TimedOut(String),
-    /// The doctor has told what is wrong; only the exit code is left to say.
+    /// The doctor has printed what is wrong; only the exit code is left.
     Diagnosed(ExitCode),
     /// Nobody reads our output any more: no failure to speak of.
     PipeClosed,
@@ -186,9 +186,9 @@ fn within_a_sentence(remedy: &str) -> String {
     if remedy.starts_with("tetherctl ") {
         return format!("run `{remedy}`");
     }
-    let mut letters = remedy.trim_end_matches('.').chars();
-    let first = letters.next().map(char::to_lowercase);
-    first.into_iter().flatten().chain(letters).collect()
+    let mut chars = remedy.trim_end_matches('.').chars();
+    let first = chars.next().map(char::to_lowercase);
+    first.into_iter().flatten().chain(chars).collect()
 }
 
 fn client_code(error: &ClientError) -> ExitCode {

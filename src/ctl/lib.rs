@@ -1,9 +1,10 @@
-//! `tetherctl`: one call of the daemon's socket for each command, told to people or
+//! `tetherctl`: one call of the daemon's socket for each command, printed for people or
 //! as the wire's JSON.
 //!
 //! Owns the command line ([`cli`]), what people read ([`render`], [`qr`]) and the exit
 //! codes of failures ([`error`]). Knows the daemon through `tetherd_api` only (but for
-//! the [`doctor`], who also looks around it), keeps nothing, and never repeats a call (but a subscription, whose connection was lost).
+//! the [`doctor`], which also examines the machine), keeps nothing, and never repeats a call
+//! (but for a subscription whose connection was lost).
 
 pub mod cli;
 pub(crate) mod commands;

@@ -32,7 +32,7 @@ fn state(phone: &PhoneStatus, clock: &Clock) -> String {
     }
 }
 
-/// Of a phone that is online nothing needs to be told, unless it owes an answer.
+/// The reasons of an online phone are not printed, unless it owes an answer.
 fn reasons(phone: &PhoneStatus) -> &[Evidence] {
     match phone.state {
         PhoneState::Online => phone.reasons.get(1..).unwrap_or_default(),

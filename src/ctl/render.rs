@@ -81,7 +81,7 @@ pub fn status(status: &Status, clock: &Clock) -> String {
         "queue    {taken} of {} places taken: {} queued, {} sending, {} unknown\n",
         queue.capacity, queue.queued, queue.sending, queue.unknown
     ));
-    text.push_str(&format!("aside    {} parked, {} in history\n", queue.parked, queue.history));
+    text.push_str(&format!("parked   {}, and {} in history\n", queue.parked, queue.history));
     let window = span(pacing.window_ms);
     text.push_str(&format!("pace     {} of {} in the last {window}", pacing.spent, pacing.limit));
     if let Some(at) = pacing.next_slot_at {

@@ -24,7 +24,7 @@ async fn status_is_told_in_aligned_lines() {
         "session  connected as +15550100, for 1 h 00 min\n\
          phone    unknown\n\
          queue    12 of 400 places taken: 11 queued, 1 sending, 0 unknown\n\
-         aside    3 parked, 20 in history\n\
+         parked   3, and 20 in history\n\
          pace     5 of 5 in the last 2 min; a slot is free in 40 s (00:00:40)\n\
          next     in 40 s (00:00:40), the last one in 4 min 40 s (00:04:40)\n\
          holds    pacing for 10 s, ends in 40 s (00:00:40): At most 5 messages leave in any \

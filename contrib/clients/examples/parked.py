@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Tells of every message that is set aside, and why: on stdout, or by mail.
+"""Reports every message that is parked, and why: on stdout, or by mail.
 
     parked.py                    what is parked now, then what will be
     parked.py --once             what is parked now; ends with 1 if anything is
     parked.py --mail ops@example.org
 
-Runs under a service manager: it survives restarts of the daemon, and tells nothing twice.
+Runs under a service manager: it survives restarts of the daemon, and reports nothing twice.
 Mail goes through sendmail(8), of which most mail servers bring one along.
 """
 
@@ -25,7 +25,7 @@ def sentence(message):
     return f"{message['id']} to {message['to']} is parked: {why}"
 
 
-def tell(text, mail_to):
+def report(text, mail_to):
     if mail_to is None:
         print(text, flush=True)
         return
@@ -41,21 +41,21 @@ def main():
     arguments.add_argument("--mail", metavar="ADDRESS")
     arguments.add_argument("--once", action="store_true")
     given = arguments.parse_args()
-    told = {}
+    reported = {}
 
     def look_at(message):
-        # One that was put back and is parked again is told again.
+        # One that was put back and is parked again is reported again.
         if message["state"] != "parked":
-            told.pop(message["id"], None)
-        elif told.get(message["id"]) != message["changed_at"]:
-            told[message["id"]] = message["changed_at"]
-            tell(sentence(message), given.mail)
+            reported.pop(message["id"], None)
+        elif reported.get(message["id"]) != message["changed_at"]:
+            reported[message["id"]] = message["changed_at"]
+            report(sentence(message), given.mail)
 
     with tetherd.Client() as client:
         if given.once:
             for message in client.queue_iter({"states": ["parked"]}):
                 look_at(message)
-            return 1 if told else 0
+            return 1 if reported else 0
         # The stream begins with every message that is parked now, and a connection that is
         # lost continues where it was: nothing else is to be asked for.
         for event in client.events():

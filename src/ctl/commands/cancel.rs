@@ -20,14 +20,14 @@ pub(crate) async fn run(
         out.json_line(&wire)?;
     } else {
         let clock = out.clock();
-        out.text(&tell(&result, named))?;
+        out.text(&summary(&result, named))?;
         out.text(&super::way_back(result.undo_until, &clock))?;
     }
     if !result.not_found.is_empty() {
         let ids = super::ids(&result.not_found);
         return Err(CommandError::NotFound(format!("no such message: {ids}")));
     }
-    // By conditions: it was not asked for by name, and was told.
+    // By conditions: it was not asked for by name, and stands in the summary.
     if !result.not_cancelled.is_empty() && named {
         return Err(CommandError::No(format!("not withdrawn: {}", left(&result))));
     }
@@ -39,7 +39,7 @@ fn left(result: &CancelResult) -> String {
     each.map(|left| format!("{} is {}", left.id, left.state)).collect::<Vec<_>>().join(", ")
 }
 
-fn tell(result: &CancelResult, named: bool) -> String {
+fn summary(result: &CancelResult, named: bool) -> String {
     let mut text = String::new();
     if !result.cancelled.is_empty() {
         let would = if result.dry_run { "would be withdrawn" } else { "withdrawn" };

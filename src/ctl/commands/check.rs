@@ -19,8 +19,8 @@ use tetherd_api::{CHECK_NUMBERS_MAX, CheckParams, CheckResult, CheckedNumber, Pr
 const REQUESTS_AT_ONCE: usize = 2;
 /// Most bytes from stdin.
 const STDIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// Bad lines that are told one by one.
-const BAD_LINES_TOLD_MAX: usize = 20;
+/// Bad lines that are reported one by one.
+const BAD_LINES_REPORTED_MAX: usize = 20;
 
 /// How often each answer was given.
 #[derive(Default)]
@@ -49,7 +49,7 @@ pub(crate) async fn run(
     let mut count = Count::default();
     while let Some(reply) = replies.next().await {
         let (result, wire) = reply?;
-        tell(&result, &wire, &mut count, out)?;
+        print(&result, &wire, &mut count, out)?;
         // Whoever reads along sees each batch as it comes.
         out.flush()?;
         if progress {
@@ -115,7 +115,7 @@ fn gather(given: Vec<String>) -> Result<(Vec<String>, usize), CommandError> {
     sort_out(lines, "line")
 }
 
-/// Bad ones are told and left out.
+/// Bad ones are reported and left out.
 fn sort_out<'t>(
     given: impl Iterator<Item = (&'t str, usize)>,
     place: &str,
@@ -128,17 +128,17 @@ fn sort_out<'t>(
             continue;
         };
         bad += 1;
-        if bad <= BAD_LINES_TOLD_MAX {
+        if bad <= BAD_LINES_REPORTED_MAX {
             writeln!(stderr, "tetherctl: {place} {at}: {error}; left out")?;
         }
     }
-    if bad > BAD_LINES_TOLD_MAX {
-        writeln!(stderr, "tetherctl: and {} more", bad - BAD_LINES_TOLD_MAX)?;
+    if bad > BAD_LINES_REPORTED_MAX {
+        writeln!(stderr, "tetherctl: and {} more", bad - BAD_LINES_REPORTED_MAX)?;
     }
     Ok((numbers, bad))
 }
 
-fn tell(
+fn print(
     result: &CheckResult,
     wire: &Value,
     count: &mut Count,

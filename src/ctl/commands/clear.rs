@@ -8,7 +8,7 @@ use tetherd_api::call;
 use tetherd_api::client::Client;
 use tetherd_api::{ClearParams, ClearResult, Filter};
 
-/// Most examples told to people.
+/// Most examples shown to people.
 const EXAMPLES_SHOWN_MAX: usize = 10;
 
 /// What to do where nobody can be asked.
@@ -36,7 +36,7 @@ pub(crate) async fn run(
         let params = ClearParams { filter, dry_run: false };
         let (result, _) = super::ask(client, call::QueueClear, &params).await?;
         let clock = out.clock();
-        out.text(&tell(&result, 0))?;
+        out.text(&summary(&result, 0))?;
         return out.text(&super::way_back(result.undo_until, &clock));
     }
     clear(filter, false, client, out).await.map(drop)
@@ -54,13 +54,13 @@ async fn clear(
         out.json_line(&wire)?;
     } else {
         let clock = out.clock();
-        out.text(&tell(&result, EXAMPLES_SHOWN_MAX))?;
+        out.text(&summary(&result, EXAMPLES_SHOWN_MAX))?;
         out.text(&super::way_back(result.undo_until, &clock))?;
     }
     Ok(result.cleared)
 }
 
-fn tell(result: &ClearResult, examples: usize) -> String {
+fn summary(result: &ClearResult, examples: usize) -> String {
     let count = messages(result.cleared);
     let mut text = match (result.cleared, result.dry_run) {
         (0, _) => String::from("no message matches\n"),

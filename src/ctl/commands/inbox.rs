@@ -16,7 +16,7 @@ use tetherd_api::{
     Gap, INBOX_LIST_MAX, InboxFileParams, InboxListParams, InboxListResult, Incoming,
 };
 
-/// How many are listed unless told otherwise.
+/// How many are listed by default.
 const NEWEST: usize = 20;
 /// A file goes to stdout in pieces of so many bytes.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -58,7 +58,7 @@ async fn list(
         }
         after = next;
     }
-    listed.tell(out)
+    listed.print(out)
 }
 
 /// Where the newest so many begin.
@@ -89,7 +89,7 @@ impl Listed {
         self.newest = page.newest;
     }
 
-    fn tell(self, out: &mut Output) -> Result<(), CommandError> {
+    fn print(self, out: &mut Output) -> Result<(), CommandError> {
         let Listed { messages, on_the_wire, gaps, newest } = self;
         if out.json() {
             return out

@@ -33,7 +33,7 @@ pub(crate) async fn run(
     let sending = super::ask_with(client, call::MessageSend, &params, &fds);
     let Some(until) = wait else {
         let (sent, wire) = sending.await?;
-        return tell_accepted(&sent, &wire, out);
+        return print_accepted(&sent, &wire, out);
     };
     // Before sending: nothing that becomes of the message may be missed.
     let mut follower = Follower::new(client, sockets, None).await?.skipping_snapshot();
@@ -44,7 +44,7 @@ pub(crate) async fn run(
         }
     };
     let (sent, wire) = super::call_while_reading(sending, &mut follower.events, note).await?;
-    tell_accepted(&sent, &wire, out)?;
+    print_accepted(&sent, &wire, out)?;
     out.flush()?;
     let id = sent.message.id;
     let mut message = seen.remove(&id).into_iter().fold(sent.message, later);
@@ -56,7 +56,7 @@ pub(crate) async fn run(
             Err(_) => return Err(timed_out(&message, until, limit)),
         },
     }
-    tell_outcome(message, until, out)
+    print_outcome(message, until, out)
 }
 
 /// Of the reply and an event that came before it, the one that is further on.
@@ -101,7 +101,7 @@ pub(super) fn plain_text(mut bytes: Vec<u8>) -> Result<Vec<u8>, CommandError> {
 
 /// Prints where the message is. Under a known key that may be an end: then nothing will be
 /// sent, and the exit code says so.
-fn tell_accepted(
+fn print_accepted(
     sent: &SendResult,
     wire: &serde_json::Value,
     out: &mut Output,
@@ -181,7 +181,7 @@ fn timed_out(message: &Message, until: Until, limit: Duration) -> CommandError {
     CommandError::TimedOut(format!("{} was not {what} within {waited}; {place}", message.id))
 }
 
-fn tell_outcome(message: Message, until: Until, out: &mut Output) -> Result<(), CommandError> {
+fn print_outcome(message: Message, until: Until, out: &mut Output) -> Result<(), CommandError> {
     if out.json() {
         out.json_line(&json!({ "message": message }))?;
     }

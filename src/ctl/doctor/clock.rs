@@ -18,7 +18,7 @@ const LATEST_S: i64 = 2_840_140_800;
 pub(crate) struct Facts {
     /// Seconds since 1970.
     pub(crate) now_s: i64,
-    /// None: the kernel does not tell.
+    /// None: the kernel does not know.
     pub(crate) synchronised: Option<bool>,
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn judge(facts: Facts) -> Finding {
     }
     match facts.synchronised {
         Some(true) => ABOUT.ok("clock_ok", "The clock is synchronised."),
-        // Nothing here depends on seconds, and some ways to keep a clock do not tell the kernel.
+        // Nothing here depends on seconds, and some ways to keep a clock do not inform the kernel.
         Some(false) => {
             let what = "The kernel does not know the clock as synchronised.";
             ABOUT.note("clock_not_synchronised", what).remedy(remedy)

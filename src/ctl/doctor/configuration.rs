@@ -178,12 +178,12 @@ fn closed(facts: &Facts, file: &str) -> Finding {
 }
 
 fn errors(error: &ConfigError) -> Vec<Finding> {
-    let told = error.problems.iter().map(|problem| {
+    let findings = error.problems.iter().map(|problem| {
         let plain = tetherd_config::Problem { remedy: String::new(), ..problem.clone() };
         let finding = ABOUT.failure("config_error", ExitCode::Config, plain.to_string());
         if problem.remedy.is_empty() { finding } else { finding.remedy(problem.remedy.clone()) }
     });
-    told.collect()
+    findings.collect()
 }
 
 fn access_to_file(facts: &Facts, file: &str) -> Option<Finding> {

@@ -79,7 +79,7 @@ impl Contact {
             Ok(explanation) => self.explanation = Some(explanation),
             Err(error) => self.not_told(&error, limit),
         }
-        // Nothing to check, and nothing to withdraw: only who may ask is told.
+        // Nothing to check, and nothing to withdraw: only a caller who may ask gets another answer.
         let probes = [
             (Tier::Send, Method::PhoneCheck, json!({ "numbers": [] })),
             (Tier::Admin, Method::QueueClear, json!({ "dry_run": true })),

@@ -30,7 +30,7 @@ impl Severity {
     }
 }
 
-/// What a finding is about, in the order in which they are told: causes before what
+/// What a finding is about, in the order in which they are printed: causes before what
 /// follows from them, because the first failure gives the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -93,7 +93,7 @@ impl Topic {
     }
 }
 
-/// One thing that was found. Serialized as it is told with `--json`.
+/// One thing that was found. Serialized as it is printed with `--json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Finding {
     /// Its stable name.

@@ -67,7 +67,7 @@ disk, or no answer, 75 a busy daemon, 76 versions, 77 not allowed, 78 configurat
 With --json: a finding a line, {\"id\",\"severity\",\"topic\",\"what\",\"remedy\"}. The ids \
 are stable.";
 
-/// Looks, tells, and ends as the findings say.
+/// Examines, prints the findings, and ends as they say.
 pub(crate) async fn run(
     args: DoctorArgs,
     socket: Option<PathBuf>,
@@ -76,8 +76,8 @@ pub(crate) async fn run(
 ) -> Result<(), CommandError> {
     let asked = Asked { socket: socket.as_deref(), config: args.config.as_deref() };
     let Examined { mut findings, config, is_daemons } = examine(asked, env).await;
-    tell(&findings, out)?;
-    // The network may take a while: the rest is told by then.
+    print(&findings, out)?;
+    // The network may take a while: the rest is printed first.
     let network = match config {
         Some(config) if !args.offline => {
             let way = network::gather(&config, network::STEP_LIMIT).await;
@@ -87,7 +87,7 @@ pub(crate) async fn run(
         None => vec![network::skipped("the configuration is not known")],
     };
     let network: Vec<Finding> = network.into_iter().map(|found| asked.again(found)).collect();
-    tell(&network, out)?;
+    print(&network, out)?;
     findings.extend(network);
     if !out.json() {
         out.line(&format!("\n{}", finding::summary(&findings)))?;
@@ -96,7 +96,7 @@ pub(crate) async fn run(
     if code == ExitCode::Ok { Ok(()) } else { Err(CommandError::Diagnosed(code)) }
 }
 
-fn tell(findings: &[Finding], out: &mut Output) -> Result<(), CommandError> {
+fn print(findings: &[Finding], out: &mut Output) -> Result<(), CommandError> {
     let clock = out.clock();
     for finding in findings {
         if out.json() {

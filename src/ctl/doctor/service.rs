@@ -123,7 +123,7 @@ pub(crate) fn judge(facts: Option<&Facts>) -> Vec<Finding> {
             let state = if again { "fails again and again" } else { &format!("is {state}") };
             let what = format!("{name}.service {state}{}.", ended(service.exit));
             let remedy = format!(
-                "journalctl -u {name}.service -n 20 tells why; then systemctl restart {name}.service"
+                "journalctl -u {name}.service -n 20 shows why; then systemctl restart {name}.service"
             );
             ABOUT.failure("service_failed", ExitCode::Unavailable, what).remedy(remedy)
         }

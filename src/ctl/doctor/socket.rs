@@ -121,7 +121,7 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
         Knock::Failed(errno) => {
             let what = format!("{path} cannot be connected to: {}.", errno.desc());
             let finding = ABOUT.failure("socket_failed", ExitCode::Unavailable, what);
-            vec![finding.remedy("put right what the system names; ls -l tells what is there")]
+            vec![finding.remedy("put right what the system names; ls -l shows what is there")]
         }
         Knock::Listens => vec![listens(facts, seen)],
     };

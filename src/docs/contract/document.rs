@@ -28,7 +28,7 @@ fn document() -> Value {
     // The shape is the same everywhere; a method names only its kinds.
     let error = json!({ "schema": schemas.given::<Error>(), "example": examples::error() });
     let mut components = schemas.components();
-    let events = events::told(&mut components);
+    let events = events::documented(&mut components);
     json!({
         "openrpc": OPENRPC_VERSION,
         "info": {
@@ -44,7 +44,7 @@ fn document() -> Value {
         "x-events": events,
         "x-error": error,
         "x-errors": errors::documented(),
-        "x-limits": limits::told(),
+        "x-limits": limits::documented(),
         "x-tiers": tiers(),
     })
 }

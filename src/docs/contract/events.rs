@@ -1,4 +1,4 @@
-//! What is told of each event. OpenRPC has none: they are a member of their own.
+//! The documentation of each event. OpenRPC has none: they are a member of their own.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +8,7 @@ use super::examples;
 
 /// `x-events` of the document. Takes the frame's schema out of `components`: each event has
 /// one of its own.
-pub(super) fn told(components: &mut Map<String, Value>) -> Value {
+pub(super) fn documented(components: &mut Map<String, Value>) -> Value {
     let mut frame = components.remove("EventFrame").unwrap();
     let frame = frame.as_object_mut().unwrap();
     let Some(Value::Array(variants)) = frame.remove("oneOf") else {

@@ -8,7 +8,7 @@ use super::words;
 
 const SOURCE: &str = include_str!("../../api/limits.rs");
 
-/// One limit: the constant's name, its value in the unit that is told, and the unit where
+/// One limit: the constant's name, its value in the unit that is documented, and the unit where
 /// the name has none.
 struct Limit(&'static str, u64, &'static str);
 
@@ -48,16 +48,16 @@ pub(super) fn value_of(name: &str) -> Option<u64> {
 }
 
 /// `x-limits` of the document.
-pub(super) fn told() -> Value {
+pub(super) fn documented() -> Value {
     let limits = all().into_iter().map(|Limit(name, value, unit)| {
-        let name_told = format!("{}{unit}", name.to_lowercase());
-        json!({ "name": name_told, "value": value, "description": documented(name) })
+        let documented_name = format!("{}{unit}", name.to_lowercase());
+        json!({ "name": documented_name, "value": value, "description": doc_comment(name) })
     });
     limits.collect()
 }
 
 /// The doc comment above a constant.
-fn documented(name: &str) -> String {
+fn doc_comment(name: &str) -> String {
     let lines: Vec<&str> = SOURCE.lines().map(str::trim).collect();
     let declared = format!("const {name}:");
     let at = lines.iter().position(|line| line.contains(&declared)).unwrap_or_else(|| {

@@ -3,7 +3,7 @@
 //! committed, and a test says so when it no longer is what the code says.
 //!
 //! - [`words`]: doc comments as plain text. [`limits`]: the constants.
-//! - [`schemas`]: the types. [`methods`], [`errors`], [`events`]: what is told of each.
+//! - [`schemas`]: the types. [`methods`], [`errors`], [`events`]: their documentation.
 //! - [`document`]: all of it as one document. [`page`]: the document as a man page.
 //!
 //! The page is made from the document alone: what a person reads and what a program reads
@@ -49,10 +49,10 @@ fn the_document_fits_into_a_reply() {
 #[test]
 fn every_method_is_in_the_document_once_and_every_reference_leads_somewhere() {
     let document: Value = serde_json::from_str(&document::text()).unwrap();
-    let told = document["methods"].as_array().unwrap();
-    let names: BTreeSet<&str> = told.iter().map(|m| m["name"].as_str().unwrap()).collect();
+    let methods = document["methods"].as_array().unwrap();
+    let names: BTreeSet<&str> = methods.iter().map(|m| m["name"].as_str().unwrap()).collect();
     assert_eq!(names, Method::ALL.iter().map(|method| method.name()).collect());
-    assert_eq!(told.len(), names.len());
+    assert_eq!(methods.len(), names.len());
     let mut used = BTreeSet::new();
     references(&document, &mut used);
     for reference in &used {

@@ -27,7 +27,7 @@ fn markdown(document: &Value) -> String {
     methods(&mut page, document, &types);
     events(&mut page, document, &types);
     page += "# TYPES\n\n";
-    types.tell_all(&mut page);
+    types.document_all(&mut page);
     errors(&mut page, document);
     limits(&mut page, document);
     page += "# SEE ALSO\n\n`tetherctl`(1), `tetherd.toml`(5), `unix`(7), `tetherd`(8)\n\n\
@@ -79,66 +79,67 @@ fn methods(page: &mut String, document: &Value, types: &Types<'_>) {
     *page += "# METHODS\n\n";
     let mut methods: Vec<&Value> = list(&document["methods"]).iter().collect();
     methods.sort_by_key(|method| text(&method["name"]));
-    for told in methods {
-        method(page, document, types, told);
+    for documented in methods {
+        method(page, document, types, documented);
     }
 }
 
-fn method(page: &mut String, document: &Value, types: &Types<'_>, told: &Value) {
-    paragraph(page, &format!("## {}", text(&told["name"])));
-    let more = told.get("description").map(text).unwrap_or_default();
-    paragraph(page, format!("{} {more}", text(&told["summary"])).trim());
-    let mut about = format!("Tier: `{}`.", text(&told["x-tier"]));
-    if let Some(alias) = told.get("x-alias") {
+fn method(page: &mut String, document: &Value, types: &Types<'_>, documented: &Value) {
+    paragraph(page, &format!("## {}", text(&documented["name"])));
+    let more = documented.get("description").map(text).unwrap_or_default();
+    paragraph(page, format!("{} {more}", text(&documented["summary"])).trim());
+    let mut about = format!("Tier: `{}`.", text(&documented["x-tier"]));
+    if let Some(alias) = documented.get("x-alias") {
         about += &format!(" Taken under the name of an older service too: `{}`.", text(alias));
     }
     paragraph(page, &about);
-    if let Some(way) = told.get("x-descriptors") {
+    if let Some(way) = documented.get("x-descriptors") {
         paragraph(page, text(way));
     }
 
-    let params = list(&told["params"]);
+    let params = list(&documented["params"]);
     if params.is_empty() {
         paragraph(page, "It takes no parameters.");
     } else {
-        paragraph(page, text(&types.resolve(&told["x-params"])["description"]));
+        paragraph(page, text(&types.resolve(&documented["x-params"])["description"]));
     }
     for param in params {
         let optional = if param["required"] == true { "" } else { ", optional" };
         let title = format!("{}{optional}", type_of(&param["schema"]));
         entry(page, text(&param["name"]), &title, text(&param["description"]));
     }
-    result(page, types, &told["result"]);
+    result(page, types, &documented["result"]);
 
     let common = of_place(document, "any");
-    let errors = list(&told["errors"]).iter().map(name_of);
+    let errors = list(&documented["errors"]).iter().map(name_of);
     let own: Vec<String> =
         errors.filter(|name| !common.contains(name)).map(|name| format!("`{name}`")).collect();
     if !own.is_empty() {
         paragraph(page, &format!("Its own errors: {}.", own.join(", ")));
     }
-    let shown = shown_by(document, told);
-    for shown_example in list(&told["examples"]) {
-        example(page, text(&told["name"]), shown_example, shown);
+    let shown = shown_by(document, documented);
+    for shown_example in list(&documented["examples"]) {
+        example(page, text(&documented["name"]), shown_example, shown);
     }
 }
 
 /// The method that shows this one's kind of result: the first that answers it.
-fn shown_by<'a>(document: &'a Value, told: &Value) -> Option<&'a str> {
+fn shown_by<'a>(document: &'a Value, documented: &Value) -> Option<&'a str> {
     let methods = list(&document["methods"]).iter();
     let first = methods.map(|method| (text(&method["name"]), &method["result"]["schema"]));
-    let first =
-        first.filter(|(_, schema)| **schema == told["result"]["schema"]).map(|(name, _)| name);
-    first.take(1).find(|name| told["name"] != **name)
+    let first = first
+        .filter(|(_, schema)| **schema == documented["result"]["schema"])
+        .map(|(name, _)| name);
+    first.take(1).find(|name| documented["name"] != **name)
 }
 
-fn result(page: &mut String, types: &Types<'_>, told: &Value) {
-    let schema = &told["schema"];
+fn result(page: &mut String, types: &Types<'_>, documented: &Value) {
+    let schema = &documented["schema"];
     if schema.get("$ref").is_none() {
         return paragraph(page, &format!("Result: {}.", text(&schema["description"])));
     }
     let name = name_of(schema);
-    if types.is_told_once(name) {
+    if types.is_used_once(name) {
         let resolved = types.resolve(schema);
         paragraph(page, text(&resolved["description"]));
         types.fields(page, resolved, &[]);

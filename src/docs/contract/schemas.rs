@@ -80,7 +80,7 @@ fn readable(schema: &mut Schema) {
 }
 
 /// What is absent is left out, never null; and what a reader of an older daemon takes for
-/// absent is not told.
+/// absent is left out.
 fn as_written(schema: &mut Schema) {
     schema.remove("default");
     if let Some(Value::Array(types)) = schema.get_mut("type") {

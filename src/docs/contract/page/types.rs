@@ -28,7 +28,7 @@ impl<'a> Types<'a> {
     }
 
     /// Whether it is the answer of one method and of nothing else.
-    pub(super) fn is_told_once(&self, name: &str) -> bool {
+    pub(super) fn is_used_once(&self, name: &str) -> bool {
         self.results.contains(name) && self.used.get(name) == Some(&1)
     }
 
@@ -38,13 +38,13 @@ impl<'a> Types<'a> {
         self.document.pointer(pointer).unwrap_or_else(|| panic!("{pointer} leads nowhere"))
     }
 
-    /// Every type that no method tells by itself.
-    pub(super) fn tell_all(&self, page: &mut String) {
+    /// Every type that no method documents by itself.
+    pub(super) fn document_all(&self, page: &mut String) {
         let all = self.document["components"]["schemas"].as_object().into_iter().flatten();
         for (name, schema) in all {
             // The kinds of errors have a section of their own.
             let elsewhere = self.params.contains(name.as_str()) || name == "ErrorKind";
-            if elsewhere || self.is_told_once(name) {
+            if elsewhere || self.is_used_once(name) {
                 continue;
             }
             paragraph(page, &format!("## {name}"));
@@ -56,7 +56,7 @@ impl<'a> Types<'a> {
         }
     }
 
-    /// One of several: names, or objects that a name tells apart.
+    /// One of several: names, or objects with a distinguishing name.
     fn options(&self, page: &mut String, options: &[Value]) {
         for option in options {
             let about = option.get("description").map(text).unwrap_or_default();
