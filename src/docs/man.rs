@@ -86,7 +86,9 @@ impl Setter {
             Tag::Paragraph if self.hanging => self.control("IP", &[]),
             Tag::Paragraph => self.control("PP", &[]),
             Tag::CodeBlock(_) => {
-                self.control("PP", &[]);
+                if !self.begun {
+                    self.control("PP", &[]);
+                }
                 self.control("RS", &["4"]);
                 self.control("nf", &[]);
                 self.code = true;
