@@ -241,3 +241,40 @@ fn a_bad_line_is_named_and_left_out_and_what_is_unknown_has_an_exit_code_of_its_
     assert_eq!(code, 75, "{err}");
     assert!(err.contains("1 of 2 checked are unknown"), "{err}");
 }
+
+/// Brazil's ninth digit and Mexico's 1: people write one number, the network has another.
+#[test]
+fn a_message_goes_to_the_address_that_the_network_has_for_its_number() {
+    let lab = Lab::new();
+    for (number, spelling) in
+        [("+551155550101", "+5511955550101"), ("+5215555550102", "+525555550102")]
+    {
+        let person = json!({ "number": number, "spellings": [spelling] });
+        lab.sim.call("recipient.add", person);
+    }
+    let mut daemon = lab.paired_with(FAST);
+    let checked = daemon.ctl().args(&["check", "+5511955550101"]).ok();
+    assert_eq!(checked, "+5511955550101  on_network  messages go to its address +551155550101\n");
+    let mut events = daemon.events();
+    let ids = ["+5511955550101", "+525555550102"].map(|to| daemon.send(to, "text"));
+    for id in &ids {
+        events.wait("the message to be delivered", |event| message_is(event, id, "read"));
+    }
+    assert_eq!(lab.sim.texts("+551155550101"), ["text"]);
+    assert_eq!(lab.sim.texts("+5215555550102"), ["text"]);
+    let message = daemon.message(&ids[0]);
+    assert_eq!(message["to"], "5511955550101@s.whatsapp.net");
+    assert_eq!(message["address"], "551155550101@s.whatsapp.net");
+    let shown = daemon.ctl().args(&["show", &ids[0]]).ok();
+    assert!(shown.contains("address     +551155550101, by the network"), "{shown}");
+    // It is remembered over a restart, and nothing is asked again.
+    let asked = checks(&lab);
+    drop(events);
+    daemon.kill9();
+    let daemon = lab.daemon(FAST);
+    let mut events = daemon.events();
+    let id = daemon.send("+5511955550101", "again");
+    events.wait("the message to leave", |event| has_left(event, &id));
+    assert_eq!(daemon.message(&id)["address"], "551155550101@s.whatsapp.net");
+    assert_eq!(checks(&lab), asked);
+}

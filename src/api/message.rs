@@ -193,6 +193,10 @@ pub struct Message {
     pub wa_id: String,
     /// The chat's JID, normalised.
     pub to: Redacted<String>,
+    /// The JID that it is sent to instead, as the network has another address for the number;
+    /// from the first attempt on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Redacted<String>>,
     /// Where it stands.
     pub state: State,
     /// Why it is parked, failed or unknown. With `expired`: `no_answer`, if an attempt may

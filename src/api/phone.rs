@@ -56,6 +56,10 @@ pub struct CheckedNumber {
     pub number: Redacted<String>,
     /// The answer.
     pub answer: Presence,
+    /// The number of the address that the network has for it, where that is another one, such
+    /// as a Brazilian number's without its ninth digit. Messages go there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Redacted<String>>,
     /// When the network gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checked_at: Option<Time>,

@@ -61,7 +61,11 @@ impl Core {
 
     /// The slot is spent on the attempt, in the same batch: the server counts attempts.
     fn attempt(&mut self, id: MessageId, now: Now) -> bool {
-        let Some(outgoing) = self.queue.attempt(id, &mut self.out, now) else { return false };
+        let address =
+            self.queue.get(id).and_then(|message| self.contacts.address(&message.draft.to));
+        let Some(outgoing) = self.queue.attempt(id, address, &mut self.out, now) else {
+            return false;
+        };
         self.pacing.on_attempt(id, outgoing.attempt, &mut self.out, now);
         self.out.command(SessionCommand::Send(outgoing));
         true

@@ -34,6 +34,11 @@ impl ChatId {
         &self.0
     }
 
+    /// The chat of the person with this number.
+    pub(crate) fn of_person(digits: &str) -> ChatId {
+        ChatId(format!("{digits}@s.whatsapp.net"))
+    }
+
     /// Whether it is a group.
     pub fn is_group(&self) -> bool {
         self.0.ends_with("@g.us")
@@ -74,7 +79,7 @@ impl FromStr for ChatId {
         let text = text.trim();
         let Some((user, server)) = text.rsplit_once('@') else {
             return match parse_number(text) {
-                Ok(digits) => Ok(ChatId(format!("{digits}@s.whatsapp.net"))),
+                Ok(digits) => Ok(ChatId::of_person(&digits)),
                 Err(BadNumber::NoPlus) => Err(BadRecipient::NeitherNumberNorJid),
                 Err(error) => Err(BadRecipient::Number(error)),
             };
@@ -82,7 +87,7 @@ impl FromStr for ChatId {
         let fits = match server {
             // c.us is the old spelling of a person's server.
             "s.whatsapp.net" | "c.us" => {
-                return Ok(ChatId(format!("{}@s.whatsapp.net", number_digits(user)?)));
+                return Ok(ChatId::of_person(&number_digits(user)?));
             }
             "lid" => !user.is_empty() && user.bytes().all(|b| b.is_ascii_digit()),
             "g.us" => !user.is_empty() && user.bytes().all(|b| b.is_ascii_digit() || b == b'-'),

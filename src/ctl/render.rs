@@ -201,6 +201,7 @@ pub fn message(message: &Message, clock: &Clock) -> String {
     let rows = [
         ("id", Some(message.id.to_string())),
         ("to", Some(chat(&message.to))),
+        ("address", message.address.as_deref().map(|jid| format!("{}, by the network", chat(jid)))),
         ("kind", (message.kind != Kind::Text).then(|| message.kind.name().to_owned())),
         ("file", message.file.as_ref().map(file)),
         ("state", Some(state(message))),

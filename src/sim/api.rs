@@ -179,6 +179,11 @@ impl Sim {
         Ok(self.shared.change().await.people.add_recipient(number, on_network, companions)?)
     }
 
+    /// Adds another way to write a recipient's number, see [`crate::people::People::add_spelling`].
+    pub async fn recipient_spelling(&self, number: &str, spelling: &str) -> Result<(), SimError> {
+        Ok(self.shared.change().await.people.add_spelling(number, spelling)?)
+    }
+
     /// Makes a group of recipients and accounts. Returns its address.
     pub async fn group_add(&self, subject: &str, members: &[String]) -> Result<String, SimError> {
         Ok(self.shared.change().await.people.add_group(subject, members)?.to_string())

@@ -198,6 +198,9 @@ struct RecipientAdd {
     on_network: bool,
     #[serde(default)]
     companions: u8,
+    /// Other ways to write the number.
+    #[serde(default)]
+    spellings: Vec<String>,
 }
 
 fn yes() -> bool {
@@ -307,8 +310,11 @@ async fn call_phone(sim: &Sim, method: &str, given: Value) -> Result<Value, Fail
 async fn call_people(sim: &Sim, method: &str, given: Value) -> Result<Value, Failure> {
     match method {
         "recipient.add" => {
-            let RecipientAdd { number, on_network, companions } = params(given)?;
+            let RecipientAdd { number, on_network, companions, spellings } = params(given)?;
             sim.recipient_add(&number, on_network, companions).await?;
+            for spelling in spellings {
+                sim.recipient_spelling(&number, &spelling).await?;
+            }
             Ok(json!({"number": number}))
         }
         "recipient.inbox" => {

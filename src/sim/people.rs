@@ -66,6 +66,9 @@ pub struct People {
     pub(super) persons: BTreeMap<String, Person>,
     /// LID user to number.
     lids: BTreeMap<String, String>,
+    /// Other ways to write a number, each to the number that the network has for it.
+    #[serde(default)]
+    spellings: BTreeMap<String, String>,
     pub(super) groups: BTreeMap<String, Group>,
     /// What was written to accounts lately, for clients that could not read it.
     pub(super) sent: VecDeque<Sent>,
@@ -93,6 +96,25 @@ impl People {
         person.on_network = on_network;
         person.set_companions(companions)?;
         Ok(())
+    }
+
+    /// Whoever asks about `spelling` is answered with the address of `number`, as for Brazil's
+    /// numbers with and without their ninth digit. Nothing can be sent to the spelling itself.
+    pub fn add_spelling(&mut self, number: &str, spelling: &str) -> Result<(), PeopleError> {
+        let (number, spelling) = (digits(number)?, digits(spelling)?);
+        if !self.persons.contains_key(&number) {
+            return Err(PeopleError::Unknown);
+        }
+        if self.spellings.len() >= PEOPLE_MAX {
+            return Err(PeopleError::TooMany);
+        }
+        self.spellings.insert(spelling, number);
+        Ok(())
+    }
+
+    /// The number that the network has for one that people write.
+    pub(super) fn number_behind<'n>(&'n self, written: &'n str) -> &'n str {
+        self.spellings.get(written).map_or(written, String::as_str)
     }
 
     /// Makes this number an account with a phone of its own; a number that is one

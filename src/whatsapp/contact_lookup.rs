@@ -14,7 +14,9 @@ use whatsapp_rust::wacore::iq::usync::{
 };
 use whatsapp_rust::{Client, IqError};
 
-use tetherd_core::contacts::{CheckFailure, CheckFailureKind, CheckOutcome, CheckTicket, Number};
+use tetherd_core::contacts::{
+    CheckFailure, CheckFailureKind, CheckOutcome, CheckTicket, Number, Registration,
+};
 use tetherd_core::event::SessionEvent;
 
 /// How long an answer may take. The core's limit is behind it.
@@ -120,22 +122,22 @@ fn read(response: &UsyncResponse, asked: &[Number]) -> CheckOutcome {
         return CheckOutcome::Failed(refused(error.code, error.backoff));
     }
     // None: the response has both.
-    let mut said: BTreeMap<&Number, Option<bool>> = BTreeMap::new();
+    let mut said: BTreeMap<&Number, Option<Registration>> = BTreeMap::new();
     for user in &response.users {
-        if let Some((number, on_network)) = one(user, asked) {
-            let before = said.entry(number).or_insert(Some(on_network));
-            if *before != Some(on_network) {
+        if let Some((number, registration)) = one(user, asked) {
+            let before = said.entry(number).or_insert_with(|| Some(registration.clone()));
+            if before.as_ref() != Some(&registration) {
                 *before = None;
             }
         }
     }
-    let clear = said.into_iter().filter_map(|(number, yes)| Some((number.clone(), yes?)));
+    let clear = said.into_iter().filter_map(|(number, clear)| Some((number.clone(), clear?)));
     CheckOutcome::Answered(clear.collect())
 }
 
 /// The server repeats the number that was asked for; where it does not, its address has to
 /// be it. Some countries' numbers have an address that is written otherwise.
-fn one<'n>(user: &UsyncUserResult, asked: &'n [Number]) -> Option<(&'n Number, bool)> {
+fn one<'n>(user: &UsyncUserResult, asked: &'n [Number]) -> Option<(&'n Number, Registration)> {
     let Some(UsyncProtocolResult::Contact(UsyncOutcome::Value(contact))) =
         user.protocol(UsyncProtocolKind::Contact)
     else {
@@ -151,11 +153,14 @@ fn one<'n>(user: &UsyncUserResult, asked: &'n [Number]) -> Option<(&'n Number, b
         .content
         .as_ref()
         .and_then(|text| find(text.as_str().trim().trim_start_matches('+')));
-    let by_address = || {
-        let addresses = [user.id.as_ref(), user.pn_jid.as_ref()];
-        addresses.into_iter().flatten().filter(|jid| jid.is_pn()).find_map(|jid| find(&jid.user))
-    };
-    Some((repeated.or_else(by_address)?, on_network))
+    let addresses = || [user.id.as_ref(), user.pn_jid.as_ref()].into_iter().flatten();
+    let mut numbers = addresses().filter(|jid| jid.is_pn()).map(|jid| jid.user.as_str());
+    let number = repeated.or_else(|| numbers.clone().find_map(find))?;
+    if !on_network {
+        return Some((number, Registration::Absent));
+    }
+    let address = numbers.next().filter(|digits| *digits != number.digits());
+    Some((number, Registration::Present { address: address.and_then(Number::from_digits) }))
 }
 
 #[cfg(test)]
@@ -209,7 +214,9 @@ mod tests {
             user("15550112", Some(contact("out").build())),
             user("15550113", Some(contact("invalid").build())),
         ];
-        let answers = vec![(number("15550111"), true), (number("15550112"), false)];
+        let present = Registration::Present { address: None };
+        let answers =
+            vec![(number("15550111"), present), (number("15550112"), Registration::Absent)];
         assert_eq!(said(users, vec![]), CheckOutcome::Answered(answers));
     }
 
@@ -233,11 +240,12 @@ mod tests {
     }
 
     #[test]
-    fn the_repeated_number_counts_before_the_address() {
+    fn the_repeated_number_counts_and_another_address_is_where_messages_go() {
         let repeated = contact("in").bytes(b"+15550112".as_slice()).build();
-        let answers = vec![(number("15550112"), true)];
+        let address = Some(number("15550199"));
+        let answers = vec![(number("15550112"), Registration::Present { address })];
         assert_eq!(
-            said(vec![user("155501", Some(repeated))], vec![]),
+            said(vec![user("15550199", Some(repeated))], vec![]),
             CheckOutcome::Answered(answers)
         );
     }

@@ -34,6 +34,7 @@ fn message(id: u64, state: State, position: Option<usize>) -> Event {
             id: MessageId(id),
             wa_id: format!("3EB0{id:018X}"),
             to: "15550100@s.whatsapp.net".into(),
+            address: None,
             state,
             reason: None,
             key: None,

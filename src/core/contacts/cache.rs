@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::number::{KnownBy, KnownNumber, Number};
+use super::number::{KnownBy, KnownNumber, Number, Registration};
 use crate::time::{Now, Uptime};
 
 /// Numbers that are remembered; one more, and the answer that is oldest goes.
@@ -48,16 +48,33 @@ impl NumberCache {
     }
 
     /// Takes an answer in. The oldest makes room for it.
-    pub(super) fn learn(&mut self, number: Number, on_network: bool, source: KnownBy, now: Now) {
+    pub(super) fn learn(
+        &mut self,
+        number: Number,
+        registration: Registration,
+        source: KnownBy,
+        now: Now,
+    ) {
         self.changed.insert(number.clone());
         let (asked_at, asked_uptime_ms) = (now.wall_ms, self.uptime.at(now));
-        self.insert(KnownNumber { number, on_network, asked_at, asked_uptime_ms, source });
+        let (on_network, address) = match registration {
+            Registration::Absent => (false, None),
+            Registration::Present { address } => (true, address),
+        };
+        let known = KnownNumber { number, on_network, address, asked_at, asked_uptime_ms, source };
+        self.insert(known);
         if self.known.len() > KNOWN_MAX
             && let Some((_, oldest)) = self.by_age.first().cloned()
         {
             self.remove(&oldest);
             self.changed.insert(oldest);
         }
+    }
+
+    /// The number of this one's address, where that is another one, however long ago the
+    /// network said so.
+    pub(super) fn address(&self, number: &Number) -> Option<&Number> {
+        self.known.get(number)?.address.as_ref()
     }
 
     /// Whether a receipt from this number says more than what is known.

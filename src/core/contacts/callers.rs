@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::number::{CHECK_BATCH_MAX, KnownNumber, Number};
+use super::number::{CHECK_BATCH_MAX, KnownNumber, Number, Registration};
 use crate::action::ActionBuffer;
 use crate::event::Token;
 use crate::time::Now;
@@ -39,8 +39,9 @@ impl Caller {
     pub(super) fn remember(&mut self, known: &KnownNumber) {
         if self.open.remove(&known.number) {
             let answer = CheckedNumber {
-                number: Redacted(format!("+{}", known.number.digits())),
+                number: written(&known.number),
                 answer: presence(known.on_network),
+                address: known.address.as_ref().map(written),
                 checked_at: Some(Time(known.asked_at)),
                 cached: true,
                 why: None,
@@ -119,10 +120,15 @@ impl Callers {
     }
 
     /// The network said it about this number just now.
-    pub(super) fn on_answer(&mut self, number: &Number, on_network: bool, now: Now) {
+    pub(super) fn on_answer(&mut self, number: &Number, registration: &Registration, now: Now) {
+        let (on_network, address) = match registration {
+            Registration::Absent => (false, None),
+            Registration::Present { address } => (true, address.as_ref()),
+        };
         self.give(number, || CheckedNumber {
-            number: Redacted(format!("+{}", number.digits())),
+            number: written(number),
             answer: presence(on_network),
+            address: address.map(written),
             checked_at: Some(Time(now.wall_ms)),
             cached: false,
             why: None,
@@ -143,14 +149,19 @@ impl Callers {
     }
 }
 
+fn written(number: &Number) -> Redacted<String> {
+    Redacted(format!("+{}", number.digits()))
+}
+
 fn presence(on_network: bool) -> Presence {
     if on_network { Presence::OnNetwork } else { Presence::NotOnNetwork }
 }
 
 fn unknown(number: &Number, why: &str) -> CheckedNumber {
     CheckedNumber {
-        number: Redacted(format!("+{}", number.digits())),
+        number: written(number),
         answer: Presence::Unknown,
+        address: None,
         checked_at: None,
         cached: false,
         why: Some(why.to_owned()),

@@ -24,7 +24,7 @@ pub use known_chats::{KnownPage, PAGE_CHATS_MAX, PAGES_MAX};
 pub(crate) use lookup::CheckTrouble;
 pub use number::{
     CHECK_BATCH_MAX, CheckFailure, CheckFailureKind, CheckOutcome, CheckTicket, KnownBy,
-    KnownNumber, Number,
+    KnownNumber, Number, Registration,
 };
 
 use budget::Budget;
@@ -181,6 +181,12 @@ impl Contacts {
         }
     }
 
+    /// The chat under the address that the network has for a person's number, where that is
+    /// another one than the number itself.
+    pub(crate) fn address(&self, chat: &ChatId) -> Option<ChatId> {
+        Some(self.cache.address(&Number::of(chat)?)?.chat())
+    }
+
     /// The number of a chat, if messages to it wait for what the network says about it.
     fn to_check(&self, chat: &ChatId) -> Option<Number> {
         if !self.config.check_recipients {
@@ -312,9 +318,9 @@ impl Contacts {
             CheckOutcome::Answered(answers) => {
                 self.lookup.answered();
                 let mut open = query.numbers;
-                for (number, on_network) in answers {
+                for (number, registration) in answers {
                     if open.remove(&number) {
-                        self.learn(number, on_network, KnownBy::Check, now);
+                        self.learn(number, registration, KnownBy::Check, now);
                     }
                 }
                 for number in open {
@@ -326,10 +332,10 @@ impl Contacts {
         }
     }
 
-    fn learn(&mut self, number: Number, on_network: bool, source: KnownBy, now: Now) {
+    fn learn(&mut self, number: Number, registration: Registration, source: KnownBy, now: Now) {
         self.lookup.settle(&number);
-        self.callers.on_answer(&number, on_network, now);
-        self.cache.learn(number, on_network, source, now);
+        self.callers.on_answer(&number, &registration, now);
+        self.cache.learn(number, registration, source, now);
     }
 
     /// A device in this chat has a message: its number is on the network. Stored only where
@@ -339,7 +345,8 @@ impl Contacts {
             && self.config.check_recipients
             && self.cache.is_news(&number, now)
         {
-            self.learn(number, true, KnownBy::Receipt, now);
+            let address = self.cache.address(&number).cloned();
+            self.learn(number, Registration::Present { address }, KnownBy::Receipt, now);
         }
     }
 
@@ -420,7 +427,9 @@ impl Contacts {
 
     /// Whether we have sent to this chat, or it has written to us.
     pub(crate) fn is_known(&self, chat: &ChatId) -> bool {
-        self.account.as_deref().is_some_and(|account| self.chats.is_known(account, chat))
+        let Some(account) = self.account.as_deref() else { return false };
+        self.chats.is_known(account, chat)
+            || self.address(chat).is_some_and(|chat| self.chats.is_known(account, &chat))
     }
 
     /// Something reached this chat, or came from it: it is no new contact any more.

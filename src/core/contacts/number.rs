@@ -36,6 +36,11 @@ impl Number {
         only_digits.then(|| Number(digits.to_owned()))
     }
 
+    /// Its chat.
+    pub(crate) fn chat(&self) -> ChatId {
+        ChatId::of_person(&self.0)
+    }
+
     /// The digits, without a plus sign.
     pub fn digits(&self) -> &str {
         &self.0
@@ -55,12 +60,27 @@ pub struct KnownNumber {
     pub number: Number,
     /// Whether it is on the network.
     pub on_network: bool,
+    /// The number of the address that the network has for it, where that is another one:
+    /// Brazil's without the ninth digit, Mexico's with a 1.
+    pub address: Option<Number>,
     /// When the network said so, wall milliseconds.
     pub asked_at: i64,
     /// When that was, in milliseconds of uptime.
     pub asked_uptime_ms: u64,
     /// How that is known.
     pub source: KnownBy,
+}
+
+/// What the network says about a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// Nobody has it.
+    Absent,
+    /// It is on the network.
+    Present {
+        /// The number of its address, where that is another one.
+        address: Option<Number>,
+    },
 }
 
 /// How an answer is known.
@@ -79,9 +99,8 @@ pub struct CheckTicket(pub u64);
 /// What a question came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckOutcome {
-    /// For each number that the network said yes or no about: which. One that is not
-    /// among them stays unknown.
-    Answered(Vec<(Number, bool)>),
+    /// What the network said about each number. One that is not among them stays unknown.
+    Answered(Vec<(Number, Registration)>),
     /// Nothing is known about any of them.
     Failed(CheckFailure),
 }

@@ -2,6 +2,7 @@
 
 use crate::draft::Draft;
 use crate::files::{LinkWarning, MediaRef};
+use crate::ids::ChatId;
 use tetherd_api::{MessageId, Reason, ReasonKind, Redacted, State};
 
 /// A message as the core knows it. Its text is in the store only: the core never reads it.
@@ -11,6 +12,8 @@ pub struct Message {
     pub id: MessageId,
     /// What is to be sent.
     pub draft: Draft,
+    /// Where its attempts go instead: the network has another address for the number.
+    pub address: Option<ChatId>,
     /// Whether a check of its links was begun: only a command repeats it, since a link may
     /// work once.
     pub links_asked: bool,

@@ -3,25 +3,31 @@
 
 use super::Queue;
 use crate::action::{ActionBuffer, Outgoing};
-use crate::ids::Attempt;
+use crate::ids::{Attempt, ChatId};
 use crate::queue::Message;
 use crate::time::Now;
 use tetherd_api::{MessageId, State};
 
 impl Queue {
-    /// Begins an attempt at a message that waits.
+    /// Begins an attempt at a message that waits. `address`: where the network has its
+    /// recipient, if elsewhere.
     pub(crate) fn attempt(
         &mut self,
         id: MessageId,
+        address: Option<ChatId>,
         out: &mut ActionBuffer,
         now: Now,
     ) -> Option<Outgoing> {
-        let attempt = self.step(id, out, now, |m| m.attempt(now.wall_ms))?;
+        let attempt = self.step(id, out, now, |m| m.attempt(address, now.wall_ms))?;
         let until = now.mono_ms.saturating_add(self.config.write_timeout_ms);
         self.attempts.begin(id, self.around.generation, until);
         let message = self.get(id)?;
         let media = message.media().cloned().map(Box::new);
-        Some(Outgoing { id, attempt, draft: Box::new(message.draft.clone()), media })
+        let mut draft = Box::new(message.draft.clone());
+        if let Some(address) = &message.address {
+            draft.to = address.clone();
+        }
+        Some(Outgoing { id, attempt, draft, media })
     }
 
     /// Its frame has left: from here on the time for the server's answer runs.

@@ -87,6 +87,7 @@ impl Queue {
             id: message.id,
             wa_id: message.draft.wa_id.0.clone(),
             to: message.draft.to.as_str().into(),
+            address: message.address.as_ref().map(|chat| chat.as_str().into()),
             state: message.state(),
             reason: message.reason().cloned(),
             key: message.draft.key.clone(),

@@ -30,6 +30,7 @@ impl Queue {
         let mut message = Message {
             id,
             draft,
+            address: None,
             links_asked: false,
             link_warning: None,
             chars,

@@ -9,7 +9,7 @@ use std::mem::take;
 
 use crate::config::LinkPolicy;
 use crate::files::{LinkWarning, MediaRef, SpooledFile};
-use crate::ids::Attempt;
+use crate::ids::{Attempt, ChatId};
 use crate::queue::{Message, MessageState, Parked, Pending, Tries, Undo, Withdrawn};
 use tetherd_api::{Kind, Reason, ReasonKind, State};
 
@@ -68,11 +68,19 @@ impl Message {
         self.link_warning = link_warning;
     }
 
-    /// queued, unknown -> sending.
-    pub(super) fn attempt(&mut self, wall_ms: i64) -> Result<Attempt, IllegalStep> {
+    /// queued, unknown -> sending. What may have reached the server goes out again to where
+    /// it went before.
+    pub(super) fn attempt(
+        &mut self,
+        address: Option<ChatId>,
+        wall_ms: i64,
+    ) -> Result<Attempt, IllegalStep> {
         let illegal = self.illegal("attempted");
         let taken = self.take_pending(&[State::Queued, State::Unknown]);
         let (pending, mut tries) = taken.ok_or(illegal)?;
+        if !pending.maybe_out {
+            self.address = address;
+        }
         self.attempts = self.attempts.saturating_add(1);
         tries.streak = tries.streak.saturating_add(1);
         self.enter(MessageState::Sending(pending, tries), wall_ms);

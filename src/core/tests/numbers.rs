@@ -7,6 +7,7 @@ use crate::CoreConfig;
 use crate::action::Wake;
 use crate::contacts::{
     CHECK_BATCH_MAX, CheckFailure, CheckFailureKind, CheckOutcome, ContactsConfig, Number,
+    Registration,
 };
 use crate::event::{EndReason, Input, NotSent, ReceiptKind, Request, SessionEvent, Token};
 use crate::queue::Message;
@@ -24,6 +25,10 @@ fn config() -> CoreConfig {
 
 fn world() -> World {
     World::connected_with(config())
+}
+
+fn registered(on_network: bool) -> Registration {
+    if on_network { Registration::Present { address: None } } else { Registration::Absent }
 }
 
 fn number(chat: u32) -> Number {
@@ -44,7 +49,7 @@ impl World {
                 numbers
                     .iter()
                     .enumerate()
-                    .map(|(n, of)| (of.clone(), answers >> (n % 64) & 1 == 1))
+                    .map(|(n, of)| (of.clone(), registered(answers >> (n % 64) & 1 == 1)))
                     .collect(),
             ),
         };
@@ -59,7 +64,8 @@ impl World {
     fn all_but(&mut self, absent: &[u32]) {
         let (_, ticket, numbers) = self.questions.last().cloned().expect("nothing was asked");
         let absent: Vec<Number> = absent.iter().map(|chat| number(*chat)).collect();
-        let answers = numbers.into_iter().map(|n| (n.clone(), !absent.contains(&n))).collect();
+        let answers =
+            numbers.into_iter().map(|n| (n.clone(), registered(!absent.contains(&n)))).collect();
         self.say(ticket, CheckOutcome::Answered(answers));
     }
 
@@ -266,7 +272,7 @@ fn a_question_ends_with_its_connection_and_is_asked_again_on_the_next() {
     assert_eq!(world.questions.len(), 2);
     // The old one's answer comes too late to count.
     let (_, old, _) = world.questions[0].clone();
-    world.say(old, CheckOutcome::Answered(vec![(number(1), false)]));
+    world.say(old, CheckOutcome::Answered(vec![(number(1), registered(false))]));
     assert_eq!(world.state(id), State::Queued);
     world.all_but(&[]);
     assert_eq!(world.sent_ids(), [id.0]);

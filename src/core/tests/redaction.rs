@@ -1,6 +1,6 @@
 use super::world::World;
 use crate::action::SessionCommand;
-use crate::contacts::{CheckOutcome, CheckTicket, Number};
+use crate::contacts::{CheckOutcome, CheckTicket, Number, Registration};
 use crate::event::{Offer, Request, Selection, SessionEvent};
 use crate::facts::Facts;
 use crate::session::PairIntent;
@@ -13,7 +13,10 @@ fn invariant_9_debug_of_the_core_shows_no_number_account_or_key() {
     let mut world = World::connected();
     let id = world.submit(0, "zanzibar", Some("order-of-mine")).unwrap().message.id;
     let numbers = || vec![Number::parse("+15550111").unwrap()];
-    let known = CheckOutcome::Answered(vec![(numbers().remove(0), true)]);
+    let known = CheckOutcome::Answered(vec![(
+        numbers().remove(0),
+        Registration::Present { address: Some(numbers().remove(0)) },
+    )]);
     let filter = Selection { key_prefix: Some("order-of".into()), ..Selection::default() };
     let shown = format!(
         "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",

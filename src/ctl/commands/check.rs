@@ -150,8 +150,10 @@ fn print(
             out.json_line(wire.pointer(&format!("/numbers/{place}")).unwrap_or(&Value::Null))?;
             continue;
         }
-        let why = number.why.as_ref().map_or_else(String::new, |why| format!("  {why}"));
-        out.line(&format!("{}  {}{why}", number.number.0, number.answer.name()))?;
+        let address = number.address.as_deref();
+        let address = address.map(|address| format!("messages go to its address {address}"));
+        let more = number.why.clone().or(address).map_or_else(String::new, |it| format!("  {it}"));
+        out.line(&format!("{}  {}{more}", number.number.0, number.answer.name()))?;
     }
     Ok(())
 }

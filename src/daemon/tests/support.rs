@@ -217,6 +217,7 @@ fn answer_to(request: &Request) -> Reply {
                 .map(|number| api::CheckedNumber {
                     number: format!("+{}", number.digits()).into(),
                     answer: api::Presence::OnNetwork,
+                    address: None,
                     checked_at: Some(AT),
                     cached: true,
                     why: None,
@@ -312,6 +313,7 @@ pub(super) fn message(id: u64, state: State) -> Message {
         id: MessageId(id),
         wa_id: format!("3EB0{id:018X}"),
         to: "15550100@s.whatsapp.net".into(),
+        address: None,
         state,
         reason: None,
         key: None,

@@ -49,7 +49,7 @@ pub(crate) fn answer(people: &People, iq: &Node, _asking: &Jid) -> Node {
 }
 
 fn one(people: &People, user: &Node, protocols: &[&str], by_lid: bool) -> Node {
-    let asked = identity(user);
+    let asked = identity(people, user);
     let person = asked.as_ref().and_then(|jid| people.find(jid)).filter(|p| p.on_network);
     let mut answer = NodeBuilder::new("user");
     if let Some(jid) = &asked {
@@ -84,13 +84,13 @@ fn one(people: &People, user: &Node, protocols: &[&str], by_lid: bool) -> Node {
 }
 
 /// Who is asked about: a JID, or a number in `<contact>`.
-fn identity(user: &Node) -> Option<Jid> {
+fn identity(people: &People, user: &Node) -> Option<Jid> {
     let by_jid = jid_attr(user, "jid").or_else(|| jid_attr(user, "pn_jid"));
     by_jid.map(Jid::into_non_ad).or_else(|| {
         let number = user.get_optional_child("contact")?.content_as_string()?;
         let number = number.trim();
         let number = number.strip_suffix("@c.us").unwrap_or(number);
-        Some(Jid::new(digits(number).ok()?, Server::Pn))
+        Some(Jid::new(people.number_behind(&digits(number).ok()?), Server::Pn))
     })
 }
 

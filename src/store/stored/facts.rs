@@ -188,6 +188,8 @@ stored_structs! {
     pub(in crate::store) struct StoredNumber = KnownNumber {
         number: StoredDigits,
         on_network: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<StoredDigits>,
         asked_at: i64,
         #[serde(alias = "asked_lived_ms")]
         asked_uptime_ms: u64,

@@ -72,6 +72,8 @@ pub(in crate::store) struct StoredMessage {
     id: StoredId,
     wa_id: String,
     to: StoredChat,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<StoredChat>,
     kind: StoredKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     file: Option<StoredSpoolFile>,

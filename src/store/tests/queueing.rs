@@ -24,6 +24,7 @@ fn message(id: u64) -> Message {
     Message {
         id: MessageId(id),
         draft: Draft { key: Some(format!("key {id}").into()), ..draft },
+        address: Some("+15550199".parse().unwrap()),
         links_asked: false,
         link_warning: None,
         chars: 5,
@@ -206,6 +207,7 @@ async fn what_is_known_about_numbers_is_kept_and_a_record_that_does_not_read_is_
     let known = |digits: &str| KnownNumber {
         number: Number::parse(&format!("+{digits}")).unwrap(),
         on_network: false,
+        address: Number::from_digits("15550199"),
         asked_at: 5,
         asked_uptime_ms: 6,
         source: KnownBy::Check,
