@@ -225,7 +225,7 @@ fn a_bad_line_is_named_and_left_out_and_what_is_unknown_has_an_exit_code_of_its_
     let daemon = lab.paired_with(FAST);
     let lines = "+15550111\n\nnobody\n# +15550112\n0155501\n";
     let (code, err) = daemon.ctl().args(&["check"]).input(lines).fails();
-    let what = "not + and 7 to 15 digits with the country code; left out";
+    let what = "a number begins with + and the country code, like +15550100; left out";
     assert_eq!(
         (code, err),
         (
