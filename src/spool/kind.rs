@@ -141,7 +141,13 @@ fn check_served(head: &[u8], found: &str, served: &Served, asked: &Asked) -> Res
     if found != TEXT {
         return Ok(());
     }
-    let names = [asked.name.as_deref(), served.asked_name.as_deref()];
+    // A name that somebody gave counts more than the address.
+    let given = asked.name.as_deref().filter(|_| !served.name_is_of_address);
+    let given = given.filter(|name| extension::of_name(name).is_some());
+    let names = match given {
+        Some(name) => [Some(name), None],
+        None => [asked.name.as_deref(), served.asked_name.as_deref()],
+    };
     let said = names.into_iter().flatten().filter_map(extension::of_name);
     let mut said = said.chain(asked.mime.as_deref().and_then(extension::of_mime));
     let played = asked.kind.is_some_and(|kind| kind != Kind::Document);

@@ -257,6 +257,9 @@ fn a_page_or_a_text_in_place_of_a_file_is_refused() {
         let asked = Asked { kind, ..fetched(name, asked_name, "text/html") };
         assert_eq!(decided(page, &asked), Err(BadKind::Page), "{name}");
     }
+    let renamed = fetched("page.html", "photo.jpg", "text/html");
+    let served = renamed.served.map(|served| Served { name_is_of_address: false, ..served });
+    assert!(decided(page, &Asked { served, ..named_as("page.html") }).is_ok());
     let with_mime = Asked { mime: Some("application/pdf".into()), ..fetched("dl", "dl", "") };
     assert_eq!(decided(page, &with_mime), Err(BadKind::Page));
     for name in ["dl", "page.html", "index.php", "v1.2", "feed.xml"] {
