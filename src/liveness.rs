@@ -95,7 +95,7 @@ impl LivenessProbe {
     }
 }
 
-/// For the tests of the watchdog: a loop that hangs when it is told to. Compiled only for
+/// For the tests of the watchdog: a loop that hangs when it is asked to. Compiled only for
 /// the simulator: a normal build knows none of this.
 #[cfg(feature = "sim")]
 pub(crate) mod stall {
@@ -114,7 +114,7 @@ pub(crate) mod stall {
         let due =
             std::env::var_os(VARIABLE).is_some_and(|folder| Path::new(&folder).join(name).exists());
         if due {
-            tracing::warn!(of = name, "a loop stands still, as it was told");
+            tracing::warn!(of = name, "a loop stands still, as it was asked");
         }
         due
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{ConditionKind, FileInfo, MessageId, Priority, Redacted, Time};
 
 /// Where a message stands. `queued -> sending -> sent -> delivered -> read`, the
-/// others aside.
+/// others excepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]

@@ -19,7 +19,7 @@ use tetherd_api::{self as api, MessageId, Redacted};
 /// What comes out of one input, in two parts that the shell keeps in this order.
 ///
 /// Among the effects, replies come first, then events in the order in which things
-/// happened (a status last), then what the session is told, then files to remove.
+/// happened (a status last), then the commands to the session, then files to remove.
 #[derive(Debug, Default)]
 pub struct Actions {
     /// To be made durable, as one atomic batch, in this order.
@@ -85,7 +85,7 @@ pub enum Effect {
     Prepare(PrepareCommand),
 }
 
-/// What the session is told. It makes one connection for each `Connect` or `Pair`
+/// A command to the session. It makes one connection for each `Connect` or `Pair`
 /// and never reconnects by itself.
 #[derive(Clone, Debug)]
 pub enum SessionCommand {

@@ -1,4 +1,4 @@
-//! What the core can be told to do otherwise. Checked for sense by the config room.
+//! The configuration of the core. Checked for sense by the config room.
 
 use serde::{Deserialize, Serialize};
 

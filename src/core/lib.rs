@@ -249,8 +249,8 @@ impl Core {
     }
 
     /// What follows from the state as it is now; then hands out what has gathered. The
-    /// order: what time ends; who is told so; what has to start outside; what may leave;
-    /// what the readers are told; what is to be stored.
+    /// order: what time ends; what the components have to know; what has to start outside; what may leave;
+    /// what is published; what is to be stored.
     fn settle(&mut self, now: Now) -> Actions {
         self.pass_time(now);
         self.contacts.on_time(&mut self.out, now);

@@ -198,13 +198,13 @@ impl Core {
         let mut events = std::mem::take(&mut self.out.events);
         let mut forecast = None;
         for event in &mut events {
-            let Effect::Event(api::Event::Message { message: told }) = event else { continue };
+            let Effect::Event(api::Event::Message { message: published }) = event else { continue };
             let waits =
-                |message: &&Message| message.state() == told.state && forecast::waits(message);
-            if let Some(message) = self.queue.get(told.id).filter(waits) {
+                |message: &&Message| message.state() == published.state && forecast::waits(message);
+            if let Some(message) = self.queue.get(published.id).filter(waits) {
                 let forecast = forecast.get_or_insert_with(|| Forecast::new(self, now));
                 let outlook = forecast.outlook(self, message);
-                self.foretell(told, outlook, now);
+                self.foretell(published, outlook, now);
             }
         }
         self.out.events = events;

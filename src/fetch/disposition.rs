@@ -31,7 +31,7 @@ fn text(bytes: &[u8]) -> String {
     std::str::from_utf8(bytes).map_or_else(|_| latin(), str::to_owned)
 }
 
-/// `name=value`, names in small letters. The type before the first `;` has no `=`, if it is there.
+/// `name=value`, names in lower case. The type before the first `;` has no `=`, if it is there.
 fn parameters(value: &str) -> Vec<(String, String)> {
     let mut rest = value;
     let mut found = Vec::new();

@@ -1,7 +1,7 @@
 //! Finds the git revision that is built, for `--version` and the socket's `version`. Says
 //! nothing where there is none (a tarball), and never fails the build.
 //!
-//! `TETHERD_REVISION`, if it is set, is taken instead; empty: none is told.
+//! `TETHERD_REVISION`, if it is set, is taken instead; empty: none is printed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,8 +22,8 @@ fn main() {
     let revision: String = revision.trim().chars().filter(|c| !c.is_control()).collect();
     println!("cargo::rustc-env=TETHERD_REVISION={revision}");
     let version = std::env::var("CARGO_PKG_VERSION").unwrap_or_default();
-    let told = if revision.is_empty() { version } else { format!("{version} ({revision})") };
-    println!("cargo::rustc-env=TETHERD_VERSION={told}");
+    let printed = if revision.is_empty() { version } else { format!("{version} ({revision})") };
+    println!("cargo::rustc-env=TETHERD_VERSION={printed}");
 }
 
 /// The commit, with `-dirty` if the sources differ from it.

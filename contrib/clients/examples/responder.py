@@ -5,7 +5,7 @@
 
 The file keeps how far it got: it is written after the answer is accepted. A crash between the
 two means that the same message is answered again, under the same key: it leaves once. Files
-that come in are saved beside it, under the message's cursor.
+that come in are saved in the same folder, under the message's cursor.
 """
 
 import os

@@ -263,7 +263,7 @@ impl Condition {
 }
 
 impl Core {
-    /// What can hold the queue as a whole, the pace aside. Cheap: asked at every turn.
+    /// What can hold the queue as a whole, except for the pace. Cheap: asked at every turn.
     fn wide(&self, now: Now) -> impl Iterator<Item = Condition> {
         let since = self.draining_since;
         let ending = self.draining.then_some(Condition::ShuttingDown { since });
@@ -274,7 +274,7 @@ impl Core {
             .chain(ending)
     }
 
-    /// What holds the queue as a whole, the pace aside, the weightiest first.
+    /// What holds the queue as a whole, except for the pace, the weightiest first.
     pub(crate) fn stops(&self, now: Now) -> impl Iterator<Item = Condition> {
         self.wide(now).filter(Condition::stops_the_queue)
     }

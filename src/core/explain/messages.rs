@@ -78,10 +78,10 @@ fn parked_remedy(reason: ReasonKind) -> String {
     format!("tetherctl {command} --reason {}", reason.name())
 }
 
-pub(super) fn no_answer(waiting: &Group, shelf: &Group) -> Words {
+pub(super) fn no_answer(waiting: &Group, parked_group: &Group) -> Words {
     let count = waiting.ids.len();
     if count == 0 {
-        return parked(ReasonKind::NoAnswer, shelf);
+        return parked(ReasonKind::NoAnswer, parked_group);
     }
     let why = format!("{} for the server's answer to an attempt", wait_n(count));
     let words = Words::new(waiting.since, why)
@@ -92,11 +92,12 @@ pub(super) fn no_answer(waiting: &Group, shelf: &Group) -> Words {
             None,
         )
         .remedy("tetherctl reconnect");
-    match shelf.ids.len() {
+    match parked_group.ids.len() {
         0 => words,
-        count => {
-            words.evidence(format!("{} parked after several attempts", are_n(count)), shelf.since)
-        }
+        count => words.evidence(
+            format!("{} parked after several attempts", are_n(count)),
+            parked_group.since,
+        ),
     }
 }
 

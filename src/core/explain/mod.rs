@@ -25,10 +25,10 @@ impl Core {
     pub fn explain(&self, now: Now) -> api::Explanation {
         let conditions = self.conditions(now);
         let (next_send_at, last_send_at) = self.sends(now);
-        let mut told = self.words(&conditions, now);
+        let mut explained = self.words(&conditions, now);
         for kind in ConditionKind::ALL {
             if conditions.iter().all(|condition| condition.kind() != *kind) {
-                told.push(self.inactive(*kind, now));
+                explained.push(self.inactive(*kind, now));
             }
         }
         api::Explanation {
@@ -36,15 +36,15 @@ impl Core {
             waiting: self.queue.taken(),
             next_send_at,
             last_send_at,
-            conditions: told,
+            conditions: explained,
         }
     }
 
     /// The conditions of `status`: those that are the case.
     pub(crate) fn words(&self, conditions: &[Condition], now: Now) -> Vec<api::Condition> {
         let waiting: Vec<MessageId> = self.queue.waiting().map(|message| message.id).collect();
-        let told = |condition| self.word(condition, &waiting, now);
-        conditions.iter().map(told).collect()
+        let word = |condition| self.word(condition, &waiting, now);
+        conditions.iter().map(word).collect()
     }
 
     fn word(&self, condition: &Condition, waiting: &[MessageId], now: Now) -> api::Condition {
@@ -180,10 +180,10 @@ fn affected_by(ids: &[MessageId]) -> Affected {
 
 /// A clause as a sentence.
 pub(crate) fn sentence(clause: &str) -> String {
-    let mut letters = clause.chars();
-    letters
+    let mut chars = clause.chars();
+    chars
         .next()
-        .map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+        .map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), chars.as_str()))
 }
 
 /// `1 message`, `12 messages`.

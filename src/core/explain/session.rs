@@ -152,7 +152,7 @@ pub(super) fn clock_jumped(at: i64, by_ms: i64) -> Words {
 
 pub(super) fn shutting_down(since: i64) -> Words {
     Words::new(since, "the daemon is going down")
-        .evidence("it was told to end", since)
+        .evidence("it was asked to end", since)
         .by_itself("Waiting messages are sent after its next start.", None)
         .remedy("systemctl start tetherd")
 }

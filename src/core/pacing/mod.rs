@@ -3,7 +3,7 @@
 //! messages to new contacts. Knows no message, no chat and no connection.
 //!
 //! What holds every message is part of [`Pacing::free_at`]; what holds only messages to new
-//! contacts, of [`Pacing::new_contact_at`]. A further bound is a file beside these and a
+//! contacts, of [`Pacing::new_contact_at`]. A further bound is one more file here and a
 //! part of one of the two.
 
 use crate::action::{ActionBuffer, Wake};

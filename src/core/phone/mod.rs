@@ -1,6 +1,6 @@
 //! Whether the phone is online, and its battery. Owns the evidence, the questions to the
 //! phone and the reports about its battery; decides the state and whether it holds the
-//! queue. Knows no message and no connection: it is told what it needs of them.
+//! queue. Knows no message and no connection: `Core` informs it of what it needs of them.
 //!
 //! - Evidence of life are signs that only the phone gives: its receipts and its messages.
 //!   Heartbeats from external programs do not prove that the phone is online.
@@ -326,7 +326,7 @@ impl Phone {
     }
 
     /// When the phone counts as offline if it stays silent; none while it could not be
-    /// heard, or owes no answer.
+    /// received from, or owes no answer.
     fn offline_at(&self) -> Option<u64> {
         let probe = self.known.probe.as_ref()?;
         let (generation, sent) = probe.on?;

@@ -1,6 +1,6 @@
 //! The messages: their states and order, deadlines and attempts, and what callers ask of
 //! them. Owns who is first in each chat and what a message's answers mean for it. Sends
-//! nothing, and knows no connection, no pace and no phone: it is told what it needs of them.
+//! nothing, and knows no connection, no pace and no phone: `Core` informs it of what it needs of them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -1,6 +1,6 @@
 //! The only ways in which a message in the queue changes: each is a step of
 //! [`super::transitions`] or [`super::answers`], after which the indexes are right again,
-//! its record is to be written and its subscribers are told. None or false: it cannot take
+//! its record is to be written and its subscribers are notified. None or false: it cannot take
 //! that step, and nothing changed.
 
 use super::Queue;
