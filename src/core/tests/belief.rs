@@ -36,8 +36,10 @@ impl Model {
             let before = self.cancelled.remove(id).expect("it was not withdrawn");
             let now = &world.store.messages[id];
             assert_eq!(now.order, before.order);
-            // Links are asked once: what waited for them only does not wait again.
+            // Links are asked once: what waited for them only does not wait again, except for
+            // the end of a core that begins nothing any more.
             let asked = before.state() == State::Preparing
+                && !world.core.draining
                 && before.links_asked
                 && (before.draft.source.is_none() || before.draft.file.is_some());
             let stood = if asked { State::Queued } else { before.state() };
