@@ -190,7 +190,7 @@ const TOLD: &[Told] = &[
     ),
     told(
         ConditionKind::ShuttingDown,
-        "told to end",
+        "asked to end",
         "after its next start",
         false,
         Some("systemctl start tetherd"),
