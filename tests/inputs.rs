@@ -149,3 +149,23 @@ fn a_known_key_whose_message_is_not_sent_ends_with_1() {
     assert!(said.contains("m1 is cancelled, already there under this key"), "{said}");
     assert!(said.contains("tetherctl restore m1"), "{said}");
 }
+
+#[test]
+fn a_socket_path_that_no_socket_can_have_is_refused_in_plain_words() {
+    let lab = Lab::new();
+    let path = lab.path().join("x".repeat(120));
+    let (code, said) = crate::support::Ctl::new(&path).args(&["status"]).fails();
+    assert_eq!(code, 65, "{said}");
+    assert!(said.contains("bytes, and at most 107 fit"), "{said}");
+}
+
+/// A text that is an option's name goes behind `--`, as the help says.
+#[test]
+fn a_text_that_looks_like_an_option_is_sent() {
+    let lab = Lab::new();
+    let daemon = lab.daemon("");
+    daemon.ctl().args(&["send", TO, "--", "--help"]).ok();
+    assert_eq!(daemon.message("m1")["text"], "--help");
+    let help = daemon.ctl().args(&["send", "--help"]).ok();
+    assert!(help.contains("-- --help"), "{help}");
+}

@@ -22,7 +22,8 @@ use crate::fds::{FdReader, write_line};
 use crate::frame::{EncodeError, FromDaemon, Id, encode_request, parse_from_daemon};
 use crate::framing::LineReader;
 use crate::{
-    Error, EventFrame, FRAME_BYTES_MAX, Method, Signature, SubscribeParams, SubscribeResult,
+    Error, EventFrame, FRAME_BYTES_MAX, Method, SOCKET_PATH_BYTES_MAX, Signature, SubscribeParams,
+    SubscribeResult,
 };
 
 /// How long a call waits for its reply unless the caller sets another limit.
@@ -59,6 +60,16 @@ pub enum ConnectError {
     /// The file permissions say no.
     #[error("no permission to connect to {}", .path.display())]
     Denied {
+        /// The path.
+        path: PathBuf,
+    },
+    /// No Unix socket can have this path.
+    #[error(
+        "the socket's path has {} bytes, and at most {SOCKET_PATH_BYTES_MAX} fit: {}",
+        .path.as_os_str().len(),
+        .path.display()
+    )]
+    PathTooLong {
         /// The path.
         path: PathBuf,
     },
@@ -134,6 +145,9 @@ impl Drop for Client {
 impl Client {
     /// Connects to the daemon's socket.
     pub async fn connect(path: &Path) -> Result<Client, ConnectError> {
+        if path.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
+            return Err(ConnectError::PathTooLong { path: path.to_path_buf() });
+        }
         let stream = UnixStream::connect(path).await.map_err(|source| {
             let path = path.to_path_buf();
             if source.kind() == io::ErrorKind::NotFound {

@@ -58,3 +58,5 @@ pub const CHECK_NUMBERS_MAX: usize = 100;
 pub const HEARTBEAT_NAME_BYTES_MAX: usize = 64;
 
 const _: () = assert!(TEXT_CHARS_MAX * 12 + 64 * 1024 <= FRAME_BYTES_MAX);
+/// Longest path of a Unix socket, in bytes (`sun_path` of unix(7) without its end).
+pub const SOCKET_PATH_BYTES_MAX: usize = 107;

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize, de};
 use toml::de::DeValue;
 use toml::{Spanned, Value};
 
+use tetherd_api::SOCKET_PATH_BYTES_MAX;
+
 use crate::value::{
     ClientVersion, Level, format_duration, format_size, parse_duration, parse_size,
 };
@@ -21,8 +23,6 @@ use crate::value::{
 const OFF: &str = "off";
 /// Most networks in one list.
 const NETWORKS_MAX: usize = 64;
-/// What fits into `sockaddr_un` with its closing zero.
-const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// Longest name of a device or group, in characters.
 const NAME_CHARS_MAX: usize = 64;
 

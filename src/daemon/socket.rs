@@ -15,10 +15,9 @@ use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Gid, chown};
 
 use crate::daemon::auth::Access;
+use tetherd_api::SOCKET_PATH_BYTES_MAX;
 use tetherd_api::client::knock;
 
-/// Longest path of a Unix socket, in bytes (`sun_path` without its end).
-pub const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 64;
 

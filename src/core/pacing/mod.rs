@@ -2,8 +2,8 @@
 //! window, the pauses that the server's "too many requests" bring about, and what holds
 //! messages to new contacts. Knows no message, no chat and no connection.
 //!
-//! What holds every message is part of [`Pacing::free_at`]; what holds only messages to new
-//! contacts, of [`Pacing::new_contact_at`]. A further bound is one more file here and a
+//! What holds every message is part of `Pacing::free_at`; what holds only messages to new
+//! contacts, of `Pacing::new_contact_at`. A further bound is one more file here and a
 //! part of one of the two.
 
 use crate::action::{ActionBuffer, Wake};

@@ -26,7 +26,8 @@ pub struct SendArgs {
     /// A number (+ and digits), or a JID of a person or group.
     #[arg(value_name = "TO", allow_hyphen_values = false)]
     pub to: String,
-    /// The text; - reads it from stdin, without its last newline.
+    /// The text; - reads it from stdin, without its last newline. One that is also an option,
+    /// such as --help, goes behind a --: tetherctl send +15550100 -- --help
     #[arg(value_name = "TEXT|-", allow_hyphen_values = true)]
     pub text: Option<String>,
     /// A file; - is stdin. The daemon has copied it when it answers: it can go away then.

@@ -6,8 +6,10 @@ use std::path::Path;
 
 use crate::daemon::auth::{Access, AccessGroups};
 use crate::daemon::socket::{
-    BoundSocket, MODE_EVERYBODY, MODE_ONE_GROUP, MODE_OWN_USER, SOCKET_PATH_BYTES_MAX, SocketError,
+    BoundSocket, MODE_EVERYBODY, MODE_ONE_GROUP, MODE_OWN_USER, SocketError,
 };
+
+use tetherd_api::SOCKET_PATH_BYTES_MAX;
 
 fn bind(path: &Path) -> Result<BoundSocket, SocketError> {
     BoundSocket::bind(path, &Access::own_user_only())
