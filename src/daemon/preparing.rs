@@ -216,9 +216,9 @@ fn not_taken(error: &TakeError) -> Trouble {
         TakeError::Kind(BadKind::NotTheFile) => {
             trouble(false, ReasonKind::LinkBroken, "not_the_file")
         }
-        TakeError::Kind(BadKind::Mismatch { .. } | BadKind::NotShown(_) | BadKind::NoFile(_)) => {
-            trouble(false, ReasonKind::FileUnreadable, "wrong_kind")
-        }
+        TakeError::Kind(
+            BadKind::Mismatch { .. } | BadKind::NotShown { .. } | BadKind::NoFile(_),
+        ) => trouble(false, ReasonKind::FileUnreadable, "wrong_kind"),
         TakeError::QuotaSpent { .. } | TakeError::DiskFull => {
             trouble(true, ReasonKind::FileUnreadable, "spool_full")
         }

@@ -68,9 +68,14 @@ pub enum BadKind {
         /// What it is.
         mime: String,
     },
-    /// Phones do not show such images.
-    #[error("the file is {0}, which phones do not show as an image")]
-    NotShown(String),
+    /// Phones neither show nor play such a file.
+    #[error("the file is {mime}, which phones do not take as {}", of_a(*.asked))]
+    NotShown {
+        /// As what it was to be sent: an image, a video, an audio file.
+        asked: Kind,
+        /// What it is.
+        mime: String,
+    },
     /// A web page came in place of the file that was named.
     #[error("the server answered with a page, not with the file")]
     Page,
@@ -90,7 +95,15 @@ impl BadKind {
                 "a voice message is Opus in Ogg: ffmpeg -i FILE -c:a libopus -ac 1 voice.ogg"
             }
             BadKind::Mismatch { .. } => "convert it, or send it as a document",
-            BadKind::NotShown(_) => {
+            BadKind::NotShown { asked: Kind::Video, .. } => {
+                "phones play MP4 and 3GP: ffmpeg -i FILE -c:v libx264 -c:a aac video.mp4, or send \
+                 it as a document"
+            }
+            BadKind::NotShown { asked: Kind::Audio, .. } => {
+                "phones play MP3, AAC, AMR and Opus in Ogg: ffmpeg -i FILE audio.mp3, or send it \
+                 as a document"
+            }
+            BadKind::NotShown { .. } => {
                 "phones show JPEG, PNG, GIF and WebP: convert it, or send it as a document"
             }
             BadKind::Page | BadKind::NotTheFile => {
@@ -112,17 +125,15 @@ pub(super) fn decide(head: &[u8], tracks: &Tracks, asked: &Asked) -> Result<Foun
         return Ok(Found { kind, mime: named(kind, head, found, asked) });
     };
     let fits = match kind {
-        Kind::Image => usual_kind(found) == Kind::Image,
-        Kind::Video => found.starts_with("video/"),
-        Kind::Audio => found.starts_with("audio/"),
+        Kind::Image | Kind::Video | Kind::Audio => usual_kind(found) == kind,
         Kind::Voice => found == VOICE,
         Kind::Document => true,
         Kind::Text | Kind::Location | Kind::Contact => return Err(BadKind::NoFile(kind)),
     };
     if fits {
         Ok(Found { kind, mime: named(kind, head, found, asked) })
-    } else if kind == Kind::Image && found.starts_with("image/") {
-        Err(BadKind::NotShown(found.to_owned()))
+    } else if found.split_once('/').is_some_and(|(family, _)| family == kind.name()) {
+        Err(BadKind::NotShown { asked: kind, mime: found.to_owned() })
     } else {
         Err(BadKind::Mismatch { asked: kind, mime: found.to_owned() })
     }
