@@ -46,17 +46,17 @@ impl Model {
             let left = stood == State::Queued && now.state() == State::Sending;
             let as_before = now.state() == stood && now.reason() == before.reason();
             let absent = now.reason().is_some_and(|r| r.kind == ReasonKind::NotOnNetwork);
-            // Given up at once if the shelf is full.
-            let aside = matches!(now.state(), State::Parked | State::Failed);
-            let parked = stood == State::Queued && aside && absent;
+            // Given up at once if no more may be parked.
+            let set_apart = matches!(now.state(), State::Parked | State::Failed);
+            let parked = stood == State::Queued && set_apart && absent;
             let expired = now.state() == State::Expired;
-            // The last place on the shelf, and one that came back with it was parked at once:
+            // The last place for parked ones, and one that came back with it was parked at once:
             // then the oldest gives up.
-            let on_shelf = world.store.messages.values().filter(|m| m.state() == State::Parked);
+            let parked_now = world.store.messages.values().filter(|m| m.state() == State::Parked);
             let given_up = before.state() == State::Parked
                 && now.state() == State::Failed
                 && now.reason() == before.reason()
-                && on_shelf.count() == world.core.config.parked_max;
+                && parked_now.count() == world.core.config.parked_max;
             assert!(left || as_before || parked || expired || given_up, "{id} {now:?}");
         }
     }

@@ -24,8 +24,8 @@ fn a_cleared_queue_comes_back_in_its_old_order() {
     assert_eq!(cleared.cleared, 4);
     let until = world.now.wall_ms + i64::try_from(UNDO_MS).unwrap();
     assert_eq!(cleared.undo_until.unwrap().0, until);
-    let told = world.core.message(ids[0], world.now).unwrap();
-    assert_eq!((told.state, told.undo_until.unwrap().0), (State::Cancelled, until));
+    let shown = world.core.message(ids[0], world.now).unwrap();
+    assert_eq!((shown.state, shown.undo_until.unwrap().0), (State::Cancelled, until));
     let later = world.send(0);
     world.crash(true);
     world.connect();
@@ -140,7 +140,7 @@ fn one_wake_and_one_batch_end_it_for_all() {
     let records =
         actions.changes.iter().filter(|change| matches!(change, Change::PutMessage(_))).count();
     assert_eq!((records, actions.changes.len()), (5, 5));
-    // Their files go, and nothing is told.
+    // Their files go, and nothing is published.
     assert!(actions.effects.iter().all(|effect| matches!(effect, Effect::Unspool(_))));
     world.apply(&actions.changes);
     world.check();

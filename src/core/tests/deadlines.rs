@@ -146,11 +146,11 @@ fn a_scheduled_message_takes_a_place_and_holds_nothing_back() {
     assert_eq!(world.sent_ids(), [now.0]);
     assert_eq!(world.status().queue.free, 0);
     world.ack(now);
-    let told = world.core.message(later, world.now).unwrap();
-    assert_eq!((told.state, told.position), (State::Queued, None));
-    assert_eq!(told.expected_at, told.not_before);
+    let shown = world.core.message(later, world.now).unwrap();
+    assert_eq!((shown.state, shown.position), (State::Queued, None));
+    assert_eq!(shown.expected_at, shown.not_before);
     let queue = world.status().queue;
-    assert_eq!((queue.next_send_at, queue.last_send_at), (told.not_before, told.not_before));
+    assert_eq!((queue.next_send_at, queue.last_send_at), (shown.not_before, shown.not_before));
     world.crash(true);
     world.connect();
     world.pass(3_600_000 - 1);

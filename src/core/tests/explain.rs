@@ -103,8 +103,8 @@ fn world() -> World {
 }
 
 fn words(world: &World, condition: &Condition) -> api::Condition {
-    let told = world.core.words(std::slice::from_ref(condition), world.now);
-    told.into_iter().next().unwrap()
+    let shown = world.core.words(std::slice::from_ref(condition), world.now);
+    shown.into_iter().next().unwrap()
 }
 
 /// Without times: they are the clock's.
@@ -148,21 +148,21 @@ fn every_kind_is_worded_with_its_evidence_its_extent_and_what_comes_next() {
         assert!(cases.iter().any(|(_, condition)| condition.kind() == *kind), "{}", kind.name());
     }
     for (_, condition) in cases {
-        let told = words(&world, &condition);
-        let text = format!("{told:?}");
-        assert!(told.active && told.since.is_some() && !told.evidence.is_empty(), "{text}");
-        assert!(told.why.ends_with('.') && !told.why.ends_with(".."), "{text}");
-        assert!(told.why.starts_with(|c: char| c.is_uppercase() || c.is_numeric()), "{text}");
-        assert!(told.by_itself.ends_with('.'), "{text}");
-        assert!(told.until.is_none() || told.ends_by_itself, "{text}");
-        assert!(told.affected.ids.len() <= api::CONDITION_IDS_MAX, "{text}");
-        match told.holds {
-            Holds::All => assert_eq!(told.affected.count, 12, "{text}"),
-            Holds::Some => assert!(told.affected.count < 12, "{text}"),
+        let shown = words(&world, &condition);
+        let text = format!("{shown:?}");
+        assert!(shown.active && shown.since.is_some() && !shown.evidence.is_empty(), "{text}");
+        assert!(shown.why.ends_with('.') && !shown.why.ends_with(".."), "{text}");
+        assert!(shown.why.starts_with(|c: char| c.is_uppercase() || c.is_numeric()), "{text}");
+        assert!(shown.by_itself.ends_with('.'), "{text}");
+        assert!(shown.until.is_none() || shown.ends_by_itself, "{text}");
+        assert!(shown.affected.ids.len() <= api::CONDITION_IDS_MAX, "{text}");
+        match shown.holds {
+            Holds::All => assert_eq!(shown.affected.count, 12, "{text}"),
+            Holds::Some => assert!(shown.affected.count < 12, "{text}"),
             Holds::None => {}
         }
         // Something helps, or it ends without anybody's doing.
-        assert!(told.remedy.is_some() || told.ends_by_itself, "{text}");
+        assert!(shown.remedy.is_some() || shown.ends_by_itself, "{text}");
     }
 }
 

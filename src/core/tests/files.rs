@@ -23,7 +23,7 @@ fn a_file_is_let_go_of_when_its_message_is_sent_and_not_before() {
     assert!(world.unspooled.is_empty());
     world.ack(id);
     assert_eq!(world.unspooled.iter().collect::<Vec<_>>(), [&file]);
-    assert!(world.store.messages[&id].draft.file.is_some(), "people are still told what it was");
+    assert!(world.store.messages[&id].draft.file.is_some(), "people are still shown what it was");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use tetherd_api::{ConditionKind, Message, MessageId, State};
 
 const HOUR: i64 = 60 * 60_000;
 
-fn told(world: &World, id: MessageId) -> Message {
+fn shown(world: &World, id: MessageId) -> Message {
     let message = world.core.message(id, world.now).unwrap();
     let list = world.core.list(&world.all(), None, None, world.now).messages;
     assert_eq!(list.iter().find(|listed| listed.id == id), Some(&message), "list and show differ");
@@ -34,7 +34,7 @@ fn a_message_to_a_new_contact_leaves_when_the_timelock_ends() {
     let mut world = World::connected();
     lock(&mut world);
     let id = world.send(1);
-    let message = told(&world, id);
+    let message = shown(&world, id);
     assert_eq!(message.held_by, Some(ConditionKind::ReachoutTimelock));
     assert_eq!(message.expected_at.map(|at| at.0 - world.now.wall_ms), Some(HOUR));
     assert_eq!(sends(&world), [Some(HOUR); 2]);
@@ -52,9 +52,9 @@ fn a_locked_message_takes_no_turn_of_those_that_may_leave() {
     world.ack(friend);
     lock(&mut world);
     let (locked, next) = (world.send(1), world.send(0));
-    let expected = |id| told(&world, id).expected_at.map(|at| at.0 - world.now.wall_ms);
+    let expected = |id| shown(&world, id).expected_at.map(|at| at.0 - world.now.wall_ms);
     assert_eq!([expected(next), expected(locked)], [Some(120_000), Some(HOUR)]);
-    assert_eq!(told(&world, next).held_by, None);
+    assert_eq!(shown(&world, next).held_by, None);
     assert_eq!(sends(&world), [Some(120_000), Some(HOUR)]);
 }
 
@@ -66,10 +66,10 @@ fn nobody_knows_when_a_number_is_checked_and_a_later_turn_is_told() {
         ..CoreConfig::default()
     });
     let (first, second) = (world.send(1), world.send(2));
-    let message = told(&world, first);
+    let message = shown(&world, first);
     assert_eq!(message.held_by, Some(ConditionKind::NumberUnchecked));
     assert_eq!((message.state, message.expected_at), (State::Queued, None));
-    let later = told(&world, second).expected_at.unwrap().0 - world.now.wall_ms;
+    let later = shown(&world, second).expected_at.unwrap().0 - world.now.wall_ms;
     assert!((120_000..120_100).contains(&later), "{later}");
     assert_eq!(sends(&world), [Some(later); 2]);
 }
@@ -92,7 +92,7 @@ fn a_message_leaves_after_the_one_before_it_in_its_chat() {
     let (first, second, third) = (world.send(0), world.send(0), world.send(0));
     assert_eq!(world.state(first), State::Sending);
     for (id, after) in [(second, first), (third, second)] {
-        let message = told(&world, id);
+        let message = shown(&world, id);
         assert_eq!((message.expected_at, message.after), (None, Some(after)));
         assert_eq!(message.held_by, None);
     }
@@ -101,14 +101,14 @@ fn a_message_leaves_after_the_one_before_it_in_its_chat() {
     assert!(summary.contains("2 messages wait for the ones before them"), "{summary}");
     world.ack(first);
     assert_eq!(world.state(second), State::Sending);
-    assert_eq!(told(&world, third).after, Some(second));
+    assert_eq!(shown(&world, third).after, Some(second));
 }
 
 #[test]
 fn before_its_time_a_message_is_told_with_it() {
     let mut world = World::connected();
     let id = world.send_in(0, HOUR);
-    let message = told(&world, id);
+    let message = shown(&world, id);
     assert_eq!(message.held_by, Some(ConditionKind::NotBefore));
     assert_eq!(message.expected_at, message.not_before);
     assert_eq!(sends(&world), [Some(HOUR); 2]);
@@ -120,7 +120,7 @@ fn what_stops_the_queue_holds_each_message_and_nobody_knows_when_it_leaves() {
     world.request(Request::Pause);
     let (id, early) = (world.send(0), world.send_in(1, HOUR));
     for id in [id, early] {
-        let message = told(&world, id);
+        let message = shown(&world, id);
         assert_eq!(message.held_by, Some(ConditionKind::Paused));
         assert_eq!(message.expected_at, None);
     }
@@ -133,6 +133,6 @@ fn a_pause_that_the_server_asked_for_moves_every_time() {
     let id = world.send(0);
     world.ack_with(id, Some(429));
     let early = world.send_in(1, 1_000);
-    let expected = told(&world, early).expected_at.map(|at| at.0 - world.now.wall_ms);
-    assert_eq!(expected, Some(120_000), "also beside a time that was asked for");
+    let expected = shown(&world, early).expected_at.map(|at| at.0 - world.now.wall_ms);
+    assert_eq!(expected, Some(120_000), "also next to a time that was asked for");
 }

@@ -402,8 +402,8 @@ fn a_caller_is_answered_in_the_order_of_the_question_from_memory_and_from_the_ne
     assert_eq!(world.questions[1].2, [number(2)], "only what is not known is asked for");
     world.all_but(&[]);
     let result = world.answered(second).unwrap();
-    let told: Vec<_> = result.numbers.iter().map(|n| (&*n.number, n.cached)).collect();
-    assert_eq!(told, [("+15550102", false), ("+15550101", true), ("+15550102", false)]);
+    let shown: Vec<_> = result.numbers.iter().map(|n| (&*n.number, n.cached)).collect();
+    assert_eq!(shown, [("+15550102", false), ("+15550101", true), ("+15550102", false)]);
     assert!(result.numbers.iter().all(|n| n.checked_at.is_some() && n.why.is_none()));
     // Fresh means that the network says it now.
     let third = world.check_request(&[1], true);

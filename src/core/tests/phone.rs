@@ -187,11 +187,11 @@ fn the_limit_for_an_absent_phone_is_warned_of_from_the_tenth_day() {
     };
     world.pass(9 * DAY_MS);
     assert_eq!(warning(&world), None);
-    let told = world.events.len();
+    let shown = world.events.len();
     world.pass(DAY_MS);
     let said = warning(&world).expect("a warning");
     assert!(said.contains("10 days") && said.contains(&unlinked.to_string()), "{said}");
-    assert!(world.events.len() > told, "nobody was told");
+    assert!(world.events.len() > shown, "nobody was notified");
     assert_eq!(world.status().phone.unlinked_at, Some(unlinked));
 }
 

@@ -272,8 +272,8 @@ fn the_address_that_was_asked_is_told_and_never_logged() {
     let message = world.core.message(id, world.now).unwrap();
     assert_eq!(message.reason.as_ref().unwrap().url, Some(url.clone().into()));
     let explanation = world.core.explain(world.now);
-    let told = explanation.conditions.iter().flat_map(|condition| &condition.evidence);
-    assert!(told.map(|evidence| &evidence.what).any(|what| what.contains(&url)));
+    let shown = explanation.conditions.iter().flat_map(|condition| &condition.evidence);
+    assert!(shown.map(|evidence| &evidence.what).any(|what| what.contains(&url)));
     let debug = format!(
         "{message:?} {:?} {:?}",
         world.core.queue.get(id),

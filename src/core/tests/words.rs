@@ -109,16 +109,16 @@ fn every_change_of_a_message_is_told_in_order() {
 fn a_status_is_told_for_a_change_of_the_link_but_not_for_each_slot() {
     let mut world = World::connected();
     world.send(0);
-    let told = |world: &World| {
+    let shown = |world: &World| {
         world.events.iter().filter(|event| matches!(event, Event::Status { .. })).count()
     };
-    let before = told(&world);
+    let before = shown(&world);
     for chat in 1..9 {
         world.send(chat);
     }
-    assert_eq!(told(&world), before);
+    assert_eq!(shown(&world), before);
     world.lose();
-    assert!(told(&world) > before);
+    assert!(shown(&world) > before);
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub(super) struct World {
     pub(super) commands: Vec<&'static str>,
     /// What the shell is preparing.
     pub(super) preparing: BTreeMap<MessageId, Preparation>,
-    /// Files that were told to be removed.
+    /// Files that were ordered to be removed.
     pub(super) changes: usize,
     /// Every id ever accepted, with its network id.
     pub(super) accepted: BTreeMap<MessageId, WaMessageId>,
@@ -315,7 +315,7 @@ impl World {
     }
 
     pub(super) fn connect(&mut self) {
-        assert_eq!(self.run, Run::Connecting, "nothing was told to connect");
+        assert_eq!(self.run, Run::Connecting, "nothing was asked to connect");
         self.session(SessionEvent::Connected { account: ACCOUNT.into() });
     }
 

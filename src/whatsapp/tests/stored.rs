@@ -76,7 +76,7 @@ async fn forgotten_keys_make_room_for_the_next_account() {
     world.connect().await;
 }
 
-/// The library writes a chat's state behind the send and puts counters aside ahead of
+/// The library writes a chat's state behind the send and puts counters away ahead of
 /// it. What a kill leaves is therefore older than what went out, and must not matter.
 #[tokio::test]
 async fn a_session_that_was_killed_uses_no_key_twice() {
