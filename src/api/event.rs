@@ -61,7 +61,7 @@ pub struct SubscribeResult {
 ///
 /// Remember `seq` once an event is dealt with, and give it as `after` to continue, over
 /// restarts of either side.
-// [`crate::state_replica`] folds events into the picture of the moment.
+// [`crate::state_replica`] folds events into the current state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventFrame {

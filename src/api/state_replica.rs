@@ -1,4 +1,4 @@
-//! A subscription's events, folded into the picture of the moment. Never asks anybody
+//! A subscription's events, folded into the current state. Never asks anybody
 //! anything.
 
 use std::collections::BTreeMap;

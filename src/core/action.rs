@@ -151,7 +151,7 @@ pub enum Wake {
     AckTimeout,
     /// A message without an answer has waited long enough on a live connection.
     Resolve,
-    /// Numbers are to be asked about, or an answer about them is overdue.
+    /// Numbers are to be asked about, or the answer about them is late.
     Check,
     /// A file that could not be fetched is tried again.
     Prepare,

@@ -31,7 +31,7 @@ impl Core {
 
     /// When the first message of a chat may be attempted, as far as it alone matters.
     fn ready_at(&self, head: &Message) -> Option<u64> {
-        if head.is_overdue(self.now.wall_ms) {
+        if head.is_past_deadline(self.now.wall_ms) {
             return None;
         }
         Some(self.queue.rested_at(head)?.max(self.preconditions(head)?))

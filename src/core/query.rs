@@ -95,7 +95,7 @@ impl Core {
         }
     }
 
-    /// A monotonic moment on the wall clock as it stands now.
+    /// A monotonic time on the wall clock as it stands now.
     pub(crate) fn wall_of(&self, mono_ms: u64, now: Now) -> Time {
         Time(time::wall_of(mono_ms, now))
     }

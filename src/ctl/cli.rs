@@ -11,7 +11,7 @@ pub use crate::filters::{
     CancelArgs, ClearArgs, FilterArgs, QueueArgs, RestoreArgs, RetryArgs, States,
 };
 use crate::filters::{message_id, one_of};
-use crate::time::Moment;
+use crate::time::TimeSpec;
 use tetherd_api::exit::{ExitCode, help_table};
 use tetherd_api::{MessageId, Priority, Time};
 
@@ -229,8 +229,8 @@ fn report_time(text: &str) -> Result<Time, String> {
         .ok_or_else(|| "neither seconds since 1970 nor like 2026-01-02T03:04:05Z".to_owned())
 }
 
-fn moment(text: &str) -> Result<Moment, String> {
-    text.parse().map_err(|error: crate::time::MomentError| error.to_string())
+fn time_spec(text: &str) -> Result<TimeSpec, String> {
+    text.parse().map_err(|error: crate::time::TimeSpecError| error.to_string())
 }
 
 fn priority() -> impl TypedValueParser<Value = Priority> {

@@ -81,7 +81,7 @@ pub fn system_zone() -> TimeZone {
 
 /// A time as people write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
+pub enum TimeSpec {
     /// `2h`: so long from now.
     In(Duration),
     /// `14:30`: the next time that the clock reads this.
@@ -94,7 +94,7 @@ pub enum Moment {
 
 /// Why a text names no time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MomentError {
+pub enum TimeSpecError {
     /// It is written in no known way.
     #[error(
         "write a duration (2h), a time (14:30), a date and time (2026-01-31 14:30), or RFC 3339"
@@ -119,54 +119,54 @@ pub enum MomentError {
     OutOfRange,
 }
 
-impl FromStr for Moment {
-    type Err = MomentError;
+impl FromStr for TimeSpec {
+    type Err = TimeSpecError;
 
-    fn from_str(text: &str) -> Result<Moment, MomentError> {
+    fn from_str(text: &str) -> Result<TimeSpec, TimeSpecError> {
         let text = text.trim();
         if let Ok(duration) = parse_duration(text) {
-            return Ok(Moment::In(duration));
+            return Ok(TimeSpec::In(duration));
         }
         if let Ok(at) = text.parse::<Timestamp>() {
-            return Ok(Moment::Exact(Time(at.as_millisecond())));
+            return Ok(TimeSpec::Exact(Time(at.as_millisecond())));
         }
         // A zone that is named but not understood must not be passed over.
         let plain = text.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | ':' | ' ' | 'T'));
         if !plain {
-            return Err(MomentError::Form);
+            return Err(TimeSpecError::Form);
         }
         if let Ok(at) = DayTime::strptime("%H:%M", text) {
-            return Ok(Moment::Next(at));
+            return Ok(TimeSpec::Next(at));
         }
-        text.parse().map(Moment::Local).map_err(|_| MomentError::Form)
+        text.parse().map(TimeSpec::Local).map_err(|_| TimeSpecError::Form)
     }
 }
 
-impl Moment {
+impl TimeSpec {
     /// When that is on this clock.
-    pub fn on(self, clock: &Clock) -> Result<Time, MomentError> {
+    pub fn on(self, clock: &Clock) -> Result<Time, TimeSpecError> {
         match self {
-            Moment::In(wait) => i64::try_from(wait.as_millis())
+            TimeSpec::In(wait) => i64::try_from(wait.as_millis())
                 .ok()
                 .and_then(|ms| clock.now_ms.checked_add(ms))
                 .map(Time)
-                .ok_or(MomentError::OutOfRange),
-            Moment::Exact(at) => Ok(at),
-            Moment::Local(_) | Moment::Next(_) if clock.zone.is_unknown() => {
-                Err(MomentError::UnknownZone)
+                .ok_or(TimeSpecError::OutOfRange),
+            TimeSpec::Exact(at) => Ok(at),
+            TimeSpec::Local(_) | TimeSpec::Next(_) if clock.zone.is_unknown() => {
+                Err(TimeSpecError::UnknownZone)
             }
-            Moment::Local(at) => {
+            TimeSpec::Local(at) => {
                 let offset = match clock.zone.to_ambiguous_timestamp(at).offset() {
                     AmbiguousOffset::Unambiguous { offset } => offset,
-                    AmbiguousOffset::Gap { .. } => return Err(MomentError::Skipped(at)),
+                    AmbiguousOffset::Gap { .. } => return Err(TimeSpecError::Skipped(at)),
                     AmbiguousOffset::Fold { before, after } => {
-                        return Err(MomentError::Twice(at, before, after));
+                        return Err(TimeSpecError::Twice(at, before, after));
                     }
                 };
-                let at = offset.to_timestamp(at).map_err(|_| MomentError::OutOfRange)?;
+                let at = offset.to_timestamp(at).map_err(|_| TimeSpecError::OutOfRange)?;
                 Ok(Time(at.as_millisecond()))
             }
-            Moment::Next(time) => clock.next(time).ok_or(MomentError::OutOfRange),
+            TimeSpec::Next(time) => clock.next(time).ok_or(TimeSpecError::OutOfRange),
         }
     }
 }
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_read_as_people_write_them() {
+    fn time_specs_are_read_as_people_write_them() {
         // 00:00 UTC, 01:00 in the reader's zone.
         let zone = TimeZone::fixed(jiff::tz::offset(1));
         let clock = Clock { now_ms: 1_767_225_600_000, zone };
@@ -222,17 +222,17 @@ mod tests {
             ("2026-01-01T02:00:00Z", 7_200_000),
             ("2026-01-01T02:00:00+02:00", 0),
         ] {
-            let moment: Moment = text.parse().unwrap();
-            assert_eq!(moment.on(&clock), Ok(Time(clock.now_ms + after_ms)), "{text}");
+            let time_spec: TimeSpec = text.parse().unwrap();
+            assert_eq!(time_spec.on(&clock), Ok(Time(clock.now_ms + after_ms)), "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_moment_is_refused() {
+    fn what_is_no_time_spec_is_refused() {
         for text in
             ["", "soon", "25:00", "14:30 CET", "2026-13-01 10:00", "2026-01-01T10:00+x", "7"]
         {
-            assert_eq!(text.parse::<Moment>(), Err(MomentError::Form), "{text}");
+            assert_eq!(text.parse::<TimeSpec>(), Err(TimeSpecError::Form), "{text}");
         }
     }
 
@@ -253,7 +253,7 @@ mod tests {
                  write 2026-10-25T02:30:00+02 or 2026-10-25T02:30:00+01",
             ),
         ] {
-            let error = text.parse::<Moment>().unwrap().on(&clock).unwrap_err();
+            let error = text.parse::<TimeSpec>().unwrap().on(&clock).unwrap_err();
             assert_eq!(error.to_string(), said);
         }
         for (text, at) in [
@@ -261,7 +261,7 @@ mod tests {
             ("2026-10-25T02:30:00+01", 1_792_891_800_000),
             ("2026-03-29 03:00", 1_774_746_000_000),
         ] {
-            assert_eq!(text.parse::<Moment>().unwrap().on(&clock), Ok(Time(at)), "{text}");
+            assert_eq!(text.parse::<TimeSpec>().unwrap().on(&clock), Ok(Time(at)), "{text}");
         }
     }
 
@@ -279,9 +279,9 @@ mod tests {
             ("2026-10-25T02:30:00+02", "2026-10-25T02:30:00+01"),
             ("2026-10-25T02:30:00+01", "2026-10-26T02:30:00+01"),
         ] {
-            let moment: Moment = "02:30".parse().unwrap();
+            let time_spec: TimeSpec = "02:30".parse().unwrap();
             let at = next.parse::<Timestamp>().unwrap().as_millisecond();
-            assert_eq!(moment.on(&on(now)), Ok(Time(at)), "{now}");
+            assert_eq!(time_spec.on(&on(now)), Ok(Time(at)), "{now}");
         }
     }
 
@@ -289,11 +289,11 @@ mod tests {
     fn in_a_zone_that_is_not_known_only_a_local_time_is_refused() {
         let clock = Clock { now_ms: 1_767_225_600_000, zone: TimeZone::unknown() };
         for text in ["22:30", "2026-01-01 22:30"] {
-            let moment: Moment = text.parse().unwrap();
-            assert_eq!(moment.on(&clock), Err(MomentError::UnknownZone), "{text}");
+            let time_spec: TimeSpec = text.parse().unwrap();
+            assert_eq!(time_spec.on(&clock), Err(TimeSpecError::UnknownZone), "{text}");
         }
         for text in ["2h", "2026-01-01T22:30:00Z"] {
-            assert!(text.parse::<Moment>().unwrap().on(&clock).is_ok(), "{text}");
+            assert!(text.parse::<TimeSpec>().unwrap().on(&clock).is_ok(), "{text}");
         }
         assert_eq!(clock.local(Time(1_767_225_661_000)), "00:01:01");
     }

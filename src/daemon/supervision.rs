@@ -249,7 +249,7 @@ fn ask_committer(store: &Store, answer: mpsc::Sender<Loop>) {
 fn sentence(status: &api::Status, draining: bool, now: Time) -> String {
     let mut words = String::from(if draining { "Stopping" } else { session(status) });
     if let Some(at) = status.session.next_try_at {
-        words.push_str(&format!(", next try at {}", moment(at, now)));
+        words.push_str(&format!(", next try at {}", clock_time(at, now)));
     }
     let queue = &status.queue;
     let counts = [
@@ -269,7 +269,7 @@ fn sentence(status: &api::Status, draining: bool, now: Time) -> String {
         .iter()
         .filter(|one| one.holds == Holds::All && one.kind != ConditionKind::Pacing)
         .map(|hold| match hold.until {
-            Some(until) => format!("{} until {}", hold.kind.name(), moment(until, now)),
+            Some(until) => format!("{} until {}", hold.kind.name(), clock_time(until, now)),
             None => hold.kind.name().to_owned(),
         })
         .collect();
@@ -277,7 +277,7 @@ fn sentence(status: &api::Status, draining: bool, now: Time) -> String {
         words.push_str(&format!("; held by {}", holds.join(", ")));
     }
     if let Some(at) = queue.next_send_at.filter(|at| *at > now) {
-        words.push_str(&format!("; next send at {}", moment(at, now)));
+        words.push_str(&format!("; next send at {}", clock_time(at, now)));
     }
     words
 }
@@ -296,7 +296,7 @@ const fn session(status: &api::Status) -> &'static str {
     }
 }
 
-fn moment(at: Time, now: Time) -> String {
+fn clock_time(at: Time, now: Time) -> String {
     let format = if (at.0 - now.0).abs() < CLOCK_ONLY_MS_MAX {
         "%H:%M:%S UTC"
     } else {

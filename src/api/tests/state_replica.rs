@@ -1,4 +1,4 @@
-//! A replica that is fed changes, however coalesced, is the picture of the moment.
+//! A replica that is fed changes, however coalesced, is the current state.
 
 use std::collections::BTreeMap;
 

@@ -111,7 +111,7 @@ impl Window {
         self.held_until = mono_ms;
     }
 
-    /// The moment at which the next attempt may leave, not before `mono_ms`.
+    /// When the next attempt may leave, not before `mono_ms`.
     pub(super) fn free_at(&self, mono_ms: u64) -> u64 {
         self.run(mono_ms).next()
     }

@@ -83,7 +83,7 @@ impl Attempts {
     }
 
     /// Those whose time for an answer is over.
-    pub(super) fn overdue(&self, now: Now) -> Vec<MessageId> {
+    pub(super) fn timed_out(&self, now: Now) -> Vec<MessageId> {
         let late = self.under_way().filter(|(_, until)| *until <= now.mono_ms);
         late.map(|(id, _)| id).collect()
     }

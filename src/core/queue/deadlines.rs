@@ -14,7 +14,7 @@ use tetherd_api::{MessageId, State};
 /// outstanding, it is looked at this often at least.
 const WALL_LOOK_MS: u64 = 30_000;
 
-/// Messages by the moments that matter to them.
+/// Messages by their deadlines.
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
     wall_ms: i64,
@@ -86,8 +86,8 @@ impl Deadlines {
         self.scheduled.len()
     }
 
-    /// Messages whose last moment has passed. An unknown one among them may have left.
-    pub(crate) fn overdue(&self) -> impl Iterator<Item = MessageId> {
+    /// Messages whose deadline has passed. An unknown one among them may have left.
+    pub(crate) fn expired(&self) -> impl Iterator<Item = MessageId> {
         let past = self.expiring.iter().take_while(|(at, _)| *at <= self.wall_ms);
         past.map(|(_, id)| *id)
     }

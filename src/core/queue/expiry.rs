@@ -19,7 +19,7 @@ impl Queue {
     /// When the next message is not to be sent any more, or is given up after that.
     pub(super) fn expiry_at(&self) -> Option<u64> {
         let next = self.in_ms(self.deadlines.next_expiry_in());
-        let given_up = self.deadlines.overdue().filter_map(|id| self.given_up_at(id)).min();
+        let given_up = self.deadlines.expired().filter_map(|id| self.given_up_at(id)).min();
         next.into_iter().chain(given_up).min()
     }
 
@@ -28,17 +28,17 @@ impl Queue {
         self.deadlines.next_undo_end().map(|until| self.uptime.mono_of(until))
     }
 
-    /// Lets every message expire whose last moment has passed and that is not under way. One
+    /// Lets every message expire whose deadline has passed and that is not under way. One
     /// that may have left is given up only when no word about it comes any more.
-    pub(super) fn expire_overdue(&mut self, out: &mut ActionBuffer, now: Now) {
+    pub(super) fn expire_late(&mut self, out: &mut ActionBuffer, now: Now) {
         let given_up = |id: &MessageId| self.given_up_at(*id).is_some_and(|at| at <= now.mono_ms);
-        let ids: Vec<MessageId> = self.deadlines.overdue().filter(given_up).collect();
+        let ids: Vec<MessageId> = self.deadlines.expired().filter(given_up).collect();
         for id in ids {
             self.step(id, out, now, |m| m.expire(now.wall_ms));
         }
     }
 
-    /// When an overdue message expires, monotonic; None: an input has to come first.
+    /// When an expired message is given up, monotonic; None: an input has to come first.
     ///
     /// One without an answer is not sent again. The server tells what it knows after a
     /// login, so after the next one it has as long as an answer has.

@@ -243,7 +243,7 @@ impl Message {
     }
 
     /// Whether it must not be sent any more at this time.
-    pub fn is_overdue(&self, wall_ms: i64) -> bool {
+    pub fn is_past_deadline(&self, wall_ms: i64) -> bool {
         self.draft.expires_at.is_some_and(|at| at <= wall_ms)
     }
 

@@ -154,10 +154,10 @@ impl Queue {
 
     /// What time alone brings about, attempts and deadlines.
     pub(crate) fn on_time(&mut self, out: &mut ActionBuffer, now: Now) {
-        for id in self.attempts.overdue(now) {
+        for id in self.attempts.timed_out(now) {
             self.unanswered(id, out, now);
         }
-        self.expire_overdue(out, now);
+        self.expire_late(out, now);
         self.end_undo(out);
     }
 

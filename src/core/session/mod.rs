@@ -93,7 +93,7 @@ impl Session {
 
     /// Ends what is over, and what takes too long.
     pub(crate) fn on_time(&mut self, out: &mut ActionBuffer, now: Now) {
-        self.end_overdue_run(out, now);
+        self.end_late_run(out, now);
         if !self.draining {
             let due = self.takeover.facts().takeover_due_uptime_ms;
             if self.takeover.on_time(&self.config, now) {
@@ -104,9 +104,9 @@ impl Session {
         out.facts |= self.account.on_time(now);
     }
 
-    fn end_overdue_run(&mut self, out: &mut ActionBuffer, now: Now) {
-        let overdue = |run: &Run| run.deadline.is_some_and(|at| at <= now.mono_ms);
-        let Some(run) = self.connection.run.as_ref().filter(|run| overdue(run)) else { return };
+    fn end_late_run(&mut self, out: &mut ActionBuffer, now: Now) {
+        let is_late = |run: &Run| run.deadline.is_some_and(|at| at <= now.mono_ms);
+        let Some(run) = self.connection.run.as_ref().filter(|run| is_late(run)) else { return };
         if !matches!(run.phase, Phase::Pairing(_)) {
             return self.connection.close(Closing::Backoff, out, now);
         }

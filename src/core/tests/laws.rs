@@ -319,8 +319,8 @@ impl World {
                 "sent without a word"
             );
             let waits = matches!(message.state(), State::Preparing | State::Queued | State::Parked);
-            let overdue = message.draft.expires_at.is_some_and(|at| at <= self.now.wall_ms);
-            assert!(!(waits && overdue && self.core.now == self.now), "it should have expired");
+            let expired = message.draft.expires_at.is_some_and(|at| at <= self.now.wall_ms);
+            assert!(!(waits && expired && self.core.now == self.now), "it should have expired");
             if let Some(undo) = message.undo() {
                 assert_eq!(message.state(), State::Cancelled);
                 assert!(undo.until_uptime_ms > self.core.queue.uptime_ms(), "past its undo");

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::{ArgGroup, ValueEnum};
 
-use super::{moment, one_of, priority};
-use crate::time::Moment;
+use super::{one_of, priority, time_spec};
+use crate::time::TimeSpec;
 use tetherd_api::{Kind, Location, Priority, Redacted};
 use tetherd_config::value::parse_duration;
 
@@ -68,11 +68,11 @@ pub struct SendArgs {
     ///
     /// It reads `expired` then. 2h is two hours from now; a time without a date is the next
     /// such time, on this machine's clock and in its time zone.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub expires: Option<Moment>,
+    #[arg(long, value_name = "TIME", value_parser = time_spec)]
+    pub expires: Option<TimeSpec>,
     /// Do not send it before this, written as for --expires; holds no other message back.
-    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "after")]
-    pub at: Option<Moment>,
+    #[arg(long, value_name = "TIME", value_parser = time_spec, conflicts_with = "after")]
+    pub at: Option<TimeSpec>,
     /// Do not send it for so long (90s, 10m, 2h).
     #[arg(long = "in", id = "after", value_name = "TIME", value_parser = parse_duration)]
     pub after: Option<Duration>,

@@ -104,7 +104,7 @@ impl<'a> Follower<'a> {
     }
 }
 
-/// Whether it passes by itself: the daemon is away, busy, or was asked in its last moment.
+/// Whether it passes by itself: the daemon is away, busy, or was asked while it was stopping.
 fn passes(error: &CommandError) -> bool {
     let code = error.exit_code();
     code == ExitCode::Unavailable

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::send::read_text;
 use crate::cli::SendArgs;
 use crate::error::CommandError;
-use crate::time::{Clock, Moment, MomentError};
+use crate::time::{Clock, TimeSpec, TimeSpecError};
 use tetherd_api::{ContactCard, FileParams, SendParams};
 
 /// The parameters, and the file that goes with them.
@@ -16,15 +16,15 @@ pub(super) fn content(
     clock: &Clock,
 ) -> Result<(SendParams, Option<OwnedFd>), CommandError> {
     let SendArgs { to, text, file, url, location, contact, key, .. } = args;
-    let on = |option: &str, moment: Option<Moment>| {
-        let refuse = |error: MomentError| CommandError::BadInput(format!("{option}: {error}"));
-        moment.map(|moment| moment.on(clock).map_err(refuse)).transpose()
+    let on = |option: &str, time_spec: Option<TimeSpec>| {
+        let refuse = |error: TimeSpecError| CommandError::BadInput(format!("{option}: {error}"));
+        time_spec.map(|time_spec| time_spec.on(clock).map_err(refuse)).transpose()
     };
     let mut params = SendParams {
         to: to.into(),
         key: key.map(Into::into),
         expires_at: on("--expires", args.expires)?,
-        not_before: on("--at", args.at)?.or(on("--in", args.after.map(Moment::In))?),
+        not_before: on("--at", args.at)?.or(on("--in", args.after.map(TimeSpec::In))?),
         priority: args.priority,
         ..SendParams::default()
     };
