@@ -155,7 +155,7 @@ fn a_socket_path_that_no_socket_can_have_is_refused_in_plain_words() {
     let lab = Lab::new();
     let path = lab.path().join("x".repeat(120));
     let (code, said) = crate::support::Ctl::new(&path).args(&["status"]).fails();
-    assert_eq!(code, 65, "{said}");
+    assert_eq!(code, 69, "{said}");
     assert!(said.contains("bytes, and at most 107 fit"), "{said}");
 }
 

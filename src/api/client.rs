@@ -63,16 +63,6 @@ pub enum ConnectError {
         /// The path.
         path: PathBuf,
     },
-    /// No Unix socket can have this path.
-    #[error(
-        "the socket's path has {} bytes, and at most {SOCKET_PATH_BYTES_MAX} fit: {}",
-        .path.as_os_str().len(),
-        .path.display()
-    )]
-    PathTooLong {
-        /// The path.
-        path: PathBuf,
-    },
     /// Anything else.
     #[error("cannot connect to {}: {source}", .path.display())]
     Io {
@@ -146,7 +136,10 @@ impl Client {
     /// Connects to the daemon's socket.
     pub async fn connect(path: &Path) -> Result<Client, ConnectError> {
         if path.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
-            return Err(ConnectError::PathTooLong { path: path.to_path_buf() });
+            let bytes = path.as_os_str().len();
+            let what = format!("it has {bytes} bytes, and at most {SOCKET_PATH_BYTES_MAX} fit");
+            let source = io::Error::new(io::ErrorKind::InvalidInput, what);
+            return Err(ConnectError::Io { path: path.to_path_buf(), source });
         }
         let stream = UnixStream::connect(path).await.map_err(|source| {
             let path = path.to_path_buf();

@@ -107,9 +107,6 @@ async fn connect(sockets: &[PathBuf]) -> Result<Client, CommandError> {
                 tried.push(path);
             }
             Err(ConnectError::Denied { path }) => return Err(CommandError::SocketDenied(path)),
-            Err(error @ ConnectError::PathTooLong { .. }) => {
-                return Err(CommandError::BadInput(error.to_string()));
-            }
             Err(ConnectError::Io { path, source }) => {
                 return Err(CommandError::Connect { path, source });
             }
