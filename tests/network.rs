@@ -40,7 +40,7 @@ fn the_queue_is_at_hand(daemon: &Daemon) {
 }
 
 #[test]
-fn replaced_ten_times_in_a_minute_makes_no_reconnect_storm() {
+fn invariant_11_replaced_ten_times_in_a_minute_makes_no_reconnect_storm() {
     let lab = Lab::new();
     let mut daemon = lab.paired();
     let mut events = daemon.events();

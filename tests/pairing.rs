@@ -121,7 +121,7 @@ fn logout_forgets_the_account_and_keeps_the_queue() {
 }
 
 #[test]
-fn a_login_refused_as_banned_waits_until_the_ban_ends() {
+fn invariant_11_a_login_refused_as_banned_waits_until_the_ban_ends() {
     let lab = Lab::new();
     let daemon = lab.paired();
     let mut events = daemon.events();

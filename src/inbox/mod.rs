@@ -17,7 +17,7 @@
 
 mod stored;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod update;
 
 use std::sync::{Arc, PoisonError, RwLock};

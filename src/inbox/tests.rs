@@ -8,7 +8,8 @@ use tetherd_api::{IncomingKind, Time};
 const NOW_MS: i64 = 1_700_000_000_000;
 const BOUNDS: Bounds = Bounds { max: 100, max_age_ms: 10_000 };
 
-fn new_message(n: u64) -> NewMessage {
+/// The `n`th text of one chat.
+pub(crate) fn new_message(n: u64) -> NewMessage {
     let id = format!("3EB0{n:06}");
     let chat = "15550111@s.whatsapp.net";
     NewMessage {

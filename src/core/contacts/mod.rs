@@ -5,21 +5,22 @@
 use std::collections::BTreeSet;
 
 use crate::action::{ActionBuffer, Change, SessionCommand, Wake};
-use crate::event::Token;
-use crate::explain;
 use crate::ids::ChatId;
 use crate::time::{BootId, Now, Uptime};
-use tetherd_api::{Error, ErrorKind, Redacted};
+use tetherd_api::Redacted;
 
 mod budget;
 mod cache;
 mod callers;
+mod check;
+mod config;
 mod known_chats;
 mod lookup;
 mod number;
 
 pub use budget::SpentHour;
 pub use callers::{CHECK_CALLER_MS_MAX, CHECK_CALLERS_MAX};
+pub use config::ContactsConfig;
 pub use known_chats::{KnownPage, PAGE_CHATS_MAX, PAGES_MAX};
 pub(crate) use lookup::CheckTrouble;
 pub use number::{
@@ -29,7 +30,7 @@ pub use number::{
 
 use budget::Budget;
 use cache::NumberCache;
-use callers::{Caller, Callers};
+use callers::Callers;
 use known_chats::KnownChats;
 use lookup::Lookup;
 
@@ -37,42 +38,6 @@ use lookup::Lookup;
 const CALLERS_SHARE: usize = 10;
 
 const _: () = assert!(CALLERS_SHARE < CHECK_BATCH_MAX);
-
-/// What is asked, and how often. Durations in milliseconds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ContactsConfig {
-    /// Whether a message waits until the network has said that its recipient is there.
-    pub check_recipients: bool,
-    /// How long a yes of the network counts.
-    pub yes_for_ms: u64,
-    /// How long a no does.
-    pub no_for_ms: u64,
-    /// The least time between two questions about numbers, but for a few at once.
-    pub every_ms: u64,
-    /// Numbers that callers may have the network asked about in a day.
-    pub per_day: usize,
-    /// The pause after the first such question that failed; it doubles.
-    pub backoff_first_ms: u64,
-    /// The longest of these pauses.
-    pub backoff_cap_ms: u64,
-}
-
-/// What tests begin with.
-#[cfg(test)]
-impl Default for ContactsConfig {
-    fn default() -> ContactsConfig {
-        ContactsConfig {
-            // Without it, a core needs nobody who answers checks.
-            check_recipients: false,
-            yes_for_ms: 30 * 24 * 60 * 60 * 1_000,
-            no_for_ms: 24 * 60 * 60 * 1_000,
-            every_ms: 2_000,
-            per_day: 300,
-            backoff_first_ms: 1_000,
-            backoff_cap_ms: 300_000,
-        }
-    }
-}
 
 /// What this component has to know of the others. Given before it decides.
 #[derive(Clone, Copy, Debug, Default)]
@@ -228,31 +193,6 @@ impl Contacts {
         }
     }
 
-    /// Why a caller need not wait longer.
-    fn why_not_later(&self, caller: &Caller) -> Option<String> {
-        if self.around.draining {
-            return Some("The daemon is going down.".to_owned());
-        }
-        if !self.around.can_send {
-            return Some(explain::check_failure_sentence(CheckFailureKind::NotConnected));
-        }
-        if caller.open().is_empty() {
-            return Some(String::new());
-        }
-        let last = self.lookup.trouble().map(|trouble| trouble.kind);
-        if caller.until <= self.now.mono_ms {
-            let busy = "Other checks were ahead of it; ask again.";
-            return Some(last.map_or_else(|| busy.to_owned(), explain::check_failure_sentence));
-        }
-        if self.lookup.query().is_none() && self.budget.left(self.now) == 0 {
-            return Some(format!("{}.", self.budget_clause()));
-        }
-        // Nothing is asked before the caller gives up.
-        last.filter(|_| self.lookup.query().is_none())
-            .filter(|_| self.lookup.rests_until() >= caller.until)
-            .map(explain::check_failure_sentence)
-    }
-
     /// When something here changes by time alone, or the network is to be asked, monotonic.
     pub(crate) fn poll_timeout(&self) -> Option<(u64, Wake)> {
         let next = [self.ask_next_at(), self.callers.next_timeout()];
@@ -358,63 +298,6 @@ impl Contacts {
         }
     }
 
-    /// `phone.check`: answered from what is remembered where that counts, otherwise once
-    /// the network has said it, within bounded time.
-    pub(crate) fn on_check(
-        &mut self,
-        token: Token,
-        numbers: Vec<Number>,
-        fresh: bool,
-        out: &mut ActionBuffer,
-        now: Now,
-    ) {
-        self.now = now;
-        let mut caller = Caller::new(token, numbers, now);
-        if !fresh {
-            let known = caller.open().iter().filter_map(|number| self.fresh(number));
-            for known in known.cloned().collect::<Vec<KnownNumber>>() {
-                caller.remember(&known);
-            }
-        }
-        if !caller.open().is_empty() && self.callers.is_full() {
-            return caller.reply("Too many checks wait already; ask again.", out);
-        }
-        if !caller.open().is_empty()
-            && self.around.can_send
-            && let Err(error) = self.within_budget(&caller)
-        {
-            return out.refuse(token, error);
-        }
-        match self.why_not_later(&caller) {
-            Some(why) => caller.reply(&why, out),
-            None => self.callers.push(caller),
-        }
-    }
-
-    /// Whether the budget has room for a caller, those before it included.
-    fn within_budget(&self, caller: &Caller) -> Result<(), Error> {
-        let asked = |number: &&Number| {
-            self.lookup.query().is_some_and(|query| query.numbers.contains(*number))
-        };
-        let mut open: BTreeSet<&Number> = self.callers.open().collect();
-        open.extend(caller.open());
-        open.retain(|number| !asked(number));
-        let sentence = match self.budget.wait_ms(open.len(), self.now) {
-            Some(0) => return Ok(()),
-            Some(wait_ms) => {
-                let sentence = format!("{}.", self.budget_clause());
-                return Err(budget_error(sentence).retry_after_ms(wait_ms));
-            }
-            None => format!("{}, and this asks about {}.", self.budget_clause(), open.len()),
-        };
-        Err(budget_error(sentence))
-    }
-
-    fn budget_clause(&self) -> String {
-        let (limit, left) = (self.budget.limit(), self.budget.left(self.now));
-        format!("The network may be asked about {limit} numbers a day, and {left} are left")
-    }
-
     /// What callers have spent, to be stored.
     pub(crate) fn spent(&self) -> Vec<SpentHour> {
         self.budget.stored()
@@ -457,11 +340,4 @@ impl Contacts {
     pub(crate) fn records(&self) -> impl Iterator<Item = &KnownNumber> {
         self.cache.records()
     }
-}
-
-fn budget_error(sentence: String) -> Error {
-    Error::new(ErrorKind::CheckBudgetSpent, sentence).remedy(
-        "ask about fewer numbers: looking up numbers in bulk gets accounts banned; messages are \
-         checked besides, within no budget",
-    )
 }

@@ -35,7 +35,7 @@ fn causes(world: &World) -> Vec<ConditionKind> {
 }
 
 #[test]
-fn replaced_ten_times_in_a_minute_makes_no_connection_of_its_own() {
+fn invariant_11_replaced_ten_times_in_a_minute_makes_no_connection_of_its_own() {
     let mut world = World::connected();
     for _ in 0..10 {
         world.end(EndReason::Replaced);

@@ -1,6 +1,7 @@
 //! What happens, an event a line.
 
-use super::{Clock, brief, chat, clean, pair_end, session, state};
+use super::message::{brief, state};
+use super::{Clock, chat, clean, pair_end, session};
 use tetherd_api::{Event, EventFrame, Gap, GapOf, Holds, Incoming, IncomingKind, Message, Status};
 
 /// One line of `events`: the number to continue after, when, what.

@@ -13,11 +13,11 @@ use super::support::{DEADLINE, state_dir};
 use crate::daemon::connection::Outgoing;
 use crate::daemon::event_stream::{Subscription, forward};
 use crate::daemon::inbox_service::InboxService;
-use crate::inbox::{NewMessage, Seen};
+use crate::inbox::tests::new_message;
 use crate::whatsapp::CurrentConnection;
 use tetherd_api::Reply;
 use tetherd_api::frame::{FromDaemon, parse_from_daemon};
-use tetherd_api::{Event, EventFrame, Incoming, IncomingKind, State, Tier, Time};
+use tetherd_api::{Event, EventFrame, State, Tier};
 use tetherd_core::CoreConfig;
 use tetherd_core::event::{Request, Selection};
 
@@ -96,32 +96,6 @@ impl Consumer {
         }
         self.after = frame.seq;
         false
-    }
-}
-
-fn new_message(n: u64) -> NewMessage {
-    let chat = "15550111@s.whatsapp.net";
-    let id = format!("3EB0{n:06}");
-    NewMessage {
-        seen: Seen::new(chat, chat, &id),
-        incoming: Incoming {
-            cursor: 0,
-            wa_id: id,
-            chat: chat.into(),
-            sender: chat.into(),
-            from_me: false,
-            name: None,
-            sent_at: Time(NOW_MS),
-            received_at: Time(0),
-            kind: IncomingKind::Text,
-            text: Some(format!("text {n}").into()),
-            cut: false,
-            geo: None,
-            vcard: None,
-            file: None,
-            reply_to: None,
-        },
-        remote: None,
     }
 }
 
