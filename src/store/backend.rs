@@ -13,6 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use super::error::BackendError;
+use super::state_dir::StateDir;
 
 /// sled's page cache, in bytes.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
@@ -106,5 +107,36 @@ impl From<sled::Error> for BackendError {
                 BackendError::Inconsistent("a tree of it is missing".into())
             }
         }
+    }
+}
+
+/// A backend with the lock that it works under: the lock goes last.
+pub(super) struct Locked<E> {
+    backend: E,
+    _dir: StateDir,
+}
+
+impl<E> Locked<E> {
+    /// Takes over the lock that an open backend works under.
+    pub(super) fn new(backend: E, dir: StateDir) -> Locked<E> {
+        Locked { backend, _dir: dir }
+    }
+}
+
+impl<E: Backend> Backend for Locked<E> {
+    fn get(&self, tree_key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
+        self.backend.get(tree_key)
+    }
+
+    fn scan(&self, prefix: &[u8]) -> Pairs {
+        self.backend.scan(prefix)
+    }
+
+    fn apply(&self, writes: Writes) -> Result<(), BackendError> {
+        self.backend.apply(writes)
+    }
+
+    fn sync(&self) -> Result<(), BackendError> {
+        self.backend.sync()
     }
 }

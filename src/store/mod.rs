@@ -51,7 +51,7 @@ pub use verify::{QUARANTINE_MAX, QUARANTINE_TOTAL_MAX, Quarantined};
 #[cfg(test)]
 pub(crate) use tests::fixture;
 
-use backend::{Backend, Sled};
+use backend::{Backend, Locked, Sled};
 use committer::{Committer, JOBS_MAX, Job, Prepare, Shared};
 use safety_copy::SafetyCopy;
 use seal::{Fit, Sealing};
@@ -78,12 +78,6 @@ struct Inner {
 struct Open {
     backend: Arc<dyn Backend>,
     jobs: mpsc::Sender<Job>,
-}
-
-/// A backend with the lock that it works under: the lock goes last.
-struct Locked<E> {
-    backend: E,
-    _dir: StateDir,
 }
 
 /// How much work the committer has done since the store was opened.
@@ -121,7 +115,7 @@ impl Store {
         if format != Some(u32::from(FORMAT)) {
             state.set_format(u32::from(FORMAT))?;
         }
-        let locked = Locked { backend, _dir: state };
+        let locked = Locked::new(backend, state);
         for record in &verified.quarantined {
             tracing::warn!(area = record.area(), damage = %record.damage, "a record is quarantined");
         }
@@ -374,24 +368,6 @@ impl Drop for Inner {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl<E: Backend> Backend for Locked<E> {
-    fn get(&self, tree_key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
-        self.backend.get(tree_key)
-    }
-
-    fn scan(&self, prefix: &[u8]) -> backend::Pairs {
-        self.backend.scan(prefix)
-    }
-
-    fn apply(&self, writes: backend::Writes) -> Result<(), BackendError> {
-        self.backend.apply(writes)
-    }
-
-    fn sync(&self) -> Result<(), BackendError> {
-        self.backend.sync()
-    }
 }
 
 impl fmt::Debug for Store {

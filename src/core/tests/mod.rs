@@ -4,6 +4,7 @@
 
 mod asking;
 mod belief;
+mod callers;
 mod cancel;
 mod deadlines;
 mod explain;

@@ -1,19 +1,19 @@
 //! A world around the core: a store in memory, clocks that can be turned, and a session
 //! that exists on paper. After every input it checks the laws.
 
+mod session;
+mod submissions;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::action::Outgoing;
 use crate::contacts::{CheckTicket, KnownNumber, KnownPage, Number};
-use crate::event::{
-    Body, EndReason, Input, NotSent, Offer, ReceiptKind, Request, Selection, SessionEvent,
-    Submission, Token,
-};
+use crate::event::{Input, Request, Selection, SessionEvent, Token};
 use crate::facts::{Facts, Restored};
 use crate::files::SpooledFile;
-use crate::files::{MediaMetadata, MediaRef, Upload, UploadFault};
-use crate::files::{Outcome, Preparation, Prepared, Source};
-use crate::ids::{Attempt, Digest, SpoolId, WaMessageId};
+use crate::files::{MediaMetadata, MediaRef, Upload};
+use crate::files::{Outcome, Preparation, Prepared};
+use crate::ids::{Attempt, SpoolId, WaMessageId};
 use crate::pacing::Slot;
 use crate::phone::PhoneActivity;
 use crate::queue::Message;
@@ -242,178 +242,6 @@ impl World {
     pub(super) fn ask(&mut self, request: Request) -> Result<Reply, api::Error> {
         let token = self.request(request);
         self.replies.get(&token).cloned().expect("a reply at once")
-    }
-
-    pub(super) fn submission(&mut self, chat: u32, text: &str, key: Option<&str>) -> Submission {
-        self.next_wa += 1;
-        let mut digest = [0; 32];
-        for (i, byte) in text.bytes().chain(chat.to_be_bytes()).enumerate() {
-            digest[i % 32] ^= byte.rotate_left(u32::try_from(i / 32).unwrap());
-        }
-        let to = format!("+1555{:04}", 100 + chat).parse().unwrap();
-        let wa_id = WaMessageId(format!("3EB0{:018X}", self.next_wa));
-        let key = key.map(str::to_owned);
-        let mut submission = Submission::text(to, Body(text.into()), Digest(digest), wa_id);
-        submission.draft.key = key.map(Into::into);
-        submission
-    }
-
-    pub(super) fn submit(
-        &mut self,
-        chat: u32,
-        text: &str,
-        key: Option<&str>,
-    ) -> Result<api::SendResult, api::Error> {
-        let submission = self.submission(chat, text, key);
-        match self.ask(Request::Submit(Box::new(submission)))? {
-            Reply::MessageSend(result) => Ok(*result),
-            other => panic!("{other:?} is no answer to a submission"),
-        }
-    }
-
-    /// Accepts a document to this chat.
-    pub(super) fn send_file(&mut self, chat: u32) -> MessageId {
-        let caption = format!("caption {}", self.next_wa);
-        let submission = self.file_submission(chat, &caption);
-        match self.ask(Request::Submit(Box::new(submission))) {
-            Ok(Reply::MessageSend(result)) => result.message.id,
-            other => panic!("{other:?} is no answer to a submission"),
-        }
-    }
-
-    pub(super) fn file_submission(&mut self, chat: u32, caption: &str) -> Submission {
-        let info = api::FileInfo {
-            bytes: 3,
-            mime: "application/pdf".to_owned(),
-            sha256: "00".repeat(32).into(),
-            name: Some("a.pdf".into()),
-        };
-        let spool = SpoolId(format!("{:032x}", self.next_wa));
-        let file = Some(SpooledFile { spool, info });
-        let kind = api::Kind::Document;
-        let mut submission = self.submission(chat, caption, None);
-        submission.draft.kind = kind;
-        submission.draft.file = file;
-        submission
-    }
-
-    /// The upload under way arrives.
-    pub(super) fn uploaded(&mut self, id: MessageId) {
-        let ticket = self.uploads[&id].ticket;
-        self.session(SessionEvent::Uploaded { id, ticket, media: Box::new(media()) });
-    }
-
-    pub(super) fn upload_failed(&mut self, id: MessageId, why: UploadFault) {
-        let ticket = self.uploads[&id].ticket;
-        self.session(SessionEvent::UploadFailed { id, ticket, why });
-    }
-
-    /// Accepts one message to this chat.
-    pub(super) fn send(&mut self, chat: u32) -> MessageId {
-        let text = format!("text {}", self.next_wa);
-        self.submit(chat, &text, None).unwrap().message.id
-    }
-
-    pub(super) fn connect(&mut self) {
-        assert_eq!(self.run, Run::Connecting, "nothing was asked to connect");
-        self.session(SessionEvent::Connected { account: ACCOUNT.into() });
-    }
-
-    pub(super) fn end(&mut self, reason: EndReason) {
-        self.end_with(reason, 0);
-    }
-
-    pub(super) fn end_with(&mut self, reason: EndReason, roll: u64) {
-        assert_ne!(self.run, Run::None, "no run");
-        self.session(SessionEvent::Ended { reason, roll });
-    }
-
-    pub(super) fn lose(&mut self) {
-        self.end(EndReason::Lost { what: "reset".to_owned() });
-    }
-
-    pub(super) fn offer_qr(&mut self, text: &str) {
-        self.session(SessionEvent::Offer(Offer::Qr { text: text.into(), valid_ms: 20_000 }));
-    }
-
-    pub(super) fn ack(&mut self, id: MessageId) {
-        self.ack_with(id, None);
-    }
-
-    pub(super) fn ack_with(&mut self, id: MessageId, error: Option<u32>) {
-        let wa_id = self.accepted[&id].clone();
-        self.session(SessionEvent::Ack { wa_id, error });
-    }
-
-    pub(super) fn receipt(&mut self, id: MessageId, kind: ReceiptKind) {
-        let wa_ids = vec![self.accepted[&id].clone()];
-        self.session(SessionEvent::Receipt { wa_ids, kind });
-    }
-
-    /// The last attempt at this message.
-    pub(super) fn flight(&self, id: MessageId) -> Outgoing {
-        self.sends.iter().rev().find(|(_, o)| o.id == id).expect("never attempted").1.clone()
-    }
-
-    pub(super) fn written(&mut self, id: MessageId) {
-        let attempt = self.flight(id).attempt;
-        self.session(SessionEvent::Written { id, attempt });
-    }
-
-    pub(super) fn not_sent(&mut self, id: MessageId, why: NotSent) {
-        let attempt = self.flight(id).attempt;
-        self.session(SessionEvent::NotSent { id, attempt, why });
-    }
-
-    pub(super) fn cut_off(&mut self, id: MessageId) {
-        let attempt = self.flight(id).attempt;
-        self.session(SessionEvent::CutOff { id, attempt });
-    }
-
-    fn url_submission(&mut self, chat: u32) -> Submission {
-        let url = format!("https://files.example/{}", self.next_wa);
-        let mut submission = self.submission(chat, &url, None);
-        submission.draft.kind = api::Kind::Document;
-        submission.draft.source = Some(Source { url: url.into(), ..Source::default() });
-        submission
-    }
-
-    fn link_submission(&mut self, chat: u32) -> Submission {
-        let text = format!("https://link.example/{}", self.next_wa);
-        let mut submission = self.submission(chat, &text, None);
-        submission.draft.has_links = true;
-        submission
-    }
-
-    /// A file at some address, to this chat.
-    pub(super) fn send_url(&mut self, chat: u32) -> MessageId {
-        let submission = self.url_submission(chat);
-        self.accept(submission)
-    }
-
-    /// A text with a link, to this chat.
-    pub(super) fn send_link(&mut self, chat: u32) -> MessageId {
-        let submission = self.link_submission(chat);
-        self.accept(submission)
-    }
-
-    /// The same, where there may be no place.
-    pub(super) fn try_send_url(&mut self, chat: u32) {
-        let submission = self.url_submission(chat);
-        drop(self.ask(Request::Submit(Box::new(submission))));
-    }
-
-    /// The same, where there may be no place.
-    pub(super) fn try_send_link(&mut self, chat: u32) {
-        let submission = self.link_submission(chat);
-        drop(self.ask(Request::Submit(Box::new(submission))));
-    }
-
-    fn accept(&mut self, submission: Submission) -> MessageId {
-        match self.ask(Request::Submit(Box::new(submission))) {
-            Ok(Reply::MessageSend(result)) => result.message.id,
-            other => panic!("{other:?}"),
-        }
     }
 
     /// The shell reports on this one.

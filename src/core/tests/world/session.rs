@@ -1,0 +1,77 @@
+//! What the world's session reports.
+
+use super::{ACCOUNT, Run, World, media};
+
+use crate::action::Outgoing;
+use crate::event::{EndReason, NotSent, Offer, ReceiptKind, SessionEvent};
+use crate::files::UploadFault;
+use tetherd_api::MessageId;
+
+impl World {
+    /// The upload under way arrives.
+    pub(in crate::tests) fn uploaded(&mut self, id: MessageId) {
+        let ticket = self.uploads[&id].ticket;
+        self.session(SessionEvent::Uploaded { id, ticket, media: Box::new(media()) });
+    }
+
+    pub(in crate::tests) fn upload_failed(&mut self, id: MessageId, why: UploadFault) {
+        let ticket = self.uploads[&id].ticket;
+        self.session(SessionEvent::UploadFailed { id, ticket, why });
+    }
+
+    pub(in crate::tests) fn connect(&mut self) {
+        assert_eq!(self.run, Run::Connecting, "nothing was asked to connect");
+        self.session(SessionEvent::Connected { account: ACCOUNT.into() });
+    }
+
+    pub(in crate::tests) fn end(&mut self, reason: EndReason) {
+        self.end_with(reason, 0);
+    }
+
+    pub(in crate::tests) fn end_with(&mut self, reason: EndReason, roll: u64) {
+        assert_ne!(self.run, Run::None, "no run");
+        self.session(SessionEvent::Ended { reason, roll });
+    }
+
+    pub(in crate::tests) fn lose(&mut self) {
+        self.end(EndReason::Lost { what: "reset".to_owned() });
+    }
+
+    pub(in crate::tests) fn offer_qr(&mut self, text: &str) {
+        self.session(SessionEvent::Offer(Offer::Qr { text: text.into(), valid_ms: 20_000 }));
+    }
+
+    pub(in crate::tests) fn ack(&mut self, id: MessageId) {
+        self.ack_with(id, None);
+    }
+
+    pub(in crate::tests) fn ack_with(&mut self, id: MessageId, error: Option<u32>) {
+        let wa_id = self.accepted[&id].clone();
+        self.session(SessionEvent::Ack { wa_id, error });
+    }
+
+    pub(in crate::tests) fn receipt(&mut self, id: MessageId, kind: ReceiptKind) {
+        let wa_ids = vec![self.accepted[&id].clone()];
+        self.session(SessionEvent::Receipt { wa_ids, kind });
+    }
+
+    /// The last attempt at this message.
+    pub(in crate::tests) fn flight(&self, id: MessageId) -> Outgoing {
+        self.sends.iter().rev().find(|(_, o)| o.id == id).expect("never attempted").1.clone()
+    }
+
+    pub(in crate::tests) fn written(&mut self, id: MessageId) {
+        let attempt = self.flight(id).attempt;
+        self.session(SessionEvent::Written { id, attempt });
+    }
+
+    pub(in crate::tests) fn not_sent(&mut self, id: MessageId, why: NotSent) {
+        let attempt = self.flight(id).attempt;
+        self.session(SessionEvent::NotSent { id, attempt, why });
+    }
+
+    pub(in crate::tests) fn cut_off(&mut self, id: MessageId) {
+        let attempt = self.flight(id).attempt;
+        self.session(SessionEvent::CutOff { id, attempt });
+    }
+}
