@@ -32,8 +32,8 @@ pub enum BadNumber {
     Character(char),
 }
 
-/// The digits of a number with its plus sign: `+1 (555) 01-00` is `1555 0100` without the
-/// space.
+/// The digits of a number that is written with its plus sign: `15550100` of
+/// `+1 (555) 01-00`.
 pub fn parse_number(text: &str) -> Result<String, BadNumber> {
     let text = text.trim_matches(is_passed_over);
     let number = text.strip_prefix('+').ok_or(BadNumber::NoPlus)?;
