@@ -186,6 +186,9 @@ fn what_is_refused_leaves_neither_a_descriptor_nor_a_file() {
     assert_eq!(send("YQ==", "k").unwrap()["duplicate"], false);
     assert_eq!(send("YQ==", "k").unwrap()["duplicate"], true);
     assert_eq!(send("YWE=", "k").unwrap_err(), "key_conflict");
+    let file = json!({ "base64": "YQ==", "mime": "text/csv" });
+    let typed = daemon.call("message.send", json!({ "to": PERSON, "file": file, "key": "k" }));
+    assert_eq!(typed.unwrap_err()["data"]["kind"], "key_conflict", "another type");
     send("YQ==", "l").unwrap();
     assert_eq!(send("YQ==", "m").unwrap_err(), "queue_full");
     wait_for_files(&lab, 2);

@@ -265,6 +265,7 @@ fn a_fetched_file_has_the_name_and_type_that_its_server_says() {
     web.set("/export.csv", Answer::Headed("content-type: text/html", b"a;b\n"));
     web.set("/go", Answer::Redirect("/r.pdf".to_owned()));
     web.set("/r.pdf", Answer::Bytes(b"%PDF-1.7\n"));
+    web.set("/bare", Answer::Bytes(b"%PDF-1.7\n"));
     let daemon = start(&lab, "");
     for (path, name, mime) in [
         ("/dl?k=1", "Rechnung 2026-07.pdf", "application/pdf"),
@@ -273,6 +274,7 @@ fn a_fetched_file_has_the_name_and_type_that_its_server_says() {
         ("/export.php", "export.php", "text/csv"),
         ("/export.csv", "export.csv", "text/csv"),
         ("/go", "r.pdf", "application/pdf"),
+        ("/bare", "bare.pdf", "application/pdf"),
     ] {
         let id = send_url(&daemon, &web.url(path));
         let file = becomes(&daemon, &id, "queued")["file"].clone();

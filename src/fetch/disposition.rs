@@ -1,6 +1,8 @@
 //! The name that a server gives a file: `Content-Disposition` as of RFC 6266, and as servers
 //! write it. A name is checked like any other; one that cannot be used is no name.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hyper::header::{CONTENT_DISPOSITION, HeaderMap};
 use percent_encoding::percent_decode_str;
 
@@ -16,7 +18,55 @@ pub(super) fn file_name(headers: &HeaderMap) -> Option<String> {
         named.map(|(_, value)| value)
     };
     let extended = named("filename*").filter_map(|value| extended(value));
-    extended.chain(named("filename").cloned()).find_map(|name| usable(&name))
+    let plain = named("filename").map(|value| encoded(value));
+    extended.chain(plain).find_map(|name| usable(&name))
+}
+
+/// What browsers take for a name that was encoded, though the standard has `filename*` for it:
+/// words as of RFC 2047 (`=?UTF-8?B?..?=`), and percent-encoded UTF-8.
+fn encoded(value: &str) -> String {
+    if let Some(words) = value.split_ascii_whitespace().map(word).collect::<Option<String>>()
+        && !words.is_empty()
+    {
+        return words;
+    }
+    let escapes = |text: &str| {
+        let mut parts = text.split('%').skip(1);
+        let hex = |part: &str| part.as_bytes().get(..2).is_some_and(all_hex);
+        parts.clone().next().is_some() && parts.all(hex)
+    };
+    let decoded = percent_decode_str(value).decode_utf8().ok().filter(|_| escapes(value));
+    decoded.map_or_else(|| value.to_owned(), |name| name.into_owned())
+}
+
+fn all_hex(bytes: &[u8]) -> bool {
+    bytes.iter().all(u8::is_ascii_hexdigit)
+}
+
+/// `=?UTF-8?Q?R=C3=A4.pdf?=`.
+fn word(word: &str) -> Option<String> {
+    let inner = word.strip_prefix("=?")?.strip_suffix("?=")?;
+    let mut parts = inner.splitn(3, '?');
+    let (charset, encoding, coded) = (parts.next()?, parts.next()?, parts.next()?);
+    let bytes = if encoding.eq_ignore_ascii_case("b") {
+        STANDARD.decode(coded).ok()?
+    } else if encoding.eq_ignore_ascii_case("q") {
+        // Its escapes are those of an address, with another mark.
+        let escaped = coded.replace('%', "%25").replace('_', " ").replace('=', "%");
+        percent_decode_str(&escaped).collect()
+    } else {
+        return None;
+    };
+    in_charset(charset, &bytes)
+}
+
+/// Bytes in one of the two character sets that a name comes in.
+fn in_charset(charset: &str, bytes: &[u8]) -> Option<String> {
+    if charset.eq_ignore_ascii_case("utf-8") {
+        String::from_utf8(bytes.to_vec()).ok()
+    } else {
+        charset.eq_ignore_ascii_case("iso-8859-1").then(|| text(bytes))
+    }
 }
 
 /// The last part, where somebody sent a path.
@@ -75,11 +125,7 @@ fn extended(value: &str) -> Option<String> {
     let mut parts = value.splitn(3, '\'');
     let (charset, _language, encoded) = (parts.next()?, parts.next()?, parts.next()?);
     let bytes: Vec<u8> = percent_decode_str(encoded).collect();
-    if charset.eq_ignore_ascii_case("utf-8") {
-        String::from_utf8(bytes).ok()
-    } else {
-        charset.eq_ignore_ascii_case("iso-8859-1").then(|| text(&bytes))
-    }
+    in_charset(charset, &bytes)
 }
 
 #[cfg(test)]
@@ -112,6 +158,14 @@ mod tests {
             ("attachment; filename=\"../../etc/passwd\"", "passwd"),
             ("attachment; filename=\"C:\\\\docs\\\\a.pdf\"", "a.pdf"),
             ("attachment; filename=\"C:\\docs\\a.pdf\"", "a.pdf"),
+            ("attachment; filename=\"=?UTF-8?B?UsOkLnBkZg==?=\"", "Rä.pdf"),
+            ("attachment; filename==?utf-8?q?R=C3=A4_100%.pdf?=", "Rä 100%.pdf"),
+            ("attachment; filename=\"=?iso-8859-1?Q?R=E4?= =?UTF-8?Q?=20b.pdf?=\"", "Rä b.pdf"),
+            ("attachment; filename=\"=?x?B?..?=.pdf\"", "=?x?B?..?=.pdf"),
+            ("attachment; filename=\"R%C3%A4%20b.pdf\"", "Rä b.pdf"),
+            ("attachment; filename=\"100%.pdf\"", "100%.pdf"),
+            ("attachment; filename=\"%FF.pdf\"", "%FF.pdf"),
+            ("attachment; filename=\"..%2F..%2Fpasswd\"", "passwd"),
             ("attachment; filename=\"unterminated.pdf", "unterminated.pdf"),
         ] {
             assert_eq!(name(value.as_bytes()).as_deref(), Some(expected), "{value}");

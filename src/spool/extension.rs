@@ -6,6 +6,7 @@
 //! where the content does not contradict it.
 
 use Container::{Marked, Ole, Text, Zip};
+use tetherd_api::FILE_NAME_BYTES_MAX;
 
 /// What the first bytes of such a file show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +21,13 @@ pub(super) enum Container {
     Marked,
 }
 
-const WORD: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
-const EXCEL: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
-const SLIDES: &str = "application/vnd.openxmlformats-officedocument.presentationml.presentation";
+pub(super) const WORD: &str =
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+pub(super) const EXCEL: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+pub(super) const SLIDES: &str =
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation";
 
-const TYPES: [(&str, Container, &str); 79] = [
+const TYPES: [(&str, Container, &str); 94] = [
     ("docx", Zip, WORD),
     ("docm", Zip, "application/vnd.ms-word.document.macroEnabled.12"),
     ("dotx", Zip, "application/vnd.openxmlformats-officedocument.wordprocessingml.template"),
@@ -40,6 +43,8 @@ const TYPES: [(&str, Container, &str); 79] = [
     ("ods", Zip, "application/vnd.oasis.opendocument.spreadsheet"),
     ("odp", Zip, "application/vnd.oasis.opendocument.presentation"),
     ("odg", Zip, "application/vnd.oasis.opendocument.graphics"),
+    ("xps", Zip, "application/vnd.ms-xpsdocument"),
+    ("key", Zip, "application/vnd.apple.keynote"),
     ("pages", Zip, "application/vnd.apple.pages"),
     ("numbers", Zip, "application/vnd.apple.numbers"),
     ("epub", Zip, "application/epub+zip"),
@@ -80,6 +85,18 @@ const TYPES: [(&str, Container, &str); 79] = [
     ("sh", Text, "application/x-sh"),
     ("py", Text, "text/x-python"),
     ("dxf", Text, "image/vnd.dxf"),
+    ("fodt", Text, "application/vnd.oasis.opendocument.text-flat-xml"),
+    ("fods", Text, "application/vnd.oasis.opendocument.spreadsheet-flat-xml"),
+    ("fodp", Text, "application/vnd.oasis.opendocument.presentation-flat-xml"),
+    ("fodg", Text, "application/vnd.oasis.opendocument.graphics-flat-xml"),
+    ("p7m", Text, "application/pkcs7-mime"),
+    ("p7s", Text, "application/pkcs7-signature"),
+    ("dwg", Text, "image/vnd.dwg"),
+    ("stl", Text, "model/stl"),
+    ("step", Text, "model/step"),
+    ("wmf", Text, "image/wmf"),
+    ("emf", Text, "image/emf"),
+    ("torrent", Text, "application/x-bittorrent"),
     ("jpg", Marked, "image/jpeg"),
     ("jpeg", Marked, "image/jpeg"),
     ("png", Marked, "image/png"),
@@ -100,6 +117,7 @@ const TYPES: [(&str, Container, &str); 79] = [
     ("amr", Marked, "audio/amr"),
     ("wav", Marked, "audio/wav"),
     ("flac", Marked, "audio/flac"),
+    ("wma", Marked, "audio/x-ms-wma"),
     ("pdf", Marked, "application/pdf"),
     ("zip", Marked, "application/zip"),
     ("rar", Marked, "application/vnd.rar"),
@@ -120,6 +138,19 @@ pub(super) fn of_mime(mime: &str) -> Option<(Container, &'static str)> {
     Some((row.1, row.2))
 }
 
+/// An address often names a file without an extension, and programs go by it.
+pub(super) fn complete(name: &mut String, mime: &str) {
+    let essence = mime.split(';').next().unwrap_or_default();
+    let row = TYPES.iter().find(|(.., known)| essence == *known);
+    if let Some((extension, ..)) = row
+        && !name.contains('.')
+        && name.len().saturating_add(1 + extension.len()) <= FILE_NAME_BYTES_MAX
+    {
+        name.push('.');
+        name.push_str(extension);
+    }
+}
+
 /// Whether a file that shows this type may be of that one too: it is in the same kind of
 /// container, and nothing more is known of it.
 pub(super) fn may_be(found: &str, (container, mime): (Container, &str)) -> bool {
@@ -131,6 +162,8 @@ pub(super) fn may_be(found: &str, (container, mime): (Container, &str)) -> bool 
             container == Zip && (mime.contains("powerpoint") || mime.contains("presentationml"))
         }
         "application/msword" | "application/x-ole-storage" => container == Ole,
+        // One box for films and for sound alone.
+        "video/x-ms-wmv" => mime == "audio/x-ms-wma",
         // Programs write tables as text under the old names too.
         "text/plain" | super::kind::UNKNOWN => matches!(container, Text | Ole),
         _ => false,
@@ -145,6 +178,22 @@ pub(super) fn may_be_a_page(mime: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_without_an_extension_gets_that_of_its_type() {
+        let complete = |name: &str, mime: &str| {
+            let mut name = name.to_owned();
+            complete(&mut name, mime);
+            name
+        };
+        assert_eq!(complete("dl", "application/pdf"), "dl.pdf");
+        assert_eq!(complete("dl", "image/jpeg"), "dl.jpg");
+        assert_eq!(complete("dl", "audio/ogg; codecs=opus"), "dl.ogg");
+        assert_eq!(complete("dl", super::super::kind::UNKNOWN), "dl");
+        assert_eq!(complete("report.v2", "application/pdf"), "report.v2");
+        let long = "x".repeat(FILE_NAME_BYTES_MAX - 3);
+        assert_eq!(complete(&long, "application/pdf"), long);
+    }
 
     #[test]
     fn each_extension_stands_once() {

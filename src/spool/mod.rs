@@ -210,8 +210,13 @@ impl Spool {
     where
         R: AsyncRead + Unpin + Send,
     {
-        let name = asked.name.clone();
-        Accepted::new(self.copy_async(source, Rule::Asked(asked)).await?, name)
+        let of_address = asked.served.as_ref().is_some_and(|served| served.name_is_of_address);
+        let mut name = asked.name.clone();
+        let (taken, found) = self.copy_async(source, Rule::Asked(asked)).await?;
+        if let (Some(name), Some(found), true) = (&mut name, &found, of_address) {
+            extension::complete(&mut name.0, &found.mime);
+        }
+        Accepted::new((taken, found), name)
     }
 
     /// Removes a file. One that is not there is no failure. Blocks for a moment.

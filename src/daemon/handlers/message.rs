@@ -95,16 +95,20 @@ async fn send_file(
         Error::new(ErrorKind::WrongState, sentence)
     })?;
     let (source, asked) = source(file, descriptors)?;
+    let mime = asked.mime.clone();
+    let digest_of = |draft: &Draft, kind: Kind, info: &FileInfo| {
+        file_digest(draft, kind, info, caption.as_deref(), mime.as_deref())
+    };
     if let (Room::KeyKnown, Some(key)) = (room, &draft.key) {
         let key = key.clone();
         let examined = spool.examine(source, asked, caller.uid).await;
         let (kind, info) = examined.map_err(not_taken)?;
-        let digest = file_digest(&draft, kind, &info, caption.as_deref());
+        let digest = digest_of(&draft, kind, &info);
         return engine.query(Query::Repeated { key, digest }).await;
     }
     let accepted = spool.accept(source, asked, caller.uid).await.map_err(not_taken)?;
     draft.kind = accepted.kind;
-    draft.digest = file_digest(&draft, accepted.kind, &accepted.info, caption.as_deref());
+    draft.digest = digest_of(&draft, accepted.kind, &accepted.info);
     if caption.is_some() && matches!(accepted.kind, Kind::Audio | Kind::Voice) {
         return Err(invalid("an audio file or voice message has no caption"));
     }
@@ -117,14 +121,19 @@ async fn send_file(
     engine.change_with(request).await
 }
 
-fn file_digest(draft: &Draft, kind: Kind, info: &FileInfo, caption: Option<&str>) -> Digest {
-    digest(&[
-        kind.name(),
-        draft.to.as_str(),
-        &info.sha256,
-        caption.unwrap_or(NONE),
-        info.name.as_deref().unwrap_or(NONE),
-    ])
+/// A type that the caller gave is part of it; one that the content decided follows from it.
+fn file_digest(
+    draft: &Draft,
+    kind: Kind,
+    info: &FileInfo,
+    caption: Option<&str>,
+    mime: Option<&str>,
+) -> Digest {
+    let name = info.name.as_deref().unwrap_or(NONE);
+    let mut parts =
+        vec![kind.name(), draft.to.as_str(), &info.sha256, caption.unwrap_or(NONE), name];
+    parts.extend(mime);
+    digest(&parts)
 }
 
 /// Everything but the content.

@@ -130,6 +130,9 @@ fn named_as(name: &str) -> Asked {
 
 const DOCX: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+const ODT: &str = "application/vnd.oasis.opendocument.text";
+const ODS: &str = "application/vnd.oasis.opendocument.spreadsheet";
+const FLAT_ODS: &str = "application/vnd.oasis.opendocument.spreadsheet-flat-xml";
 const PPTX: &str = "application/vnd.openxmlformats-officedocument.presentationml.presentation";
 
 #[test]
@@ -160,9 +163,38 @@ fn a_name_says_what_the_content_leaves_open() {
         (b"BEGIN:VCARD\n".to_vec(), "a.vcf", "text/vcard"),
         (b"# x\n".to_vec(), "a.md", "text/markdown"),
         (b"<gpx/>".to_vec(), "a.gpx", "application/gpx+xml"),
+        (b"<?xml version=\"1.0\"?><office:document/>".to_vec(), "a.fods", FLAT_ODS),
+        (b"\x30\x80\x06\x09\x2a".to_vec(), "fattura.xml.p7m", "application/pkcs7-mime"),
+        (head(b"\xd7\xcd\xc6\x9a\0\0"), "plan.wmf", "image/wmf"),
+        (asf(), "speech.wma", "audio/x-ms-wma"),
+        (asf(), "film.wmv", "video/x-ms-wmv"),
+        (asf(), "a.csv", "video/x-ms-wmv"),
     ] {
         let found = decided(&content, &named_as(name)).unwrap();
         assert_eq!(found, (mime.to_owned(), Kind::Document), "{name}");
+    }
+}
+
+fn asf() -> Vec<u8> {
+    head(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9")
+}
+
+#[test]
+fn files_of_libreoffice_are_what_they_are_with_their_names_and_without() {
+    for (name, mime, nameless) in [
+        ("libreoffice.docx", DOCX, DOCX),
+        ("libreoffice.xlsx", XLSX, XLSX),
+        ("libreoffice.odt", ODT, ODT),
+        ("libreoffice.ods", ODS, ODS),
+        ("libreoffice.doc", "application/msword", "application/msword"),
+        // All files of the old programs begin alike.
+        ("libreoffice.xls", "application/vnd.ms-excel", "application/msword"),
+        ("libreoffice.rtf", "application/rtf", "application/rtf"),
+    ] {
+        let content = sample(name);
+        let found = |asked: &Asked| decided(&content, asked).unwrap();
+        assert_eq!(found(&named_as(name)), (mime.to_owned(), Kind::Document), "{name}");
+        assert_eq!(found(&Asked::default()).0, nameless, "{name}");
     }
 }
 
@@ -197,6 +229,16 @@ fn what_tracks_a_film_has_decides_and_not_its_brand() {
     }
     let film = decided(&sample("film.mp4"), &Asked::default());
     assert_eq!(film, Ok((String::from(MP4), Kind::Video)));
+}
+
+#[test]
+fn a_recording_at_8_khz_is_played_as_any_mp3() {
+    let recording = decided(&sample("mpeg25.mp3"), &Asked::default());
+    assert_eq!(recording, Ok((String::from("audio/mpeg"), Kind::Audio)));
+    // No rate, no frequency, too short: no frame.
+    for content in [b"\xff\xe3\x08".as_slice(), b"\xff\xe3\x1c", b"\xff\xe3", b"\xff\xe3\xf0"] {
+        assert_eq!(decided(content, &Asked::default()).unwrap().0, UNKNOWN);
+    }
 }
 
 #[test]
