@@ -8,6 +8,7 @@
     reason = "tests end by panicking, and their deadlines are in real time"
 )]
 
+mod addressing;
 mod chaos;
 mod cleaning;
 mod clients;

@@ -223,6 +223,7 @@ impl Sim {
     pub async fn server_set(&self, change: SettingsChange) -> Settings {
         let mut world = self.shared.change().await;
         world.settings.apply(change);
+        world.people.rules = world.settings.rules;
         world.settings
     }
 

@@ -111,7 +111,7 @@ impl People {
         if to.is_group() {
             return self.compose_message(&account, &account, Some(to), &message).await;
         }
-        let recipient = to.to_non_ad_string();
+        let recipient = self.named(to, self.rules.addressing()).to_string();
         let text = receive::text_of(&message).unwrap_or_default();
         let shown = content::shown(&message, Some(&self.files));
         let copy = wrap_device_sent(message, recipient.clone());
@@ -180,9 +180,13 @@ impl People {
         let mut nodes = Vec::new();
         for client in clients {
             let sealed = self.seal(&sent.from, &sent.account, client, &message).await;
-            let head = self.direct_head(&sent.from, &sent.account, client);
+            // Devices of one account speak about it under its number.
+            let by = if sent.peer { Addressing::Pn } else { self.rules.addressing() };
+            let head = self.direct_head(&sent.from, &sent.account, client, by);
             if let (Some(sealed), Some(mut head)) = (sealed, head) {
-                head.recipient = sent.recipient.as_ref().and_then(|jid| jid.parse().ok());
+                let recipient = sent.recipient.as_ref().and_then(|jid| jid.parse::<Jid>().ok());
+                head.recipient_pn = recipient.as_ref().and_then(|jid| self.number_besides(jid));
+                head.recipient = recipient;
                 nodes.push(if sent.peer {
                     head.peer(&sent.id, sealed)
                 } else {
@@ -274,15 +278,23 @@ impl People {
         Some(enc(EncType::SenderKey, bytes))
     }
 
-    fn direct_head(&self, from: &str, account: &str, client: u16) -> Option<Head<'static>> {
+    fn direct_head(
+        &self,
+        from: &str,
+        account: &str,
+        client: u16,
+        by: Addressing,
+    ) -> Option<Head<'static>> {
         let sender = self.persons.get(from)?;
+        let alias = from != account && self.rules.names_besides(by);
         Some(Head {
             to: self.persons.get(account)?.pn_jid(client),
-            from: sender.pn_jid(0),
-            alias: (from != account).then(|| sender.lid_jid(0)),
+            from: sender.jid(0, by),
+            alias: alias.then(|| sender.jid(0, by.other())),
             participant: None,
             recipient: None,
-            addressing: Addressing::Pn.as_wire(),
+            recipient_pn: None,
+            addressing: by.as_wire(),
             notify: "Simulated",
             at_s: now_secs(),
         })
@@ -297,15 +309,10 @@ impl People {
         by: Addressing,
     ) -> Option<Head<'static>> {
         let sender = self.persons.get(from)?;
-        let alias = match by {
-            Addressing::Pn => sender.lid_jid(0),
-            Addressing::Lid => sender.pn_jid(0),
-        };
-        let mut head = self.direct_head(from, account, client)?;
+        let mut head = self.direct_head(from, account, client, by)?;
         head.from = group.clone();
         head.participant = Some(sender.jid(0, by));
-        head.alias = Some(alias);
-        head.addressing = by.as_wire();
+        head.alias = self.rules.names_besides(by).then(|| sender.jid(0, by.other()));
         Some(head)
     }
 }

@@ -18,6 +18,14 @@ pub enum Addressing {
 }
 
 impl Addressing {
+    /// Not this one.
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Pn => Self::Lid,
+            Self::Lid => Self::Pn,
+        }
+    }
+
     /// The `addressing_mode` attribute.
     pub fn as_wire(self) -> &'static str {
         match self {

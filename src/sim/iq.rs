@@ -11,6 +11,7 @@ use super::contacts;
 use super::nodes::{attr, conflict, first_child_tag, refusal, result, result_with};
 use super::pair_code;
 use super::people::People;
+use super::rules::MIGRATED_PROP;
 use super::world::{LinkId, World};
 
 /// How long a client may keep the answer to `props`, in seconds.
@@ -48,6 +49,10 @@ pub(super) async fn request(world: &mut World, link: LinkId, iq: &Node) {
             let conn = world.media.conn();
             world.say(link, result_with(iq, [conn]));
         }
+        ("abt", false, _) => {
+            let props = props(world);
+            world.say(link, result_with(iq, [props]));
+        }
         ("w:p", ..) => {
             world.stats.keepalives += 1;
             world.say(link, result(iq));
@@ -69,14 +74,24 @@ pub(super) async fn request(world: &mut World, link: LinkId, iq: &Node) {
     }
 }
 
+/// What the server lets the account do.
+fn props(world: &World) -> Node {
+    let migrated = NodeBuilder::new("prop")
+        .attr("config_code", MIGRATED_PROP)
+        .attr("config_value", u8::from(world.settings.rules.migrated))
+        .build();
+    NodeBuilder::new("props")
+        .attr("protocol", 1)
+        .attr("hash", "sim")
+        .attr("refresh", PROPS_REFRESH_S)
+        .attr("refresh_id", 1)
+        .children([migrated])
+        .build()
+}
+
 /// Requests whose answer is always the same.
 fn fixed(space: &str, set: bool, child: &str) -> Option<Node> {
     let node = match (space, set, child) {
-        ("abt", false, _) => NodeBuilder::new("props")
-            .attr("protocol", 1)
-            .attr("hash", "sim")
-            .attr("refresh", PROPS_REFRESH_S)
-            .attr("refresh_id", 1),
         ("w", false, "props") => NodeBuilder::new("props").attr("protocol", 2).attr("hash", "sim"),
         ("blocklist", false, _) => NodeBuilder::new("list"),
         ("privacy", false, _) => NodeBuilder::new("privacy"),

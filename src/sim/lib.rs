@@ -49,6 +49,7 @@ pub mod people;
 mod person;
 pub mod receive;
 mod route;
+mod rules;
 mod session;
 mod settings;
 mod shared;
@@ -68,6 +69,7 @@ pub use cert::CertError;
 pub use content::SentFile;
 pub use error::{PairingError, SimError};
 pub use media::{MediaChange, MediaSettings, MediaStats};
+pub use rules::Rules;
 pub use settings::{
     ATTEMPTS_MAX, AckError, Attempt, LoginFailure, REACHOUT_CODE, ReachoutTimelock, Receipts,
     Settings, SettingsChange, Stats, Times,

@@ -10,7 +10,9 @@ use whatsapp_rust::wacore::time::now_secs;
 use whatsapp_rust::wacore_binary::{Jid, Node};
 use whatsapp_rust::waproto::codec;
 use whatsapp_rust::waproto::whatsapp::client_payload::DevicePairingRegistrationData;
-use whatsapp_rust::waproto::whatsapp::{ADVSignedDeviceIdentity, ADVSignedDeviceIdentityHMAC};
+use whatsapp_rust::waproto::whatsapp::{
+    ADVSignedDeviceIdentity, ADVSignedDeviceIdentityHMAC, ClientPairingProps,
+};
 
 use super::accounts::{Companion, DeviceId};
 use super::error::{PairingError, SimError};
@@ -179,7 +181,8 @@ pub(super) fn sign_in(
     let signed = phone.sign_companion(&companion, key_index)?;
     let lid = phone.lid().with_device(device.device);
     let iq = world.iq_id();
-    let stanza = pair_success(&iq, &device, lid, &push_name, &signed, adv_secret);
+    let migrated = world.settings.rules.migrated;
+    let stanza = pair_success(&iq, &device, (lid, migrated), &push_name, &signed, adv_secret);
     let (ending, paired) = oneshot::channel();
     let pending = Pending { iq, device, key_index, signed, ending };
     if let Some(pairing) = world.pairing(link) {
@@ -192,7 +195,7 @@ pub(super) fn sign_in(
 fn pair_success(
     iq: &str,
     device: &DeviceId,
-    lid: Jid,
+    (lid, migrated): (Jid, bool),
     push_name: &str,
     signed: &ADVSignedDeviceIdentity,
     adv_secret: &[u8; 32],
@@ -204,11 +207,14 @@ fn pair_success(
         hmac: Some(hmac.to_vec()),
         ..Default::default()
     };
+    let props =
+        ClientPairingProps { is_chat_db_lid_migrated: Some(migrated), ..Default::default() };
     let success = NodeBuilder::new("pair-success").children([
         NodeBuilder::new("device-identity").bytes(sealed.encode_to_vec()).build(),
         NodeBuilder::new("device").attr("jid", device.jid()).attr("lid", lid).build(),
         NodeBuilder::new("platform").attr("name", "android").build(),
         NodeBuilder::new("biz").attr("name", push_name).build(),
+        NodeBuilder::new("client-props").bytes(props.encode_to_vec()).build(),
     ]);
     NodeBuilder::new("iq")
         .attr("from", server())

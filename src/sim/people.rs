@@ -17,6 +17,7 @@ use super::inbox::InboxEntry;
 use super::media::Files;
 pub use super::person::AccountPhone;
 use super::person::{Endpoint, Person, Player, StateKey, UploadedKeys};
+use super::rules::Rules;
 use super::stanza;
 
 /// People on one simulated network.
@@ -75,6 +76,9 @@ pub struct People {
     /// The files on the media host.
     #[serde(skip)]
     pub(super) files: Files,
+    /// How people are named.
+    #[serde(skip)]
+    pub(super) rules: Rules,
 }
 
 impl People {
@@ -287,6 +291,17 @@ impl People {
             return None;
         };
         self.persons.get_key_value(number).map(|(number, _)| number.as_str())
+    }
+
+    /// A person under this kind of name; whom nobody knows stays as named.
+    pub(super) fn named(&self, jid: &Jid, by: Addressing) -> Jid {
+        self.find(jid).map_or_else(|| jid.to_non_ad(), |person| person.jid(0, by))
+    }
+
+    /// The number that a stanza names besides a LID.
+    pub(super) fn number_besides(&self, jid: &Jid) -> Option<Jid> {
+        let named = jid.is_lid() && self.rules.sender_pn;
+        self.find(jid).filter(|_| named).map(|person| person.pn_jid(0))
     }
 
     pub(super) fn find(&self, jid: &Jid) -> Option<&Person> {

@@ -227,10 +227,7 @@ impl People {
             None if target.jid.is_lid() => Addressing::Lid,
             None => Addressing::Pn,
         };
-        let alias = match by {
-            Addressing::Pn => person.lid_jid(device),
-            Addressing::Lid => person.pn_jid(device),
-        };
+        let alias = person.jid(device, by.other());
         let from = person.jid(device, by);
         let is_own = target.number == sender.number;
         let to = self.persons.get(&target.number)?.pn_jid(target.device);
@@ -240,8 +237,10 @@ impl People {
         Some(Head {
             to,
             from,
-            alias: (!is_own || participant.is_some()).then_some(alias),
+            alias: ((!is_own || participant.is_some()) && self.rules.names_besides(by))
+                .then_some(alias),
             participant,
+            recipient_pn: recipient.as_ref().and_then(|jid| self.number_besides(jid)),
             recipient,
             addressing: by.as_wire(),
             notify: "",

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::rules::Rules;
+
 /// Most attempts that are remembered; later ones are only counted.
 pub const ATTEMPTS_MAX: usize = 100_000;
 
@@ -189,6 +191,9 @@ pub struct Settings {
     pub deliver_twice: Times,
     /// Receipts of clients that the server does not take note of.
     pub ignore_receipts: Times,
+    /// How the network names people.
+    #[serde(flatten)]
+    pub rules: Rules,
 }
 
 /// A change of [`Settings`]: what is absent stays.
@@ -217,6 +222,10 @@ pub struct SettingsChange {
     pub deliver_twice: Option<Times>,
     /// `true`, `false`, or how often.
     pub ignore_receipts: Option<Times>,
+    /// See [`Rules::migrated`]. Clients learn it when they pair, or at their next login.
+    pub migrated: Option<bool>,
+    /// See [`Rules::sender_pn`].
+    pub sender_pn: Option<bool>,
 }
 
 impl Settings {
@@ -233,6 +242,8 @@ impl Settings {
         self.ignore_receipts = change.ignore_receipts.unwrap_or(self.ignore_receipts);
         self.refuse_ik = change.refuse_ik.unwrap_or(self.refuse_ik);
         self.check = change.check.unwrap_or(self.check);
+        self.rules.migrated = change.migrated.unwrap_or(self.rules.migrated);
+        self.rules.sender_pn = change.sender_pn.unwrap_or(self.rules.sender_pn);
     }
 }
 
@@ -272,8 +283,10 @@ fn yes() -> bool {
 pub struct Attempt {
     /// The message's id.
     pub id: String,
-    /// The chat.
+    /// The chat: a group, or a person by number.
     pub to: String,
+    /// The same as the stanza is addressed.
+    pub address: String,
     /// The sending account's number.
     pub account: String,
     /// When, in milliseconds since the simulator started.

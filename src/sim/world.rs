@@ -13,8 +13,9 @@ use whatsapp_rust::wacore_binary::{Jid, Node};
 use super::accounts::{Account, Accounts, DeviceId};
 use super::cert::NoiseKeys;
 use super::contacts::Contacts;
+use super::groups::Addressing;
 use super::media::Media;
-use super::nodes::{attr, conflict, server};
+use super::nodes::{attr, conflict, jid_attr, server};
 use super::pair_code::CodeOffer;
 use super::pairing::{Pending, Registration};
 use super::people::{People, PeopleError};
@@ -282,9 +283,12 @@ impl World {
         }
         let at = arrived.saturating_duration_since(self.started);
         let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
+        let address = attr(message, "to").unwrap_or_default();
+        let to = jid_attr(message, "to").map(|to| self.people.named(&to, Addressing::Pn));
         self.stats.attempts.push(Attempt {
             id: attr(message, "id").unwrap_or_default(),
-            to: attr(message, "to").unwrap_or_default(),
+            to: to.map_or_else(|| address.clone(), |to| to.to_string()),
+            address,
             account: format!("+{account}"),
             at_ms,
         });

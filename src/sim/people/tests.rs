@@ -229,9 +229,30 @@ async fn the_phone_gives_the_key_of_the_app_state_and_copies_what_it_writes() {
     assert_eq!(data.len(), 32);
 
     let copies = people.compose_from_phone(ME, &Jid::pn(ANN), "from my phone").await;
-    assert_eq!(jid(&copies[0], "recipient"), Some(Jid::pn(ANN)));
+    let lid = people.find(&Jid::pn(ANN)).unwrap().lid_jid(0);
+    assert_eq!(jid(&copies[0], "recipient"), Some(lid));
+    assert_eq!(jid(&copies[0], "peer_recipient_pn"), Some(Jid::pn(ANN)));
     assert_eq!(client.read(&copies[0]).await.conversation.as_deref(), Some("from my phone"));
     assert_eq!(people.inbox(ANN)[0].text, "from my phone");
+}
+
+#[tokio::test]
+async fn a_person_is_named_by_lid_or_by_number_as_the_account_is() {
+    let mut people = People::default();
+    people.add_recipient(ANN, true, 0).unwrap();
+    let _client = Client::pair(&mut people);
+    let (number, lid) = (Jid::pn(ANN), people.find(&Jid::pn(ANN)).unwrap().lid_jid(0));
+    for (migrated, sender_pn, from, pn) in
+        [(true, true, &lid, Some(&number)), (true, false, &lid, None), (false, true, &number, None)]
+    {
+        people.rules = Rules { migrated, sender_pn };
+        let message = people.compose(ANN, ME, None, "hi").await.remove(0);
+        assert_eq!(jid(&message, "from").as_ref(), Some(from));
+        assert_eq!(jid(&message, "sender_pn").as_ref(), pn);
+        let copy = people.compose_from_phone(ME, &number, "hi").await.remove(0);
+        assert_eq!(jid(&copy, "recipient").as_ref(), Some(from));
+        assert_eq!(jid(&copy, "peer_recipient_pn").as_ref(), pn);
+    }
 }
 
 #[tokio::test]

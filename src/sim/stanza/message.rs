@@ -84,6 +84,8 @@ pub(crate) struct Head<'a> {
     pub(crate) participant: Option<Jid>,
     /// The chat, when the account itself is the sender.
     pub(crate) recipient: Option<Jid>,
+    /// Its number, where the chat is addressed by LID.
+    pub(crate) recipient_pn: Option<Jid>,
     pub(crate) addressing: &'a str,
     pub(crate) notify: &'a str,
     pub(crate) at_s: i64,
@@ -106,6 +108,9 @@ impl Head<'_> {
         }
         if let Some(recipient) = &self.recipient {
             node = node.attr("recipient", recipient);
+        }
+        if let Some(number) = &self.recipient_pn {
+            node = node.attr("peer_recipient_pn", number);
         }
         if let Some(alias) = &self.alias {
             let key = match (self.participant.is_some(), alias.is_lid()) {

@@ -104,7 +104,9 @@ async fn the_control_socket_offers_the_same_operations() {
     let settings = caller.call("server.set", json!({"ack_drop": true})).await;
     assert_eq!(settings["result"]["ack_drop"], true);
     let stats = caller.call("server.stats", json!({})).await;
-    assert_eq!(stats["result"]["attempts"][0]["to"], "15550111@s.whatsapp.net");
+    let attempt = &stats["result"]["attempts"][0];
+    assert_eq!(attempt["to"], "15550111@s.whatsapp.net");
+    assert_eq!(attempt["address"], "100000000000002@lid");
     assert_eq!(stats["result"]["logged_in"], 1);
 
     let wrong = caller.call("phone.scan", json!({"code": "x"})).await;

@@ -43,7 +43,8 @@ impl Parties {
         // A broadcast list shows as a message of its owner.
         let is_list = source.chat.server == Server::Broadcast;
         let chat = if !is_list && (source.is_from_me || source.is_group) {
-            by_number(&source.chat, source.recipient_alt.as_ref())
+            let other = source.recipient_alt.as_ref().or(info.peer_recipient_pn.as_ref());
+            by_number(&source.chat, other)
         } else {
             sender.clone()
         };

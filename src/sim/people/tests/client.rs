@@ -12,6 +12,8 @@ pub(super) fn over_the_wire(node: &Node) -> Node {
 pub(super) struct Client {
     pub(super) device: Device,
     pub(super) jid: Jid,
+    /// The account's other name.
+    lid: Jid,
 }
 
 impl Client {
@@ -28,7 +30,8 @@ impl Client {
         people.add_companion_of_account(ME, DEVICE, signed).unwrap();
         let upload = upload(&mut device);
         people.set_companion_keys(ME, DEVICE, &over_the_wire(&upload)).unwrap();
-        Self { device, jid: Jid::pn_device(ME, DEVICE) }
+        let lid = people.account_phone(ME).unwrap().lid();
+        Self { device, jid: Jid::pn_device(ME, DEVICE), lid }
     }
 
     pub(super) fn ask<S: IqSpec>(&self, people: &mut People, spec: &S) -> S::Response {
@@ -102,8 +105,9 @@ impl Client {
     pub(super) async fn read(&mut self, message: &Node) -> wa::Message {
         let message = over_the_wire(message);
         // A session goes by one of a person's two names.
-        let names = ["participant_pn", "participant", "from"];
+        let names = ["participant_pn", "participant", "sender_pn", "from"];
         let from = names.iter().find_map(|name| jid(&message, name)).unwrap();
+        let from = if from == self.lid { Jid::pn(ME) } else { from };
         let chat = text_attr(&message, "from");
         let mut content = wa::Message::default();
         for enc in message.get_children_by_tag("enc") {

@@ -1,0 +1,63 @@
+//! Numbers and LIDs: accounts that are migrated to LIDs, and those that are not.
+
+use serde_json::{Value, json};
+
+use crate::support::{Daemon, Events, Lab};
+
+/// A window that holds nothing back.
+const FAST: &str = "[pacing]\nmessages = 60\nwindow = \"1s\"\n";
+const FRIEND: &str = "+15550111";
+const STRANGER: &str = "+15550112";
+
+fn paired(lab: &Lab) -> Daemon {
+    lab.people(&[FRIEND, STRANGER]);
+    let daemon = lab.paired_with(FAST);
+    // People can write to it from here on.
+    lab.sim.call("server.wait", json!({ "key_uploads": 1 }));
+    daemon
+}
+
+/// How the last message stanza was addressed.
+fn last_address(lab: &Lab) -> String {
+    let stats = lab.sim.call("server.stats", json!({}));
+    let attempts = stats["attempts"].as_array().unwrap();
+    attempts.last().unwrap()["address"].as_str().unwrap().to_owned()
+}
+
+/// What comes in when this person writes.
+fn written_by(lab: &Lab, number: &str) -> Value {
+    let mut events = Events::subscribe_with(&lab.socket(), json!({})).0;
+    lab.sim.call("recipient.reply", json!({ "number": number, "text": "back" }));
+    events.wait("what they wrote", |event| event["event"] == "incoming")["message"].clone()
+}
+
+#[test]
+fn an_account_that_is_migrated_and_one_that_is_not_send_and_receive() {
+    for (migrated, server) in [(true, "@lid"), (false, "@s.whatsapp.net")] {
+        let lab = Lab::new();
+        lab.sim.call("server.set", json!({ "migrated": migrated }));
+        let daemon = paired(&lab);
+        let mut events = daemon.events();
+        let id = daemon.send(FRIEND, "hello");
+        events.wait_until_sent(&[id]);
+        assert!(last_address(&lab).ends_with(server), "{}", last_address(&lab));
+        assert_eq!(lab.sim.texts(FRIEND), ["hello"]);
+        let incoming = written_by(&lab, FRIEND);
+        assert_eq!(incoming["chat"], "15550111@s.whatsapp.net", "{incoming}");
+    }
+}
+
+#[test]
+fn whose_number_is_not_stated_is_known_by_it_once_somebody_wrote_to_it() {
+    let lab = Lab::new();
+    let daemon = paired(&lab);
+    lab.sim.call("server.set", json!({ "sender_pn": false }));
+    let mut events = daemon.events();
+    let id = daemon.send(FRIEND, "hello");
+    events.wait_until_sent(&[id]);
+    let incoming = written_by(&lab, FRIEND);
+    assert_eq!(incoming["sender"], "15550111@s.whatsapp.net", "{incoming}");
+    let incoming = written_by(&lab, STRANGER);
+    assert!(incoming["sender"].as_str().unwrap().ends_with("@lid"), "{incoming}");
+    assert_eq!(incoming["name"], "Simulated");
+}
