@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::Sim;
 use super::error::SimError;
+use super::linking_api;
 use super::media_api;
 use super::settings::{LoginFailure, ReachoutTimelock, SettingsChange};
 
@@ -284,11 +285,11 @@ async fn call_phone(sim: &Sim, method: &str, given: Value) -> Result<Value, Fail
     match method {
         "phone.scan" => {
             let Scan { qr, account } = params(given)?;
-            Ok(json!({"device": sim.phone_scan(account.as_deref(), &qr).await?}))
+            linking_api::device(sim.phone_scan(account.as_deref(), &qr).await)
         }
         "phone.enter_code" => {
             let EnterCode { code, account } = params(given)?;
-            Ok(json!({"device": sim.phone_enter_code(account.as_deref(), &code).await?}))
+            linking_api::device(sim.phone_enter_code(account.as_deref(), &code).await)
         }
         "phone.set" => {
             let PhoneSet { online, account } = params(given)?;
@@ -303,7 +304,7 @@ async fn call_phone(sim: &Sim, method: &str, given: Value) -> Result<Value, Fail
             let Unlink { account, device } = params(given)?;
             Ok(json!({"unlinked": sim.phone_unlink(account.as_deref(), device).await?}))
         }
-        _ => Err(Failure::NoMethod),
+        _ => linking_api::call(sim, method, given).await,
     }
 }
 
@@ -381,6 +382,6 @@ async fn call_server(sim: &Sim, method: &str, given: Value) -> Result<Value, Fai
             let Nothing {} = params(given)?;
             Ok(json!(sim.server_stats().await))
         }
-        _ => Err(Failure::NoMethod),
+        _ => linking_api::call(sim, method, given).await,
     }
 }

@@ -10,7 +10,7 @@ use whatsapp_rust::wacore_binary::Node;
 use super::nodes::attr;
 use super::shared::Shared;
 use super::world::{LinkId, World};
-use super::{iq, pairing, route};
+use super::{iq, pairing, passkey, route};
 
 /// Handles one stanza from a client, and when it came.
 pub(super) async fn stanza(shared: &Arc<Shared>, link: LinkId, node: Node, arrived: Instant) {
@@ -19,7 +19,10 @@ pub(super) async fn stanza(shared: &Arc<Shared>, link: LinkId, node: Node, arriv
     match node.tag.as_ref() {
         "iq" => match attr(&node, "type").as_deref() {
             Some("result" | "error") => pairing::answered(world, link, &node),
-            Some(_) | None => iq::request(world, link, &node).await,
+            Some(_) | None => {
+                iq::request(world, link, &node).await;
+                passkey::phone_continues(shared, link, &node);
+            }
         },
         "message" => route::message(shared, world, link, &node, arrived).await,
         "receipt" => route::client_receipt(world, link, &node).await,

@@ -24,6 +24,12 @@ pub enum SimError {
     /// The code is not eight characters of its alphabet, or not the one that is shown.
     #[error("the code is wrong")]
     WrongCode,
+    /// The phone asks for a passkey first; the pairing goes on without this caller.
+    #[error("the phone asks for a passkey")]
+    PasskeyAsked,
+    /// No pairing waits for a passkey of this phone.
+    #[error("no pairing waits for a passkey")]
+    NoPasskeyAsked,
     /// The client did not complete the pairing.
     #[error("the pairing failed: {0}")]
     Pairing(#[from] PairingError),

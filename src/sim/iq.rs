@@ -10,6 +10,7 @@ use super::checks;
 use super::contacts;
 use super::nodes::{attr, conflict, first_child_tag, refusal, result, result_with};
 use super::pair_code;
+use super::passkey;
 use super::people::People;
 use super::rules::MIGRATED_PROP;
 use super::world::{LinkId, World};
@@ -41,6 +42,7 @@ pub(super) async fn request(world: &mut World, link: LinkId, iq: &Node) {
         ("w:g2", false, _) => about_people(world, link, iq, People::group_info),
         ("md", true, "link_code_companion_reg") => pair_code::request(world, link, iq),
         ("md", true, "remove-companion-device") => log_out(world, link, iq),
+        ("md", ..) if passkey::request(world, link, iq, child) => {}
         ("w:sync:app:state", true, _) => {
             let sync = app_state(iq);
             world.say(link, result_with(iq, [sync]));

@@ -3,13 +3,14 @@
 //! It speaks the protocol over a real TLS websocket on loopback, and serves any client
 //! that trusts its keys. One process holds many accounts. The rooms:
 //! - `listener`, `frames`, `noise`, `session`: a connection, from TCP to stanzas.
-//! - `dispatch`, `login`, `pairing`, `pair_code`, `iq`, `route`: what the server does.
+//! - `dispatch`, `login`, `pairing`, `pair_code`, `passkey` with `webauthn`, `iq`, `route`: what
+//!   the server does.
 //! - `media`, `media_host`, `content`: the media host, and who opens its files.
 //! - `world`, `accounts`, `settings`, `shared`, `disk`: what it knows, behind one lock.
 //! - [`people`] and below it [`device`], [`groups`], [`inbox`], `stanza`: everybody's
 //!   Signal devices, and what they answer.
-//! - `api`: the operations of phone, recipients and server, as methods of [`Sim`];
-//!   `control` and `cli`: the same over a socket, as a program.
+//! - `api`, `linking_api`, `media_api`: the operations of phone, recipients and server, as
+//!   methods of [`Sim`]; `control` and `cli`: the same over a socket, as a program.
 //! - `demo` (feature `demo`): a daemon against all of it, in time lapse.
 //!
 //! Invariants: never listens outside loopback; every outbox and list has a bound; no
@@ -36,6 +37,7 @@ pub mod groups;
 pub mod inbox;
 mod iq;
 mod keys;
+mod linking_api;
 mod listener;
 mod login;
 mod media;
@@ -45,6 +47,7 @@ mod nodes;
 mod noise;
 mod pair_code;
 mod pairing;
+mod passkey;
 pub mod people;
 mod person;
 pub mod receive;
@@ -56,6 +59,7 @@ mod shared;
 mod stanza;
 #[cfg(test)]
 mod tests;
+mod webauthn;
 mod world;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -69,11 +73,14 @@ pub use cert::CertError;
 pub use content::SentFile;
 pub use error::{PairingError, SimError};
 pub use media::{MediaChange, MediaSettings, MediaStats};
+pub use passkey::{PasskeyPolicy, Proof};
 pub use rules::Rules;
 pub use settings::{
     ATTEMPTS_MAX, AckError, Attempt, LoginFailure, REACHOUT_CODE, ReachoutTimelock, Receipts,
     Settings, SettingsChange, Stats, Times,
 };
+
+pub use webauthn::Signing;
 
 use disk::Folder;
 use shared::Shared;

@@ -27,6 +27,9 @@ const BUNDLE_PREFIX_BYTES: usize = 32 + 12;
 /// Companion identity, phone identity, random.
 const BUNDLE_BYTES: usize = 96;
 
+/// Systems that the server takes in a client's name for itself.
+const SYSTEMS: [&str; 6] = ["Windows", "Mac OS", "Linux", "Ubuntu", "Android", "iOS"];
+
 /// A code that a client shows.
 pub(super) struct CodeOffer {
     /// The number whose phone is to type it, digits only.
@@ -62,7 +65,8 @@ fn hello(world: &mut World, link: LinkId, iq: &Node, node: &Node) {
     let (Some(pairing), Some(wrapped), Some(user)) = (world.pairing(link), wrapped, user) else {
         return world.say(link, refusal(iq, 400, "bad-request"));
     };
-    if claimed.is_none() || claimed != noise_key {
+    let display = child_content(node, &["companion_platform_display"]).unwrap_or_default();
+    if claimed.is_none() || claimed != noise_key || !is_a_system(&display) {
         return world.say(link, refusal(iq, 400, "bad-request"));
     }
     let reference = random::<16>().to_vec();
@@ -72,6 +76,14 @@ fn hello(world: &mut World, link: LinkId, iq: &Node, node: &Node) {
         .children([NodeBuilder::new("link_code_pairing_ref").bytes(reference).build()])
         .build();
     world.say(link, result_with(iq, [reply]));
+}
+
+/// Whether a client's name for itself is a browser on a system: the server takes no other one
+/// with a code, though any with a QR code (Baileys pull request 2769, measured).
+fn is_a_system(display: &[u8]) -> bool {
+    let display = std::str::from_utf8(display).unwrap_or_default();
+    let system = display.split_once(" (").and_then(|(_, system)| system.strip_suffix(')'));
+    system.is_some_and(|system| SYSTEMS.contains(&system))
 }
 
 /// A code that a phone is about to type: what it needs outside the lock, because

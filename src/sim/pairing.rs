@@ -11,18 +11,21 @@ use whatsapp_rust::wacore_binary::{Jid, Node};
 use whatsapp_rust::waproto::codec;
 use whatsapp_rust::waproto::whatsapp::client_payload::DevicePairingRegistrationData;
 use whatsapp_rust::waproto::whatsapp::{
-    ADVSignedDeviceIdentity, ADVSignedDeviceIdentityHMAC, ClientPairingProps,
+    ADVEncryptionType, ADVSignedDeviceIdentity, ADVSignedDeviceIdentityHMAC, ClientPairingProps,
 };
 
 use super::accounts::{Companion, DeviceId};
 use super::error::{PairingError, SimError};
 use super::nodes::{attr, child_content, server};
+use super::passkey;
 use super::world::{Ending, LinkId, PairingLink, Standing, World, random};
 
 /// How many QR references a client gets at once.
 const REFERENCES: usize = 6;
 /// The companion signs this before the details and both identities.
 const DEVICE_PREFIX: [u8; 2] = [6, 1];
+/// What the HMAC of a hosted account begins with.
+const HOSTED_PREFIX: [u8; 2] = [6, 5];
 /// The type byte of a curve key.
 const KEY_TYPE: u8 = 5;
 /// What a QR code may start with when it is a link.
@@ -66,13 +69,13 @@ pub(super) fn begin(world: &mut World, link: LinkId, data: &DevicePairingRegistr
         .attr("xmlns", "md")
         .children([NodeBuilder::new("pair-device").children(children).build()])
         .build();
-    let pairing = PairingLink { registration, references, code: None, pending: None };
+    let pairing = PairingLink { registration, references, code: None, gate: None, pending: None };
     world.stand(link, Standing::Pairing(Box::new(pairing)));
     world.say(link, iq);
 }
 
 /// A QR code's reference. No commas: they separate the code's fields.
-fn reference() -> String {
+pub(super) fn reference() -> String {
     let random: [u8; 24] = random();
     let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("2@{hex}")
@@ -159,9 +162,25 @@ pub(super) fn scan(world: &mut World, user: &str, qr: &str) -> Result<Paired, Si
     sign_in(world, link, user, &qr.adv_secret)
 }
 
+/// The phone has seen the code: links the client, or asks for a passkey first.
+pub(super) fn sign_in(
+    world: &mut World,
+    link: LinkId,
+    user: &str,
+    adv_secret: &[u8; 32],
+) -> Result<Paired, SimError> {
+    if !world.phone(user)?.has_room() {
+        return Err(SimError::TooManyCompanions);
+    }
+    if passkey::ask(world, link, user, adv_secret) {
+        return Err(SimError::PasskeyAsked);
+    }
+    link_device(world, link, user, adv_secret)
+}
+
 /// The phone signs the companion's identity and proves with the shared secret that it
 /// is the phone that saw the code.
-pub(super) fn sign_in(
+pub(super) fn link_device(
     world: &mut World,
     link: LinkId,
     user: &str,
@@ -170,9 +189,6 @@ pub(super) fn sign_in(
     let companion = world.pairing(link).ok_or(SimError::NoCodeOffered)?.registration.identity;
     let companion = PublicKey::from_djb_public_key_bytes(&companion)?;
     let account = world.phone(user)?;
-    if !account.has_room() {
-        return Err(SimError::TooManyCompanions);
-    }
     let device = DeviceId { user: user.to_owned(), device: account.next_device };
     account.next_device += 1;
     let push_name = account.push_name.clone();
@@ -182,7 +198,8 @@ pub(super) fn sign_in(
     let lid = phone.lid().with_device(device.device);
     let iq = world.iq_id();
     let migrated = world.settings.rules.migrated;
-    let stanza = pair_success(&iq, &device, (lid, migrated), &push_name, &signed, adv_secret);
+    let sealed = sealed(&signed, adv_secret, world.linking.hosted.contains(user));
+    let stanza = pair_success(&iq, &device, (lid, migrated), &push_name, sealed);
     let (ending, paired) = oneshot::channel();
     let pending = Pending { iq, device, key_index, signed, ending };
     if let Some(pairing) = world.pairing(link) {
@@ -192,21 +209,31 @@ pub(super) fn sign_in(
     Ok(paired)
 }
 
+/// The identity under the shared secret. Of a hosted account the container is marked and its
+/// HMAC has a prefix, while the identity in it, an end-to-end encrypted device's, is signed
+/// as any other: whatsapp-rust pull request 1440.
+fn sealed(
+    signed: &ADVSignedDeviceIdentity,
+    adv_secret: &[u8; 32],
+    hosted: bool,
+) -> ADVSignedDeviceIdentityHMAC {
+    let details = codec::adv_signed_device_identity_to_vec(signed);
+    let prefix = if hosted { &HOSTED_PREFIX[..] } else { &[] };
+    let hmac = hmac_sha256(adv_secret, &[prefix, &details].concat());
+    ADVSignedDeviceIdentityHMAC {
+        details: Some(details),
+        hmac: Some(hmac.to_vec()),
+        account_type: hosted.then_some(ADVEncryptionType::HOSTED),
+    }
+}
+
 fn pair_success(
     iq: &str,
     device: &DeviceId,
     (lid, migrated): (Jid, bool),
     push_name: &str,
-    signed: &ADVSignedDeviceIdentity,
-    adv_secret: &[u8; 32],
+    sealed: ADVSignedDeviceIdentityHMAC,
 ) -> Node {
-    let details = codec::adv_signed_device_identity_to_vec(signed);
-    let hmac = hmac_sha256(adv_secret, &details);
-    let sealed = ADVSignedDeviceIdentityHMAC {
-        details: Some(details),
-        hmac: Some(hmac.to_vec()),
-        ..Default::default()
-    };
     let props =
         ClientPairingProps { is_chat_db_lid_migrated: Some(migrated), ..Default::default() };
     let success = NodeBuilder::new("pair-success").children([

@@ -14,10 +14,12 @@ use super::accounts::{Account, Accounts, DeviceId};
 use super::cert::NoiseKeys;
 use super::contacts::Contacts;
 use super::groups::Addressing;
+use super::linking_api::Linking;
 use super::media::Media;
 use super::nodes::{attr, conflict, jid_attr, server};
 use super::pair_code::CodeOffer;
 use super::pairing::{Pending, Registration};
+use super::passkey::Gate;
 use super::people::{People, PeopleError};
 use super::settings::{ATTEMPTS_MAX, Attempt, LoginFailure, Settings, Stats};
 
@@ -59,6 +61,8 @@ pub(super) struct PairingLink {
     pub(super) references: Vec<String>,
     /// The code that it shows, if it asked for one.
     pub(super) code: Option<CodeOffer>,
+    /// The passkey that the phone asks for.
+    pub(super) gate: Option<Gate>,
     /// A pairing that a phone has agreed to.
     pub(super) pending: Option<Pending>,
 }
@@ -90,6 +94,8 @@ pub(super) struct World {
     pub(super) failure: Option<(LoginFailure, u32)>,
     /// Whom the accounts know, and whether they may write to others.
     pub(super) contacts: Contacts,
+    /// What stands in the way of pairings.
+    pub(super) linking: Linking,
     links: HashMap<LinkId, Link>,
     next_link: u64,
     next_iq: u64,
@@ -108,6 +114,7 @@ impl World {
             stats: Stats::default(),
             failure: None,
             contacts: Contacts::default(),
+            linking: Linking::default(),
             links: HashMap::new(),
             next_link: 0,
             next_iq: 0,

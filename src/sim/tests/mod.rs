@@ -13,6 +13,8 @@ mod client;
 mod messages;
 #[cfg(feature = "sim")]
 mod pairing;
+#[cfg(feature = "sim")]
+mod passkey;
 #[cfg(not(feature = "sim"))]
 mod refusal;
 #[cfg(feature = "sim")]
