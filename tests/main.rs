@@ -19,6 +19,7 @@ mod doctor;
 mod events;
 mod fifty;
 mod files;
+mod groups;
 mod idle;
 mod inbound;
 mod inputs;

@@ -265,6 +265,31 @@ class CheckResult(TypedDict):
     numbers: list[CheckedNumber]
 
 
+class _Group(TypedDict):
+    jid: str
+    name: str
+    size: int
+    may_send: bool
+
+
+class Group(_Group, total=False):
+    """A group, whether this account may send to it, and why not."""
+
+    why_not: str
+    announcement: bool
+    admin: bool
+    community: str
+
+
+class GroupListResult(TypedDict):
+    """The account's groups; `current` says whether the answer is good still."""
+
+    groups: list[Group]
+    total: int
+    asked_at: str
+    current: bool
+
+
 class _BatteryStatus(TypedDict):
     level: Literal["ok", "low", "critical", "unknown"]
     at: str
@@ -1409,6 +1434,10 @@ class Client:
         """Whether numbers are on the network, at most 100 at once."""
         params = _given(numbers=list(numbers), fresh=fresh)
         return cast(CheckResult, self.call("phone.check", **params))
+
+    def group_list(self, *, fresh: bool = False) -> GroupListResult:
+        """The groups that the account is in, and whether it may send to them."""
+        return cast(GroupListResult, self.call("group.list", **_given(fresh=fresh)))
 
     def phone_heartbeat(
         self,

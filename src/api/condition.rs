@@ -149,6 +149,10 @@ kinds! {
     NotOnNetwork = "not_on_network";
     /// Recipients about whom the network has not answered yet.
     NumberUnchecked = "number_unchecked";
+    /// Groups that take no messages from this account.
+    GroupTrouble = "group_trouble";
+    /// Groups about which the network has not answered yet.
+    GroupUnchecked = "group_unchecked";
     /// Links that lead nowhere.
     LinkBroken = "link_broken";
     /// Links that could not be checked: a warning.
@@ -181,6 +185,9 @@ impl From<ReasonKind> for ConditionKind {
             ReasonKind::LinkBroken => ConditionKind::LinkBroken,
             ReasonKind::FileUnreadable | ReasonKind::TooLarge | ReasonKind::UploadFailed => {
                 ConditionKind::FileTrouble
+            }
+            ReasonKind::NotAdmin | ReasonKind::NotInGroup | ReasonKind::GroupSuspended => {
+                ConditionKind::GroupTrouble
             }
             ReasonKind::Refused => ConditionKind::Refused,
             ReasonKind::ReachoutTimelock => ConditionKind::ReachoutTimelock,

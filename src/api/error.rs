@@ -86,7 +86,7 @@ error_kinds! {
     /// No such message.
     NotFound 1_003 Method, retry false,
         help Some("List what there is; what is finished stays readable for a while.");
-    /// The recipient is neither a number nor a JID.
+    /// The recipient is neither a number nor a JID, nor the name of one group.
     BadRecipient 1_004 Method, retry false,
         help Some("Write + and 7 to 15 digits with the country code, like +15550100.");
     /// The text is empty or too long.

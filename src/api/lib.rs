@@ -45,6 +45,7 @@ pub mod exit;
 pub mod fds;
 pub mod frame;
 pub mod framing;
+mod group;
 mod ids;
 mod inbox;
 mod limits;
@@ -68,6 +69,7 @@ pub use error::{Error, ErrorData, ErrorKind, ErrorPlace};
 pub use event::{
     Event, EventFrame, GapOf, PairEnd, PairOffer, PairParams, PairResult, SubscribeResult,
 };
+pub use group::{Group, GroupListParams, GroupListResult};
 pub use ids::{MessageId, NotAMessageId, NotATime, Time};
 pub use inbox::{
     Gap, InboxFileParams, InboxFileResult, InboxListParams, InboxListResult, Incoming,
@@ -105,8 +107,9 @@ pub struct NoParams {}
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SendParams {
-    /// `+` and digits (E.164), or a JID: a person's (`15550100@s.whatsapp.net`,
-    /// `...@lid`) or a group's (`...@g.us`).
+    /// `+` and digits (E.164), a JID: a person's (`15550100@s.whatsapp.net`, `...@lid`) or a
+    /// group's (`...@g.us`); or the exact name of a group, where only one is called so. What
+    /// holds an `@`, begins with `+` or has no letter is never taken for a name.
     pub to: Redacted<String>,
     /// A text, at most [`TEXT_CHARS_MAX`] characters, not empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -54,9 +54,14 @@ pub const IDS_MAX: usize = 1_000;
 pub const CONDITION_IDS_MAX: usize = 100;
 /// Most numbers in one `phone.check`.
 pub const CHECK_NUMBERS_MAX: usize = 100;
+/// Most groups that one `group.list` answers.
+pub const GROUPS_MAX: usize = 1_000;
+/// Longest name of a group, in characters; a longer one is cut.
+pub const GROUP_NAME_CHARS_MAX: usize = 100;
 /// Longest name of a heartbeat's source or network, in bytes.
 pub const HEARTBEAT_NAME_BYTES_MAX: usize = 64;
 
+const _: () = assert!(GROUPS_MAX * (GROUP_NAME_CHARS_MAX * 6 + 400) <= FRAME_BYTES_MAX);
 const _: () = assert!(TEXT_CHARS_MAX * 12 + 64 * 1024 <= FRAME_BYTES_MAX);
 /// Longest path of a Unix socket, in bytes (`sun_path` of unix(7) without its end).
 pub const SOCKET_PATH_BYTES_MAX: usize = 107;

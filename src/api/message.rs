@@ -149,11 +149,18 @@ pub enum ReasonKind {
     TooLarge,
     /// The media host refused the file; `code` is its word.
     UploadFailed,
+    /// Only admins of the group may send, and this account is none. Put back by itself when
+    /// that changes.
+    NotAdmin,
+    /// The account is not in the group: it has left, was removed, or there is none such.
+    NotInGroup,
+    /// The network has suspended the group.
+    GroupSuspended,
 }
 
 impl ReasonKind {
     /// Every reason.
-    pub const ALL: [ReasonKind; 10] = [
+    pub const ALL: [ReasonKind; 13] = [
         ReasonKind::Refused,
         ReasonKind::ReachoutTimelock,
         ReasonKind::NotOnNetwork,
@@ -164,6 +171,9 @@ impl ReasonKind {
         ReasonKind::FileUnreadable,
         ReasonKind::TooLarge,
         ReasonKind::UploadFailed,
+        ReasonKind::NotAdmin,
+        ReasonKind::NotInGroup,
+        ReasonKind::GroupSuspended,
     ];
 
     /// The name on the wire.
@@ -179,6 +189,9 @@ impl ReasonKind {
             ReasonKind::FileUnreadable => "file_unreadable",
             ReasonKind::TooLarge => "too_large",
             ReasonKind::UploadFailed => "upload_failed",
+            ReasonKind::NotAdmin => "not_admin",
+            ReasonKind::NotInGroup => "not_in_group",
+            ReasonKind::GroupSuspended => "group_suspended",
         }
     }
 }

@@ -10,10 +10,11 @@ use crate::params::decode;
 use crate::suggest::{clipped, closest};
 use crate::{
     CancelParams, CancelResult, CheckParams, CheckResult, ClearParams, ClearResult, Error,
-    ErrorKind, Explanation, GetParams, HeartbeatParams, InboxFileParams, InboxFileResult,
-    InboxListParams, InboxListResult, ListParams, ListResult, Message, NoParams, PairParams,
-    PairResult, PhoneStatus, RestoreParams, RestoreResult, RetryParams, RetryResult, SendParams,
-    SendResult, Status, SubscribeParams, SubscribeResult, Version,
+    ErrorKind, Explanation, GetParams, GroupListParams, GroupListResult, HeartbeatParams,
+    InboxFileParams, InboxFileResult, InboxListParams, InboxListResult, ListParams, ListResult,
+    Message, NoParams, PairParams, PairResult, PhoneStatus, RestoreParams, RestoreResult,
+    RetryParams, RetryResult, SendParams, SendResult, Status, SubscribeParams, SubscribeResult,
+    Version,
 };
 
 /// Who may call a method. Each tier includes the ones before it.
@@ -220,6 +221,9 @@ methods! {
     /// Asks whether numbers are on the network. Answers are remembered.
     PhoneCheck "phone.check" | "checkPhone" Send: CheckParams => CheckResult,
         errors [BadRecipient, CheckBudgetSpent, OutcomeUnknown];
+    /// The groups that the account is in. One question to the network for all of them; its
+    /// answer is good until the network reports a change, or the connection ends.
+    GroupList "group.list" Read: GroupListParams => GroupListResult, errors [WrongState];
     /// Takes a report about the account's own phone, and answers what is known of it then.
     PhoneHeartbeat "phone.heartbeat" Send: HeartbeatParams => PhoneStatus, errors [OutcomeUnknown];
     /// Brings back what `queue.clear` and `queue.cancel` withdrew, while that can be done.

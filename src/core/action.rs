@@ -10,6 +10,7 @@ use crate::event::{Body, Token};
 use crate::facts::Facts;
 use crate::files::PrepareCommand;
 use crate::files::{MediaRef, Upload};
+use crate::groups::GroupTicket;
 use crate::ids::{Attempt, SpoolId};
 use crate::pacing::{Pacing, Slot};
 use crate::queue::Message;
@@ -116,6 +117,12 @@ pub enum SessionCommand {
         /// At most `CHECK_BATCH_MAX`.
         numbers: Vec<Number>,
     },
+    /// Ask which groups the account is in. Answered by `Groups`, in bounded time, unless the
+    /// run ends first.
+    ListGroups {
+        /// Names the question.
+        ticket: GroupTicket,
+    },
     /// Ask the phone something that only a phone answers and nobody sees. Answered by
     /// `Probed` unless the run ends before; the phone's answer is a `PhoneActivity`.
     Probe,
@@ -153,6 +160,8 @@ pub enum Wake {
     Resolve,
     /// Numbers are to be asked about, or the answer about them is late.
     Check,
+    /// The groups are to be asked about, or the answer about them is late.
+    Groups,
     /// A file that could not be fetched is tried again.
     Prepare,
     /// A ban ends.

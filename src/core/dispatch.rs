@@ -8,6 +8,7 @@ use crate::time::Now;
 use tetherd_api::{MessageId, ReasonKind};
 
 mod files;
+mod groups;
 
 /// Attempts without an answer at a time. The session takes as many: one more would come
 /// back as if something were wrong with it.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::contacts::{CheckOutcome, CheckTicket, Number};
 use crate::draft::Draft;
 use crate::files::{MediaRef, Prepared, Ticket, UploadFault};
+use crate::groups::{GroupInfo, GroupTicket};
 use crate::ids::{Attempt, ChatId, Digest, WaMessageId};
 use crate::phone::Heartbeat;
 use crate::phone::PhoneActivity;
@@ -89,6 +90,11 @@ pub enum Request {
         /// In the order of the answer.
         numbers: Vec<Number>,
         /// Ask the network even where an answer is remembered.
+        fresh: bool,
+    },
+    /// `group.list`; replied to when there is an answer, or it was waited for long enough.
+    ListGroups {
+        /// Ask the network even where its last answer is still good.
         fresh: bool,
     },
     /// `queue.pause`.
@@ -222,6 +228,15 @@ pub enum SessionEvent {
         /// What.
         outcome: CheckOutcome,
     },
+    /// What a question about groups came to.
+    Groups {
+        /// Which question.
+        ticket: GroupTicket,
+        /// All of them; none: there was no answer.
+        groups: Option<Vec<GroupInfo>>,
+    },
+    /// Something about groups has changed: members, admins, names, or who may send.
+    GroupsChanged,
     /// Somebody wrote in these chats.
     ChatActivity {
         /// Persons', each under all of its names.

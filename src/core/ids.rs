@@ -52,13 +52,36 @@ impl fmt::Debug for ChatId {
     }
 }
 
+/// Whom a text names.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Recipient<'a> {
+    /// By number or JID.
+    Chat(ChatId),
+    /// By the name of a group.
+    GroupName(&'a str),
+}
+
+impl<'a> Recipient<'a> {
+    /// A name has a letter, and neither an `@` nor a plus sign at its beginning: what has one
+    /// of these is a JID or a number, however it is misspelt.
+    pub fn parse(text: &'a str) -> Result<Recipient<'a>, BadRecipient> {
+        match text.parse() {
+            Ok(chat) => Ok(Recipient::Chat(chat)),
+            Err(BadRecipient::NeitherNumberNorJid) if text.chars().any(char::is_alphabetic) => {
+                Ok(Recipient::GroupName(text.trim()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// Longest user part of a JID that is not a number, in bytes.
 const USER_BYTES_MAX: usize = 40;
 
 /// Why a text names no recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadRecipient {
-    /// No plus sign and no at sign.
+    /// No plus sign and no at sign, and yet like a number.
     #[error("a recipient is + and digits with the country code, like +15550100, or a JID")]
     NeitherNumberNorJid,
     /// A number that cannot be.

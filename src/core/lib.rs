@@ -30,6 +30,7 @@
 //! - [`session`]: the one connection, pairing, takeover, and trouble of the account.
 //! - [`phone`]: whether the phone is online, and its battery.
 //! - [`contacts`]: who is on the network, and which chats are known.
+//! - [`groups`]: which groups the account is in, and whether it may send to them.
 //! - [`files`]: preparation and upload.
 //!
 //! These look at several components:
@@ -50,6 +51,7 @@ use crate::action::{ActionBuffer, Actions, Wake};
 use crate::contacts::Contacts;
 use crate::event::Input;
 use crate::facts::{Facts, Restored};
+use crate::groups::Groups;
 use crate::pacing::Pacing;
 use crate::phone::Phone;
 use crate::query::StatusKey;
@@ -70,6 +72,7 @@ pub(crate) mod explain;
 pub mod facts;
 pub mod files;
 pub(crate) mod forecast;
+pub mod groups;
 pub mod ids;
 pub mod pacing;
 pub mod phone;
@@ -103,6 +106,7 @@ pub struct Core {
     preparations: files::Preparations,
     pacing: Pacing,
     contacts: Contacts,
+    groups: Groups,
     uploads: files::Uploads,
     session: Session,
     phone: Phone,
@@ -150,6 +154,7 @@ impl Core {
             preparations: files::Preparations::default(),
             pacing,
             contacts,
+            groups: Groups::default(),
             uploads: files::Uploads::default(),
             session,
             phone,
@@ -201,6 +206,7 @@ impl Core {
         let components = [
             self.phone.poll_timeout(),
             self.contacts.poll_timeout(),
+            self.groups.poll_timeout(),
             self.session.poll_timeout(),
             self.pacing.poll_timeout(),
             self.queue.poll_timeout(),
@@ -220,7 +226,9 @@ impl Core {
         self.pacing.on_account(account, &mut self.out, now);
         self.phone.on_account(account, &mut self.out, now);
         self.contacts.on_account(account);
+        self.groups.on_account(account);
         let can_send = live_since.is_some();
+        self.groups.on_surroundings(groups::Surroundings { generation, can_send, draining });
         let around = phone::Surroundings {
             generation,
             connected: self.session.is_connected(),
@@ -255,6 +263,7 @@ impl Core {
         self.pass_time(now);
         self.contacts.on_time(&mut self.out, now);
         self.park_absent(now);
+        self.drive_groups(now);
         self.queue.trim(&mut self.out, now);
         self.session.start_due(&mut self.out, now);
         self.drive_preparations(now);
@@ -264,6 +273,7 @@ impl Core {
         self.drive_checks(now);
         self.dispatch(now);
         self.drive_checks(now);
+        self.drive_groups(now);
         self.drive_uploads(now);
         self.finish_drain();
         self.inform(now);

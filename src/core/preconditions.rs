@@ -27,7 +27,8 @@ impl Core {
     /// The same without its file's upload, which is worth its while only once all others
     /// hold.
     pub(crate) fn preconditions_but_upload(&self, message: &Message) -> Option<u64> {
-        Some(self.number_gate(message)?.max(self.new_contact_gate(message)))
+        let recipient = self.number_gate(message)?.max(self.group_gate(message)?);
+        Some(recipient.max(self.new_contact_gate(message)))
     }
 
     /// When nothing about the recipient's number keeps the message back; none: an answer

@@ -46,6 +46,9 @@ impl Core {
             Request::Check { numbers, fresh } => {
                 self.contacts.on_check(token, numbers, fresh, &mut self.out, now);
             }
+            Request::ListGroups { fresh } => {
+                self.groups.on_list(token, fresh, &mut self.out, now);
+            }
             Request::Restore { filter, dry_run } => {
                 let result = self.queue.restore(&filter, dry_run, &mut self.out, now);
                 self.out.reply::<call::QueueRestore>(token, Ok(result));
@@ -175,6 +178,10 @@ impl Core {
             SessionEvent::Checked { ticket, outcome } => {
                 self.contacts.on_checked(ticket, outcome, now);
             }
+            SessionEvent::Groups { ticket, groups } => {
+                self.groups.on_answer(ticket, groups, &mut self.out, now);
+            }
+            SessionEvent::GroupsChanged => self.groups.on_changed(),
             SessionEvent::Timelock(notice) => self.pacing.on_timelock(notice, &mut self.out, now),
             SessionEvent::ChatActivity { chats } => {
                 for chat in &chats {
@@ -210,6 +217,8 @@ impl Core {
             | SessionEvent::ChatActivity { .. }
             | SessionEvent::Probed { .. }
             | SessionEvent::Checked { .. }
+            | SessionEvent::Groups { .. }
+            | SessionEvent::GroupsChanged
             | SessionEvent::Timelock(_) => {}
         }
     }

@@ -84,6 +84,12 @@ pub enum Command {
     ///
     /// Ends with 0 if all are, with 1 if any is not, with 75 if some are unknown.
     Check(CheckArgs),
+    /// List the groups that the account is in, and whether it may send to them.
+    Groups {
+        /// Ask the network even where its last answer is still good.
+        #[arg(long)]
+        fresh: bool,
+    },
     /// Let nothing leave until `resume`; messages are still accepted.
     Pause,
     /// Let messages leave again after `pause`.

@@ -4,10 +4,12 @@
 use tetherd_api::{Condition, Holds, PairEnd, SessionState, Status, Time};
 
 mod events;
+mod groups;
 mod message;
 
 pub use super::time::{Clock, span};
 pub use events::{event, incoming_line};
+pub use groups::groups;
 pub use message::{accepted, known_and_not_sent, message, not_sent, queue, whereabouts};
 
 /// `text` without what could steer a terminal. Newlines and tabs stay if `lines`.

@@ -8,6 +8,7 @@ mod inbox;
 mod message;
 mod phone;
 mod queue;
+mod recipients;
 mod send_url;
 mod session;
 
@@ -47,11 +48,11 @@ pub(crate) async fn handle(
         Call::Explain(_) => engine.query(Query::Explain).await?,
         Call::MessageSend(params) => message::send(service, caller, *params, descriptors).await?,
         Call::MessageGet(params) => engine.query(message::get(*params)?).await?,
-        Call::QueueList(params) => engine.query(queue::list(*params)?).await?,
-        Call::QueueClear(params) => engine.change(queue::clear(*params)?).await?,
-        Call::QueueCancel(params) => engine.change(queue::cancel(*params)?).await?,
-        Call::QueueRetry(params) => engine.change(queue::retry(*params)?).await?,
-        Call::QueueRestore(params) => engine.change(queue::restore(*params)?).await?,
+        Call::QueueList(params) => engine.query(queue::list(engine, *params).await?).await?,
+        Call::QueueClear(params) => engine.change(queue::clear(engine, *params).await?).await?,
+        Call::QueueCancel(params) => engine.change(queue::cancel(engine, *params).await?).await?,
+        Call::QueueRetry(params) => engine.change(queue::retry(engine, *params).await?).await?,
+        Call::QueueRestore(params) => engine.change(queue::restore(engine, *params).await?).await?,
         Call::QueuePause(_) => engine.change(Request::Pause).await?,
         Call::QueueResume(_) => engine.change(Request::Resume).await?,
         Call::QueueRelease(_) => engine.change(Request::Release).await?,
@@ -61,6 +62,7 @@ pub(crate) async fn handle(
         Call::SessionLogout(_) => engine.change(Request::Logout).await?,
         Call::PhoneCheck(params) => engine.change(phone::check(*params)?).await?,
         Call::PhoneHeartbeat(params) => engine.change(phone::heartbeat(*params)?).await?,
+        Call::GroupList(params) => engine.change(recipients::list(*params)).await?,
         Call::InboxList(params) => inbox::list(service, *params)?,
         Call::InboxFile(params) => return inbox::file(service, caller, *params).await,
         Call::EventsSubscribe(params) => return inbox::subscribe(service, *params).await,

@@ -36,7 +36,11 @@ fn bash_completes_commands_options_and_their_values() {
     for (program, words, all) in [
         ("tetherctl", ["qu"].as_slice(), ["queue"].as_slice()),
         ("tetherctl", &["queue", "--state", "pa"], &["parked"]),
-        ("tetherctl", &["clear", "--reason", "not_"], &["not_on_network", "not_sendable"]),
+        (
+            "tetherctl",
+            &["clear", "--reason", "not_"],
+            &["not_on_network", "not_sendable", "not_admin", "not_in_group"],
+        ),
         ("tetherctl", &["send", "+15550100", "hi", "--priority", ""], &["high", "normal", "low"]),
         ("tetherctl", &["send", "+15550100", "hi", "--wait", ""], &["sent", "delivered", "read"]),
         ("tetherctl", &["inbox", "fi"], &["file"]),

@@ -13,6 +13,7 @@ use whatsapp_rust::wacore_binary::{Jid, JidExt as _, Node};
 
 use super::accounts::DeviceId;
 use super::error::{PairingError, SimError};
+use super::groups::GroupChange;
 use super::inbox::InboxEntry;
 use super::nodes::{attr, conflict, jid_attr};
 use super::people::digits;
@@ -187,6 +188,30 @@ impl Sim {
     /// Makes a group of recipients and accounts. Returns its address.
     pub async fn group_add(&self, subject: &str, members: &[String]) -> Result<String, SimError> {
         Ok(self.shared.change().await.people.add_group(subject, members)?.to_string())
+    }
+
+    /// Changes a group: its name, its members and admins, who may send. The clients of its
+    /// members are notified.
+    pub async fn group_set(&self, group: &str, change: GroupChange) -> Result<(), SimError> {
+        let jid = address(group)?;
+        let silent = change.silent;
+        let mut world = self.shared.change().await;
+        let concerned = world.people.change_group(&jid, change)?;
+        if silent {
+            return Ok(());
+        }
+        let id = world.iq_id();
+        let Some(notice) = world.people.group_notice(&jid, &id) else { return Ok(()) };
+        let mut devices = Vec::new();
+        for number in &concerned {
+            let account = world.accounts.get(number);
+            let companions = account.into_iter().flat_map(|account| account.companions.keys());
+            devices.extend(companions.map(|id| DeviceId { user: number.clone(), device: *id }));
+        }
+        for device in devices {
+            world.deliver(&device, notice.clone());
+        }
+        Ok(())
     }
 
     /// What somebody has received, oldest first.

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::Sim;
 use super::error::SimError;
+use super::groups::GroupChange;
 use super::linking_api;
 use super::media_api;
 use super::settings::{LoginFailure, ReachoutTimelock, SettingsChange};
@@ -216,6 +217,13 @@ struct GroupAdd {
 }
 
 #[derive(Deserialize)]
+struct GroupSet {
+    jid: String,
+    #[serde(flatten)]
+    change: Value,
+}
+
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Inbox {
     number: String,
@@ -329,6 +337,11 @@ async fn call_people(sim: &Sim, method: &str, given: Value) -> Result<Value, Fai
         "group.add" => {
             let GroupAdd { subject, members } = params(given)?;
             Ok(json!({"jid": sim.group_add(&subject, &members).await?}))
+        }
+        "group.set" => {
+            let GroupSet { jid, change } = params(given)?;
+            sim.group_set(&jid, params::<GroupChange>(change)?).await?;
+            Ok(json!({}))
         }
         _ => Err(Failure::NoMethod),
     }

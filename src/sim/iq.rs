@@ -39,6 +39,7 @@ pub(super) async fn request(world: &mut World, link: LinkId, iq: &Node) {
         ("usync", _, _) if checks::goes_wrong(world, link, iq) => {}
         ("usync", _, _) => about_people(world, link, iq, People::usync),
         ("encrypt", false, _) => about_people(world, link, iq, People::prekeys),
+        ("w:g2", false, "participating") if world.settings.ignore_groups.take() => {}
         ("w:g2", false, _) => about_people(world, link, iq, People::group_info),
         ("md", true, "link_code_companion_reg") => pair_code::request(world, link, iq),
         ("md", true, "remove-companion-device") => log_out(world, link, iq),

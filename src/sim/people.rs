@@ -12,7 +12,7 @@ use whatsapp_rust::wacore_binary::{Jid, JidExt as _, Node, Server};
 use super::adv;
 use super::compose::Sent;
 use super::device::DeviceError;
-use super::groups::{Addressing, GROUP_MEMBERS_MAX, Group};
+use super::groups::{Addressing, GROUP_MEMBERS_MAX, Group, GroupChange};
 use super::inbox::InboxEntry;
 use super::media::Files;
 pub use super::person::AccountPhone;
@@ -221,10 +221,54 @@ impl People {
             members: numbers,
             addressing: Addressing::default(),
             created_s: now_secs(),
+            admins: Vec::new(),
+            announcement: false,
+            suspended: false,
+            community: None,
         };
         let jid = group.jid();
         self.groups.insert(id, group);
         Ok(jid)
+    }
+
+    /// Changes a group. Returns the numbers of those who are in it, or were before.
+    pub(super) fn change_group(
+        &mut self,
+        group: &Jid,
+        change: GroupChange,
+    ) -> Result<Vec<String>, PeopleError> {
+        let numbers = |list: Option<Vec<String>>| -> Result<Option<Vec<String>>, PeopleError> {
+            list.map(|list| list.iter().map(|number| digits(number)).collect()).transpose()
+        };
+        let (members, admins) = (numbers(change.members)?, numbers(change.admins)?);
+        let strangers = members.iter().flatten().any(|n| !self.persons.contains_key(n));
+        let group = self.groups.get_mut(group.user.as_str()).ok_or(PeopleError::Unknown)?;
+        if strangers {
+            return Err(PeopleError::Unknown);
+        }
+        let mut concerned = group.members.clone();
+        group.members = members.unwrap_or_else(|| group.members.clone());
+        concerned.extend(
+            group.members.iter().filter(|n| !concerned.contains(n)).cloned().collect::<Vec<_>>(),
+        );
+        group.admins = admins.unwrap_or_else(|| group.admins.clone());
+        group.subject = change.subject.unwrap_or_else(|| group.subject.clone());
+        group.announcement = change.announcement.unwrap_or(group.announcement);
+        group.suspended = change.suspended.unwrap_or(group.suspended);
+        let community = change.community.and_then(|jid| jid.parse::<Jid>().ok());
+        group.community = community.map(|jid| jid.user.to_string()).or(group.community.take());
+        Ok(concerned)
+    }
+
+    /// The notification that a group has changed.
+    pub(super) fn group_notice(&self, group: &Jid, id: &str) -> Option<Node> {
+        let group = self.groups.get(group.user.as_str())?;
+        Some(stanza::groups::changed(group, id, now_secs()))
+    }
+
+    /// Whether the server takes a message to this group from this member.
+    pub(super) fn group_takes(&self, group: &Jid, number: &str) -> bool {
+        self.groups.get(group.user.as_str()).is_none_or(|group| group.takes_from(number))
     }
 
     /// Changes how a group names its members.

@@ -19,6 +19,10 @@ use super::settings::{REACHOUT_CODE, Receipts};
 use super::shared::Shared;
 use super::world::{LinkId, World};
 
+/// The refusal of a message to a group that takes none from its sender. Which code the real
+/// server gives is not known; 403 is what it answers to other requests about such a group.
+const GROUP_CODE: u32 = 403;
+
 /// What follows a message: its ack, then what devices answer.
 struct Aftermath {
     link: LinkId,
@@ -90,8 +94,13 @@ fn refusal(world: &mut World, node: &Node, account: &str) -> Option<u32> {
     if contacts::locked(world, node, account) {
         return Some(REACHOUT_CODE);
     }
-    let error = world.settings.ack_error;
     let to = jid_attr(node, "to");
+    if let Some(group) = to.as_ref().filter(|to| to.is_group())
+        && !world.people.group_takes(group, account)
+    {
+        return Some(GROUP_CODE);
+    }
+    let error = world.settings.ack_error;
     let number = to.as_ref().and_then(|to| world.people.number_of(to)).map(str::to_owned);
     let meant = error.to.is_none_or(|to| number.as_deref() == Some(to.to_string().as_str()))
         && (!error.new_contacts || contacts::is_new(world, node, account));

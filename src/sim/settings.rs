@@ -194,6 +194,8 @@ pub struct Settings {
     /// How the network names people.
     #[serde(flatten)]
     pub rules: Rules,
+    /// Questions for an account's groups stay without an answer.
+    pub ignore_groups: Times,
 }
 
 /// A change of [`Settings`]: what is absent stays.
@@ -226,6 +228,8 @@ pub struct SettingsChange {
     pub migrated: Option<bool>,
     /// See [`Rules::sender_pn`].
     pub sender_pn: Option<bool>,
+    /// See [`Settings::ignore_groups`].
+    pub ignore_groups: Option<Times>,
 }
 
 impl Settings {
@@ -239,6 +243,7 @@ impl Settings {
         self.receipts = change.receipts.unwrap_or(self.receipts);
         self.stall = change.stall.unwrap_or(self.stall);
         self.deliver_twice = change.deliver_twice.unwrap_or(self.deliver_twice);
+        self.ignore_groups = change.ignore_groups.unwrap_or(self.ignore_groups);
         self.ignore_receipts = change.ignore_receipts.unwrap_or(self.ignore_receipts);
         self.refuse_ik = change.refuse_ik.unwrap_or(self.refuse_ik);
         self.check = change.check.unwrap_or(self.check);

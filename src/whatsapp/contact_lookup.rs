@@ -14,10 +14,12 @@ use whatsapp_rust::wacore::iq::usync::{
 };
 use whatsapp_rust::{Client, IqError};
 
+use crate::whatsapp::group_lookup;
 use tetherd_core::contacts::{
     CheckFailure, CheckFailureKind, CheckOutcome, CheckTicket, Number, Registration,
 };
 use tetherd_core::event::SessionEvent;
+use tetherd_core::groups::GroupTicket;
 
 /// How long an answer may take. The core's limit is behind it.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,6 +46,12 @@ impl Lookups {
             let outcome = outcome.unwrap_or_else(|_| failed(CheckFailureKind::TimedOut));
             SessionEvent::Checked { ticket, outcome }
         });
+    }
+
+    /// Asks which groups there are.
+    pub(crate) fn start_groups(&mut self, client: &Arc<Client>, ticket: GroupTicket) {
+        let client = Arc::clone(client);
+        self.tasks.spawn(async move { group_lookup::ask(&client, ticket).await });
     }
 
     /// The next report; none: nothing is asked. Cancelling the wait loses nothing.

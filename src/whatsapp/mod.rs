@@ -10,7 +10,8 @@
 //! - `outgoing`: messages that leave. `media`: their files, and those of incoming messages.
 //! - `incoming`: messages of others, on their way to the inbox.
 //! - `events`: what the library reports, as the core's events.
-//! - `contact_lookup`, `probe`: questions about numbers, and to our own phone.
+//! - `contact_lookup`, `group_lookup`, `probe`: questions about numbers and groups, and to our
+//!   own phone.
 //! - [`storage`], `credentials`: the account's keys in the daemon's store.
 
 mod client_builder;
@@ -18,6 +19,7 @@ mod connection;
 mod contact_lookup;
 mod credentials;
 mod events;
+mod group_lookup;
 mod incoming;
 mod media;
 mod outgoing;
@@ -191,6 +193,7 @@ fn not_connected(command: &SessionCommand) -> Option<SessionEvent> {
         SessionCommand::Send(out) => Some(Outcome::NotSent(NotSent::NotConnected).report(out)),
         SessionCommand::Upload(upload) => Some(uploads::failed(upload, UploadFault::NotConnected)),
         SessionCommand::CheckNumbers { ticket, .. } => Some(contact_lookup::not_connected(*ticket)),
+        SessionCommand::ListGroups { ticket } => Some(group_lookup::not_connected(*ticket)),
         SessionCommand::Probe => Some(SessionEvent::Probed { left: false }),
         SessionCommand::Connect
         | SessionCommand::Pair { .. }

@@ -80,6 +80,7 @@ impl Session {
             | SessionCommand::Send(_)
             | SessionCommand::Upload(_)
             | SessionCommand::CheckNumbers { .. }
+            | SessionCommand::ListGroups { .. }
             | SessionCommand::Probe => None,
         }
     }

@@ -162,6 +162,10 @@ def clean_the_queue(client):
 def ask_about_the_phone(client):
     checked = check(client.phone_check, tetherd.CheckResult, [FRIEND, NOBODY], fresh=True)
     assert [n["answer"] for n in checked["numbers"]] == ["on_network", "not_on_network"]
+    members = [FRIEND, f"+{ACCOUNT}"]
+    sim.call("group.add", subject="Walks", members=members)
+    groups = check(client.group_list, tetherd.GroupListResult, fresh=True)
+    assert [g["name"] for g in groups["groups"]] == ["Walks"]
     now = datetime.datetime.now(datetime.timezone.utc)
     phone = check(
         client.phone_heartbeat,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::machine::{FRIEND, Machine, PHONE, Program, next_line};
 use super::{blocks, script};
-use crate::support::{Daemon, Events, message_is};
+use crate::support::{Daemon, Events, message_is, session_is};
 
 /// Nobody: not on the simulated network.
 const NOBODY: &str = "+15550188";
@@ -24,6 +24,26 @@ fn the_first_use_with_a_phone_goes_as_printed() {
     assert!(["m1 delivered", "m1 read"].contains(&state), "{}", told[1]);
     assert_eq!(machine.lab.sim.texts(FRIEND), ["hello"]);
     assert!(daemon.stop().success());
+}
+
+#[test]
+fn groups_are_used_as_printed() {
+    let machine = Machine::new();
+    let daemon = machine.daemon();
+    machine.pair("tetherctl pair");
+    let members = json!([FRIEND, format!("+{PHONE}")]);
+    let group = json!({ "subject": "Night watch", "members": members });
+    let group = machine.lab.sim.call("group.add", group);
+    daemon.events().wait("the connection", |event| session_is(event, "connected"));
+    let [list, send] = script("tetherctl groups").try_into().unwrap();
+    let told = machine.run(&list);
+    assert!(
+        told.contains("Night watch") && told.contains(group["jid"].as_str().unwrap()),
+        "{told}"
+    );
+    machine.run(&send);
+    daemon.events().wait_until_left(&daemon, &["m1".to_owned()]);
+    assert_eq!(machine.lab.sim.texts(FRIEND), ["disk is full"]);
 }
 
 /// Spends the ids up to the README's `m42` and `m43`, which are then parked.

@@ -55,9 +55,14 @@ fn what_is_set_aside_with_its_reason() {
     events.wait_until_sent(&[id]);
     stage.after(&daemon, ConditionKind::Refused, "ack_error off, queue.retry");
 
-    let id = daemon.send("120363000000000999@g.us", "to no group");
+    // The daemon has the list from before it was removed, and the server refuses the rest.
+    let group = json!({ "subject": "Walks", "members": [TO, "+15550100"] });
+    let group = lab.sim.call("group.add", group)["jid"].as_str().unwrap().to_owned();
+    daemon.call("group.list", json!({})).unwrap();
+    lab.sim.call("group.set", json!({ "jid": group, "members": [TO], "silent": true }));
+    let id = daemon.send(&group, "to a group that it has left");
     parked(&mut events, &id);
-    stage.during(&daemon, ConditionKind::NotSendable, "there is no such group", &[&id]);
+    stage.during(&daemon, ConditionKind::NotSendable, "removed from the group", &[&id]);
     run_remedy(&daemon, ConditionKind::NotSendable);
     stage.after(&daemon, ConditionKind::NotSendable, "queue.clear");
 

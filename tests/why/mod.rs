@@ -1,6 +1,7 @@
 //! What `explain` and `tetherctl why` say of each cause before, during and after it
 //! holds, beside what the simulator did.
 
+mod groups;
 mod messages;
 mod session;
 
@@ -138,6 +139,20 @@ const TOLD: &[Told] = &[
         None,
     ),
     told(
+        ConditionKind::GroupTrouble,
+        "it was parked",
+        "once the network says",
+        false,
+        Some("tetherctl retry --reason not_admin"),
+    ),
+    told(
+        ConditionKind::GroupUnchecked,
+        "the network is being asked",
+        "The daemon asks",
+        false,
+        None,
+    ),
+    told(
         ConditionKind::LinkBroken,
         "code 410",
         NOBODY,
@@ -213,6 +228,7 @@ const SCENES: &[&[ConditionKind]] = &[
     messages::LINKS,
     messages::SERVER,
     messages::PACE,
+    groups::GROUPS,
 ];
 
 #[test]

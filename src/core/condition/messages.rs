@@ -34,6 +34,7 @@ impl Core {
     pub(super) fn message_conditions(&self) -> Vec<Condition> {
         let mut found = self.queue.message_conditions(self.pacing.timelock().is_some());
         found.extend(self.unchecked());
+        found.extend(self.groups_unchecked());
         found.extend(self.files_underway());
         found
     }
@@ -53,6 +54,18 @@ impl Core {
         let asking = self.contacts.is_asking();
         let found = !group.ids.is_empty();
         found.then_some(Condition::NumberUnchecked { group, failure, asking })
+    }
+
+    /// Messages that wait for what the network says about their groups.
+    fn groups_unchecked(&self) -> Option<Condition> {
+        let mut group = Group::default();
+        if self.may_dispatch() {
+            for message in self.queue.waiting().filter(|m| self.group_gate(m).is_none()) {
+                group.add(message.id, message.changed_at);
+            }
+        }
+        let asking = self.groups.is_asking();
+        (!group.ids.is_empty()).then_some(Condition::GroupUnchecked { group, asking })
     }
 
     /// Messages whose file is fetched or uploaded, or whose links are checked.
@@ -84,6 +97,7 @@ impl Core {
                         .then_some(ConditionKind::NotBefore),
                     (self.new_contact_gate(message) > 0).then_some(ConditionKind::ReachoutTimelock),
                     self.number_gate(message).is_none().then_some(ConditionKind::NumberUnchecked),
+                    self.group_gate(message).is_none().then_some(ConditionKind::GroupUnchecked),
                     self.upload_gate(message).is_none().then_some(ConditionKind::FileUnderway),
                 ];
                 holds.into_iter().flatten().next()

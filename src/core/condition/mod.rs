@@ -97,6 +97,11 @@ pub(crate) enum Condition {
         failure: Option<CheckFailureKind>,
         asking: bool,
     },
+    /// Messages to groups that the network has not answered for, and whether it is asked.
+    GroupUnchecked {
+        group: Group,
+        asking: bool,
+    },
     LinkDoubtful {
         group: Group,
     },
@@ -223,11 +228,16 @@ impl Condition {
             C::ReachoutTimelock { until, .. } => (Kind::ReachoutTimelock, Holds::Some, At(*until)),
             C::RateLimited { until, .. } => (Kind::RateLimited, Holds::All, At(*until)),
             C::NumberUnchecked { .. } => (Kind::NumberUnchecked, Holds::Some, Sometime),
+            C::GroupUnchecked { .. } => (Kind::GroupUnchecked, Holds::Some, Sometime),
             C::LinkDoubtful { .. } => (Kind::LinkDoubtful, Holds::None, Sometime),
             C::FileUnderway { .. } => (Kind::FileUnderway, Holds::Some, Sometime),
             C::NoAnswer { .. } => (Kind::NoAnswer, Holds::Some, Sometime),
             C::NotBefore { .. } => (Kind::NotBefore, Holds::Some, Sometime),
-            C::Parked { reason, .. } => (Kind::from(*reason), Holds::Some, Never),
+            C::Parked { reason, .. } => {
+                let kind = Kind::from(*reason);
+                let ends = if kind == Kind::GroupTrouble { Sometime } else { Never };
+                (kind, Holds::Some, ends)
+            }
             C::ClockJumped { .. } => (Kind::ClockJumped, Holds::None, Sometime),
             C::ShuttingDown { .. } => (Kind::ShuttingDown, Holds::All, Never),
             C::Pacing { until, .. } => (Kind::Pacing, Holds::All, At(*until)),
@@ -251,7 +261,8 @@ impl Condition {
 
     /// Whether it holds messages of their own that wait for more than a person.
     pub(crate) fn holds_single_messages(&self) -> bool {
-        self.holds() == Holds::Some && self.ends() != Ends::Never
+        let parked = matches!(self, Condition::Parked { .. });
+        self.holds() == Holds::Some && self.ends() != Ends::Never && !parked
     }
 
     /// Whether it holds everything that waits, and is more than the pace, which passes with

@@ -2,6 +2,7 @@
 
 use crate::Core;
 use crate::action::{SessionCommand, Wake};
+use crate::dispatch::groups::is_parked_for_group;
 use crate::event::Selection;
 use crate::explain;
 use crate::files::Room;
@@ -53,6 +54,9 @@ impl Core {
             // What was known about the number is what led it here.
             if let Some(message) = absent {
                 self.contacts.forget(&message.draft.to);
+            }
+            if self.queue.get(*id).is_some_and(is_parked_for_group) {
+                self.groups.on_changed();
             }
             let order = self.queue.next_order();
             let state = self.queue.requeue(*id, order, anyway, &mut self.out, now);

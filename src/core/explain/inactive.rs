@@ -73,6 +73,10 @@ impl Core {
             ConditionKind::NumberUnchecked => {
                 quiet("no message waits for the network's word on a number")
             }
+            ConditionKind::GroupTrouble => quiet("no message is parked for its group"),
+            ConditionKind::GroupUnchecked => {
+                quiet("no message waits for the network's word on a group")
+            }
             ConditionKind::LinkBroken => quiet("no message is parked for a broken link"),
             ConditionKind::LinkDoubtful => quiet("no link of a waiting message is in doubt"),
             ConditionKind::FileTrouble => quiet("no message is parked for its file"),

@@ -39,6 +39,9 @@ pub(super) fn parked(reason: ReasonKind, group: &Group) -> Words {
         ReasonKind::Refused => "refused by the server",
         ReasonKind::NoAnswer => "several attempts went without an answer",
         ReasonKind::ReachoutTimelock => "to new contacts, which the server refused",
+        ReasonKind::NotAdmin => "only admins may send to the group, and this account is none",
+        ReasonKind::NotInGroup => "this account is not in the group, or there is none such",
+        ReasonKind::GroupSuspended => "the network has suspended the group",
         ReasonKind::NotSendable | ReasonKind::ShelfFull => {
             "not to be built or encrypted for the recipient"
         }
@@ -53,11 +56,23 @@ pub(super) fn parked(reason: ReasonKind, group: &Group) -> Words {
 }
 
 fn parked_by_itself(reason: ReasonKind) -> &'static str {
-    if reason == ReasonKind::LinkBroken {
-        "Nothing: they block no other message and wait for a person. `tetherctl retry ID \
-         --anyway` sends a text in spite of its link."
-    } else {
-        "Nothing: they block no other message and wait for a person."
+    match reason {
+        ReasonKind::LinkBroken => {
+            "Nothing: they block no other message and wait for a person. `tetherctl retry ID \
+             --anyway` sends a text in spite of its link."
+        }
+        ReasonKind::NotAdmin | ReasonKind::NotInGroup | ReasonKind::GroupSuspended => {
+            "They go back into the queue once the network says that the group takes them."
+        }
+        ReasonKind::NotOnNetwork
+        | ReasonKind::Refused
+        | ReasonKind::ReachoutTimelock
+        | ReasonKind::NotSendable
+        | ReasonKind::NoAnswer
+        | ReasonKind::ShelfFull
+        | ReasonKind::FileUnreadable
+        | ReasonKind::TooLarge
+        | ReasonKind::UploadFailed => "Nothing: they block no other message and wait for a person.",
     }
 }
 
@@ -68,8 +83,11 @@ fn parked_remedy(reason: ReasonKind) -> String {
         | ReasonKind::ReachoutTimelock
         | ReasonKind::NoAnswer
         | ReasonKind::LinkBroken
+        | ReasonKind::NotAdmin
+        | ReasonKind::GroupSuspended
         | ReasonKind::UploadFailed => "retry",
         ReasonKind::NotOnNetwork
+        | ReasonKind::NotInGroup
         | ReasonKind::NotSendable
         | ReasonKind::ShelfFull
         | ReasonKind::FileUnreadable
@@ -111,6 +129,17 @@ pub(super) fn number_unchecked(
     if let Some(kind) = failure {
         words = words.evidence(check_failure(kind), None);
     }
+    if asking {
+        words = words.evidence("the network is being asked", None);
+    }
+    words
+        .touches(&group.ids)
+        .by_itself("The daemon asks; after a few failures the message goes on without.", None)
+}
+
+pub(super) fn group_unchecked(group: &Group, asking: bool) -> Words {
+    let why = format!("{} for the network's word on the group", wait_n(group.ids.len()));
+    let mut words = Words::new(group.since, why).evidence("the first began to wait", group.since);
     if asking {
         words = words.evidence("the network is being asked", None);
     }

@@ -109,6 +109,9 @@ impl Core {
             Condition::NumberUnchecked { group, failure, asking } => {
                 messages::number_unchecked(group, *failure, *asking)
             }
+            Condition::GroupUnchecked { group, asking } => {
+                messages::group_unchecked(group, *asking)
+            }
             Condition::LinkDoubtful { group } => messages::link_doubtful(group),
             Condition::FileUnderway { preparing, uploading } => {
                 messages::file_underway(preparing, uploading)

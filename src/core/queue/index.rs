@@ -205,6 +205,11 @@ impl Queue {
         before.next().filter(|_| lane.contains(&place)).map(|(.., id)| *id)
     }
 
+    /// Those that are parked, the longest parked first.
+    pub(crate) fn parked(&self) -> impl Iterator<Item = &Message> {
+        self.parked.iter().filter_map(|(_, id)| self.messages.get(id))
+    }
+
     pub(crate) fn sending(&self) -> impl Iterator<Item = MessageId> {
         self.sending.iter().copied()
     }

@@ -8,6 +8,7 @@ use crate::action::{Actions, Change, Effect, Outgoing, SessionCommand};
 use crate::contacts::{CHECK_BATCH_MAX, CheckTicket, Number};
 use crate::files::PrepareCommand;
 use crate::files::Upload;
+use crate::groups::GroupTicket;
 use crate::ids::SpoolId;
 use crate::queue::Message;
 use tetherd_api::{MessageId, Reply, State};
@@ -119,6 +120,7 @@ impl World {
             SessionCommand::Send(_) => "send",
             SessionCommand::Upload(_) => "upload",
             SessionCommand::CheckNumbers { .. } => "check",
+            SessionCommand::ListGroups { .. } => "groups",
             SessionCommand::Probe => "probe",
         });
         match command {
@@ -142,6 +144,7 @@ impl World {
             SessionCommand::Send(outgoing) => self.leave(outgoing),
             SessionCommand::Upload(upload) => self.carry(upload),
             SessionCommand::CheckNumbers { ticket, numbers } => self.asked(ticket, numbers),
+            SessionCommand::ListGroups { ticket } => self.asked_groups(ticket),
             SessionCommand::Probe => {}
         }
     }
@@ -168,6 +171,16 @@ impl World {
             assert!(self.now.mono_ms >= at + every, "asked too often");
         }
         self.questions.push((self.now.mono_ms, ticket, numbers));
+    }
+
+    /// The network is asked for the groups: on a connection, and not again at once.
+    fn asked_groups(&mut self, ticket: GroupTicket) {
+        assert_eq!(self.run, Run::Connected, "asked without a connection");
+        let generation = self.core.session.generation();
+        if let Some((at, on, _)) = self.group_questions.last() {
+            assert!(*on != generation || self.now.mono_ms >= at + 2_000, "asked too often");
+        }
+        self.group_questions.push((self.now.mono_ms, generation, ticket));
     }
 
     /// An attempt leaves: the rules about attempts.

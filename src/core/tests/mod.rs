@@ -10,6 +10,7 @@ mod deadlines;
 mod explain;
 mod files;
 mod forecast;
+mod groups;
 mod laws;
 mod link;
 mod model;

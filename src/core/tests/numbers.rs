@@ -137,6 +137,7 @@ fn groups_hidden_identities_and_our_own_number_are_not_asked_about() {
         submission.draft.to = to.parse().unwrap();
         world.ask(Request::Submit(Box::new(submission))).unwrap();
     }
+    world.groups_are(&[super::groups::group("1203630001@g.us", "Walks")]);
     assert_eq!((world.questions.len(), world.sends.len()), (0, 3));
 }
 

@@ -1,3 +1,4 @@
+use super::groups::group;
 use super::world::World;
 use crate::action::SessionCommand;
 use crate::contacts::{CheckOutcome, CheckTicket, Number, Registration};
@@ -19,7 +20,7 @@ fn invariant_9_debug_of_the_core_shows_no_number_account_or_key() {
     )]);
     let filter = Selection { key_prefix: Some("order-of".into()), ..Selection::default() };
     let shown = format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         Facts { account: Some(account()), ..Facts::default() },
         SessionEvent::Paired { account: account() },
         SessionEvent::Connected { account: account() },
@@ -27,6 +28,7 @@ fn invariant_9_debug_of_the_core_shows_no_number_account_or_key() {
         Request::Pair { phone: phone() },
         Request::Clear { filter, dry_run: true },
         SessionCommand::Pair { phone: phone() },
+        group("15550111-1@g.us", "zanzibar"),
         SessionCommand::CheckNumbers { ticket: CheckTicket(1), numbers: numbers() },
         Request::Check { numbers: numbers(), fresh: true },
         known,

@@ -13,6 +13,7 @@ use crate::facts::{Facts, Restored};
 use crate::files::SpooledFile;
 use crate::files::{MediaMetadata, MediaRef, Upload};
 use crate::files::{Outcome, Preparation, Prepared};
+use crate::groups::GroupTicket;
 use crate::ids::{Attempt, SpoolId, WaMessageId};
 use crate::pacing::Slot;
 use crate::phone::PhoneActivity;
@@ -89,6 +90,8 @@ pub(super) struct World {
     pub(super) answered: usize,
     /// Every question about numbers, and when it was asked, monotonic.
     pub(super) questions: Vec<(u64, CheckTicket, Vec<Number>)>,
+    /// Every question about groups: when, monotonic, and on which connection.
+    pub(super) group_questions: Vec<(u64, u64, GroupTicket)>,
     next_token: u64,
     pub(super) next_wa: u64,
 }
@@ -148,6 +151,7 @@ impl World {
             first_sends: HashMap::new(),
             uploads: BTreeMap::new(),
             questions: Vec::new(),
+            group_questions: Vec::new(),
             next_token: 0,
             next_wa: 0,
         };
@@ -296,6 +300,7 @@ impl World {
         self.closing = false;
         self.uploads.clear();
         self.questions.clear();
+        self.group_questions.clear();
         self.preparing.clear();
         self.nothing_leaves_any_more();
         let (core, actions) =

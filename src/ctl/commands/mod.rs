@@ -25,7 +25,7 @@ use crate::output::Output;
 use crate::render::{self, Clock};
 use crate::{explain, phone};
 use tetherd_api::client::{Client, ClientError};
-use tetherd_api::{GetParams, HeartbeatParams, NoParams, Signature, Status, call};
+use tetherd_api::{GetParams, GroupListParams, HeartbeatParams, NoParams, Signature, Status, call};
 
 /// Carries out a command that needs the daemon.
 pub(crate) async fn dispatch(
@@ -44,6 +44,10 @@ pub(crate) async fn dispatch(
         Command::Show(ShowArgs { id, key, wa_id }) => {
             let params = GetParams { id, wa_id, key: key.map(Into::into) };
             print(call::MessageGet, &params, client, out, render::message).await
+        }
+        Command::Groups { fresh } => {
+            let params = GroupListParams { fresh };
+            print(call::GroupList, &params, client, out, render::groups).await
         }
         Command::Heartbeat(args) => {
             print(call::PhoneHeartbeat, &heartbeat(args), client, out, phone::lines).await

@@ -153,6 +153,8 @@ fn severity(kind: ConditionKind) -> Severity {
         | ConditionKind::BatteryLow
         | ConditionKind::NotOnNetwork
         | ConditionKind::NumberUnchecked
+        | ConditionKind::GroupTrouble
+        | ConditionKind::GroupUnchecked
         | ConditionKind::LinkBroken
         | ConditionKind::LinkDoubtful
         | ConditionKind::FileTrouble

@@ -56,6 +56,9 @@ fn not_taken(command: SessionCommand) -> Option<SessionEvent> {
             Some(SessionEvent::UploadFailed { id, ticket, why: UploadFault::NotConnected })
         }
         SessionCommand::Probe => Some(SessionEvent::Probed { left: false }),
+        SessionCommand::ListGroups { ticket } => {
+            Some(SessionEvent::Groups { ticket, groups: None })
+        }
         // The core has a limit of its own for an answer.
         SessionCommand::CheckNumbers { .. }
         | SessionCommand::Close

@@ -159,6 +159,8 @@ const fn weight(hold: ConditionKind) -> Weight {
         | ConditionKind::ReachoutTimelock
         | ConditionKind::NotOnNetwork
         | ConditionKind::NumberUnchecked
+        | ConditionKind::GroupTrouble
+        | ConditionKind::GroupUnchecked
         | ConditionKind::LinkBroken
         | ConditionKind::LinkDoubtful
         | ConditionKind::FileTrouble

@@ -1,15 +1,16 @@
 //! Checks that several handlers share: recipients, texts, keys, filters. Refuses, never
 //! repairs.
 
+use super::recipients::recipient;
+use crate::daemon::engine_handle::EngineHandle;
 use sha2::{Digest as _, Sha256};
 
 use tetherd_api::{Error, ErrorKind, Filter, IDS_MAX, KEY_BYTES_MAX, TEXT_CHARS_MAX};
 use tetherd_core::event::Selection;
-use tetherd_core::ids::{BadRecipient, ChatId, Digest};
+use tetherd_core::ids::{BadRecipient, Digest};
 
-pub(super) fn recipient(text: &str) -> Result<ChatId, Error> {
-    text.parse()
-        .map_err(|error: BadRecipient| Error::new(ErrorKind::BadRecipient, error.to_string()))
+pub(super) fn unwritten(error: BadRecipient) -> Error {
+    Error::new(ErrorKind::BadRecipient, error.to_string())
 }
 
 pub(super) fn check_text(text: &str) -> Result<(), Error> {
@@ -39,7 +40,7 @@ pub(super) fn check_key(key: &str) -> Result<(), Error> {
 }
 
 /// The recipient normalised, nothing twice.
-pub(super) fn selection(filter: Filter) -> Result<Selection, Error> {
+pub(super) async fn selection(engine: &EngineHandle, filter: Filter) -> Result<Selection, Error> {
     let Filter { mut states, to, reason, older_than_s, key_prefix, mut ids } = filter;
     if ids.len() > IDS_MAX {
         return Err(invalid(format!("one request takes at most {IDS_MAX} ids")));
@@ -48,7 +49,10 @@ pub(super) fn selection(filter: Filter) -> Result<Selection, Error> {
     states.dedup();
     ids.sort_unstable();
     ids.dedup();
-    let to = to.as_deref().map(recipient).transpose()?;
+    let to = match to {
+        Some(to) => Some(recipient(engine, &to).await?),
+        None => None,
+    };
     Ok(Selection { states, to, reason, older_than_s, key_prefix, ids })
 }
 

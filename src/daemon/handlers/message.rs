@@ -3,8 +3,9 @@
 
 use std::io::{Cursor, Read};
 
-use super::checks::{check_key, digest, invalid, recipient};
+use super::checks::{check_key, digest, invalid};
 use super::content::{self, Content};
+use super::recipients::recipient;
 use super::send_url;
 use crate::daemon::auth::Caller;
 use crate::daemon::descriptors::Descriptors;
@@ -19,7 +20,7 @@ use tetherd_api::{
 use tetherd_core::draft::Draft;
 use tetherd_core::event::{Body, Request, Submission};
 use tetherd_core::files::Room;
-use tetherd_core::ids::{Digest, WaMessageId};
+use tetherd_core::ids::{ChatId, Digest, WaMessageId};
 
 /// What an empty part of a digest stands for.
 const NONE: &str = "";
@@ -55,7 +56,8 @@ pub(super) async fn send(
     descriptors: Descriptors,
 ) -> Result<Reply, Error> {
     let content = content::of(&mut params)?;
-    let mut draft = draft(params)?;
+    let to = recipient(&service.engine, &params.to).await?;
+    let mut draft = draft(to, params)?;
     let submission = match content {
         Content::Plain(kind, body) => {
             draft.kind = kind;
@@ -137,9 +139,8 @@ fn file_digest(
 }
 
 /// Everything but the content.
-fn draft(params: SendParams) -> Result<Draft, Error> {
-    let SendParams { to, preview, expires_at, not_before, priority, key, .. } = params;
-    let to = recipient(&to)?;
+fn draft(to: ChatId, params: SendParams) -> Result<Draft, Error> {
+    let SendParams { preview, expires_at, not_before, priority, key, .. } = params;
     if let Some(key) = &key {
         check_key(key)?;
     }

@@ -228,6 +228,7 @@ async fn play(
                 | SessionCommand::Logout
                 | SessionCommand::Forget
                 | SessionCommand::Upload(_)
+                | SessionCommand::ListGroups { .. }
                 | SessionCommand::CheckNumbers { .. }),
             ) => {
                 panic!("{order:?}")

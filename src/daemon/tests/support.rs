@@ -224,6 +224,12 @@ fn answer_to(request: &Request) -> Reply {
                 })
                 .collect(),
         }),
+        Request::ListGroups { .. } => call::GroupList::reply(api::GroupListResult {
+            groups: vec![],
+            total: 0,
+            asked_at: AT,
+            current: true,
+        }),
         Request::Restore { dry_run, .. } => call::QueueRestore::reply(api::RestoreResult {
             restored: vec![MessageId(2)],
             no_place: vec![],

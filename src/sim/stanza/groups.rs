@@ -45,14 +45,45 @@ fn describe(people: &People, group: &Group) -> Node {
             node = node.attr("creator_pn", creator.pn_jid(0)).attr("s_o_pn", creator.pn_jid(0));
         }
     }
-    let participants = group.members.iter().enumerate().filter_map(|(index, number)| {
+    let participants = group.members.iter().filter_map(|number| {
         let person = people.persons.get(number)?;
         let node = NodeBuilder::new("participant").attr("jid", person.jid(0, group.addressing));
         let node = match group.addressing {
             Addressing::Lid => node.attr("phone_number", person.pn_jid(0)),
             Addressing::Pn => node.attr("lid", person.lid_jid(0)),
         };
-        Some(if index == 0 { node.attr("type", "superadmin").build() } else { node.build() })
+        Some(match group.role(number) {
+            Some(role) => node.attr("type", role).build(),
+            None => node.build(),
+        })
     });
-    node.children(participants).build()
+    node.children(flags(group).into_iter().chain(participants)).build()
+}
+
+/// What is special about a group, as children of its description.
+fn flags(group: &Group) -> Vec<Node> {
+    let parent = group.community.as_deref().map(|community| {
+        NodeBuilder::new("linked_parent").attr("jid", Jid::group(community)).build()
+    });
+    let mut flags: Vec<Node> = parent.into_iter().collect();
+    for (is_set, tag) in [(group.announcement, "announcement"), (group.suspended, "suspended")] {
+        flags.extend(is_set.then(|| NodeBuilder::new(tag).build()));
+    }
+    flags
+}
+
+/// The notification that a group has changed, for its members' clients.
+pub(crate) fn changed(group: &Group, id: &str, at_s: i64) -> Node {
+    let tag = if group.announcement { "announcement" } else { "not_announcement" };
+    let subject = NodeBuilder::new("subject")
+        .attr("subject", group.subject.as_str())
+        .attr("s_t", at_s.to_string());
+    NodeBuilder::new("notification")
+        .attr("type", "w:gp2")
+        .attr("from", group.jid())
+        .attr("id", id)
+        .attr("t", at_s.to_string())
+        .attr("addressing_mode", group.addressing.as_wire())
+        .children([NodeBuilder::new(tag).build(), subject.build()])
+        .build()
 }

@@ -36,6 +36,9 @@ stored_enum!(StoredReasonKind = ReasonKind {
     FileUnreadable = "file_unreadable",
     TooLarge = "too_large",
     UploadFailed = "upload_failed",
+    NotAdmin = "not_admin",
+    NotInGroup = "not_in_group",
+    GroupSuspended = "group_suspended",
 });
 
 stored_enum!(StoredKind = Kind {

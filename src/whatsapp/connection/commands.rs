@@ -24,6 +24,10 @@ impl Connection<'_> {
                 self.lookups.start(&self.client, ticket, numbers);
                 None
             }
+            SessionCommand::ListGroups { ticket } => {
+                self.lookups.start_groups(&self.client, ticket);
+                None
+            }
             SessionCommand::Probe => {
                 self.probe();
                 None

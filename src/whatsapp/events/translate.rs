@@ -49,6 +49,7 @@ pub(crate) fn interest() -> EventInterest {
         EventKind::ConnectFailure,
         EventKind::StreamError,
         EventKind::MexNotification,
+        EventKind::GroupUpdate,
     ])
 }
 
@@ -109,6 +110,7 @@ pub(crate) fn translate(event: &Event, me: &Me) -> Option<ConnectionEvent> {
             Some(ConnectionEvent::End(EndReason::Refused { code: code(failure.reason.code()) }))
         }
         Event::StreamError(error) => stream_error(error),
+        Event::GroupUpdate(_) => Some(ConnectionEvent::Report(SessionEvent::GroupsChanged)),
         Event::MexNotification(mex) => timelock_notice(mex)
             .map(|notice| ConnectionEvent::Report(SessionEvent::Timelock(notice))),
         Event::PairingQrCode(qr) => Some(ConnectionEvent::Offer(Offer::Qr {

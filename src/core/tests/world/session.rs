@@ -5,6 +5,7 @@ use super::{ACCOUNT, Run, World, media};
 use crate::action::Outgoing;
 use crate::event::{EndReason, NotSent, Offer, ReceiptKind, SessionEvent};
 use crate::files::UploadFault;
+use crate::groups::GroupInfo;
 use tetherd_api::MessageId;
 
 impl World {
@@ -53,6 +54,18 @@ impl World {
     pub(in crate::tests) fn receipt(&mut self, id: MessageId, kind: ReceiptKind) {
         let wa_ids = vec![self.accepted[&id].clone()];
         self.session(SessionEvent::Receipt { wa_ids, kind });
+    }
+
+    /// The network answers the last question about groups.
+    pub(in crate::tests) fn groups_are(&mut self, groups: &[GroupInfo]) {
+        let ticket = self.group_questions.last().expect("nobody asked").2;
+        self.session(SessionEvent::Groups { ticket, groups: Some(groups.to_vec()) });
+    }
+
+    /// It does not.
+    pub(in crate::tests) fn groups_fail(&mut self) {
+        let ticket = self.group_questions.last().expect("nobody asked").2;
+        self.session(SessionEvent::Groups { ticket, groups: None });
     }
 
     /// The last attempt at this message.

@@ -1,0 +1,41 @@
+//! Whom a message is for: a number, a JID, or the name of a group, which the account's groups
+//! are asked for. Decides nothing about a message.
+
+use super::checks::unwritten;
+use crate::daemon::engine_handle::EngineHandle;
+use tetherd_api::{Error, ErrorKind, GroupListParams, GroupListResult, Reply};
+use tetherd_core::event::Request;
+use tetherd_core::groups::find_by_name;
+use tetherd_core::ids::{ChatId, Recipient};
+
+/// The chat that a recipient's text names.
+pub(super) async fn recipient(engine: &EngineHandle, text: &str) -> Result<ChatId, Error> {
+    match Recipient::parse(text).map_err(unwritten)? {
+        Recipient::Chat(chat) => Ok(chat),
+        Recipient::GroupName(name) => group(engine, name).await,
+    }
+}
+
+/// A name that the last answer does not have may be new: the network is asked once more.
+async fn group(engine: &EngineHandle, name: &str) -> Result<ChatId, Error> {
+    let known = groups(engine, false).await?;
+    match find_by_name(&known, name) {
+        Ok(chat) => Ok(chat),
+        Err(error) if known.current => Err(error),
+        Err(_) => find_by_name(&groups(engine, true).await?, name),
+    }
+}
+
+async fn groups(engine: &EngineHandle, fresh: bool) -> Result<GroupListResult, Error> {
+    let reply = engine.change(list(GroupListParams { fresh })).await?;
+    let Reply::GroupList(groups) = reply else {
+        tracing::error!("another reply than the one to `group.list`");
+        return Err(Error::new(ErrorKind::InternalError, "a bug in tetherd: a foreign reply"));
+    };
+    Ok(*groups)
+}
+
+/// `group.list`.
+pub(super) fn list(GroupListParams { fresh }: GroupListParams) -> Request {
+    Request::ListGroups { fresh }
+}
