@@ -12,6 +12,7 @@ mod cycle;
 #[path = "ratios/process.rs"]
 mod process;
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -26,6 +27,7 @@ const FULL: usize = 400;
 fn main() {
     group_commit();
     enqueue();
+    beside_the_disk();
     list();
     core();
     restart();
@@ -125,6 +127,67 @@ fn enqueue() {
     });
     let note = format!("({} each, waiting)", micros(waiting / FULL as f64));
     row("  throughput, pipelined : waiting for each", waiting, pipelined, &note);
+}
+
+/// A message accepted, durable before its reply, beside what the disk needs for as many bytes:
+/// the two take turns, so that both meet the same machine.
+fn beside_the_disk() {
+    const ROUNDS: usize = 20;
+    const CALLS: usize = 50;
+    println!("socket: one message accepted, beside append and fdatasync");
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(&folder);
+    let mut file = std::fs::File::create(folder.path().join("appended")).unwrap();
+    let mut append = || {
+        timed(|| {
+            file.write_all(&[7; 1_024]).unwrap();
+            file.sync_data().unwrap();
+        })
+    };
+    let mut client = process.client();
+    let mut accept = |n: usize| {
+        timed(|| {
+            let (method, params) = send(n);
+            client.write(method, &params);
+            client.read();
+        })
+    };
+    let (mut disk, mut socket) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        process.clear();
+        disk.extend((0..CALLS).map(|_| append()));
+        socket.extend((0..CALLS).map(&mut accept));
+    }
+    let middle = |times: &mut Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    };
+    let (disk, alone) = (middle(&mut disk), middle(&mut socket));
+    let note = format!("({} : {})", micros(alone), micros(disk));
+    row("  1 client, p50 : append and fdatasync", alone, disk, &note);
+    // Several that wait for their replies at the same time share syncs.
+    const CLIENTS: usize = 8;
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        process.clear();
+        let mut clients: Vec<_> = (0..CLIENTS - 1).map(|_| process.client()).collect();
+        times.push(timed(|| {
+            std::thread::scope(|scope| {
+                for client in &mut clients {
+                    scope.spawn(|| {
+                        for n in 0..CALLS {
+                            let (method, params) = send(n);
+                            client.write(method, &params);
+                            client.read();
+                        }
+                    });
+                }
+            });
+        }));
+    }
+    let each = middle(&mut times) / ((CLIENTS - 1) * CALLS) as f64;
+    let note = format!("({:.0} a second)", 1.0 / each);
+    row("  7 clients, time a message : 1 client", each, alone, &note);
 }
 
 /// What a look at a full queue costs beside the smallest call.

@@ -118,7 +118,10 @@ fn invariant_1_a_disk_that_is_really_full_is_said_and_loses_nothing_acknowledged
     let mut daemon = Daemon::with_file_limit(&config, &lab.socket(), blocks);
     daemon.wait_log(" ready ");
     let (ids, error) = send_until_refused(&lab, TEXT_CHARS);
-    assert_eq!(error["data"]["kind"], "outcome_unknown", "{error}");
+    // The database finds no room for what the journal has: nobody waits for that, unless it
+    // came in between.
+    let kind = error["data"]["kind"].as_str().unwrap();
+    assert!(["shutting_down", "outcome_unknown"].contains(&kind), "{error}");
     assert_eq!(daemon.wait().code(), Some(74), "{}", daemon.log());
     assert!(daemon.remedy().starts_with("make room"), "{}", daemon.log());
 

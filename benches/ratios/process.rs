@@ -59,6 +59,15 @@ impl Process {
     }
 }
 
+impl Process {
+    /// Withdraws what waits.
+    pub(crate) fn clear(&self) {
+        let mut client = self.client();
+        client.write("queue.clear", &json!({}));
+        client.read();
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ops::Bound;
 use std::path::Path;
 
 use super::error::BackendError;
@@ -36,6 +36,19 @@ pub(super) trait Backend: Send + Sync {
     fn apply(&self, writes: Writes) -> Result<(), BackendError>;
     /// Returns once everything applied is on disk. Never called again after an error.
     fn sync(&self) -> Result<(), BackendError>;
+    /// What can wait until those who asked for a change have their answer. Called by the thread
+    /// that writes, with nothing applied that is not synced.
+    fn tidy(&self, closing: bool) -> Result<(), BackendError>;
+}
+
+/// sled's seven threads look each second whether there is work, which wakes them anyway. Threads
+/// inherit this from the one that starts them: they wake together, once in this time, or when
+/// something else does.
+pub(super) fn let_timers_be_late() {
+    const SLACK_NS: u64 = 60_000_000_000;
+    if let Err(error) = nix::sys::prctl::set_timerslack(SLACK_NS) {
+        tracing::debug!(%error, "the database's threads wake each second");
+    }
 }
 
 /// sled with the sync that it lacks.
@@ -57,10 +70,34 @@ impl Sled {
             .flush_every_ms(None)
             .use_compression(false);
         // sled panics on some damaged files.
-        let db = catch_unwind(AssertUnwindSafe(|| config.open()))
-            .map_err(|_| BackendError::Inconsistent("its recovery broke off".into()))??;
+        let broken = || BackendError::Inconsistent("its recovery broke off".into());
+        let opening = || {
+            let_timers_be_late();
+            config.open()
+        };
+        let db = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("store".into());
+            Ok::<_, io::Error>(thread.spawn_scoped(scope, opening)?.join())
+        })?;
+        let db = db.map_err(|_| broken())??;
         let data = File::open(folder.join("db"))?;
         Ok(Sled { db, data })
+    }
+
+    /// Entries from here on whose keys begin so.
+    pub(super) fn range(
+        &self,
+        prefix: &[u8],
+        from: Bound<Vec<u8>>,
+    ) -> impl Iterator<Item = Result<Pair, BackendError>> {
+        let range: (Bound<Vec<u8>>, Bound<Vec<u8>>) = (from, Bound::Unbounded);
+        let entries = self.db.range(range).map(|entry| {
+            let (key, value) = entry?;
+            Ok((key.to_vec(), value.to_vec()))
+        });
+        entries.take_while(move |entry| {
+            entry.as_ref().map_or(true, |(key, _)| key.starts_with(prefix))
+        })
     }
 }
 
@@ -90,6 +127,10 @@ impl Backend for Sled {
     fn sync(&self) -> Result<(), BackendError> {
         self.db.flush()?;
         nix::unistd::fdatasync(&self.data).map_err(io::Error::from)?;
+        Ok(())
+    }
+
+    fn tidy(&self, _closing: bool) -> Result<(), BackendError> {
         Ok(())
     }
 }
@@ -138,5 +179,9 @@ impl<E: Backend> Backend for Locked<E> {
 
     fn sync(&self) -> Result<(), BackendError> {
         self.backend.sync()
+    }
+
+    fn tidy(&self, closing: bool) -> Result<(), BackendError> {
+        self.backend.tidy(closing)
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, watch};
 
-use super::backend::Backend;
+use super::backend::{Backend, let_timers_be_late};
 use super::batch::Batch;
 use super::chunks::{View, check, expand};
 use super::error::{BackendError, CommitError, Failure};
@@ -61,16 +61,23 @@ pub(super) struct Committer {
 
 impl Committer {
     pub(super) fn run(mut self) {
+        let_timers_be_late();
         while let Some(first) = self.jobs.blocking_recv() {
             let group = self.gather(first);
-            if let Err(failure) = self.process(group) {
-                self.fail(failure);
-                return;
+            let done = guarded(|| {
+                self.write(group)?;
+                self.backend.tidy(false)
+            });
+            if let Err(failure) = done {
+                return self.fail(failure);
             }
             if self.shared.closing.load(Ordering::Acquire) {
                 // What was accepted before is still received, then nothing.
                 self.jobs.close();
             }
+        }
+        if let Err(failure) = guarded(|| self.backend.tidy(true)) {
+            self.fail(failure);
         }
     }
 
@@ -88,13 +95,6 @@ impl Committer {
             next = self.jobs.try_recv().ok();
         }
         group
-    }
-
-    fn process(&mut self, group: Vec<Prepare>) -> Result<(), Failure> {
-        // sled panics where it finds itself inconsistent.
-        catch_unwind(AssertUnwindSafe(|| self.write(group)))
-            .map_err(|_| Failure { what: "the committer broke off".into(), disk_full: false })?
-            .map_err(|error| Failure { what: error.to_string(), disk_full: error.is_disk_full() })
     }
 
     fn write(&mut self, group: Vec<Prepare>) -> Result<(), BackendError> {
@@ -145,4 +145,11 @@ impl Committer {
         self.jobs.close();
         while self.jobs.try_recv().is_ok() {}
     }
+}
+
+/// sled panics where it finds itself inconsistent.
+fn guarded(work: impl FnOnce() -> Result<(), BackendError>) -> Result<(), Failure> {
+    catch_unwind(AssertUnwindSafe(work))
+        .map_err(|_| Failure { what: "the committer broke off".into(), disk_full: false })?
+        .map_err(|error| Failure { what: error.to_string(), disk_full: error.is_disk_full() })
 }

@@ -19,6 +19,9 @@ mod error;
 #[cfg(any(test, feature = "sim"))]
 mod fault_injection;
 pub mod feed;
+mod fingerprint;
+mod journal;
+mod journaled;
 pub mod queue;
 mod record;
 mod safety_copy;
@@ -53,6 +56,7 @@ pub(crate) use tests::fixture;
 
 use backend::{Backend, Locked, Sled};
 use committer::{Committer, JOBS_MAX, Job, Prepare, Shared};
+use journaled::Journaled;
 use safety_copy::SafetyCopy;
 use seal::{Fit, Sealing};
 use state_dir::{Confirmed, StateDir};
@@ -103,9 +107,15 @@ impl Store {
         let folder = state.prepare()?;
         let format = state.format()?;
         verify::check_format(format, dir)?;
-        let copy = format.map(|_| SafetyCopy::make(dir)).transpose()?;
+        let is_whole = format == Some(u32::from(FORMAT)) && fingerprint::fits(&folder);
+        let copy = format.filter(|_| !is_whole).map(|_| SafetyCopy::make(dir)).transpose()?;
         let sealed = key.is_some();
-        let opened = Store::open_backend(&state, &folder, dir, format.is_none(), key);
+        let opened = Store::open_backend(&folder, dir, format.is_none(), key).and_then(|opened| {
+            if !is_whole {
+                state.settle()?;
+            }
+            Ok(opened)
+        });
         match (copy, opened.is_ok()) {
             (Some(copy), true) => copy.discard()?,
             (Some(copy), false) => copy.restore(),
@@ -115,6 +125,7 @@ impl Store {
         if format != Some(u32::from(FORMAT)) {
             state.set_format(u32::from(FORMAT))?;
         }
+        fingerprint::note(&folder);
         let locked = Locked::new(backend, state);
         for record in &verified.quarantined {
             tracing::warn!(area = record.area(), damage = %record.damage, "a record is quarantined");
@@ -123,28 +134,33 @@ impl Store {
     }
 
     fn open_backend(
-        state: &StateDir,
         folder: &Path,
         dir: &Path,
         is_new: bool,
         key: Option<SealKey>,
-    ) -> Result<(Sealing<Sled>, Verified, Confirmed), OpenError> {
-        let backend = Sled::open(folder).map_err(|error| verify::backend_error(dir, error))?;
+    ) -> Result<(Sealing<Journaled>, Verified, Confirmed), OpenError> {
+        let backend = Sled::open(folder)
+            .and_then(|database| Journaled::open(folder, database))
+            .map_err(|error| verify::backend_error(dir, error))?;
         #[cfg(test)]
         fault_injection::step();
         let backend = Sealing::new(backend, key);
         let fit = verify::check_key(&backend, dir)?;
-        state.settle()?;
-        let confirmed = state.confirmed()?;
+        let confirmed = Confirmed::open(folder)?;
         let known = confirmed.read();
         let verified = AssertUnwindSafe(|| verify::verify(&backend, dir, is_new, known));
         let verified = catch_unwind(verified).unwrap_or_else(|_| {
             let what = "reading it broke off".into();
             Err(OpenError::Damaged { dir: dir.to_path_buf(), what })
         })?;
-        if fit == Fit::New {
-            backend.seal_all().map_err(|error| verify::backend_error(dir, error))?;
-        }
+        let settle = || {
+            if fit == Fit::New {
+                backend.seal_all()?;
+            }
+            // From the first start on the database itself says what it is.
+            if is_new { backend.tidy(true) } else { Ok(()) }
+        };
+        settle().map_err(|error| verify::backend_error(dir, error))?;
         #[cfg(test)]
         fault_injection::step();
         Ok((backend, verified, confirmed))

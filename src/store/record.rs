@@ -7,6 +7,7 @@
 //! | `r` key | a record: its value, or for a long one the head of its chunks |
 //! | `c` key-length key generation index | a chunk |
 //! | `#` | the last number given to a change |
+//! | `@` | the number of the last group of the journal that the tree holds |
 //! | `q` tree key | what was quarantined, as it was found (no envelope of ours) |
 //!
 //! The envelope: version (1 byte), shape (1), the CRC32C of the tree key (4), the
@@ -42,6 +43,7 @@ const _: () = assert!(VALUE_BYTES_MAX <= u32::MAX as usize);
 pub(super) const TAG_MARKER: u8 = b'!';
 pub(super) const TAG_SEQUENCE: u8 = b'#';
 pub(super) const SEQUENCE_KEY: &[u8] = &[TAG_SEQUENCE];
+pub(super) const TAG_JOURNAL: u8 = b'@';
 pub(super) const TAG_RECORD: u8 = b'r';
 pub(super) const TAG_CHUNK: u8 = b'c';
 pub(super) const TAG_QUARANTINE: u8 = b'q';

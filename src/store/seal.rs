@@ -197,4 +197,8 @@ impl<E: Backend> Backend for Sealing<E> {
     fn sync(&self) -> Result<(), BackendError> {
         self.backend.sync()
     }
+
+    fn tidy(&self, closing: bool) -> Result<(), BackendError> {
+        self.backend.tidy(closing)
+    }
 }

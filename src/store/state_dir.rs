@@ -89,20 +89,6 @@ impl StateDir {
         })
     }
 
-    /// How many changes were ever confirmed, as far as is known.
-    pub(super) fn confirmed(&self) -> Result<Confirmed, OpenError> {
-        let path = self.path.join(DATABASE).join(CONFIRMED);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(LOCK_MODE)
-            .open(&path)
-            .map_err(io_error("open", &path))?;
-        Ok(Confirmed { file })
-    }
-
     /// Notes that the store is complete.
     pub(super) fn set_format(&self, format: u32) -> Result<(), OpenError> {
         let folder = self.path.join(DATABASE);
@@ -141,6 +127,20 @@ const COUNT_BYTES: usize = 8;
 const CONFIRMED_BYTES: usize = COUNT_BYTES + 4;
 
 impl Confirmed {
+    /// Opens the file in the database's folder, or creates it.
+    pub(super) fn open(folder: &Path) -> Result<Confirmed, OpenError> {
+        let path = folder.join(CONFIRMED);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(LOCK_MODE)
+            .open(&path)
+            .map_err(io_error("open", &path))?;
+        Ok(Confirmed { file })
+    }
+
     /// 0 if it is not known.
     pub(super) fn read(&self) -> u64 {
         let mut bytes = [0; CONFIRMED_BYTES];

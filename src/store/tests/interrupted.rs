@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::super::fault_injection::KILL_AT;
+use super::super::fingerprint;
 use super::super::record::record_key;
 use super::super::{OpenError, QUARANTINE_MAX, Store};
 use super::{a_process_starts, fresh, pattern, put, tamper, temp};
@@ -73,7 +74,7 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 /// Cuts a start off at each step, once and twice, and looks at what the next one does.
-fn at_each_step(original: &Path, then: impl Fn(&Path)) {
+fn at_each_step(original: &Path, steps_min: usize, then: impl Fn(&Path)) {
     let mut steps = 0;
     loop {
         let dir = twin(original);
@@ -86,21 +87,48 @@ fn at_each_step(original: &Path, then: impl Fn(&Path)) {
         steps += 1;
         assert!(steps < STEPS_MAX);
     }
-    assert!(steps >= 8, "only {steps} steps were cut off");
+    assert!(steps >= steps_min, "only {steps} steps were cut off");
 }
 
 #[tokio::test]
 async fn invariant_8_a_start_cut_off_at_any_step_loses_nothing() {
-    let original = filled(4).await;
-    at_each_step(original.path(), |dir| {
-        let store = Store::open(dir).unwrap();
-        assert!(store.quarantined().is_empty());
-        for n in 0..4 {
-            let value = store.get(format!("area/{n:02}").as_bytes()).unwrap();
-            assert_eq!(value, Some(pattern(n, 6_000 * (n % 2) + 10)));
-        }
-        store.close();
-    });
+    let whole = filled(4).await;
+    let store = Store::open(whole.path()).unwrap();
+    store.commit(put("area/00", pattern(0, 10))).await.unwrap();
+    // A kill leaves the database as it was noted, and the rest in the journal.
+    let killed = twin(whole.path());
+    store.close();
+    // A kill in the middle of a round leaves it otherwise.
+    let unknown = twin(killed.path());
+    fs::remove_file(unknown.path().join("store/fingerprint")).unwrap();
+    for (original, steps_min) in [(whole, 2), (killed, 2), (unknown, 8)] {
+        at_each_step(original.path(), steps_min, |dir| {
+            let store = Store::open(dir).unwrap();
+            assert!(store.quarantined().is_empty());
+            for n in 0..4 {
+                let value = store.get(format!("area/{n:02}").as_bytes()).unwrap();
+                assert_eq!(value, Some(pattern(n, 6_000 * (n % 2) + 10)));
+            }
+            store.close();
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_as_it_was_noted_is_not_copied() {
+    let dir = filled(4).await;
+    let is_copied = |dir: &Path| !fingerprint::fits(&dir.join("store"));
+    assert!(!is_copied(dir.path()));
+    let store = Store::open(dir.path()).unwrap();
+    store.commit(put("a", "x")).await.unwrap();
+    assert!(!is_copied(dir.path()));
+    store.close();
+    assert!(!is_copied(dir.path()));
+    let db = dir.path().join("store/db");
+    let mut content = fs::read(&db).unwrap();
+    content[100] ^= 1;
+    fs::write(&db, content).unwrap();
+    assert!(is_copied(dir.path()));
 }
 
 #[tokio::test]
@@ -111,7 +139,7 @@ async fn invariant_8_a_refused_store_stays_as_it_was_though_the_refusal_is_cut_o
     let entries: Vec<_> = keys.iter().map(|key| (key.as_slice(), Some(&b"bad"[..]))).collect();
     tamper(original.path(), &entries);
     let before = files(original.path());
-    at_each_step(original.path(), |dir| {
+    at_each_step(original.path(), 8, |dir| {
         let Err(error) = Store::open(dir) else { panic!("it opened") };
         assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
         assert!(files(dir) == before, "a file of the store has changed");

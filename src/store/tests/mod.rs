@@ -5,6 +5,7 @@ mod crash;
 mod feed;
 mod inspected;
 mod interrupted;
+mod journal;
 mod model;
 mod opening;
 mod queueing;
