@@ -37,4 +37,5 @@ mod readme;
 mod sending;
 mod support;
 mod systemd;
+mod tokens;
 mod why;

@@ -190,8 +190,7 @@ fn a_timelock_holds_new_contacts_back_until_it_is_lifted() {
     lab.people(&["+15550111", "+15550112"]);
     let mut daemon = lab.paired();
     let mut events = daemon.events();
-    let hello = daemon.send("+15550111", "hello");
-    events.wait_until_sent(&[hello]);
+    lab.writes(&mut events, "+15550111");
     lab.sim.call("server.timelock", json!({ "active": true, "ends_in_s": 3600 }));
     events.wait("the timelock", |event| event["status"]["session"]["timelock_until"].is_string());
     daemon.wait_log("messages to new contacts wait");
@@ -231,9 +230,7 @@ fn who_wrote_to_us_is_no_new_contact() {
     lab.people(&["+15550111", "+15550112"]);
     let daemon = lab.paired();
     let mut events = daemon.events();
-    lab.sim.call("server.wait", json!({ "key_uploads": 1 }));
-    lab.sim.call("recipient.reply", json!({ "number": "+15550112", "text": "hello" }));
-    events.wait("the message", |event| event["event"] == "incoming");
+    lab.writes(&mut events, "+15550112");
     lab.sim.call("server.timelock", json!({ "active": true, "ends_in_s": 3600 }));
     events.wait("the timelock", |event| event["status"]["session"]["timelock_until"].is_string());
     let stranger = daemon.send("+15550111", "waits");
@@ -271,8 +268,7 @@ fn a_refused_new_contact_holds_the_other_new_ones_back_and_nobody_else() {
     lab.people(&["+15550111", "+15550112", "+15550113"]);
     let daemon = lab.paired();
     let mut events = daemon.events();
-    let hello = daemon.send("+15550111", "hello");
-    events.wait_until_sent(&[hello]);
+    lab.writes(&mut events, "+15550111");
     lab.sim.call("server.set", json!({ "ack_error": { "code": 463, "new_contacts": true } }));
     let refused = daemon.send("+15550112", "refused");
     events.wait("the refusal", |event| message_is(event, &refused, "parked"));

@@ -237,10 +237,10 @@ pub enum SessionEvent {
     },
     /// Something about groups has changed: members, admins, names, or who may send.
     GroupsChanged,
-    /// Somebody wrote in these chats.
+    /// Somebody wrote in these chats, or gave this account a privacy token.
     ChatActivity {
-        /// Persons', each under all of its names.
-        chats: Vec<ChatId>,
+        /// Persons', each under all of its names, and since when: wall milliseconds.
+        chats: Vec<(ChatId, i64)>,
     },
     /// Whether messages to new contacts are refused for now, as the server says.
     Timelock(TimelockNotice),

@@ -167,7 +167,6 @@ impl Core {
         core.out.facts = facts_damaged;
         let now = core.advance(now);
         core.inform(now);
-        core.seed_known_chats();
         // Whether these left before the daemon died cannot be known.
         core.queue.all_unanswered(&mut core.out, now);
         let actions = core.settle(now);

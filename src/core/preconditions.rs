@@ -123,13 +123,4 @@ impl Core {
             }
         }
     }
-
-    /// A store from before known chats were kept: those that the history names.
-    pub(crate) fn seed_known_chats(&mut self) {
-        if self.contacts.knows_no_chat() {
-            for message in self.queue.iter().filter(|message| message.is_sent()) {
-                self.contacts.on_contact(&message.draft.to);
-            }
-        }
-    }
 }

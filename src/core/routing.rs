@@ -184,8 +184,8 @@ impl Core {
             SessionEvent::GroupsChanged => self.groups.on_changed(),
             SessionEvent::Timelock(notice) => self.pacing.on_timelock(notice, &mut self.out, now),
             SessionEvent::ChatActivity { chats } => {
-                for chat in &chats {
-                    self.contacts.on_contact(chat);
+                for (chat, at) in &chats {
+                    self.contacts.on_contact(chat, *at);
                 }
             }
             SessionEvent::PhoneActivity { activity, at_ms } => {
@@ -228,15 +228,11 @@ impl Core {
         let Some(id) = self.queue.find_wa_id(&wa_id.0) else { return false };
         let first = self.queue.get(id).is_some_and(|message| !message.is_sent());
         let news = self.queue.confirm(id, reached, &mut self.out, now);
-        if news {
-            if let Some(chat) = self.queue.get(id).map(|m| m.draft.to.clone())
-                && reached != Reached::Sent
-            {
-                self.contacts.on_receipt(&chat, now);
-            }
-            if let Some(chat) = self.queue.get(id).map(|message| message.draft.to.clone()) {
-                self.contacts.on_contact(&chat);
-            }
+        if news
+            && reached != Reached::Sent
+            && let Some(chat) = self.queue.get(id).map(|m| m.draft.to.clone())
+        {
+            self.contacts.on_receipt(&chat, now);
         }
         news && first
     }

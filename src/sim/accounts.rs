@@ -38,6 +38,9 @@ pub(super) struct Companion {
     pub(super) noise_key: [u8; 32],
     /// Whether it was given the app state key.
     pub(super) has_app_state_key: bool,
+    /// Whether the phone has sent it its history.
+    #[serde(default)]
+    pub(super) has_history: bool,
     /// Stanzas that it has not acknowledged, encoded, oldest first.
     pending: VecDeque<Vec<u8>>,
 }
@@ -45,7 +48,12 @@ pub(super) struct Companion {
 impl Companion {
     /// A companion that has just paired.
     pub(super) fn new(noise_key: [u8; 32]) -> Self {
-        Companion { noise_key, has_app_state_key: false, pending: VecDeque::new() }
+        Companion {
+            noise_key,
+            has_app_state_key: false,
+            has_history: false,
+            pending: VecDeque::new(),
+        }
     }
 
     /// Keeps a stanza until it is acknowledged.

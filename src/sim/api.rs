@@ -19,7 +19,7 @@ use super::nodes::{attr, conflict, jid_attr};
 use super::people::digits;
 use super::settings::{LoginFailure, ReachoutTimelock, Settings, SettingsChange, Stats};
 use super::world::{LinkId, World};
-use super::{Sim, contacts, iq, pair_code, pairing};
+use super::{Sim, contacts, iq, pair_code, pairing, tokens};
 
 /// The account of a phone that acts and was not named.
 pub const DEFAULT_ACCOUNT: &str = "+15550100";
@@ -238,8 +238,12 @@ impl Sim {
             }
         } else {
             let account = world.people.number_of(&to).ok_or(SimError::NoSuchAccount)?.to_owned();
-            world.contacts.know(&account, &digits(number)?);
-            nodes = world.people.compose(number, &account, None, text).await;
+            let number = digits(number)?;
+            world.contacts.know(&account, &number);
+            if world.tokens.given(&account, &number).is_none() {
+                tokens::give(&mut world, &account, &number);
+            }
+            nodes = world.people.compose(&number, &account, None, text).await;
         }
         send_out(&mut world, nodes)
     }

@@ -131,7 +131,19 @@ impl People {
     pub async fn key_share(&mut self, account: &str, device_id: u16) -> Option<Node> {
         let account = digits(account).ok()?;
         let key = self.persons.get(&account)?.state_key.as_ref()?;
-        let mut sent = Sent::new(&account, &account, &key_share_message(key));
+        let share = key_share_message(key);
+        self.peer_message(&account, device_id, &share).await
+    }
+
+    /// A message of the account's phone to a client, about the account. `None` until the
+    /// client has uploaded its keys.
+    pub(super) async fn peer_message(
+        &mut self,
+        account: &str,
+        device_id: u16,
+        message: &wa::Message,
+    ) -> Option<Node> {
+        let mut sent = Sent::new(account, account, message);
         sent.peer = true;
         let nodes = self.encrypt_for(&sent, vec![device_id]).await;
         self.remember(sent);

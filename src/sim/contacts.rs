@@ -1,5 +1,6 @@
-//! Whom accounts have written to, or received from, and whether the server lets them write
-//! to others: the reachout timelock. Forgotten when the simulator ends.
+//! Who has written to which account, and whether the server lets accounts write to others:
+//! the reachout timelock. What an account sends itself makes nobody known (green-api#1088).
+//! Forgotten when the simulator ends.
 
 use std::collections::HashSet;
 
@@ -33,7 +34,7 @@ struct Lock {
 }
 
 impl Contacts {
-    /// These two know each other.
+    /// This person has written to the account.
     pub(super) fn know(&mut self, account: &str, number: &str) {
         if self.known.len() < CONTACTS_MAX {
             self.known.insert((account.to_owned(), number.to_owned()));
@@ -85,15 +86,6 @@ pub(super) fn is_new(world: &World, message: &Node, account: &str) -> bool {
 /// Whether the lock refuses a message.
 pub(super) fn locked(world: &World, message: &Node, account: &str) -> bool {
     world.contacts.standing().is_some() && is_new(world, message, account)
-}
-
-/// A message goes out: from here on the account knows whom it is for.
-pub(super) fn note(world: &mut World, message: &Node, account: &str) {
-    let to = jid_attr(message, "to").filter(|to| !to.is_group());
-    let number = to.as_ref().and_then(|to| world.people.number_of(to)).map(str::to_owned);
-    if let Some(number) = number {
-        world.contacts.know(account, &number);
-    }
 }
 
 /// Sets or lifts the lock, and tells the clients that are there.

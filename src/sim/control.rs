@@ -19,6 +19,7 @@ use super::groups::GroupChange;
 use super::linking_api;
 use super::media_api;
 use super::settings::{LoginFailure, ReachoutTimelock, SettingsChange};
+use super::token_api;
 
 /// Longest line, in bytes.
 const LINE_BYTES_MAX: u64 = 1024 * 1024;
@@ -203,6 +204,8 @@ struct RecipientAdd {
     /// Other ways to write the number.
     #[serde(default)]
     spellings: Vec<String>,
+    /// Whether messages to it have to carry a valid privacy token.
+    token_required: Option<bool>,
 }
 
 fn yes() -> bool {
@@ -284,6 +287,7 @@ async fn call(sim: &Sim, method: &str, given: Value) -> Result<Value, Failure> {
     match room {
         "phone" => call_phone(sim, method, given).await,
         "media" => media_api::call(sim, method, given).await,
+        "token" => token_api::call(sim, method, given).await,
         "server" => call_server(sim, method, given).await,
         _ => call_people(sim, method, given).await,
     }
@@ -319,8 +323,12 @@ async fn call_phone(sim: &Sim, method: &str, given: Value) -> Result<Value, Fail
 async fn call_people(sim: &Sim, method: &str, given: Value) -> Result<Value, Failure> {
     match method {
         "recipient.add" => {
-            let RecipientAdd { number, on_network, companions, spellings } = params(given)?;
+            let RecipientAdd { number, on_network, companions, spellings, token_required } =
+                params(given)?;
             sim.recipient_add(&number, on_network, companions).await?;
+            if let Some(required) = token_required {
+                sim.token_require(&number, required).await?;
+            }
             for spelling in spellings {
                 sim.recipient_spelling(&number, &spelling).await?;
             }

@@ -8,15 +8,12 @@ use whatsapp_rust::wacore_binary::{Jid, Node};
 use super::accounts::DeviceId;
 use super::checks;
 use super::contacts;
+use super::history;
 use super::nodes::{attr, conflict, first_child_tag, refusal, result, result_with};
 use super::pair_code;
 use super::passkey;
 use super::people::People;
-use super::rules::MIGRATED_PROP;
 use super::world::{LinkId, World};
-
-/// How long a client may keep the answer to `props`, in seconds.
-const PROPS_REFRESH_S: u32 = 86_400;
 
 /// Answers one request.
 pub(super) async fn request(world: &mut World, link: LinkId, iq: &Node) {
@@ -52,10 +49,7 @@ pub(super) async fn request(world: &mut World, link: LinkId, iq: &Node) {
             let conn = world.media.conn();
             world.say(link, result_with(iq, [conn]));
         }
-        ("abt", false, _) => {
-            let props = props(world);
-            world.say(link, result_with(iq, [props]));
-        }
+        ("abt", false, _) => answer_props(world, link, iq),
         ("w:p", ..) => {
             world.stats.keepalives += 1;
             world.say(link, result(iq));
@@ -77,19 +71,13 @@ pub(super) async fn request(world: &mut World, link: LinkId, iq: &Node) {
     }
 }
 
-/// What the server lets the account do.
-fn props(world: &World) -> Node {
-    let migrated = NodeBuilder::new("prop")
-        .attr("config_code", MIGRATED_PROP)
-        .attr("config_value", u8::from(world.settings.rules.migrated))
-        .build();
-    NodeBuilder::new("props")
-        .attr("protocol", 1)
-        .attr("hash", "sim")
-        .attr("refresh", PROPS_REFRESH_S)
-        .attr("refresh_id", 1)
-        .children([migrated])
-        .build()
+/// Silence, for as long as the settings say so, is what a client has to live with.
+fn answer_props(world: &mut World, link: LinkId, iq: &Node) {
+    if world.settings.silent_props.take() {
+        return;
+    }
+    let props = world.tokens.props_node(world.settings.rules.migrated);
+    world.say(link, result_with(iq, [props]));
 }
 
 /// Requests whose answer is always the same.
@@ -150,6 +138,7 @@ async fn upload(world: &mut World, link: LinkId, iq: &Node) {
     world.stats.key_uploads += 1;
     world.say(link, result(iq));
     share_key(world, &device).await;
+    history::send(world, &device).await;
 }
 
 /// The phone gives a companion the key of the app state, once.

@@ -5,6 +5,8 @@
 //! - `listener`, `frames`, `noise`, `session`: a connection, from TCP to stanzas.
 //! - `dispatch`, `login`, `pairing`, `pair_code`, `passkey` with `webauthn`, `iq`, `route`: what
 //!   the server does.
+//! - `history`: what a phone sends to a new companion.
+//! - `contacts`, `tokens`: whom accounts may write to, and with which token.
 //! - `media`, `media_host`, `content`: the media host, and who opens its files.
 //! - `world`, `accounts`, `settings`, `shared`, `disk`: what it knows, behind one lock.
 //! - [`people`] and below it [`device`], [`groups`], [`inbox`], `stanza`: everybody's
@@ -34,6 +36,7 @@ mod dispatch;
 mod error;
 mod frames;
 pub mod groups;
+mod history;
 pub mod inbox;
 mod iq;
 mod keys;
@@ -59,6 +62,8 @@ mod shared;
 mod stanza;
 #[cfg(test)]
 mod tests;
+mod token_api;
+mod tokens;
 mod webauthn;
 mod world;
 
@@ -72,6 +77,7 @@ pub use api::{Composed, DEFAULT_ACCOUNT, InboxMessage};
 pub use cert::CertError;
 pub use content::SentFile;
 pub use error::{PairingError, SimError};
+pub use history::MadeUp;
 pub use media::{MediaChange, MediaSettings, MediaStats};
 pub use passkey::{PasskeyPolicy, Proof};
 pub use rules::Rules;
@@ -79,7 +85,7 @@ pub use settings::{
     ATTEMPTS_MAX, AckError, Attempt, LoginFailure, REACHOUT_CODE, ReachoutTimelock, Receipts,
     Settings, SettingsChange, Stats, Times,
 };
-
+pub use tokens::CarriedToken;
 pub use webauthn::Signing;
 
 use disk::Folder;

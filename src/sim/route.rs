@@ -17,6 +17,7 @@ use super::nodes::{attr, jid_attr};
 use super::receive::Delivered;
 use super::settings::{REACHOUT_CODE, Receipts};
 use super::shared::Shared;
+use super::tokens;
 use super::world::{LinkId, World};
 
 /// The refusal of a message to a group that takes none from its sender. Which code the real
@@ -70,7 +71,6 @@ pub(super) async fn message(
         nack.attrs.insert("error", code);
         after.ack = Some(nack);
     } else {
-        contacts::note(world, node, &sender.user);
         let dropped = world.settings.ack_drop.take();
         after.ack = (!dropped).then(|| ack(node, "message"));
         world.stats.messages += 1;
@@ -91,7 +91,7 @@ pub(super) async fn message(
 
 /// The code with which the server refuses a message, if it does.
 fn refusal(world: &mut World, node: &Node, account: &str) -> Option<u32> {
-    if contacts::locked(world, node, account) {
+    if contacts::locked(world, node, account) || tokens::missing(world, node, account) {
         return Some(REACHOUT_CODE);
     }
     let to = jid_attr(node, "to");

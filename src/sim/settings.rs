@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::rules::Rules;
+use super::tokens::CarriedToken;
 
 /// Most attempts that are remembered; later ones are only counted.
 pub const ATTEMPTS_MAX: usize = 100_000;
@@ -71,7 +72,7 @@ pub struct AckError {
     /// Only messages to this number, in digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<u64>,
-    /// Only messages to people whom the account never wrote to and who never wrote.
+    /// Only messages to people who never wrote to the account.
     pub new_contacts: bool,
 }
 
@@ -196,6 +197,8 @@ pub struct Settings {
     pub rules: Rules,
     /// Questions for an account's groups stay without an answer.
     pub ignore_groups: Times,
+    /// Requests for properties that are not answered.
+    pub silent_props: Times,
 }
 
 /// A change of [`Settings`]: what is absent stays.
@@ -230,6 +233,8 @@ pub struct SettingsChange {
     pub sender_pn: Option<bool>,
     /// See [`Settings::ignore_groups`].
     pub ignore_groups: Option<Times>,
+    /// `true`, `false`, or how often.
+    pub silent_props: Option<Times>,
 }
 
 impl Settings {
@@ -245,6 +250,7 @@ impl Settings {
         self.deliver_twice = change.deliver_twice.unwrap_or(self.deliver_twice);
         self.ignore_groups = change.ignore_groups.unwrap_or(self.ignore_groups);
         self.ignore_receipts = change.ignore_receipts.unwrap_or(self.ignore_receipts);
+        self.silent_props = change.silent_props.unwrap_or(self.silent_props);
         self.refuse_ik = change.refuse_ik.unwrap_or(self.refuse_ik);
         self.check = change.check.unwrap_or(self.check);
         self.rules.migrated = change.migrated.unwrap_or(self.rules.migrated);
@@ -296,6 +302,8 @@ pub struct Attempt {
     pub account: String,
     /// When, in milliseconds since the simulator started.
     pub at_ms: u64,
+    /// The privacy token that it carried.
+    pub token: Option<CarriedToken>,
 }
 
 impl fmt::Debug for Attempt {

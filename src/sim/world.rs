@@ -22,6 +22,7 @@ use super::pairing::{Pending, Registration};
 use super::passkey::Gate;
 use super::people::{People, PeopleError};
 use super::settings::{ATTEMPTS_MAX, Attempt, LoginFailure, Settings, Stats};
+use super::tokens::{self, Tokens};
 
 /// Most stanzas that wait to be written to one connection.
 const OUTBOX_MAX: usize = 20_000;
@@ -96,6 +97,8 @@ pub(super) struct World {
     pub(super) contacts: Contacts,
     /// What stands in the way of pairings.
     pub(super) linking: Linking,
+    /// Privacy tokens, and properties.
+    pub(super) tokens: Tokens,
     links: HashMap<LinkId, Link>,
     next_link: u64,
     next_iq: u64,
@@ -115,6 +118,7 @@ impl World {
             failure: None,
             contacts: Contacts::default(),
             linking: Linking::default(),
+            tokens: Tokens::default(),
             links: HashMap::new(),
             next_link: 0,
             next_iq: 0,
@@ -298,6 +302,7 @@ impl World {
             address,
             account: format!("+{account}"),
             at_ms,
+            token: tokens::carried(message),
         });
     }
 

@@ -8,7 +8,8 @@
 //! | `queue/number/` digits | what the network said about a number, JSON |
 //! | `queue/slots/a`, `.../b` | the pacer's slots, JSON, twice |
 //! | `queue/facts/a`, `.../b` | the small facts, JSON, twice |
-//! | `queue/known/` page | hashes of known chats, 8 bytes each |
+//! | `queue/contacts/` page | known chats: a hash of 8 bytes and a day of 4 each |
+//! | `queue/known/` page | the same of an older program: hashes only |
 //!
 //! Slots and facts are kept twice so that one damaged record neither refills the
 //! pacer's window, nor forgets a pause, nor gives a message id away again.
@@ -21,7 +22,7 @@ use super::stored::Record;
 use super::{Batch, Quarantined, ReadError, Store};
 use tetherd_api::MessageId;
 use tetherd_core::action::Change;
-use tetherd_core::contacts::{KnownNumber, KnownPage, Number};
+use tetherd_core::contacts::{KnownChat, KnownNumber, KnownPage, Number};
 use tetherd_core::event::Body;
 use tetherd_core::facts::{Facts, Restored};
 use tetherd_core::queue::Message;
@@ -29,6 +30,7 @@ use tetherd_core::queue::Message;
 const MESSAGE: &[u8] = b"queue/message/";
 const BODY: &[u8] = b"queue/body/";
 const NUMBER: &[u8] = b"queue/number/";
+const CONTACTS: &[u8] = b"queue/contacts/";
 const KNOWN: &[u8] = b"queue/known/";
 const SLOTS: [&[u8]; 2] = [b"queue/slots/a", b"queue/slots/b"];
 const FACTS: [&[u8]; 2] = [b"queue/facts/a", b"queue/facts/b"];
@@ -56,12 +58,15 @@ pub fn batch(changes: &[Change]) -> Batch {
             Change::PutSlots(slots) => put_twice(&mut batch, SLOTS, &slots.encode()),
             Change::PutFacts(facts) => put_twice(&mut batch, FACTS, &facts.encode()),
             Change::PutKnown(page) => {
-                let value: Vec<u8> =
-                    page.chats.iter().flat_map(|chat| chat.to_be_bytes()).collect();
-                batch.put(page_key(page.number), value);
+                let bytes = |KnownChat { hash, day }: &KnownChat| {
+                    hash.to_be_bytes().into_iter().chain(day.to_be_bytes())
+                };
+                let value: Vec<u8> = page.chats.iter().flat_map(bytes).collect();
+                batch.remove(page_key(KNOWN, page.number));
+                batch.put(page_key(CONTACTS, page.number), value);
             }
             Change::RemoveKnown { number } => {
-                batch.remove(page_key(*number));
+                batch.remove(page_key(KNOWN, *number)).remove(page_key(CONTACTS, *number));
             }
         }
     }
@@ -111,16 +116,14 @@ pub fn restore(store: &Store) -> Result<(Restored, Vec<Quarantined>), ReadError>
             Ok(_) | Err(_) => quarantine(&mut repairs, &mut quarantined, key, Damage::Content),
         }
     }
-    for record in store.scan(KNOWN) {
-        let (key, value) = record?;
-        let number = key_id(KNOWN, &key).map(|number| number.0);
-        let (chats, rest) = value.as_chunks::<8>();
-        match number {
-            Some(number) if rest.is_empty() => {
-                let chats = chats.iter().map(|chat| u64::from_be_bytes(*chat)).collect();
-                restored.known.push(KnownPage { number, chats });
+    for area in [CONTACTS, KNOWN] {
+        for record in store.scan(area) {
+            let (key, value) = record?;
+            let number = key_id(area, &key).map(|number| number.0);
+            match number.zip(known_chats(area, &value)) {
+                Some((number, chats)) => restored.known.push(KnownPage { number, chats }),
+                None => quarantine(&mut repairs, &mut quarantined, key, Damage::Content),
             }
-            Some(_) | None => quarantine(&mut repairs, &mut quarantined, key, Damage::Content),
         }
     }
     (restored.slots, restored.slots_damaged) =
@@ -205,8 +208,24 @@ fn number_key(number: &Number) -> Vec<u8> {
     key
 }
 
-fn page_key(number: u64) -> Vec<u8> {
-    id_key(KNOWN, MessageId(number))
+fn page_key(area: &[u8], number: u64) -> Vec<u8> {
+    id_key(area, MessageId(number))
+}
+
+fn known_chats(area: &[u8], value: &[u8]) -> Option<Vec<KnownChat>> {
+    let hash = |bytes: &[u8; 8]| u64::from_be_bytes(*bytes);
+    if area == KNOWN {
+        let (chats, rest) = value.as_chunks::<8>();
+        let chats = chats.iter().map(|bytes| KnownChat { hash: hash(bytes), day: 0 });
+        return rest.is_empty().then(|| chats.collect());
+    }
+    let (chats, rest) = value.as_chunks::<12>();
+    let chat = |bytes: &[u8; 12]| {
+        let (chat, day) = bytes.split_first_chunk::<8>()?;
+        let day = u32::from_be_bytes(day.try_into().ok()?);
+        Some(KnownChat { hash: hash(chat), day })
+    };
+    rest.is_empty().then(|| chats.iter().filter_map(chat).collect())
 }
 
 fn key_id(area: &[u8], key: &[u8]) -> Option<MessageId> {

@@ -14,6 +14,7 @@ use whatsapp_rust::wacore::net::HttpClient;
 use whatsapp_rust::wacore::store::device::DevicePropsOverride;
 use whatsapp_rust::{Client, TokioRuntime};
 
+use crate::whatsapp::KeyStoreError;
 use crate::whatsapp::connection::pairing::Purpose;
 use crate::whatsapp::events::queue::EventQueue;
 use crate::whatsapp::events::translate::Me;
@@ -67,6 +68,10 @@ pub(crate) async fn client(
             return Err(EndReason::PairingFailed { what });
         }
     }
+    let history = history_is_wanted(context, purpose).await.map_err(|error| {
+        tracing::error!(%error, "the session's keys cannot be read");
+        store_failed()
+    })?;
     present(&manager, context, purpose).await;
     let trace = Arc::new(Trace::default());
     let factory = Factory::new(
@@ -85,7 +90,7 @@ pub(crate) async fn client(
         .with_http_client(media)
         .with_version_override(context.config.version)
         .with_cache_config(small_caches())
-        .with_skip_history_sync(true)
+        .with_skip_history_sync(!history)
         .with_wanted_pre_key_count(PRE_KEYS)
         .with_background_saver_interval(SAVER_INTERVAL);
     let builder = match &context.inbound.inbox {
@@ -107,6 +112,18 @@ pub(crate) async fn client(
     });
     let subscription = client.subscribe_handler(queue.clone());
     Ok(Built { client, manager, queue, trace, subscription, halt, files: Arc::new(files) })
+}
+
+/// Whether this connection reads the history that the phone sends, which it does once, after
+/// pairing: it holds the privacy tokens of the account's contacts.
+async fn history_is_wanted(
+    context: &SessionContext,
+    purpose: &Purpose,
+) -> Result<bool, KeyStoreError> {
+    if purpose.pairs() {
+        context.keys.want_history().await?;
+    }
+    context.keys.wants_history()
 }
 
 /// How the phone lists this device is fixed when it pairs.

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use whatsapp_rust::traits::{Backend, DeviceStore as _};
 use whatsapp_rust::wacore::store::Device;
+use whatsapp_rust::wacore::store::error::StoreError;
 
 use crate::store::Store;
-use crate::whatsapp::storage::SessionBackend;
+use crate::whatsapp::storage::{ContactTokens, SessionBackend};
 use crate::whatsapp::{KeyStore, KeyStoreError};
 
 /// A [`KeyStore`] on the daemon's store.
@@ -20,7 +21,7 @@ pub struct StoredKeys {
 impl StoredKeys {
     /// The account whose keys lie there: its JID without the device.
     pub async fn account(&self) -> Result<Option<String>, KeyStoreError> {
-        let device = self.current().load().await.map_err(|error| KeyStoreError(Box::new(error)))?;
+        let device = self.current().load().await.map_err(failed)?;
         Ok(device.and_then(|device| device.pn.as_ref().map(|jid| jid.to_non_ad().to_string())))
     }
 
@@ -52,7 +53,23 @@ impl KeyStore for StoredKeys {
 
     async fn save(&self, device: &Device) -> Result<(), KeyStoreError> {
         let saved = self.current().put_device(device).await;
-        saved.map_err(|error| KeyStoreError(Box::new(error)))
+        saved.map_err(failed)
+    }
+
+    fn contact_tokens(&self) -> Arc<ContactTokens> {
+        self.current().contact_tokens()
+    }
+
+    async fn want_history(&self) -> Result<(), KeyStoreError> {
+        self.current().want_history().await.map_err(failed)
+    }
+
+    async fn end_history(&self) -> Result<(), KeyStoreError> {
+        self.current().end_history().await.map_err(failed)
+    }
+
+    fn wants_history(&self) -> Result<bool, KeyStoreError> {
+        self.current().wants_history().map_err(failed)
     }
 
     async fn forget(&self) -> Result<(), KeyStoreError> {
@@ -62,4 +79,8 @@ impl KeyStore for StoredKeys {
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = next;
         forgotten.map_err(|error| KeyStoreError(Box::new(error)))
     }
+}
+
+fn failed(error: StoreError) -> KeyStoreError {
+    KeyStoreError(Box::new(error))
 }

@@ -54,6 +54,7 @@ use crate::liveness::Liveness;
 use crate::whatsapp::media::uploads;
 use crate::whatsapp::outgoing::send::Outcome;
 use crate::whatsapp::session_task::SessionContext;
+use crate::whatsapp::storage::ContactTokens;
 use tetherd_config::settings::SessionSection;
 use tetherd_config::value::ClientVersion;
 use tetherd_core::action::SessionCommand;
@@ -148,6 +149,18 @@ pub trait KeyStore: Send + Sync + 'static {
 
     /// Keeps the device's state, at the end of a connection.
     async fn save(&self, device: &Device) -> Result<(), KeyStoreError>;
+
+    /// The privacy tokens that contacts give, as they arrive in the storage.
+    fn contact_tokens(&self) -> Arc<ContactTokens>;
+
+    /// A pairing begins: the account's history is wanted, until all of it was read.
+    async fn want_history(&self) -> Result<(), KeyStoreError>;
+
+    /// All of the history was read.
+    async fn end_history(&self) -> Result<(), KeyStoreError>;
+
+    /// Whether the account's history is wanted now.
+    fn wants_history(&self) -> Result<bool, KeyStoreError>;
 
     /// Removes every key of the account. Called between connections only.
     async fn forget(&self) -> Result<(), KeyStoreError>;

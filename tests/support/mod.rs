@@ -112,6 +112,21 @@ impl Lab {
         events.wait("the session to connect", |event| session_is(event, "connected"));
     }
 
+    /// Lets somebody write to the account, who is no new contact then, and waits until the
+    /// daemon has it.
+    pub(crate) fn writes(&self, events: &mut Events, number: &str) {
+        self.sim.call("server.wait", json!({ "key_uploads": 1 }));
+        self.sim.call("recipient.reply", json!({ "number": number, "text": "hello" }));
+        events.wait("the message", |event| event["event"] == "incoming");
+    }
+
+    /// The message stanzas of one id that reached the server, in order.
+    pub(crate) fn attempts(&self, wa_id: &str) -> Vec<Value> {
+        let stats = self.sim.call("server.stats", json!({}));
+        let attempts = stats["attempts"].as_array().unwrap_or_else(|| panic!("{stats}"));
+        attempts.iter().filter(|attempt| attempt["id"] == wa_id).cloned().collect()
+    }
+
     /// Adds people who are on the network.
     pub(crate) fn people(&self, numbers: &[&str]) {
         for number in numbers {

@@ -174,8 +174,7 @@ fn a_server_that_refuses_new_contacts_and_one_that_wants_less() {
     lab.people(&[TO, "+15550112"]);
     let daemon = lab.paired_with("[pacing]\nwindow = \"1s\"\nslow_first = \"6s\"\n");
     let mut events = daemon.events();
-    let hello = daemon.send(TO, "hello");
-    events.wait_until_sent(&[hello]);
+    lab.writes(&mut events, TO);
     let mut stage = Stage::set(SERVER, &daemon);
 
     lab.sim.call("server.timelock", json!({ "active": true, "ends_in_s": 3600 }));

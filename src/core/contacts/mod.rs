@@ -21,7 +21,7 @@ mod number;
 pub use budget::SpentHour;
 pub use callers::{CHECK_CALLER_MS_MAX, CHECK_CALLERS_MAX};
 pub use config::ContactsConfig;
-pub use known_chats::{KnownPage, PAGE_CHATS_MAX, PAGES_MAX};
+pub use known_chats::{KnownChat, KnownPage, PAGE_CHATS_MAX, PAGES_MAX};
 pub(crate) use lookup::CheckTrouble;
 pub use number::{
     CHECK_BATCH_MAX, CheckFailure, CheckFailureKind, CheckOutcome, CheckTicket, KnownBy,
@@ -308,23 +308,18 @@ impl Contacts {
         self.lookup.trouble()
     }
 
-    /// Whether we have sent to this chat, or it has written to us.
+    /// Whether this chat is no new contact to the network.
     pub(crate) fn is_known(&self, chat: &ChatId) -> bool {
         let Some(account) = self.account.as_deref() else { return false };
-        self.chats.is_known(account, chat)
-            || self.address(chat).is_some_and(|chat| self.chats.is_known(account, &chat))
+        let is_known = |chat: &ChatId| self.chats.is_known(account, chat, self.now.wall_ms);
+        is_known(chat) || self.address(chat).is_some_and(|chat| is_known(&chat))
     }
 
-    /// Something reached this chat, or came from it: it is no new contact any more.
-    pub(crate) fn on_contact(&mut self, chat: &ChatId) {
+    /// This chat's person wrote, or gave a privacy token, at this time.
+    pub(crate) fn on_contact(&mut self, chat: &ChatId, at_wall_ms: i64) {
         if let Some(account) = self.account.as_deref() {
-            self.changed_pages.extend(self.chats.note(account, chat));
+            self.changed_pages.extend(self.chats.note(account, chat, at_wall_ms));
         }
-    }
-
-    /// Whether no chat is known yet: a store from before they were kept.
-    pub(crate) fn knows_no_chat(&self) -> bool {
-        self.chats.is_empty()
     }
 
     /// What is to be stored.

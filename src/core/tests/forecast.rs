@@ -48,6 +48,7 @@ fn a_message_to_a_new_contact_leaves_when_the_timelock_ends() {
 #[test]
 fn a_locked_message_takes_no_turn_of_those_that_may_leave() {
     let mut world = World::connected_with(CoreConfig { pace_limit: 1, ..CoreConfig::default() });
+    world.befriend(0);
     let friend = world.send(0);
     world.ack(friend);
     lock(&mut world);

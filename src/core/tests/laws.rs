@@ -258,7 +258,7 @@ impl World {
         );
         if network.timelock.lock.is_some() {
             let chat = outgoing.draft.to.as_str();
-            assert!(chat.ends_with("@g.us") || self.reached.contains(chat), "a new contact");
+            assert!(chat.ends_with("@g.us") || self.wrote.contains(chat), "a new contact");
         }
     }
 

@@ -281,6 +281,7 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
             world.request(Request::Check { numbers, fresh });
         }
         Op::Checked(how, answers) => world.answer_check(how, answers),
+        Op::Writes(chat) => world.befriend(chat),
         Op::Timelock(after) => {
             let until = after.map(|after| world.now.wall_ms + after);
             world.session(SessionEvent::Timelock(TimelockNotice::Active { until }));

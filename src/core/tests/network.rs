@@ -23,13 +23,6 @@ fn lock(world: &mut World, after_ms: u64) {
     world.session(SessionEvent::Timelock(TimelockNotice::Active { until }));
 }
 
-/// A chat that exists.
-fn befriend(world: &mut World, chat: u32) {
-    let id = world.send(chat);
-    world.ack(id);
-    assert_eq!(world.state(id), State::Sent);
-}
-
 fn causes(world: &World) -> Vec<ConditionKind> {
     world.core.explain(world.now).conditions.iter().filter(|c| c.active).map(|c| c.kind).collect()
 }
@@ -136,7 +129,7 @@ fn no_budget_means_no_automatic_takeover() {
 #[test]
 fn a_timelock_keeps_new_contacts_back_and_lets_existing_chats_go_on() {
     let mut world = World::connected();
-    befriend(&mut world, 0);
+    world.befriend(0);
     lock(&mut world, HOUR);
     let (first, second) = (world.send(1), world.send(1));
     let friend = world.send(0);
@@ -200,7 +193,7 @@ fn what_was_refused_goes_before_what_came_after_it_in_its_chat() {
 #[test]
 fn what_a_timelock_refused_comes_back_as_places_become_free() {
     let mut world = World::connected_with(CoreConfig { capacity: 1, ..CoreConfig::default() });
-    befriend(&mut world, 0);
+    world.befriend(0);
     let refused = world.send(1);
     world.ack_with(refused, Some(463));
     let friend = world.send(0);
@@ -213,7 +206,7 @@ fn what_a_timelock_refused_comes_back_as_places_become_free() {
 #[test]
 fn a_refusal_in_a_chat_that_exists_holds_nobody_else_back() {
     let mut world = World::connected();
-    befriend(&mut world, 0);
+    world.befriend(0);
     let refused = world.send(0);
     world.ack_with(refused, Some(463));
     let id = world.send(1);
@@ -221,28 +214,28 @@ fn a_refusal_in_a_chat_that_exists_holds_nobody_else_back() {
 }
 
 #[test]
-fn a_receipt_makes_a_chat_known_and_a_restart_does_not_forget_it() {
+fn who_wrote_is_no_new_contact_for_28_days_and_a_restart_does_not_forget_it() {
     let mut world = World::connected();
-    let id = world.send(0);
-    world.receipt(id, ReceiptKind::Delivered);
+    world.befriend(0);
     world.crash(true);
     world.connect();
     lock(&mut world, HOUR);
-    let next = world.send(0);
-    assert_eq!(world.state(next), State::Sending);
+    let friend = world.send(0);
+    assert_eq!(world.state(friend), State::Sending);
+    world.pass(28 * 24 * HOUR);
+    lock(&mut world, HOUR);
+    let stranger = world.send(0);
+    assert_eq!(world.state(stranger), State::Queued);
 }
 
 #[test]
-fn a_store_from_before_chats_were_kept_knows_them_from_its_history() {
+fn what_we_sent_makes_nobody_known() {
     let mut world = World::connected();
-    befriend(&mut world, 0);
-    world.store.known.clear();
-    world.crash(false);
-    assert_eq!(world.store.known.len(), 1);
-    world.connect();
-    lock(&mut world, HOUR);
     let id = world.send(0);
-    assert_eq!(world.state(id), State::Sending);
+    world.receipt(id, ReceiptKind::Read);
+    lock(&mut world, HOUR);
+    let next = world.send(0);
+    assert_eq!(world.state(next), State::Queued);
 }
 
 #[test]

@@ -95,8 +95,7 @@ fn invariant_5_a_passing_failure_keeps_its_place_in_its_chat() {
 fn invariant_7_a_parked_message_blocks_nothing_and_comes_back_at_the_end() {
     let mut world = World::connected();
     // A chat that exists: to a new contact the others would wait with it.
-    let hello = world.send(0);
-    world.ack(hello);
+    world.befriend(0);
     let (bad, good) = (world.send(0), world.send(0));
     world.ack_with(bad, Some(463));
     assert_eq!(world.reason(bad), (ReasonKind::ReachoutTimelock, Some(463)));

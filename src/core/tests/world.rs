@@ -68,8 +68,8 @@ pub(super) struct World {
     pub(super) accepted: BTreeMap<MessageId, WaMessageId>,
     /// Network ids that the server or a device has confirmed.
     pub(super) confirmed: HashSet<String>,
-    /// Chats that a message is known to have reached.
-    pub(super) reached: HashSet<String>,
+    /// Chats in which somebody wrote.
+    pub(super) wrote: HashSet<String>,
     /// When the session was taken back by itself, milliseconds of uptime.
     pub(super) taken_back: Vec<u64>,
     pub(super) retried: HashSet<MessageId>,
@@ -139,7 +139,7 @@ impl World {
             changes: 0,
             accepted: BTreeMap::new(),
             confirmed: HashSet::new(),
-            reached: HashSet::new(),
+            wrote: HashSet::new(),
             taken_back: Vec::new(),
             retried: HashSet::new(),
             unspooled: HashSet::new(),
@@ -194,11 +194,12 @@ impl World {
         match &event {
             SessionEvent::Ack { wa_id, error: None } => {
                 self.confirmed.insert(wa_id.0.clone());
-                self.note_reached(std::slice::from_ref(wa_id));
             }
             SessionEvent::Receipt { wa_ids, .. } => {
                 self.confirmed.extend(wa_ids.iter().map(|id| id.0.clone()));
-                self.note_reached(wa_ids);
+            }
+            SessionEvent::ChatActivity { chats } => {
+                self.wrote.extend(chats.iter().map(|(chat, _)| chat.as_str().to_owned()));
             }
             SessionEvent::Connected { .. } => self.run = Run::Connected,
             SessionEvent::Ended { .. } => {
@@ -222,12 +223,6 @@ impl World {
             _ => {}
         }
         self.input(Input::Session(event));
-    }
-
-    fn note_reached(&mut self, wa_ids: &[WaMessageId]) {
-        let of = |m: &&Message| wa_ids.contains(&m.draft.wa_id);
-        let chats = self.store.messages.values().filter(of).map(|m| m.draft.to.as_str().to_owned());
-        self.reached.extend(chats);
     }
 
     fn nothing_leaves_any_more(&mut self) {

@@ -14,11 +14,31 @@ use crate::whatsapp::events::translate;
 
 /// The presence after login.
 const PRESENCE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The account's properties, after login.
+const PROPS_TIMEOUT: Duration = Duration::from_secs(10);
 /// The question about messages to new contacts, and the least time between two.
 const TIMELOCK_TIMEOUT: Duration = Duration::from_secs(10);
 const TIMELOCK_PAUSE: Duration = Duration::from_secs(60);
 
 impl Connection<'_> {
+    /// Messages wait for the account's properties, which say whether to send privacy tokens:
+    /// without one the server refuses many a message. It sends them at each login anew, and
+    /// the library takes a property that it does not have for off.
+    pub(super) fn fetch_props(&mut self) {
+        let client = Arc::clone(&self.client);
+        let limit = PROPS_TIMEOUT.min(self.context.config.send_timeout / 2);
+        let open = self.sends.open();
+        self.spawn(async move {
+            match timeout(limit, client.fetch_props()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => {
+                    tracing::warn!("the account's properties are not known: sending without");
+                }
+            }
+            open();
+        });
+    }
+
     /// A message to a new contact was refused: the server knows until when.
     pub(super) fn ask_timelock(&mut self) {
         let now = Instant::now();
@@ -36,6 +56,17 @@ impl Connection<'_> {
                 }
                 // Then the core goes by the refusal alone.
                 Ok(Err(_)) | Err(_) => tracing::debug!("nothing is known about a timelock"),
+            }
+        });
+    }
+
+    /// What the phone sends of its history later is not read.
+    pub(super) fn end_history(&mut self) {
+        self.client.set_skip_history_sync(true);
+        let keys = Arc::clone(&self.context.keys);
+        self.spawn(async move {
+            if let Err(error) = keys.end_history().await {
+                tracing::warn!(%error, "that the history was read is not noted");
             }
         });
     }

@@ -18,6 +18,7 @@ use crate::whatsapp::Order;
 use crate::whatsapp::client_builder::{self, Built};
 use crate::whatsapp::connection::pairing::{PairingStep, Purpose};
 use crate::whatsapp::contact_lookup::Lookups;
+use crate::whatsapp::events::chat_activity;
 use crate::whatsapp::events::queue::{EventQueue, Overflow};
 use crate::whatsapp::events::translate::ConnectionEvent;
 use crate::whatsapp::media::uploads::Uploads;
@@ -155,10 +156,12 @@ impl<'a> Connection<'a> {
         stream_error: &mut oneshot::Receiver<Arc<OwnedNodeRef>>,
     ) -> Leave {
         let mut stopped = false;
+        let tokens = self.context.keys.contact_tokens();
         loop {
             let queue = Arc::clone(&self.queue);
             let leave = tokio::select! {
                 seen = queue.next() => self.seen(seen).await,
+                given = tokens.next() => self.publish(chat_activity::tokens(&given)).await,
                 Some(report) = self.sends.next() => self.publish(report).await,
                 Some(report) = self.uploads.next() => self.publish(report).await,
                 Some(report) = self.lookups.next() => self.publish(report).await,
@@ -239,6 +242,10 @@ impl<'a> Connection<'a> {
                 self.set_unavailable();
                 None
             }
+            Err(ConnectionEvent::HistoryRead) => {
+                self.end_history();
+                None
+            }
             Err(ConnectionEvent::End(reason)) => {
                 self.verdict.get_or_insert(reason);
                 Some(Leave::Over)
@@ -267,6 +274,7 @@ impl<'a> Connection<'a> {
             }
             ConnectionEvent::Ready
             | ConnectionEvent::Named
+            | ConnectionEvent::HistoryRead
             | ConnectionEvent::Offer(_)
             | ConnectionEvent::CodeRefresh { .. }
             | ConnectionEvent::QrExhausted => {}
@@ -318,6 +326,7 @@ impl<'a> Connection<'a> {
         self.context.inbound.connection.set(&self.client, Arc::clone(&self.files));
         self.deadline = None;
         self.set_unavailable();
+        self.fetch_props();
         self.publish(SessionEvent::Connected { account: account.to_non_ad().to_string().into() })
             .await
     }

@@ -130,6 +130,7 @@ impl Purpose {
             seen @ (ConnectionEvent::Report(_)
             | ConnectionEvent::Ready
             | ConnectionEvent::Named
+            | ConnectionEvent::HistoryRead
             | ConnectionEvent::End(_)
             | ConnectionEvent::Gone(_)) => Err(seen),
         }

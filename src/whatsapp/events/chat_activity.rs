@@ -1,10 +1,13 @@
-//! Chats that somebody wrote in: their people are not new contacts. Pure. Reads no message's
-//! content.
+//! Chats that somebody wrote in, and people who gave this account a privacy token: they are
+//! not new contacts. Pure. Reads no message's content.
+
+use std::collections::BTreeMap;
 
 use whatsapp_rust::types::events::Event;
 use whatsapp_rust::{Jid, Server};
 
 use crate::whatsapp::events::translate::{ConnectionEvent, Me};
+use crate::whatsapp::storage::TokenOf;
 use tetherd_core::event::SessionEvent;
 use tetherd_core::ids::ChatId;
 
@@ -15,21 +18,32 @@ pub(crate) fn chat_activity(event: &Event, me: &Me) -> Option<ConnectionEvent> {
         Event::Messages(batch) => batch,
         _ => return None,
     };
-    let mut chats: Vec<ChatId> = batch
+    let chats: BTreeMap<ChatId, i64> = batch
         .iter()
+        .filter(|message| !message.info.source.is_from_me)
         .flat_map(|message| {
             let source = &message.info.source;
-            let other = if source.is_from_me { &source.recipient_alt } else { &source.sender_alt };
-            [Some(&source.chat), other.as_ref().filter(|_| !source.is_group)]
+            let other = source.sender_alt.as_ref().filter(|_| !source.is_group);
+            let at = message.info.timestamp.timestamp_millis();
+            [Some(&source.chat), other].into_iter().flatten().map(move |jid| (jid, at))
         })
-        .flatten()
         // What our own phone sends to this device is not a chat.
-        .filter(|jid| !me.owns(jid))
-        .filter_map(person)
+        .filter(|(jid, _)| !me.owns(jid))
+        .filter_map(|(jid, at)| Some((person(jid)?, at)))
         .collect();
-    chats.sort_unstable();
-    chats.dedup();
+    let chats: Vec<(ChatId, i64)> = chats.into_iter().collect();
     (!chats.is_empty()).then_some(ConnectionEvent::Report(SessionEvent::ChatActivity { chats }))
+}
+
+/// The chats of those who gave a token. The storage's key does not say whether it is a LID:
+/// each goes under both.
+pub(crate) fn tokens(given: &[TokenOf]) -> SessionEvent {
+    let chats = given.iter().flat_map(|token| {
+        let number = token.number.as_ref().unwrap_or(&token.user);
+        let names = [Jid::lid(token.user.as_str()), Jid::pn(number.as_str())];
+        names.into_iter().filter_map(|jid| Some((person(&jid)?, token.since.saturating_mul(1_000))))
+    });
+    SessionEvent::ChatActivity { chats: chats.collect() }
 }
 
 fn person(jid: &Jid) -> Option<ChatId> {

@@ -5,11 +5,12 @@
 //! traffic and failed decryptions confirm with receipts too.
 
 use whatsapp_rust::types::events::{
-    Disconnected, Event, EventInterest, EventKind, LoggedOut, MexNotification, Receipt, ServerAck,
-    StreamError, TemporaryBan,
+    Disconnected, Event, EventInterest, EventKind, LazyHistorySync, LoggedOut, MexNotification,
+    Receipt, ServerAck, StreamError, TemporaryBan,
 };
 use whatsapp_rust::wacore::net::DisconnectReason;
 use whatsapp_rust::wacore::types::presence::ReceiptType;
+use whatsapp_rust::waproto::whatsapp::history_sync::HistorySyncType;
 use whatsapp_rust::{Jid, ReachoutTimelock, Server};
 
 use tetherd_api::Redacted;
@@ -50,6 +51,7 @@ pub(crate) fn interest() -> EventInterest {
         EventKind::StreamError,
         EventKind::MexNotification,
         EventKind::GroupUpdate,
+        EventKind::HistorySync,
     ])
 }
 
@@ -68,6 +70,8 @@ pub(crate) enum ConnectionEvent {
     CodeRefresh { by_hand: bool },
     /// No QR code is left.
     QrExhausted,
+    /// The last part of the account's history was read.
+    HistoryRead,
     /// The connection is over, and this is why.
     End(EndReason),
     /// The connection is gone; a better reason may already be known.
@@ -113,6 +117,7 @@ pub(crate) fn translate(event: &Event, me: &Me) -> Option<ConnectionEvent> {
         Event::GroupUpdate(_) => Some(ConnectionEvent::Report(SessionEvent::GroupsChanged)),
         Event::MexNotification(mex) => timelock_notice(mex)
             .map(|notice| ConnectionEvent::Report(SessionEvent::Timelock(notice))),
+        Event::HistorySync(part) => history_is_read(part).then_some(ConnectionEvent::HistoryRead),
         Event::PairingQrCode(qr) => Some(ConnectionEvent::Offer(Offer::Qr {
             text: qr.code.clone().into(),
             valid_ms: millis(qr.timeout),
@@ -141,6 +146,12 @@ pub(crate) fn translate(event: &Event, me: &Me) -> Option<ConnectionEvent> {
         }
         _ => None,
     }
+}
+
+/// The phone sends its history in parts and says with each how far it has come, in percent.
+fn history_is_read(part: &LazyHistorySync) -> bool {
+    let kinds = [HistorySyncType::RECENT as i32, HistorySyncType::FULL as i32];
+    kinds.contains(&part.sync_type()) && part.progress().is_some_and(|percent| percent >= 100)
 }
 
 /// The notification by which the server says that it refuses messages to new contacts,

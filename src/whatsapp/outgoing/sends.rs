@@ -24,14 +24,23 @@ const DRAIN_GRACE: Duration = Duration::from_millis(500);
 /// The messages in flight.
 pub(crate) struct Sends {
     manager: Arc<PersistenceManager>,
+    /// So many are prepared at a time.
+    at_once: usize,
+    /// None, until the connection is ready for the first.
     permits: Arc<Semaphore>,
     tasks: Tasks<Outgoing, Outcome>,
 }
 
 impl Sends {
-    /// So many are prepared at a time.
+    /// So many are prepared at a time, from [`Sends::open`] on.
     pub(crate) fn new(manager: Arc<PersistenceManager>, at_once: usize) -> Sends {
-        Sends { manager, permits: Arc::new(Semaphore::new(at_once)), tasks: Tasks::new() }
+        Sends { manager, at_once, permits: Arc::new(Semaphore::new(0)), tasks: Tasks::new() }
+    }
+
+    /// What is started before that waits for this. To be called once.
+    pub(crate) fn open(&self) -> impl FnOnce() + Send + use<> {
+        let (permits, at_once) = (Arc::clone(&self.permits), self.at_once);
+        move || permits.add_permits(at_once)
     }
 
     /// What the connection's client knows and keeps.

@@ -15,7 +15,9 @@
 //! | `prekey`, `signed_prekey` | the library makes a batch when the server runs low, and removes what was used |
 //! | `sync_key`, `sync_version`, `sync_mac` | the account's own settings; the library removes what it replaces |
 //! | `sent` | `SENT_MESSAGES_MAX` |
-//! | `inbound`, `tc_token` | by age, when the library says so |
+//! | `history` | one |
+//! | `inbound` | by age, when the library says so |
+//! | `tc_token` | by age, when the library says so, and `TOKENS_MAX` |
 //! | `msg_secret` | by age, and `SECRETS_MAX` |
 //! | `devices`, `lid` with `number`, `group`, `sender_key_device`, `base_key` | each by its `_MAX`; the network gives them again when they are needed |
 //! | `identity`, `signal`, `sender_key` | none: one for each device that ever wrote or was written to. They are keys that the other side goes on using, however long it was silent; without them its next message would not be readable |
@@ -25,8 +27,10 @@
 
 mod app_sync;
 mod bounded;
+mod contact_tokens;
 mod device;
 mod expiring_records;
+mod history;
 mod msg_secret;
 mod protocol;
 mod signal;
@@ -43,6 +47,8 @@ use serde::de::DeserializeOwned;
 use whatsapp_rust::wacore::store::error::StoreError;
 
 use bounded::AtMost;
+pub use contact_tokens::ContactTokens;
+pub(crate) use contact_tokens::TokenOf;
 
 use crate::store::{Batch, CommitError, ReadError, Store, UpdateError, View};
 
@@ -60,6 +66,7 @@ pub struct SessionBackend {
     store: Store,
     over: Arc<AtomicBool>,
     counts: Arc<Counts>,
+    tokens: Arc<ContactTokens>,
     #[cfg(test)]
     pub(super) loses_saves: Arc<AtomicBool>,
 }
@@ -73,6 +80,7 @@ struct Counts {
     sender_key_devices: AtMost,
     base_keys: AtMost,
     msg_secrets: AtMost,
+    tc_tokens: AtMost,
 }
 
 /// A write for a connection that is over.
@@ -87,6 +95,7 @@ impl SessionBackend {
             store,
             over: Arc::default(),
             counts: Arc::default(),
+            tokens: Arc::default(),
             #[cfg(test)]
             loses_saves: Arc::default(),
         }
@@ -97,6 +106,11 @@ impl SessionBackend {
     pub fn next(&self) -> SessionBackend {
         self.over.store(true, Ordering::Release);
         SessionBackend { over: Arc::default(), ..self.clone() }
+    }
+
+    /// The tokens that contacts give.
+    pub(crate) fn contact_tokens(&self) -> Arc<ContactTokens> {
+        Arc::clone(&self.tokens)
     }
 
     /// Whether a paired device is stored.

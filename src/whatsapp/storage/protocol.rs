@@ -17,7 +17,7 @@ use super::{Result, SessionBackend, count, from_json, group_key, key, read_error
 use crate::store::{Batch, ReadError, View};
 
 const SENDER_KEY_DEVICE: &str = "sender_key_device";
-const LID: &str = "lid";
+pub(super) const LID: &str = "lid";
 const NUMBER: &str = "number";
 const BASE_KEY: &str = "base_key";
 const DEVICES: &str = "devices";

@@ -11,6 +11,7 @@ use whatsapp_rust::traits::{Backend, DeviceStore as _};
 use whatsapp_rust::wacore::store::{Device, InMemoryBackend};
 
 use crate::liveness::Liveness;
+use crate::whatsapp::storage::ContactTokens;
 use crate::whatsapp::{
     Inbound, KeyStore, KeyStoreError, Order, SessionConfig, SessionHandle, spawn,
 };
@@ -48,6 +49,22 @@ impl KeyStore for Keys {
     async fn save(&self, device: &Device) -> Result<(), KeyStoreError> {
         let keys = self.0.lock().unwrap().clone();
         keys.save(device).await.map_err(|error| KeyStoreError(Box::new(error)))
+    }
+
+    fn contact_tokens(&self) -> Arc<ContactTokens> {
+        Arc::default()
+    }
+
+    async fn want_history(&self) -> Result<(), KeyStoreError> {
+        Ok(())
+    }
+
+    async fn end_history(&self) -> Result<(), KeyStoreError> {
+        Ok(())
+    }
+
+    fn wants_history(&self) -> Result<bool, KeyStoreError> {
+        Ok(false)
     }
 
     async fn forget(&self) -> Result<(), KeyStoreError> {

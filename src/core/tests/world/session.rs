@@ -9,6 +9,13 @@ use crate::groups::GroupInfo;
 use tetherd_api::MessageId;
 
 impl World {
+    /// Somebody writes: a chat that exists.
+    pub(in crate::tests) fn befriend(&mut self, chat: u32) {
+        let chat = format!("+1555{:04}", 100 + chat).parse().unwrap();
+        let chats = vec![(chat, self.now.wall_ms)];
+        self.session(SessionEvent::ChatActivity { chats });
+    }
+
     /// The upload under way arrives.
     pub(in crate::tests) fn uploaded(&mut self, id: MessageId) {
         let ticket = self.uploads[&id].ticket;

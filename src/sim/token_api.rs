@@ -1,0 +1,93 @@
+//! Privacy tokens, the properties that make clients send them, and the history that brings
+//! them: methods of [`Sim`], and
+//! the same on the control socket.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::api::DEFAULT_ACCOUNT;
+use super::control::{Failure, params};
+use super::error::SimError;
+use super::history::{CHATS_MAX, MadeUp};
+use super::people::{PeopleError, digits};
+use super::{Sim, tokens};
+
+impl Sim {
+    /// Whether a recipient takes messages with a valid token only.
+    pub async fn token_require(&self, number: &str, required: bool) -> Result<(), SimError> {
+        let number = digits(number)?;
+        self.shared.change().await.tokens.require(&number, required);
+        Ok(())
+    }
+
+    /// A recipient gives an account a new token, or the one that it gave counts no more.
+    pub async fn token_give(
+        &self,
+        number: &str,
+        account: Option<&str>,
+        give: bool,
+    ) -> Result<(), SimError> {
+        let (number, user) = (digits(number)?, digits(account.unwrap_or(DEFAULT_ACCOUNT))?);
+        let mut world = self.shared.change().await;
+        if give {
+            tokens::give(&mut world, &user, &number);
+        } else {
+            world.tokens.void(&user, &number);
+        }
+        Ok(())
+    }
+
+    /// What the phones' histories hold from now on, besides the people who exist.
+    pub async fn token_history(&self, made_up: MadeUp) -> Result<(), SimError> {
+        if made_up.chats > CHATS_MAX {
+            return Err(PeopleError::TooMany.into());
+        }
+        self.shared.change().await.tokens.made_up = made_up;
+        Ok(())
+    }
+
+    /// Changes the properties that clients ask for, and returns all of them.
+    pub async fn token_props(
+        &self,
+        change: BTreeMap<u32, Option<String>>,
+    ) -> BTreeMap<u32, String> {
+        let mut world = self.shared.change().await;
+        world.tokens.set_props(change);
+        world.tokens.props().clone()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Give {
+    number: String,
+    account: Option<String>,
+    /// A new one; false: the one that was given counts no more.
+    #[serde(default = "yes")]
+    give: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+pub(super) async fn call(sim: &Sim, method: &str, given: Value) -> Result<Value, Failure> {
+    match method {
+        "token.give" => {
+            let Give { number, account, give } = params(given)?;
+            sim.token_give(&number, account.as_deref(), give).await?;
+            Ok(json!({}))
+        }
+        "token.props" => {
+            let change = params::<BTreeMap<u32, Option<String>>>(given)?;
+            Ok(json!(sim.token_props(change).await))
+        }
+        "token.history" => {
+            sim.token_history(params::<MadeUp>(given)?).await?;
+            Ok(json!({}))
+        }
+        _ => Err(Failure::NoMethod),
+    }
+}

@@ -1,0 +1,33 @@
+//! Whether the phone's history is still to be read for the account's privacy tokens. No
+//! message of it is kept, by the library or here.
+
+use whatsapp_rust::wacore::time::now_secs;
+
+use super::{Result, SessionBackend, key, read_error};
+use crate::store::ReadError;
+
+const HISTORY: &str = "history";
+
+/// The phone sends its history once, after pairing. What comes later than this is skipped,
+/// in seconds: one day.
+const HISTORY_SECONDS: i64 = 24 * 3600;
+
+impl SessionBackend {
+    /// A pairing begins: its account's history is wanted.
+    pub(crate) async fn want_history(&self) -> Result<()> {
+        self.put(key(HISTORY, &[]), now_secs().to_be_bytes()).await
+    }
+
+    /// All of it was read.
+    pub(crate) async fn end_history(&self) -> Result<()> {
+        self.remove(key(HISTORY, &[])).await
+    }
+
+    /// Whether it is wanted now.
+    pub(crate) fn wants_history(&self) -> Result<bool> {
+        let Some(since) = self.read(&key(HISTORY, &[]))? else { return Ok(false) };
+        let since = since.try_into().map_err(|_| read_error(ReadError::Damaged))?;
+        let age = now_secs().saturating_sub(i64::from_be_bytes(since));
+        Ok(age < HISTORY_SECONDS)
+    }
+}
