@@ -147,7 +147,6 @@ fn mapping(chat: &Chat) -> wa::PhoneNumberToLIDMapping {
     wa::PhoneNumberToLIDMapping {
         pn_jid: Some(Jid::pn(chat.number.as_str()).to_string()),
         lid_jid: Some(Jid::lid(chat.lid.as_str()).to_string()),
-        ..Default::default()
     }
 }
 
@@ -174,9 +173,10 @@ fn notification(world: &World, history: &wa::HistorySync) -> Option<wa::Message>
         media_key: Some(sealed.media_key.to_vec()),
         file_enc_sha256: Some(sealed.file_enc_sha256.to_vec()),
         direct_path: Some(direct_path(&token)),
-        sync_type: Some(match history.sync_type {
-            PartType::INITIAL_BOOTSTRAP => HistorySyncType::INITIAL_BOOTSTRAP,
-            _ => HistorySyncType::RECENT,
+        sync_type: Some(if history.sync_type == PartType::INITIAL_BOOTSTRAP {
+            HistorySyncType::INITIAL_BOOTSTRAP
+        } else {
+            HistorySyncType::RECENT
         }),
         chunk_order: history.chunk_order,
         progress: history.progress,
