@@ -28,7 +28,7 @@ fn the_first_message_of_ten_starts_carries_the_token_that_is_stored() {
         daemon = lab.daemon("[pacing]\nwindow = \"1s\"\n");
         let mut events = daemon.events();
         let id = daemon.send(FRIEND, &format!("start {start}"));
-        events.wait_until_sent(&[id.clone()]);
+        events.wait_until_sent(std::slice::from_ref(&id));
         assert_eq!(carried(&lab, &daemon.message(&id)), ["tctoken"], "start {start}");
     }
 }
@@ -47,6 +47,6 @@ fn without_an_answer_about_properties_messages_leave_all_the_same() {
     let mut events = daemon.events();
     events.wait("the session to connect", |event| session_is(event, "connected"));
     let id = daemon.send(FRIEND, "hello");
-    events.wait_until_sent(&[id.clone()]);
+    events.wait_until_sent(std::slice::from_ref(&id));
     assert_eq!(carried(&lab, &daemon.message(&id)), [Value::Null]);
 }
