@@ -61,3 +61,45 @@ fn whose_number_is_not_stated_is_known_by_it_once_somebody_wrote_to_it() {
     assert!(incoming["sender"].as_str().unwrap().ends_with("@lid"), "{incoming}");
     assert_eq!(incoming["name"], "Simulated");
 }
+
+/// The first person that was added; whose LID the simulator counts up from here.
+const FRIEND_LID: &str = "100000000000001@lid";
+
+#[test]
+fn invariant_5_a_person_gets_what_was_sent_to_the_lid_and_to_the_number_in_order() {
+    for migrated in [true, false] {
+        let lab = Lab::new();
+        lab.sim.call("server.set", json!({ "migrated": migrated }));
+        let daemon = paired(&lab);
+        let mut events = daemon.events();
+        // So that the first is under way while the name of the second is learnt.
+        lab.sim.call("server.set", json!({ "ack_delay_ms": 300 }));
+        let to = if migrated { FRIEND_LID } else { FRIEND };
+        let ids: Vec<String> = [to, FRIEND, to, FRIEND]
+            .iter()
+            .enumerate()
+            .map(|(n, to)| daemon.send(to, &format!("text {n}")))
+            .collect();
+        events.wait_until_sent(&ids);
+        assert_eq!(lab.sim.texts(FRIEND), ["text 0", "text 1", "text 2", "text 3"]);
+    }
+}
+
+#[test]
+fn a_person_who_wrote_is_found_under_either_name() {
+    let lab = Lab::new();
+    let daemon = paired(&lab);
+    assert_eq!(written_by(&lab, FRIEND)["chat"], "15550111@s.whatsapp.net");
+    daemon.call("queue.pause", json!({})).unwrap();
+    let ids = [FRIEND, FRIEND_LID].map(|to| daemon.send(to, "text"));
+    for to in [FRIEND, FRIEND_LID] {
+        let listed = daemon.call("queue.list", json!({ "filter": { "to": to } })).unwrap();
+        let found: Vec<&str> = listed["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|m| m["id"].as_str())
+            .collect();
+        assert_eq!(found, ids, "{to}");
+    }
+}

@@ -139,7 +139,7 @@ impl Submission {
 pub struct Selection {
     /// In one of these states; empty: the method's default.
     pub states: Vec<api::State>,
-    /// To this chat.
+    /// To this chat; `Core` asks for it under the name that its person's names share.
     pub to: Option<ChatId>,
     /// With this reason.
     pub reason: Option<api::ReasonKind>,
@@ -241,6 +241,13 @@ pub enum SessionEvent {
     ChatActivity {
         /// Persons', each under all of its names, and since when: wall milliseconds.
         chats: Vec<(ChatId, i64)>,
+    },
+    /// Somebody wrote from a LID, and the server named the number besides.
+    Names {
+        /// The number.
+        number: Number,
+        /// Their chat under the LID.
+        lid: ChatId,
     },
     /// Whether messages to new contacts are refused for now, as the server says.
     Timelock(TimelockNotice),

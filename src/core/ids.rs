@@ -39,6 +39,11 @@ impl ChatId {
         ChatId(format!("{digits}@s.whatsapp.net"))
     }
 
+    /// Whether it is a person's under the name that hides the number.
+    pub fn is_lid(&self) -> bool {
+        self.0.ends_with("@lid")
+    }
+
     /// Whether it is a group.
     pub fn is_group(&self) -> bool {
         self.0.ends_with("@g.us")

@@ -167,6 +167,7 @@ impl Core {
         core.out.facts = facts_damaged;
         let now = core.advance(now);
         core.inform(now);
+        core.regroup();
         // Whether these left before the daemon died cannot be known.
         core.queue.all_unanswered(&mut core.out, now);
         let actions = core.settle(now);
@@ -261,6 +262,7 @@ impl Core {
     fn settle(&mut self, now: Now) -> Actions {
         self.pass_time(now);
         self.contacts.on_time(&mut self.out, now);
+        self.regroup();
         self.park_absent(now);
         self.drive_groups(now);
         self.queue.trim(&mut self.out, now);

@@ -138,6 +138,7 @@ impl Core {
         limit: Option<usize>,
         now: Now,
     ) -> api::ListResult {
+        let filter = self.of_person(filter.clone());
         let live = [State::Preparing, State::Queued, State::Sending, State::Unknown, State::Parked];
         let limit = limit.unwrap_or(api::LIST_ENTRIES_MAX).clamp(1, api::LIST_ENTRIES_MAX);
         let forecast = Forecast::new(self, now);

@@ -5,7 +5,7 @@
 use crate::Core;
 use crate::draft::Draft;
 use crate::event::{
-    Body, EndReason, NotSent, ReceiptKind, Request, SessionEvent, Submission, Token,
+    Body, EndReason, NotSent, ReceiptKind, Request, Selection, SessionEvent, Submission, Token,
 };
 use crate::explain;
 use crate::ids::{Attempt, WaMessageId};
@@ -32,14 +32,17 @@ impl Core {
                 self.out.reply::<call::MessageSend>(token, result);
             }
             Request::Cancel { ids, filter, dry_run } => {
+                let filter = self.of_person(filter);
                 let result = self.queue.cancel(ids, &filter, dry_run, &mut self.out, now);
                 self.out.reply::<call::QueueCancel>(token, Ok(result));
             }
             Request::Clear { filter, dry_run } => {
+                let filter = self.of_person(filter);
                 let result = self.queue.clear(&filter, dry_run, &mut self.out, now);
                 self.out.reply::<call::QueueClear>(token, Ok(result));
             }
             Request::Retry { filter, anyway, dry_run } => {
+                let filter = self.of_person(filter);
                 let result = self.retry(&filter, anyway, dry_run, now);
                 self.out.reply::<call::QueueRetry>(token, Ok(result));
             }
@@ -50,6 +53,7 @@ impl Core {
                 self.groups.on_list(token, fresh, &mut self.out, now);
             }
             Request::Restore { filter, dry_run } => {
+                let filter = self.of_person(filter);
                 let result = self.queue.restore(&filter, dry_run, &mut self.out, now);
                 self.out.reply::<call::QueueRestore>(token, Ok(result));
             }
@@ -86,6 +90,19 @@ impl Core {
         }
     }
 
+    /// A filter that finds a person's messages under whichever name it gives.
+    pub(crate) fn of_person(&self, filter: Selection) -> Selection {
+        Selection { to: filter.to.map(|chat| self.contacts.person(&chat)), ..filter }
+    }
+
+    /// Keeps together the order of messages to one person, as far as its names are known. What
+    /// was accepted before they were stands where it was accepted.
+    pub(crate) fn regroup(&mut self) {
+        if self.contacts.take_people_changed() {
+            self.queue.regroup(|chat| self.contacts.person(chat));
+        }
+    }
+
     /// Accepts a message, or says why not. Nothing is dropped to make room.
     fn submit(
         &mut self,
@@ -104,7 +121,8 @@ impl Core {
         if self.queue.is_full() {
             return Err(self.queue_full(now));
         }
-        let id = self.queue.accept(draft, body, &mut self.out, now)?;
+        let chat = self.contacts.person(&draft.to);
+        let id = self.queue.accept(draft, chat, body, &mut self.out, now)?;
         let gone = || api::Error::new(api::ErrorKind::InternalError, "The message is gone.");
         Ok(api::SendResult { message: self.message(id, now).ok_or_else(gone)?, duplicate: false })
     }
@@ -188,6 +206,7 @@ impl Core {
                     self.contacts.on_contact(chat, *at);
                 }
             }
+            SessionEvent::Names { number, lid } => self.contacts.on_names(number, lid, now),
             SessionEvent::PhoneActivity { activity, at_ms } => {
                 self.phone.on_activity(activity, at_ms, &mut self.out, now)
             }
@@ -215,6 +234,7 @@ impl Core {
             | SessionEvent::UploadFailed { .. }
             | SessionEvent::PhoneActivity { .. }
             | SessionEvent::ChatActivity { .. }
+            | SessionEvent::Names { .. }
             | SessionEvent::Probed { .. }
             | SessionEvent::Checked { .. }
             | SessionEvent::Groups { .. }

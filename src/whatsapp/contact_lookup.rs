@@ -20,6 +20,7 @@ use tetherd_core::contacts::{
 };
 use tetherd_core::event::SessionEvent;
 use tetherd_core::groups::GroupTicket;
+use tetherd_core::ids::ChatId;
 
 /// How long an answer may take. The core's limit is behind it.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -168,7 +169,18 @@ fn one<'n>(user: &UsyncUserResult, asked: &'n [Number]) -> Option<(&'n Number, R
         return Some((number, Registration::Absent));
     }
     let address = numbers.next().filter(|digits| *digits != number.digits());
-    Some((number, Registration::Present { address: address.and_then(Number::from_digits) }))
+    let address = address.and_then(Number::from_digits);
+    Some((number, Registration::Present { address, lid: lid(user) }))
+}
+
+/// The person's chat under the LID, wherever the answer names it.
+fn lid(user: &UsyncUserResult) -> Option<ChatId> {
+    let named = match user.protocol(UsyncProtocolKind::Lid) {
+        Some(UsyncProtocolResult::Lid(UsyncOutcome::Value(lid))) => lid.as_ref(),
+        _ => None,
+    };
+    let lid = named.or(user.id.as_ref()).filter(|jid| jid.is_lid())?;
+    lid.to_non_ad_string().parse().ok()
 }
 
 #[cfg(test)]
@@ -222,7 +234,7 @@ mod tests {
             user("15550112", Some(contact("out").build())),
             user("15550113", Some(contact("invalid").build())),
         ];
-        let present = Registration::Present { address: None };
+        let present = Registration::Present { address: None, lid: None };
         let answers =
             vec![(number("15550111"), present), (number("15550112"), Registration::Absent)];
         assert_eq!(said(users, vec![]), CheckOutcome::Answered(answers));
@@ -251,7 +263,7 @@ mod tests {
     fn the_repeated_number_counts_and_another_address_is_where_messages_go() {
         let repeated = contact("in").bytes(b"+15550112".as_slice()).build();
         let address = Some(number("15550199"));
-        let answers = vec![(number("15550112"), Registration::Present { address })];
+        let answers = vec![(number("15550112"), Registration::Present { address, lid: None })];
         assert_eq!(
             said(vec![user("15550199", Some(repeated))], vec![]),
             CheckOutcome::Answered(answers)

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::number::{KnownBy, KnownNumber, Number, Registration};
+use crate::ids::ChatId;
 use crate::time::{Now, Uptime};
 
 /// Numbers that are remembered; one more, and the answer that is oldest goes.
@@ -16,7 +17,10 @@ pub(super) struct NumberCache {
     uptime: Uptime,
     known: HashMap<Number, KnownNumber>,
     by_age: BTreeSet<(u64, Number)>,
+    by_lid: HashMap<ChatId, BTreeSet<Number>>,
     changed: BTreeSet<Number>,
+    /// Whether a number may lead to another name of its person than before.
+    people_changed: bool,
 }
 
 impl NumberCache {
@@ -25,7 +29,9 @@ impl NumberCache {
             uptime,
             known: HashMap::new(),
             by_age: BTreeSet::new(),
+            by_lid: HashMap::new(),
             changed: BTreeSet::new(),
+            people_changed: false,
         };
         for known in stored {
             cache.insert(known);
@@ -57,11 +63,15 @@ impl NumberCache {
     ) {
         self.changed.insert(number.clone());
         let (asked_at, asked_uptime_ms) = (now.wall_ms, self.uptime.at(now));
-        let (on_network, address) = match registration {
-            Registration::Absent => (false, None),
-            Registration::Present { address } => (true, address),
+        let (on_network, address, lid) = match registration {
+            Registration::Absent => (false, None, None),
+            // An answer that does not name it takes nothing back.
+            Registration::Present { address, lid } => {
+                (true, address, lid.or_else(|| self.lid(&number).cloned()))
+            }
         };
-        let known = KnownNumber { number, on_network, address, asked_at, asked_uptime_ms, source };
+        let known =
+            KnownNumber { number, on_network, address, lid, asked_at, asked_uptime_ms, source };
         self.insert(known);
         if self.known.len() > KNOWN_MAX
             && let Some((_, oldest)) = self.by_age.first().cloned()
@@ -75,6 +85,16 @@ impl NumberCache {
     /// network said so.
     pub(super) fn address(&self, number: &Number) -> Option<&Number> {
         self.known.get(number)?.address.as_ref()
+    }
+
+    /// The LID of the person with this number, if the network named it.
+    pub(super) fn lid(&self, number: &Number) -> Option<&ChatId> {
+        self.known.get(number)?.lid.as_ref()
+    }
+
+    /// The numbers of the person with this LID, in every spelling that was asked for.
+    pub(super) fn numbers_of(&self, lid: &ChatId) -> impl Iterator<Item = &Number> {
+        self.by_lid.get(lid).into_iter().flatten()
     }
 
     /// Whether a receipt from this number says more than what is known.
@@ -96,6 +116,11 @@ impl NumberCache {
         changed.map(|number| (number.clone(), self.known.get(&number).cloned())).collect()
     }
 
+    /// Whether names of people were learnt or forgotten since.
+    pub(super) fn take_people_changed(&mut self) -> bool {
+        std::mem::take(&mut self.people_changed)
+    }
+
     #[cfg(test)]
     pub(super) fn records(&self) -> impl Iterator<Item = &KnownNumber> {
         self.known.values()
@@ -103,12 +128,25 @@ impl NumberCache {
 
     fn insert(&mut self, known: KnownNumber) {
         self.remove(&known.number);
+        self.people_changed |= known.has_other_name();
+        if let Some(lid) = &known.lid {
+            self.by_lid.entry(lid.clone()).or_default().insert(known.number.clone());
+        }
         self.by_age.insert((known.asked_uptime_ms, known.number.clone()));
         self.known.insert(known.number.clone(), known);
     }
 
     fn remove(&mut self, number: &Number) -> bool {
         let Some(known) = self.known.remove(number) else { return false };
+        self.people_changed |= known.has_other_name();
+        if let Some(lid) = &known.lid
+            && let Some(numbers) = self.by_lid.get_mut(lid)
+        {
+            numbers.remove(number);
+            if numbers.is_empty() {
+                self.by_lid.remove(lid);
+            }
+        }
         self.by_age.remove(&(known.asked_uptime_ms, known.number))
     }
 

@@ -123,7 +123,7 @@ impl Callers {
     pub(super) fn on_answer(&mut self, number: &Number, registration: &Registration, now: Now) {
         let (on_network, address) = match registration {
             Registration::Absent => (false, None),
-            Registration::Present { address } => (true, address.as_ref()),
+            Registration::Present { address, .. } => (true, address.as_ref()),
         };
         self.give(number, || CheckedNumber {
             number: written(number),

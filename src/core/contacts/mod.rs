@@ -17,6 +17,7 @@ mod config;
 mod known_chats;
 mod lookup;
 mod number;
+mod people;
 
 pub use budget::SpentHour;
 pub use callers::{CHECK_CALLER_MS_MAX, CHECK_CALLERS_MAX};
@@ -286,7 +287,9 @@ impl Contacts {
             && self.cache.is_news(&number, now)
         {
             let address = self.cache.address(&number).cloned();
-            self.learn(number, Registration::Present { address }, KnownBy::Receipt, now);
+            let lid = self.cache.lid(&number).cloned();
+            let registration = Registration::Present { address, lid };
+            self.learn(number, registration, KnownBy::Receipt, now);
         }
     }
 
@@ -311,8 +314,8 @@ impl Contacts {
     /// Whether this chat is no new contact to the network.
     pub(crate) fn is_known(&self, chat: &ChatId) -> bool {
         let Some(account) = self.account.as_deref() else { return false };
-        let is_known = |chat: &ChatId| self.chats.is_known(account, chat, self.now.wall_ms);
-        is_known(chat) || self.address(chat).is_some_and(|chat| is_known(&chat))
+        let now = self.now.wall_ms;
+        self.names(chat).iter().any(|name| self.chats.is_known(account, name, now))
     }
 
     /// This chat's person wrote, or gave a privacy token, at this time.

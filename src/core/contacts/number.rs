@@ -63,12 +63,21 @@ pub struct KnownNumber {
     /// The number of the address that the network has for it, where that is another one:
     /// Brazil's without the ninth digit, Mexico's with a 1.
     pub address: Option<Number>,
+    /// The person's chat under the LID, if the network named it.
+    pub lid: Option<ChatId>,
     /// When the network said so, wall milliseconds.
     pub asked_at: i64,
     /// When that was, in milliseconds of uptime.
     pub asked_uptime_ms: u64,
     /// How that is known.
     pub source: KnownBy,
+}
+
+impl KnownNumber {
+    /// Whether the person has another name than this number.
+    pub(super) fn has_other_name(&self) -> bool {
+        self.lid.is_some() || self.address.is_some()
+    }
 }
 
 /// What the network says about a number.
@@ -80,6 +89,8 @@ pub enum Registration {
     Present {
         /// The number of its address, where that is another one.
         address: Option<Number>,
+        /// The person's chat under the LID, if the network named it.
+        lid: Option<ChatId>,
     },
 }
 
@@ -88,7 +99,7 @@ pub enum Registration {
 pub enum KnownBy {
     /// The network was asked.
     Check,
-    /// A device with this number confirmed a message.
+    /// A device with this number confirmed a message, or wrote one.
     Receipt,
 }
 

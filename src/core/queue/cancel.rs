@@ -190,7 +190,7 @@ impl Selection {
             let age_ms = i64::try_from(age_s.saturating_mul(1_000)).unwrap_or(i64::MAX);
             message.accepted_at <= now.wall_ms.saturating_sub(age_ms)
         };
-        self.to.as_ref().is_none_or(|to| *to == message.draft.to)
+        self.to.as_ref().is_none_or(|to| *to == message.chat)
             && self.older_than_s.is_none_or(old_enough)
             && self.key_prefix.as_ref().is_none_or(|prefix| {
                 message.draft.key.as_ref().is_some_and(|key| key.starts_with(&**prefix))

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{Place, Queue, Rank};
+use crate::ids::ChatId;
 use crate::queue::Message;
 use tetherd_api::{MessageId, State};
 
@@ -39,7 +40,7 @@ impl Queue {
         let aged = (message.changed_uptime_ms, message.id);
         let due = self.deadlines.add(message);
         if message.state().takes_a_place() && due {
-            let lane = self.lanes.entry(message.draft.to.clone()).or_default();
+            let lane = self.lanes.entry(message.chat.clone()).or_default();
             if let Some(first) = lane.first() {
                 self.heads.remove(first);
             }
@@ -84,7 +85,7 @@ impl Queue {
         let place = place(message);
         let aged = (message.changed_uptime_ms, message.id);
         self.deadlines.remove(message);
-        if let Some(lane) = self.lanes.get_mut(&message.draft.to)
+        if let Some(lane) = self.lanes.get_mut(&message.chat)
             && lane.remove(&place)
         {
             self.heads.remove(&place);
@@ -93,7 +94,7 @@ impl Queue {
                     self.heads.insert(*first);
                 }
                 None => {
-                    self.lanes.remove(&message.draft.to);
+                    self.lanes.remove(&message.chat);
                 }
             }
         }
@@ -123,6 +124,21 @@ impl Queue {
         for id in self.deadlines.turn_to(wall_ms) {
             if let Some(message) = self.messages.remove(&id) {
                 self.unindex(&message);
+                self.index(&message);
+                self.messages.insert(id, message);
+            }
+        }
+    }
+
+    /// Which chat a message's order is kept in, as far as is known about its person now.
+    /// Those that wait in two chats which are one stand in the order of their acceptance.
+    pub(crate) fn regroup(&mut self, chat_of: impl Fn(&ChatId) -> ChatId) {
+        let moved = |m: &&Message| chat_of(&m.draft.to) != m.chat;
+        let moved: Vec<MessageId> = self.iter().filter(moved).map(|m| m.id).collect();
+        for id in moved {
+            if let Some(mut message) = self.messages.remove(&id) {
+                self.unindex(&message);
+                message.chat = chat_of(&message.draft.to);
                 self.index(&message);
                 self.messages.insert(id, message);
             }
@@ -200,7 +216,7 @@ impl Queue {
 
     /// The message of its chat that has to leave before this one.
     pub(crate) fn before_in_chat(&self, message: &Message) -> Option<MessageId> {
-        let (lane, place) = (self.lanes.get(&message.draft.to)?, place(message));
+        let (lane, place) = (self.lanes.get(&message.chat)?, place(message));
         let mut before = lane.range(..place).rev();
         before.next().filter(|_| lane.contains(&place)).map(|(.., id)| *id)
     }

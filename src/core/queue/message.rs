@@ -12,6 +12,9 @@ pub struct Message {
     pub id: MessageId,
     /// What is to be sent.
     pub draft: Draft,
+    /// The chat whose order it keeps: that of its recipient under the name that all of the
+    /// person's names share. Never stored: it follows from what is known about people.
+    pub chat: ChatId,
     /// Where its attempts go instead: the network has another address for the number.
     pub address: Option<ChatId>,
     /// Whether a check of its links was begun: only a command repeats it, since a link may

@@ -5,16 +5,17 @@ use crate::action::ActionBuffer;
 use crate::draft::Draft;
 use crate::event::Body;
 use crate::files;
-use crate::ids::Digest;
+use crate::ids::{ChatId, Digest};
 use crate::queue::{Message, MessageState, Pending, Tries};
 use crate::time::Now;
 use tetherd_api::{self as api, Error, ErrorKind, MessageId, Redacted};
 
 impl Queue {
-    /// Takes a message in. Whether there is a place was asked before.
+    /// Takes a message in that keeps the order of this chat. Whether there is a place was asked before.
     pub(crate) fn accept(
         &mut self,
         draft: Draft,
+        chat: ChatId,
         body: Body,
         out: &mut ActionBuffer,
         now: Now,
@@ -30,6 +31,7 @@ impl Queue {
         let mut message = Message {
             id,
             draft,
+            chat,
             address: None,
             links_asked: false,
             link_warning: None,

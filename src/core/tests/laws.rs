@@ -30,7 +30,7 @@ impl World {
                         let twice = self.accepted.insert(message.id, message.draft.wa_id.clone());
                         assert!(twice.is_none(), "{} was given twice", message.id);
                     }
-                    self.store.messages.insert(message.id, (**message).clone());
+                    self.store.messages.insert(message.id, stored(message));
                 }
                 Change::PutBody { id, .. } => {
                     self.store.bodies.insert(*id);
@@ -223,8 +223,9 @@ impl World {
             })
             .count();
         assert!(recent < self.config.pace_limit, "the window holds {recent} already");
+        let chat = self.core.contacts.person(&stored.draft.to);
         let others = self.store.messages.values().filter(|m| {
-            m.draft.to == outgoing.draft.to
+            self.core.contacts.person(&m.draft.to) == chat
                 && m.id != outgoing.id
                 && matches!(m.state(), State::Sending | State::Unknown)
         });
@@ -257,8 +258,10 @@ impl World {
             "too fast"
         );
         if network.timelock.lock.is_some() {
-            let chat = outgoing.draft.to.as_str();
-            assert!(chat.ends_with("@g.us") || self.wrote.contains(chat), "a new contact");
+            let chat = &outgoing.draft.to;
+            let names = self.core.contacts.names(chat);
+            let known = names.iter().any(|name| self.wrote.contains(name.as_str()));
+            assert!(chat.is_group() || known, "a new contact");
         }
     }
 
@@ -300,7 +303,7 @@ impl World {
     /// What holds after every input.
     pub(super) fn check(&self) {
         let core: BTreeMap<MessageId, Message> =
-            self.core.queue.iter().map(|m| (m.id, m.clone())).collect();
+            self.core.queue.iter().map(|m| (m.id, stored(m))).collect();
         assert_eq!(core, self.store.messages, "memory and store differ");
         assert_eq!(self.core.pacing.slots(), self.store.slots);
         assert_eq!(self.core.facts, self.store.facts);
@@ -350,4 +353,9 @@ impl World {
             assert!(at > self.now.mono_ms, "{wake:?} is due and was not dealt with");
         }
     }
+}
+
+/// A message as its record has it: which chat it belongs to follows from what is known.
+fn stored(message: &Message) -> Message {
+    Message { chat: message.draft.to.clone(), ..message.clone() }
 }

@@ -17,6 +17,7 @@ mod model;
 mod network;
 mod numbers;
 mod pacing;
+mod people;
 mod phone;
 mod preparing;
 mod queue;

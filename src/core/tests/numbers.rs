@@ -26,7 +26,11 @@ pub(super) fn world() -> World {
 }
 
 pub(super) fn registered(on_network: bool) -> Registration {
-    if on_network { Registration::Present { address: None } } else { Registration::Absent }
+    if on_network {
+        Registration::Present { address: None, lid: None }
+    } else {
+        Registration::Absent
+    }
 }
 
 pub(super) fn number(chat: u32) -> Number {

@@ -16,7 +16,7 @@ fn invariant_9_debug_of_the_core_shows_no_number_account_or_key() {
     let numbers = || vec![Number::parse("+15550111").unwrap()];
     let known = CheckOutcome::Answered(vec![(
         numbers().remove(0),
-        Registration::Present { address: Some(numbers().remove(0)) },
+        Registration::Present { address: Some(numbers().remove(0)), lid: None },
     )]);
     let filter = Selection { key_prefix: Some("order-of".into()), ..Selection::default() };
     let shown = format!(

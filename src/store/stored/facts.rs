@@ -8,6 +8,7 @@ use crate::store::convert::{Convert, stored_enum, stored_newtype, stored_structs
 use tetherd_api::{BatteryLevel, PhoneState};
 use tetherd_core::contacts::{KnownBy, KnownNumber, Number, SpentHour};
 use tetherd_core::facts::{Facts, NetworkFacts};
+use tetherd_core::ids::ChatId;
 use tetherd_core::pacing::{RateLimitFacts, Slot, Timelock, TimelockFacts, TimelockSource};
 use tetherd_core::phone::{PhoneActivity, PhoneFacts, Probe, Report};
 use tetherd_core::queue::{BacklogFacts, Stale};
@@ -190,6 +191,8 @@ stored_structs! {
         on_network: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         address: Option<StoredDigits>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lid: Option<StoredLid>,
         asked_at: i64,
         #[serde(alias = "asked_lived_ms")]
         asked_uptime_ms: u64,
@@ -198,6 +201,7 @@ stored_structs! {
 }
 
 stored_newtype!(BootId(u128));
+stored_text!(StoredLid = ChatId, |chat| chat.as_str().to_owned(), |text| text.parse().ok());
 stored_text!(StoredDigits = Number, |number| number.digits().to_owned(), Number::from_digits);
 
 /// The account's ban: since when, until when, and the server's code.

@@ -24,6 +24,7 @@ fn message(id: u64) -> Message {
     Message {
         id: MessageId(id),
         draft: Draft { key: Some(format!("key {id}").into()), ..draft },
+        chat: "+15550100".parse().unwrap(),
         address: Some("+15550199".parse().unwrap()),
         links_asked: false,
         link_warning: None,
@@ -208,6 +209,7 @@ async fn what_is_known_about_numbers_is_kept_and_a_record_that_does_not_read_is_
         number: Number::parse(&format!("+{digits}")).unwrap(),
         on_network: false,
         address: Number::from_digits("15550199"),
+        lid: Some("100000000000001@lid".parse().unwrap()),
         asked_at: 5,
         asked_uptime_ms: 6,
         source: KnownBy::Check,

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use whatsapp_rust::types::events::{Event, EventHandler, EventInterest};
 
 use crate::whatsapp::events::chat_activity::chat_activity;
+use crate::whatsapp::events::names::names;
 use crate::whatsapp::events::phone_activity::phone_activity;
 use crate::whatsapp::events::translate::{self, ConnectionEvent, Me};
 
@@ -94,7 +95,7 @@ impl EventHandler for EventQueue {
             phone_activity(&event, &me),
             chat_activity(&event, &me),
         ];
-        for seen in seen.into_iter().flatten() {
+        for seen in seen.into_iter().flatten().chain(names(&event, &me)) {
             self.push(seen);
         }
     }

@@ -96,7 +96,7 @@ pub(crate) fn new_message(
     };
     let name = Some(clean(&info.push_name)).filter(|name| !name.is_empty());
     Some(NewMessage {
-        seen: Seen::new(&source.chat.to_string(), &source.sender.to_string(), &info.id),
+        seen: seen(info),
         incoming: Incoming {
             cursor: 0,
             wa_id: clean(&info.id),
@@ -116,6 +116,26 @@ pub(crate) fn new_message(
         },
         remote,
     })
+}
+
+/// By the LIDs, where they are stated: the server may deliver a message again under the other
+/// names of its people.
+fn seen(info: &MessageInfo) -> Seen {
+    let source = &info.source;
+    let sender = by_lid(&source.sender, source.sender_alt.as_ref());
+    let one_to_one = !source.is_group && !source.is_from_me;
+    let other = if one_to_one { &source.sender_alt } else { &source.recipient_alt };
+    let chat = by_lid(&source.chat, other.as_ref());
+    Seen::new(&chat.to_string(), &sender.to_string(), &info.id)
+}
+
+fn by_lid(jid: &Jid, other: Option<&Jid>) -> Jid {
+    match other {
+        Some(other) if jid.server == Server::Pn && other.server == Server::Lid => {
+            Jid::lid_device(other.user.clone(), jid.device)
+        }
+        Some(_) | None => jid.clone(),
+    }
 }
 
 /// What a message carries.

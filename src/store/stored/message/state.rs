@@ -88,11 +88,14 @@ impl Record for Message {
                 MessageState::Cancelled { undo: stored.undo.and_then(|u| undo(u, pending, tries)) }
             }
         };
+        let to: tetherd_core::ids::ChatId = stored.to.convert();
         Ok(Message {
             id: stored.id.convert(),
+            // Until `Core` says otherwise.
+            chat: to.clone(),
             draft: Draft {
                 wa_id: stored.wa_id.convert(),
-                to: stored.to.convert(),
+                to,
                 kind: stored.kind.convert(),
                 file: stored.file.convert(),
                 source: stored.source.convert(),

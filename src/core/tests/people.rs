@@ -1,0 +1,128 @@
+//! One person under several names is one chat: its order, its filters, whether it is known.
+
+use super::numbers::{number, world};
+use super::world::World;
+use crate::contacts::{CheckOutcome, Number, Registration};
+use crate::event::{Request, Selection, SessionEvent, TimelockNotice};
+use crate::ids::ChatId;
+use tetherd_api::{MessageId, Reply, State};
+
+const LID: &str = "100000000000001@lid";
+
+fn lid() -> ChatId {
+    LID.parse().unwrap()
+}
+
+impl World {
+    pub(super) fn send_to(&mut self, to: &str) -> MessageId {
+        let mut submission = self.submission(0, to, None);
+        submission.draft.to = to.parse().unwrap();
+        match self.ask(Request::Submit(Box::new(submission))) {
+            Ok(Reply::MessageSend(result)) => result.message.id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Answers the last question: everybody is there, and this is everybody's LID.
+    fn all_are(&mut self, lid: &ChatId) {
+        let (_, ticket, numbers) = self.questions.last().cloned().expect("nothing was asked");
+        let here = Registration::Present { address: None, lid: Some(lid.clone()) };
+        let answers = numbers.into_iter().map(|number| (number, here.clone())).collect();
+        self.say(ticket, CheckOutcome::Answered(answers));
+    }
+
+    fn cancel_all_to(&mut self, to: &str) -> Vec<MessageId> {
+        let filter = Selection { to: Some(to.parse().unwrap()), ..Selection::default() };
+        match self.ask(Request::Cancel { ids: Vec::new(), filter, dry_run: true }) {
+            Ok(Reply::QueueCancel(result)) => result.cancelled,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn invariant_5_messages_to_a_lid_and_to_its_number_keep_their_order_though_that_is_learnt_between()
+{
+    let mut world = world();
+    let first = world.send_to(LID);
+    let second = world.send(1);
+    let third = world.send_to(LID);
+    assert_eq!(world.sent_ids(), [first.0], "the second waits for the check of its number");
+    world.all_are(&lid());
+    assert_eq!(world.sent_ids(), [first.0], "and then for the first, which has no answer");
+    world.ack(first);
+    assert_eq!(world.sent_ids(), [first.0, second.0]);
+    world.ack(second);
+    assert_eq!(world.sent_ids(), [first.0, second.0, third.0]);
+}
+
+#[test]
+fn invariant_5_a_persons_order_outlives_a_restart() {
+    let mut world = world();
+    world.send(1);
+    world.all_are(&lid());
+    let first = world.flight(MessageId(1)).id;
+    world.ack(first);
+    let waiting = [world.send_to(LID), world.send(1)];
+    world.crash(true);
+    world.connect();
+    world.pass(1_000);
+    assert_eq!(world.flight(waiting[0]).id, waiting[0]);
+    assert!(!world.sent_ids().contains(&waiting[1].0), "{:?}", world.sent_ids());
+    world.ack(waiting[0]);
+    assert!(world.sent_ids().contains(&waiting[1].0));
+}
+
+#[test]
+fn two_spellings_of_a_number_are_one_chat() {
+    let mut world = world();
+    world.request(Request::Pause);
+    let [first, second] = [world.send(1), world.send(2)];
+    world.request(Request::Resume);
+    let (_, ticket, _) = world.questions.last().cloned().unwrap();
+    let here = |address| Registration::Present { address, lid: None };
+    let answers = vec![(number(1), here(Some(number(2)))), (number(2), here(None))];
+    world.say(ticket, CheckOutcome::Answered(answers));
+    assert_eq!(world.sent_ids(), [first.0]);
+    world.ack(first);
+    assert_eq!(world.sent_ids(), [first.0, second.0]);
+}
+
+#[test]
+fn a_filter_finds_a_persons_messages_under_any_name() {
+    let mut world = world();
+    world.request(Request::Pause);
+    let ids = vec![world.send(1), world.send_to(LID)];
+    assert_eq!(world.cancel_all_to(LID), [ids[1]]);
+    world.session(SessionEvent::Names { number: number(1), lid: lid() });
+    assert_eq!(world.cancel_all_to(LID), ids);
+    assert_eq!(world.cancel_all_to(&format!("+{}", number(1).digits())), ids);
+    assert_eq!(world.cancel_all_to("+15550999"), []);
+}
+
+#[test]
+fn who_wrote_under_one_name_is_no_new_contact_under_the_other() {
+    let mut world = world();
+    world.session(SessionEvent::Timelock(TimelockNotice::Active { until: None }));
+    let now = world.now.wall_ms;
+    world.session(SessionEvent::ChatActivity { chats: vec![(lid(), now)] });
+    let id = world.send(1);
+    world.pass(3_000);
+    if world.sends.is_empty() {
+        world.all_are(&lid());
+    }
+    assert_eq!(world.state(id), State::Sending);
+}
+
+#[test]
+fn a_number_that_changes_hands_is_another_chat() {
+    let mut world = world();
+    world.session(SessionEvent::Names { number: number(1), lid: lid() });
+    let other: ChatId = "100000000000002@lid".parse().unwrap();
+    world.session(SessionEvent::Names { number: number(1), lid: other.clone() });
+    let first = world.send_to(LID);
+    let second = world.send(1);
+    assert_eq!(world.sent_ids(), [first.0, second.0], "neither waits for the other");
+    let known = &world.store.numbers[&Number::parse("+15550101").unwrap()];
+    assert_eq!(known.lid, Some(other));
+}

@@ -1,0 +1,37 @@
+//! Which number and which LID are one person's, as messages state it. Pure.
+
+use whatsapp_rust::types::events::Event;
+use whatsapp_rust::{Jid, Server};
+
+use crate::whatsapp::events::translate::{ConnectionEvent, Me};
+use tetherd_core::contacts::Number;
+use tetherd_core::event::SessionEvent;
+
+/// One report for each person who wrote to us in a chat of two. Members of groups are not
+/// reported: they may be many, and are asked about before something is sent to them.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library has 60 kinds, we name ours")]
+pub(crate) fn names(event: &Event, me: &Me) -> Vec<ConnectionEvent> {
+    let batch = match event {
+        Event::Messages(batch) => batch,
+        _ => return Vec::new(),
+    };
+    let sources = batch.iter().map(|message| &message.info.source);
+    let others = sources.filter(|source| !source.is_group && !source.is_from_me);
+    let pairs = others.filter_map(|source| pair(&source.sender, source.sender_alt.as_ref()?, me));
+    pairs.map(ConnectionEvent::Report).collect()
+}
+
+fn pair(one: &Jid, other: &Jid, me: &Me) -> Option<SessionEvent> {
+    let (number, lid) = match (one.server, other.server) {
+        (Server::Pn, Server::Lid) => (one, other),
+        (Server::Lid, Server::Pn) => (other, one),
+        _ => return None,
+    };
+    if me.owns(number) || me.owns(lid) {
+        return None;
+    }
+    Some(SessionEvent::Names {
+        number: Number::from_digits(&number.user)?,
+        lid: lid.to_non_ad_string().parse().ok()?,
+    })
+}
