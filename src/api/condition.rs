@@ -121,10 +121,16 @@ kinds! {
     NotPaired = "not_paired";
     /// Logged out from the phone, or by the server.
     LoggedOut = "logged_out";
+    /// The account is locked; the keys may work again.
+    Locked = "locked";
+    /// The account is banned, and nothing says that it ends.
+    BannedForGood = "banned_for_good";
     /// The account is banned for a time.
     Banned = "banned";
     /// The server refuses this client version.
     ClientOutdated = "client_outdated";
+    /// The server refuses the login for what it is.
+    LoginDeclined = "login_declined";
     /// Another WhatsApp Web session took over.
     OtherSession = "other_session";
     /// There is no connection.
@@ -169,6 +175,9 @@ kinds! {
     NoAnswer = "no_answer";
     /// Messages whose time has not come.
     NotBefore = "not_before";
+    /// The server has said until when it takes this client version, and that is near: a
+    /// warning.
+    ClientExpiresSoon = "client_expires_soon";
     /// The clock jumped.
     ClockJumped = "clock_jumped";
     /// The daemon is going down.

@@ -136,6 +136,9 @@ error_kinds! {
     /// The network was asked about as many numbers as a day allows.
     CheckBudgetSpent 1_021 Method, retry true,
         help Some("Ask about fewer numbers, or wait.");
+    /// The account is locked or banned: pairing would make that worse.
+    AccountBarred 1_023 Method, retry false,
+        help Some("Look at WhatsApp on the phone; `anyway` pairs all the same.");
 }
 
 /// An error, as `error` of a reply carries it.

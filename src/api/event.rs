@@ -5,13 +5,17 @@ use serde::{Deserialize, Serialize};
 use super::{Gap, Incoming, Message, Redacted, Status, Time};
 
 /// Parameters of `session.pair`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PairParams {
     /// With a number (`+` and digits): pair by a code typed on that phone. Without: by QR.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<Redacted<String>>,
+    /// Pair although the account is locked or banned. That does not end a ban and can make a
+    /// lock worse. The present keys are kept until the new pairing has succeeded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anyway: bool,
 }
 
 /// Answer of `session.pair`: the first code. Later ones come as `pairing` events.

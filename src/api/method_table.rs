@@ -208,7 +208,7 @@ methods! {
     /// Pairs with a phone: answers what to scan with it, or what to type on it. A pairing that
     /// runs already, in the same way, answers its code again; in another way, it is replaced.
     SessionPair "session.pair" Admin: PairParams => PairResult,
-        errors [AlreadyPaired, PairingFailed, WrongState, OutcomeUnknown];
+        errors [AlreadyPaired, AccountBarred, PairingFailed, WrongState, OutcomeUnknown];
     /// Connects now: ends a wait between tries, or replaces a connection that seems dead.
     SessionReconnect "session.reconnect" Admin: NoParams => Status,
         errors [NotPaired, WrongState, OutcomeUnknown];

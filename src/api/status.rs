@@ -23,10 +23,16 @@ pub enum SessionState {
     Replaced,
     /// Logged out.
     LoggedOut,
+    /// The account is locked.
+    Locked,
+    /// Banned, and nothing says that it ends.
+    BannedForGood,
     /// Banned for a time.
     Banned,
     /// This client's version is refused.
     Outdated,
+    /// The login is refused for what it is.
+    Declined,
 }
 
 impl SessionState {
@@ -40,8 +46,11 @@ impl SessionState {
             SessionState::Waiting => "waiting",
             SessionState::Replaced => "replaced",
             SessionState::LoggedOut => "logged_out",
+            SessionState::Locked => "locked",
+            SessionState::BannedForGood => "banned_for_good",
             SessionState::Banned => "banned",
             SessionState::Outdated => "outdated",
+            SessionState::Declined => "declined",
         }
     }
 }

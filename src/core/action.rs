@@ -101,9 +101,12 @@ pub enum SessionCommand {
     Close,
     /// Unlink this device on the server if connected, then end the run and forget the keys.
     Logout,
-    /// Forget all keys. Comes before each `Pair`, and in place of `Logout` while no run
-    /// is under way. Makes no run and no `Ended`.
+    /// Forget all keys. Comes before a `Pair` if they are dead, and in place of `Logout`
+    /// while no run is under way. Makes no run and no `Ended`.
     Forget,
+    /// Put the keys away. Comes before a `Pair` if they may still work: they come back unless
+    /// that pairing succeeds. Makes no run and no `Ended`.
+    KeepKeys,
     /// Send one message. Answered by `Written`, `NotSent` or `CutOff`, in bounded time.
     Send(Outgoing),
     /// Bring a message's file to the media host. Answered by `Uploaded` or `UploadFailed`,
@@ -166,6 +169,8 @@ pub enum Wake {
     Prepare,
     /// A ban ends.
     BanEnds,
+    /// The end of this client's version comes close.
+    ClientExpires,
     /// The session is taken back.
     Takeover,
     /// Messages to new contacts may leave again.

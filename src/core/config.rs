@@ -122,6 +122,8 @@ pub struct CoreConfig {
     pub confirm_after_ms: Option<u64>,
     /// What is done about the phone.
     pub phone: PhoneConfig,
+    /// The version of the client that the session announces.
+    pub client_version: String,
 }
 
 /// What tests begin with.
@@ -158,6 +160,7 @@ impl Default for CoreConfig {
             prepare_pause_ms: 5_000,
             confirm_after_ms: None,
             phone: PhoneConfig::default(),
+            client_version: "2.3000.1".to_owned(),
         }
     }
 }

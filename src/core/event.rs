@@ -11,6 +11,7 @@ use crate::groups::{GroupInfo, GroupTicket};
 use crate::ids::{Attempt, ChatId, Digest, WaMessageId};
 use crate::phone::Heartbeat;
 use crate::phone::PhoneActivity;
+use crate::trouble::{LoginTrouble, TroubleKind};
 use tetherd_api::{self as api, MessageId, Redacted};
 
 /// Names the request that a reply belongs to. Chosen by the shell, opaque to the core.
@@ -105,6 +106,8 @@ pub enum Request {
     Pair {
         /// The phone's number in digits: pair by code. None: by QR.
         phone: Option<Redacted<String>>,
+        /// Although the account is locked or banned.
+        anyway: bool,
     },
     /// `session.reconnect`: try now.
     Reconnect,
@@ -251,6 +254,11 @@ pub enum SessionEvent {
     },
     /// Whether messages to new contacts are refused for now, as the server says.
     Timelock(TimelockNotice),
+    /// Until when the server takes this client's version.
+    ClientExpires {
+        /// Wall milliseconds.
+        at: i64,
+    },
     /// The account's phone gave a sign of life.
     PhoneActivity {
         /// What it was.
@@ -337,20 +345,8 @@ pub enum EndReason {
     Restart,
     /// Another session with our keys took over.
     Replaced,
-    /// The account no longer knows this device; code as the server gave it.
-    LoggedOut {
-        /// 401, 403, 406, 516, ...
-        code: Option<u32>,
-    },
-    /// Temporary ban.
-    Banned {
-        /// For how long, in milliseconds.
-        for_ms: u64,
-        /// The server's reason code.
-        code: u32,
-    },
-    /// This client version is refused (405).
-    Outdated,
+    /// The server holds something against the account or this client.
+    Trouble(Box<LoginTrouble>),
     /// The server refused the login for now (500, 503, ...).
     Refused {
         /// The server's code.
@@ -377,4 +373,16 @@ pub enum EndReason {
     },
     /// We ended it (`Close` or `Logout`).
     Closed,
+}
+
+impl EndReason {
+    /// The account no longer knows this device; the server's code, if it gave one.
+    pub fn logged_out(code: Option<u32>) -> EndReason {
+        EndReason::Trouble(Box::new(LoginTrouble::new(TroubleKind::LoggedOut, code)))
+    }
+
+    /// What the server holds against the account or this client, if that ended it.
+    pub fn trouble(&self) -> Option<&LoginTrouble> {
+        if let EndReason::Trouble(trouble) = self { Some(trouble) } else { None }
+    }
 }

@@ -7,6 +7,7 @@ use crate::queue::BacklogFacts;
 use crate::queue::Message;
 use crate::session::{Refusal, TakeoverFacts};
 use crate::time::{BootId, Now};
+use crate::trouble::{AccountTrouble, ClientExpiry};
 use tetherd_api::{self as api, Redacted};
 
 /// Small facts that outlive a restart.
@@ -37,6 +38,11 @@ pub struct Facts {
     pub checks: Vec<SpentHour>,
     /// What waited for long.
     pub backlog: BacklogFacts,
+    /// What the server holds against the account or this client; `logged_out` and `banned`
+    /// say of it what older versions read.
+    pub trouble: Option<AccountTrouble>,
+    /// Until when this client's version is taken.
+    pub client_expiry: Option<ClientExpiry>,
 }
 
 /// What the network has answered beyond single messages.

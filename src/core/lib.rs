@@ -44,6 +44,7 @@
 //!
 //! - [`event`], [`action`]: what goes in and what comes out. [`facts`]: what is kept.
 //! - [`draft`]: what is to be sent: in a request, in the queue and in an attempt.
+//! - [`trouble`]: what the server holds against the account or this client.
 //! - [`config`]: what can be set otherwise. [`server_codes`]: codes that the core acts upon.
 //! - [`time`]: clocks, times that outlive a restart, and clocks that jump.
 
@@ -85,6 +86,7 @@ pub mod session;
 #[cfg(test)]
 mod tests;
 pub mod time;
+pub mod trouble;
 
 pub use config::{CoreConfig, OnConflict, OnRateLimit};
 pub use dispatch::SENDING_MAX;
@@ -164,7 +166,10 @@ impl Core {
             out: ActionBuffer::default(),
         };
         core.out.slots = slots_changed || slots_damaged;
-        core.out.facts = facts_damaged;
+        // A newer client and older facts change what is kept of the account.
+        let mut facts = core.facts.clone();
+        core.session.store_facts(&mut facts);
+        core.out.facts = facts_damaged || facts != core.facts;
         let now = core.advance(now);
         core.inform(now);
         core.regroup();

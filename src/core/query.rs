@@ -26,6 +26,8 @@ pub(crate) struct StatusKey {
     /// When something ends by itself, monotonic: takeover, timelock, rate limit.
     ends: [Option<u64>; 3],
     stops: Vec<ConditionKind>,
+    /// What is worth knowing about the session and holds nothing.
+    warnings: Vec<ConditionKind>,
     idle: bool,
     full: bool,
     limits: (usize, usize, u64),
@@ -239,6 +241,7 @@ impl Core {
             replaced: self.session.replaced(),
             ends: [self.session.takeover_at(), timelock_ends, rate_limited_until],
             stops: self.stops(self.now).map(|stop| stop.kind()).collect(),
+            warnings: self.session.warnings(self.now).map(|one| one.kind()).collect(),
             idle: self.queue.taken() == 0,
             full: self.queue.is_full(),
             limits: (self.config.capacity, self.config.pace_limit, self.config.window_ms),

@@ -5,7 +5,8 @@
 use crate::Core;
 use crate::draft::Draft;
 use crate::event::{
-    Body, EndReason, NotSent, ReceiptKind, Request, Selection, SessionEvent, Submission, Token,
+    Body, EndReason, NotSent, ReceiptKind, Request, Selection, SessionEvent, Submission,
+    TimelockNotice, Token,
 };
 use crate::explain;
 use crate::ids::{Attempt, WaMessageId};
@@ -65,7 +66,9 @@ impl Core {
                 self.queue.set_paused(false, &mut self.out, now);
                 self.reply_status::<call::QueueResume>(token, now);
             }
-            Request::Pair { phone } => self.session.on_pair(token, phone, &mut self.out, now),
+            Request::Pair { phone, anyway } => {
+                self.session.on_pair(token, phone, anyway, &mut self.out, now);
+            }
             Request::Reconnect => {
                 let result = self.session.on_reconnect(&mut self.out, now);
                 self.reply_session::<call::SessionReconnect>(token, result, now);
@@ -200,7 +203,15 @@ impl Core {
                 self.groups.on_answer(ticket, groups, &mut self.out, now);
             }
             SessionEvent::GroupsChanged => self.groups.on_changed(),
-            SessionEvent::Timelock(notice) => self.pacing.on_timelock(notice, &mut self.out, now),
+            SessionEvent::Timelock(notice) => {
+                if let TimelockNotice::Active { .. } = notice {
+                    self.session.on_restriction(now);
+                }
+                self.pacing.on_timelock(notice, &mut self.out, now);
+            }
+            SessionEvent::ClientExpires { at } => {
+                self.session.on_client_expires(at, &mut self.out);
+            }
             SessionEvent::ChatActivity { chats } => {
                 for (chat, at) in &chats {
                     self.contacts.on_contact(chat, *at);
@@ -239,7 +250,8 @@ impl Core {
             | SessionEvent::Checked { .. }
             | SessionEvent::Groups { .. }
             | SessionEvent::GroupsChanged
-            | SessionEvent::Timelock(_) => {}
+            | SessionEvent::Timelock(_)
+            | SessionEvent::ClientExpires { .. } => {}
         }
     }
 

@@ -103,6 +103,10 @@ pub enum Command {
         /// Show a code to type on the phone with this number (+ and digits), not a QR code.
         #[arg(long, value_name = "PHONE")]
         code: Option<String>,
+        /// Pair although the account is locked or banned, which can make that worse. The
+        /// present keys are kept until the new pairing has succeeded.
+        #[arg(long)]
+        anyway: bool,
     },
     /// Try to connect now instead of waiting for the next try.
     Reconnect,

@@ -223,6 +223,7 @@ pub fn rpc_code(kind: ErrorKind) -> ExitCode {
         ErrorKind::NotFound | ErrorKind::FileGone => ExitCode::NoInput,
         ErrorKind::Denied => ExitCode::NoPerm,
         ErrorKind::AlreadyPaired
+        | ErrorKind::AccountBarred
         | ErrorKind::NotPaired
         | ErrorKind::PairingFailed
         | ErrorKind::WrongState => ExitCode::No,

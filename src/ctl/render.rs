@@ -127,8 +127,11 @@ fn session(status: &Status, clock: &Clock) -> String {
         SessionState::Waiting => "waiting for the next try",
         SessionState::Replaced => "another session took over",
         SessionState::LoggedOut => "logged out",
+        SessionState::Locked => "the account is locked",
+        SessionState::BannedForGood => "banned",
         SessionState::Banned => "banned for a time",
         SessionState::Outdated => "this client version is refused",
+        SessionState::Declined => "the login is refused",
     });
     let account = session.account.as_deref().map(chat);
     let connected = session.state == SessionState::Connected;

@@ -64,6 +64,7 @@ pub fn core_config(config: &Config) -> CoreConfig {
         prepare_pause_ms: millis(config.fetch.retry_pause),
         confirm_after_ms: config.queue.confirm_after.map(millis),
         phone: phone_config(config),
+        client_version: config.session.client_version.to_string(),
         unknown_reconnect_ms: core::config::UNKNOWN_RECONNECT_MS,
         attempts_max: core::config::ATTEMPTS_MAX,
         stable_ms: core::config::STABLE_MS,

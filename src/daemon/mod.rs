@@ -295,6 +295,8 @@ async fn agree(keys: &StoredKeys, facts: &mut Facts) -> Result<(), KeyStoreError
     if facts.keys_void {
         keys.forget().await?;
     }
+    // It may have died during a pairing.
+    keys.settle().await?;
     let account = keys.account().await?;
     if account.is_none() && facts.account.is_some() {
         tracing::warn!("the account's keys are not in the store: it has to be paired again");

@@ -291,8 +291,11 @@ const fn session(status: &api::Status) -> &'static str {
         SessionState::Waiting => "Disconnected",
         SessionState::Replaced => "Replaced by another session",
         SessionState::LoggedOut => "Logged out",
+        SessionState::Locked => "Account locked",
+        SessionState::BannedForGood => "Banned",
         SessionState::Banned => "Banned for a time",
         SessionState::Outdated => "Client version refused",
+        SessionState::Declined => "Login refused",
     }
 }
 

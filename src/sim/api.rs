@@ -15,6 +15,7 @@ use super::accounts::DeviceId;
 use super::error::{PairingError, SimError};
 use super::groups::GroupChange;
 use super::inbox::InboxEntry;
+use super::login::Failing;
 use super::nodes::{attr, conflict, jid_attr};
 use super::people::digits;
 use super::settings::{LoginFailure, ReachoutTimelock, Settings, SettingsChange, Stats};
@@ -258,8 +259,7 @@ impl Sim {
 
     /// The next logins fail like this.
     pub async fn server_fail_login(&self, failure: LoginFailure) {
-        let times = failure.times.unwrap_or(1);
-        self.shared.change().await.failure = (times > 0).then_some((failure, times));
+        self.shared.change().await.failure = Failing::new(failure);
     }
 
     /// Another client takes over: connections of this account, or of all, are replaced.
@@ -302,7 +302,7 @@ impl Sim {
         self.each_link(account, World::hang_up).await
     }
 
-    async fn each_link(
+    pub(super) async fn each_link(
         &self,
         account: Option<&str>,
         act: impl Fn(&mut World, LinkId),

@@ -13,13 +13,10 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
-use super::Sim;
 use super::error::SimError;
 use super::groups::GroupChange;
-use super::linking_api;
-use super::media_api;
 use super::settings::{LoginFailure, ReachoutTimelock, SettingsChange};
-use super::token_api;
+use super::{Sim, linking_api, media_api, streams, token_api};
 
 /// Longest line, in bytes.
 const LINE_BYTES_MAX: u64 = 1024 * 1024;
@@ -288,6 +285,7 @@ async fn call(sim: &Sim, method: &str, given: Value) -> Result<Value, Failure> {
         "phone" => call_phone(sim, method, given).await,
         "media" => media_api::call(sim, method, given).await,
         "token" => token_api::call(sim, method, given).await,
+        "stream" => streams::call(sim, method, given).await,
         "server" => call_server(sim, method, given).await,
         _ => call_people(sim, method, given).await,
     }

@@ -11,8 +11,8 @@
 //! - `world`, `accounts`, `settings`, `shared`, `disk`: what it knows, behind one lock.
 //! - [`people`] and below it [`device`], [`groups`], [`inbox`], `stanza`: everybody's
 //!   Signal devices, and what they answer.
-//! - `api`, `linking_api`, `media_api`: the operations of phone, recipients and server, as
-//!   methods of [`Sim`]; `control` and `cli`: the same over a socket, as a program.
+//! - `api`, `linking_api`, `media_api`, `streams`: the operations of phone, recipients and
+//!   server, as methods of [`Sim`]; `control` and `cli`: the same over a socket, as a program.
 //! - `demo` (feature `demo`): a daemon against all of it, in time lapse.
 //!
 //! Invariants: never listens outside loopback; every outbox and list has a bound; no
@@ -60,6 +60,7 @@ mod session;
 mod settings;
 mod shared;
 mod stanza;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod token_api;

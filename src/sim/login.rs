@@ -1,6 +1,9 @@
 //! What a client is after its handshake: a registration, a companion that logs in, or
 //! somebody to turn away.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
 use whatsapp_rust::NodeBuilder;
 use whatsapp_rust::wacore::time::now_secs;
 
@@ -33,18 +36,39 @@ pub(super) fn begin(world: &mut World, link: LinkId, peer: &Peer) {
     });
     match known {
         Some(device) => accept(world, link, device),
-        None => refuse(
-            world,
-            link,
-            &LoginFailure { reason: LOGGED_OUT, code: None, expire: None, times: None },
-        ),
+        None => {
+            refuse(world, link, &LoginFailure { reason: LOGGED_OUT, ..LoginFailure::default() })
+        }
+    }
+}
+
+/// Logins that fail.
+pub(super) struct Failing {
+    failure: LoginFailure,
+    /// How many more.
+    left: u32,
+    /// When the last login was refused, or it was ordered.
+    last: Instant,
+}
+
+impl Failing {
+    /// From now on; none: not any more.
+    pub(super) fn new(failure: LoginFailure) -> Option<Failing> {
+        let left = failure.times.unwrap_or(1);
+        (left > 0).then(|| Failing { failure, left, last: Instant::now() })
     }
 }
 
 fn next_failure(world: &mut World) -> Option<LoginFailure> {
-    let (failure, left) = world.failure?;
-    world.failure = (left > 1).then_some((failure, left - 1));
-    (left > 0).then_some(failure)
+    let Failing { failure, left, last } = world.failure.take()?;
+    let now = Instant::now();
+    let left = match failure.quiet_s {
+        Some(quiet) if now < last + Duration::from_secs(quiet) => left,
+        Some(_) => return None,
+        None => left.checked_sub(1)?,
+    };
+    world.failure = Some(Failing { failure: failure.clone(), left, last: now });
+    Some(failure)
 }
 
 fn refuse(world: &mut World, link: LinkId, failure: &LoginFailure) {
@@ -55,6 +79,19 @@ fn refuse(world: &mut World, link: LinkId, failure: &LoginFailure) {
     }
     if let Some(expire) = failure.expire {
         node = node.attr("expire", expire);
+    }
+    let texts = [
+        ("message", &failure.message),
+        ("url", &failure.url),
+        ("logout_message_header", &failure.logout_message_header),
+        ("logout_message_subtext", &failure.logout_message_subtext),
+        ("logout_message_locale", &failure.logout_message_locale),
+        ("appeal_token", &failure.appeal_token),
+    ];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            node = node.attr(name, text.as_str());
+        }
     }
     world.stats.login_failures += 1;
     world.say(link, node.build());

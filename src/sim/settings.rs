@@ -259,17 +259,33 @@ impl Settings {
 }
 
 /// How the next logins fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoginFailure {
-    /// 401 logged out, 402 banned for a while, 405 outdated, 503 unavailable, ...
+    /// 401 logged out, 402 banned for a while, 403 locked, 405 outdated, 406 banned, 503
+    /// unavailable, ... The attributes are those that WhatsApp Web reads from `<failure>`.
     pub reason: u32,
     /// The ban's code.
     pub code: Option<u32>,
     /// How long the ban stands, in seconds.
     pub expire: Option<u64>,
+    /// Why, for people.
+    pub message: Option<String>,
+    /// Where people can read more.
+    pub url: Option<String>,
+    /// What a client shows about the logout.
+    pub logout_message_header: Option<String>,
+    /// The rest of that.
+    pub logout_message_subtext: Option<String>,
+    /// The language of that.
+    pub logout_message_locale: Option<String>,
+    /// A lock's token for its appeal. A secret: no client may show it.
+    pub appeal_token: Option<String>,
     /// How many logins fail; one if absent, none if 0.
     pub times: Option<u32>,
+    /// Instead of `times`: logins fail until there was none for so many seconds. Each login
+    /// extends it, as locks were seen to do.
+    pub quiet_s: Option<u64>,
 }
 
 /// The server refuses messages to new contacts, or takes them again.

@@ -15,13 +15,14 @@ use super::cert::NoiseKeys;
 use super::contacts::Contacts;
 use super::groups::Addressing;
 use super::linking_api::Linking;
+use super::login::Failing;
 use super::media::Media;
 use super::nodes::{attr, conflict, jid_attr, server};
 use super::pair_code::CodeOffer;
 use super::pairing::{Pending, Registration};
 use super::passkey::Gate;
 use super::people::{People, PeopleError};
-use super::settings::{ATTEMPTS_MAX, Attempt, LoginFailure, Settings, Stats};
+use super::settings::{ATTEMPTS_MAX, Attempt, Settings, Stats};
 use super::tokens::{self, Tokens};
 
 /// Most stanzas that wait to be written to one connection.
@@ -92,7 +93,7 @@ pub(super) struct World {
     /// What happened.
     pub(super) stats: Stats,
     /// How the next logins fail, and how many of them.
-    pub(super) failure: Option<(LoginFailure, u32)>,
+    pub(super) failure: Option<Failing>,
     /// Whom the accounts know, and whether they may write to others.
     pub(super) contacts: Contacts,
     /// What stands in the way of pairings.

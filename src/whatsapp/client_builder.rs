@@ -12,7 +12,7 @@ use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::types::events::Subscription;
 use whatsapp_rust::wacore::net::HttpClient;
 use whatsapp_rust::wacore::store::device::DevicePropsOverride;
-use whatsapp_rust::{Client, TokioRuntime};
+use whatsapp_rust::{Client, RawNodeLease, TokioRuntime};
 
 use crate::whatsapp::KeyStoreError;
 use crate::whatsapp::connection::pairing::Purpose;
@@ -43,6 +43,8 @@ pub(crate) struct Built {
     pub(crate) queue: Arc<EventQueue>,
     pub(crate) trace: Arc<Trace>,
     pub(crate) subscription: Subscription,
+    /// Has every stanza reported, for what the library does not report itself.
+    pub(crate) stanzas: RawNodeLease,
     /// Ends every exchange with a media host.
     pub(crate) halt: watch::Sender<bool>,
     /// Fetches files from the media hosts, piece by piece.
@@ -62,7 +64,7 @@ pub(crate) async fn client(
     let manager = Arc::new(manager);
     match (manager.get_device_snapshot().is_registered(), purpose.pairs()) {
         (true, false) | (false, true) => {}
-        (false, false) => return Err(EndReason::LoggedOut { code: None }),
+        (false, false) => return Err(EndReason::logged_out(None)),
         (true, true) => {
             let what = "this device is paired already: log out first".to_owned();
             return Err(EndReason::PairingFailed { what });
@@ -111,7 +113,8 @@ pub(crate) async fn client(
         Me { pn: device.pn.clone().map(Redacted), lid: device.lid.clone().map(Redacted) }
     });
     let subscription = client.subscribe_handler(queue.clone());
-    Ok(Built { client, manager, queue, trace, subscription, halt, files: Arc::new(files) })
+    let stanzas = client.acquire_raw_node_forwarding();
+    Ok(Built { client, manager, queue, trace, subscription, stanzas, halt, files: Arc::new(files) })
 }
 
 /// Whether this connection reads the history that the phone sends, which it does once, after

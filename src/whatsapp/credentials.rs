@@ -38,6 +38,14 @@ impl StoredKeys {
         self.current().loses_saves.store(true, std::sync::atomic::Ordering::Release);
     }
 
+    /// For other keys, of which nothing is counted yet. The backend before writes no more.
+    fn renew(&self) -> SessionBackend {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = current.next();
+        *current = SessionBackend::new(self.store.clone());
+        before
+    }
+
     fn current(&self) -> SessionBackend {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -72,11 +80,18 @@ impl KeyStore for StoredKeys {
         self.current().wants_history().map_err(failed)
     }
 
+    async fn keep(&self) -> Result<(), KeyStoreError> {
+        let kept = self.renew().keep().await;
+        kept.map_err(|error| KeyStoreError(Box::new(error)))
+    }
+
+    async fn settle(&self) -> Result<(), KeyStoreError> {
+        let settled = self.renew().settle().await;
+        settled.map_err(|error| KeyStoreError(Box::new(error)))
+    }
+
     async fn forget(&self) -> Result<(), KeyStoreError> {
-        let forgotten = self.current().forget().await;
-        // A backend that has forgotten writes no more; the next account gets its own.
-        let next = SessionBackend::new(self.store.clone());
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        let forgotten = self.renew().forget().await;
         forgotten.map_err(|error| KeyStoreError(Box::new(error)))
     }
 }

@@ -162,7 +162,14 @@ pub trait KeyStore: Send + Sync + 'static {
     /// Whether the account's history is wanted now.
     fn wants_history(&self) -> Result<bool, KeyStoreError>;
 
-    /// Removes every key of the account. Called between connections only.
+    /// Puts the account's keys away while another pairing runs. Called between connections
+    /// only, as are the following.
+    async fn keep(&self) -> Result<(), KeyStoreError>;
+
+    /// Brings back what was put away, unless a device has been paired since: then it goes.
+    async fn settle(&self) -> Result<(), KeyStoreError>;
+
+    /// Removes every key of the account, those that were put away included.
     async fn forget(&self) -> Result<(), KeyStoreError>;
 }
 
@@ -212,6 +219,7 @@ fn not_connected(command: &SessionCommand) -> Option<SessionEvent> {
         | SessionCommand::Pair { .. }
         | SessionCommand::Close
         | SessionCommand::Logout
+        | SessionCommand::KeepKeys
         | SessionCommand::Forget => None,
     }
 }

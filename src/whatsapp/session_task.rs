@@ -72,6 +72,10 @@ impl Session {
         match command {
             SessionCommand::Connect => self.connect(Purpose::Login).await,
             SessionCommand::Pair { phone } => self.connect(Purpose::pairing(phone)).await,
+            SessionCommand::KeepKeys => {
+                self.keep().await;
+                None
+            }
             SessionCommand::Logout | SessionCommand::Forget => {
                 self.forget().await;
                 None
@@ -88,6 +92,7 @@ impl Session {
     /// One connection, from the order to its end. The order that ended it and is still
     /// to be carried out comes back.
     async fn connect(&mut self, purpose: Purpose) -> Option<SessionCommand> {
+        let pairs = purpose.pairs();
         let Ending { reason, next } =
             connection::run(&self.context, purpose, &self.events, &mut self.orders).await;
         tracing::info!(?reason, "connection ended");
@@ -96,10 +101,25 @@ impl Session {
         let forgets = matches!(next, Some(SessionCommand::Logout | SessionCommand::Forget));
         if forgets {
             self.forget().await;
+        } else if pairs {
+            self.settle().await;
         }
         let ended = SessionEvent::Ended { reason, roll: roll() };
         let _ = self.events.send(ended).await;
         next.filter(|_| !forgets)
+    }
+
+    async fn keep(&self) {
+        match self.context.keys.keep().await {
+            Ok(()) => tracing::info!("the account's keys are kept until a pairing succeeds"),
+            Err(error) => tracing::error!(%error, "the account's keys could not be put away"),
+        }
+    }
+
+    async fn settle(&self) {
+        if let Err(error) = self.context.keys.settle().await {
+            tracing::error!(%error, "the keys from before the pairing could not be brought back");
+        }
     }
 
     async fn forget(&self) {

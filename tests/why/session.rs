@@ -5,9 +5,11 @@ use tetherd::store::{Batch, Store};
 use tetherd_api::ConditionKind;
 
 use super::{Stage, cause, explain, run_remedy};
-use crate::support::{DEADLINE, Daemon, Lab, message_is, session_is};
+use crate::support::{self, DEADLINE, Daemon, Lab, message_is, session_is};
 
 const TO: &str = "+15550111";
+/// Another client version than the default.
+const NEWER: &str = "client_version = \"2.3000.1099999999\"";
 const FAST: &str = "[pacing]\nmessages = 60\nwindow = \"1s\"\n";
 
 pub(super) const PAIRING: &[ConditionKind] = &[ConditionKind::NotPaired, ConditionKind::LoggedOut];
@@ -113,10 +115,71 @@ fn no_connection_another_session_a_pause_and_an_old_client() {
     let id = daemon.send(TO, "waits for a newer client");
     stage.during(&daemon, ConditionKind::ClientOutdated, "server.fail_login 405", &[&id]);
     assert!(daemon.stop().success());
-    let daemon = lab.daemon(FAST);
+    let mut daemon = lab.daemon(FAST);
+    assert_eq!(daemon.status()["session"]["state"], "outdated", "the same version");
+    assert!(daemon.stop().success());
+    let config = lab.config_with_session(FAST, NEWER);
+    let daemon = Daemon::start(&config, &lab.socket());
     daemon.events().wait_until_left(&daemon, &[id]);
-    stage.after(&daemon, ConditionKind::ClientOutdated, "a restart, and it is taken");
+    stage.after(&daemon, ConditionKind::ClientOutdated, "a restart with a newer version");
     stage.end();
+}
+
+pub(super) const ACCOUNT: &[ConditionKind] = &[
+    ConditionKind::Locked,
+    ConditionKind::BannedForGood,
+    ConditionKind::LoginDeclined,
+    ConditionKind::ClientExpiresSoon,
+];
+
+#[test]
+fn what_the_server_holds_against_the_account() {
+    let lab = Lab::new();
+    lab.people(&[TO]);
+    let daemon = lab.paired_with(FAST);
+    let mut events = daemon.events();
+    let mut stage = Stage::set(ACCOUNT, &daemon);
+    let pair = |lab: &Lab| {
+        let offer = daemon.call("session.pair", json!({ "anyway": true })).unwrap();
+        let scan = json!({ "qr": offer["offer"]["qr"], "account": support::ACCOUNT });
+        lab.sim.call("phone.scan", scan);
+    };
+
+    for (reason, kind, state) in [
+        (403, ConditionKind::Locked, "locked"),
+        (406, ConditionKind::BannedForGood, "banned_for_good"),
+    ] {
+        lab.sim.call("server.fail_login", json!({ "reason": reason }));
+        lab.sim.call("server.disconnect", json!({}));
+        events.wait("the refusal", |event| session_is(event, state));
+        let id = daemon.send(TO, "waits for the account");
+        stage.during(&daemon, kind, &format!("server.fail_login {reason}"), &[&id]);
+        pair(&lab);
+        events.wait_until_sent(&[id]);
+        stage.after(&daemon, kind, "session.pair anyway, and the phone takes it");
+    }
+
+    lab.sim.call("server.fail_login", json!({ "reason": 415 }));
+    lab.sim.call("server.disconnect", json!({}));
+    events.wait("the refusal", |event| session_is(event, "declined"));
+    let id = daemon.send(TO, "waits for a change");
+    stage.during(&daemon, ConditionKind::LoginDeclined, "server.fail_login 415", &[&id]);
+    run_remedy(&daemon, ConditionKind::LoginDeclined);
+    events.wait_until_sent(&[id]);
+    stage.after(&daemon, ConditionKind::LoginDeclined, "reconnect, and it is taken");
+
+    lab.sim.call("stream.client_expiration", json!({ "in_s": 13 * 86_400 }));
+    events.wait("the warning", |event| has_condition(event, "client_expires_soon"));
+    stage.during(&daemon, ConditionKind::ClientExpiresSoon, "stream.client_expiration", &[]);
+    lab.sim.call("stream.client_expiration", json!({ "in_s": 90 * 86_400 }));
+    events.wait("its end", |event| !has_condition(event, "client_expires_soon"));
+    stage.after(&daemon, ConditionKind::ClientExpiresSoon, "a later date");
+    stage.end();
+}
+
+fn has_condition(event: &Value, kind: &str) -> bool {
+    let conditions = event["status"]["conditions"].as_array();
+    conditions.is_some_and(|all| all.iter().any(|one| one["kind"] == kind))
 }
 
 pub(super) const PHONE: &[ConditionKind] =

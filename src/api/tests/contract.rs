@@ -82,7 +82,7 @@ fn parameters_are_read_as_they_are_written() {
     read_back(SubscribeParams { after: Some(1) });
     read_back(InboxListParams { after: Some(1), limit: Some(1) });
     read_back(InboxFileParams { cursor: 1, inline: true });
-    read_back(PairParams { phone: Some("+15550100".into()) });
+    read_back(PairParams { phone: Some("+15550100".into()), anyway: true });
 }
 
 #[test]
@@ -128,8 +128,11 @@ fn names_are_what_serde_writes() {
         SessionState::Waiting,
         SessionState::Replaced,
         SessionState::LoggedOut,
+        SessionState::Locked,
+        SessionState::BannedForGood,
         SessionState::Banned,
         SessionState::Outdated,
+        SessionState::Declined,
     ] {
         assert_eq!(json!(state), state.name());
     }
@@ -188,7 +191,7 @@ fn invariant_9_debug_of_what_carries_a_text_a_number_or_a_key_shows_none() {
     let shown = format!(
         "{params:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         Filter { to: Some(secret()), key_prefix: Some(secret()), ..Filter::default() },
-        PairParams { phone: Some(secret()) },
+        PairParams { phone: Some(secret()), anyway: false },
         PairEnd::Paired { account: secret() },
         PairOffer::Qr { qr: secret(), expires_at: Time(0) },
         ClearExample { id: MessageId(7), to: secret(), preview: secret() },

@@ -10,6 +10,7 @@ use crate::contacts::CheckFailureKind;
 use crate::event::EndReason;
 use crate::pacing::TimelockSource;
 use crate::time::{ClockJump, Now};
+use crate::trouble::{AccountTrouble, TroubleKind};
 use tetherd_api::{ConditionKind, Holds, MessageId, ReasonKind, Redacted};
 
 mod messages;
@@ -30,17 +31,16 @@ pub(crate) enum Condition {
         since: i64,
         pairing: bool,
     },
-    LoggedOut {
-        since: i64,
-        code: Option<u32>,
+    /// The server holds something against the account, which is linked, or was, or against
+    /// this client.
+    Account {
+        trouble: Box<AccountTrouble>,
+        linked: bool,
     },
-    Banned {
-        since: i64,
-        until: i64,
-        code: u32,
-    },
-    ClientOutdated {
-        since: i64,
+    /// The server will not take this client's version after that.
+    ClientExpires {
+        warned: i64,
+        at: i64,
     },
     OtherSession {
         since: i64,
@@ -198,6 +198,24 @@ pub(crate) enum Ends {
     At(i64),
 }
 
+/// Of what the server holds against the account. A lock and a ban without an end are over
+/// when a login is taken again.
+fn account_traits(trouble: &AccountTrouble, linked: bool) -> (ConditionKind, Holds, Ends) {
+    let passes = if linked { Ends::Sometime } else { Ends::Never };
+    let (kind, ends) = match trouble.kind {
+        TroubleKind::LoggedOut => (ConditionKind::LoggedOut, Ends::Never),
+        TroubleKind::Locked => (ConditionKind::Locked, passes),
+        TroubleKind::BannedForGood => (ConditionKind::BannedForGood, Ends::Never),
+        TroubleKind::Banned => match trouble.next.filter(|_| trouble.ends) {
+            Some(until) => (ConditionKind::Banned, Ends::At(until)),
+            None => (ConditionKind::Banned, passes),
+        },
+        TroubleKind::Outdated => (ConditionKind::ClientOutdated, Ends::Never),
+        TroubleKind::Declined => (ConditionKind::LoginDeclined, Ends::Never),
+    };
+    (kind, Holds::All, ends)
+}
+
 impl Condition {
     /// Its stable name, how much of the queue it holds, and whether it ends by itself.
     fn traits(&self) -> (ConditionKind, Holds, Ends) {
@@ -208,9 +226,8 @@ impl Condition {
         match self {
             C::StoreTrouble { .. } => (Kind::StoreTrouble, Holds::None, Never),
             C::NotPaired { .. } => (Kind::NotPaired, Holds::All, Never),
-            C::LoggedOut { .. } => (Kind::LoggedOut, Holds::All, Never),
-            C::Banned { until, .. } => (Kind::Banned, Holds::All, At(*until)),
-            C::ClientOutdated { .. } => (Kind::ClientOutdated, Holds::All, Never),
+            C::Account { trouble, linked } => account_traits(trouble, *linked),
+            C::ClientExpires { .. } => (Kind::ClientExpiresSoon, Holds::None, Never),
             C::OtherSession { takeover_at, .. } => {
                 (Kind::OtherSession, Holds::All, takeover_at.map_or(Never, At))
             }

@@ -1,8 +1,9 @@
 //! Why a connection or a question to the network ended, as clauses; and what is said to
 //! whoever asks while the daemon ends.
 
+use super::account;
 use super::in_code;
-use super::session::{BANNED, LOGGED_OUT, OTHER_SESSION, OUTDATED};
+use super::session::OTHER_SESSION;
 use crate::contacts::CheckFailureKind;
 use crate::event::EndReason;
 use tetherd_api::{Error, ErrorKind};
@@ -14,9 +15,7 @@ pub(crate) fn end_reason(reason: &EndReason) -> String {
     match reason {
         EndReason::Restart => "the server asked for a fresh login".to_owned(),
         EndReason::Replaced => OTHER_SESSION.to_owned(),
-        EndReason::LoggedOut { code } => format!("{LOGGED_OUT}{}", in_code(*code)),
-        EndReason::Banned { code, .. } => format!("{BANNED}{}", in_code(Some(*code))),
-        EndReason::Outdated => OUTDATED.to_owned(),
+        EndReason::Trouble(trouble) => account::what(trouble.kind, trouble.code),
         EndReason::Refused { code } => {
             format!("the server refused the login for now{}", in_code(Some(*code)))
         }

@@ -33,8 +33,15 @@ impl Core {
             }
             ConditionKind::NotPaired => quiet("a phone is paired"),
             ConditionKind::LoggedOut => quiet("the account knows this device"),
-            ConditionKind::Banned => quiet("the account is not banned"),
+            ConditionKind::Locked => quiet("the account is not locked"),
+            ConditionKind::BannedForGood | ConditionKind::Banned => {
+                quiet("the account is not banned")
+            }
             ConditionKind::ClientOutdated => quiet("the server takes this client version"),
+            ConditionKind::LoginDeclined => quiet("the server does not refuse the login"),
+            ConditionKind::ClientExpiresSoon => {
+                quiet("the server has named no end of this client version that is near")
+            }
             ConditionKind::OtherSession => session::replaced(
                 quiet("no other session has taken over"),
                 self.session.last_hour(now),

@@ -10,6 +10,7 @@ use tetherd_api::{
     ReasonKind, Time,
 };
 
+mod account;
 mod ends;
 mod inactive;
 mod messages;
@@ -17,6 +18,7 @@ pub(crate) mod phone;
 mod session;
 mod summary;
 
+pub(crate) use account::{barred, too_soon};
 use ends::check_failure;
 pub(crate) use ends::{check_failure_sentence, end_reason, shutting_down_error};
 
@@ -78,9 +80,8 @@ impl Core {
         match condition {
             Condition::StoreTrouble { since, records } => session::store_trouble(*since, *records),
             Condition::NotPaired { since, pairing } => session::not_paired(*since, *pairing),
-            Condition::LoggedOut { since, code } => session::logged_out(*since, *code),
-            Condition::Banned { since, until, code } => session::banned(*since, *until, *code),
-            Condition::ClientOutdated { since } => session::client_outdated(*since),
+            Condition::Account { trouble, linked } => account::trouble(trouble, *linked),
+            Condition::ClientExpires { warned, at } => account::client_expires(*warned, *at),
             Condition::OtherSession { since, takeover_at, hour } => {
                 session::other_session(*since, *takeover_at, *hour)
             }

@@ -1,13 +1,10 @@
 //! The session, the store, the clock, and what commands have done, in words.
 
-use super::{Words, end_reason, in_code};
+use super::{Words, end_reason};
 use crate::condition::LastHour;
 use crate::event::EndReason;
 
-pub(super) const BANNED: &str = "the server banned the account for a time";
-pub(super) const LOGGED_OUT: &str = "the account no longer knows this device";
 pub(super) const OTHER_SESSION: &str = "another WhatsApp Web session took over";
-pub(super) const OUTDATED: &str = "the server refuses this client version";
 
 pub(super) fn store_trouble(since: i64, records: usize) -> Words {
     let were = if records == 1 { "1 record was" } else { &format!("{records} records were") };
@@ -28,32 +25,6 @@ pub(super) fn not_paired(since: i64, pairing: bool) -> Words {
     words
         .evidence("the store holds no account's keys", since)
         .by_itself("Waiting messages are kept. Nothing is sent until a phone is paired.", None)
-}
-
-pub(super) fn logged_out(since: i64, code: Option<u32>) -> Words {
-    Words::new(since, format!("{LOGGED_OUT}{}", in_code(code)))
-        .evidence(format!("the server said so{}", in_code(code)), since)
-        .by_itself(
-            "Waiting messages are kept. Nothing is sent until a phone is paired again.",
-            None,
-        )
-        .remedy("tetherctl pair")
-}
-
-pub(super) fn banned(since: i64, until: i64, code: u32) -> Words {
-    Words::new(since, format!("{BANNED}{}", in_code(Some(code))))
-        .evidence(format!("the server said so{}", in_code(Some(code))), since)
-        .by_itself("The daemon connects when the ban ends.", until)
-}
-
-pub(super) fn client_outdated(since: i64) -> Words {
-    Words::new(since, OUTDATED)
-        .evidence("the server refused the login (code 405)", since)
-        .by_itself(
-            "Nothing: install a newer tetherd, or set session.client_version and restart it.",
-            None,
-        )
-        .remedy("systemctl restart tetherd")
 }
 
 pub(super) fn other_session(since: i64, takeover_at: Option<i64>, hour: LastHour) -> Words {

@@ -1,61 +1,87 @@
-//! Whose session it is, and what the server holds against the account or this client: one
-//! field and one condition for each. Knows no connection.
+//! Whose session it is, what the server holds against the account or this client, and how
+//! soon a login is tried again all the same. Knows no connection.
 
 use crate::condition::Condition;
+use crate::config::CoreConfig;
 use crate::facts::Facts;
-use crate::time::Now;
+use crate::time::{Now, doubled};
+use crate::trouble::{AccountTrouble, ClientExpiry, LoginTrouble, TroubleKind};
 use tetherd_api::{Redacted, SessionState};
+
+/// The pause after the first login that was refused for a lock, or for a ban without an
+/// end: an hour. Where reconnects every few minutes had kept a lock alive, it was seen to end
+/// after quiet hours, with keys that still worked.
+pub(super) const BARRED_PAUSE_MS: u64 = 60 * 60 * 1_000;
+/// The longest such pause: a day. It doubles up to that.
+const BARRED_PAUSE_MS_MAX: u64 = 24 * BARRED_PAUSE_MS;
+/// How long before the end of this client's version it is a condition: two weeks.
+const EXPIRY_WARNING_MS: i64 = 14 * 24 * 60 * 60 * 1_000;
 
 /// The paired account, and its trouble.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Account {
     /// Its JID.
     jid: Option<Redacted<String>>,
-    /// Logged out: since when (wall milliseconds), and the server's code.
-    logged_out: Option<(i64, Option<u32>)>,
-    /// Banned: since when and until when (wall milliseconds), and the server's code.
-    banned: Option<(i64, i64, u32)>,
-    /// When the ban ends, monotonic.
-    ban_ends: Option<u64>,
+    /// What the server holds against it.
+    trouble: Option<AccountTrouble>,
+    /// When the next login is made in spite of it, monotonic.
+    next: Option<u64>,
     /// The keys that are stored are nobody's any more: they were to be forgotten, and
     /// whether that was done is not known.
     keys_void: bool,
-    /// Since when this client's version is refused, wall. A restart may bring a newer one.
-    outdated_since: Option<i64>,
+    /// Until when this client's version is taken.
+    expiry: Option<ClientExpiry>,
 }
 
 impl Account {
     /// Takes over what was stored.
-    pub(super) fn new(facts: &Facts, now: Now) -> Account {
-        let ban_ends = facts.banned.map(|(since, until, _)| {
-            // The wall clock may have been set meanwhile: never wait longer than the ban was.
-            let left = until.saturating_sub(now.wall_ms).min(until.saturating_sub(since));
-            now.mono_ms.saturating_add(u64::try_from(left).unwrap_or(0))
+    pub(super) fn new(facts: &Facts, version: &str, now: Now) -> Account {
+        let account = facts.account.as_ref();
+        let trouble = facts.trouble.clone();
+        let trouble = trouble
+            .or_else(|| AccountTrouble::kept_before(facts.logged_out, facts.banned, account));
+        // A newer client may be taken.
+        let trouble = trouble.filter(|trouble| {
+            trouble.kind != TroubleKind::Outdated || trouble.version.as_deref() == Some(version)
         });
-        Account {
-            jid: facts.account.clone(),
-            logged_out: facts.logged_out,
-            banned: facts.banned,
-            ban_ends,
-            keys_void: facts.keys_void,
-            outdated_since: None,
+        let next = trouble.as_ref().and_then(|trouble| {
+            // The wall clock may have been set meanwhile: never wait longer than was due.
+            let next = trouble.next?;
+            let left = next.saturating_sub(now.wall_ms).min(next.saturating_sub(trouble.last));
+            Some(now.mono_ms.saturating_add(u64::try_from(left).unwrap_or(0)))
+        });
+        let expiry = facts.client_expiry.clone().filter(|expiry| expiry.version == version);
+        Account { jid: account.cloned(), trouble, next, keys_void: facts.keys_void, expiry }
+    }
+
+    /// The account goes, and its keys with it. That it is barred is still known: the same
+    /// one may be linked again.
+    pub(super) fn on_gone(&mut self) {
+        self.jid = None;
+        self.keys_void = true;
+        self.keep_trouble(|trouble| trouble.kind.bars_the_account());
+    }
+
+    /// This device is linked to it. A ban of this account that runs is not over for that.
+    pub(super) fn on_paired(&mut self, jid: Redacted<String>) {
+        self.keep_trouble(|trouble| trouble.ends && trouble.account.as_ref() == Some(&jid));
+        self.jid = Some(jid);
+        self.keys_void = false;
+    }
+
+    fn keep_trouble(&mut self, keeps: impl FnOnce(&AccountTrouble) -> bool) {
+        if !self.trouble.as_ref().is_some_and(keeps) {
+            self.trouble = None;
+            self.next = None;
         }
     }
 
-    /// The account goes, and its keys with it.
-    pub(super) fn on_gone(&mut self) {
-        *self = Account { keys_void: true, ..Account::default() };
-    }
-
-    /// This device is linked to it. True if that has to be stored.
-    pub(super) fn on_paired(&mut self, jid: Redacted<String>) {
-        *self = Account { jid: Some(jid), ..Account::default() };
-    }
-
-    /// The server says under which name it knows the account. True if that is new.
-    pub(super) fn on_named(&mut self, jid: Redacted<String>) -> bool {
-        let new = self.jid.as_ref() != Some(&jid);
+    /// The server took a login, and says under which name it knows the account. True if
+    /// anything of that is new.
+    pub(super) fn on_logged_in(&mut self, jid: Redacted<String>) -> bool {
+        let new = self.jid.as_ref() != Some(&jid) || self.trouble.is_some();
         self.jid = Some(jid);
+        self.keep_trouble(|_| false);
         new
     }
 
@@ -64,31 +90,67 @@ impl Account {
         std::mem::take(&mut self.keys_void)
     }
 
-    pub(super) fn on_logged_out(&mut self, code: Option<u32>, now: Now) {
-        self.logged_out = Some((now.wall_ms, code));
+    /// The server refused a login, or ended the session for good. `enforced`: it had
+    /// restricted the account just before.
+    pub(super) fn on_trouble(
+        &mut self,
+        said: &LoginTrouble,
+        enforced: bool,
+        config: &CoreConfig,
+        now: Now,
+    ) {
+        let before = self.trouble.take().filter(|before| {
+            before.kind == said.kind && (self.jid.is_none() || before.account == self.jid)
+        });
+        let refused = before.as_ref().map_or(0, |before| before.refused);
+        let pause = doubled(BARRED_PAUSE_MS, refused, BARRED_PAUSE_MS_MAX);
+        let pause = match said.kind {
+            TroubleKind::Banned => Some(said.for_ms.unwrap_or(pause)),
+            TroubleKind::Locked => Some(pause),
+            TroubleKind::LoggedOut
+            | TroubleKind::BannedForGood
+            | TroubleKind::Outdated
+            | TroubleKind::Declined => None,
+        };
+        let wall = |pause| now.wall_ms.saturating_add(i64::try_from(pause).unwrap_or(i64::MAX));
+        self.next = pause.map(|pause| now.mono_ms.saturating_add(pause));
+        self.trouble = Some(AccountTrouble {
+            kind: said.kind,
+            since: before.as_ref().map_or(now.wall_ms, |before| before.since),
+            code: said.code,
+            text: said.text.clone().or(before.and_then(|before| before.text)),
+            account: self.jid.clone(),
+            refused: refused.saturating_add(1),
+            last: now.wall_ms,
+            next: pause.map(wall),
+            ends: said.kind == TroubleKind::Banned && said.for_ms.is_some(),
+            enforced,
+            version: (said.kind == TroubleKind::Outdated).then(|| config.client_version.clone()),
+        });
     }
 
-    pub(super) fn on_banned(&mut self, for_ms: u64, code: u32, now: Now) {
-        let until = now.wall_ms.saturating_add(i64::try_from(for_ms).unwrap_or(i64::MAX));
-        self.banned = Some((now.wall_ms, until, code));
-        self.ban_ends = Some(now.mono_ms.saturating_add(for_ms));
+    /// The server says until when it takes this client's version. True if that is new.
+    pub(super) fn on_expiry(&mut self, at: i64, config: &CoreConfig) -> bool {
+        let expiry = Some(ClientExpiry { at, version: config.client_version.clone() });
+        let new = self.expiry != expiry;
+        self.expiry = expiry;
+        new
     }
 
-    pub(super) fn on_outdated(&mut self, now: Now) {
-        self.outdated_since = Some(now.wall_ms);
-    }
-
-    /// Somebody wants a try, whatever the server said about this client's version.
-    pub(super) fn forgive_outdated(&mut self) {
-        self.outdated_since = None;
+    /// Somebody wants a try, whatever the server said before. A lock and its pace stay.
+    pub(super) fn on_reconnect(&mut self, now: Now) {
+        if self.trouble.as_ref().is_some_and(|trouble| trouble.kind.bars_the_account()) {
+            self.next = Some(now.mono_ms);
+        } else {
+            self.keep_trouble(|_| false);
+        }
     }
 
     /// Ends a ban when it is time. True if one ended.
     pub(super) fn on_time(&mut self, now: Now) -> bool {
-        let over = self.ban_ends.is_some_and(|at| at <= now.mono_ms);
+        let over = self.ban_ends().is_some_and(|at| at <= now.mono_ms);
         if over {
-            self.ban_ends = None;
-            self.banned = None;
+            self.keep_trouble(|_| false);
         }
         over
     }
@@ -97,52 +159,88 @@ impl Account {
         self.jid.as_ref()
     }
 
+    pub(super) fn trouble(&self) -> Option<&AccountTrouble> {
+        self.trouble.as_ref()
+    }
+
+    /// What bars the account itself.
+    pub(super) fn barred(&self) -> Option<&AccountTrouble> {
+        self.trouble.as_ref().filter(|trouble| trouble.kind.bars_the_account())
+    }
+
     pub(super) fn is_logged_out(&self) -> bool {
-        self.logged_out.is_some()
+        self.trouble.as_ref().is_some_and(|trouble| trouble.kind == TroubleKind::LoggedOut)
     }
 
-    /// Until when it is banned, wall milliseconds.
-    pub(super) fn banned_until(&self) -> Option<i64> {
-        self.banned.map(|(_, until, _)| until)
-    }
-
-    /// When the ban ends, monotonic.
+    /// When the ban ends, monotonic, if the server said so.
     pub(super) fn ban_ends(&self) -> Option<u64> {
-        self.ban_ends
+        self.next.filter(|_| self.trouble.as_ref().is_some_and(|trouble| trouble.ends))
     }
 
-    /// Whether a login would be taken, now or once a ban is over.
+    /// When the next login is made in spite of a trouble, monotonic.
+    pub(super) fn next_login(&self) -> Option<u64> {
+        self.next
+    }
+
+    /// Whether a login is made by itself, now or later.
     pub(super) fn may_log_in(&self) -> bool {
-        self.jid.is_some() && self.logged_out.is_none() && self.outdated_since.is_none()
+        self.jid.is_some() && (self.trouble.is_none() || self.next.is_some())
     }
 
-    /// The state that its trouble means, and since when if that is stored.
+    /// The state that its trouble means, and since when.
     pub(super) fn state(&self) -> Option<(SessionState, Option<i64>)> {
-        if let Some((since, _)) = self.logged_out {
-            Some((SessionState::LoggedOut, Some(since)))
-        } else if self.jid.is_none() {
-            Some((SessionState::NotPaired, None))
-        } else if let Some((since, ..)) = self.banned {
-            Some((SessionState::Banned, Some(since)))
-        } else {
-            self.outdated_since.map(|_| (SessionState::Outdated, None))
+        let trouble = self.trouble.as_ref();
+        let trouble = trouble.filter(|_| self.jid.is_some() || self.is_logged_out());
+        match trouble {
+            Some(trouble) => Some((state_of(trouble.kind), Some(trouble.since))),
+            None => self.jid.is_none().then_some((SessionState::NotPaired, None)),
         }
     }
 
     /// What is the case about it, beyond that there is none.
-    pub(super) fn conditions(&self) -> impl Iterator<Item = Condition> {
-        let logged_out = self.logged_out.map(|(since, code)| Condition::LoggedOut { since, code });
-        let banned =
-            self.banned.map(|(since, until, code)| Condition::Banned { since, until, code });
-        let outdated = self.outdated_since.map(|since| Condition::ClientOutdated { since });
-        [logged_out, banned, outdated].into_iter().flatten()
+    pub(super) fn conditions(&self, now: Now) -> impl Iterator<Item = Condition> {
+        let linked = self.jid.is_some();
+        let trouble = self.trouble.clone();
+        let trouble =
+            trouble.map(|trouble| Condition::Account { trouble: Box::new(trouble), linked });
+        let soon = |expiry: &&ClientExpiry| self.warns_at(expiry) <= now.wall_ms;
+        let expiry = self.expiry.as_ref().filter(soon);
+        let expiry = expiry.map(|expiry| Condition::ClientExpires {
+            at: expiry.at,
+            warned: self.warns_at(expiry),
+        });
+        [trouble, expiry].into_iter().flatten()
+    }
+
+    fn warns_at(&self, expiry: &ClientExpiry) -> i64 {
+        expiry.at.saturating_sub(EXPIRY_WARNING_MS)
+    }
+
+    /// When the end of this client's version becomes a condition, wall; none: it is one.
+    pub(super) fn expiry_warning(&self, now: Now) -> Option<i64> {
+        let at = self.expiry.as_ref().map(|expiry| self.warns_at(expiry));
+        at.filter(|at| *at > now.wall_ms)
     }
 
     /// What of it outlives a restart.
     pub(super) fn store_facts(&self, facts: &mut Facts) {
         facts.account = self.jid.clone();
-        facts.logged_out = self.logged_out;
-        facts.banned = self.banned;
+        let trouble = self.trouble.as_ref();
+        facts.logged_out = trouble.and_then(AccountTrouble::logged_out_before);
+        facts.banned = trouble.and_then(AccountTrouble::banned_before);
+        facts.trouble = self.trouble.clone();
+        facts.client_expiry = self.expiry.clone();
         facts.keys_void = self.keys_void;
+    }
+}
+
+const fn state_of(kind: TroubleKind) -> SessionState {
+    match kind {
+        TroubleKind::LoggedOut => SessionState::LoggedOut,
+        TroubleKind::Locked => SessionState::Locked,
+        TroubleKind::BannedForGood => SessionState::BannedForGood,
+        TroubleKind::Banned => SessionState::Banned,
+        TroubleKind::Outdated => SessionState::Outdated,
+        TroubleKind::Declined => SessionState::Declined,
     }
 }

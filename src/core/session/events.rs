@@ -7,7 +7,12 @@ use crate::action::ActionBuffer;
 use crate::event::{EndReason, Offer, Token};
 use crate::explain;
 use crate::time::Now;
+use crate::trouble::TroubleKind;
 use tetherd_api::{self as api, Error, ErrorKind, Event, PairEnd, Redacted, call};
+
+/// An unlinking so soon after a restriction of the account was announced is the server's
+/// doing, not a person's at the phone: they were seen milliseconds apart.
+const ENFORCEMENT_MS: u64 = 60_000;
 
 impl Session {
     /// A secret to show.
@@ -78,7 +83,7 @@ impl Session {
         }
         self.connection.generation = self.connection.generation.saturating_add(1);
         self.connection.ended = None;
-        out.facts |= self.account.on_named(account);
+        out.facts |= self.account.on_logged_in(account);
         true
     }
 
@@ -131,9 +136,7 @@ impl Session {
             EndReason::Refused { code } => Some(*code),
             EndReason::Restart
             | EndReason::Replaced
-            | EndReason::LoggedOut { .. }
-            | EndReason::Banned { .. }
-            | EndReason::Outdated
+            | EndReason::Trouble(_)
             | EndReason::Untrusted
             | EndReason::Unreachable { .. }
             | EndReason::Lost { .. }
@@ -157,17 +160,15 @@ impl Session {
                 self.takeover.on_replaced(self.config.on_conflict, roll, now);
                 out.save_facts();
             }
-            EndReason::LoggedOut { code } => {
-                self.account.on_logged_out(*code, now);
-                out.save_facts();
-            }
-            EndReason::Banned { for_ms, code } => {
-                self.account.on_banned(*for_ms, *code, now);
+            EndReason::Trouble(trouble) => {
+                let restricted = |at: u64| now.mono_ms.saturating_sub(at) <= ENFORCEMENT_MS;
+                let enforced = trouble.kind == TroubleKind::LoggedOut
+                    && self.restricted_at.is_some_and(restricted);
+                self.account.on_trouble(trouble, enforced, &self.config, now);
                 out.save_facts();
                 // A ban may be over at once: the next login must not follow at once.
                 self.connection.back_off(roll, &self.config, now);
             }
-            EndReason::Outdated => self.account.on_outdated(now),
             EndReason::Untrusted => {
                 let at = now.mono_ms.saturating_add(self.config.backoff_cap_ms);
                 self.connection.wait = Some(at);
@@ -199,8 +200,11 @@ impl Session {
         out: &mut ActionBuffer,
         now: Now,
     ) {
-        if *reason == EndReason::Outdated {
-            self.account.on_outdated(now);
+        if let Some(trouble) = reason.trouble()
+            && trouble.kind == TroubleKind::Outdated
+        {
+            self.account.on_trouble(trouble, false, &self.config, now);
+            out.save_facts();
         }
         // Who ended it has an answer already, and so have those who waited.
         if closed_by_us {

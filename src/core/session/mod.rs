@@ -10,7 +10,7 @@ use crate::config::CoreConfig;
 use crate::event::EndReason;
 use crate::facts::Facts;
 use crate::time::{Now, Uptime, wall_of};
-use tetherd_api::{Error, ErrorKind, Event, PairEnd, Redacted, SessionState};
+use tetherd_api::{Error, ErrorKind, Event, Holds, PairEnd, Redacted, SessionState};
 
 mod account;
 mod connection;
@@ -39,6 +39,8 @@ pub(crate) struct Session {
     takeover: Takeover,
     /// How often the server refused messages, by code.
     refusals: Vec<Refusal>,
+    /// When the server last said that it restricts the account, monotonic.
+    restricted_at: Option<u64>,
     /// The state as last published, and since when.
     published_state: Option<(SessionState, i64)>,
 }
@@ -48,14 +50,15 @@ impl Session {
     pub(crate) fn new(config: CoreConfig, facts: &Facts, uptime: Uptime, now: Now) -> Session {
         let takeovers = facts.network.takeovers.clone();
         Session {
-            config,
             now,
             draining: false,
-            account: Account::new(facts, now),
+            account: Account::new(facts, &config.client_version, now),
             connection: Connection::new(now),
             takeover: Takeover::new(takeovers, facts.replaced_since, uptime),
             refusals: facts.network.refusals.clone(),
             published_state: None,
+            restricted_at: None,
+            config,
         }
     }
 
@@ -89,6 +92,16 @@ impl Session {
     pub(crate) fn on_refusal(&mut self, code: u32, out: &mut ActionBuffer, now: Now) {
         server_refusals::count(&mut self.refusals, code, now);
         out.save_facts();
+    }
+
+    /// The server says that it restricts the account.
+    pub(crate) fn on_restriction(&mut self, now: Now) {
+        self.restricted_at = Some(now.mono_ms);
+    }
+
+    /// The server says until when it takes this client's version.
+    pub(crate) fn on_client_expires(&mut self, at: i64, out: &mut ActionBuffer) {
+        out.facts |= self.account.on_expiry(at, &self.config);
     }
 
     /// Ends what is over, and what takes too long.
@@ -146,11 +159,18 @@ impl Session {
         let next = [
             (run.and_then(|run| run.deadline), Wake::RunTimeout),
             (self.account.ban_ends(), Wake::BanEnds),
+            (self.warning_at(), Wake::ClientExpires),
             (self.next_try(), Wake::Connect),
             (self.takeover_at().filter(|_| !self.draining), Wake::Takeover),
         ];
         let next = next.into_iter().filter_map(|(at, wake)| Some((at?, wake)));
         next.min_by_key(|(at, _)| *at)
+    }
+
+    /// When the end of this client's version becomes a condition, monotonic.
+    fn warning_at(&self) -> Option<u64> {
+        let left = self.account.expiry_warning(self.now)?.saturating_sub(self.now.wall_ms);
+        Some(self.now.mono_ms.saturating_add(u64::try_from(left).unwrap_or(0)))
     }
 
     /// Where the session stands.
@@ -232,7 +252,7 @@ impl Session {
         if self.draining || !self.wants_connection() {
             return None;
         }
-        Some(self.connection.next_try()?.max(self.account.ban_ends().unwrap_or(0)))
+        Some(self.connection.next_try()?.max(self.account.next_login().unwrap_or(0)))
     }
 
     /// When the session is taken back by itself, monotonic. None: never.
@@ -255,13 +275,18 @@ impl Session {
         &self.refusals
     }
 
-    /// What is the case about the session. All of it holds everything that waits.
+    /// What is the case about the session. All of it but warnings holds everything that waits.
     pub(crate) fn conditions(&self, now: Now) -> impl Iterator<Item = Condition> {
         let not_paired = self.not_paired(now).into_iter();
         not_paired
-            .chain(self.account.conditions())
+            .chain(self.account.conditions(now))
             .chain(self.takeover.condition(&self.config, now))
             .chain(self.disconnected(now))
+    }
+
+    /// Those of them that hold nothing.
+    pub(crate) fn warnings(&self, now: Now) -> impl Iterator<Item = Condition> {
+        self.conditions(now).filter(|condition| condition.holds() == Holds::None)
     }
 
     fn not_paired(&self, now: Now) -> Option<Condition> {
@@ -271,7 +296,7 @@ impl Session {
     }
 
     fn disconnected(&self, now: Now) -> Option<Condition> {
-        let expected = self.wants_connection() && self.account.banned_until().is_none();
+        let expected = self.wants_connection() && self.account.trouble().is_none();
         (expected && !self.can_send()).then(|| Condition::Disconnected {
             since: self.connection.down_since,
             ended: self.connection.ended.clone(),

@@ -15,10 +15,11 @@ impl Session {
         &mut self,
         token: Token,
         phone: Option<Redacted<String>>,
+        anyway: bool,
         out: &mut ActionBuffer,
         now: Now,
     ) {
-        if let Err(error) = self.may_pair() {
+        if let Err(error) = self.may_pair(phone.as_ref(), anyway) {
             return out.refuse(token, error);
         }
         let mut replaced = false;
@@ -49,9 +50,15 @@ impl Session {
         self.connection.next_pairing = Some(PairIntent { phone, waiters: vec![token] });
     }
 
-    fn may_pair(&self) -> Result<(), Error> {
+    /// An account that is locked or banned is not paired again without a person's decision;
+    /// it counts until another one is linked, its own device or not.
+    fn may_pair(&self, phone: Option<&Redacted<String>>, anyway: bool) -> Result<(), Error> {
         self.may_start()?;
-        if self.has_phone() {
+        let barred = self.account.barred();
+        if let Some(trouble) = barred.filter(|trouble| !anyway && trouble.concerns(phone)) {
+            return Err(explain::barred(trouble));
+        }
+        if self.has_phone() && barred.is_none() {
             return Err(Error::new(ErrorKind::AlreadyPaired, "A phone is already paired.")
                 .remedy("to pair another one, log out first: tetherctl logout"));
         }
@@ -62,16 +69,20 @@ impl Session {
         if self.draining { Err(explain::shutting_down_error()) } else { Ok(()) }
     }
 
-    /// Clears what stood in the way of the old account, and its keys.
+    /// Clears what stood in the way of the old account, and its keys if they are dead. Those
+    /// that may still work are kept until the pairing has succeeded.
     pub(super) fn start_pairing(&mut self, intent: PairIntent, out: &mut ActionBuffer, now: Now) {
-        self.forget_account();
-        out.save_facts();
+        let keeps = self.has_phone();
+        if !keeps {
+            self.forget_account();
+            out.save_facts();
+        }
         self.connection.start_afresh();
         let phone = intent.phone.clone();
         let deadline = now.mono_ms.saturating_add(self.config.pairing_timeout_ms);
         self.connection.start(Phase::Pairing(Pairing { intent, offer: None }), deadline);
         // A pairing that broke off may have left keys behind too.
-        out.command(SessionCommand::Forget);
+        out.command(if keeps { SessionCommand::KeepKeys } else { SessionCommand::Forget });
         out.command(SessionCommand::Pair { phone });
     }
 
@@ -91,16 +102,15 @@ impl Session {
         if self.account.jid().is_none() {
             return Err(not_paired());
         }
-        if let Some(until) = self.account.banned_until() {
-            let sentence = format!("The account is banned until {}.", api::Time(until));
-            let left = self.account.ban_ends().unwrap_or(0).saturating_sub(now.mono_ms);
-            return Err(wrong(&sentence, "wait; the daemon connects when the ban ends")
-                .retry_after_ms(left));
+        if let Some(error) = self.account.trouble().and_then(|known| explain::too_soon(known, now))
+        {
+            return Err(error);
         }
         if self.takeover.replaced_since().is_some() {
             return Err(wrong("Another WhatsApp Web session took over.", "tetherctl takeover"));
         }
-        self.account.forgive_outdated();
+        self.account.on_reconnect(now);
+        out.save_facts();
         self.connection.start_afresh();
         if self.connection.is_connected() {
             self.connection.close(Closing::Reconnect, out, now);

@@ -9,6 +9,7 @@ use crate::condition::{Condition, Group, LastHour};
 use crate::contacts::CheckFailureKind;
 use crate::event::EndReason;
 use crate::pacing::TimelockSource;
+use crate::trouble::{AccountTrouble, ServerText, TroubleKind};
 use expect_test::expect_file;
 use tetherd_api::{self as api, ConditionKind, Holds, MessageId, ReasonKind};
 
@@ -45,13 +46,39 @@ fn cases(now: i64) -> Vec<(&'static str, Condition)> {
         ids: vec![MessageId(4), MessageId(5)],
     };
     let code = |code| detailed(Some(code), None, now);
+    let known = |kind, code, next: Option<i64>| AccountTrouble {
+        kind,
+        since,
+        code: Some(code),
+        text: ServerText::new("Open WhatsApp on your phone."),
+        account: None,
+        refused: 2,
+        last: since,
+        next,
+        ends: kind == TroubleKind::Banned,
+        enforced: false,
+        version: None,
+    };
+    let account =
+        |kind, code, next| C::Account { trouble: Box::new(known(kind, code, next)), linked: true };
+    let out = known(TroubleKind::LoggedOut, 401, None);
+    let enforced = AccountTrouble { text: None, refused: 1, enforced: true, ..out };
     vec![
         ("", C::StoreTrouble { since, records: 2 }),
         ("not paired", C::NotPaired { since, pairing: false }),
         ("", C::NotPaired { since, pairing: true }),
-        ("", C::LoggedOut { since, code: Some(401) }),
-        ("banned", C::Banned { since, until: now + HOUR, code: 101 }),
-        ("", C::ClientOutdated { since }),
+        ("", account(TroubleKind::LoggedOut, 401, None)),
+        ("locked", account(TroubleKind::Locked, 403, Some(now + HOUR))),
+        ("banned for good", account(TroubleKind::BannedForGood, 406, None)),
+        ("banned", account(TroubleKind::Banned, 101, Some(now + HOUR))),
+        ("", account(TroubleKind::Outdated, 405, None)),
+        ("", account(TroubleKind::Declined, 409, None)),
+        ("enforced", C::Account { trouble: Box::new(enforced), linked: true }),
+        (
+            "locked and logged out",
+            C::Account { trouble: Box::new(known(TroubleKind::Locked, 403, None)), linked: false },
+        ),
+        ("client expires", C::ClientExpires { warned: since, at: now + 240 * HOUR }),
         ("", other(None, 10, (0, 0), false)),
         ("", other(Some(now + 9 * MINUTE), 1, (1, 0), false)),
         ("takeovers used up", other(Some(now + 40 * MINUTE), 4, (3, 20), true)),

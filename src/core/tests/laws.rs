@@ -114,6 +114,7 @@ impl World {
         self.commands.push(match &command {
             SessionCommand::Connect => "connect",
             SessionCommand::Pair { .. } => "pair",
+            SessionCommand::KeepKeys => "keep",
             SessionCommand::Close => "close",
             SessionCommand::Logout => "logout",
             SessionCommand::Forget => "forget",
@@ -140,7 +141,9 @@ impl World {
                 assert_ne!(self.run, Run::None, "logged out without a run");
                 self.closing = true;
             }
-            SessionCommand::Forget => assert_eq!(self.run, Run::None, "forgot under a run"),
+            SessionCommand::Forget | SessionCommand::KeepKeys => {
+                assert_eq!(self.run, Run::None, "other keys under a run");
+            }
             SessionCommand::Send(outgoing) => self.leave(outgoing),
             SessionCommand::Upload(upload) => self.carry(upload),
             SessionCommand::CheckNumbers { ticket, numbers } => self.asked(ticket, numbers),

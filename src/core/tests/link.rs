@@ -1,8 +1,9 @@
-use super::world::{ACCOUNT, Run, Store, World};
+use super::world::{ACCOUNT, Run, Store, World, ban, trouble};
 use crate::CoreConfig;
 use crate::action::Wake;
 use crate::event::{EndReason, Request, SessionEvent};
 use crate::facts::Facts;
+use crate::trouble::TroubleKind;
 use tetherd_api::{ConditionKind, ErrorKind, Event, PairEnd, PairOffer, Reply, SessionState};
 
 fn unpaired() -> World {
@@ -10,7 +11,7 @@ fn unpaired() -> World {
 }
 
 fn qr(world: &mut World) -> crate::event::Token {
-    world.request(Request::Pair { phone: None })
+    world.request(Request::Pair { phone: None, anyway: false })
 }
 
 fn kind(result: Result<Reply, tetherd_api::Error>) -> ErrorKind {
@@ -98,7 +99,7 @@ fn asked_again_in_the_same_way_pairing_answers_the_code_that_is_shown() {
 fn asked_in_another_way_the_new_pairing_replaces_the_old() {
     let mut world = unpaired();
     let by_qr = qr(&mut world);
-    let by_code = world.request(Request::Pair { phone: Some("15550100".into()) });
+    let by_code = world.request(Request::Pair { phone: Some("15550100".into()), anyway: false });
     assert_eq!(kind(world.replies[&by_qr].clone()), ErrorKind::PairingFailed);
     assert_eq!(world.commands, ["forget", "pair", "close"]);
     world.end(EndReason::Closed);
@@ -119,7 +120,10 @@ fn a_pairing_that_never_ends_is_closed() {
 #[test]
 fn a_paired_daemon_does_not_pair_again() {
     let mut world = World::connected();
-    assert_eq!(kind(world.ask(Request::Pair { phone: None })), ErrorKind::AlreadyPaired);
+    assert_eq!(
+        kind(world.ask(Request::Pair { phone: None, anyway: false })),
+        ErrorKind::AlreadyPaired
+    );
 }
 
 #[test]
@@ -183,12 +187,12 @@ fn a_conflict_is_never_fought_until_takeover() {
 #[test]
 fn a_logout_by_the_phone_holds_until_pairing() {
     let mut world = World::connected();
-    world.end(EndReason::LoggedOut { code: Some(401) });
+    world.end(EndReason::logged_out(Some(401)));
     world.crash(false);
     assert_eq!(world.run, Run::None);
     assert_eq!(world.holds(), [ConditionKind::LoggedOut]);
     assert_eq!(kind(world.ask(Request::Reconnect)), ErrorKind::WrongState);
-    world.request(Request::Pair { phone: None });
+    world.request(Request::Pair { phone: None, anyway: false });
     assert_eq!(world.commands[world.commands.len() - 2..], ["forget", "pair"]);
     assert_eq!(world.holds(), [ConditionKind::NotPaired]);
 }
@@ -196,7 +200,7 @@ fn a_logout_by_the_phone_holds_until_pairing() {
 #[test]
 fn a_ban_is_waited_out_even_across_a_restart() {
     let mut world = World::connected();
-    world.end(EndReason::Banned { for_ms: 3_600_000, code: 101 });
+    world.end(ban(Some(3_600_000)));
     assert_eq!(world.holds(), [ConditionKind::Banned]);
     world.pass(1_800_000);
     assert_eq!(kind(world.ask(Request::Reconnect)), ErrorKind::WrongState);
@@ -213,7 +217,7 @@ fn a_ban_is_waited_out_even_across_a_restart() {
 fn a_ban_that_ends_at_once_is_no_reason_to_knock_without_pause() {
     let mut world = World::connected();
     for pause in [1_000, 2_000, 4_000] {
-        world.end_with(EndReason::Banned { for_ms: 0, code: 101 }, pause);
+        world.end_with(ban(Some(0)), pause);
         world.pass(pause - 1);
         assert_eq!(world.run, Run::None);
         world.pass(1);
@@ -225,8 +229,8 @@ fn a_ban_that_ends_at_once_is_no_reason_to_knock_without_pause() {
 fn replaced_logged_out_and_banned_outlive_a_restart() {
     for (reason, hold) in [
         (EndReason::Replaced, ConditionKind::OtherSession),
-        (EndReason::LoggedOut { code: Some(401) }, ConditionKind::LoggedOut),
-        (EndReason::Banned { for_ms: 3_600_000, code: 101 }, ConditionKind::Banned),
+        (EndReason::logged_out(Some(401)), ConditionKind::LoggedOut),
+        (ban(Some(3_600_000)), ConditionKind::Banned),
     ] {
         let mut world = World::connected();
         world.end(reason);
@@ -250,7 +254,7 @@ fn keys_that_were_to_be_forgotten_stay_void_until_a_pairing_has_its_own() {
     assert!(!world.store.facts.keys_void);
     world.session(SessionEvent::Paired { account: ACCOUNT.into() });
     assert!(!world.store.facts.keys_void);
-    world.end(EndReason::LoggedOut { code: Some(401) });
+    world.end(EndReason::logged_out(Some(401)));
     qr(&mut world);
     assert!(world.store.facts.keys_void, "the old account's keys");
 }
@@ -268,14 +272,17 @@ fn a_clock_set_back_does_not_lengthen_a_ban() {
 }
 
 #[test]
-fn a_refused_version_holds_until_reconnect_or_restart() {
+fn a_refused_version_holds_until_reconnect_or_another_version() {
     let mut world = World::connected();
-    world.end(EndReason::Outdated);
+    world.end(trouble(TroubleKind::Outdated, 405));
     world.pass(86_400_000);
     assert_eq!((world.run, world.holds()), (Run::None, vec![ConditionKind::ClientOutdated]));
     assert!(world.ask(Request::Reconnect).is_ok());
     assert_eq!(world.run, Run::Connecting);
-    world.end(EndReason::Outdated);
+    world.end(trouble(TroubleKind::Outdated, 405));
+    world.crash(false);
+    assert_eq!((world.run, world.holds()), (Run::None, vec![ConditionKind::ClientOutdated]));
+    world.config.client_version = "2.3000.2".to_owned();
     world.crash(false);
     assert_eq!(world.run, Run::Connecting);
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "tests look for one variant")]
 
+mod account;
 mod asking;
 mod belief;
 mod callers;

@@ -5,7 +5,7 @@ mod operations;
 use proptest::prelude::*;
 
 use super::belief::Model;
-use super::world::{ACCOUNT, Run, World};
+use super::world::{ACCOUNT, Run, World, ban, trouble};
 use crate::contacts::Number;
 use crate::event::{
     EndReason, Input, NotSent, Offer, ReceiptKind, Request, Selection, SessionEvent,
@@ -16,23 +16,27 @@ use crate::files::{LinkFinding, Outcome, Trouble};
 use crate::phone::Heartbeat;
 use crate::phone::PhoneActivity;
 use crate::queue::Message;
+use crate::trouble::TroubleKind;
 use operations::{Op, config, op};
 use tetherd_api::{ErrorKind, MessageId, Priority, Reason, ReasonKind, Reply, State};
 
 fn end_reason(which: u8) -> EndReason {
     let what = "x".to_owned();
-    match which % 13 {
+    match which % 16 {
         0 => EndReason::Restart,
         1 => EndReason::Replaced,
-        2 => EndReason::LoggedOut { code: Some(401) },
-        3 => EndReason::Banned { for_ms: 700, code: 101 },
-        4 => EndReason::Outdated,
+        2 => EndReason::logged_out(Some(401)),
+        3 => ban(Some(700)),
+        4 => trouble(TroubleKind::Outdated, 405),
         5 => EndReason::Refused { code: 503 },
         6 => EndReason::Untrusted,
         7 => EndReason::Unreachable { what },
         8 => EndReason::PairingTimedOut,
         9 => EndReason::PairingFailed { what },
         10 => EndReason::Refused { code: 429 },
+        11 => trouble(TroubleKind::Locked, 403),
+        12 => trouble(TroubleKind::BannedForGood, 406),
+        13 => ban(None),
         _ => EndReason::Lost { what },
     }
 }
@@ -194,7 +198,7 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
         Op::Pause(false) => drop(world.ask(Request::Resume)),
         Op::Pair(by_code) => {
             let phone = by_code.then(|| "15550100".to_owned());
-            world.request(Request::Pair { phone: phone.map(Into::into) });
+            world.request(Request::Pair { phone: phone.map(Into::into), anyway: false });
         }
         Op::Reconnect => drop(world.ask(Request::Reconnect)),
         Op::Takeover => drop(world.ask(Request::Takeover)),
@@ -328,22 +332,31 @@ proptest! {
     }
 }
 
+fn wait_for_the_next_try(world: &mut World) {
+    while world.run == Run::None
+        && let Some(at) = world.status().session.next_try_at
+    {
+        world.pass(u64::try_from(at.0 - world.now.wall_ms).unwrap_or(0).max(100));
+    }
+}
+
 /// Whatever happened: once everything is well, everything that waits gets its answer.
 fn comes_to_rest(world: &mut World) {
     world.crash(false);
     if world.run == Run::None && world.store.facts.account.is_some() {
         drop(world.ask(Request::Takeover));
-        while world.run == Run::None && world.status().session.next_try_at.is_some() {
-            world.pass(100);
-        }
+        wait_for_the_next_try(world);
+        // Unless the account is barred, or gone.
+        drop(world.ask(Request::Reconnect));
     }
     drop(world.ask(Request::Resume));
     world.session(SessionEvent::Timelock(TimelockNotice::Lifted));
     world.phone_on = true;
     if world.run == Run::None {
-        world.request(Request::Pair { phone: None });
+        world.request(Request::Pair { phone: None, anyway: true });
         world.session(SessionEvent::Paired { account: ACCOUNT.into() });
         world.end(EndReason::Restart);
+        wait_for_the_next_try(world);
     }
     if world.run == Run::Connecting && !world.closing {
         world.connect();

@@ -311,8 +311,8 @@ fn another_phone_starts_from_nothing() {
     let mut world = World::connected();
     go_offline(&mut world);
     report(&mut world, 1, false);
-    world.end(EndReason::LoggedOut { code: Some(401) });
-    world.request(Request::Pair { phone: None });
+    world.end(EndReason::logged_out(Some(401)));
+    world.request(Request::Pair { phone: None, anyway: false });
     let phone = world.status().phone;
     assert_eq!((phone.state, phone.last_seen_at, phone.battery), (PhoneState::Unknown, None, None));
 }

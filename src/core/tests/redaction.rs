@@ -25,7 +25,7 @@ fn invariant_9_debug_of_the_core_shows_no_number_account_or_key() {
         SessionEvent::Paired { account: account() },
         SessionEvent::Connected { account: account() },
         SessionEvent::Offer(Offer::Qr { text: "zanzibar".into(), valid_ms: 20_000 }),
-        Request::Pair { phone: phone() },
+        Request::Pair { phone: phone(), anyway: false },
         Request::Clear { filter, dry_run: true },
         SessionCommand::Pair { phone: phone() },
         group("15550111-1@g.us", "zanzibar"),

@@ -1,6 +1,7 @@
-use super::world::World;
+use super::world::{World, ban, trouble};
 use crate::CoreConfig;
 use crate::event::{EndReason, Request};
+use crate::trouble::TroubleKind;
 use tetherd_api::{Event, Holds, State};
 
 fn summary(world: &World) -> String {
@@ -70,10 +71,14 @@ fn invariant_9_no_sentence_names_a_number_or_a_text() {
     let mut spoken = Vec::new();
     for reason in [
         EndReason::Replaced,
-        EndReason::Outdated,
+        trouble(TroubleKind::Outdated, 405),
+        trouble(TroubleKind::Locked, 403),
+        trouble(TroubleKind::BannedForGood, 406),
+        trouble(TroubleKind::Declined, 409),
         EndReason::Untrusted,
-        EndReason::LoggedOut { code: None },
-        EndReason::Banned { for_ms: 1_000, code: 101 },
+        EndReason::logged_out(None),
+        ban(Some(1_000)),
+        ban(None),
         EndReason::Refused { code: 503 },
     ] {
         world = World::connected();

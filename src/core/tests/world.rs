@@ -22,6 +22,8 @@ use crate::time::{BootId, Now};
 use crate::{Core, CoreConfig};
 use tetherd_api::{self as api, MessageId, Reply, State};
 
+pub(super) use session::{ban, trouble};
+
 pub(super) const ACCOUNT: &str = "15550100@s.whatsapp.net";
 
 #[derive(Clone, Debug, Default)]

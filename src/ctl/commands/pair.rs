@@ -18,12 +18,13 @@ struct Screen {
 
 pub(crate) async fn run(
     phone: Option<String>,
+    anyway: bool,
     client: &Client,
     out: &mut Output,
 ) -> Result<(), CommandError> {
     // Before the call: no code and no ending may be missed.
     let mut events = client.subscribe().await?;
-    let params = PairParams { phone: phone.map(Into::into) };
+    let params = PairParams { phone: phone.map(Into::into), anyway };
     // What came before the reply is of an earlier pairing, or is repeated in the reply.
     let call = super::ask(client, call::SessionPair, &params);
     let (pair, wire) = super::call_while_reading(call, &mut events, drop).await?;

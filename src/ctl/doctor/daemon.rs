@@ -138,8 +138,12 @@ fn severity(kind: ConditionKind) -> Severity {
         ConditionKind::StoreTrouble
         | ConditionKind::NotPaired
         | ConditionKind::LoggedOut
+        | ConditionKind::Locked
+        | ConditionKind::BannedForGood
         | ConditionKind::Banned
         | ConditionKind::ClientOutdated
+        | ConditionKind::LoginDeclined
+        | ConditionKind::ClientExpiresSoon
         | ConditionKind::OtherSession
         | ConditionKind::Disconnected
         | ConditionKind::PhoneOffline

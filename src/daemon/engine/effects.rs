@@ -63,6 +63,7 @@ fn not_taken(command: SessionCommand) -> Option<SessionEvent> {
         SessionCommand::CheckNumbers { .. }
         | SessionCommand::Close
         | SessionCommand::Logout
+        | SessionCommand::KeepKeys
         | SessionCommand::Forget => None,
     }
 }

@@ -140,8 +140,11 @@ enum Weight {
 const fn weight(hold: ConditionKind) -> Weight {
     match hold {
         ConditionKind::LoggedOut
+        | ConditionKind::Locked
+        | ConditionKind::BannedForGood
         | ConditionKind::Banned
         | ConditionKind::ClientOutdated
+        | ConditionKind::LoginDeclined
         | ConditionKind::OtherSession
         | ConditionKind::BatteryCritical
         | ConditionKind::BatteryLow
@@ -169,6 +172,7 @@ const fn weight(hold: ConditionKind) -> Weight {
         | ConditionKind::NotSendable
         | ConditionKind::NoAnswer
         | ConditionKind::NotBefore
+        | ConditionKind::ClientExpiresSoon
         | ConditionKind::ClockJumped => Weight::Everyday,
     }
 }

@@ -6,9 +6,10 @@ use tetherd_api::{Error, PairParams};
 use tetherd_core::event::Request;
 
 pub(super) fn pair(params: PairParams) -> Result<Request, Error> {
+    let anyway = params.anyway;
     let Some(phone) = params.phone else {
-        return Ok(Request::Pair { phone: None });
+        return Ok(Request::Pair { phone: None, anyway });
     };
     let digits = parse_number(&phone).map_err(|error| invalid(format!("`phone`: {error}")))?;
-    Ok(Request::Pair { phone: Some(digits.into()) })
+    Ok(Request::Pair { phone: Some(digits.into()), anyway })
 }

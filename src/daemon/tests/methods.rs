@@ -69,9 +69,11 @@ async fn every_method_reaches_the_engine_and_its_answer_comes_back() {
     let report = HeartbeatParams { battery_percent: Some(42), ..HeartbeatParams::default() };
     client.call(call::PhoneHeartbeat, &report).await.unwrap();
     assert!(matches!(requests.last_change(), Request::Heartbeat(r) if r.percent == Some(42)));
-    let pair = PairParams { phone: Some("+1 555 0100".into()) };
+    let pair = PairParams { phone: Some("+1 555 0100".into()), anyway: false };
     client.call(call::SessionPair, &pair).await.unwrap();
-    assert!(matches!(requests.last_change(), Request::Pair { phone: Some(p) } if p == "15550100"));
+    assert!(
+        matches!(requests.last_change(), Request::Pair { phone: Some(p), anyway: false } if p == "15550100")
+    );
 }
 
 #[tokio::test]

@@ -227,6 +227,7 @@ async fn play(
                 order @ (SessionCommand::Pair { .. }
                 | SessionCommand::Logout
                 | SessionCommand::Forget
+                | SessionCommand::KeepKeys
                 | SessionCommand::Upload(_)
                 | SessionCommand::ListGroups { .. }
                 | SessionCommand::CheckNumbers { .. }),

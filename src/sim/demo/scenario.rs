@@ -97,7 +97,7 @@ impl Scenario {
 
     async fn pair(&mut self, client: &Client, events: &mut Events) -> anyhow::Result<()> {
         self.printer.scene("pairing: the phone is shown this code");
-        let answer = client.call(call::SessionPair, &PairParams { phone: None }).await?;
+        let answer = client.call(call::SessionPair, &PairParams::default()).await?;
         let PairOffer::Qr { qr: code, .. } = answer.offer else { bail!("no QR code was offered") };
         print::line(&(self.draw)(&code)?);
         self.printer.scene("the phone scans it");

@@ -121,14 +121,19 @@ async fn an_ik_hello_with_a_stale_key_falls_back_to_xx() {
 async fn logins_fail_as_told() {
     let sim = sim().await;
     let backend = TestClient::paired(&sim, None).await.leave().await;
-    let ban = LoginFailure { reason: 402, code: Some(101), expire: Some(3600), times: None };
+    let ban = LoginFailure {
+        reason: 402,
+        code: Some(101),
+        expire: Some(3600),
+        ..LoginFailure::default()
+    };
     sim.server_fail_login(ban).await;
     let banned = TestClient::again(&sim, &backend).await;
     banned.no_reconnect();
     banned.event(|event| matches!(event, Event::TemporaryBan(_)).then_some(())).await;
     drop(banned);
 
-    let out = LoginFailure { reason: 401, code: None, expire: None, times: None };
+    let out = LoginFailure { reason: 401, ..LoginFailure::default() };
     sim.server_fail_login(out).await;
     let gone = TestClient::again(&sim, &backend).await;
     gone.event(|event| matches!(event, Event::LoggedOut(_)).then_some(())).await;

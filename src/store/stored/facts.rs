@@ -14,6 +14,7 @@ use tetherd_core::phone::{PhoneActivity, PhoneFacts, Probe, Report};
 use tetherd_core::queue::{BacklogFacts, Stale};
 use tetherd_core::session::{Refusal, TakeoverFacts};
 use tetherd_core::time::{BootId, Timestamp};
+use tetherd_core::trouble::{AccountTrouble, ClientExpiry, ServerText, TroubleKind};
 
 stored_enum!(StoredTimelockSource = TimelockSource { Announced = "told", Assumed = "guessed" });
 
@@ -38,6 +39,15 @@ stored_enum!(StoredBatteryLevel = BatteryLevel {
     Unknown = "unknown",
 });
 
+stored_enum!(StoredTroubleKind = TroubleKind {
+    LoggedOut = "logged_out",
+    Locked = "locked",
+    BannedForGood = "banned_for_good",
+    Banned = "banned",
+    Outdated = "outdated",
+    Declined = "declined",
+});
+
 stored_enum!(StoredKnownBy = KnownBy { Check = "check", Receipt = "receipt" });
 
 stored_structs! {
@@ -60,6 +70,39 @@ stored_structs! {
         phone: StoredPhone,
         backlog: StoredBacklog,
         checks: Vec<StoredSpentHour>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        trouble: Option<StoredTrouble>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_expiry: Option<StoredExpiry>,
+    }
+
+    /// What the server holds against the account or this client.
+    struct StoredTrouble = AccountTrouble {
+        kind: StoredTroubleKind,
+        since: i64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<StoredServerText>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+        #[serde(default)]
+        refused: u32,
+        last: i64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<i64>,
+        #[serde(default)]
+        ends: bool,
+        #[serde(default)]
+        enforced: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
+    }
+
+    /// Until when this version of the client is taken.
+    struct StoredExpiry = ClientExpiry {
+        at: i64,
+        version: String,
     }
 
     /// Numbers that callers had the network asked about within an hour.
@@ -202,6 +245,7 @@ stored_structs! {
 
 stored_newtype!(BootId(u128));
 stored_text!(StoredLid = ChatId, |chat| chat.as_str().to_owned(), |text| text.parse().ok());
+stored_text!(StoredServerText = ServerText, |text| text.as_str().to_owned(), ServerText::new);
 stored_text!(StoredDigits = Number, |number| number.digits().to_owned(), Number::from_digits);
 
 /// The account's ban: since when, until when, and the server's code.

@@ -37,6 +37,7 @@ impl Connection<'_> {
             | SessionCommand::Pair { .. }
             | SessionCommand::Close
             | SessionCommand::Logout
+            | SessionCommand::KeepKeys
             | SessionCommand::Forget => return Some(Leave::Ordered(Some(command))),
         };
         match answer {

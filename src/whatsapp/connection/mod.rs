@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use whatsapp_rust::futures::channel::oneshot;
 use whatsapp_rust::types::events::Subscription;
 use whatsapp_rust::wacore::net::HttpClient;
-use whatsapp_rust::{Client, NodeFilter, OwnedNodeRef};
+use whatsapp_rust::{Client, NodeFilter, OwnedNodeRef, RawNodeLease};
 
 use crate::whatsapp::Order;
 use crate::whatsapp::client_builder::{self, Built};
@@ -73,7 +73,7 @@ struct Connection<'a> {
     queue: Arc<EventQueue>,
     trace: Arc<Trace>,
     // Dropping it ends the reports.
-    _subscription: Subscription,
+    _subscription: (Subscription, RawNodeLease),
     files: Arc<dyn HttpClient>,
     ready: bool,
     offered: bool,
@@ -106,7 +106,7 @@ impl<'a> Connection<'a> {
         events: &'a mpsc::Sender<SessionEvent>,
         built: Built,
     ) -> Connection<'a> {
-        let Built { client, manager, queue, trace, subscription, halt, files } = built;
+        let Built { client, manager, queue, trace, subscription, stanzas, halt, files } = built;
         let spool = context.config.spool.clone();
         Connection {
             context,
@@ -115,7 +115,7 @@ impl<'a> Connection<'a> {
             client,
             queue,
             trace,
-            _subscription: subscription,
+            _subscription: (subscription, stanzas),
             files,
             ready: false,
             offered: false,

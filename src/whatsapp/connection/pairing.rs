@@ -66,7 +66,7 @@ impl Purpose {
     /// either case; for a pairing by code they say that the server is ready for it.
     pub(crate) fn offer(&mut self, offer: Offer) -> PairingStep {
         match (self, offer) {
-            (Purpose::Login, _) => PairingStep::End(EndReason::LoggedOut { code: None }),
+            (Purpose::Login, _) => PairingStep::End(EndReason::logged_out(None)),
             (Purpose::PairQr, offer @ Offer::Qr { valid_ms, .. })
             | (Purpose::PairCode(_), offer @ Offer::Code { valid_ms, .. }) => PairingStep::Show(
                 offer,
@@ -183,10 +183,7 @@ mod tests {
 
     #[test]
     fn a_login_that_is_offered_a_pairing_has_no_account() {
-        assert_eq!(
-            Purpose::Login.offer(qr()),
-            PairingStep::End(EndReason::LoggedOut { code: None })
-        );
+        assert_eq!(Purpose::Login.offer(qr()), PairingStep::End(EndReason::logged_out(None)));
     }
 
     #[test]

@@ -5,4 +5,5 @@ pub(crate) mod chat_activity;
 pub(crate) mod names;
 pub(crate) mod phone_activity;
 pub(crate) mod queue;
+pub(crate) mod stream;
 pub(crate) mod translate;

@@ -5,17 +5,20 @@
 //! traffic and failed decryptions confirm with receipts too.
 
 use whatsapp_rust::types::events::{
-    Disconnected, Event, EventInterest, EventKind, LazyHistorySync, LoggedOut, MexNotification,
-    Receipt, ServerAck, StreamError, TemporaryBan,
+    ConnectFailureReason, Disconnected, Event, EventInterest, EventKind, LazyHistorySync,
+    MexNotification, Receipt, ServerAck, StreamError,
 };
 use whatsapp_rust::wacore::net::DisconnectReason;
 use whatsapp_rust::wacore::types::presence::ReceiptType;
+use whatsapp_rust::wacore_binary::Node;
 use whatsapp_rust::waproto::whatsapp::history_sync::HistorySyncType;
 use whatsapp_rust::{Jid, ReachoutTimelock, Server};
 
+use crate::whatsapp::events::stream::stream_notice;
 use tetherd_api::Redacted;
 use tetherd_core::event::{EndReason, Offer, ReceiptKind, SessionEvent, TimelockNotice};
 use tetherd_core::ids::WaMessageId;
+use tetherd_core::trouble::{LoginTrouble, ServerText, TroubleKind};
 
 /// The name of the notification about messages to new contacts.
 const TIMELOCK_UPDATE: &str = "NotificationUserReachoutTimelockUpdate";
@@ -52,6 +55,7 @@ pub(crate) fn interest() -> EventInterest {
         EventKind::MexNotification,
         EventKind::GroupUpdate,
         EventKind::HistorySync,
+        EventKind::RawNode,
     ])
 }
 
@@ -105,16 +109,25 @@ pub(crate) fn translate(event: &Event, me: &Me) -> Option<ConnectionEvent> {
         Event::SelfPushNameUpdated(_) => Some(ConnectionEvent::Named),
         Event::Disconnected(gone) => Some(ConnectionEvent::Gone(lost(gone))),
         Event::StreamReplaced(_) => Some(ConnectionEvent::End(EndReason::Replaced)),
-        Event::LoggedOut(out) => {
-            Some(ConnectionEvent::End(EndReason::LoggedOut { code: logged_out_code(out) }))
+        Event::LoggedOut(out) => Some(ConnectionEvent::End(match &out.raw {
+            Some(raw) if out.on_connect => refused_login(out.reason.code(), Some(raw)),
+            raw => EndReason::logged_out(raw.as_ref().and_then(|raw| number(raw, "code"))),
+        })),
+        Event::TemporaryBan(ban) => {
+            let reason = ConnectFailureReason::TempBanned.code();
+            Some(ConnectionEvent::End(refused_login(reason, ban.raw.as_ref())))
         }
-        Event::TemporaryBan(ban) => Some(ConnectionEvent::End(banned(ban))),
-        Event::ClientOutdated(_) => Some(ConnectionEvent::End(EndReason::Outdated)),
+        Event::ClientOutdated(outdated) => {
+            let reason = ConnectFailureReason::ClientOutdated.code();
+            Some(ConnectionEvent::End(refused_login(reason, outdated.raw.as_ref())))
+        }
         Event::ConnectFailure(failure) => {
-            Some(ConnectionEvent::End(EndReason::Refused { code: code(failure.reason.code()) }))
+            let reason = failure.reason.code();
+            Some(ConnectionEvent::End(refused_login(reason, failure.raw.as_ref())))
         }
         Event::StreamError(error) => stream_error(error),
         Event::GroupUpdate(_) => Some(ConnectionEvent::Report(SessionEvent::GroupsChanged)),
+        Event::RawNode(node) => stream_notice(node),
         Event::MexNotification(mex) => timelock_notice(mex)
             .map(|notice| ConnectionEvent::Report(SessionEvent::Timelock(notice))),
         Event::HistorySync(part) => history_is_read(part).then_some(ConnectionEvent::HistoryRead),
@@ -245,18 +258,39 @@ fn receipt(receipt: &Receipt, me: &Me) -> Option<ConnectionEvent> {
     (!wa_ids.is_empty()).then_some(ConnectionEvent::Report(SessionEvent::Receipt { wa_ids, kind }))
 }
 
-/// The code on the stanza: a `<failure>` has a reason, a `<stream:error>` a code.
-fn logged_out_code(out: &LoggedOut) -> Option<u32> {
-    let raw = out.raw.as_ref()?;
-    let attribute = if out.on_connect { "reason" } else { "code" };
-    raw.attrs().optional_string(attribute).and_then(|text| text.parse().ok())
+/// A refused login: the server says everything on its `<failure>`. The library reports a ban
+/// without a code or an end as a plain failure, and folds a lock and a final ban into a
+/// logout: only the stanza tells them apart.
+fn refused_login(reason: i32, raw: Option<&Node>) -> EndReason {
+    let reason = code(reason);
+    let Some(kind) = TroubleKind::of_login(reason) else {
+        return EndReason::Refused { code: reason };
+    };
+    let given = |name| raw.and_then(|raw| number(raw, name));
+    let (code, expire) = match kind {
+        TroubleKind::Banned => (given("code"), given("expire")),
+        TroubleKind::LoggedOut
+        | TroubleKind::Locked
+        | TroubleKind::BannedForGood
+        | TroubleKind::Outdated
+        | TroubleKind::Declined => (Some(reason), None),
+    };
+    let for_ms = expire.map(|seconds| u64::from(seconds).saturating_mul(1_000));
+    let text = raw.and_then(server_text);
+    EndReason::Trouble(Box::new(LoginTrouble { kind, code, for_ms, text }))
 }
 
-fn banned(ban: &TemporaryBan) -> EndReason {
-    EndReason::Banned {
-        for_ms: u64::try_from(ban.expire.num_milliseconds()).unwrap_or(0),
-        code: code(ban.code.code()),
-    }
+/// What the server wrote for people, and its link. Other attributes are secrets of the
+/// account (an appeal's token) or mean nothing to people.
+fn server_text(failure: &Node) -> Option<ServerText> {
+    const TEXTS: [&str; 4] = ["logout_message_header", "logout_message_subtext", "message", "url"];
+    let given = TEXTS.into_iter().filter_map(|name| failure.attrs().optional_string(name));
+    let parts: Vec<String> = given.map(|text| text.trim().to_owned()).collect();
+    ServerText::new(&parts.join(" "))
+}
+
+fn number(node: &Node, attribute: &str) -> Option<u32> {
+    node.attrs().optional_string(attribute).and_then(|text| text.parse().ok())
 }
 
 fn lost(gone: &Disconnected) -> EndReason {

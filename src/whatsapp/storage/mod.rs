@@ -31,6 +31,7 @@ mod contact_tokens;
 mod device;
 mod expiring_records;
 mod history;
+mod kept;
 mod msg_secret;
 mod protocol;
 mod signal;

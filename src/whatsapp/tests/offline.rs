@@ -67,6 +67,14 @@ impl KeyStore for Keys {
         Ok(false)
     }
 
+    async fn keep(&self) -> Result<(), KeyStoreError> {
+        Ok(())
+    }
+
+    async fn settle(&self) -> Result<(), KeyStoreError> {
+        Ok(())
+    }
+
     async fn forget(&self) -> Result<(), KeyStoreError> {
         *self.0.lock().unwrap() = Arc::new(InMemoryBackend::new());
         Ok(())
@@ -149,7 +157,7 @@ async fn a_message_without_a_connection_is_not_sent() {
 async fn a_login_without_keys_has_no_account() {
     let mut bench = Bench::new(nowhere(), Keys::new());
     bench.order(SessionCommand::Connect);
-    assert_eq!(bench.ended().await, EndReason::LoggedOut { code: None });
+    assert_eq!(bench.ended().await, EndReason::logged_out(None));
 }
 
 #[tokio::test]

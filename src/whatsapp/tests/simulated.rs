@@ -11,6 +11,7 @@ use crate::whatsapp::tests::offline::{Bench, Keys, PATIENCE};
 use tether_sim::{LoginFailure, SettingsChange, Sim, SimConfig};
 use tetherd_core::action::SessionCommand;
 use tetherd_core::event::{EndReason, Offer, SessionEvent};
+use tetherd_core::trouble::{LoginTrouble, ServerText, TroubleKind};
 
 /// A simulator, and a session that knows only that.
 pub(super) struct World {
@@ -115,7 +116,7 @@ async fn a_paired_session_does_not_pair_again_before_it_forgets() {
     assert!(matches!(world.bench.ended().await, EndReason::PairingFailed { .. }));
     world.bench.order(SessionCommand::Forget);
     world.bench.order(SessionCommand::Connect);
-    assert_eq!(world.bench.ended().await, EndReason::LoggedOut { code: None });
+    assert_eq!(world.bench.ended().await, EndReason::logged_out(None));
     let world = world.paired().await;
     drop(world.keys);
 }
@@ -138,13 +139,34 @@ async fn a_line_that_breaks_is_lost() {
 #[tokio::test]
 async fn each_refused_login_has_its_reason() {
     let mut world = World::new().await.paired().await;
-    let failure = |reason| LoginFailure { reason, code: None, expire: None, times: None };
+    let failure = |reason| LoginFailure { reason, ..LoginFailure::default() };
+    let trouble = |kind, code| LoginTrouble::new(kind, Some(code));
+    let ended = |trouble| EndReason::Trouble(Box::new(trouble));
     let banned = LoginFailure { code: Some(101), expire: Some(60), ..failure(402) };
+    let ban = LoginTrouble { for_ms: Some(60_000), ..trouble(TroubleKind::Banned, 101) };
+    let locked = LoginFailure {
+        message: Some("locked".to_owned()),
+        logout_message_header: Some("Open\nWhatsApp".to_owned()),
+        url: Some("https://example.org/help".to_owned()),
+        appeal_token: Some("a secret".to_owned()),
+        ..failure(403)
+    };
+    let text = ServerText::new("Open WhatsApp locked https://example.org/help");
     for (failure, expected) in [
-        (failure(401), EndReason::LoggedOut { code: Some(401) }),
-        (failure(403), EndReason::LoggedOut { code: Some(403) }),
-        (banned, EndReason::Banned { for_ms: 60_000, code: 101 }),
-        (failure(405), EndReason::Outdated),
+        (failure(401), EndReason::logged_out(Some(401))),
+        (failure(402), ended(LoginTrouble::new(TroubleKind::Banned, None))),
+        (
+            LoginFailure { code: None, ..banned.clone() },
+            ended(LoginTrouble { code: None, ..ban.clone() }),
+        ),
+        (LoginFailure { expire: None, ..banned.clone() }, ended(trouble(TroubleKind::Banned, 101))),
+        (banned, ended(ban)),
+        (locked, ended(LoginTrouble { text, ..trouble(TroubleKind::Locked, 403) })),
+        (failure(405), ended(trouble(TroubleKind::Outdated, 405))),
+        (failure(406), ended(trouble(TroubleKind::BannedForGood, 406))),
+        (failure(409), ended(trouble(TroubleKind::Declined, 409))),
+        (failure(415), ended(trouble(TroubleKind::Declined, 415))),
+        (failure(500), EndReason::Refused { code: 500 }),
         (failure(503), EndReason::Refused { code: 503 }),
     ] {
         world.sim.server_fail_login(failure).await;
@@ -160,7 +182,7 @@ async fn a_logout_unlinks_the_device_and_forgets_the_keys() {
     world.bench.order(SessionCommand::Logout);
     assert_eq!(world.bench.ended().await, EndReason::Closed);
     world.bench.order(SessionCommand::Connect);
-    assert_eq!(world.bench.ended().await, EndReason::LoggedOut { code: None });
+    assert_eq!(world.bench.ended().await, EndReason::logged_out(None));
 }
 
 #[tokio::test]
@@ -186,7 +208,7 @@ async fn a_server_that_is_silent_during_the_login_can_be_left() {
 async fn a_device_that_the_phone_removes_is_logged_out() {
     let mut world = World::connected().await;
     world.sim.phone_unlink(None, None).await.unwrap();
-    assert!(matches!(world.bench.ended().await, EndReason::LoggedOut { .. }));
+    assert_eq!(world.bench.ended().await, EndReason::logged_out(Some(401)));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::whatsapp::tests::sends::whole_life;
 use crate::whatsapp::tests::simulated::World;
 use crate::whatsapp::{StoredKeys, storage};
 use tetherd_core::action::SessionCommand;
-use tetherd_core::event::EndReason;
+use tetherd_core::event::{EndReason, SessionEvent};
 
 const FRIEND: &str = "+15550101";
 
@@ -71,9 +71,31 @@ async fn forgotten_keys_make_room_for_the_next_account() {
     world.bench.order(SessionCommand::Logout);
     assert_eq!(world.bench.ended().await, EndReason::Closed);
     world.bench.order(SessionCommand::Connect);
-    assert_eq!(world.bench.ended().await, EndReason::LoggedOut { code: None });
+    assert_eq!(world.bench.ended().await, EndReason::logged_out(None));
     let mut world = world.paired().await;
     world.connect().await;
+}
+
+#[tokio::test]
+async fn invariant_11_keys_work_on_after_other_pairings_have_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_store, keys) = open(&dir.path().join("state"));
+    let mut world = on(World::new().await, &keys).paired().await;
+    for _ in 0..2 {
+        world.bench.order(SessionCommand::KeepKeys);
+        world.bench.order(SessionCommand::Pair { phone: None });
+        assert!(matches!(world.bench.next().await, SessionEvent::Offer(_)));
+        world.bench.order(SessionCommand::Close);
+        assert_eq!(world.bench.ended().await, EndReason::Closed);
+    }
+    world.connect().await;
+    assert_eq!(world.sim.server_stats().await.pairings, 1);
+    world.bench.order(SessionCommand::Close);
+    assert_eq!(world.bench.ended().await, EndReason::Closed);
+    world.bench.order(SessionCommand::KeepKeys);
+    let mut world = world.paired().await;
+    world.connect().await;
+    assert_eq!(world.sim.server_stats().await.pairings, 2);
 }
 
 /// The library writes a chat's state behind the send and puts counters away ahead of

@@ -19,6 +19,7 @@ use crate::whatsapp::events::translate::{ConnectionEvent, Me, translate};
 use tetherd_api::Redacted;
 use tetherd_core::event::{EndReason, Offer, ReceiptKind, SessionEvent, TimelockNotice};
 use tetherd_core::ids::WaMessageId;
+use tetherd_core::trouble::{LoginTrouble, TroubleKind};
 
 const ID: &str = "3EB0AAAAAAAAAAAAAAAAAA";
 
@@ -180,18 +181,20 @@ fn each_end_has_its_reason() {
         meaning(Event::StreamReplaced(StreamReplaced::builder().build())),
         end(EndReason::Replaced)
     );
+    let trouble = |kind, code| EndReason::Trouble(Box::new(LoginTrouble::new(kind, code)));
     assert_eq!(
         meaning(Event::ClientOutdated(ClientOutdated::builder().build())),
-        end(EndReason::Outdated)
+        end(trouble(TroubleKind::Outdated, Some(405)))
     );
+    let failure = NodeBuilder::new("failure").attr("reason", "402").attr("code", "102");
     let ban = TemporaryBan::builder()
         .code(TempBanReason::BlockedByUsers)
         .expire(chrono::Duration::seconds(90))
+        .raw(failure.attr("expire", "90").build())
         .build();
-    assert_eq!(
-        meaning(Event::TemporaryBan(ban)),
-        end(EndReason::Banned { for_ms: 90_000, code: 102 })
-    );
+    let told = LoginTrouble::new(TroubleKind::Banned, Some(102));
+    let told = LoginTrouble { for_ms: Some(90_000), ..told };
+    assert_eq!(meaning(Event::TemporaryBan(ban)), end(EndReason::Trouble(Box::new(told))));
     let failure =
         ConnectFailure::builder().reason(ConnectFailureReason::ServiceUnavailable).build();
     assert_eq!(meaning(Event::ConnectFailure(failure)), end(EndReason::Refused { code: 503 }));
@@ -208,13 +211,12 @@ fn a_logout_carries_the_servers_code() {
                 .build(),
         ))
     };
-    let failure = NodeBuilder::new("failure").attr("reason", "403").build();
-    let code = Some(403);
-    assert_eq!(out(true, Some(failure)), Some(ConnectionEvent::End(EndReason::LoggedOut { code })));
+    let end = |reason| Some(ConnectionEvent::End(reason));
+    let failure = NodeBuilder::new("failure").attr("reason", "401").build();
+    assert_eq!(out(true, Some(failure)), end(EndReason::logged_out(Some(401))));
     let error = NodeBuilder::new("stream:error").attr("code", "516").build();
-    let code = Some(516);
-    assert_eq!(out(false, Some(error)), Some(ConnectionEvent::End(EndReason::LoggedOut { code })));
-    assert_eq!(out(false, None), Some(ConnectionEvent::End(EndReason::LoggedOut { code: None })));
+    assert_eq!(out(false, Some(error)), end(EndReason::logged_out(Some(516))));
+    assert_eq!(out(false, None), Some(ConnectionEvent::End(EndReason::logged_out(None))));
 }
 
 #[test]

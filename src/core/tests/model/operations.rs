@@ -126,6 +126,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
 /// Small bounds, so that each is reached.
 pub(super) fn config(checked: bool) -> CoreConfig {
     CoreConfig {
+        client_version: "2.3000.1".to_owned(),
         capacity: 6,
         parked_max: 3,
         history_max: 8,

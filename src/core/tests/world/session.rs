@@ -6,6 +6,7 @@ use crate::action::Outgoing;
 use crate::event::{EndReason, NotSent, Offer, ReceiptKind, SessionEvent};
 use crate::files::UploadFault;
 use crate::groups::GroupInfo;
+use crate::trouble::{LoginTrouble, TroubleKind};
 use tetherd_api::MessageId;
 
 impl World {
@@ -94,4 +95,15 @@ impl World {
         let attempt = self.flight(id).attempt;
         self.session(SessionEvent::CutOff { id, attempt });
     }
+}
+
+/// The server refuses the login with this code, without a text.
+pub(in crate::tests) fn trouble(kind: TroubleKind, code: u32) -> EndReason {
+    EndReason::Trouble(Box::new(LoginTrouble::new(kind, Some(code))))
+}
+
+/// A ban for so long, or without an end.
+pub(in crate::tests) fn ban(for_ms: Option<u64>) -> EndReason {
+    let ban = LoginTrouble::new(TroubleKind::Banned, Some(101));
+    EndReason::Trouble(Box::new(LoginTrouble { for_ms, ..ban }))
 }
