@@ -15,6 +15,7 @@ use super::chunks::{View, check, expand};
 use super::error::{BackendError, CommitError, Failure};
 #[cfg(any(test, feature = "sim"))]
 use super::fault_injection::Faults;
+use super::hang::Progress;
 use super::record::sequence_entry;
 use super::state_dir::Confirmed;
 
@@ -53,6 +54,7 @@ pub(super) struct Committer {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) jobs: mpsc::Receiver<Job>,
     pub(super) shared: Arc<Shared>,
+    pub(super) progress: Arc<Progress>,
     pub(super) failed: watch::Sender<Option<Failure>>,
     /// The last number that a change was given. Each change takes one at least.
     pub(super) sequence: u64,
@@ -64,9 +66,9 @@ impl Committer {
         let_timers_be_late();
         while let Some(first) = self.jobs.blocking_recv() {
             let group = self.gather(first);
-            let done = guarded(|| {
-                self.write(group)?;
-                self.backend.tidy(false)
+            let done = self.watched(|committer| {
+                committer.write(group)?;
+                committer.backend.tidy(false)
             });
             if let Err(failure) = done {
                 return self.fail(failure);
@@ -76,9 +78,19 @@ impl Committer {
                 self.jobs.close();
             }
         }
-        if let Err(failure) = guarded(|| self.backend.tidy(true)) {
+        if let Err(failure) = self.watched(|committer| committer.backend.tidy(true)) {
             self.fail(failure);
         }
+    }
+
+    /// Does something with the disk, while the watch looks whether it ends.
+    fn watched(
+        &mut self,
+        work: impl FnOnce(&mut Committer) -> Result<(), BackendError>,
+    ) -> Result<(), Failure> {
+        let progress = Arc::clone(&self.progress);
+        let _working = progress.begin();
+        guarded(|| work(self))
     }
 
     fn gather(&mut self, first: Job) -> Vec<Prepare> {
@@ -144,6 +156,12 @@ impl Committer {
         let _ = self.failed.send_replace(Some(failure));
         self.jobs.close();
         while self.jobs.try_recv().is_ok() {}
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.progress.end();
     }
 }
 

@@ -20,6 +20,7 @@ mod error;
 mod fault_injection;
 pub mod feed;
 mod fingerprint;
+mod hang;
 mod journal;
 mod journaled;
 pub mod queue;
@@ -56,6 +57,7 @@ pub(crate) use tests::fixture;
 
 use backend::{Backend, Locked, Sled};
 use committer::{Committer, JOBS_MAX, Job, Prepare, Shared};
+use hang::Progress;
 use journaled::Journaled;
 use safety_copy::SafetyCopy;
 use seal::{Fit, Sealing};
@@ -176,17 +178,20 @@ impl Store {
         let (sender, jobs) = mpsc::channel(JOBS_MAX);
         let (failed_sender, failed) = watch::channel(None);
         let shared = Arc::new(Shared::default());
+        let progress = Arc::new(Progress::default());
         let committer = Committer {
             backend: Arc::clone(&backend),
             jobs,
             shared: Arc::clone(&shared),
-            failed: failed_sender,
+            progress: Arc::clone(&progress),
+            failed: failed_sender.clone(),
             sequence: verified.sequence,
             confirmed,
         };
         let thread = std::thread::Builder::new()
             .name("committer".into())
             .spawn(move || committer.run())
+            .and_then(|thread| hang::start(progress, failed_sender, hang::PERIOD).map(|()| thread))
             .map_err(|source| OpenError::Io {
                 what: "start the committer for",
                 path: dir.to_path_buf(),
@@ -252,6 +257,7 @@ impl Store {
             ),
         });
         let handed = self.hand_over(prepare);
+        let mut failed = self.failed();
         async move {
             match handed {
                 Handed::Over => {}
@@ -260,7 +266,12 @@ impl Store {
                     jobs.send(job).await.map_err(|_| CommitError::Closed)?;
                 }
             }
-            answer.await.unwrap_or(Err(CommitError::OutcomeUnknown.into()))
+            // A committer that hangs answers nobody.
+            tokio::select! {
+                biased;
+                answer = answer => answer.unwrap_or(Err(CommitError::OutcomeUnknown.into())),
+                _ = failed.wait_for(Option::is_some) => Err(CommitError::OutcomeUnknown.into()),
+            }
         }
     }
 
@@ -368,7 +379,8 @@ impl Inner {
             let _ = open.jobs.try_send(Job::Wake);
         }
         let thread = lock(&self.committer).take();
-        if let Some(thread) = thread
+        // One that hangs would be waited for in vain.
+        if let Some(thread) = thread.filter(|_| self.failed.borrow().is_none())
             && thread.thread().id() != std::thread::current().id()
         {
             let _ = thread.join();

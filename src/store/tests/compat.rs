@@ -82,12 +82,13 @@ fn what_a_message_of_format_1_says_is_read() {
 fn every_name_of_format_1_stands_for_what_it_did() {
     let (_dir, store, restored) = opened("v1");
     let messages = by_id(&restored);
-    for (id, kind) in (100..).zip(ReasonKind::ALL) {
+    // Format 1 had ten reasons and eight kinds; later ones stand behind them.
+    for (id, kind) in (100..110).zip(ReasonKind::ALL) {
         let code = Some(400 + u32::try_from(id).unwrap());
         let reason = Reason { kind, code, detail: Some("timeout".into()), url: None };
         assert_eq!((messages[&id].state(), messages[&id].reason()), (State::Parked, Some(&reason)));
     }
-    for (id, kind) in (110..).zip(Kind::ALL) {
+    for (id, kind) in (110..118).zip(Kind::ALL) {
         assert_eq!((messages[&id].state(), messages[&id].draft.kind), (State::Failed, kind));
     }
     let state = |id| messages[&id].state();
