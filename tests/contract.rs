@@ -68,6 +68,13 @@ impl Run {
         result.clone()
     }
 
+    /// The parameters of a method's first example, which fit the document.
+    fn params(&mut self, method: &str) -> &mut Value {
+        let params = &mut self.examples["methods"][method][0]["params"];
+        schema::fits(&schema::method(method).unwrap()["x-params"], params, method);
+        params
+    }
+
     fn events(&self) -> Events {
         self.daemon.events()
     }
@@ -192,9 +199,36 @@ fn session(run: &mut Run) {
     run.example("session.logout", "by command");
     events.wait("the session to end", |event| session_is(event, "not_paired"));
     let offer = run.example("session.pair", "by a code");
+    let asks = json!({ "account": ACCOUNT, "on": true, "proof": "ignored" });
+    run.lab.sim.call("phone.passkey", asks);
     let typed = json!({ "account": ACCOUNT, "code": offer["offer"]["code"] });
     run.lab.sim.call("phone.enter_code", typed);
+    events.wait("the phone's request", |event| session_is(event, "passkey_needed"));
+    passkey(run);
     events.wait("the session to connect", |event| session_is(event, "connected"));
+}
+
+/// What is signed, and the code, are of this pairing: the examples' own cannot be.
+fn passkey(run: &mut Run) {
+    let offer = run.example("session.pair", "a passkey that the phone asks for");
+    let sign = json!({ "account": ACCOUNT, "options": offer["offer"]["request"] });
+    let response = run.lab.sim.call("phone.sign_passkey", sign);
+    // The proof goes with the first one: from then on the code is compared.
+    let other = json!({
+        "account": ACCOUNT, "options": offer["offer"]["request"], "other_credential": true,
+    });
+    let other = run.lab.sim.call("phone.sign_passkey", other);
+    let refused = run.daemon.call("session.passkey", json!({ "response": other })).unwrap_err();
+    assert_eq!(refused["data"]["kind"], "passkey_wrong_credential", "{refused}");
+    run.params("session.passkey")["response"] = response;
+    run.example("session.passkey", "what the browser signed");
+    let mut events = run.events();
+    events.wait("the code", |event| event["offer"]["method"] == "passkey_code");
+    let offer = run.example("session.pair", "a code to compare");
+    let code = offer["offer"]["code"].clone();
+    run.params("session.passkey_confirm")["code"] = code.clone();
+    run.example("session.passkey_confirm", "the phone shows the same");
+    run.lab.sim.call("phone.compare_passkey", json!({ "account": ACCOUNT, "code": code }));
 }
 
 #[test]

@@ -32,6 +32,7 @@ mod media;
 mod network;
 mod numbers;
 mod pairing;
+mod passkey;
 mod phone;
 mod queue;
 mod readme;

@@ -456,11 +456,14 @@ class Version(_Version, total=False):
 
 
 class PairOffer(TypedDict, total=False):
-    """What the phone scans (`qr`) or its owner types (`code`), by `method`."""
+    """What the phone scans (`qr`) or its owner types (`code`), by `method`; then, where the
+    phone asks for a passkey, the `request` for a browser, and the `code` that it shows too."""
 
-    method: Literal["qr", "code"]
+    method: Literal["qr", "code", "passkey", "passkey_code"]
     qr: str
     code: str
+    request: Any
+    confirm: bool
     expires_at: str
 
 
@@ -475,7 +478,9 @@ class PairEnd(TypedDict, total=False):
 
     result: Literal["paired", "timed_out", "failed"]
     account: str
+    kind: str
     why: str
+    remedy: str
 
 
 class _Incoming(TypedDict):
@@ -728,6 +733,13 @@ _CLASSES: Mapping[str, type[TetherdError]] = {
     "not_paired": WrongState,
     "pairing_failed": WrongState,
     "wrong_state": WrongState,
+    "passkey_refused": WrongState,
+    "passkey_timed_out": WrongState,
+    "passkey_malformed": InvalidParams,
+    "passkey_wrong_origin": InvalidParams,
+    "passkey_wrong_challenge": InvalidParams,
+    "passkey_wrong_credential": InvalidParams,
+    "passkey_code_differs": InvalidParams,
     "parse_error": ProtocolError,
     "invalid_request": ProtocolError,
     "method_not_found": ProtocolError,
@@ -738,6 +750,13 @@ _EXIT_CODES: Mapping[str, int] = {
     "not_paired": 1,
     "pairing_failed": 1,
     "wrong_state": 1,
+    "passkey_refused": 1,
+    "passkey_timed_out": 1,
+    "passkey_malformed": 65,
+    "passkey_wrong_origin": 65,
+    "passkey_wrong_challenge": 65,
+    "passkey_wrong_credential": 65,
+    "passkey_code_differs": 65,
     "key_conflict": 65,
     "bad_recipient": 65,
     "bad_text": 65,
@@ -1415,6 +1434,14 @@ class Client:
     def session_pair(self, phone: Optional[str] = None) -> PairResult:
         """Begins to pair: by QR, or with the phone's number by a code that is typed there."""
         return cast(PairResult, self.call("session.pair", **_given(phone=phone)))
+
+    def session_passkey(self, response: Mapping[str, Any]) -> Status:
+        """Gives what a browser made of the phone's request for a passkey."""
+        return cast(Status, self.call("session.passkey", response=response))
+
+    def session_passkey_confirm(self, code: str) -> Status:
+        """Confirms that the phone shows this code."""
+        return cast(Status, self.call("session.passkey_confirm", code=code))
 
     def session_reconnect(self) -> Status:
         """Connects now instead of after the pause."""

@@ -228,6 +228,9 @@ _tetherd_fail() {
 _tetherd_code() {
     case $1 in
     already_paired | not_paired | pairing_failed | wrong_state) echo 1 ;;
+    passkey_refused | passkey_timed_out) echo 1 ;;
+    passkey_malformed | passkey_wrong_origin | passkey_wrong_challenge) echo 65 ;;
+    passkey_wrong_credential | passkey_code_differs) echo 65 ;;
     key_conflict | bad_recipient | bad_text | bad_file | bad_url) echo 65 ;;
     file_too_large | frame_too_long | invalid_params) echo 65 ;;
     not_found | file_gone) echo 66 ;;

@@ -131,6 +131,8 @@ kinds! {
     ClientOutdated = "client_outdated";
     /// The server refuses the login for what it is.
     LoginDeclined = "login_declined";
+    /// The server asks the account to prove itself.
+    IntegrityChallenge = "integrity_challenge";
     /// Another WhatsApp Web session took over.
     OtherSession = "other_session";
     /// There is no connection.

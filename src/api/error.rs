@@ -139,6 +139,26 @@ error_kinds! {
     /// The account is locked or banned: pairing would make that worse.
     AccountBarred 1_023 Method, retry false,
         help Some("Look at WhatsApp on the phone; `anyway` pairs all the same.");
+    /// What was given is not what a browser makes of a request for a passkey.
+    PasskeyMalformed 1_040 Method, retry false,
+        help Some("Give the whole object that `PublicKeyCredential.toJSON()` returns.");
+    /// The passkey was used on another page than WhatsApp Web's.
+    PasskeyWrongOrigin 1_041 Method, retry false,
+        help Some("Sign the request on `https://web.whatsapp.com`.");
+    /// The passkey answers another request.
+    PasskeyWrongChallenge 1_042 Method, retry false,
+        help Some("Sign the newest request: `session.pair` answers it.");
+    /// The passkey is not one of the account's.
+    PasskeyWrongCredential 1_043 Method, retry false,
+        help Some("Choose the passkey of the account that is on the phone.");
+    /// The server or the phone refused the passkey.
+    PasskeyRefused 1_044 Method, retry false,
+        help Some("Sign the request again, or begin again: `session.pair`.");
+    /// The time for the passkey has run out.
+    PasskeyTimedOut 1_045 Method, retry false, help Some("Begin again: `session.pair`.");
+    /// The code is not the one of this pairing.
+    PasskeyCodeDiffers 1_046 Method, retry false,
+        help Some("Compare again; if the phone shows another code, refuse there.");
 }
 
 /// An error, as `error` of a reply carries it.

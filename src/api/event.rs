@@ -1,8 +1,9 @@
 //! Events of a subscription, and the steps of a pairing.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::{Gap, Incoming, Message, Redacted, Status, Time};
+use super::{Gap, Incoming, Message, PairFailure, Redacted, Status, Time};
 
 /// Parameters of `session.pair`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +43,25 @@ pub enum PairOffer {
     Code {
         /// Eight characters.
         code: Redacted<String>,
+        /// When it is no longer taken.
+        expires_at: Time,
+    },
+    /// The phone asks for a passkey: have `request` signed in a browser on
+    /// `https://web.whatsapp.com`, and give what it returns to `session.passkey`.
+    Passkey {
+        /// The options for `navigator.credentials.get`, as
+        /// `PublicKeyCredential.parseRequestOptionsFromJSON` takes them.
+        request: Redacted<Map<String, Value>>,
+        /// When it is no longer taken.
+        expires_at: Time,
+    },
+    /// The phone shows a code too, unless it goes by the proof that this device has sent.
+    PasskeyCode {
+        /// Eight characters with a hyphen.
+        code: Redacted<String>,
+        /// Whether the code is to be compared with the phone's, and confirmed with
+        /// `session.passkey_confirm`.
+        confirm: bool,
         /// When it is no longer taken.
         expires_at: Time,
     },
@@ -146,7 +166,12 @@ pub enum PairEnd {
     TimedOut {},
     /// Refused, or broken off.
     Failed {
-        /// Why.
+        /// Why, by its stable name.
+        kind: PairFailure,
+        /// Why, in words.
         why: String,
+        /// What helps.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remedy: Option<String>,
     },
 }

@@ -53,6 +53,7 @@ mod message;
 mod method_table;
 pub mod number;
 mod params;
+mod passkey;
 mod phone;
 mod redacted;
 #[cfg(feature = "schema")]
@@ -80,6 +81,7 @@ pub use message::{Kind, Message, Reason, ReasonKind, State};
 #[cfg(feature = "schema")]
 pub use method_table::SignatureVisitor;
 pub use method_table::{Call, Method, Reply, Signature, Tier, call};
+pub use passkey::{PairFailure, PasskeyConfirmParams, PasskeyParams};
 pub use phone::{
     BatteryLevel, BatteryStatus, CheckParams, CheckResult, CheckedNumber, HeartbeatParams,
     PhoneState, PhoneStatus, Presence,

@@ -42,6 +42,8 @@ pub const FILE_NAME_BYTES_MAX: usize = 255;
 pub const INLINE_FILE_BYTES_MAX: usize = 512 * 1024;
 /// Longest address of a file, in bytes.
 pub const URL_BYTES_MAX: usize = 4_096;
+/// Longest request for a passkey, and longest answer to one, as JSON, in bytes.
+pub const PASSKEY_BYTES_MAX: usize = 32 * 1024;
 /// Most messages that one `queue.list` answers.
 pub const LIST_ENTRIES_MAX: usize = 400;
 /// Most messages that one `inbox.list` answers.

@@ -12,9 +12,9 @@ use crate::{
     CancelParams, CancelResult, CheckParams, CheckResult, ClearParams, ClearResult, Error,
     ErrorKind, Explanation, GetParams, GroupListParams, GroupListResult, HeartbeatParams,
     InboxFileParams, InboxFileResult, InboxListParams, InboxListResult, ListParams, ListResult,
-    Message, NoParams, PairParams, PairResult, PhoneStatus, RestoreParams, RestoreResult,
-    RetryParams, RetryResult, SendParams, SendResult, Status, SubscribeParams, SubscribeResult,
-    Version,
+    Message, NoParams, PairParams, PairResult, PasskeyConfirmParams, PasskeyParams, PhoneStatus,
+    RestoreParams, RestoreResult, RetryParams, RetryResult, SendParams, SendResult, Status,
+    SubscribeParams, SubscribeResult, Version,
 };
 
 /// Who may call a method. Each tier includes the ones before it.
@@ -209,6 +209,19 @@ methods! {
     /// runs already, in the same way, answers its code again; in another way, it is replaced.
     SessionPair "session.pair" Admin: PairParams => PairResult,
         errors [AlreadyPaired, AccountBarred, PairingFailed, WrongState, OutcomeUnknown];
+    /// Gives what a browser made of the phone's request for a passkey. The reply comes with the
+    /// server's answer; the phone's follows as a `pairing` event.
+    SessionPasskey "session.passkey" Admin: PasskeyParams => Status,
+        errors [
+            PasskeyMalformed, PasskeyWrongOrigin, PasskeyWrongChallenge, PasskeyWrongCredential,
+            PasskeyRefused, PasskeyTimedOut, PairingFailed, WrongState, OutcomeUnknown
+        ];
+    /// Confirms that the phone shows the same code.
+    SessionPasskeyConfirm "session.passkey_confirm" Admin: PasskeyConfirmParams => Status,
+        errors [
+            PasskeyCodeDiffers, PasskeyRefused, PasskeyWrongCredential, PasskeyTimedOut,
+            PairingFailed, WrongState, OutcomeUnknown
+        ];
     /// Connects now: ends a wait between tries, or replaces a connection that seems dead.
     SessionReconnect "session.reconnect" Admin: NoParams => Status,
         errors [NotPaired, WrongState, OutcomeUnknown];

@@ -13,6 +13,8 @@ pub enum SessionState {
     NotPaired,
     /// A pairing runs.
     Pairing,
+    /// A pairing runs, and the phone asks for a passkey.
+    PasskeyNeeded,
     /// A connection is being made.
     Connecting,
     /// Logged in: messages can leave.
@@ -41,6 +43,7 @@ impl SessionState {
         match self {
             SessionState::NotPaired => "not_paired",
             SessionState::Pairing => "pairing",
+            SessionState::PasskeyNeeded => "passkey_needed",
             SessionState::Connecting => "connecting",
             SessionState::Connected => "connected",
             SessionState::Waiting => "waiting",

@@ -97,6 +97,12 @@ pub enum SessionCommand {
         /// Digits: by code. None: by QR.
         phone: Option<Redacted<String>>,
     },
+    /// Give the server what a browser signed. Answered by `Passkey(Answered)`, unless the run
+    /// ends before.
+    AnswerPasskey(PasskeyAnswer),
+    /// Send the phone the new secret: the code is compared, or needs not to be. Answered by
+    /// `Passkey(Confirmed)`, unless the run ends before.
+    ConfirmPasskey,
     /// End the run.
     Close,
     /// Unlink this device on the server if connected, then end the run and forget the keys.
@@ -129,6 +135,15 @@ pub enum SessionCommand {
     /// Ask the phone something that only a phone answers and nobody sees. Answered by
     /// `Probed` unless the run ends before; the phone's answer is a `PhoneActivity`.
     Probe,
+}
+
+/// What a browser signed with a passkey.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasskeyAnswer {
+    /// Which passkey.
+    pub credential_id: Redacted<Vec<u8>>,
+    /// The credential, as JSON.
+    pub assertion: Redacted<String>,
 }
 
 /// One attempt at one message. The shell adds the body.

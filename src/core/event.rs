@@ -109,6 +109,16 @@ pub enum Request {
         /// Although the account is locked or banned.
         anyway: bool,
     },
+    /// `session.passkey`: what a browser signed.
+    Passkey {
+        /// As it came.
+        response: Redacted<serde_json::Map<String, serde_json::Value>>,
+    },
+    /// `session.passkey_confirm`: the phone shows this code.
+    PasskeyConfirm {
+        /// The code.
+        code: Redacted<String>,
+    },
     /// `session.reconnect`: try now.
     Reconnect,
     /// `session.takeover`: after another session took over.
@@ -159,6 +169,8 @@ pub struct Selection {
 pub enum SessionEvent {
     /// Pairing: a secret to show. It goes to the caller, never to a log.
     Offer(Offer),
+    /// Pairing: about the passkey that the phone asks for.
+    Passkey(PasskeyReport),
     /// Pairing succeeded; the server now closes (515) and the run ends with [`EndReason::Restart`].
     Paired {
         /// The account's JID, without its device.
@@ -259,6 +271,8 @@ pub enum SessionEvent {
         /// Wall milliseconds.
         at: i64,
     },
+    /// The server asks the account to prove itself.
+    IntegrityChallenge(ChallengeKind),
     /// The account's phone gave a sign of life.
     PhoneActivity {
         /// What it was.
@@ -300,6 +314,39 @@ pub enum Offer {
     },
 }
 
+/// What the session reports about a passkey. All of it goes to the caller, never to a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PasskeyReport {
+    /// The phone asks for it.
+    Wanted {
+        /// The options for the browser, as JSON.
+        request: Redacted<String>,
+    },
+    /// What became of [`crate::action::SessionCommand::AnswerPasskey`].
+    Answered(Result<(), PasskeyFault>),
+    /// The phone has answered, and both sides know a code.
+    Code {
+        /// The code.
+        code: Redacted<String>,
+        /// Whether the proof was sent that makes comparing it needless.
+        proven: bool,
+    },
+    /// What became of [`crate::action::SessionCommand::ConfirmPasskey`].
+    Confirmed(Result<(), PasskeyFault>),
+}
+
+/// Why a step with a passkey failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasskeyFault {
+    /// The server refused it.
+    Refused {
+        /// The server's code.
+        code: u32,
+    },
+    /// It did not answer, or not so that it can be understood.
+    Unanswered,
+}
+
 /// What a receipt confirms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReceiptKind {
@@ -309,6 +356,17 @@ pub enum ReceiptKind {
     Delivered,
     /// The recipient saw (or played) it.
     Read,
+}
+
+/// By what the account is to prove itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ChallengeKind {
+    /// By its passkey.
+    Passkey,
+    /// By what only people can read.
+    Captcha,
+    /// By something else.
+    Other,
 }
 
 /// What the server says about messages to new contacts.
@@ -369,7 +427,7 @@ pub enum EndReason {
     /// The pairing was refused or broken off.
     PairingFailed {
         /// Why.
-        what: String,
+        why: api::PairFailure,
     },
     /// We ended it (`Close` or `Logout`).
     Closed,

@@ -12,6 +12,7 @@ use crate::explain;
 use crate::ids::{Attempt, WaMessageId};
 use crate::queue::{Message, Reached};
 use crate::server_codes::{RATE_LIMITED, REACHOUT_TIMELOCK};
+use crate::session::Settled;
 use crate::time::Now;
 use tetherd_api::{self as api, MessageId, Reason, ReasonKind, Signature, call};
 
@@ -68,6 +69,12 @@ impl Core {
             }
             Request::Pair { phone, anyway } => {
                 self.session.on_pair(token, phone, anyway, &mut self.out, now);
+            }
+            Request::Passkey { response } => {
+                self.session.on_passkey_answer(token, response.0, &mut self.out, now);
+            }
+            Request::PasskeyConfirm { code } => {
+                self.session.on_passkey_confirm(token, &code, &mut self.out);
             }
             Request::Reconnect => {
                 let result = self.session.on_reconnect(&mut self.out, now);
@@ -157,6 +164,17 @@ impl Core {
         self.close_slots(&event, now);
         match event {
             SessionEvent::Offer(offer) => self.session.on_offer(offer, &mut self.out, now),
+            SessionEvent::Passkey(report) => {
+                match self.session.on_passkey(report, &mut self.out, now) {
+                    Some(Settled::Answered(token, result)) => {
+                        self.reply_session::<call::SessionPasskey>(token, result, now);
+                    }
+                    Some(Settled::Confirmed(token, result)) => {
+                        self.reply_session::<call::SessionPasskeyConfirm>(token, result, now);
+                    }
+                    None => {}
+                }
+            }
             SessionEvent::Paired { account } => {
                 self.session.on_paired(account, &mut self.out, now);
             }
@@ -212,6 +230,7 @@ impl Core {
             SessionEvent::ClientExpires { at } => {
                 self.session.on_client_expires(at, &mut self.out);
             }
+            SessionEvent::IntegrityChallenge(kind) => self.session.on_challenge(kind, now),
             SessionEvent::ChatActivity { chats } => {
                 for (chat, at) in &chats {
                     self.contacts.on_contact(chat, *at);
@@ -237,6 +256,7 @@ impl Core {
             }
             SessionEvent::Ended { .. } => self.pacing.on_run_ended(&mut self.out, now),
             SessionEvent::Offer(_)
+            | SessionEvent::Passkey(_)
             | SessionEvent::Paired { .. }
             | SessionEvent::Connected { .. }
             | SessionEvent::Ack { .. }
@@ -250,6 +270,7 @@ impl Core {
             | SessionEvent::Checked { .. }
             | SessionEvent::Groups { .. }
             | SessionEvent::GroupsChanged
+            | SessionEvent::IntegrityChallenge(_)
             | SessionEvent::Timelock(_)
             | SessionEvent::ClientExpires { .. } => {}
         }

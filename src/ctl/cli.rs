@@ -99,15 +99,12 @@ pub enum Command {
     /// Report the state of the phone's battery, which the network does not report.
     Heartbeat(HeartbeatArgs),
     /// Link a phone: shows a QR code, or with --code what to type on the phone.
-    Pair {
-        /// Show a code to type on the phone with this number (+ and digits), not a QR code.
-        #[arg(long, value_name = "PHONE")]
-        code: Option<String>,
-        /// Pair although the account is locked or banned, which can make that worse. The
-        /// present keys are kept until the new pairing has succeeded.
-        #[arg(long)]
-        anyway: bool,
-    },
+    ///
+    /// A phone may ask for a passkey. Then this says what to paste into the console of a
+    /// browser on https://web.whatsapp.com, and takes what that prints, on stdin or from
+    /// another terminal with --passkey-answer. If the phone shows a code, compare it and type
+    /// yes, or use --passkey-confirm.
+    Pair(PairArgs),
     /// Try to connect now instead of waiting for the next try.
     Reconnect,
     /// Take the session back after another WhatsApp Web session took over.
@@ -139,6 +136,25 @@ pub enum Command {
         /// Which shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// `pair`.
+#[derive(Debug, clap::Args)]
+pub struct PairArgs {
+    /// Show a code to type on the phone with this number (+ and digits), not a QR code.
+    #[arg(long, value_name = "PHONE")]
+    pub code: Option<String>,
+    /// Pair although the account is locked or banned, which can make that worse. The
+    /// present keys are kept until the new pairing has succeeded.
+    #[arg(long)]
+    pub anyway: bool,
+    /// Go on with a pairing that waits for a passkey: what the browser's console printed is
+    /// in this file (- is stdin).
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["code", "passkey_confirm"])]
+    pub passkey_answer: Option<PathBuf>,
+    /// Go on with a pairing whose code the phone shows: it shows this one.
+    #[arg(long, value_name = "CODE", conflicts_with = "code")]
+    pub passkey_confirm: Option<String>,
 }
 
 /// `heartbeat`.

@@ -218,6 +218,11 @@ pub fn rpc_code(kind: ErrorKind) -> ExitCode {
         | ErrorKind::BadUrl
         | ErrorKind::FileTooLarge
         | ErrorKind::FrameTooLong
+        | ErrorKind::PasskeyMalformed
+        | ErrorKind::PasskeyWrongOrigin
+        | ErrorKind::PasskeyWrongChallenge
+        | ErrorKind::PasskeyWrongCredential
+        | ErrorKind::PasskeyCodeDiffers
         // What this program sends is well-formed: a value that a person gave is not.
         | ErrorKind::InvalidParams => ExitCode::DataErr,
         ErrorKind::NotFound | ErrorKind::FileGone => ExitCode::NoInput,
@@ -226,6 +231,8 @@ pub fn rpc_code(kind: ErrorKind) -> ExitCode {
         | ErrorKind::AccountBarred
         | ErrorKind::NotPaired
         | ErrorKind::PairingFailed
+        | ErrorKind::PasskeyRefused
+        | ErrorKind::PasskeyTimedOut
         | ErrorKind::WrongState => ExitCode::No,
         ErrorKind::OutcomeUnknown => ExitCode::IoErr,
         ErrorKind::ParseError

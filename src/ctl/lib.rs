@@ -13,6 +13,7 @@ pub mod error;
 pub mod explain;
 pub mod filters;
 pub mod output;
+pub(crate) mod passkey;
 pub mod phone;
 pub mod qr;
 pub mod render;

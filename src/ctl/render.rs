@@ -122,6 +122,7 @@ fn session(status: &Status, clock: &Clock) -> String {
     let mut text = String::from(match session.state {
         SessionState::NotPaired => "no phone is paired",
         SessionState::Pairing => "pairing",
+        SessionState::PasskeyNeeded => "pairing: the phone asks for a passkey (tetherctl pair)",
         SessionState::Connecting => "connecting",
         SessionState::Connected => "connected",
         SessionState::Waiting => "waiting for the next try",
@@ -228,6 +229,9 @@ pub fn pair_end(end: &PairEnd) -> String {
     match end {
         PairEnd::Paired { account } => format!("paired with {}", chat(account)),
         PairEnd::TimedOut {} => String::from("nobody scanned or typed the code in time"),
-        PairEnd::Failed { why } => format!("the pairing failed: {}", clean(why, false)),
+        PairEnd::Failed { why, remedy, .. } => {
+            let remedy = remedy.as_ref().map(|it| format!("; {it}")).unwrap_or_default();
+            format!("the pairing failed: {}{}", clean(why, false), clean(&remedy, false))
+        }
     }
 }

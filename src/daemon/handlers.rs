@@ -57,6 +57,10 @@ pub(crate) async fn handle(
         Call::QueueResume(_) => engine.change(Request::Resume).await?,
         Call::QueueRelease(_) => engine.change(Request::Release).await?,
         Call::SessionPair(params) => engine.change(session::pair(*params)?).await?,
+        Call::SessionPasskey(params) => engine.change(session::passkey(*params)).await?,
+        Call::SessionPasskeyConfirm(params) => {
+            engine.change(session::passkey_confirm(*params)).await?
+        }
         Call::SessionReconnect(_) => engine.change(Request::Reconnect).await?,
         Call::SessionTakeover(_) => engine.change(Request::Takeover).await?,
         Call::SessionLogout(_) => engine.change(Request::Logout).await?,

@@ -286,6 +286,7 @@ const fn session(status: &api::Status) -> &'static str {
     match status.session.state {
         SessionState::NotPaired => "Not paired",
         SessionState::Pairing => "Pairing",
+        SessionState::PasskeyNeeded => "Pairing: the phone asks for a passkey",
         SessionState::Connecting => "Connecting",
         SessionState::Connected => "Connected",
         SessionState::Waiting => "Disconnected",

@@ -87,6 +87,10 @@ struct Exchange {
     payload: wa::ProloguePayload,
     /// A good proof, on a phone that goes by it.
     proven: bool,
+    /// When the server took the prologue.
+    since: Instant,
+    /// The phone has sent its key.
+    announced: bool,
     phone: KeyPair,
     nonce: [u8; 32],
     /// What both sides show.
@@ -207,6 +211,8 @@ fn prologue(world: &mut World, link: LinkId, iq: &Node) -> Answer {
         identity,
         payload,
         proven: good && gate.policy.proof != Proof::Ignored,
+        since: Instant::now(),
+        announced: false,
         phone: generate_curve_key_pair(),
         nonce: random(),
         code: None,
@@ -239,8 +245,13 @@ pub(super) fn phone_continues(shared: &Arc<Shared>, link: LinkId, iq: &Node) {
 /// The phone sends its ephemeral key.
 fn send_phone_key(world: &mut World, link: LinkId) {
     // A phone whose owner says no says so at the client's next step.
-    let gate = world.pairing(link).and_then(|pairing| pairing.gate.as_ref());
-    let Some(exchange) = gate.and_then(|gate| gate.exchange.as_ref()) else { return };
+    let gate = world.pairing(link).and_then(|pairing| pairing.gate.as_mut());
+    let Some(exchange) = gate.and_then(|gate| gate.exchange.as_mut()) else { return };
+    // The time of a prologue that was refused is not that of the next one.
+    if exchange.announced || exchange.since.elapsed() < PHONE_TIME {
+        return;
+    }
+    exchange.announced = true;
     let primary = wa::PrimaryEphemeralIdentity {
         public_key: Some(public_bytes(&exchange.phone.public_key).to_vec()),
         nonce: Some(exchange.nonce.to_vec()),

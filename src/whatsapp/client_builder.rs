@@ -12,7 +12,7 @@ use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::types::events::Subscription;
 use whatsapp_rust::wacore::net::HttpClient;
 use whatsapp_rust::wacore::store::device::DevicePropsOverride;
-use whatsapp_rust::{Client, RawNodeLease, TokioRuntime};
+use whatsapp_rust::{Client, Jid, RawNodeLease, Server, TokioRuntime};
 
 use crate::whatsapp::KeyStoreError;
 use crate::whatsapp::connection::pairing::Purpose;
@@ -22,7 +22,7 @@ use crate::whatsapp::incoming::InboxHook;
 use crate::whatsapp::media::http::MediaHttp;
 use crate::whatsapp::session_task::SessionContext;
 use crate::whatsapp::transport::{Factory, Trace};
-use tetherd_api::Redacted;
+use tetherd_api::{PairFailure, Redacted};
 use tetherd_core::event::EndReason;
 
 /// One-time keys kept on the server. Each stranger's first message takes one; the
@@ -66,8 +66,7 @@ pub(crate) async fn client(
         (true, false) | (false, true) => {}
         (false, false) => return Err(EndReason::logged_out(None)),
         (true, true) => {
-            let what = "this device is paired already: log out first".to_owned();
-            return Err(EndReason::PairingFailed { what });
+            return Err(EndReason::PairingFailed { why: PairFailure::AlreadyPaired });
         }
     }
     let history = history_is_wanted(context, purpose).await.map_err(|error| {
@@ -134,6 +133,10 @@ async fn present(manager: &PersistenceManager, context: &SessionContext, purpose
     if purpose.pairs() {
         let props = DevicePropsOverride::new().with_os(context.config.device_name.clone());
         manager.process_command(DeviceCommand::SetDeviceProps(props)).await;
+        // WhatsApp Web proves to the phone that it has seen the code, on first links too; the
+        // library only if it knows an account. The pairing puts the real one here.
+        let placeholder = Jid::new("0", Server::Lid);
+        manager.process_command(DeviceCommand::SetLid(Some(placeholder))).await;
     }
     if let Some(name) = &context.config.push_name
         && manager.get_device_snapshot().push_name != *name

@@ -217,6 +217,9 @@ fn not_connected(command: &SessionCommand) -> Option<SessionEvent> {
         SessionCommand::Probe => Some(SessionEvent::Probed { left: false }),
         SessionCommand::Connect
         | SessionCommand::Pair { .. }
+        // Answered while pairing, and by the end of the run.
+        | SessionCommand::AnswerPasskey(_)
+        | SessionCommand::ConfirmPasskey
         | SessionCommand::Close
         | SessionCommand::Logout
         | SessionCommand::KeepKeys

@@ -81,6 +81,8 @@ impl Session {
                 None
             }
             SessionCommand::Close
+            | SessionCommand::AnswerPasskey(_)
+            | SessionCommand::ConfirmPasskey
             | SessionCommand::Send(_)
             | SessionCommand::Upload(_)
             | SessionCommand::CheckNumbers { .. }

@@ -223,7 +223,25 @@ def end_the_session(client):
         check(client.session_logout, tetherd.Status)
         offer = check(client.session_pair, tetherd.PairResult)["offer"]
         assert offer["method"] == "qr" and offer["qr"]
+        sim.call("phone.passkey", account=ACCOUNT, on=True, proof="ignored")
         sim.call("phone.scan", qr=offer["qr"], account=ACCOUNT)
+        wait_session(events, "passkey_needed")
+        offer = check(client.session_pair, tetherd.PairResult)["offer"]
+        sign = {"account": ACCOUNT, "options": offer["request"]}
+        other = sim.call("phone.sign_passkey", other_credential=True, **sign)
+        try:
+            client.session_passkey(other)
+            raise AssertionError("taken")
+        except tetherd.InvalidParams as error:
+            assert error.kind == "passkey_wrong_credential"
+        check(client.session_passkey, tetherd.Status, sim.call("phone.sign_passkey", **sign))
+        code = next(
+            event["offer"]["code"]
+            for event in events
+            if event.get("offer", {}).get("method") == "passkey_code"
+        )
+        check(client.session_passkey_confirm, tetherd.Status, code)
+        sim.call("phone.compare_passkey", account=ACCOUNT, code=code)
         for event in events:
             conform(event, tetherd.Event)
             if event["event"] == "pairing" and "ended" in event:

@@ -89,6 +89,13 @@ const TOLD: &[Told] = &[
         Some("systemctl restart tetherd"),
     ),
     told(
+        ConditionKind::IntegrityChallenge,
+        "the server said so",
+        "Open WhatsApp on the phone",
+        false,
+        None,
+    ),
+    told(
         ConditionKind::OtherSession,
         "it happened once in the last hour",
         "does not fight",
@@ -241,6 +248,7 @@ const SCENES: &[&[ConditionKind]] = &[
     session::BAN,
     session::LINE,
     session::ACCOUNT,
+    session::CHALLENGE,
     session::PHONE,
     session::CLOCK,
     session::SILENCE,

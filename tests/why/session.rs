@@ -182,6 +182,25 @@ fn has_condition(event: &Value, kind: &str) -> bool {
     conditions.is_some_and(|all| all.iter().any(|one| one["kind"] == kind))
 }
 
+pub(super) const CHALLENGE: &[ConditionKind] = &[ConditionKind::IntegrityChallenge];
+
+#[test]
+fn an_account_that_is_to_prove_itself() {
+    let lab = Lab::new();
+    lab.people(&[TO]);
+    let daemon = lab.paired_with(FAST);
+    let mut events = daemon.events();
+    let mut stage = Stage::set(CHALLENGE, &daemon);
+    lab.sim.call("server.integrity_challenge", json!({ "kind": "PASSKEY" }));
+    events.wait("the challenge", |event| has_condition(event, "integrity_challenge"));
+    stage.during(&daemon, ConditionKind::IntegrityChallenge, "server.integrity_challenge", &[]);
+    let id = daemon.send(TO, "leaves all the same");
+    events.wait_until_sent(&[id]);
+    daemon.ctl().args(&["logout", "--yes"]).ok();
+    stage.after(&daemon, ConditionKind::IntegrityChallenge, "a logout");
+    stage.end();
+}
+
 pub(super) const PHONE: &[ConditionKind] =
     &[ConditionKind::BatteryLow, ConditionKind::BatteryCritical, ConditionKind::PhoneOffline];
 

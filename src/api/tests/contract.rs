@@ -12,9 +12,9 @@ use crate::{
     BatteryLevel, Call, CancelParams, CheckParams, ClearExample, ClearParams, ConditionKind,
     ContactCard, Error, ErrorKind, Event, EventFrame, FileParams, Filter, Gap, GapOf, GetParams,
     HeartbeatParams, Holds, InboxFileParams, InboxListParams, Kind, LinkPreview, ListParams,
-    Location, MessageId, Method, NoParams, PairEnd, PairOffer, PairParams, PhoneState, Presence,
-    Priority, ReasonKind, Redacted, RestoreParams, RetryParams, SendParams, SessionState, State,
-    SubscribeParams, Tier, Time,
+    Location, MessageId, Method, NoParams, PairEnd, PairFailure, PairOffer, PairParams, PhoneState,
+    Presence, Priority, ReasonKind, Redacted, RestoreParams, RetryParams, SendParams, SessionState,
+    State, SubscribeParams, Tier, Time,
 };
 
 fn full_filter() -> Filter {
@@ -157,7 +157,14 @@ fn events_survive_their_journey() {
         Event::SnapshotEnd {},
         Event::Gap { of: GapOf::Incoming, gap: Gap { from: 1, to: 2 } },
         Event::Pairing { offer: None, ended: Some(PairEnd::TimedOut {}) },
-        Event::Pairing { offer: None, ended: Some(PairEnd::Failed { why: "x".into() }) },
+        Event::Pairing {
+            offer: None,
+            ended: Some(PairEnd::Failed {
+                kind: PairFailure::PasskeyRefused,
+                why: "x".into(),
+                remedy: None,
+            }),
+        },
     ] {
         let frame = EventFrame { seq: u64::MAX, at: Time(1_700_000_000_123), event };
         let text = serde_json::to_string(&frame).unwrap();

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::Core;
 use crate::contacts::CheckFailureKind;
-use crate::event::EndReason;
+use crate::event::{ChallengeKind, EndReason};
 use crate::pacing::TimelockSource;
 use crate::time::{ClockJump, Now};
 use crate::trouble::{AccountTrouble, TroubleKind};
@@ -29,7 +29,7 @@ pub(crate) enum Condition {
     /// No phone is paired; perhaps a pairing runs.
     NotPaired {
         since: i64,
-        pairing: bool,
+        pairing: Option<PairingStage>,
     },
     /// The server holds something against the account, which is linked, or was, or against
     /// this client.
@@ -41,6 +41,11 @@ pub(crate) enum Condition {
     ClientExpires {
         warned: i64,
         at: i64,
+    },
+    /// The server asks the account to prove itself; nothing says when it is content.
+    IntegrityChallenge {
+        since: i64,
+        kind: ChallengeKind,
     },
     OtherSession {
         since: i64,
@@ -138,6 +143,15 @@ pub(crate) enum Condition {
     },
 }
 
+/// How far a pairing is that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PairingStage {
+    /// A code is shown, or about to be.
+    Code,
+    /// The phone asks for a passkey.
+    Passkey,
+}
+
 /// Conflicts about the session in the last hour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LastHour {
@@ -228,6 +242,7 @@ impl Condition {
             C::NotPaired { .. } => (Kind::NotPaired, Holds::All, Never),
             C::Account { trouble, linked } => account_traits(trouble, *linked),
             C::ClientExpires { .. } => (Kind::ClientExpiresSoon, Holds::None, Never),
+            C::IntegrityChallenge { .. } => (Kind::IntegrityChallenge, Holds::None, Sometime),
             C::OtherSession { takeover_at, .. } => {
                 (Kind::OtherSession, Holds::All, takeover_at.map_or(Never, At))
             }

@@ -3,6 +3,7 @@
 
 use super::account;
 use super::in_code;
+use super::pairing::pair_failure;
 use super::session::OTHER_SESSION;
 use crate::contacts::CheckFailureKind;
 use crate::event::EndReason;
@@ -27,7 +28,7 @@ pub(crate) fn end_reason(reason: &EndReason) -> String {
         EndReason::Unreachable { what } => ended("the server cannot be reached", what),
         EndReason::Lost { what } => ended("the connection was lost", what),
         EndReason::PairingTimedOut => "nobody used the pairing code in time".to_owned(),
-        EndReason::PairingFailed { what } => ended("the pairing failed", what),
+        EndReason::PairingFailed { why } => ended("the pairing failed", pair_failure(*why).0),
         EndReason::Closed => "the connection was closed by this daemon".to_owned(),
     }
 }

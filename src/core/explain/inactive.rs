@@ -42,6 +42,9 @@ impl Core {
             ConditionKind::ClientExpiresSoon => {
                 quiet("the server has named no end of this client version that is near")
             }
+            ConditionKind::IntegrityChallenge => {
+                quiet("the server does not ask the account to prove itself")
+            }
             ConditionKind::OtherSession => session::replaced(
                 quiet("no other session has taken over"),
                 self.session.last_hour(now),

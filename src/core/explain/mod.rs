@@ -14,6 +14,7 @@ mod account;
 mod ends;
 mod inactive;
 mod messages;
+mod pairing;
 pub(crate) mod phone;
 mod session;
 mod summary;
@@ -21,6 +22,10 @@ mod summary;
 pub(crate) use account::{barred, too_soon};
 use ends::check_failure;
 pub(crate) use ends::{check_failure_sentence, end_reason, shutting_down_error};
+pub(crate) use pairing::{
+    PasskeyFlaw, no_passkey_wanted, pair_failure, pairing_over, passkey_code_differs, passkey_flaw,
+    passkey_late, passkey_refused, passkey_unanswered, wrong_credential,
+};
 
 impl Core {
     /// Why messages wait, as `explain` answers it: every condition once.
@@ -82,6 +87,9 @@ impl Core {
             Condition::NotPaired { since, pairing } => session::not_paired(*since, *pairing),
             Condition::Account { trouble, linked } => account::trouble(trouble, *linked),
             Condition::ClientExpires { warned, at } => account::client_expires(*warned, *at),
+            Condition::IntegrityChallenge { since, kind } => {
+                session::integrity_challenge(*since, *kind)
+            }
             Condition::OtherSession { since, takeover_at, hour } => {
                 session::other_session(*since, *takeover_at, *hour)
             }

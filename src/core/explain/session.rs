@@ -1,8 +1,8 @@
 //! The session, the store, the clock, and what commands have done, in words.
 
 use super::{Words, end_reason};
-use crate::condition::LastHour;
-use crate::event::EndReason;
+use crate::condition::{LastHour, PairingStage};
+use crate::event::{ChallengeKind, EndReason};
 
 pub(super) const OTHER_SESSION: &str = "another WhatsApp Web session took over";
 
@@ -14,9 +14,18 @@ pub(super) fn store_trouble(since: i64, records: usize) -> Words {
         .remedy("journalctl -u tetherd -g quarantined")
 }
 
-pub(super) fn not_paired(since: i64, pairing: bool) -> Words {
+pub(super) fn not_paired(since: i64, pairing: Option<PairingStage>) -> Words {
     let words = Words::new(since, "no phone is paired").remedy("tetherctl pair");
-    if pairing {
+    if pairing == Some(PairingStage::Passkey) {
+        return words
+            .evidence("a pairing runs, and the phone asks for a passkey", since)
+            .by_itself(
+                "Nothing, until somebody signs with the passkey as `tetherctl pair` shows; then \
+             messages leave.",
+                None,
+            );
+    }
+    if pairing.is_some() {
         return words.evidence("a pairing runs", since).by_itself(
             "Once the phone has taken the code that `tetherctl pair` shows, messages leave.",
             None,
@@ -25,6 +34,21 @@ pub(super) fn not_paired(since: i64, pairing: bool) -> Words {
     words
         .evidence("the store holds no account's keys", since)
         .by_itself("Waiting messages are kept. Nothing is sent until a phone is paired.", None)
+}
+
+pub(super) fn integrity_challenge(since: i64, kind: ChallengeKind) -> Words {
+    let by = match kind {
+        ChallengeKind::Passkey => " by its passkey",
+        ChallengeKind::Captcha => " by reading a picture (captcha)",
+        ChallengeKind::Other => "",
+    };
+    Words::new(since, format!("the server asks the account to prove itself{by}"))
+        .evidence("the server said so", since)
+        .by_itself(
+            "Messages leave until the server refuses them; it may unlink this device. Open \
+             WhatsApp on the phone and do what it asks.",
+            None,
+        )
 }
 
 pub(super) fn other_session(since: i64, takeover_at: Option<i64>, hour: LastHour) -> Words {

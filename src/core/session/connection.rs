@@ -1,6 +1,7 @@
 //! The one connection: what runs, what comes after it, and when to try again. Owns the
 //! reconnect policy. Starts nothing by itself.
 
+use super::passkey::Passkey;
 use crate::action::{ActionBuffer, SessionCommand};
 use crate::config::CoreConfig;
 use crate::event::{EndReason, Offer, Token};
@@ -69,6 +70,8 @@ pub(super) struct Pairing {
     pub(super) intent: PairIntent,
     /// What is shown now, and until when, monotonic.
     pub(super) offer: Option<(PairOffer, u64)>,
+    /// The passkey that the phone asks for.
+    pub(super) passkey: Option<Passkey>,
 }
 
 /// A pairing that somebody asked for.
@@ -102,7 +105,8 @@ impl Connection {
             Some(Run { phase, closing: None, .. }) => Some(match phase {
                 Phase::Connecting | Phase::Paired => SessionState::Connecting,
                 Phase::Connected { .. } => SessionState::Connected,
-                Phase::Pairing(_) => SessionState::Pairing,
+                Phase::Pairing(Pairing { passkey: Some(_), .. }) => SessionState::PasskeyNeeded,
+                Phase::Pairing(Pairing { passkey: None, .. }) => SessionState::Pairing,
             }),
             Some(_) | None => self.next_pairing.as_ref().map(|_| SessionState::Pairing),
         }
@@ -143,6 +147,7 @@ impl Connection {
         let mut waiters = Vec::new();
         if let Some(Run { phase: Phase::Pairing(pairing), .. }) = &mut self.run {
             waiters.append(&mut pairing.intent.waiters);
+            waiters.extend(pairing.passkey.as_mut().and_then(Passkey::take_caller));
         }
         if let Some(mut intent) = self.next_pairing.take() {
             waiters.append(&mut intent.waiters);
@@ -195,19 +200,17 @@ impl Connection {
     }
 }
 
-/// An offer as the wire shows it.
+/// An offer as the wire shows it, and for how long it is good.
 pub(super) fn wire_offer(offer: Offer, now: Now) -> (PairOffer, u64) {
     let expires = |valid_ms: u64| {
         Time(now.wall_ms.saturating_add(i64::try_from(valid_ms).unwrap_or(i64::MAX)))
     };
     match offer {
-        Offer::Qr { text, valid_ms } => (
-            PairOffer::Qr { qr: text, expires_at: expires(valid_ms) },
-            now.mono_ms.saturating_add(valid_ms),
-        ),
-        Offer::Code { code, valid_ms } => (
-            PairOffer::Code { code, expires_at: expires(valid_ms) },
-            now.mono_ms.saturating_add(valid_ms),
-        ),
+        Offer::Qr { text, valid_ms } => {
+            (PairOffer::Qr { qr: text, expires_at: expires(valid_ms) }, valid_ms)
+        }
+        Offer::Code { code, valid_ms } => {
+            (PairOffer::Code { code, expires_at: expires(valid_ms) }, valid_ms)
+        }
     }
 }

@@ -3,12 +3,15 @@
 
 use super::Session;
 use super::connection::{BROKEN_RUN_MS_MAX, Closing, Phase, RESTARTS_AT_ONCE_MAX, Run, wire_offer};
+use super::passkey::Passkey;
 use crate::action::ActionBuffer;
 use crate::event::{EndReason, Offer, Token};
 use crate::explain;
 use crate::time::Now;
 use crate::trouble::TroubleKind;
-use tetherd_api::{self as api, Error, ErrorKind, Event, PairEnd, Redacted, call};
+use tetherd_api::{
+    self as api, Error, ErrorKind, Event, PairEnd, PairFailure, PairOffer, Redacted, call,
+};
 
 /// An unlinking so soon after a restriction of the account was announced is the server's
 /// doing, not a person's at the phone: they were seen milliseconds apart.
@@ -17,19 +20,34 @@ const ENFORCEMENT_MS: u64 = 60_000;
 impl Session {
     /// A secret to show.
     pub(crate) fn on_offer(&mut self, offer: Offer, out: &mut ActionBuffer, now: Now) {
-        let Some(pairing) = self.connection.pairing() else { return };
-        let offer = wire_offer(offer, now);
-        pairing.offer = Some(offer.clone());
-        let waiters = std::mem::take(&mut pairing.intent.waiters);
+        // Once the phone asks for a passkey, a code is only the library's way of waiting.
+        if self.connection.pairing().is_none_or(|pairing| pairing.passkey.is_some()) {
+            return;
+        }
         // A code is offered only to a device whose old keys are gone. From here on keys
         // are this pairing's, and they count even if the daemon dies before it hears of it.
         out.facts |= self.account.on_new_keys();
-        if waiters.is_empty() {
-            out.event(Event::Pairing { offer: Some(offer.0), ended: None });
-            return;
+        let (offer, valid_ms) = wire_offer(offer, now);
+        self.show(offer, valid_ms, out, now);
+    }
+
+    /// Answers it to those who wait for what is to be shown, or else reports it.
+    pub(super) fn show(
+        &mut self,
+        offer: PairOffer,
+        valid_ms: u64,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) {
+        let Some(pairing) = self.connection.pairing() else { return };
+        pairing.offer = Some((offer.clone(), now.mono_ms.saturating_add(valid_ms)));
+        let waiters = std::mem::take(&mut pairing.intent.waiters);
+        // A subscriber follows the passkey, whoever asks for it too.
+        if waiters.is_empty() || pairing.passkey.is_some() {
+            out.event(Event::Pairing { offer: Some(offer.clone()), ended: None });
         }
         for token in waiters {
-            let result = api::PairResult { offer: offer.0.clone() };
+            let result = api::PairResult { offer: offer.clone() };
             out.reply::<call::SessionPair>(token, Ok(result));
         }
     }
@@ -120,8 +138,9 @@ impl Session {
             self.connection.down_since = now.wall_ms;
         }
         self.connection.wait = None;
-        if let Run { phase: Phase::Pairing(pairing), closing, .. } = run {
-            let waiters = pairing.intent.waiters;
+        if let Run { phase: Phase::Pairing(mut pairing), closing, .. } = run {
+            let mut waiters = pairing.intent.waiters;
+            waiters.extend(pairing.passkey.as_mut().and_then(Passkey::take_caller));
             self.pairing_ended(waiters, closing.is_some(), reason, out, now);
             return None;
         }
@@ -216,10 +235,24 @@ impl Session {
             out.refuse(token, error.remedy("tetherctl pair"));
         }
         self.connection.ended = Some(reason.clone());
-        let ended = if *reason == EndReason::PairingTimedOut {
-            PairEnd::TimedOut {}
-        } else {
-            PairEnd::Failed { why: sentence }
+        let ended = match reason {
+            EndReason::PairingTimedOut => PairEnd::TimedOut {},
+            EndReason::PairingFailed { why } => super::failed(*why),
+            // Pairing again may make it worse.
+            EndReason::Trouble(_) => {
+                let remedy = Some("tetherctl why".to_owned());
+                PairEnd::Failed { kind: PairFailure::Connection, why: sentence, remedy }
+            }
+            EndReason::Restart
+            | EndReason::Replaced
+            | EndReason::Refused { .. }
+            | EndReason::Untrusted
+            | EndReason::Unreachable { .. }
+            | EndReason::Lost { .. }
+            | EndReason::Closed => {
+                let remedy = Some("tetherctl pair".to_owned());
+                PairEnd::Failed { kind: PairFailure::Connection, why: sentence, remedy }
+            }
         };
         out.event(Event::Pairing { offer: None, ended: Some(ended) });
     }

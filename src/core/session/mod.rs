@@ -5,28 +5,34 @@
 //! A further trouble of the account is a field and a condition in `account`.
 
 use crate::action::{ActionBuffer, SessionCommand, Wake};
-use crate::condition::{Condition, LastHour};
+use crate::condition::{Condition, LastHour, PairingStage};
 use crate::config::CoreConfig;
-use crate::event::EndReason;
+use crate::event::{ChallengeKind, EndReason};
+use crate::explain;
 use crate::facts::Facts;
 use crate::time::{Now, Uptime, wall_of};
-use tetherd_api::{Error, ErrorKind, Event, Holds, PairEnd, Redacted, SessionState};
+use tetherd_api::{Error, ErrorKind, Event, Holds, PairEnd, PairFailure, Redacted, SessionState};
 
 mod account;
 mod connection;
 mod events;
+mod passkey;
 mod requests;
 mod server_refusals;
 mod takeover;
 
 #[cfg(test)]
 pub(crate) use connection::PairIntent;
+pub(crate) use passkey::Settled;
 pub use server_refusals::Refusal;
 pub use takeover::{TAKEOVERS_PER_HOUR_MAX, TakeoverFacts};
 
 use account::Account;
 use connection::{Closing, Connection, Phase, Run};
 use takeover::Takeover;
+
+/// For how long a challenge is the case that the server does not repeat.
+const CHALLENGE_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// The session of the one account.
 #[derive(Debug)]
@@ -41,6 +47,8 @@ pub(crate) struct Session {
     refusals: Vec<Refusal>,
     /// When the server last said that it restricts the account, monotonic.
     restricted_at: Option<u64>,
+    /// When the server last asked the account to prove itself, wall, and by what.
+    challenged: Option<(i64, ChallengeKind)>,
     /// The state as last published, and since when.
     published_state: Option<(SessionState, i64)>,
 }
@@ -56,6 +64,7 @@ impl Session {
             connection: Connection::new(now),
             takeover: Takeover::new(takeovers, facts.replaced_since, uptime),
             refusals: facts.network.refusals.clone(),
+            challenged: None,
             published_state: None,
             restricted_at: None,
             config,
@@ -86,6 +95,18 @@ impl Session {
     /// Attempts have no answer on this connection: the next one resolves them.
     pub(crate) fn on_unresolved(&mut self, out: &mut ActionBuffer, now: Now) {
         self.connection.close(Closing::Reconnect, out, now);
+    }
+
+    /// The server asks the account to prove itself.
+    pub(crate) fn on_challenge(&mut self, kind: ChallengeKind, now: Now) {
+        self.challenged = Some((now.wall_ms, kind));
+    }
+
+    /// A challenge that was not repeated for long is over, as far as anybody knows.
+    fn challenge(&self, now: Now) -> Option<Condition> {
+        let (since, kind) = self.challenged.filter(|_| self.has_phone())?;
+        let recent = now.wall_ms.saturating_sub(since) < CHALLENGE_MS;
+        recent.then_some(Condition::IntegrityChallenge { since, kind })
     }
 
     /// Counts a refusal of a message by its code.
@@ -120,13 +141,27 @@ impl Session {
     fn end_late_run(&mut self, out: &mut ActionBuffer, now: Now) {
         let is_late = |run: &Run| run.deadline.is_some_and(|at| at <= now.mono_ms);
         let Some(run) = self.connection.run.as_ref().filter(|run| is_late(run)) else { return };
-        if !matches!(run.phase, Phase::Pairing(_)) {
-            return self.connection.close(Closing::Backoff, out, now);
+        match &run.phase {
+            Phase::Pairing(pairing) if pairing.passkey.is_some() => {
+                return self.end_pairing(PairFailure::PasskeyTimedOut, out, now);
+            }
+            Phase::Pairing(_) => {}
+            Phase::Connecting | Phase::Connected { .. } | Phase::Paired => {
+                return self.connection.close(Closing::Backoff, out, now);
+            }
         }
         let why = "The pairing took too long.";
         let error = Error::new(ErrorKind::PairingFailed, why).remedy("tetherctl pair");
         self.fail_pairing(&error, out);
         out.event(Event::Pairing { offer: None, ended: Some(PairEnd::TimedOut {}) });
+        self.connection.close(Closing::Done, out, now);
+    }
+
+    /// Ends the pairing that runs, and says why to everybody who waits.
+    fn end_pairing(&mut self, why: PairFailure, out: &mut ActionBuffer, now: Now) {
+        let error = explain::pairing_over(why);
+        self.fail_pairing(&error, out);
+        out.event(Event::Pairing { offer: None, ended: Some(failed(why)) });
         self.connection.close(Closing::Done, out, now);
     }
 
@@ -280,6 +315,7 @@ impl Session {
         let not_paired = self.not_paired(now).into_iter();
         not_paired
             .chain(self.account.conditions(now))
+            .chain(self.challenge(now))
             .chain(self.takeover.condition(&self.config, now))
             .chain(self.disconnected(now))
     }
@@ -291,7 +327,21 @@ impl Session {
 
     fn not_paired(&self, now: Now) -> Option<Condition> {
         let missing = self.account.jid().is_none() && !self.account.is_logged_out();
-        let pairing = self.state() == SessionState::Pairing;
+        let pairing = match self.state() {
+            SessionState::Pairing => Some(PairingStage::Code),
+            SessionState::PasskeyNeeded => Some(PairingStage::Passkey),
+            SessionState::NotPaired
+            | SessionState::Connecting
+            | SessionState::Connected
+            | SessionState::Waiting
+            | SessionState::Replaced
+            | SessionState::LoggedOut
+            | SessionState::Locked
+            | SessionState::BannedForGood
+            | SessionState::Banned
+            | SessionState::Outdated
+            | SessionState::Declined => None,
+        };
         missing.then(|| Condition::NotPaired { since: self.since(now), pairing })
     }
 
@@ -312,4 +362,10 @@ impl Session {
         facts.network.takeovers = self.takeover.facts().clone();
         facts.network.refusals.clone_from(&self.refusals);
     }
+}
+
+/// The end of a pairing that failed.
+fn failed(why: PairFailure) -> PairEnd {
+    let (what, remedy) = explain::pair_failure(why);
+    PairEnd::Failed { kind: why, why: what.to_owned(), remedy: remedy.map(str::to_owned) }
 }

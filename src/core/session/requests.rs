@@ -6,7 +6,7 @@ use crate::action::{ActionBuffer, SessionCommand};
 use crate::event::Token;
 use crate::explain;
 use crate::time::Now;
-use tetherd_api::{self as api, Error, ErrorKind, Event, PairEnd, Redacted, call};
+use tetherd_api::{self as api, Error, ErrorKind, Event, PairFailure, Redacted, call};
 
 impl Session {
     /// One pairing at a time. Asked again in the same way, it answers with the code that
@@ -24,7 +24,9 @@ impl Session {
         }
         let mut replaced = false;
         if let Some(pairing) = self.connection.pairing() {
-            if pairing.intent.phone == phone {
+            // Whoever asks without a number goes on with the passkey of either way.
+            let joins = pairing.passkey.is_some() && phone.is_none();
+            if joins || pairing.intent.phone == phone {
                 let shown = pairing.offer.clone().filter(|(_, until)| *until > now.mono_ms);
                 return match shown {
                     Some((offer, _)) => {
@@ -42,8 +44,8 @@ impl Session {
         let why = "Another pairing request took the place of this one.";
         self.fail_pairing(&Error::new(ErrorKind::PairingFailed, why), out);
         if replaced {
-            let why = "another pairing request took its place".to_owned();
-            out.event(Event::Pairing { offer: None, ended: Some(PairEnd::Failed { why }) });
+            let ended = Some(super::failed(PairFailure::Superseded));
+            out.event(Event::Pairing { offer: None, ended });
         }
         // Without an account, a run that still stands is on its way out, or goes now.
         self.connection.close(Closing::Done, out, now);
@@ -80,7 +82,8 @@ impl Session {
         self.connection.start_afresh();
         let phone = intent.phone.clone();
         let deadline = now.mono_ms.saturating_add(self.config.pairing_timeout_ms);
-        self.connection.start(Phase::Pairing(Pairing { intent, offer: None }), deadline);
+        self.connection
+            .start(Phase::Pairing(Pairing { intent, offer: None, passkey: None }), deadline);
         // A pairing that broke off may have left keys behind too.
         out.command(if keeps { SessionCommand::KeepKeys } else { SessionCommand::Forget });
         out.command(SessionCommand::Pair { phone });
@@ -91,6 +94,7 @@ impl Session {
         self.account.on_gone();
         self.takeover.reset();
         self.refusals.clear();
+        self.challenged = None;
     }
 
     /// Tries now: ends a wait, or a connection that is suspected to be dead.

@@ -5,9 +5,9 @@
 use std::fmt::Write as _;
 
 use super::world::World;
-use crate::condition::{Condition, Group, LastHour};
+use crate::condition::{Condition, Group, LastHour, PairingStage};
 use crate::contacts::CheckFailureKind;
-use crate::event::EndReason;
+use crate::event::{ChallengeKind, EndReason};
 use crate::pacing::TimelockSource;
 use crate::trouble::{AccountTrouble, ServerText, TroubleKind};
 use expect_test::expect_file;
@@ -65,8 +65,8 @@ fn cases(now: i64) -> Vec<(&'static str, Condition)> {
     let enforced = AccountTrouble { text: None, refused: 1, enforced: true, ..out };
     vec![
         ("", C::StoreTrouble { since, records: 2 }),
-        ("not paired", C::NotPaired { since, pairing: false }),
-        ("", C::NotPaired { since, pairing: true }),
+        ("not paired", C::NotPaired { since, pairing: None }),
+        ("", C::NotPaired { since, pairing: Some(PairingStage::Code) }),
         ("", account(TroubleKind::LoggedOut, 401, None)),
         ("locked", account(TroubleKind::Locked, 403, Some(now + HOUR))),
         ("banned for good", account(TroubleKind::BannedForGood, 406, None)),
@@ -79,6 +79,7 @@ fn cases(now: i64) -> Vec<(&'static str, Condition)> {
             C::Account { trouble: Box::new(known(TroubleKind::Locked, 403, None)), linked: false },
         ),
         ("client expires", C::ClientExpires { warned: since, at: now + 240 * HOUR }),
+        ("", C::IntegrityChallenge { since, kind: ChallengeKind::Passkey }),
         ("", other(None, 10, (0, 0), false)),
         ("", other(Some(now + 9 * MINUTE), 1, (1, 0), false)),
         ("takeovers used up", other(Some(now + 40 * MINUTE), 4, (3, 20), true)),

@@ -115,6 +115,8 @@ impl World {
             SessionCommand::Connect => "connect",
             SessionCommand::Pair { .. } => "pair",
             SessionCommand::KeepKeys => "keep",
+            SessionCommand::AnswerPasskey(_) => "answer_passkey",
+            SessionCommand::ConfirmPasskey => "confirm_passkey",
             SessionCommand::Close => "close",
             SessionCommand::Logout => "logout",
             SessionCommand::Forget => "forget",
@@ -148,6 +150,9 @@ impl World {
             SessionCommand::Upload(upload) => self.carry(upload),
             SessionCommand::CheckNumbers { ticket, numbers } => self.asked(ticket, numbers),
             SessionCommand::ListGroups { ticket } => self.asked_groups(ticket),
+            SessionCommand::AnswerPasskey(_) | SessionCommand::ConfirmPasskey => {
+                assert_eq!(self.run, Run::Pairing, "a passkey without a pairing");
+            }
             SessionCommand::Probe => {}
         }
     }

@@ -18,6 +18,7 @@ mod model;
 mod network;
 mod numbers;
 mod pacing;
+mod passkey;
 mod people;
 mod phone;
 mod preparing;

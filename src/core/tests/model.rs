@@ -32,7 +32,7 @@ fn end_reason(which: u8) -> EndReason {
         6 => EndReason::Untrusted,
         7 => EndReason::Unreachable { what },
         8 => EndReason::PairingTimedOut,
-        9 => EndReason::PairingFailed { what },
+        9 => EndReason::PairingFailed { why: tetherd_api::PairFailure::NotVerified },
         10 => EndReason::Refused { code: 429 },
         11 => trouble(TroubleKind::Locked, 403),
         12 => trouble(TroubleKind::BannedForGood, 406),

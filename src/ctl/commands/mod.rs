@@ -86,7 +86,7 @@ pub(crate) async fn dispatch(
         Command::Restore(args) => put_back::restore(args, client, out).await,
         Command::Retry(args) => put_back::retry(args, client, out).await,
         Command::Check(args) => check::run(args, client, out).await,
-        Command::Pair { code, anyway } => pair::run(code, anyway, client, out).await,
+        Command::Pair(args) => pair::run(args, client, out).await,
         Command::Events { after } => follow::events(after, client, sockets, out).await,
         Command::Inbox(args) => inbox::run(args, client, out).await,
         // Carried out before there is a connection.

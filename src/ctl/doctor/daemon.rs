@@ -144,6 +144,7 @@ fn severity(kind: ConditionKind) -> Severity {
         | ConditionKind::ClientOutdated
         | ConditionKind::LoginDeclined
         | ConditionKind::ClientExpiresSoon
+        | ConditionKind::IntegrityChallenge
         | ConditionKind::OtherSession
         | ConditionKind::Disconnected
         | ConditionKind::PhoneOffline

@@ -8,7 +8,7 @@ use crate::whatsapp::Order;
 use tetherd_core::action::Outgoing;
 use tetherd_core::action::SessionCommand;
 use tetherd_core::event::SessionEvent;
-use tetherd_core::event::{Body, EndReason, Input, NotSent};
+use tetherd_core::event::{Body, EndReason, Input, NotSent, PasskeyFault, PasskeyReport};
 use tetherd_core::files::{Preparation, PrepareCommand};
 use tetherd_core::files::{Upload, UploadFault};
 
@@ -58,6 +58,12 @@ fn not_taken(command: SessionCommand) -> Option<SessionEvent> {
         SessionCommand::Probe => Some(SessionEvent::Probed { left: false }),
         SessionCommand::ListGroups { ticket } => {
             Some(SessionEvent::Groups { ticket, groups: None })
+        }
+        SessionCommand::AnswerPasskey(_) => {
+            Some(SessionEvent::Passkey(PasskeyReport::Answered(Err(PasskeyFault::Unanswered))))
+        }
+        SessionCommand::ConfirmPasskey => {
+            Some(SessionEvent::Passkey(PasskeyReport::Confirmed(Err(PasskeyFault::Unanswered))))
         }
         // The core has a limit of its own for an answer.
         SessionCommand::CheckNumbers { .. }

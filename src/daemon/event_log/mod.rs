@@ -145,6 +145,7 @@ const fn weight(hold: ConditionKind) -> Weight {
         | ConditionKind::Banned
         | ConditionKind::ClientOutdated
         | ConditionKind::LoginDeclined
+        | ConditionKind::IntegrityChallenge
         | ConditionKind::OtherSession
         | ConditionKind::BatteryCritical
         | ConditionKind::BatteryLow

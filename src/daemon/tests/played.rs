@@ -225,6 +225,8 @@ async fn play(
             }
             Some(
                 order @ (SessionCommand::Pair { .. }
+                | SessionCommand::AnswerPasskey(_)
+                | SessionCommand::ConfirmPasskey
                 | SessionCommand::Logout
                 | SessionCommand::Forget
                 | SessionCommand::KeepKeys

@@ -238,6 +238,8 @@ fn answer_to(request: &Request) -> Reply {
         Request::Pair { .. } => call::SessionPair::reply(api::PairResult {
             offer: api::PairOffer::Code { code: "ABCD1234".into(), expires_at: AT },
         }),
+        Request::Passkey { .. } => call::SessionPasskey::reply(status()),
+        Request::PasskeyConfirm { .. } => call::SessionPasskeyConfirm::reply(status()),
         Request::Pause => call::QueuePause::reply(status()),
         Request::Resume => call::QueueResume::reply(status()),
         Request::Release => call::QueueRelease::reply(status()),

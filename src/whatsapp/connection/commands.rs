@@ -32,6 +32,14 @@ impl Connection<'_> {
                 self.probe();
                 None
             }
+            SessionCommand::AnswerPasskey(answer) => {
+                self.answer_passkey(answer);
+                None
+            }
+            SessionCommand::ConfirmPasskey => {
+                self.confirm_passkey();
+                None
+            }
             // A second connection would fight the first: it takes the first one's place.
             SessionCommand::Connect
             | SessionCommand::Pair { .. }

@@ -32,6 +32,7 @@ use tetherd_core::server_codes::REACHOUT_TIMELOCK;
 mod background;
 mod commands;
 pub(crate) mod pairing;
+pub(crate) mod passkey;
 #[cfg(test)]
 mod tests;
 
@@ -78,6 +79,8 @@ struct Connection<'a> {
     ready: bool,
     offered: bool,
     paired: bool,
+    /// The phone asks for a passkey: codes are only the library's way of waiting.
+    passkey: bool,
     deadline: Option<Instant>,
     sends: Sends,
     uploads: Uploads,
@@ -120,6 +123,7 @@ impl<'a> Connection<'a> {
             ready: false,
             offered: false,
             paired: false,
+            passkey: false,
             deadline: Some(Instant::now() + context.config.login_time_max()),
             sends: Sends::new(Arc::clone(&manager), context.config.sends_at_once),
             uploads: Uploads::new(manager, spool, halt),
@@ -175,7 +179,7 @@ impl<'a> Connection<'a> {
                     None
                 }
                 () = reached(self.deadline) => {
-                    let reason = self.purpose.timed_out(self.offered, self.paired);
+                    let reason = self.purpose.timed_out(self.offered, self.paired, self.passkey);
                     self.verdict.get_or_insert(reason);
                     return Leave::Over;
                 }
@@ -235,6 +239,7 @@ impl<'a> Connection<'a> {
             }
         };
         match self.purpose.step(seen) {
+            Ok(_) if self.passkey => None,
             Ok(step) => self.step(step).await,
             Err(ConnectionEvent::Report(event)) => self.report(event).await,
             Err(ConnectionEvent::Ready) => self.connected().await,
@@ -309,6 +314,9 @@ impl<'a> Connection<'a> {
                 self.publish(event).await;
                 return Some(Leave::Over);
             }
+        }
+        if let SessionEvent::Passkey(report) = &event {
+            self.passkey_step(report).await;
         }
         if let SessionEvent::Ack { error: Some(REACHOUT_TIMELOCK), .. } = event {
             self.ask_timelock();

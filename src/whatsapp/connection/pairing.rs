@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::whatsapp::events::translate::ConnectionEvent;
-use tetherd_api::Redacted;
+use tetherd_api::{PairFailure, Redacted};
 use tetherd_core::event::{EndReason, Offer};
 
 /// Codes to type that one pairing may go through.
@@ -85,9 +85,9 @@ impl Purpose {
     /// The code shown is no longer good.
     pub(crate) fn code_refresh(&mut self, by_hand: bool) -> PairingStep {
         match self {
-            Purpose::PairCode(_) if by_hand => PairingStep::End(EndReason::PairingFailed {
-                what: "the phone wants to start over with a new code".to_owned(),
-            }),
+            Purpose::PairCode(_) if by_hand => {
+                PairingStep::End(EndReason::PairingFailed { why: PairFailure::NewCodeWanted })
+            }
             Purpose::PairCode(code_pairing) if code_pairing.codes < CODES_MAX => {
                 code_pairing.codes += 1;
                 PairingStep::RequestCode
@@ -106,11 +106,14 @@ impl Purpose {
     }
 
     /// What it means that nothing more came in time.
-    pub(crate) fn timed_out(&self, offered: bool, paired: bool) -> EndReason {
+    pub(crate) fn timed_out(&self, offered: bool, paired: bool, passkey: bool) -> EndReason {
         match self {
-            Purpose::PairQr | Purpose::PairCode(_) if paired => EndReason::PairingFailed {
-                what: "the server did not restart the session after pairing".to_owned(),
-            },
+            Purpose::PairQr | Purpose::PairCode(_) if paired => {
+                EndReason::PairingFailed { why: PairFailure::NotRestarted }
+            }
+            Purpose::PairQr | Purpose::PairCode(_) if passkey => {
+                EndReason::PairingFailed { why: PairFailure::PasskeyTimedOut }
+            }
             Purpose::PairQr | Purpose::PairCode(_) if offered => EndReason::PairingTimedOut,
             Purpose::PairQr | Purpose::PairCode(_) => {
                 EndReason::Lost { what: "the server offered no code in time".to_owned() }

@@ -14,9 +14,12 @@ use whatsapp_rust::wacore_binary::Node;
 use whatsapp_rust::waproto::whatsapp::history_sync::HistorySyncType;
 use whatsapp_rust::{Jid, ReachoutTimelock, Server};
 
+use crate::whatsapp::connection::passkey::refusal;
 use crate::whatsapp::events::stream::stream_notice;
-use tetherd_api::Redacted;
-use tetherd_core::event::{EndReason, Offer, ReceiptKind, SessionEvent, TimelockNotice};
+use tetherd_api::{PairFailure, Redacted};
+use tetherd_core::event::{
+    ChallengeKind, EndReason, Offer, PasskeyReport, ReceiptKind, SessionEvent, TimelockNotice,
+};
 use tetherd_core::ids::WaMessageId;
 use tetherd_core::trouble::{LoginTrouble, ServerText, TroubleKind};
 
@@ -42,6 +45,7 @@ pub(crate) fn interest() -> EventInterest {
         EventKind::PairingQrCodesExhausted,
         EventKind::QrScannedWithoutMultidevice,
         EventKind::PairPasskeyRequest,
+        EventKind::PairPasskeyConfirmation,
         EventKind::PairPasskeyError,
         EventKind::ClientOutdated,
         EventKind::SelfPushNameUpdated,
@@ -129,7 +133,9 @@ pub(crate) fn translate(event: &Event, me: &Me) -> Option<ConnectionEvent> {
         Event::GroupUpdate(_) => Some(ConnectionEvent::Report(SessionEvent::GroupsChanged)),
         Event::RawNode(node) => stream_notice(node),
         Event::MexNotification(mex) => timelock_notice(mex)
-            .map(|notice| ConnectionEvent::Report(SessionEvent::Timelock(notice))),
+            .map(SessionEvent::Timelock)
+            .or_else(|| challenge(mex).map(SessionEvent::IntegrityChallenge))
+            .map(ConnectionEvent::Report),
         Event::HistorySync(part) => history_is_read(part).then_some(ConnectionEvent::HistoryRead),
         Event::PairingQrCode(qr) => Some(ConnectionEvent::Offer(Offer::Qr {
             text: qr.code.clone().into(),
@@ -146,17 +152,24 @@ pub(crate) fn translate(event: &Event, me: &Me) -> Option<ConnectionEvent> {
         Event::PairSuccess(success) => Some(ConnectionEvent::Report(SessionEvent::Paired {
             account: success.id.to_non_ad().to_string().into(),
         })),
-        Event::PairError(_) => Some(failed("the phone's answer does not verify")),
+        Event::PairError(error) => Some(failed(not_verified(&error.error))),
+        // Without an answer of the server's the line is bad, and its end says more.
         Event::PairingCodeError(error) => Some(failed(match error.rejection {
-            Some(_) => "the server refuses a code for this number, or for now",
-            None => "no code could be requested",
+            Some(_) => PairFailure::CodeRefused,
+            None => PairFailure::Connection,
         })),
-        Event::QrScannedWithoutMultidevice(_) => {
-            Some(failed("the phone's app is too old for linked devices"))
-        }
-        Event::PairPasskeyRequest(_) | Event::PairPasskeyError(_) => {
-            Some(failed("the phone asks for a passkey, which a daemon cannot give"))
-        }
+        Event::QrScannedWithoutMultidevice(_) => Some(failed(PairFailure::AppTooOld)),
+        Event::PairPasskeyRequest(request) => Some(passkey(PasskeyReport::Wanted {
+            request: request.request_options_json.clone().into(),
+        })),
+        Event::PairPasskeyConfirmation(confirmation) => Some(passkey(PasskeyReport::Code {
+            code: confirmation.code.clone().into(),
+            proven: confirmation.skip_handoff_ux,
+        })),
+        Event::PairPasskeyError(error) => Some(failed(match refusal(&error.error) {
+            Some(_) => PairFailure::PasskeyRefused,
+            None => PairFailure::PasskeyBroken,
+        })),
         _ => None,
     }
 }
@@ -184,6 +197,18 @@ fn timelock_notice(mex: &MexNotification) -> Option<TimelockNotice> {
     }
 }
 
+/// The server asks the account to prove itself. Known by its payload: under which name it
+/// comes is not known.
+fn challenge(mex: &MexNotification) -> Option<ChallengeKind> {
+    let data = mex.payload.get("data").unwrap_or(&mex.payload);
+    let kind = data.get("xwa2_notify_integrity_challenge")?.get("challenge_type");
+    Some(match kind.and_then(|kind| kind.as_str()) {
+        Some("PASSKEY") => ChallengeKind::Passkey,
+        Some("CAPTCHA") => ChallengeKind::Captcha,
+        Some(_) | None => ChallengeKind::Other,
+    })
+}
+
 /// The answer to our question after a refusal. That no lock is known says nothing about
 /// the refusal, which then has another cause: none.
 pub(crate) fn timelock_answer(lock: &ReachoutTimelock) -> Option<ConnectionEvent> {
@@ -200,8 +225,21 @@ fn wall_ms(seconds: i64) -> Option<i64> {
     (seconds > 0).then(|| seconds.saturating_mul(1_000))
 }
 
-fn failed(what: &str) -> ConnectionEvent {
-    ConnectionEvent::End(EndReason::PairingFailed { what: what.to_owned() })
+fn failed(why: PairFailure) -> ConnectionEvent {
+    ConnectionEvent::End(EndReason::PairingFailed { why })
+}
+
+fn passkey(report: PasskeyReport) -> ConnectionEvent {
+    ConnectionEvent::Report(SessionEvent::Passkey(report))
+}
+
+/// The library checks the shared secret first, then the phone's signature. One that is right
+/// and a signature that is not: it reads a hosted account's in the wrong way.
+fn not_verified(error: &str) -> PairFailure {
+    match error.contains("signature-mismatch") {
+        true => PairFailure::HostedAccount,
+        false => PairFailure::NotVerified,
+    }
 }
 
 /// The stream errors that the library reports as an event are passing, except for the

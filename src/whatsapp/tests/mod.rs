@@ -6,6 +6,8 @@ mod incoming_message;
 mod media;
 pub(in crate::whatsapp) mod offline;
 #[cfg(feature = "sim")]
+mod passkey;
+#[cfg(feature = "sim")]
 mod phone;
 #[cfg(feature = "sim")]
 mod sends;
