@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Daemon, Events, Lab};
+use crate::support::{Daemon, Events, Lab, message_is};
 
 /// A window that holds nothing back.
 const FAST: &str = "[pacing]\nmessages = 60\nwindow = \"1s\"\n";
@@ -10,7 +10,7 @@ const FRIEND: &str = "+15550111";
 const STRANGER: &str = "+15550112";
 
 fn paired(lab: &Lab) -> Daemon {
-    lab.people(&[FRIEND, STRANGER]);
+    lab.people(&[FRIEND]);
     let daemon = lab.paired_with(FAST);
     // People can write to it from here on.
     lab.sim.call("server.wait", json!({ "key_uploads": 1 }));
@@ -57,6 +57,8 @@ fn whose_number_is_not_stated_is_known_by_it_once_somebody_wrote_to_it() {
     events.wait_until_sent(&[id]);
     let incoming = written_by(&lab, FRIEND);
     assert_eq!(incoming["sender"], "15550111@s.whatsapp.net", "{incoming}");
+    // Whom no history names.
+    lab.people(&[STRANGER]);
     let incoming = written_by(&lab, STRANGER);
     assert!(incoming["sender"].as_str().unwrap().ends_with("@lid"), "{incoming}");
     assert_eq!(incoming["name"], "Simulated");
@@ -102,4 +104,59 @@ fn a_person_who_wrote_is_found_under_either_name() {
             .collect();
         assert_eq!(found, ids, "{to}");
     }
+}
+
+/// Someone whose number nobody sees: it names them towards the simulator only.
+const BOB: &str = "+15550119";
+
+fn add_bob(lab: &Lab) {
+    let bob = json!({ "number": BOB, "username": "bob.b", "hidden": true });
+    lab.sim.call("recipient.add", bob);
+}
+
+#[test]
+fn a_username_gets_its_messages_and_is_resolved_once() {
+    let lab = Lab::new();
+    let mut daemon = paired(&lab);
+    add_bob(&lab);
+    let checked = daemon.ctl().args(&["check", "@Bob.b"]).ok();
+    assert!(checked.starts_with("@Bob.b  on_network  messages go to its address 1"), "{checked}");
+    let mut events = daemon.events();
+    let id = daemon.send("@bob.b", "hello");
+    events.wait_until_sent(std::slice::from_ref(&id));
+    assert_eq!(lab.sim.texts(BOB), ["hello"]);
+    let message = daemon.message(&id);
+    assert_eq!(message["to"], "@bob.b");
+    let lid = message["address"].as_str().unwrap().to_owned();
+    assert!(lid.ends_with("@lid"), "{message}");
+    let incoming = written_by(&lab, BOB);
+    assert_eq!(incoming["chat"], json!(lid), "{incoming}");
+
+    drop(events);
+    daemon.kill9();
+    let daemon = lab.daemon(FAST);
+    let mut events = daemon.events();
+    let asked = lab.sim.call("server.stats", json!({}))["checks"].clone();
+    let ids = ["@bob.b", &lid, "@bob.b"].map(|to| daemon.send(to, to));
+    events.wait_until_sent(&ids);
+    assert_eq!(lab.sim.texts(BOB), ["hello", "@bob.b", &lid, "@bob.b"]);
+    assert_eq!(lab.sim.call("server.stats", json!({}))["checks"], asked);
+}
+
+#[test]
+fn a_username_that_nobody_has_is_parked_and_an_error_is_never_a_no() {
+    let lab = Lab::new();
+    let daemon = paired(&lab);
+    add_bob(&lab);
+    let mut events = daemon.events();
+    lab.sim.call("server.set", json!({ "check": { "answer": "error", "times": 2 } }));
+    let there = daemon.send("@bob.b", "hello");
+    events.wait_until_sent(&[there]);
+    let lost = daemon.send("@nobody", "hello?");
+    let event = events.wait("it to be parked", |event| message_is(event, &lost, "parked"));
+    assert_eq!(event["message"]["reason"]["kind"], "not_on_network");
+    let why = daemon.ctl().args(&["why"]).ok();
+    assert!(why.contains("not_on_network"), "{why}");
+    let error = daemon.call("message.send", json!({ "to": "@1234", "text": "x" })).unwrap_err();
+    assert_eq!(error["data"]["kind"], "bad_recipient", "{error}");
 }

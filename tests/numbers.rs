@@ -257,9 +257,11 @@ fn a_message_goes_to_the_address_that_the_network_has_for_its_number() {
     assert_eq!(checked, "+5511955550101  on_network  messages go to its address +551155550101\n");
     let mut events = daemon.events();
     let ids = ["+5511955550101", "+525555550102"].map(|to| daemon.send(to, "text"));
-    for id in &ids {
-        events.wait("the message to be delivered", |event| message_is(event, id, "read"));
-    }
+    let mut open: Vec<&String> = ids.iter().collect();
+    events.wait("both messages to be read", |event| {
+        open.retain(|id| !message_is(event, id, "read"));
+        open.is_empty()
+    });
     assert_eq!(lab.sim.texts("+551155550101"), ["text"]);
     assert_eq!(lab.sim.texts("+5215555550102"), ["text"]);
     let message = daemon.message(&ids[0]);

@@ -109,9 +109,10 @@ pub struct NoParams {}
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SendParams {
-    /// `+` and digits (E.164), a JID: a person's (`15550100@s.whatsapp.net`, `...@lid`) or a
-    /// group's (`...@g.us`); or the exact name of a group, where only one is called so. What
-    /// holds an `@`, begins with `+` or has no letter is never taken for a name.
+    /// `+` and digits (E.164), `@` and a username, a JID: a person's (`15550100@s.whatsapp.net`,
+    /// `...@lid`) or a group's (`...@g.us`); or the exact name of a group, where only one is
+    /// called so. What holds an `@`, begins with `+` or has no letter is never taken for a name.
+    /// A person is one chat under all of their names.
     pub to: Redacted<String>,
     /// A text, at most [`TEXT_CHARS_MAX`] characters, not empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -195,7 +196,8 @@ pub struct Filter {
     /// In one of these states.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub states: Vec<State>,
-    /// To this recipient, written as in `message.send`.
+    /// To this recipient, written as in `message.send`; a person's messages are found under
+    /// each of the names that are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Redacted<String>>,
     /// With this reason.

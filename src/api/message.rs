@@ -204,10 +204,10 @@ pub struct Message {
     pub id: MessageId,
     /// Its id on the network, given at acceptance, kept for life.
     pub wa_id: String,
-    /// The chat's JID, normalised.
+    /// The chat's JID, or `@` and a username, normalised.
     pub to: Redacted<String>,
-    /// The JID that it is sent to instead, as the network has another address for the number;
-    /// from the first attempt on.
+    /// The JID that it is sent to instead, as the network has another address for the number,
+    /// or for a username its LID; from the first attempt on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Redacted<String>>,
     /// Where it stands.

@@ -6,7 +6,26 @@ pub const NUMBER_DIGITS_MIN: usize = 7;
 /// See [`NUMBER_DIGITS_MIN`].
 pub const NUMBER_DIGITS_MAX: usize = 15;
 
-/// Why a text is no phone number.
+/// Characters of a username, fewest and most.
+pub const USERNAME_CHARS_MIN: usize = 3;
+/// See [`USERNAME_CHARS_MIN`].
+pub const USERNAME_CHARS_MAX: usize = 35;
+
+/// Whether a text, without its at sign, can be a username.
+pub fn is_username(name: &str) -> bool {
+    (USERNAME_CHARS_MIN..=USERNAME_CHARS_MAX).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
+        && name.bytes().any(|b| b.is_ascii_alphabetic())
+}
+
+/// The username of a text that begins with an at sign and is no JID; none: it is something
+/// else.
+pub fn parse_username(text: &str) -> Option<Result<&str, BadNumber>> {
+    let name = text.trim().strip_prefix('@')?;
+    Some(if is_username(name) { Ok(name) } else { Err(BadNumber::Username) })
+}
+
+/// Why a text is no phone number, and no username.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadNumber {
     /// No plus sign.
@@ -23,6 +42,12 @@ pub enum BadNumber {
         "`(0)` is dialled within the country only: write the number as it is dialled from abroad"
     )]
     TrunkZero,
+    /// An at sign, and no username behind it.
+    #[error(
+        "a username is @ and {USERNAME_CHARS_MIN} to {USERNAME_CHARS_MAX} letters, digits, dots \
+         and underscores, at least one of them a letter"
+    )]
+    Username,
     /// Another character; it is named, as it may not be visible.
     #[error(
         "U+{:04X} is neither a digit nor passed over, as spaces, dots, slashes, dashes and \
@@ -82,6 +107,20 @@ fn is_passed_over(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_username_has_a_letter_and_few_other_characters() {
+        let longest = "x".repeat(USERNAME_CHARS_MAX);
+        for name in ["bob", "b.o_b7", "123a", longest.as_str()] {
+            assert_eq!(parse_username(&format!(" @{name}\n")), Some(Ok(name)));
+        }
+        let too_long = "x".repeat(USERNAME_CHARS_MAX + 1);
+        for name in ["", "bo", "1234", "bob@lid", "b ob", "b\u{f6}b", too_long.as_str()] {
+            let text = format!("@{name}");
+            assert_eq!(parse_username(&text), Some(Err(BadNumber::Username)), "{name}");
+        }
+        assert_eq!(parse_username("+15550100"), None);
+    }
 
     #[test]
     fn what_people_paste_is_read() {

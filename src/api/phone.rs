@@ -9,7 +9,7 @@ use super::{Evidence, Redacted, Time};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CheckParams {
-    /// `+` and digits each, 1 to [`super::CHECK_NUMBERS_MAX`].
+    /// `+` and digits, or `@` and a username, each; 1 to [`super::CHECK_NUMBERS_MAX`].
     pub numbers: Vec<Redacted<String>>,
     /// Ask the network even if an answer is remembered.
     #[serde(default)]
@@ -52,12 +52,13 @@ impl Presence {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckedNumber {
-    /// As it was asked for, normalised: `+` and digits.
+    /// As it was asked for, normalised: `+` and digits, or `@` and a username.
     pub number: Redacted<String>,
     /// The answer.
     pub answer: Presence,
     /// The number of the address that the network has for it, where that is another one, such
-    /// as a Brazilian number's without its ninth digit. Messages go there.
+    /// as a Brazilian number's without its ninth digit; for a username, its LID. Messages go
+    /// there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Redacted<String>>,
     /// When the network gave it.

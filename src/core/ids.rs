@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use tetherd_api::number::{BadNumber, number_digits, parse_number};
+use tetherd_api::number::{BadNumber, number_digits, parse_number, parse_username};
 
 /// A message's id on the network: `3EB0` and 18 upper-case hex digits. Given once,
 /// kept for life.
@@ -41,12 +41,22 @@ impl ChatId {
 
     /// Whether it is a person's under the name that hides the number.
     pub fn is_lid(&self) -> bool {
-        self.0.ends_with("@lid")
+        self.0.ends_with("@lid") && !self.is_username()
+    }
+
+    /// The chat of the person with this username, until its LID is known.
+    pub(crate) fn of_username(name: &str) -> ChatId {
+        ChatId(format!("@{name}"))
+    }
+
+    /// Whether it is a person's by username: the network has to say whose.
+    pub fn is_username(&self) -> bool {
+        self.0.starts_with('@')
     }
 
     /// Whether it is a group.
     pub fn is_group(&self) -> bool {
-        self.0.ends_with("@g.us")
+        self.0.ends_with("@g.us") && !self.is_username()
     }
 }
 
@@ -87,7 +97,9 @@ const USER_BYTES_MAX: usize = 40;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadRecipient {
     /// No plus sign and no at sign, and yet like a number.
-    #[error("a recipient is + and digits with the country code, like +15550100, or a JID")]
+    #[error(
+        "a recipient is + and digits with the country code, like +15550100, @username, or a JID"
+    )]
     NeitherNumberNorJid,
     /// A number that cannot be.
     #[error(transparent)]
@@ -105,6 +117,9 @@ impl FromStr for ChatId {
 
     fn from_str(text: &str) -> Result<Self, BadRecipient> {
         let text = text.trim();
+        if let Some(name) = parse_username(text) {
+            return Ok(ChatId::of_username(name?));
+        }
         let Some((user, server)) = text.rsplit_once('@') else {
             return match parse_number(text) {
                 Ok(digits) => Ok(ChatId::of_person(&digits)),

@@ -14,7 +14,7 @@ const CONDITIONS: &str = "Conditions, all of which must hold";
 /// What selects messages. Given conditions must all hold.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct FilterArgs {
-    /// Those to this number, JID or group's name.
+    /// Those to this number, username, JID or group's name.
     #[arg(long, value_name = "TO", help_heading = CONDITIONS)]
     pub to: Option<String>,
     /// Those with this reason.

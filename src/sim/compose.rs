@@ -298,7 +298,7 @@ impl People {
         by: Addressing,
     ) -> Option<Head<'static>> {
         let sender = self.persons.get(from)?;
-        let alias = from != account && self.rules.names_besides(by);
+        let alias = from != account && self.names_besides(sender, by);
         Some(Head {
             to: self.persons.get(account)?.pn_jid(client),
             from: sender.jid(0, by),
@@ -324,7 +324,7 @@ impl People {
         let mut head = self.direct_head(from, account, client, by)?;
         head.from = group.clone();
         head.participant = Some(sender.jid(0, by));
-        head.alias = self.rules.names_besides(by).then(|| sender.jid(0, by.other()));
+        head.alias = self.names_besides(sender, by).then(|| sender.jid(0, by.other()));
         Some(head)
     }
 }

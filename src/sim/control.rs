@@ -201,6 +201,11 @@ struct RecipientAdd {
     /// Other ways to write the number.
     #[serde(default)]
     spellings: Vec<String>,
+    /// Its username, without the at sign.
+    username: Option<String>,
+    /// Nobody sees the number.
+    #[serde(default)]
+    hidden: bool,
     /// Whether messages to it have to carry a valid privacy token.
     token_required: Option<bool>,
 }
@@ -321,14 +326,15 @@ async fn call_phone(sim: &Sim, method: &str, given: Value) -> Result<Value, Fail
 async fn call_people(sim: &Sim, method: &str, given: Value) -> Result<Value, Failure> {
     match method {
         "recipient.add" => {
-            let RecipientAdd { number, on_network, companions, spellings, token_required } =
-                params(given)?;
-            sim.recipient_add(&number, on_network, companions).await?;
-            if let Some(required) = token_required {
-                sim.token_require(&number, required).await?;
+            let given: RecipientAdd = params(given)?;
+            let RecipientAdd { number, on_network, companions, spellings, .. } = &given;
+            sim.recipient_add(number, *on_network, *companions).await?;
+            sim.recipient_username(number, given.username.as_deref(), given.hidden).await?;
+            if let Some(required) = given.token_required {
+                sim.token_require(number, required).await?;
             }
             for spelling in spellings {
-                sim.recipient_spelling(&number, &spelling).await?;
+                sim.recipient_spelling(number, spelling).await?;
             }
             Ok(json!({"number": number}))
         }

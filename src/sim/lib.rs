@@ -65,6 +65,7 @@ mod streams;
 mod tests;
 mod token_api;
 mod tokens;
+mod usernames;
 mod webauthn;
 mod world;
 

@@ -345,7 +345,7 @@ impl People {
     /// The number that a stanza names besides a LID.
     pub(super) fn number_besides(&self, jid: &Jid) -> Option<Jid> {
         let named = jid.is_lid() && self.rules.sender_pn;
-        self.find(jid).filter(|_| named).map(|person| person.pn_jid(0))
+        self.find(jid).filter(|person| named && !person.hidden).map(|person| person.pn_jid(0))
     }
 
     pub(super) fn find(&self, jid: &Jid) -> Option<&Person> {

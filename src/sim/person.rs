@@ -99,6 +99,12 @@ pub(super) struct Person {
     pub(super) number: String,
     pub(super) lid: String,
     pub(super) on_network: bool,
+    /// Without its at sign.
+    #[serde(default)]
+    pub(super) username: Option<String>,
+    /// Others do not see the number.
+    #[serde(default)]
+    pub(super) hidden: bool,
     /// Names the account's list of keys.
     pub(super) raw_id: u32,
     pub(super) since_s: u64,
@@ -119,6 +125,8 @@ impl Person {
             number: number.to_owned(),
             lid,
             on_network,
+            username: None,
+            hidden: false,
             raw_id: rng().next_u32() >> 1,
             since_s: now_secs_u64(),
             devices: BTreeMap::from([(0, phone)]),

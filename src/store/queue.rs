@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `queue/message/` id | a message's record, JSON |
 //! | `queue/body/` id | its text |
-//! | `queue/number/` digits | what the network said about a number, JSON |
+//! | `queue/number/` digits, or `@` and a username | what the network said about it, JSON |
 //! | `queue/slots/a`, `.../b` | the pacer's slots, JSON, twice |
 //! | `queue/facts/a`, `.../b` | the small facts, JSON, twice |
 //! | `queue/contacts/` page | known chats: a hash of 8 bytes and a day of 4 each |
@@ -204,7 +204,7 @@ fn id_key(area: &[u8], id: MessageId) -> Vec<u8> {
 
 fn number_key(number: &Number) -> Vec<u8> {
     let mut key = NUMBER.to_vec();
-    key.extend_from_slice(number.digits().as_bytes());
+    key.extend_from_slice(number.as_str().as_bytes());
     key
 }
 

@@ -79,8 +79,11 @@ async fn ask(client: &Client, numbers: &[Number]) -> CheckOutcome {
     // No country code begins with 0: the library refuses a whole question over one such.
     let users: Vec<UsyncUser> = numbers
         .iter()
-        .filter(|number| !number.digits().starts_with('0'))
-        .map(|number| UsyncUser::from_phone(format!("+{}", number.digits())))
+        .filter(|number| !number.as_str().starts_with('0'))
+        .map(|number| match number.username() {
+            Some(name) => UsyncUser::from_username(name),
+            None => UsyncUser::from_phone(number.written()),
+        })
         .collect();
     if users.is_empty() {
         return CheckOutcome::Answered(Vec::new());
@@ -157,7 +160,20 @@ fn one<'n>(user: &UsyncUserResult, asked: &'n [Number]) -> Option<(&'n Number, R
         "out" => false,
         _ => return None,
     };
-    let find = |digits: &str| asked.iter().find(|number| number.digits() == digits);
+    let find = |digits: &str| asked.iter().find(|number| number.as_str() == digits);
+    if let Some(name) = &contact.username {
+        let is_it = |number: &&Number| {
+            number.username().is_some_and(|asked| asked.eq_ignore_ascii_case(name))
+        };
+        let number = asked.iter().find(is_it)?;
+        return match (on_network, lid(user)) {
+            (false, _) => Some((number, Registration::Absent)),
+            // Without a LID nothing can be sent there: no answer yet.
+            (true, lid) => {
+                lid.map(|lid| (number, Registration::Present { address: None, lid: Some(lid) }))
+            }
+        };
+    }
     let repeated = contact
         .content
         .as_ref()
@@ -168,7 +184,7 @@ fn one<'n>(user: &UsyncUserResult, asked: &'n [Number]) -> Option<(&'n Number, R
     if !on_network {
         return Some((number, Registration::Absent));
     }
-    let address = numbers.next().filter(|digits| *digits != number.digits());
+    let address = numbers.next().filter(|digits| *digits != number.as_str());
     let address = address.and_then(Number::from_digits);
     Some((number, Registration::Present { address, lid: lid(user) }))
 }

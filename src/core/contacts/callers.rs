@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::number::{CHECK_BATCH_MAX, KnownNumber, Number, Registration};
 use crate::action::ActionBuffer;
 use crate::event::Token;
+use crate::ids::ChatId;
 use crate::time::Now;
 use tetherd_api::{CheckResult, CheckedNumber, Presence, Redacted, Time, call};
 
@@ -41,7 +42,7 @@ impl Caller {
             let answer = CheckedNumber {
                 number: written(&known.number),
                 answer: presence(known.on_network),
-                address: known.address.as_ref().map(written),
+                address: address_of(&known.number, known.address.as_ref(), known.lid.as_ref()),
                 checked_at: Some(Time(known.asked_at)),
                 cached: true,
                 why: None,
@@ -123,12 +124,14 @@ impl Callers {
     pub(super) fn on_answer(&mut self, number: &Number, registration: &Registration, now: Now) {
         let (on_network, address) = match registration {
             Registration::Absent => (false, None),
-            Registration::Present { address, .. } => (true, address.as_ref()),
+            Registration::Present { address, lid } => {
+                (true, address_of(number, address.as_ref(), lid.as_ref()))
+            }
         };
         self.give(number, || CheckedNumber {
             number: written(number),
             answer: presence(on_network),
-            address: address.map(written),
+            address: address.clone(),
             checked_at: Some(Time(now.wall_ms)),
             cached: false,
             why: None,
@@ -150,7 +153,17 @@ impl Callers {
 }
 
 fn written(number: &Number) -> Redacted<String> {
-    Redacted(format!("+{}", number.digits()))
+    Redacted(number.written())
+}
+
+/// Where messages go instead: to another number, and for a username to its LID.
+fn address_of(
+    asked: &Number,
+    address: Option<&Number>,
+    lid: Option<&ChatId>,
+) -> Option<Redacted<String>> {
+    let lid = lid.filter(|_| asked.username().is_some());
+    address.map(written).or_else(|| lid.map(|lid| Redacted(lid.as_str().to_owned())))
 }
 
 fn presence(on_network: bool) -> Presence {

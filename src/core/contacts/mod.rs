@@ -139,23 +139,29 @@ impl Contacts {
     /// What messages to this chat have to wait for.
     pub(crate) fn standing(&self, chat: &ChatId) -> Standing {
         let Some(number) = self.to_check(chat) else { return Standing::Settled };
+        // Nothing can be sent to a username: only its LID says where.
+        let waived = number.username().is_none() && self.lookup.is_waived(&number, self.now);
         match self.fresh(&number).map(|known| known.on_network) {
             Some(true) => Standing::Settled,
             Some(false) => Standing::Absent,
-            None if self.lookup.is_waived(&number, self.now) => Standing::Waived(number),
+            None if waived => Standing::Waived(number),
             None => Standing::Asked(number),
         }
     }
 
     /// The chat under the address that the network has for a person's number, where that is
-    /// another one than the number itself.
+    /// another one than the number itself; for a username, under its LID.
     pub(crate) fn address(&self, chat: &ChatId) -> Option<ChatId> {
-        Some(self.cache.address(&Number::of(chat)?)?.chat())
+        let number = Number::of(chat)?;
+        match number.username() {
+            Some(_) => self.cache.lid(&number).cloned(),
+            None => Some(self.cache.address(&number)?.chat()),
+        }
     }
 
     /// The number of a chat, if messages to it wait for what the network says about it.
     fn to_check(&self, chat: &ChatId) -> Option<Number> {
-        if !self.config.check_recipients {
+        if !self.config.check_recipients && !chat.is_username() {
             return None;
         }
         Number::of(chat).filter(|number| self.own.as_ref() != Some(number))

@@ -3,25 +3,32 @@
 
 use std::fmt;
 
-use tetherd_api::number::{BadNumber, parse_number};
+use tetherd_api::number::{BadNumber, is_username, parse_number, parse_username};
 
 use crate::ids::ChatId;
 
 /// Most numbers in one question to the network.
 pub const CHECK_BATCH_MAX: usize = 50;
 
-/// The digits of a person's number. `Debug` redacts them.
+/// By what the network is asked about a person: the digits of a number, or a username with its
+/// at sign. `Debug` redacts it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Number(String);
 
 impl Number {
-    /// From what people write, with a plus sign.
+    /// From what people write: a number with a plus sign, or a username with an at sign.
     pub fn parse(text: &str) -> Result<Number, BadNumber> {
-        parse_number(text).map(Number)
+        match parse_username(text) {
+            Some(name) => Ok(Number(format!("@{}", name?))),
+            None => parse_number(text).map(Number),
+        }
     }
 
-    /// The number of a person's chat; none: a group's, or a hidden identity's.
+    /// The number, or the username, of a person's chat; none: a group's, or one under a LID.
     pub fn of(chat: &ChatId) -> Option<Number> {
+        if chat.is_username() {
+            return Some(Number(chat.as_str().to_owned()));
+        }
         Number::of_jid(chat.as_str())
     }
 
@@ -38,12 +45,33 @@ impl Number {
 
     /// Its chat.
     pub(crate) fn chat(&self) -> ChatId {
-        ChatId::of_person(&self.0)
+        match self.username() {
+            Some(name) => ChatId::of_username(name),
+            None => ChatId::of_person(&self.0),
+        }
     }
 
-    /// The digits, without a plus sign.
-    pub fn digits(&self) -> &str {
+    /// From a record.
+    pub fn from_stored(text: &str) -> Option<Number> {
+        match text.strip_prefix('@') {
+            Some(name) => is_username(name).then(|| Number(text.to_owned())),
+            None => Number::from_digits(text),
+        }
+    }
+
+    /// The digits without a plus sign, or the username with its at sign.
+    pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The username, without its at sign; none: it is a number.
+    pub fn username(&self) -> Option<&str> {
+        self.0.strip_prefix('@')
+    }
+
+    /// As people write it.
+    pub fn written(&self) -> String {
+        if self.username().is_some() { self.0.clone() } else { format!("+{}", self.0) }
     }
 }
 

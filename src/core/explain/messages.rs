@@ -31,7 +31,7 @@ fn details(words: Words, group: &Group) -> Words {
 /// Messages that wait for a person and block no other.
 pub(super) fn parked(reason: ReasonKind, group: &Group) -> Words {
     let why = match reason {
-        ReasonKind::NotOnNetwork => "the recipient's number is not on the network",
+        ReasonKind::NotOnNetwork => "the recipient's number or username is not on the network",
         ReasonKind::LinkBroken => "a link leads nowhere",
         ReasonKind::FileUnreadable | ReasonKind::TooLarge | ReasonKind::UploadFailed => {
             "a file cannot be read, is too large, or could not be uploaded"

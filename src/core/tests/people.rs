@@ -2,10 +2,10 @@
 
 use super::numbers::{number, world};
 use super::world::World;
-use crate::contacts::{CheckOutcome, Number, Registration};
+use crate::contacts::{CheckFailureKind, CheckOutcome, Number, Registration};
 use crate::event::{Request, Selection, SessionEvent, TimelockNotice};
 use crate::ids::ChatId;
-use tetherd_api::{MessageId, Reply, State};
+use tetherd_api::{MessageId, ReasonKind, Reply, State};
 
 const LID: &str = "100000000000001@lid";
 
@@ -29,6 +29,16 @@ impl World {
         let here = Registration::Present { address: None, lid: Some(lid.clone()) };
         let answers = numbers.into_iter().map(|number| (number, here.clone())).collect();
         self.say(ticket, CheckOutcome::Answered(answers));
+    }
+
+    fn pass_until_asked(&mut self) {
+        for _ in 0..1_000 {
+            if self.core.contacts.is_asking() {
+                return;
+            }
+            self.pass(1_000);
+        }
+        panic!("nothing was asked");
     }
 
     fn cancel_all_to(&mut self, to: &str) -> Vec<MessageId> {
@@ -96,7 +106,7 @@ fn a_filter_finds_a_persons_messages_under_any_name() {
     assert_eq!(world.cancel_all_to(LID), [ids[1]]);
     world.session(SessionEvent::Names { number: number(1), lid: lid() });
     assert_eq!(world.cancel_all_to(LID), ids);
-    assert_eq!(world.cancel_all_to(&format!("+{}", number(1).digits())), ids);
+    assert_eq!(world.cancel_all_to(&format!("+{}", number(1).as_str())), ids);
     assert_eq!(world.cancel_all_to("+15550999"), []);
 }
 
@@ -125,4 +135,37 @@ fn a_number_that_changes_hands_is_another_chat() {
     assert_eq!(world.sent_ids(), [first.0, second.0], "neither waits for the other");
     let known = &world.store.numbers[&Number::parse("+15550101").unwrap()];
     assert_eq!(known.lid, Some(other));
+}
+
+#[test]
+fn a_username_waits_until_the_network_says_whose_it_is_and_is_one_chat_with_its_lid() {
+    let mut world = world();
+    let first = world.send_to("@bob.b");
+    assert_eq!(world.sent_ids(), [] as [u64; 0]);
+    world.all_are(&lid());
+    assert_eq!(world.flight(first).draft.to, lid());
+    let message = world.core.message(first, world.now).unwrap();
+    assert_eq!(&*message.to, "@bob.b");
+    assert_eq!(message.address.as_deref(), Some(LID));
+    let second = world.send_to(LID);
+    assert_eq!(world.sent_ids(), [first.0], "one chat");
+    world.ack(first);
+    assert_eq!(world.sent_ids(), [first.0, second.0]);
+    assert_eq!(world.cancel_all_to("@bob.b"), []);
+}
+
+#[test]
+fn a_username_is_asked_about_though_recipients_are_not_checked_and_an_error_is_never_a_no() {
+    let mut world = World::connected();
+    let id = world.send_to("@bob");
+    for _ in 0..6 {
+        world.fail(CheckFailureKind::TimedOut);
+        world.pass_until_asked();
+        assert_eq!(world.state(id), State::Queued);
+    }
+    assert!(world.sends.is_empty(), "nothing is sent to a name");
+    let (_, ticket, numbers) = world.questions.last().cloned().unwrap();
+    let nobody = numbers.into_iter().map(|number| (number, Registration::Absent)).collect();
+    world.say(ticket, CheckOutcome::Answered(nobody));
+    assert_eq!(world.reason(id).0, ReasonKind::NotOnNetwork);
 }

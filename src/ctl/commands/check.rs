@@ -11,7 +11,7 @@ use crate::error::CommandError;
 use crate::output::Output;
 use tetherd_api::call;
 use tetherd_api::client::Client;
-use tetherd_api::number::parse_number;
+use tetherd_api::number::{parse_number, parse_username};
 use tetherd_api::{CHECK_NUMBERS_MAX, CheckParams, CheckResult, CheckedNumber, Presence};
 
 /// Requests under way at a time. The daemon asks the network at a pace of its own, and a
@@ -123,7 +123,11 @@ fn sort_out<'t>(
     let (mut numbers, mut bad) = (Vec::new(), 0);
     let mut stderr = std::io::stderr();
     for (text, at) in given {
-        let Err(error) = parse_number(text) else {
+        let parsed = match parse_username(text) {
+            Some(name) => name.map(drop),
+            None => parse_number(text).map(drop),
+        };
+        let Err(error) = parsed else {
             numbers.push(text.to_owned());
             continue;
         };

@@ -18,7 +18,7 @@ pub(super) fn check(params: CheckParams) -> Result<Request, Error> {
     }
     let numbers = numbers.iter().zip(1..).map(|(text, place)| {
         Number::parse(text).map_err(|error| {
-            let sentence = format!("`numbers` has no number in place {place}: {error}");
+            let sentence = format!("`numbers` has no number or username in place {place}: {error}");
             Error::new(ErrorKind::BadRecipient, sentence)
                 .remedy("write + and 7 to 15 digits with the country code, like +15550100")
         })

@@ -215,7 +215,7 @@ fn answer_to(request: &Request) -> Reply {
             numbers: numbers
                 .iter()
                 .map(|number| api::CheckedNumber {
-                    number: format!("+{}", number.digits()).into(),
+                    number: number.written().into(),
                     answer: api::Presence::OnNetwork,
                     address: None,
                     checked_at: Some(AT),

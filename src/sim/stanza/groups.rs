@@ -49,6 +49,7 @@ fn describe(people: &People, group: &Group) -> Node {
         let person = people.persons.get(number)?;
         let node = NodeBuilder::new("participant").attr("jid", person.jid(0, group.addressing));
         let node = match group.addressing {
+            Addressing::Lid if person.hidden => node,
             Addressing::Lid => node.attr("phone_number", person.pn_jid(0)),
             Addressing::Pn => node.attr("lid", person.lid_jid(0)),
         };

@@ -50,15 +50,17 @@ pub(crate) fn answer(people: &People, iq: &Node, _asking: &Jid) -> Node {
 
 fn one(people: &People, user: &Node, protocols: &[&str], by_lid: bool) -> Node {
     let asked = identity(people, user);
-    let person = asked.as_ref().and_then(|jid| people.find(jid)).filter(|p| p.on_network);
+    let by_number = jid_attr(user, "jid").is_none() && username(user).is_none();
+    let seen = |person: &&Person| person.on_network && !(by_number && person.hidden);
+    let person = asked.as_ref().and_then(|jid| people.find(jid)).filter(seen);
     let mut answer = NodeBuilder::new("user");
     if let Some(jid) = &asked {
         // A number can be asked to be named by its LID.
-        let by_number = jid_attr(user, "jid").is_none();
         let named = person.filter(|_| by_lid && by_number).map(|person| person.lid_jid(0));
         let named = named.as_ref().unwrap_or(jid);
         answer = answer.attr("jid", named);
-        if let Some(person) = person.filter(|_| named.is_lid()) {
+        let stated = |person: &&Person| named.is_lid() && !person.hidden;
+        if let Some(person) = person.filter(stated).filter(|_| username(user).is_none()) {
             answer = answer.attr("pn_jid", person.pn_jid(0));
         }
     }
@@ -83,10 +85,16 @@ fn one(people: &People, user: &Node, protocols: &[&str], by_lid: bool) -> Node {
     answer.children(parts).build()
 }
 
-/// Who is asked about: a JID, or a number in `<contact>`.
+/// The username in `<contact>`, if it has one (wacore 0.7.0, iq/usync/query.rs).
+fn username(user: &Node) -> Option<String> {
+    Some(text_attr(user.get_optional_child("contact")?, "username")).filter(|name| !name.is_empty())
+}
+
+/// Who is asked about: a JID, or a number or username in `<contact>`.
 fn identity(people: &People, user: &Node) -> Option<Jid> {
     let by_jid = jid_attr(user, "jid").or_else(|| jid_attr(user, "pn_jid"));
-    by_jid.map(Jid::into_non_ad).or_else(|| {
+    let by_name = || people.lid_of_username(&username(user)?);
+    by_jid.map(Jid::into_non_ad).or_else(by_name).or_else(|| {
         let number = user.get_optional_child("contact")?.content_as_string()?;
         let number = number.trim();
         let number = number.strip_suffix("@c.us").unwrap_or(number);
@@ -98,6 +106,10 @@ fn contact(user: &Node, person: Option<&Person>) -> Node {
     let asked = user.get_optional_child("contact").and_then(Node::content_as_string);
     let contact =
         NodeBuilder::new("contact").attr("type", if person.is_some() { "in" } else { "out" });
+    let contact = match username(user) {
+        Some(name) => contact.attr("username", name),
+        None => contact,
+    };
     match asked {
         Some(number) => contact.bytes(number.as_bytes()).build(),
         None => contact.build(),

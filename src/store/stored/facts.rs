@@ -246,7 +246,7 @@ stored_structs! {
 stored_newtype!(BootId(u128));
 stored_text!(StoredLid = ChatId, |chat| chat.as_str().to_owned(), |text| text.parse().ok());
 stored_text!(StoredServerText = ServerText, |text| text.as_str().to_owned(), ServerText::new);
-stored_text!(StoredDigits = Number, |number| number.digits().to_owned(), Number::from_digits);
+stored_text!(StoredDigits = Number, |number| number.as_str().to_owned(), Number::from_stored);
 
 /// The account's ban: since when, until when, and the server's code.
 impl Convert<(i64, i64, u32)> for (i64, i64, u32) {
