@@ -301,7 +301,7 @@ fn invariant_9_no_number_text_key_or_code_reaches_the_log_or_an_error() {
     let sent = daemon.call("message.send", key).unwrap();
     let id = sent["message"]["id"].as_str().unwrap().to_owned();
     events.wait_until_sent(&[id]);
-    lab.sim.call("server.set", json!({ "ack_error": 479 }));
+    lab.sim.call("server.set", json!({ "ack_error": 487 }));
     let id = daemon.send(TO, "refused in zanzibar");
     events.wait("the refusal", |event| message_is(event, &id, "parked"));
     lab.sim.call("server.set", json!({ "ack_error": false }));
@@ -362,7 +362,7 @@ fn invariant_10_history_and_shelf_keep_as_many_as_configured() {
                  [pacing]\nwindow = \"1s\"\n";
     let mut daemon = lab.paired_with(small);
     let mut events = daemon.events();
-    lab.sim.call("server.set", json!({ "ack_error": 479 }));
+    lab.sim.call("server.set", json!({ "ack_error": 487 }));
     for n in 1..=3 {
         let id = daemon.send(TO, &format!("refused {n}"));
         events.wait("the refusal", |event| message_is(event, &id, "parked"));

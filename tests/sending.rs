@@ -60,7 +60,7 @@ fn invariant_7_a_refusal_never_reads_as_sent() {
     // A chat that exists: in a new one, what comes after the 463 waits with it.
     let hello = daemon.send("+15550111", "hello");
     daemon.events().wait_until_left(&daemon, &[hello]);
-    for (code, reason) in [(463, "reachout_timelock"), (479, "refused")] {
+    for (code, reason) in [(463, "token_missing"), (487, "refused")] {
         let mut events = daemon.events();
         lab.sim.call("server.set", json!({ "ack_error": code, "receipts": "none" }));
         let id = daemon.send("+15550111", &format!("refused with {code}"));

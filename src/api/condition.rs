@@ -151,10 +151,16 @@ kinds! {
     StaleBacklog = "stale_backlog";
     /// The server refuses messages to new contacts.
     ReachoutTimelock = "reachout_timelock";
+    /// The account's quota of new chats is used up, or nearly.
+    NewChatQuota = "new_chat_quota";
     /// The server asked to slow down.
     RateLimited = "rate_limited";
     /// Recipients that are not on the network.
     NotOnNetwork = "not_on_network";
+    /// Recipients whose privacy token the server misses.
+    TokenMissing = "token_missing";
+    /// Recipients for none of whose devices a message could be encrypted.
+    NoDevice = "no_device";
     /// Recipients about whom the network has not answered yet.
     NumberUnchecked = "number_unchecked";
     /// Groups that take no messages from this account.
@@ -202,6 +208,9 @@ impl From<ReasonKind> for ConditionKind {
             }
             ReasonKind::Refused => ConditionKind::Refused,
             ReasonKind::ReachoutTimelock => ConditionKind::ReachoutTimelock,
+            ReasonKind::TokenMissing => ConditionKind::TokenMissing,
+            ReasonKind::NewChatQuota => ConditionKind::NewChatQuota,
+            ReasonKind::NoDevice => ConditionKind::NoDevice,
             ReasonKind::NotSendable | ReasonKind::ShelfFull => ConditionKind::NotSendable,
             ReasonKind::NoAnswer => ConditionKind::NoAnswer,
         }

@@ -131,7 +131,7 @@ impl Reason {
 pub enum ReasonKind {
     /// The server refused the message; `code` is its word.
     Refused,
-    /// The server refused a message to a new contact (463), or a reachout timelock stands.
+    /// A reachout timelock stands: the server refuses messages to new contacts.
     ReachoutTimelock,
     /// The number is not on the network, or has no device to encrypt to.
     NotOnNetwork,
@@ -149,6 +149,12 @@ pub enum ReasonKind {
     TooLarge,
     /// The media host refused the file; `code` is its word.
     UploadFailed,
+    /// The server wants a privacy token of the recipient that is not here (463).
+    TokenMissing,
+    /// The account has begun as many new chats as it may for now (475).
+    NewChatQuota,
+    /// The message could be encrypted for none of the recipient's devices.
+    NoDevice,
     /// Only admins of the group may send, and this account is none. Put back by itself when
     /// that changes.
     NotAdmin,
@@ -160,7 +166,7 @@ pub enum ReasonKind {
 
 impl ReasonKind {
     /// Every reason.
-    pub const ALL: [ReasonKind; 13] = [
+    pub const ALL: [ReasonKind; 16] = [
         ReasonKind::Refused,
         ReasonKind::ReachoutTimelock,
         ReasonKind::NotOnNetwork,
@@ -171,6 +177,9 @@ impl ReasonKind {
         ReasonKind::FileUnreadable,
         ReasonKind::TooLarge,
         ReasonKind::UploadFailed,
+        ReasonKind::TokenMissing,
+        ReasonKind::NewChatQuota,
+        ReasonKind::NoDevice,
         ReasonKind::NotAdmin,
         ReasonKind::NotInGroup,
         ReasonKind::GroupSuspended,
@@ -189,6 +198,9 @@ impl ReasonKind {
             ReasonKind::FileUnreadable => "file_unreadable",
             ReasonKind::TooLarge => "too_large",
             ReasonKind::UploadFailed => "upload_failed",
+            ReasonKind::TokenMissing => "token_missing",
+            ReasonKind::NewChatQuota => "new_chat_quota",
+            ReasonKind::NoDevice => "no_device",
             ReasonKind::NotAdmin => "not_admin",
             ReasonKind::NotInGroup => "not_in_group",
             ReasonKind::GroupSuspended => "group_suspended",

@@ -157,6 +157,17 @@ pub struct Outgoing {
     pub draft: Box<Draft>,
     /// Where its file lies on the media host.
     pub media: Option<Box<MediaRef>>,
+    /// What is to be asked for anew.
+    pub refresh: Refresh,
+}
+
+/// What an attempt must not take from a cache: an earlier one showed it to be out of date.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refresh {
+    /// The recipient's devices.
+    pub devices: bool,
+    /// The group's members and how it names them.
+    pub group: bool,
 }
 
 /// Why the core wants to be woken.
@@ -190,6 +201,8 @@ pub enum Wake {
     Takeover,
     /// Messages to new contacts may leave again.
     TimelockEnds,
+    /// The quota of new chats begins anew.
+    QuotaEnds,
     /// A pause that the server asked for is over.
     RateLimitEnds,
     /// The phone is to be asked, or counts as something else.

@@ -16,12 +16,11 @@ pub const UNKNOWN_RECONNECT_MS: u64 = 60_000;
 pub const STABLE_MS: u64 = 30_000;
 /// After so long without a "too many" of the server the next pause is half as long again.
 pub const SLOW_QUIET_MS: u64 = 30 * 60 * 1_000;
-/// How long messages to new contacts wait after the first refusal that names no end: six
-/// hours. People report locks of hours to days; a try every six hours costs one refused
-/// message each.
-pub const TIMELOCK_FIRST_MS: u64 = 6 * 60 * 60 * 1_000;
-/// How long at most: two days.
-pub const TIMELOCK_CAP_MS: u64 = 48 * 60 * 60 * 1_000;
+/// How long messages to new contacts wait when the server says that it refuses them and names
+/// no end: a minute, as the official web client assumes. Each further time doubles it.
+pub const TIMELOCK_FIRST_MS: u64 = 60 * 1_000;
+/// How long at most: six hours. A try costs one refused message.
+pub const TIMELOCK_CAP_MS: u64 = 6 * 60 * 60 * 1_000;
 
 /// What to do when another session took over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +109,7 @@ pub struct CoreConfig {
     pub slow_cap_ms: u64,
     /// After so long without such an answer the next pause is half as long again.
     pub slow_quiet_ms: u64,
-    /// How long messages to new contacts wait after a refusal that names no end.
+    /// How long messages to new contacts wait when the server names no end.
     pub timelock_first_ms: u64,
     /// How long at most.
     pub timelock_cap_ms: u64,

@@ -5,7 +5,7 @@ use crate::Core;
 use crate::action::{SessionCommand, Wake};
 use crate::queue::Message;
 use crate::time::Now;
-use tetherd_api::{MessageId, ReasonKind};
+use tetherd_api::MessageId;
 
 mod files;
 mod groups;
@@ -88,26 +88,27 @@ impl Core {
         self.queue.judge_backlog(held, &mut self.out, now);
     }
 
-    /// Puts back what an ended timelock had refused, where it was: as far as there are
-    /// places, the rest as places become free.
+    /// Puts back what an ended timelock, or a quota's last cycle, had refused, where it was: as
+    /// far as there are places, the rest as places become free.
     fn put_back_refused(&mut self, now: Now) {
-        let Some(ended) = self.pacing.to_put_back() else { return };
         if self.draining {
             return;
         }
-        let refused = |m: &&Message| m.is_parked_for(ReasonKind::ReachoutTimelock);
-        // What was refused after the end had its chance, and waits for a command.
-        let before = |m: &&Message| m.changed_uptime_ms <= ended;
-        let mut due: Vec<(u64, MessageId)> =
-            self.queue.iter().filter(refused).filter(before).map(|m| (m.order, m.id)).collect();
-        due.sort_unstable();
-        for (order, id) in due {
-            if self.queue.is_full() {
-                return;
+        for (reason, ended) in self.pacing.to_put_back() {
+            let refused = |m: &&Message| m.is_parked_for(reason);
+            // What was refused after the end had its chance, and waits for a command.
+            let before = |m: &&Message| m.changed_uptime_ms <= ended;
+            let mut due: Vec<(u64, MessageId)> =
+                self.queue.iter().filter(refused).filter(before).map(|m| (m.order, m.id)).collect();
+            due.sort_unstable();
+            for (order, id) in due {
+                if self.queue.is_full() {
+                    return;
+                }
+                self.queue.requeue(id, order, false, &mut self.out, now);
             }
-            self.queue.requeue(id, order, false, &mut self.out, now);
+            self.pacing.on_put_back(reason, &mut self.out);
         }
-        self.pacing.on_put_back(&mut self.out);
     }
 
     /// When a live connection is closed so that the next one resolves what has no answer.

@@ -14,6 +14,10 @@ use crate::phone::PhoneActivity;
 use crate::trouble::{LoginTrouble, TroubleKind};
 use tetherd_api::{self as api, MessageId, Redacted};
 
+mod notices;
+
+pub use notices::{QuotaLevel, QuotaNotice, TimelockNotice};
+
 /// Names the request that a reply belongs to. Chosen by the shell, opaque to the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token(pub u64);
@@ -273,6 +277,8 @@ pub enum SessionEvent {
     },
     /// The server asks the account to prove itself.
     IntegrityChallenge(ChallengeKind),
+    /// How many new chats the account may begin, as the server says.
+    NewChatQuota(QuotaNotice),
     /// The account's phone gave a sign of life.
     PhoneActivity {
         /// What it was.
@@ -369,24 +375,13 @@ pub enum ChallengeKind {
     Other,
 }
 
-/// What the server says about messages to new contacts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TimelockNotice {
-    /// They are refused.
-    Active {
-        /// Until then, wall milliseconds, if it says so.
-        until: Option<i64>,
-    },
-    /// They are taken again.
-    Lifted,
-}
-
 /// Why nothing left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NotSent {
     /// The connection was not there (any more): try again after reconnect.
     NotConnected,
-    /// The recipient has no device to encrypt to.
+    /// The recipient has no device to encrypt to, or nothing could be encrypted for any: what
+    /// left, if anything, was a copy for our own phone.
     NoDevice,
     /// This message cannot be built or encrypted; trying again changes nothing.
     Unsendable,

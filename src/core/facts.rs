@@ -1,7 +1,7 @@
 //! What outlives a restart: the small facts, and everything that the store gives back.
 
 use crate::contacts::{KnownNumber, KnownPage, SpentHour};
-use crate::pacing::{RateLimitFacts, Slot, TimelockFacts};
+use crate::pacing::{QuotaFacts, RateLimitFacts, Slot, TimelockFacts};
 use crate::phone::PhoneFacts;
 use crate::queue::BacklogFacts;
 use crate::queue::Message;
@@ -52,6 +52,8 @@ pub struct NetworkFacts {
     pub takeovers: TakeoverFacts,
     /// Whether messages to new contacts wait.
     pub timelock: TimelockFacts,
+    /// How many new chats the account may begin, if the server counts them.
+    pub new_chats: QuotaFacts,
     /// The server asked to slow down, now or some time ago.
     pub rate_limit: Option<RateLimitFacts>,
     /// Refusals of messages, by code.

@@ -6,7 +6,7 @@ use crate::contacts::{CHECK_BATCH_MAX, Number, Standing};
 use crate::ids::ChatId;
 use crate::queue::Message;
 use crate::time::Now;
-use tetherd_api::{MessageId, Reason, ReasonKind, State};
+use tetherd_api::{ConditionKind, MessageId, Reason, ReasonKind, State};
 
 /// The network is asked about messages only while fewer than this many others could leave
 /// without that: those behind them are asked about later, many at once.
@@ -42,7 +42,13 @@ impl Core {
 
     /// When a message passes what holds those to new contacts, monotonic; 0: it does.
     pub(crate) fn new_contact_gate(&self, message: &Message) -> u64 {
-        if self.is_new_contact(&message.draft.to) { self.pacing.new_contact_at() } else { 0 }
+        self.new_contact_hold(message).map_or(0, |(ends, _)| ends)
+    }
+
+    /// What holds a message to a new contact, and until when, monotonic.
+    pub(crate) fn new_contact_hold(&self, message: &Message) -> Option<(u64, ConditionKind)> {
+        let hold = self.pacing.new_contact_hold()?;
+        self.is_new_contact(&message.draft.to).then_some(hold)
     }
 
     pub(crate) fn is_new_contact(&self, chat: &ChatId) -> bool {

@@ -23,8 +23,8 @@ pub(crate) struct StatusKey {
     next_try: Option<u64>,
     connections: u64,
     replaced: u64,
-    /// When something ends by itself, monotonic: takeover, timelock, rate limit.
-    ends: [Option<u64>; 3],
+    /// When something ends by itself, monotonic: takeover, timelock, quota, rate limit.
+    ends: [Option<u64>; 4],
     stops: Vec<ConditionKind>,
     /// What is worth knowing about the session and holds nothing.
     warnings: Vec<ConditionKind>,
@@ -231,6 +231,7 @@ impl Core {
 
     pub(crate) fn status_key(&self) -> StatusKey {
         let timelock_ends = self.pacing.timelock().map(|(_, ends)| ends);
+        let quota_ends = self.pacing.quota().map(|(_, ends)| ends);
         let rate_limited_until = self.pacing.rate_limited_until(self.now);
         StatusKey {
             session: self.session.state(),
@@ -239,7 +240,7 @@ impl Core {
             next_try: self.session.next_try(),
             connections: self.session.generation(),
             replaced: self.session.replaced(),
-            ends: [self.session.takeover_at(), timelock_ends, rate_limited_until],
+            ends: [self.session.takeover_at(), timelock_ends, quota_ends, rate_limited_until],
             stops: self.stops(self.now).map(|stop| stop.kind()).collect(),
             warnings: self.session.warnings(self.now).map(|one| one.kind()).collect(),
             idle: self.queue.taken() == 0,

@@ -10,11 +10,13 @@ use crate::event::{
 };
 use crate::explain;
 use crate::ids::{Attempt, WaMessageId};
-use crate::queue::{Message, Reached};
-use crate::server_codes::{RATE_LIMITED, REACHOUT_TIMELOCK};
+use crate::queue::Reached;
+use crate::server_codes::RATE_LIMITED;
 use crate::session::Settled;
 use crate::time::Now;
 use tetherd_api::{self as api, MessageId, Reason, ReasonKind, Signature, call};
+
+mod refusals;
 
 /// Such answers to one message before it is parked: something is wrong with it then.
 const LIMITED_MAX: u32 = 20;
@@ -203,6 +205,9 @@ impl Core {
                     ReceiptKind::Read => Reached::Read,
                 };
                 for wa_id in &wa_ids {
+                    if kind == ReceiptKind::OwnPhone && self.reached_nobody(wa_id) {
+                        continue;
+                    }
                     // A receipt may overtake the ack.
                     let first = self.confirm(wa_id, reached, now);
                     if first && kind != ReceiptKind::OwnPhone {
@@ -225,7 +230,10 @@ impl Core {
                 if let TimelockNotice::Active { .. } = notice {
                     self.session.on_restriction(now);
                 }
-                self.pacing.on_timelock(notice, &mut self.out, now);
+                self.timelock(notice, now);
+            }
+            SessionEvent::NewChatQuota(notice) => {
+                self.pacing.on_quota(notice, &mut self.out, now);
             }
             SessionEvent::ClientExpires { at } => {
                 self.session.on_client_expires(at, &mut self.out);
@@ -235,6 +243,7 @@ impl Core {
                 for (chat, at) in &chats {
                     self.contacts.on_contact(chat, *at);
                 }
+                self.retry_with_tokens(&chats, now);
             }
             SessionEvent::Names { number, lid } => self.contacts.on_names(number, lid, now),
             SessionEvent::PhoneActivity { activity, at_ms } => {
@@ -272,6 +281,7 @@ impl Core {
             | SessionEvent::GroupsChanged
             | SessionEvent::IntegrityChallenge(_)
             | SessionEvent::Timelock(_)
+            | SessionEvent::NewChatQuota(_)
             | SessionEvent::ClientExpires { .. } => {}
         }
     }
@@ -288,22 +298,6 @@ impl Core {
             self.contacts.on_receipt(&chat, now);
         }
         news && first
-    }
-
-    fn refused(&mut self, wa_id: &WaMessageId, code: u32, now: Now) {
-        let Some(id) = self.queue.find_wa_id(&wa_id.0) else { return };
-        if code == RATE_LIMITED {
-            return self.message_limited(id, code, now);
-        }
-        if self.queue.refuse(id, code, &mut self.out, now) {
-            self.session.on_refusal(code, &mut self.out, now);
-            // In a chat that exists it says nothing about new contacts: the server misses a
-            // token of this one.
-            let new = |message: &Message| self.is_new_contact(&message.draft.to);
-            if code == REACHOUT_TIMELOCK && self.queue.get(id).is_some_and(new) {
-                self.pacing.on_new_contact_refused(&mut self.out, now);
-            }
-        }
     }
 
     /// A message was not taken because too many came. It goes back, and so often only
@@ -333,15 +327,18 @@ impl Core {
             NotSent::NotConnected => return self.queue.put_back(id, true, &mut self.out, now),
             NotSent::Passing => return self.queue.put_back(id, false, &mut self.out, now),
             NotSent::RateLimited => return self.message_limited(id, RATE_LIMITED, now),
-            NotSent::NoDevice => ReasonKind::NotOnNetwork,
+            NotSent::NoDevice => return self.no_device(id, now),
             NotSent::Unsendable => ReasonKind::NotSendable,
         };
-        if self.queue.park_attempted(id, Reason::new(kind), &mut self.out, now)
-            && why == NotSent::NoDevice
-            && let Some(message) = self.queue.get(id)
-        {
+        self.queue.park_attempted(id, Reason::new(kind), &mut self.out, now);
+    }
+
+    /// Before the other try the network is asked again whether the number is there at all.
+    fn no_device(&mut self, id: MessageId, now: Now) {
+        if let Some(message) = self.queue.get(id) {
             self.contacts.forget(&message.draft.to);
         }
+        self.queue.on_reached_nobody(id, &mut self.out, now);
     }
 
     fn ended(&mut self, reason: &EndReason, roll: u64, now: Now) {

@@ -25,6 +25,8 @@ const ENFORCEMENT: &str = "RESTRICT_ALL_COMPANIONS";
 pub(super) struct Contacts {
     known: HashSet<(String, String)>,
     lock: Option<Lock>,
+    /// Clients that ask while there is none are answered with null.
+    answers_null: bool,
 }
 
 /// The lock, and when it ends in Unix seconds, if it says so.
@@ -52,6 +54,7 @@ impl Contacts {
 
     fn state(&self) -> serde_json::Value {
         match self.standing() {
+            None if self.answers_null => serde_json::Value::Null,
             Some(Lock { ends }) => json!({
                 "is_active": true,
                 "time_enforcement_ends": ends.unwrap_or(0).to_string(),
@@ -92,15 +95,21 @@ pub(super) fn locked(world: &World, message: &Node, account: &str) -> bool {
 pub(super) fn set(world: &mut World, lock: ReachoutTimelock) {
     let ends = lock.ends_in_s.map(|seconds| now_secs().saturating_add(seconds));
     world.contacts.lock = lock.active.then_some(Lock { ends });
+    world.contacts.answers_null = lock.null;
     if !lock.notify {
         return;
     }
     let state = world.contacts.state();
     let body = json!({ "data": { "xwa2_notify_account_reachout_timelock": state } });
+    notify(world, "NotificationUserReachoutTimelockUpdate", &body);
+}
+
+/// Tells the clients that are there.
+pub(super) fn notify(world: &mut World, operation: &'static str, body: &serde_json::Value) {
     let links: Vec<_> = world.links().into_iter().map(|(id, _)| id).collect();
     for link in links.into_iter().filter(|link| world.device(*link).is_some()).collect::<Vec<_>>() {
         let update = NodeBuilder::new("update")
-            .attr("op_name", "NotificationUserReachoutTimelockUpdate")
+            .attr("op_name", operation)
             .bytes(body.to_string().into_bytes())
             .build();
         let id = world.iq_id();

@@ -13,6 +13,7 @@ use super::nodes::{attr, conflict, first_child_tag, refusal, result, result_with
 use super::pair_code;
 use super::passkey;
 use super::people::People;
+use super::quota;
 use super::world::{LinkId, World};
 
 /// Answers one request.
@@ -26,6 +27,10 @@ pub(super) async fn request(world: &mut World, link: LinkId, iq: &Node) {
         _ if limited => world.say(link, refusal(iq, 429, "rate-overlimit")),
         ("w:mex", ..) if contacts::asks_timelock(iq) => {
             let answer = world.contacts.answer();
+            world.say(link, result_with(iq, [answer]));
+        }
+        ("w:mex", ..) if quota::is_asked(iq) => {
+            let answer = world.quota.answer();
             world.say(link, result_with(iq, [answer]));
         }
         ("passive", true, "active") => {

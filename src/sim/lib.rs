@@ -6,7 +6,7 @@
 //! - `dispatch`, `login`, `pairing`, `pair_code`, `passkey` with `webauthn`, `iq`, `route`: what
 //!   the server does.
 //! - `history`: what a phone sends to a new companion.
-//! - `contacts`, `tokens`: whom accounts may write to, and with which token.
+//! - `contacts`, `quota`, `tokens`: whom accounts may write to, and with which token.
 //! - `media`, `media_host`, `content`: the media host, and who opens its files.
 //! - `world`, `accounts`, `settings`, `shared`, `disk`: what it knows, behind one lock.
 //! - [`people`] and below it [`device`], [`groups`], [`inbox`], `stanza`: everybody's
@@ -53,6 +53,7 @@ mod pairing;
 mod passkey;
 pub mod people;
 mod person;
+mod quota;
 pub mod receive;
 mod route;
 mod rules;
@@ -82,6 +83,7 @@ pub use error::{PairingError, SimError};
 pub use history::MadeUp;
 pub use media::{MediaChange, MediaSettings, MediaStats};
 pub use passkey::{PasskeyPolicy, Proof};
+pub use quota::{CappingStatus, QUOTA_CODE, Quota};
 pub use rules::Rules;
 pub use settings::{
     ATTEMPTS_MAX, AckError, Attempt, LoginFailure, REACHOUT_CODE, ReachoutTimelock, Receipts,

@@ -112,6 +112,9 @@ pub(super) struct Person {
     pub(super) inbox: Inbox,
     /// Only for a person whose companions are real clients.
     pub(super) state_key: Option<StateKey>,
+    /// Devices whose keys the server leaves out of its answers.
+    #[serde(default)]
+    pub(super) no_keys: Vec<u16>,
 }
 
 impl Person {
@@ -132,6 +135,7 @@ impl Person {
             devices: BTreeMap::from([(0, phone)]),
             inbox: Inbox::default(),
             state_key: None,
+            no_keys: Vec::new(),
         })
     }
 

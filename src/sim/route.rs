@@ -14,6 +14,7 @@ use super::contacts;
 use super::dispatch::ack;
 use super::groups::Addressing;
 use super::nodes::{attr, jid_attr};
+use super::quota::{self, QUOTA_CODE};
 use super::receive::Delivered;
 use super::settings::{REACHOUT_CODE, Receipts};
 use super::shared::Shared;
@@ -93,6 +94,9 @@ pub(super) async fn message(
 fn refusal(world: &mut World, node: &Node, account: &str) -> Option<u32> {
     if contacts::locked(world, node, account) || tokens::missing(world, node, account) {
         return Some(REACHOUT_CODE);
+    }
+    if quota::refuses(world, node, account) {
+        return Some(QUOTA_CODE);
     }
     let to = jid_attr(node, "to");
     if let Some(group) = to.as_ref().filter(|to| to.is_group())

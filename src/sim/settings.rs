@@ -299,6 +299,9 @@ pub struct ReachoutTimelock {
     /// Whether clients are notified; they can ask either way.
     #[serde(default = "yes")]
     pub notify: bool,
+    /// Clients that ask while there is no lock are answered with null.
+    #[serde(default)]
+    pub null: bool,
 }
 
 fn yes() -> bool {

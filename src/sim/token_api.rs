@@ -1,5 +1,5 @@
-//! Privacy tokens, the properties that make clients send them, and the history that brings
-//! them: methods of [`Sim`], and
+//! What a message needs to be taken: privacy tokens, the properties that make clients send
+//! them, the history that brings them, the quota of new chats, recipients' keys. Methods of [`Sim`], and
 //! the same on the control socket.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,8 @@ use super::control::{Failure, params};
 use super::error::SimError;
 use super::history::{CHATS_MAX, MadeUp};
 use super::people::{PeopleError, digits};
-use super::{Sim, tokens};
+use super::quota::Quota;
+use super::{Sim, quota, tokens};
 
 impl Sim {
     /// Whether a recipient takes messages with a valid token only.
@@ -36,6 +37,19 @@ impl Sim {
         } else {
             world.tokens.void(&user, &number);
         }
+        Ok(())
+    }
+
+    /// How many new chats accounts may begin.
+    pub async fn token_quota(&self, quota: Quota) {
+        quota::set(&mut *self.shared.change().await, quota);
+    }
+
+    /// Devices of a recipient whose keys the server does not give out; none: all are.
+    pub async fn token_no_keys(&self, number: &str, devices: &[u16]) -> Result<(), SimError> {
+        let mut world = self.shared.change().await;
+        let person = world.people.persons.get_mut(&digits(number)?).ok_or(PeopleError::Unknown)?;
+        person.no_keys = devices.to_vec();
         Ok(())
     }
 
@@ -69,6 +83,13 @@ struct Give {
     give: bool,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoKeys {
+    number: String,
+    devices: Vec<u16>,
+}
+
 fn yes() -> bool {
     true
 }
@@ -83,6 +104,15 @@ pub(super) async fn call(sim: &Sim, method: &str, given: Value) -> Result<Value,
         "token.props" => {
             let change = params::<BTreeMap<u32, Option<String>>>(given)?;
             Ok(json!(sim.token_props(change).await))
+        }
+        "token.quota" => {
+            sim.token_quota(params::<Quota>(given)?).await;
+            Ok(json!({}))
+        }
+        "token.no_keys" => {
+            let NoKeys { number, devices } = params(given)?;
+            sim.token_no_keys(&number, &devices).await?;
+            Ok(json!({}))
         }
         "token.history" => {
             sim.token_history(params::<MadeUp>(given)?).await?;

@@ -22,6 +22,7 @@ use super::pair_code::CodeOffer;
 use super::pairing::{Pending, Registration};
 use super::passkey::Gate;
 use super::people::{People, PeopleError};
+use super::quota::QuotaState;
 use super::settings::{ATTEMPTS_MAX, Attempt, Settings, Stats};
 use super::tokens::{self, Tokens};
 
@@ -98,6 +99,8 @@ pub(super) struct World {
     pub(super) contacts: Contacts,
     /// What stands in the way of pairings.
     pub(super) linking: Linking,
+    /// How many new chats there may be.
+    pub(super) quota: QuotaState,
     /// Privacy tokens, and properties.
     pub(super) tokens: Tokens,
     links: HashMap<LinkId, Link>,
@@ -119,6 +122,7 @@ impl World {
             failure: None,
             contacts: Contacts::default(),
             linking: Linking::default(),
+            quota: QuotaState::default(),
             tokens: Tokens::default(),
             links: HashMap::new(),
             next_link: 0,

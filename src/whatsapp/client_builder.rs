@@ -20,9 +20,10 @@ use crate::whatsapp::events::queue::EventQueue;
 use crate::whatsapp::events::translate::Me;
 use crate::whatsapp::incoming::InboxHook;
 use crate::whatsapp::media::http::MediaHttp;
+use crate::whatsapp::outgoing::sent_stanzas::SentStanzas;
 use crate::whatsapp::session_task::SessionContext;
 use crate::whatsapp::transport::{Factory, Trace};
-use tetherd_api::{PairFailure, Redacted};
+use tetherd_api::PairFailure;
 use tetherd_core::event::EndReason;
 
 /// One-time keys kept on the server. Each stranger's first message takes one; the
@@ -31,9 +32,9 @@ const PRE_KEYS: usize = 60;
 /// Every change of the device's state is written as it happens; this is only how
 /// often the library looks again, and an idle session has nothing to write.
 const SAVER_INTERVAL: Duration = Duration::from_secs(3600);
-/// How long a sent message can be asked for again by a recipient, in seconds: the
-/// time that the library keeps it for a retry receipt.
-const RETRY_SECONDS: u64 = 24 * 3600;
+/// How long a sent message can be asked for again by a recipient, in seconds: a fortnight, for
+/// devices that were off. The storage bounds how many are kept, and how large they are.
+const RETRY_SECONDS: u64 = 14 * 24 * 3600;
 
 /// A client that has not connected yet, and the ways to watch it.
 pub(crate) struct Built {
@@ -41,6 +42,8 @@ pub(crate) struct Built {
     /// What it knows and keeps.
     pub(crate) manager: Arc<PersistenceManager>,
     pub(crate) queue: Arc<EventQueue>,
+    /// Whom its stanzas are for.
+    pub(crate) sent: Arc<SentStanzas>,
     pub(crate) trace: Arc<Trace>,
     pub(crate) subscription: Subscription,
     /// Has every stanza reported, for what the library does not report itself.
@@ -107,13 +110,12 @@ pub(crate) async fn client(
     let client = built.into_client();
     client.enable_auto_reconnect.store(false, Ordering::Relaxed);
     let known = Arc::clone(&manager);
-    let queue = EventQueue::new(move || {
-        let device = known.get_device_snapshot();
-        Me { pn: device.pn.clone().map(Redacted), lid: device.lid.clone().map(Redacted) }
-    });
+    let sent = Arc::<SentStanzas>::default();
+    let queue = EventQueue::new(move || Me::of(&known), Arc::clone(&sent));
     let subscription = client.subscribe_handler(queue.clone());
     let stanzas = client.acquire_raw_node_forwarding();
-    Ok(Built { client, manager, queue, trace, subscription, stanzas, halt, files: Arc::new(files) })
+    let files = Arc::new(files);
+    Ok(Built { client, manager, queue, sent, trace, subscription, stanzas, halt, files })
 }
 
 /// Whether this connection reads the history that the phone sends, which it does once, after
@@ -156,7 +158,8 @@ fn small_caches() -> CacheConfig {
         undecryptable_dispatched: CacheEntryConfig::new(hour, 128),
         pdo_pending_requests: CacheEntryConfig::new(Some(Duration::from_secs(30)), 32),
         pdo_requested: CacheEntryConfig::new(Some(Duration::from_secs(24 * 3600)), 128),
-        sender_key_devices_cache: CacheEntryConfig::new(hour, 32),
+        // Who lacks a group's key is corrected in the storage, past this cache.
+        sender_key_devices_cache: CacheEntryConfig::new(hour, 0),
         session_recreate_history: CacheEntryConfig::new(hour, 64),
         session_locks_capacity: 2_000,
         chat_lanes_capacity: 256,

@@ -130,6 +130,14 @@ impl Events {
         panic!("waited too long for {what}; last event: {last}");
     }
 
+    /// Waits until `tetherctl why` says this.
+    #[track_caller]
+    pub(crate) fn wait_explained(&mut self, daemon: &super::Daemon, part: &str) {
+        while !daemon.call("explain", json!({})).unwrap().to_string().contains(part) {
+            self.wait("a change of the status", |event| event["event"] == "status");
+        }
+    }
+
     /// Reads on until every one of these messages has left.
     #[track_caller]
     pub(crate) fn wait_until_sent(&mut self, ids: &[String]) {

@@ -3,6 +3,7 @@
 
 mod groups;
 mod messages;
+mod refusals;
 mod session;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -152,6 +153,27 @@ const TOLD: &[Told] = &[
         true,
         None,
     ),
+    told(
+        ConditionKind::NewChatQuota,
+        "50 of 50 new chats",
+        "the others leave when the next cycle begins",
+        true,
+        None,
+    ),
+    told(
+        ConditionKind::TokenMissing,
+        "code 463",
+        "sent again once when its recipient writes",
+        false,
+        Some("tetherctl retry --reason token_missing"),
+    ),
+    told(
+        ConditionKind::NoDevice,
+        "it was parked",
+        NOBODY,
+        false,
+        Some("tetherctl retry --reason no_device"),
+    ),
     told(ConditionKind::RateLimited, "code 429", "After a longer pause", true, None),
     told(
         ConditionKind::NotOnNetwork,
@@ -259,6 +281,9 @@ const SCENES: &[&[ConditionKind]] = &[
     messages::LINKS,
     messages::SERVER,
     messages::PACE,
+    refusals::TOKEN,
+    refusals::QUOTA,
+    refusals::DEVICE,
     groups::GROUPS,
 ];
 

@@ -2,23 +2,34 @@
 
 use super::{Condition, Group};
 use crate::Core;
+use crate::pacing::NewChatQuota;
 use crate::queue::Message;
 use crate::time::Now;
 use tetherd_api::{ConditionKind, MessageId, ReasonKind, State};
 
 impl Core {
     pub(super) fn timelock_condition(&self, now: Now) -> Option<Condition> {
-        let (lock, ends) = self.pacing.timelock()?;
-        let until = self.wall_of(ends, now).0;
-        let (since, source, ids) = (lock.since, lock.source, self.timelocked());
-        Some(Condition::ReachoutTimelock { since, until, source, ids })
+        let ids = self.new_contacts_held(ReasonKind::ReachoutTimelock);
+        if let Some((lock, ends)) = self.pacing.timelock() {
+            let (since, source, until) = (lock.since, Some(lock.source), self.wall_of(ends, now).0);
+            return Some(Condition::ReachoutTimelock { since, until, source, ids });
+        }
+        let until = self.wall_of(self.pacing.timelock_asked_until()?, now).0;
+        Some(Condition::ReachoutTimelock { since: now.wall_ms, until, source: None, ids })
     }
 
-    /// Messages that the timelock keeps back: those that wait, and those that were refused.
-    fn timelocked(&self) -> Vec<MessageId> {
+    pub(super) fn quota_condition(&self, now: Now) -> Option<Condition> {
+        let (quota, ends) = self.pacing.quota()?;
+        let held = quota.used_up.then(|| self.new_contacts_held(ReasonKind::NewChatQuota));
+        let quota = NewChatQuota { until: self.wall_of(ends, now).0, ..quota };
+        Some(Condition::NewChatQuota { quota, ids: held.unwrap_or_default() })
+    }
+
+    /// Messages to new contacts that wait, and those that were refused for this reason.
+    fn new_contacts_held(&self, reason: ReasonKind) -> Vec<MessageId> {
         let waits = |m: &&Message| match m.state() {
             State::Queued | State::Unknown => self.is_new_contact(&m.draft.to),
-            State::Parked => m.is_parked_for(ReasonKind::ReachoutTimelock),
+            State::Parked => m.is_parked_for(reason),
             State::Preparing
             | State::Sending
             | State::Sent
@@ -32,7 +43,12 @@ impl Core {
     }
 
     pub(super) fn message_conditions(&self) -> Vec<Condition> {
-        let mut found = self.queue.message_conditions(self.pacing.timelock().is_some());
+        let used_up = self.pacing.quota().is_some_and(|(quota, _)| quota.used_up);
+        let listed = [
+            self.pacing.timelock().map(|_| ConditionKind::ReachoutTimelock),
+            used_up.then_some(ConditionKind::NewChatQuota),
+        ];
+        let mut found = self.queue.message_conditions(listed.into_iter().flatten());
         found.extend(self.unchecked());
         found.extend(self.groups_unchecked());
         found.extend(self.files_underway());
@@ -95,7 +111,7 @@ impl Core {
                 let holds = [
                     (message.draft.not_before.is_some_and(|at| at > self.now.wall_ms))
                         .then_some(ConditionKind::NotBefore),
-                    (self.new_contact_gate(message) > 0).then_some(ConditionKind::ReachoutTimelock),
+                    self.new_contact_hold(message).map(|(_, kind)| kind),
                     self.number_gate(message).is_none().then_some(ConditionKind::NumberUnchecked),
                     self.group_gate(message).is_none().then_some(ConditionKind::GroupUnchecked),
                     self.upload_gate(message).is_none().then_some(ConditionKind::FileUnderway),

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::Core;
 use crate::contacts::CheckFailureKind;
 use crate::event::{ChallengeKind, EndReason};
-use crate::pacing::TimelockSource;
+use crate::pacing::{NewChatQuota, TimelockSource};
 use crate::time::{ClockJump, Now};
 use crate::trouble::{AccountTrouble, TroubleKind};
 use tetherd_api::{ConditionKind, Holds, MessageId, ReasonKind, Redacted};
@@ -84,10 +84,16 @@ pub(crate) enum Condition {
         since: i64,
         waited_ms: u64,
     },
+    /// Without a source the server is being asked, until then at the latest.
     ReachoutTimelock {
         since: i64,
         until: i64,
-        source: TimelockSource,
+        source: Option<TimelockSource>,
+        ids: Vec<MessageId>,
+    },
+    /// The account's quota of new chats is used up, or nearly.
+    NewChatQuota {
+        quota: NewChatQuota,
         ids: Vec<MessageId>,
     },
     RateLimited {
@@ -258,6 +264,10 @@ impl Condition {
             C::Paused { .. } => (Kind::Paused, Holds::All, Never),
             C::StaleBacklog { .. } => (Kind::StaleBacklog, Holds::All, Never),
             C::ReachoutTimelock { until, .. } => (Kind::ReachoutTimelock, Holds::Some, At(*until)),
+            C::NewChatQuota { quota, .. } => {
+                let holds = if quota.used_up { Holds::Some } else { Holds::None };
+                (Kind::NewChatQuota, holds, At(quota.until))
+            }
             C::RateLimited { until, .. } => (Kind::RateLimited, Holds::All, At(*until)),
             C::NumberUnchecked { .. } => (Kind::NumberUnchecked, Holds::Some, Sometime),
             C::GroupUnchecked { .. } => (Kind::GroupUnchecked, Holds::Some, Sometime),
@@ -329,6 +339,7 @@ impl Core {
         all.extend(self.clock_condition(now));
         all.extend(self.pacing.conditions(self.queue.to_leave_now() > 0, now));
         all.extend(self.timelock_condition(now));
+        all.extend(self.quota_condition(now));
         all.extend(self.message_conditions());
         all.sort_by_key(Condition::kind);
         all

@@ -76,9 +76,16 @@ impl Core {
             ConditionKind::Paused => quiet("the queue is not paused"),
             ConditionKind::StaleBacklog => quiet("no backlog waits for a confirmation"),
             ConditionKind::ReachoutTimelock => quiet("the server takes messages to new contacts"),
+            ConditionKind::NewChatQuota => quiet("nothing is known of a limit to new chats"),
             ConditionKind::RateLimited => quiet("the server has not asked to slow down"),
             ConditionKind::NotOnNetwork => {
                 quiet("no message is parked for a number that is not on the network")
+            }
+            ConditionKind::TokenMissing => {
+                quiet("no message is parked for want of a privacy token")
+            }
+            ConditionKind::NoDevice => {
+                quiet("no message is parked for a recipient without a usable device")
             }
             ConditionKind::NumberUnchecked => {
                 quiet("no message waits for the network's word on a number")

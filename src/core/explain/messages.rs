@@ -4,7 +4,7 @@ use super::{Words, are_n, check_failure, messages_n, wait_n};
 use crate::Core;
 use crate::condition::Group;
 use crate::contacts::CheckFailureKind;
-use crate::pacing::TimelockSource;
+use crate::pacing::{NewChatQuota, TimelockSource};
 use crate::time::Now;
 use tetherd_api::{MessageId, ReasonKind};
 
@@ -39,6 +39,9 @@ pub(super) fn parked(reason: ReasonKind, group: &Group) -> Words {
         ReasonKind::Refused => "refused by the server",
         ReasonKind::NoAnswer => "several attempts went without an answer",
         ReasonKind::ReachoutTimelock => "to new contacts, which the server refused",
+        ReasonKind::NewChatQuota => "to new contacts, of whom the account had too many",
+        ReasonKind::TokenMissing => "the server misses a privacy token of the recipient",
+        ReasonKind::NoDevice => "nothing could be encrypted for any device of the recipient",
         ReasonKind::NotAdmin => "only admins may send to the group, and this account is none",
         ReasonKind::NotInGroup => "this account is not in the group, or there is none such",
         ReasonKind::GroupSuspended => "the network has suspended the group",
@@ -61,6 +64,10 @@ fn parked_by_itself(reason: ReasonKind) -> &'static str {
             "Nothing: they block no other message and wait for a person. `tetherctl retry ID \
              --anyway` sends a text in spite of its link."
         }
+        ReasonKind::TokenMissing => {
+            "Each is sent again once when its recipient writes to this account, or a token of \
+             theirs arrives; they block no other message. Without that it is refused again."
+        }
         ReasonKind::NotAdmin | ReasonKind::NotInGroup | ReasonKind::GroupSuspended => {
             "They go back into the queue once the network says that the group takes them."
         }
@@ -72,7 +79,9 @@ fn parked_by_itself(reason: ReasonKind) -> &'static str {
         | ReasonKind::ShelfFull
         | ReasonKind::FileUnreadable
         | ReasonKind::TooLarge
-        | ReasonKind::UploadFailed => "Nothing: they block no other message and wait for a person.",
+        | ReasonKind::UploadFailed
+        | ReasonKind::NewChatQuota
+        | ReasonKind::NoDevice => "Nothing: they block no other message and wait for a person.",
     }
 }
 
@@ -85,6 +94,9 @@ fn parked_remedy(reason: ReasonKind) -> String {
         | ReasonKind::LinkBroken
         | ReasonKind::NotAdmin
         | ReasonKind::GroupSuspended
+        | ReasonKind::TokenMissing
+        | ReasonKind::NewChatQuota
+        | ReasonKind::NoDevice
         | ReasonKind::UploadFailed => "retry",
         ReasonKind::NotOnNetwork
         | ReasonKind::NotInGroup
@@ -184,19 +196,53 @@ pub(super) fn not_before(group: &Group, due: i64) -> Words {
 pub(super) fn reachout_timelock(
     since: i64,
     until: i64,
-    source: TimelockSource,
+    source: Option<TimelockSource>,
     ids: &[MessageId],
 ) -> Words {
+    let Some(source) = source else {
+        return Words::new(
+            since,
+            "the server is asked whether it refuses messages to new contacts",
+        )
+        .evidence("the server refused a message to a new contact (463)", None)
+        .touches(ids)
+        .by_itself("Messages to new contacts rest until the answer.", until);
+    };
     let source = match source {
         TimelockSource::Announced => "the server named its end",
-        TimelockSource::Assumed => {
-            "the server refused a message (463) and named no end; this one is assumed"
-        }
+        TimelockSource::Assumed => "the server named no end; this one is assumed",
     };
     Words::new(since, "the server refuses messages to new contacts for a time")
         .evidence(source, since)
         .touches(ids)
         .by_itself("Chats that exist go on; the others leave when it ends.", until)
+}
+
+pub(super) fn new_chat_quota(quota: &NewChatQuota, ids: &[MessageId]) -> Words {
+    let count = match (quota.used, quota.total) {
+        (Some(used), Some(total)) => format!("{used} of {total} new chats of this cycle are used"),
+        (Some(used), None) => format!("{used} new chats of this cycle are used"),
+        (None, _) => {
+            "the server refused a new chat (475) and has not said how many there may be".to_owned()
+        }
+    };
+    let why = if quota.used_up {
+        "the account may begin no more new chats for now"
+    } else {
+        "the account has begun nearly as many new chats as it may"
+    };
+    let words = Words::new(quota.since, why).evidence(count, quota.since).touches(ids);
+    let words = if quota.assumed {
+        words.evidence("the server named no end of the cycle; this one is assumed", None)
+    } else {
+        words
+    };
+    let what = if quota.used_up {
+        "Chats that exist go on; the others leave when the next cycle begins."
+    } else {
+        "Nothing is held. The count begins anew with the next cycle."
+    };
+    words.by_itself(what, quota.until)
 }
 
 pub(super) fn rate_limited(since: i64, until: i64, code: u32) -> Words {

@@ -112,6 +112,7 @@ impl Core {
             Condition::ReachoutTimelock { since, until, source, ids } => {
                 messages::reachout_timelock(*since, *until, *source, ids)
             }
+            Condition::NewChatQuota { quota, ids } => messages::new_chat_quota(quota, ids),
             Condition::RateLimited { since, until, code } => {
                 messages::rate_limited(*since, *until, *code)
             }

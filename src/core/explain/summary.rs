@@ -62,20 +62,29 @@ impl Core {
         }
     }
 
-    /// That messages wait for the end of a timelock, if some do.
+    /// That messages to new contacts wait, if some do.
     fn locked(&self, condition: &Condition) -> Option<String> {
-        let Condition::ReachoutTimelock { until, source, ids, .. } = condition else { return None };
-        let until = Time(*until);
-        let end = match source {
-            TimelockSource::Announced => format!("until {until}"),
-            TimelockSource::Assumed => format!("for now; they are tried again at {until}"),
+        let (ids, why) = if let Condition::ReachoutTimelock { until, source, ids, .. } = condition {
+            let until = Time(*until);
+            let why = match source {
+                Some(TimelockSource::Announced) => format!("refuses such messages until {until}"),
+                Some(TimelockSource::Assumed) => {
+                    format!("refuses such messages for now; they are tried again at {until}")
+                }
+                None => "is being asked whether it refuses such messages".to_owned(),
+            };
+            (ids, why)
+        } else if let Condition::NewChatQuota { quota, ids } = condition {
+            (ids, format!("takes no more new chats until {}", Time(quota.until)))
+        } else {
+            return None;
         };
         let kept = match ids.len() {
             0 => return None,
             1 => "1 message to a new contact waits".to_owned(),
             kept => format!("{kept} messages to new contacts wait"),
         };
-        Some(format!("{kept} because the server refuses such messages {end}."))
+        Some(format!("{kept} because the server {why}."))
     }
 
     /// The summary when nothing holds the queue but the pace.

@@ -3,27 +3,30 @@
 //! messages to new contacts. Knows no message, no chat and no connection.
 //!
 //! What holds every message is part of `Pacing::free_at`; what holds only messages to new
-//! contacts, of `Pacing::new_contact_at`. A further bound is one more file here and a
+//! contacts, of `Pacing::new_contact_hold`. A further bound is one more file here and a
 //! part of one of the two.
 
 use crate::action::{ActionBuffer, Wake};
 use crate::condition::Condition;
 use crate::config::{CoreConfig, OnRateLimit};
-use crate::event::TimelockNotice;
+use crate::event::{QuotaNotice, TimelockNotice};
 use crate::facts::Facts;
 use crate::ids::Attempt;
 use crate::time::{BootId, Now, Uptime, wall_of};
-use tetherd_api::{self as api, MessageId, Redacted, Time};
+use tetherd_api::{self as api, ConditionKind, MessageId, ReasonKind, Redacted, Time};
 
+mod new_chat_quota;
 mod rate_limit;
 mod timelock;
 mod window;
 
+pub use new_chat_quota::{NewChatQuota, QuotaFacts};
 pub use rate_limit::RateLimitFacts;
 pub use timelock::{Timelock, TimelockFacts, TimelockSource};
 pub use window::Slot;
 pub(crate) use window::WindowRun;
 
+use new_chat_quota::QuotaState;
 use rate_limit::RateLimit;
 use timelock::TimelockState;
 use window::Window;
@@ -37,6 +40,7 @@ pub(crate) struct Pacing {
     window: Window,
     rate_limit: RateLimit,
     timelock: TimelockState,
+    quota: QuotaState,
 }
 
 impl Pacing {
@@ -57,6 +61,7 @@ impl Pacing {
             window,
             rate_limit: RateLimit::new(facts.network.rate_limit, uptime),
             timelock: TimelockState::new(facts.network.timelock, uptime, now),
+            quota: QuotaState::new(facts.network.new_chats, uptime, now),
         };
         pacing.hold();
         (pacing, changed)
@@ -84,6 +89,7 @@ impl Pacing {
         if self.account.as_ref() != account {
             self.account = account.cloned();
             self.change_timelock(out, |lock, _| lock.reset(now));
+            self.change_quota(out, |quota| quota.reset(now));
         }
     }
 
@@ -124,19 +130,39 @@ impl Pacing {
         self.config.on_rate_limit == OnRateLimit::Pause
     }
 
-    /// The server says whether messages to new contacts are refused.
-    pub(crate) fn on_timelock(&mut self, notice: TimelockNotice, out: &mut ActionBuffer, now: Now) {
-        self.change_timelock(out, |lock, config| lock.on_notice(notice, config, now));
+    /// The server says whether messages to new contacts are refused. Since when it was asked,
+    /// milliseconds of uptime.
+    pub(crate) fn on_timelock(
+        &mut self,
+        notice: TimelockNotice,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) -> Option<u64> {
+        self.change_timelock(out, |lock, config| lock.on_notice(notice, config, now))
     }
 
-    /// A message to a new contact was refused for being that.
+    /// A message to a new contact was refused for that, or for its token.
     pub(crate) fn on_new_contact_refused(&mut self, out: &mut ActionBuffer, now: Now) {
-        self.change_timelock(out, |lock, config| lock.on_refused(config, now));
+        self.change_timelock(out, |lock, _| lock.on_refused(now));
     }
 
-    /// What the last timelock refused is put back.
-    pub(crate) fn on_put_back(&mut self, out: &mut ActionBuffer) {
-        self.change_timelock(out, |lock, _| lock.on_put_back());
+    /// The server says how many new chats there may be.
+    pub(crate) fn on_quota(&mut self, notice: QuotaNotice, out: &mut ActionBuffer, now: Now) {
+        self.change_quota(out, |quota| quota.on_notice(notice, now));
+    }
+
+    /// A message that would have begun a chat was refused.
+    pub(crate) fn on_quota_used_up(&mut self, out: &mut ActionBuffer, now: Now) {
+        self.change_quota(out, |quota| quota.on_refused(now));
+    }
+
+    /// What was refused for this reason until now is put back.
+    pub(crate) fn on_put_back(&mut self, reason: ReasonKind, out: &mut ActionBuffer) {
+        if reason == ReasonKind::NewChatQuota {
+            self.change_quota(out, QuotaState::on_put_back);
+        } else {
+            self.change_timelock(out, |lock, _| lock.on_put_back());
+        }
     }
 
     /// Ends what is over.
@@ -146,16 +172,24 @@ impl Pacing {
             out.slots |= self.window.close_all(before, now.mono_ms);
         }
         self.change_timelock(out, |lock, _| lock.on_time(now));
+        self.change_quota(out, |quota| quota.on_time(now));
     }
 
-    fn change_timelock(
+    fn change_timelock<T>(
         &mut self,
         out: &mut ActionBuffer,
-        change: impl FnOnce(&mut TimelockState, &CoreConfig),
-    ) {
+        change: impl FnOnce(&mut TimelockState, &CoreConfig) -> T,
+    ) -> T {
         let before = self.timelock.facts();
-        change(&mut self.timelock, &self.config);
+        let result = change(&mut self.timelock, &self.config);
         out.facts |= self.timelock.facts() != before;
+        result
+    }
+
+    fn change_quota(&mut self, out: &mut ActionBuffer, change: impl FnOnce(&mut QuotaState)) {
+        let before = self.quota.facts();
+        change(&mut self.quota);
+        out.facts |= self.quota.facts() != before;
     }
 
     /// The window knows of the pause, also after a restart.
@@ -171,6 +205,8 @@ impl Pacing {
         let open = self.window.oldest_open().map(|at| at.saturating_add(write_timeout_ms));
         let next = [
             (self.timelock().map(|(_, ends)| ends), Wake::TimelockEnds),
+            (self.timelock.asked_until(), Wake::TimelockEnds),
+            (self.quota().map(|(_, ends)| ends), Wake::QuotaEnds),
             (self.rate_limit.until(self.now), Wake::RateLimitEnds),
             (open, Wake::Slot),
         ];
@@ -183,10 +219,26 @@ impl Pacing {
         self.window.free_at(now.mono_ms)
     }
 
-    /// When a message to a new contact may leave, monotonic, as far as that alone matters;
-    /// 0: at any time.
-    pub(crate) fn new_contact_at(&self) -> u64 {
-        self.timelock().map_or(0, |(_, ends)| ends)
+    /// When a message to a new contact may leave, monotonic, as far as that alone matters, and
+    /// what holds it until then; none: it may leave at any time.
+    pub(crate) fn new_contact_hold(&self) -> Option<(u64, ConditionKind)> {
+        let lock = self.timelock().map(|(_, ends)| ends).or(self.timelock.asked_until());
+        let holds = [
+            lock.map(|ends| (ends, ConditionKind::ReachoutTimelock)),
+            self.quota.used_up().map(|ends| (ends, ConditionKind::NewChatQuota)),
+        ];
+        holds.into_iter().flatten().max_by_key(|(ends, _)| *ends)
+    }
+
+    /// Until when the server's answer about new contacts is waited for, monotonic.
+    pub(crate) fn timelock_asked_until(&self) -> Option<u64> {
+        self.timelock.asked_until()
+    }
+
+    /// How many new chats there may be, while that is a concern, and when the count begins
+    /// anew, monotonic.
+    pub(crate) fn quota(&self) -> Option<(NewChatQuota, u64)> {
+        self.quota.quota_and_end()
     }
 
     /// The slots as they will be spent from now on, to be played through.
@@ -199,10 +251,14 @@ impl Pacing {
         self.timelock.lock_and_end()
     }
 
-    /// When the last timelock ended, milliseconds of uptime, while what it refused is still
-    /// to be put back.
-    pub(crate) fn to_put_back(&self) -> Option<u64> {
-        self.timelock.facts().ended_uptime_ms
+    /// What is to be put back because what refused it is over, and when that was, milliseconds
+    /// of uptime.
+    pub(crate) fn to_put_back(&self) -> impl Iterator<Item = (ReasonKind, u64)> + use<> {
+        let ended = [
+            (ReasonKind::ReachoutTimelock, self.timelock.facts().ended_uptime_ms),
+            (ReasonKind::NewChatQuota, self.quota.facts().ended_uptime_ms),
+        ];
+        ended.into_iter().filter_map(|(reason, ended)| Some((reason, ended?)))
     }
 
     /// Until when nothing leaves because the server asked for it, monotonic.
@@ -246,6 +302,7 @@ impl Pacing {
     /// What else of it outlives a restart.
     pub(crate) fn store_facts(&self, facts: &mut Facts) {
         facts.network.timelock = self.timelock.facts();
+        facts.network.new_chats = self.quota.facts();
         facts.network.rate_limit = self.rate_limit.facts();
     }
 }

@@ -3,7 +3,7 @@
 //! only ever lead forward, towards what is known to be true.
 
 use crate::queue::{Message, MessageState, Parked, Undo, Withdrawn};
-use crate::server_codes::REACHOUT_TIMELOCK;
+use crate::server_codes::{MALFORMED, NEW_CHAT_QUOTA, NO_RECIPIENT, TOKEN_MISSING};
 use tetherd_api::{Reason, ReasonKind};
 
 /// How far a message is known to have come.
@@ -22,11 +22,14 @@ impl Message {
     /// of an answer now has one. False if that changes nothing: it was sent after all, or
     /// waits for another attempt.
     pub(super) fn refuse(&mut self, code: u32, wall_ms: i64) -> bool {
-        let reason = if code == REACHOUT_TIMELOCK {
-            Reason::coded(ReasonKind::ReachoutTimelock, code)
-        } else {
-            Reason::coded(ReasonKind::Refused, code)
+        let kind = match code {
+            TOKEN_MISSING => ReasonKind::TokenMissing,
+            NEW_CHAT_QUOTA => ReasonKind::NewChatQuota,
+            NO_RECIPIENT if !self.draft.to.is_group() => ReasonKind::NotOnNetwork,
+            MALFORMED => ReasonKind::NotSendable,
+            _ => ReasonKind::Refused,
         };
+        let reason = Reason::coded(kind, code);
         // It may have been the file: whoever tries again uploads it afresh.
         let drop_media = reason.kind == ReasonKind::Refused;
         let parked = self.park_attempted(reason.clone(), wall_ms).is_ok()
@@ -38,6 +41,26 @@ impl Message {
             parked.pending.media = None;
         }
         parked
+    }
+
+    /// The server refused an attempt in a way that another one may cure: sending -> queued,
+    /// once. Unknown it stays if an earlier attempt may have left.
+    pub(super) fn resend(&mut self, code: u32, wall_ms: i64) -> bool {
+        let Some(tries) = self.attempted().filter(|tries| tries.resent.is_none()) else {
+            return false;
+        };
+        tries.resent = Some(code);
+        self.put_back(wall_ms);
+        true
+    }
+
+    /// What a parked message waits for is known better now.
+    pub(super) fn rename_reason(&mut self, kind: ReasonKind) -> bool {
+        match self.parked() {
+            Some(parked) if parked.reason.kind != kind => parked.reason.kind = kind,
+            Some(_) | None => return false,
+        }
+        true
     }
 
     /// The server did not take it because too many came: sending, unknown -> queued; parked

@@ -62,6 +62,12 @@ impl Attempts {
         }
     }
 
+    /// The next one comes then at the earliest.
+    pub(super) fn rest(&mut self, id: MessageId, generation: u64, until: u64) {
+        let progress = Progress::Resting { until };
+        self.0.insert(id, LastAttempt { generation, progress, failures: 0 });
+    }
+
     /// Nothing left, and the next one need not rest.
     pub(super) fn end_rest(&mut self, id: MessageId, now: Now) {
         if let Some(attempt) = self.0.get_mut(&id) {

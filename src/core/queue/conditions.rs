@@ -17,9 +17,12 @@ impl Queue {
         [paused, stale].into_iter().flatten()
     }
 
-    /// What is the case about single messages. `timelock`: whether messages to new contacts
-    /// are held as a whole, those that were parked for it included.
-    pub(crate) fn message_conditions(&self, timelock: bool) -> Vec<Condition> {
+    /// What is the case about single messages. `listed`: what holds messages as a whole, those
+    /// that were parked for it included.
+    pub(crate) fn message_conditions(
+        &self,
+        listed: impl Iterator<Item = ConditionKind>,
+    ) -> Vec<Condition> {
         let mut found = Vec::new();
         let mut parked = self.parked_by_kind();
         let waiting = self.unanswered_group();
@@ -28,8 +31,8 @@ impl Queue {
         if !waiting.ids.is_empty() || !unanswered.ids.is_empty() {
             found.push(Condition::NoAnswer { waiting, parked: unanswered });
         }
-        if timelock {
-            parked.remove(&ConditionKind::ReachoutTimelock);
+        for kind in listed {
+            parked.remove(&kind);
         }
         let parked = parked.into_values();
         found.extend(parked.map(|(reason, group)| Condition::Parked { reason, group }));

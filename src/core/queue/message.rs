@@ -1,8 +1,10 @@
 //! A message. The rules of which state follows which are in [`super::transitions`].
 
+use crate::action::Refresh;
 use crate::draft::Draft;
 use crate::files::{LinkWarning, MediaRef};
 use crate::ids::ChatId;
+use crate::server_codes::{INVALID_STANZA, STALE_GROUP};
 use tetherd_api::{MessageId, Reason, ReasonKind, Redacted, State};
 
 /// A message as the core knows it. Its text is in the store only: the core never reads it.
@@ -20,6 +22,8 @@ pub struct Message {
     /// Whether a check of its links was begun: only a command repeats it, since a link may
     /// work once.
     pub links_asked: bool,
+    /// Whether it was sent again by itself because a token of its recipient had come: once.
+    pub token_retried: bool,
     /// A link in its text that it is sent with all the same.
     pub link_warning: Option<LinkWarning>,
     /// The text's length in characters.
@@ -113,6 +117,10 @@ pub struct Tries {
     pub streak: u32,
     /// Answered with "too many" by the server.
     pub limited: u32,
+    /// The refusal after which another attempt is made: one at most.
+    pub resent: Option<u32>,
+    /// Whether an attempt reached none of the recipient's devices.
+    pub reached_nobody: bool,
 }
 
 /// A message that waits for an operator.
@@ -253,6 +261,31 @@ impl Message {
     /// Whether it is parked for this reason.
     pub fn is_parked_for(&self, kind: ReasonKind) -> bool {
         matches!(&self.state, MessageState::Parked(parked) if parked.reason.kind == kind)
+    }
+
+    /// Whether its last attempts reached none of the recipient's devices: that our own phone
+    /// has a copy of one says nothing.
+    pub fn reached_nobody(&self) -> bool {
+        if let MessageState::Queued(_, tries)
+        | MessageState::Sending(_, tries)
+        | MessageState::Unknown { tries, .. }
+        | MessageState::Cancelled {
+            undo: Some(Undo { before: Withdrawn::Queued(_, tries), .. }),
+        } = &self.state
+        {
+            return tries.reached_nobody;
+        }
+        let reason = self.reason().or_else(|| self.undo()?.before.reason());
+        reason.is_some_and(|reason| reason.kind == ReasonKind::NoDevice)
+    }
+
+    /// What its next attempt must not take from a cache.
+    pub(super) fn refresh(&self) -> Refresh {
+        let MessageState::Sending(_, tries) = &self.state else { return Refresh::default() };
+        Refresh {
+            devices: tries.reached_nobody || tries.resent == Some(INVALID_STANZA),
+            group: tries.resent == Some(STALE_GROUP),
+        }
     }
 
     /// Whether it still needs its file: until it is sent, or will never be. One that was

@@ -6,7 +6,11 @@ use crate::action::{ActionBuffer, Outgoing};
 use crate::ids::{Attempt, ChatId};
 use crate::queue::Message;
 use crate::time::Now;
-use tetherd_api::{MessageId, State};
+use tetherd_api::{MessageId, ReasonKind, State};
+
+/// A person's message is often followed by their token: what was refused for want of it waits
+/// that long for both.
+const TOKEN_REST_MS: u64 = 5_000;
 
 impl Queue {
     /// Begins an attempt at a message that waits. `address`: where the network has its
@@ -27,7 +31,8 @@ impl Queue {
         if let Some(address) = &message.address {
             draft.to = address.clone();
         }
-        Some(Outgoing { id, attempt, draft, media })
+        let refresh = message.refresh();
+        Some(Outgoing { id, attempt, draft, media, refresh })
     }
 
     /// Its frame has left: from here on the time for the server's answer runs.
@@ -86,6 +91,55 @@ impl Queue {
             self.attempts.end_rest(id, now);
         }
         changed
+    }
+
+    /// The server refused it in a way that another attempt may cure. False if it had its
+    /// other attempt, or that changes nothing.
+    pub(crate) fn resend(
+        &mut self,
+        id: MessageId,
+        code: u32,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) -> bool {
+        let changed = self.answer(id, out, now, |m| m.resend(code, now.wall_ms));
+        if changed {
+            let (first_ms, cap_ms) = (self.config.backoff_first_ms, self.config.backoff_cap_ms);
+            self.attempts.back_off(id, first_ms, cap_ms, now);
+        }
+        changed
+    }
+
+    /// The attempt reached none of the recipient's devices: it has one more, with fresh ones.
+    pub(crate) fn on_reached_nobody(&mut self, id: MessageId, out: &mut ActionBuffer, now: Now) {
+        if self.step(id, out, now, |m| m.on_reached_nobody(now.wall_ms)).is_some() {
+            self.attempts.end_rest(id, now);
+        }
+    }
+
+    /// A token of its recipient has come: what was parked for want of one goes back to its
+    /// place, once.
+    pub(crate) fn retry_with_token(&mut self, id: MessageId, out: &mut ActionBuffer, now: Now) {
+        let links = self.config.links;
+        let step = |m: &mut Message| {
+            m.token_retried = true;
+            m.requeue(m.order, links, false, now.wall_ms)
+        };
+        if self.step(id, out, now, step).is_some() {
+            let until = now.mono_ms.saturating_add(TOKEN_REST_MS);
+            self.attempts.rest(id, self.around.generation, until);
+        }
+    }
+
+    /// What it is parked for is known better now.
+    pub(crate) fn rename_reason(
+        &mut self,
+        id: MessageId,
+        kind: ReasonKind,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) {
+        self.answer(id, out, now, |m| m.rename_reason(kind));
     }
 
     /// A new connection: what rested because of the old one need not rest longer.

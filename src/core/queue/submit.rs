@@ -34,6 +34,7 @@ impl Queue {
             chat,
             address: None,
             links_asked: false,
+            token_retried: false,
             link_warning: None,
             chars,
             preview: Redacted(preview),

@@ -127,6 +127,19 @@ impl Message {
         Ok(())
     }
 
+    /// sending, unknown -> queued, because the attempt left, but for none of the recipient's
+    /// devices: parked if that happens again.
+    pub(super) fn on_reached_nobody(&mut self, wall_ms: i64) -> Result<(), IllegalStep> {
+        let illegal = self.illegal("put back for another try with fresh devices");
+        let tries = self.attempted().ok_or(illegal)?;
+        if tries.reached_nobody {
+            return self.park_attempted(Reason::new(ReasonKind::NoDevice), wall_ms);
+        }
+        tries.reached_nobody = true;
+        self.put_back(wall_ms);
+        Ok(())
+    }
+
     /// The counts of a message of which an attempt is under way or has no answer.
     pub(super) fn attempted(&mut self) -> Option<&mut Tries> {
         if let MessageState::Sending(_, tries) | MessageState::Unknown { tries, .. } =

@@ -42,12 +42,12 @@ fn a_cleared_queue_comes_back_in_its_old_order() {
 fn a_parked_message_comes_back_parked_with_its_reason() {
     let mut world = World::connected();
     let id = world.send(0);
-    world.ack_with(id, Some(479));
+    world.ack_with(id, Some(487));
     world.cancel(&[id]);
     assert_eq!(world.state(id), State::Cancelled);
     assert_eq!(world.restore().restored, [id]);
     assert_eq!(world.state(id), State::Parked);
-    assert_eq!(world.reason(id), (ReasonKind::Refused, Some(479)));
+    assert_eq!(world.reason(id), (ReasonKind::Refused, Some(487)));
     assert_eq!(world.sends.len(), 1);
 }
 
@@ -76,9 +76,9 @@ fn a_full_shelf_takes_no_parked_message_back() {
     let config = CoreConfig { parked_max: 1, ..CoreConfig::default() };
     let mut world = World::connected_with(config);
     let (first, second) = (world.send(0), world.send(1));
-    world.ack_with(first, Some(479));
+    world.ack_with(first, Some(487));
     world.cancel(&[first]);
-    world.ack_with(second, Some(479));
+    world.ack_with(second, Some(487));
     let done = world.restore();
     assert_eq!((done.restored, done.no_place), (vec![], vec![first]));
     assert_eq!(world.state(second), State::Parked);
@@ -89,7 +89,7 @@ fn restore_filters_by_what_the_messages_were() {
     let mut world = paused();
     let (queued, keyed) = (world.send(0), world.submit(1, "x", Some("bulk-1")).unwrap().message.id);
     world.request(Request::Resume);
-    world.ack_with(queued, Some(479));
+    world.ack_with(queued, Some(487));
     world.request(Request::Pause);
     let third = world.send(2);
     world.written(keyed);
@@ -196,7 +196,7 @@ fn more_than_one_whole_queue_can_not_be_brought_back() {
 fn a_cleared_message_that_left_after_all_is_sent_and_stays_so() {
     let mut world = World::connected();
     let id = world.send(0);
-    world.ack_with(id, Some(479));
+    world.ack_with(id, Some(487));
     world.clear();
     world.ack(id);
     assert_eq!(world.state(id), State::Sent);
@@ -212,9 +212,9 @@ fn a_refusal_that_comes_after_the_withdrawal_comes_back_with_it() {
     world.cut_off(id);
     assert_eq!(world.reason(id), (ReasonKind::NoAnswer, None));
     world.clear();
-    world.ack_with(id, Some(479));
+    world.ack_with(id, Some(487));
     world.restore();
-    assert_eq!(world.reason(id), (ReasonKind::Refused, Some(479)));
+    assert_eq!(world.reason(id), (ReasonKind::Refused, Some(487)));
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn a_dry_run_of_retry_says_what_would_find_a_place() {
     let mut world = World::connected_with(config);
     let ids: Vec<_> = (0..2).map(|chat| world.send(chat)).collect();
     for id in &ids {
-        world.ack_with(*id, Some(479));
+        world.ack_with(*id, Some(487));
     }
     world.request(Request::Pause);
     world.send(2);

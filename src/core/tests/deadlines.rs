@@ -77,11 +77,11 @@ fn what_expires_while_the_daemon_is_down_expires_at_the_start() {
     world.request(Request::Pause);
     let id = world.send_until(0, 60_000);
     world.request(Request::Resume);
-    world.ack_with(id, Some(479));
+    world.ack_with(id, Some(487));
     world.suspend(60_000);
     world.crash(true);
     assert_eq!(world.state(id), State::Expired);
-    assert_eq!(world.reason(id), (ReasonKind::Refused, Some(479)));
+    assert_eq!(world.reason(id), (ReasonKind::Refused, Some(487)));
     assert_eq!(world.store.messages[&id].state(), State::Expired);
 }
 

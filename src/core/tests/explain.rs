@@ -8,7 +8,7 @@ use super::world::World;
 use crate::condition::{Condition, Group, LastHour, PairingStage};
 use crate::contacts::CheckFailureKind;
 use crate::event::{ChallengeKind, EndReason};
-use crate::pacing::TimelockSource;
+use crate::pacing::{NewChatQuota, TimelockSource};
 use crate::trouble::{AccountTrouble, ServerText, TroubleKind};
 use expect_test::expect_file;
 use tetherd_api::{self as api, ConditionKind, Holds, MessageId, ReasonKind};
@@ -44,6 +44,14 @@ fn cases(now: i64) -> Vec<(&'static str, Condition)> {
         until: now + 6 * HOUR,
         source,
         ids: vec![MessageId(4), MessageId(5)],
+    };
+    let quota = |used_up, assumed| NewChatQuota {
+        since,
+        until: now + 6 * HOUR,
+        used_up,
+        used: Some(49),
+        total: Some(50),
+        assumed,
     };
     let code = |code| detailed(Some(code), None, now);
     let known = |kind, code, next: Option<i64>| AccountTrouble {
@@ -92,8 +100,11 @@ fn cases(now: i64) -> Vec<(&'static str, Condition)> {
         ("", C::Battery { critical: false, since, until: now + MINUTE, holds: false }),
         ("", C::Paused { since }),
         ("stale backlog", C::StaleBacklog { since, waited_ms: 5 * 3_600_000 }),
-        ("timelock", lock(TimelockSource::Announced)),
-        ("", lock(TimelockSource::Assumed)),
+        ("timelock", lock(Some(TimelockSource::Announced))),
+        ("", lock(Some(TimelockSource::Assumed))),
+        ("", lock(None)),
+        ("quota", C::NewChatQuota { quota: quota(true, false), ids: vec![MessageId(4)] }),
+        ("", C::NewChatQuota { quota: quota(false, true), ids: Vec::new() }),
         ("", C::RateLimited { since, until: now + MINUTE, code: 429 }),
         ("", parked(ReasonKind::NotOnNetwork, group([2, 4, 6], now))),
         ("", parked(ReasonKind::Refused, code(479))),
@@ -102,6 +113,9 @@ fn cases(now: i64) -> Vec<(&'static str, Condition)> {
         ("", parked(ReasonKind::UploadFailed, code(507))),
         ("", parked(ReasonKind::NotSendable, group([8], now))),
         ("", parked(ReasonKind::ReachoutTimelock, code(463))),
+        ("", parked(ReasonKind::NewChatQuota, code(475))),
+        ("token missing", parked(ReasonKind::TokenMissing, code(463))),
+        ("", parked(ReasonKind::NoDevice, group([8], now))),
         (
             "number unchecked",
             C::NumberUnchecked {

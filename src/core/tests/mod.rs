@@ -24,6 +24,7 @@ mod phone;
 mod preparing;
 mod queue;
 mod redaction;
+mod refusals;
 mod resolving;
 mod uploads;
 mod virtual_time;

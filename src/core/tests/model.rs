@@ -8,8 +8,8 @@ use super::belief::Model;
 use super::world::{ACCOUNT, Run, World, ban, trouble};
 use crate::contacts::Number;
 use crate::event::{
-    EndReason, Input, NotSent, Offer, ReceiptKind, Request, Selection, SessionEvent,
-    TimelockNotice, Token,
+    EndReason, Input, NotSent, Offer, QuotaLevel, QuotaNotice, ReceiptKind, Request, Selection,
+    SessionEvent, TimelockNotice, Token,
 };
 use crate::files::UploadFault;
 use crate::files::{LinkFinding, Outcome, Trouble};
@@ -275,7 +275,10 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
                     1 => (ReceiptKind::Delivered, 2),
                     _ => (ReceiptKind::Read, 3),
                 };
-                model.hear(world, id, rank);
+                let nobody = world.core.queue.get(id).is_some_and(Message::reached_nobody);
+                if kind != ReceiptKind::OwnPhone || !nobody {
+                    model.hear(world, id, rank);
+                }
                 world.receipt(id, kind);
             }
         }
@@ -351,6 +354,8 @@ fn comes_to_rest(world: &mut World) {
     }
     drop(world.ask(Request::Resume));
     world.session(SessionEvent::Timelock(TimelockNotice::Lifted));
+    let quota = QuotaNotice { level: QuotaLevel::Fine, used: None, total: None, until: None };
+    world.session(SessionEvent::NewChatQuota(quota));
     world.phone_on = true;
     if world.run == Run::None {
         world.request(Request::Pair { phone: None, anyway: true });

@@ -162,20 +162,14 @@ fn a_timelock_that_is_lifted_ends_at_once() {
 }
 
 #[test]
-fn a_refusal_without_an_end_holds_new_contacts_for_longer_each_time() {
+fn a_lock_without_an_end_holds_new_contacts_for_longer_each_time() {
     let mut world = World::connected();
-    let refused = world.send(1);
-    let other = world.send(2);
-    world.ack(other);
-    for hours in [6, 12, 24, 48, 48] {
-        world.ack_with(refused, Some(463));
-        assert_eq!(world.reason(refused), (ReasonKind::ReachoutTimelock, Some(463)));
-        let until = wall(&world, hours * HOUR);
+    for minutes in [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360] {
+        world.session(SessionEvent::Timelock(TimelockNotice::Active { until: None }));
+        let until = wall(&world, minutes * MINUTE);
         assert_eq!(world.status().session.timelock_until.map(|at| at.0), Some(until));
-        world.pass(hours * HOUR - 1);
-        assert_eq!(world.state(refused), State::Parked);
-        world.pass(1);
-        assert_eq!(world.state(refused), State::Sending, "it is tried again by itself");
+        world.pass(minutes * MINUTE);
+        assert_eq!(world.status().session.timelock_until, None);
     }
 }
 
@@ -185,7 +179,9 @@ fn what_was_refused_goes_before_what_came_after_it_in_its_chat() {
     let first = world.send(1);
     let second = world.send(1);
     world.ack_with(first, Some(463));
-    assert_eq!(world.state(second), State::Queued, "it waits behind the lock");
+    assert_eq!(world.state(second), State::Queued, "it waits for what the server says");
+    lock(&mut world, HOUR);
+    assert_eq!(world.reason(first), (ReasonKind::ReachoutTimelock, Some(463)));
     world.session(SessionEvent::Timelock(TimelockNotice::Lifted));
     assert_eq!([world.state(first), world.state(second)], [State::Sending, State::Queued]);
 }
@@ -196,21 +192,12 @@ fn what_a_timelock_refused_comes_back_as_places_become_free() {
     world.befriend(0);
     let refused = world.send(1);
     world.ack_with(refused, Some(463));
+    lock(&mut world, HOUR);
     let friend = world.send(0);
     world.session(SessionEvent::Timelock(TimelockNotice::Lifted));
     assert_eq!(world.state(refused), State::Parked, "the queue is full");
     world.ack(friend);
     assert_eq!(world.state(refused), State::Sending);
-}
-
-#[test]
-fn a_refusal_in_a_chat_that_exists_holds_nobody_else_back() {
-    let mut world = World::connected();
-    world.befriend(0);
-    let refused = world.send(0);
-    world.ack_with(refused, Some(463));
-    let id = world.send(1);
-    assert_eq!([world.state(refused), world.state(id)], [State::Parked, State::Sending]);
 }
 
 #[test]
@@ -373,7 +360,7 @@ fn by_policy_the_queue_is_paused_when_the_server_asks_to_slow_down() {
 #[test]
 fn invariant_10_refusals_are_counted_by_code_within_a_bound() {
     let mut world = World::connected_with(CoreConfig { pace_limit: 60, ..CoreConfig::default() });
-    for code in 500..520 {
+    for code in 520..540 {
         let id = world.send(0);
         world.ack_with(id, Some(code));
         world.idle(1);
@@ -381,5 +368,5 @@ fn invariant_10_refusals_are_counted_by_code_within_a_bound() {
     let refusals = world.core.session.refusals();
     let counted: Vec<u32> = refusals.iter().map(|refusal| refusal.code).collect();
     assert_eq!(counted.len(), 16);
-    assert!(counted.contains(&519) && !counted.contains(&500));
+    assert!(counted.contains(&539) && !counted.contains(&520));
 }

@@ -218,7 +218,8 @@ fn a_check_that_is_broken_does_not_stop_the_queue() {
     assert!(world.core.contacts.trouble().unwrap().waived);
     // What the send finds out is believed.
     world.not_sent(ids[0], NotSent::NoDevice);
-    assert_eq!(world.reason(ids[0]), (ReasonKind::NotOnNetwork, None));
+    world.not_sent(ids[0], NotSent::NoDevice);
+    assert_eq!(world.reason(ids[0]), (ReasonKind::NoDevice, None));
     // Once the check works again, messages wait for it again.
     let left = world.send(3);
     assert_eq!(world.state(left), State::Sending);

@@ -98,7 +98,7 @@ fn invariant_7_a_parked_message_blocks_nothing_and_comes_back_at_the_end() {
     world.befriend(0);
     let (bad, good) = (world.send(0), world.send(0));
     world.ack_with(bad, Some(463));
-    assert_eq!(world.reason(bad), (ReasonKind::ReachoutTimelock, Some(463)));
+    assert_eq!(world.reason(bad), (ReasonKind::TokenMissing, Some(463)));
     assert_eq!(world.state(good), State::Sending);
     let last = world.send(0);
     let Ok(Reply::QueueRetry(result)) =
@@ -117,11 +117,12 @@ fn invariant_7_a_parked_message_blocks_nothing_and_comes_back_at_the_end() {
 fn invariant_7_each_refusal_has_its_reason() {
     let mut world = World::connected();
     let ids: Vec<_> = (0..4).map(|chat| world.send(chat)).collect();
-    world.ack_with(ids[0], Some(479));
+    world.ack_with(ids[0], Some(487));
+    world.not_sent(ids[1], NotSent::NoDevice);
     world.not_sent(ids[1], NotSent::NoDevice);
     world.not_sent(ids[2], NotSent::Unsendable);
-    assert_eq!(world.reason(ids[0]), (ReasonKind::Refused, Some(479)));
-    assert_eq!(world.reason(ids[1]), (ReasonKind::NotOnNetwork, None));
+    assert_eq!(world.reason(ids[0]), (ReasonKind::Refused, Some(487)));
+    assert_eq!(world.reason(ids[1]), (ReasonKind::NoDevice, None));
     assert_eq!(world.reason(ids[2]), (ReasonKind::NotSendable, None));
     assert!(ids[..3].iter().all(|id| world.state(*id) == State::Parked));
 }
@@ -161,10 +162,10 @@ fn invariant_10_a_full_shelf_gives_up_the_oldest_with_its_reason() {
     let ids: Vec<_> = (0..3).map(|chat| world.send(chat)).collect();
     for id in &ids {
         world.idle(1);
-        world.ack_with(*id, Some(479));
+        world.ack_with(*id, Some(487));
     }
     assert_eq!(world.state(ids[0]), State::Failed);
-    assert_eq!(world.reason(ids[0]), (ReasonKind::Refused, Some(479)));
+    assert_eq!(world.reason(ids[0]), (ReasonKind::Refused, Some(487)));
     assert_eq!(world.state(ids[1]), State::Parked);
 }
 

@@ -18,7 +18,7 @@ fn invariant_6_a_written_frame_alone_is_not_success() {
 
 #[test]
 fn invariant_6_a_refusal_never_reads_as_sent() {
-    for code in [463, 479, 500] {
+    for code in [463, 487, 500] {
         let mut world = World::connected();
         let id = world.send(0);
         world.ack_with(id, Some(code));
@@ -50,7 +50,7 @@ fn receipts_in_any_order_and_twice_lead_forward_only() {
         world.receipt(id, kind);
     }
     world.ack(id);
-    world.ack_with(id, Some(479));
+    world.ack_with(id, Some(487));
     assert_eq!(world.state(id), State::Read);
     assert_eq!(world.changes, changes);
     let message = world.core.message(id, world.now).unwrap();
@@ -168,7 +168,7 @@ fn five_attempts_without_an_answer_park_the_message() {
     assert_eq!(world.state(id), State::Parked);
     assert_eq!(world.reason(id), (ReasonKind::NoAnswer, None));
     world.ack_with(id, Some(463));
-    assert_eq!(world.reason(id), (ReasonKind::ReachoutTimelock, Some(463)));
+    assert_eq!(world.reason(id), (ReasonKind::TokenMissing, Some(463)));
     world.ack(id);
     assert_eq!(world.state(id), State::Sent);
 }

@@ -205,7 +205,7 @@ fn a_refused_message_with_a_file_is_uploaded_afresh_when_it_is_retried() {
     let mut world = World::connected();
     let id = world.send_file(1);
     world.uploaded(id);
-    world.ack_with(id, Some(479));
+    world.ack_with(id, Some(487));
     assert_eq!(world.state(id), State::Parked);
     drop(world.ask(Request::Retry { filter: world.all(), anyway: false, dry_run: false }));
     assert_eq!(uploading(&world), vec![id.0]);
@@ -230,8 +230,8 @@ fn parked_without_an_answer() -> (World, MessageId) {
 fn a_file_that_is_refused_late_is_uploaded_afresh_when_its_message_is_retried() {
     let (mut world, id) = parked_without_an_answer();
     world.pass(5_000);
-    world.ack_with(id, Some(479));
-    assert_eq!(world.reason(id), (ReasonKind::Refused, Some(479)));
+    world.ack_with(id, Some(487));
+    assert_eq!(world.reason(id), (ReasonKind::Refused, Some(487)));
     let message = &world.store.messages[&id];
     assert_eq!((message.media(), message.changed_at), (None, world.now.wall_ms));
     drop(world.ask(Request::Retry { filter: world.all(), anyway: false, dry_run: false }));
@@ -242,9 +242,9 @@ fn a_file_that_is_refused_late_is_uploaded_afresh_when_its_message_is_retried() 
 fn a_file_that_is_refused_after_its_message_was_cancelled_is_uploaded_afresh_too() {
     let (mut world, id) = parked_without_an_answer();
     world.cancel(&[id]);
-    world.ack_with(id, Some(479));
+    world.ack_with(id, Some(487));
     world.restore_by(world.all(), false);
-    assert_eq!(world.reason(id), (ReasonKind::Refused, Some(479)));
+    assert_eq!(world.reason(id), (ReasonKind::Refused, Some(487)));
     drop(world.ask(Request::Retry { filter: world.all(), anyway: false, dry_run: false }));
     assert_eq!(uploading(&world), vec![id.0]);
 }

@@ -152,11 +152,14 @@ fn severity(kind: ConditionKind) -> Severity {
         | ConditionKind::Paused
         | ConditionKind::StaleBacklog
         | ConditionKind::ReachoutTimelock
+        | ConditionKind::NewChatQuota
         | ConditionKind::RateLimited
         | ConditionKind::ClockJumped => Severity::Warning,
         ConditionKind::PhoneSilent
         | ConditionKind::BatteryLow
         | ConditionKind::NotOnNetwork
+        | ConditionKind::TokenMissing
+        | ConditionKind::NoDevice
         | ConditionKind::NumberUnchecked
         | ConditionKind::GroupTrouble
         | ConditionKind::GroupUnchecked

@@ -161,6 +161,9 @@ const fn weight(hold: ConditionKind) -> Weight {
         | ConditionKind::StoreTrouble
         | ConditionKind::PhoneSilent
         | ConditionKind::ReachoutTimelock
+        | ConditionKind::NewChatQuota
+        | ConditionKind::TokenMissing
+        | ConditionKind::NoDevice
         | ConditionKind::NotOnNetwork
         | ConditionKind::NumberUnchecked
         | ConditionKind::GroupTrouble

@@ -45,6 +45,9 @@ fn one(people: &mut People, user: &Node) -> Option<Node> {
     let Some(person) = person else {
         return Some(answer.children([error_node(404, "item-not-found")]).build());
     };
+    if person.no_keys.contains(&jid.device) {
+        return None;
+    }
     let bundle = person.devices.get_mut(&jid.device).and_then(|endpoint| endpoint.bundle());
     Some(match bundle {
         Some(bundle) => answer.attr("t", person.since_s.to_string()).children(keys(bundle)).build(),

@@ -9,7 +9,9 @@ use tetherd_api::{BatteryLevel, PhoneState};
 use tetherd_core::contacts::{KnownBy, KnownNumber, Number, SpentHour};
 use tetherd_core::facts::{Facts, NetworkFacts};
 use tetherd_core::ids::ChatId;
-use tetherd_core::pacing::{RateLimitFacts, Slot, Timelock, TimelockFacts, TimelockSource};
+use tetherd_core::pacing::{
+    NewChatQuota, QuotaFacts, RateLimitFacts, Slot, Timelock, TimelockFacts, TimelockSource,
+};
 use tetherd_core::phone::{PhoneActivity, PhoneFacts, Probe, Report};
 use tetherd_core::queue::{BacklogFacts, Stale};
 use tetherd_core::session::{Refusal, TakeoverFacts};
@@ -121,6 +123,26 @@ stored_structs! {
         #[serde(rename = "slowdown")]
         rate_limit: Option<StoredRateLimit>,
         refusals: Vec<StoredRefusal>,
+        #[serde(skip_serializing_if = "StoredQuotaFacts::is_empty")]
+        new_chats: StoredQuotaFacts,
+    }
+
+    #[derive(Default)]
+    #[serde(default)]
+    struct StoredQuotaFacts = QuotaFacts {
+        quota: Option<StoredQuota>,
+        ended_uptime_ms: Option<u64>,
+    }
+
+    struct StoredQuota = NewChatQuota {
+        since: i64,
+        until: i64,
+        used_up: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        used: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        total: Option<u32>,
+        assumed: bool,
     }
 
     #[derive(Default)]
@@ -240,6 +262,12 @@ stored_structs! {
         #[serde(alias = "asked_lived_ms")]
         asked_uptime_ms: u64,
         source: StoredKnownBy,
+    }
+}
+
+impl StoredQuotaFacts {
+    fn is_empty(&self) -> bool {
+        self.quota.is_none() && self.ended_uptime_ms.is_none()
     }
 }
 

@@ -36,6 +36,9 @@ stored_enum!(StoredReasonKind = ReasonKind {
     FileUnreadable = "file_unreadable",
     TooLarge = "too_large",
     UploadFailed = "upload_failed",
+    TokenMissing = "token_missing",
+    NewChatQuota = "new_chat_quota",
+    NoDevice = "no_device",
     NotAdmin = "not_admin",
     NotInGroup = "not_in_group",
     GroupSuspended = "group_suspended",
@@ -88,6 +91,8 @@ pub(in crate::store) struct StoredMessage {
     has_links: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     links_asked: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    token_retried: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     link_warning: Option<StoredLinkWarning>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,6 +119,10 @@ pub(in crate::store) struct StoredMessage {
     maybe_out: bool,
     #[serde(default, skip_serializing_if = "is_zero")]
     limited: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resent: Option<u32>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    reached_nobody: bool,
     accepted_at: i64,
     changed_at: i64,
     #[serde(default, alias = "changed_lived_ms")]

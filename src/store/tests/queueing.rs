@@ -27,6 +27,7 @@ fn message(id: u64) -> Message {
         chat: "+15550100".parse().unwrap(),
         address: Some("+15550199".parse().unwrap()),
         links_asked: false,
+        token_retried: false,
         link_warning: None,
         chars: 5,
         preview: Redacted("hello".into()),

@@ -6,19 +6,24 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 use whatsapp_rust::PresenceError;
+use whatsapp_rust::features::{MexError, MexRequest};
 use whatsapp_rust::pair_code::PairCodeOptions;
+use whatsapp_rust::wacore::iq::mex_operations::fetch_new_chat_message_capping_info as capping;
 
 use super::Connection;
 use crate::whatsapp::connection::pairing::Purpose;
 use crate::whatsapp::events::translate;
+use tetherd_core::server_codes::{NEW_CHAT_QUOTA, TOKEN_MISSING};
 
 /// The presence after login.
 const PRESENCE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The account's properties, after login.
 const PROPS_TIMEOUT: Duration = Duration::from_secs(10);
-/// The question about messages to new contacts, and the least time between two.
-const TIMELOCK_TIMEOUT: Duration = Duration::from_secs(10);
-const TIMELOCK_PAUSE: Duration = Duration::from_secs(60);
+/// A question about what the account may send, and the least time between two of a kind.
+const ACCOUNT_TIMEOUT: Duration = Duration::from_secs(10);
+const ACCOUNT_PAUSE: Duration = Duration::from_secs(60);
+/// The quota that is asked about.
+const QUOTA_TYPE: &str = "INDIVIDUAL_NEW_CHAT_THREAD";
 
 impl Connection<'_> {
     /// Messages wait for the account's properties, which say whether to send privacy tokens:
@@ -39,23 +44,48 @@ impl Connection<'_> {
         });
     }
 
+    /// A message was refused: the server may know more about it.
+    pub(super) fn ask_why(&mut self, code: u32) {
+        match code {
+            TOKEN_MISSING => self.ask_timelock(),
+            NEW_CHAT_QUOTA => self.ask_quota(),
+            _ => {}
+        }
+    }
+
     /// A message to a new contact was refused: the server knows until when.
-    pub(super) fn ask_timelock(&mut self) {
-        let now = Instant::now();
-        if self.asked_timelock.is_some_and(|at| now < at + TIMELOCK_PAUSE) {
+    fn ask_timelock(&mut self) {
+        if !may_ask(&mut self.asked_timelock) {
             return;
         }
-        self.asked_timelock = Some(now);
         let (client, queue) = (Arc::clone(&self.client), Arc::clone(&self.queue));
         self.spawn(async move {
-            match timeout(TIMELOCK_TIMEOUT, client.mex().fetch_reachout_timelock()).await {
-                Ok(Ok(lock)) => {
-                    if let Some(event) = translate::timelock_answer(&lock) {
-                        queue.push(event);
-                    }
+            match timeout(ACCOUNT_TIMEOUT, client.mex().fetch_reachout_timelock()).await {
+                Ok(Ok(lock)) => queue.push(translate::timelock_answer(Some(&lock))),
+                // The library takes a null for an answer that it cannot read.
+                Ok(Err(MexError::PayloadParsing(_))) => {
+                    queue.push(translate::timelock_answer(None))
                 }
-                // Then the core goes by the refusal alone.
                 Ok(Err(_)) | Err(_) => tracing::debug!("nothing is known about a timelock"),
+            }
+        });
+    }
+
+    /// A message was refused because the account has begun as many chats as it may. The
+    /// library's own type for the answer takes numbers where the server sends text.
+    fn ask_quota(&mut self) {
+        if !may_ask(&mut self.asked_quota) {
+            return;
+        }
+        let (client, queue) = (Arc::clone(&self.client), Arc::clone(&self.queue));
+        self.spawn(async move {
+            let variables = serde_json::json!({ "input": { "type": QUOTA_TYPE } });
+            let request = MexRequest::new(capping::NAME, capping::DOC_ID, variables);
+            let answer = timeout(ACCOUNT_TIMEOUT, client.mex().query(request)).await;
+            let data = answer.ok().and_then(Result::ok).and_then(|response| response.data);
+            match data.as_ref().and_then(translate::quota_answer) {
+                Some(event) => queue.push(event),
+                None => tracing::debug!("nothing is known about the quota of new chats"),
             }
         });
     }
@@ -100,4 +130,14 @@ impl Connection<'_> {
         self.background.retain(|task| !task.is_finished());
         self.background.push(tokio::spawn(work).abort_handle());
     }
+}
+
+/// Whether a question may be asked now; then it is noted.
+fn may_ask(asked: &mut Option<Instant>) -> bool {
+    let now = Instant::now();
+    let may = asked.is_none_or(|at| now >= at + ACCOUNT_PAUSE);
+    if may {
+        *asked = Some(now);
+    }
+    may
 }

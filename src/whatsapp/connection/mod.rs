@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinHandle};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use whatsapp_rust::futures::channel::oneshot;
 use whatsapp_rust::types::events::Subscription;
 use whatsapp_rust::wacore::net::HttpClient;
@@ -24,24 +24,18 @@ use crate::whatsapp::events::translate::ConnectionEvent;
 use crate::whatsapp::media::uploads::Uploads;
 use crate::whatsapp::outgoing::sends::Sends;
 use crate::whatsapp::session_task::SessionContext;
-use crate::whatsapp::transport::{Progress, Trace};
+use crate::whatsapp::transport::Trace;
 use tetherd_core::action::SessionCommand;
 use tetherd_core::event::{EndReason, SessionEvent};
-use tetherd_core::server_codes::REACHOUT_TIMELOCK;
 
 mod background;
 mod commands;
+mod ending;
 pub(crate) mod pairing;
 pub(crate) mod passkey;
 #[cfg(test)]
 mod tests;
 
-/// The request to unlink this device.
-const LOGOUT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The library's orderly end: it waits for its own tasks and flushes its state.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(12);
-/// The library's loop, after it was asked to end.
-const RUNNER_GRACE: Duration = Duration::from_millis(500);
 /// The library's report of a pairing, after the server has restarted the stream for it.
 const PAIRING_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -88,6 +82,8 @@ struct Connection<'a> {
     background: Vec<AbortHandle>,
     /// When the server was last asked about messages to new contacts.
     asked_timelock: Option<Instant>,
+    /// When it was last asked how many new chats there may be.
+    asked_quota: Option<Instant>,
     /// The server's reason for the end.
     verdict: Option<EndReason>,
     /// How the transport ended.
@@ -109,7 +105,8 @@ impl<'a> Connection<'a> {
         events: &'a mpsc::Sender<SessionEvent>,
         built: Built,
     ) -> Connection<'a> {
-        let Built { client, manager, queue, trace, subscription, stanzas, halt, files } = built;
+        let Built { client, manager, queue, sent, trace, subscription, stanzas, halt, files } =
+            built;
         let spool = context.config.spool.clone();
         Connection {
             context,
@@ -125,11 +122,12 @@ impl<'a> Connection<'a> {
             paired: false,
             passkey: false,
             deadline: Some(Instant::now() + context.config.login_time_max()),
-            sends: Sends::new(Arc::clone(&manager), context.config.sends_at_once),
+            sends: Sends::new(Arc::clone(&manager), sent, context.config.sends_at_once),
             uploads: Uploads::new(manager, spool, halt),
             lookups: Lookups::default(),
             background: Vec::new(),
             asked_timelock: None,
+            asked_quota: None,
             verdict: None,
             gone: None,
         }
@@ -318,8 +316,8 @@ impl<'a> Connection<'a> {
         if let SessionEvent::Passkey(report) = &event {
             self.passkey_step(report).await;
         }
-        if let SessionEvent::Ack { error: Some(REACHOUT_TIMELOCK), .. } = event {
-            self.ask_timelock();
+        if let SessionEvent::Ack { error: Some(code), .. } = event {
+            self.ask_why(code);
         }
         self.publish(event).await
     }
@@ -344,68 +342,6 @@ impl<'a> Connection<'a> {
             Ok(()) => None,
             Err(_) => Some(Leave::Ordered(None)),
         }
-    }
-
-    /// Ends the library's client for good: it flushes its state to the key store.
-    async fn tear_down(&mut self, leave: &Leave, mut runner: JoinHandle<()>) {
-        self.context.inbound.connection.clear();
-        self.sends.close();
-        self.uploads.halt();
-        for task in self.background.drain(..) {
-            task.abort();
-        }
-        if matches!(leave, Leave::Ordered(Some(SessionCommand::Logout)))
-            && self.ready
-            && timeout(LOGOUT_TIMEOUT, self.client.logout()).await.is_err()
-        {
-            tracing::warn!("the server did not confirm in time that this device is unlinked");
-        }
-        if timeout(CLOSE_TIMEOUT, self.client.disconnect()).await.is_err() {
-            tracing::warn!("the connection did not close in time");
-        }
-        if !runner.is_finished() && timeout(RUNNER_GRACE, &mut runner).await.is_err() {
-            runner.abort();
-        }
-        self.save_device().await;
-    }
-
-    /// The library saves in a task of its own, and does not wait for a save that this has
-    /// begun already. The next connection starts with what lies there.
-    async fn save_device(&self) {
-        let device = self.sends.manager().get_device_snapshot().to_serializable();
-        if let Err(error) = self.context.keys.save(&device).await {
-            tracing::warn!(%error, "the session's state was not saved at the connection's end");
-        }
-    }
-
-    fn ending(self, leave: Leave) -> Ending {
-        match leave {
-            Leave::Ordered(next) => Ending {
-                reason: EndReason::Closed,
-                next: next.filter(|command| !matches!(command, SessionCommand::Close)),
-            },
-            Leave::Over => {
-                let reason = self.verdict.or(self.gone);
-                let reason = reason.unwrap_or_else(|| from_progress(self.trace.progress()));
-                Ending { reason, next: None }
-            }
-        }
-    }
-}
-
-/// The library ended without a reason: how far the transport came shows why.
-fn from_progress(progress: Progress) -> EndReason {
-    let unreachable = |what: &str| EndReason::Unreachable { what: what.to_owned() };
-    match progress {
-        Progress::None => unreachable("the connection was not made"),
-        Progress::Failed(what) => EndReason::Unreachable { what },
-        Progress::Open => unreachable("the server does not answer the handshake"),
-        // The library saw the server's key and certificates and hung up over them.
-        Progress::Answered { presents_key: true } => EndReason::Untrusted,
-        // It resumed with a key that it knows, and the answer did not fit. The next try
-        // starts afresh and looks at the certificates.
-        Progress::Answered { presents_key: false } => unreachable("the server's key has changed"),
-        Progress::Past => EndReason::Lost { what: "the connection went silent".to_owned() },
     }
 }
 

@@ -15,6 +15,8 @@ use crate::whatsapp::events::chat_activity::chat_activity;
 use crate::whatsapp::events::names::names;
 use crate::whatsapp::events::phone_activity::phone_activity;
 use crate::whatsapp::events::translate::{self, ConnectionEvent, Me};
+use crate::whatsapp::outgoing::sent_stanzas::SentStanzas;
+use tetherd_core::event::{ReceiptKind, SessionEvent};
 
 /// What waits for the connection's task at most. The core is a few microseconds away:
 /// this many means that it has stopped, or that the server floods us.
@@ -25,6 +27,7 @@ pub(crate) struct EventQueue {
     queue: Mutex<Queue>,
     more: Notify,
     me: Box<dyn Fn() -> Me + Send + Sync>,
+    stanzas: Arc<SentStanzas>,
 }
 
 #[derive(Default)]
@@ -39,11 +42,15 @@ pub(crate) struct Overflow;
 
 impl EventQueue {
     /// `me` tells who we are at the time of an event: it is learnt on the way.
-    pub(crate) fn new(me: impl Fn() -> Me + Send + Sync + 'static) -> Arc<EventQueue> {
+    pub(crate) fn new(
+        me: impl Fn() -> Me + Send + Sync + 'static,
+        stanzas: Arc<SentStanzas>,
+    ) -> Arc<EventQueue> {
         Arc::new(EventQueue {
             queue: Mutex::new(Queue::default()),
             more: Notify::new(),
             me: Box::new(me),
+            stanzas,
         })
     }
 
@@ -82,6 +89,31 @@ impl EventQueue {
         self.more.notify_one();
     }
 
+    /// Without what is about a stanza for nobody.
+    fn counting(&self, mut seen: ConnectionEvent) -> Option<ConnectionEvent> {
+        match &mut seen {
+            ConnectionEvent::Report(SessionEvent::Ack { wa_id, .. }) => {
+                self.stanzas.ack_counts(&wa_id.0).then_some(seen)
+            }
+            ConnectionEvent::Report(SessionEvent::Receipt {
+                wa_ids,
+                kind: ReceiptKind::OwnPhone,
+            }) => {
+                wa_ids.retain(|wa_id| self.stanzas.own_receipt_counts(&wa_id.0));
+                (!wa_ids.is_empty()).then_some(seen)
+            }
+            ConnectionEvent::Report(_)
+            | ConnectionEvent::Ready
+            | ConnectionEvent::Named
+            | ConnectionEvent::HistoryRead
+            | ConnectionEvent::Offer(_)
+            | ConnectionEvent::CodeRefresh { .. }
+            | ConnectionEvent::QrExhausted
+            | ConnectionEvent::End(_)
+            | ConnectionEvent::Gone(_) => Some(seen),
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -95,7 +127,8 @@ impl EventHandler for EventQueue {
             phone_activity(&event, &me),
             chat_activity(&event, &me),
         ];
-        for seen in seen.into_iter().flatten().chain(names(&event, &me)) {
+        let seen = seen.into_iter().flatten().chain(names(&event, &me));
+        for seen in seen.filter_map(|seen| self.counting(seen)) {
             self.push(seen);
         }
     }
@@ -111,7 +144,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_says_so_after_what_it_kept() {
-        let queue = EventQueue::new(Me::default);
+        let queue = EventQueue::new(Me::default, Arc::default());
         for _ in 0..=WAITING_MAX {
             queue.push(ConnectionEvent::Ready);
         }

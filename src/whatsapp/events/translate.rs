@@ -4,6 +4,7 @@
 //! Never reports a delivery that is not a recipient's: our own devices, protocol
 //! traffic and failed decryptions confirm with receipts too.
 
+use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::types::events::{
     ConnectFailureReason, Disconnected, Event, EventInterest, EventKind, LazyHistorySync,
     MexNotification, Receipt, ServerAck, StreamError,
@@ -18,11 +19,14 @@ use crate::whatsapp::connection::passkey::refusal;
 use crate::whatsapp::events::stream::stream_notice;
 use tetherd_api::{PairFailure, Redacted};
 use tetherd_core::event::{
-    ChallengeKind, EndReason, Offer, PasskeyReport, ReceiptKind, SessionEvent, TimelockNotice,
+    ChallengeKind, EndReason, Offer, PasskeyReport, QuotaLevel, QuotaNotice, ReceiptKind,
+    SessionEvent, TimelockNotice,
 };
 use tetherd_core::ids::WaMessageId;
 use tetherd_core::trouble::{LoginTrouble, ServerText, TroubleKind};
 
+/// The name of the notification about the quota of new chats.
+const QUOTA_UPDATE: &str = "MessageCappingInfoNotification";
 /// The name of the notification about messages to new contacts.
 const TIMELOCK_UPDATE: &str = "NotificationUserReachoutTimelockUpdate";
 
@@ -94,6 +98,12 @@ pub(crate) struct Me {
 }
 
 impl Me {
+    /// As the library knows it now.
+    pub(crate) fn of(manager: &PersistenceManager) -> Me {
+        let device = manager.get_device_snapshot();
+        Me { pn: device.pn.clone().map(Redacted), lid: device.lid.clone().map(Redacted) }
+    }
+
     pub(crate) fn owns(&self, jid: &Jid) -> bool {
         let is = |own: &Option<Redacted<Jid>>| {
             own.as_ref()
@@ -134,6 +144,7 @@ pub(crate) fn translate(event: &Event, me: &Me) -> Option<ConnectionEvent> {
         Event::RawNode(node) => stream_notice(node),
         Event::MexNotification(mex) => timelock_notice(mex)
             .map(SessionEvent::Timelock)
+            .or_else(|| quota_notice(mex).map(SessionEvent::NewChatQuota))
             .or_else(|| challenge(mex).map(SessionEvent::IntegrityChallenge))
             .map(ConnectionEvent::Report),
         Event::HistorySync(part) => history_is_read(part).then_some(ConnectionEvent::HistoryRead),
@@ -188,9 +199,7 @@ fn timelock_notice(mex: &MexNotification) -> Option<TimelockNotice> {
     }
     let data = mex.payload.get("data").unwrap_or(&mex.payload);
     let lock = data.get("xwa2_notify_account_reachout_timelock")?;
-    let ends = lock.get("time_enforcement_ends");
-    // Seconds, as a text or as a number.
-    let ends = ends.and_then(|ends| ends.as_str().map_or(ends.as_i64(), |s| s.parse().ok()));
+    let ends = json_number(lock.get("time_enforcement_ends"));
     match lock.get("is_active")?.as_bool()? {
         true => Some(TimelockNotice::Active { until: ends.and_then(wall_ms) }),
         false => Some(TimelockNotice::Lifted),
@@ -209,15 +218,51 @@ fn challenge(mex: &MexNotification) -> Option<ChallengeKind> {
     })
 }
 
-/// The answer to our question after a refusal. That no lock is known says nothing about
-/// the refusal, which then has another cause: none.
-pub(crate) fn timelock_answer(lock: &ReachoutTimelock) -> Option<ConnectionEvent> {
-    if lock.is_active != Some(true) {
+/// The answer to our question after a refusal; none: the server knows of no lock.
+pub(crate) fn timelock_answer(lock: Option<&ReachoutTimelock>) -> ConnectionEvent {
+    let notice = match lock.filter(|lock| lock.is_active == Some(true)) {
+        Some(lock) => {
+            let ends = lock.time_enforcement_ends.as_deref().and_then(|ends| ends.parse().ok());
+            TimelockNotice::Active { until: ends.and_then(wall_ms) }
+        }
+        None => TimelockNotice::Lifted,
+    };
+    ConnectionEvent::Report(SessionEvent::Timelock(notice))
+}
+
+/// The notification by which the server says how many new chats the account may begin.
+fn quota_notice(mex: &MexNotification) -> Option<QuotaNotice> {
+    if mex.op_name != QUOTA_UPDATE {
         return None;
     }
-    let ends = lock.time_enforcement_ends.as_deref().and_then(|ends| ends.parse().ok());
-    let notice = TimelockNotice::Active { until: ends.and_then(wall_ms) };
-    Some(ConnectionEvent::Report(SessionEvent::Timelock(notice)))
+    let data = mex.payload.get("data").unwrap_or(&mex.payload);
+    quota(data.get("xwa2_notify_new_chat_messages_capping_info_update")?)
+}
+
+/// The answer to our question for the same, out of a whole response.
+pub(crate) fn quota_answer(data: &serde_json::Value) -> Option<ConnectionEvent> {
+    let notice = quota(data.get("xwa2_message_capping_info")?)?;
+    Some(ConnectionEvent::Report(SessionEvent::NewChatQuota(notice)))
+}
+
+fn quota(info: &serde_json::Value) -> Option<QuotaNotice> {
+    let count = |name| json_number(info.get(name)).and_then(|count| u32::try_from(count).ok());
+    Some(QuotaNotice {
+        level: match info.get("capping_status")?.as_str()? {
+            "CAPPED" => QuotaLevel::UsedUp,
+            "FIRST_WARNING" | "SECOND_WARNING" => QuotaLevel::Warning,
+            _ => QuotaLevel::Fine,
+        },
+        used: count("used_quota"),
+        total: count("total_quota"),
+        until: json_number(info.get("cycle_end_timestamp")).and_then(wall_ms),
+    })
+}
+
+/// Numbers come as such, or as text.
+fn json_number(value: Option<&serde_json::Value>) -> Option<i64> {
+    let value = value?;
+    value.as_str().map_or(value.as_i64(), |text| text.parse().ok())
 }
 
 /// Unix seconds; 0 is none.

@@ -2,5 +2,7 @@
 //! it, and all attempts that are under way on a connection. Never chooses what to send.
 
 pub(crate) mod content;
+mod group_keys;
 pub(crate) mod send;
 pub(crate) mod sends;
+pub(crate) mod sent_stanzas;

@@ -5,6 +5,7 @@
 //! ahead of use and flushes that before a frame leaves, so a crash skips keys and never
 //! uses one twice. It needs a backend whose writes are on disk when they return.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +17,11 @@ use whatsapp_rust::socket::error::{EncryptSendError, EncryptSendErrorKind, Socke
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::wacore::store::error::StoreError;
 use whatsapp_rust::wacore_binary::JidExt;
-use whatsapp_rust::{Client, ErrorChainExt, Jid, SendError, SendOptions};
+use whatsapp_rust::{Client, ErrorChainExt, Freshness, Jid, SendError, SendOptions};
 
-use crate::whatsapp::outgoing::content;
+use crate::whatsapp::events::translate::Me;
+use crate::whatsapp::outgoing::sent_stanzas::SentStanzas;
+use crate::whatsapp::outgoing::{content, group_keys};
 use tetherd_core::action::Outgoing;
 use tetherd_core::event::{Body, NotSent, SessionEvent};
 
@@ -46,6 +49,7 @@ impl Outcome {
 pub(crate) struct Sender {
     pub(crate) client: Arc<Client>,
     pub(crate) manager: Arc<PersistenceManager>,
+    pub(crate) stanzas: Arc<SentStanzas>,
 }
 
 /// Sends. The caller has seen that the connection is ready.
@@ -58,7 +62,7 @@ async fn send(sender: &Sender, out: &Outgoing, body: &Body, limit: Duration) -> 
         return Outcome::NotSent(NotSent::Unsendable);
     };
     let deadline = Instant::now() + limit;
-    if !to.is_group() {
+    if !to.is_group() && !out.refresh.devices {
         match timeout_at(deadline, check_device(client, &to)).await {
             Ok(Ok(())) => {}
             Ok(Err(why)) => return Outcome::NotSent(why),
@@ -68,14 +72,41 @@ async fn send(sender: &Sender, out: &Outgoing, body: &Body, limit: Duration) -> 
     if to.is_group() && out.attempt.0 > 1 && give_keys_again(sender, &to).await.is_err() {
         return Outcome::NotSent(NotSent::Passing);
     }
-    let options = SendOptions::default().with_message_id(&out.draft.wa_id.0);
-    let sending = client.send_message_with_options(to, message, options);
+    let freshness = |fresh| if fresh { Freshness::Refresh } else { Freshness::CachePreferred };
+    let options = SendOptions::default()
+        .with_message_id(&out.draft.wa_id.0)
+        .with_device_freshness(freshness(out.refresh.devices))
+        .with_group_metadata_freshness(freshness(out.refresh.group));
+    let Ok(holders) = holders_before(sender, &to).await else {
+        return Outcome::NotSent(NotSent::Passing);
+    };
+    sender.stanzas.watch(client, &out.draft.wa_id.0, &to, Me::of(&sender.manager));
+    let sending = client.send_message_with_options(to.clone(), message, options);
     match timeout_at(deadline, sending).await {
-        Ok(Ok(_)) => Outcome::Written,
+        Ok(Ok(_)) => written(sender, out, &to, &holders).await,
         Ok(Err(error)) => classify(&error),
         // Cancelled somewhere between its preparation and the flush.
         Err(_) => Outcome::CutOff,
     }
+}
+
+async fn holders_before(sender: &Sender, to: &Jid) -> Result<HashSet<String>, StoreError> {
+    if to.is_group() { group_keys::holders(&sender.manager, to).await } else { Ok(HashSet::new()) }
+}
+
+/// The frame is out. What it was for, the library does not say.
+async fn written(sender: &Sender, out: &Outgoing, to: &Jid, holders: &HashSet<String>) -> Outcome {
+    let Some(left) = sender.stanzas.left(&out.draft.wa_id.0) else { return Outcome::Written };
+    if !left.reaches {
+        return Outcome::NotSent(NotSent::NoDevice);
+    }
+    if to.is_group() {
+        let unmarked = group_keys::unmark_missed(&sender.manager, to, holders, &left.devices);
+        if let Err(error) = unmarked.await {
+            tracing::warn!(%error, "who did not get a group's key is not noted");
+        }
+    }
+    Outcome::Written
 }
 
 /// Somebody must be there to encrypt to. The library would send a message to nobody

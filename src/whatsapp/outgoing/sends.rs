@@ -9,6 +9,7 @@ use whatsapp_rust::Client;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 
 use crate::whatsapp::outgoing::send::{self, Outcome, Sender};
+use crate::whatsapp::outgoing::sent_stanzas::SentStanzas;
 use crate::whatsapp::tasks::Tasks;
 use tetherd_core::action::Outgoing;
 use tetherd_core::event::{Body, NotSent, SessionEvent};
@@ -24,6 +25,7 @@ const DRAIN_GRACE: Duration = Duration::from_millis(500);
 /// The messages in flight.
 pub(crate) struct Sends {
     manager: Arc<PersistenceManager>,
+    stanzas: Arc<SentStanzas>,
     /// So many are prepared at a time.
     at_once: usize,
     /// None, until the connection is ready for the first.
@@ -33,8 +35,13 @@ pub(crate) struct Sends {
 
 impl Sends {
     /// So many are prepared at a time, from [`Sends::open`] on.
-    pub(crate) fn new(manager: Arc<PersistenceManager>, at_once: usize) -> Sends {
-        Sends { manager, at_once, permits: Arc::new(Semaphore::new(0)), tasks: Tasks::new() }
+    pub(crate) fn new(
+        manager: Arc<PersistenceManager>,
+        stanzas: Arc<SentStanzas>,
+        at_once: usize,
+    ) -> Sends {
+        let permits = Arc::new(Semaphore::new(0));
+        Sends { manager, stanzas, at_once, permits, tasks: Tasks::new() }
     }
 
     /// What is started before that waits for this. To be called once.
@@ -59,7 +66,11 @@ impl Sends {
         if self.tasks.len() >= SENDS_MAX {
             return Some(Outcome::NotSent(NotSent::Passing).report(&out));
         }
-        let sender = Sender { client: Arc::clone(client), manager: Arc::clone(&self.manager) };
+        let sender = Sender {
+            client: Arc::clone(client),
+            manager: Arc::clone(&self.manager),
+            stanzas: Arc::clone(&self.stanzas),
+        };
         let permits = Arc::clone(&self.permits);
         self.tasks.spawn(out.clone(), send::in_turn(sender, permits, out, body, limit));
         None

@@ -1,7 +1,8 @@
 //! Records that expire: each has an index record whose key begins with its time, so that what
 //! is due is found without reading the rest.
 //!
-//! A record's value begins with its time, eight bytes.
+//! A record's value begins with its time, eight bytes. An index record holds the payload's
+//! length, four bytes, or nothing: written before that was kept.
 
 use super::{PREFIX, key};
 use crate::store::{Batch, ReadError, View};
@@ -63,7 +64,8 @@ impl ExpiringRecords {
         {
             batch.remove(self.time_key(old, &record));
         }
-        batch.put(self.time_key(time, &record), Vec::new());
+        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        batch.put(self.time_key(time, &record), length.to_be_bytes());
         let mut value = time_bytes(time).to_vec();
         value.extend_from_slice(payload);
         batch.put(record, value);
@@ -109,19 +111,25 @@ impl ExpiringRecords {
         Ok(removed)
     }
 
-    /// Removes the oldest records until at most this many are left.
+    /// Removes the oldest records until at most this many, of at most so many bytes, are left.
     pub(super) fn trim(
         self,
         view: &View<'_>,
         batch: &mut Batch,
         keep: usize,
+        keep_bytes: u64,
     ) -> Result<(), ReadError> {
         let times = key(self.times, &[]);
         let entries = view.scan(&times).collect::<Result<Vec<_>, _>>()?;
-        let surplus = entries.len().saturating_sub(keep);
-        for (time_key, _) in entries.into_iter().take(surplus) {
-            batch.remove(key(self.area, &time_key[times.len() + TIME_BYTES..]));
-            batch.remove(time_key);
+        let (mut count, mut bytes) = (0, 0_u64);
+        for (time_key, length) in entries.into_iter().rev() {
+            let length = length.try_into().map_or(0, u32::from_be_bytes);
+            count += 1;
+            bytes = bytes.saturating_add(u64::from(length));
+            if count > keep || bytes > keep_bytes {
+                batch.remove(key(self.area, &time_key[times.len() + TIME_BYTES..]));
+                batch.remove(time_key);
+            }
         }
         Ok(())
     }

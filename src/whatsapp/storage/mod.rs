@@ -14,7 +14,7 @@
 //! | `device`, `latest_sync_key` | one |
 //! | `prekey`, `signed_prekey` | the library makes a batch when the server runs low, and removes what was used |
 //! | `sync_key`, `sync_version`, `sync_mac` | the account's own settings; the library removes what it replaces |
-//! | `sent` | `SENT_MESSAGES_MAX` |
+//! | `sent` | by age, when the library says so, `SENT_MESSAGES_MAX` and `SENT_BYTES_MAX` |
 //! | `history` | one |
 //! | `inbound` | by age, when the library says so |
 //! | `tc_token` | by age, when the library says so, and `TOKENS_MAX` |

@@ -54,8 +54,9 @@ const BASE_KEYS: Bounded = Bounded { area: BASE_KEY, max: BASE_KEYS_MAX, learnt:
 const SENT: ExpiringRecords = ExpiringRecords { area: "sent", times: "sent_at" };
 const INBOUND: ExpiringRecords = ExpiringRecords { area: "inbound", times: "inbound_at" };
 
-/// Most sent messages kept for retries; the oldest give way.
-pub(super) const SENT_MESSAGES_MAX: usize = 1_024;
+/// Most sent messages kept for retries, and their bytes in all; the oldest give way.
+pub(super) const SENT_MESSAGES_MAX: usize = 2_048;
+pub(super) const SENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 fn base_key(address: &str, message_id: &str) -> Vec<u8> {
     group_key(BASE_KEY, &[address, message_id])
@@ -282,7 +283,8 @@ impl ProtocolStore for SessionBackend {
         let now = now_secs();
         self.change(move |view| {
             let mut batch = Batch::new();
-            SENT.trim(view, &mut batch, SENT_MESSAGES_MAX - 1)?;
+            let room = SENT_BYTES_MAX.saturating_sub(payload.len() as u64);
+            SENT.trim(view, &mut batch, SENT_MESSAGES_MAX - 1, room)?;
             SENT.put(view, &mut batch, record, now, &payload)?;
             Ok((batch, ()))
         })

@@ -30,6 +30,7 @@ fn out(kind: Kind, name: Option<&str>, mime: &str) -> Outgoing {
         attempt: Attempt(1),
         draft: Box::new(Draft { kind, file: kind.has_file().then_some(file), ..draft }),
         media: kind.has_file().then(|| Box::new(media)),
+        refresh: tetherd_core::action::Refresh::default(),
     }
 }
 

@@ -116,6 +116,7 @@ fn out(number: u64, kind: Kind, file: Option<(SpooledFile, MediaRef)>) -> Outgoi
         attempt: Attempt(1),
         draft: Box::new(Draft { kind, file, ..draft }),
         media: media.map(Box::new),
+        refresh: tetherd_core::action::Refresh::default(),
     }
 }
 

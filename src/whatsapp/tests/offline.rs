@@ -135,6 +135,7 @@ pub(super) fn message(number: u64, to: &str, text: &str) -> Order {
         attempt: Attempt(1),
         draft: Box::new(Draft::text(to.parse().unwrap(), Digest([0; 32]), wa_id(number))),
         media: None,
+        refresh: tetherd_core::action::Refresh::default(),
     };
     Order { command: SessionCommand::Send(out), body: Some(Body(text.into())) }
 }

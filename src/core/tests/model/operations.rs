@@ -100,7 +100,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         4 => pick().prop_map(Op::Written),
         3 => (pick(), any::<u8>()).prop_map(|(which, why)| Op::NotSent(which, why)),
         2 => pick().prop_map(Op::CutOff),
-        8 => (pick(), proptest::option::weighted(0.3, prop_oneof![Just(463), Just(479), Just(429)]))
+        8 => (pick(), proptest::option::weighted(0.3, prop_oneof![Just(463), Just(475), Just(479), Just(487), Just(429)]))
             .prop_map(|(which, error)| Op::Ack(which, error)),
         4 => (pick(), any::<u8>()).prop_map(|(which, kind)| Op::Receipt(which, kind)),
         2 => (any::<u8>(), any::<bool>())

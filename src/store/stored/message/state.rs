@@ -31,6 +31,7 @@ impl Record for Message {
             source: message.draft.source.convert(),
             has_links: message.draft.has_links,
             links_asked: message.links_asked,
+            token_retried: message.token_retried,
             link_warning: message.link_warning.convert(),
             link: message.draft.link.convert(),
             priority: message.draft.priority.convert(),
@@ -48,6 +49,8 @@ impl Record for Message {
             streak: tries.streak,
             maybe_out,
             limited: tries.limited,
+            resent: tries.resent,
+            reached_nobody: tries.reached_nobody,
             accepted_at: message.accepted_at,
             changed_at: message.changed_at,
             changed_uptime_ms: message.changed_uptime_ms,
@@ -59,7 +62,12 @@ impl Record for Message {
 
     fn from_stored(stored: StoredMessage) -> Result<Message, Damage> {
         let pending = Pending { media: stored.media.convert(), maybe_out: stored.maybe_out };
-        let tries = Tries { streak: stored.streak, limited: stored.limited };
+        let tries = Tries {
+            streak: stored.streak,
+            limited: stored.limited,
+            resent: stored.resent,
+            reached_nobody: stored.reached_nobody,
+        };
         let reason = stored.reason.convert();
         let [sent_at, delivered_at, read_at] =
             [stored.sent_at, stored.delivered_at, stored.read_at]
@@ -109,6 +117,7 @@ impl Record for Message {
             },
             address: stored.address.convert(),
             links_asked: stored.links_asked,
+            token_retried: stored.token_retried,
             link_warning: stored.link_warning.convert(),
             chars: stored.chars,
             preview: stored.preview.convert(),

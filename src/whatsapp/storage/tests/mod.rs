@@ -3,6 +3,7 @@
 
 mod kept;
 mod own;
+mod sending;
 mod steps;
 
 use std::os::unix::fs::PermissionsExt;
