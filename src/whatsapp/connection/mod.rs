@@ -39,6 +39,9 @@ mod tests;
 /// The library's report of a pairing, after the server has restarted the stream for it.
 const PAIRING_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The library's report of a refusal of its own, after the server's answer to it.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How a connection ended.
 pub(crate) struct Ending {
     pub(crate) reason: EndReason,
@@ -191,7 +194,8 @@ impl<'a> Connection<'a> {
             if let Ok(Some(node)) = stream_error.try_recv() {
                 self.stream_error(&node);
             }
-            if !(matches!(leave, Leave::Over) && self.awaits_pairing()) {
+            let waits = self.awaits_pairing() || self.awaits_refusal();
+            if !(matches!(leave, Leave::Over) && waits) {
                 return leave;
             }
         }
@@ -204,6 +208,13 @@ impl<'a> Connection<'a> {
             && !self.paired
             && self.verdict == Some(EndReason::Restart)
             && self.sends.manager().get_device_snapshot().is_registered()
+    }
+
+    /// The server answers the library's refusal of a phone's signature by unlinking, which can
+    /// overtake the library's report of its refusal.
+    fn awaits_refusal(&self) -> bool {
+        let unlinked = matches!(self.verdict, Some(EndReason::Trouble(_)));
+        self.purpose.pairs() && self.offered && !self.paired && unlinked
     }
 
     /// The library reports only some stream errors as events, and 515, 429 and 503 are
@@ -250,7 +261,10 @@ impl<'a> Connection<'a> {
                 None
             }
             Err(ConnectionEvent::End(reason)) => {
-                self.verdict.get_or_insert(reason);
+                pairing::conclude(&mut self.verdict, reason);
+                if self.awaits_refusal() {
+                    self.deadline = Some(Instant::now() + REFUSAL_TIMEOUT);
+                }
                 Some(Leave::Over)
             }
             Err(ConnectionEvent::Gone(reason)) => {
@@ -269,9 +283,7 @@ impl<'a> Connection<'a> {
     async fn seen_late(&mut self, seen: ConnectionEvent) {
         match seen {
             ConnectionEvent::Report(event) => drop(self.publish(event).await),
-            ConnectionEvent::End(reason) => {
-                self.verdict.get_or_insert(reason);
-            }
+            ConnectionEvent::End(reason) => pairing::conclude(&mut self.verdict, reason),
             ConnectionEvent::Gone(reason) => {
                 self.gone.get_or_insert(reason);
             }

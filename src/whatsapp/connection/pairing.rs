@@ -140,6 +140,17 @@ impl Purpose {
     }
 }
 
+/// The first reason counts, but for a pairing's own: the server answers the library's refusal of
+/// a phone's signature with "unlinked", which can overtake what the library says about it.
+pub(crate) fn conclude(verdict: &mut Option<EndReason>, reason: EndReason) {
+    let unlinked = matches!(verdict, Some(EndReason::Trouble(_)));
+    if unlinked && matches!(reason, EndReason::PairingFailed { .. }) {
+        *verdict = Some(reason);
+    } else {
+        verdict.get_or_insert(reason);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,6 +193,20 @@ mod tests {
             purpose.code_refresh(true),
             PairingStep::End(EndReason::PairingFailed { .. })
         ));
+    }
+
+    #[test]
+    fn a_pairings_own_reason_counts_though_the_server_unlinks_first() {
+        let own = || EndReason::PairingFailed { why: PairFailure::HostedAccount };
+        let mut verdict = None;
+        conclude(&mut verdict, EndReason::logged_out(Some(401)));
+        conclude(&mut verdict, own());
+        assert_eq!(verdict, Some(own()));
+        conclude(&mut verdict, EndReason::logged_out(Some(401)));
+        assert_eq!(verdict, Some(own()));
+        let mut verdict = Some(EndReason::Restart);
+        conclude(&mut verdict, own());
+        assert_eq!(verdict, Some(EndReason::Restart));
     }
 
     #[test]

@@ -25,10 +25,11 @@ use tetherd_core::event::{PasskeyFault, PasskeyReport, SessionEvent};
 const STEP_TIME_MAX: Duration = Duration::from_secs(660);
 /// The server's answer to one step.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(90);
-/// References of QR codes that outlast every step: 60 s, then 20 s each.
-const REFERENCES: usize = 60;
+/// References of QR codes: 60 s, then 20 s each. They outlast what lies between two reports of
+/// the library, the request and the phone's answer to it.
+const REFERENCES: usize = 72;
 
-const _: () = assert!(60 + 20 * (REFERENCES as u64 - 1) > STEP_TIME_MAX.as_secs());
+const _: () = assert!(60 + 20 * (REFERENCES as u64 - 1) > 2 * STEP_TIME_MAX.as_secs());
 
 impl Connection<'_> {
     /// The pairing has come to another step with the passkey.
@@ -46,6 +47,7 @@ impl Connection<'_> {
 
     /// The server's answer is an event like any other.
     pub(super) fn answer_passkey(&mut self, answer: PasskeyAnswer) {
+        self.deadline = Some(Instant::now() + STEP_TIME_MAX);
         let (client, events) = (Arc::clone(&self.client), self.events.clone());
         let assertion = Assertion {
             credential_id: answer.credential_id.0,
@@ -60,6 +62,7 @@ impl Connection<'_> {
     }
 
     pub(super) fn confirm_passkey(&mut self) {
+        self.deadline = Some(Instant::now() + STEP_TIME_MAX);
         let (client, events) = (Arc::clone(&self.client), self.events.clone());
         self.spawn(async move {
             let sent = timeout(ANSWER_TIMEOUT, client.send_passkey_confirmation()).await;
