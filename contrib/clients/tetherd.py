@@ -730,6 +730,7 @@ _CLASSES: Mapping[str, type[TetherdError]] = {
     "bad_file": BadFile,
     "file_too_large": BadFile,
     "already_paired": WrongState,
+    "account_barred": WrongState,
     "not_paired": WrongState,
     "pairing_failed": WrongState,
     "wrong_state": WrongState,
@@ -747,6 +748,7 @@ _CLASSES: Mapping[str, type[TetherdError]] = {
 
 _EXIT_CODES: Mapping[str, int] = {
     "already_paired": 1,
+    "account_barred": 1,
     "not_paired": 1,
     "pairing_failed": 1,
     "wrong_state": 1,

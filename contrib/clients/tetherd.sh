@@ -227,7 +227,7 @@ _tetherd_fail() {
 # The exit code for each kind of error.
 _tetherd_code() {
     case $1 in
-    already_paired | not_paired | pairing_failed | wrong_state) echo 1 ;;
+    already_paired | account_barred | not_paired | pairing_failed | wrong_state) echo 1 ;;
     passkey_refused | passkey_timed_out) echo 1 ;;
     passkey_malformed | passkey_wrong_origin | passkey_wrong_challenge) echo 65 ;;
     passkey_wrong_credential | passkey_code_differs) echo 65 ;;
