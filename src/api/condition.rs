@@ -149,6 +149,8 @@ kinds! {
     Paused = "paused";
     /// A backlog was held for long and is not sent until somebody confirms it.
     StaleBacklog = "stale_backlog";
+    /// Messages that wait for another account than the one that is linked.
+    AccountChanged = "account_changed";
     /// The server refuses messages to new contacts.
     ReachoutTimelock = "reachout_timelock";
     /// The account's quota of new chats is used up, or nearly.
@@ -213,6 +215,7 @@ impl From<ReasonKind> for ConditionKind {
             ReasonKind::NoDevice => ConditionKind::NoDevice,
             ReasonKind::NotSendable | ReasonKind::ShelfFull => ConditionKind::NotSendable,
             ReasonKind::NoAnswer => ConditionKind::NoAnswer,
+            ReasonKind::AccountChanged => ConditionKind::AccountChanged,
         }
     }
 }

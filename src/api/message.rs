@@ -139,6 +139,8 @@ pub enum ReasonKind {
     NotSendable,
     /// Several attempts went without an answer.
     NoAnswer,
+    /// Another account than the one that is linked may have sent it.
+    AccountChanged,
     /// It was parked, and the places for parked messages were full.
     ShelfFull,
     /// A link leads nowhere; `code` is the HTTP status, `detail` the cause.
@@ -166,12 +168,13 @@ pub enum ReasonKind {
 
 impl ReasonKind {
     /// Every reason.
-    pub const ALL: [ReasonKind; 16] = [
+    pub const ALL: [ReasonKind; 17] = [
         ReasonKind::Refused,
         ReasonKind::ReachoutTimelock,
         ReasonKind::NotOnNetwork,
         ReasonKind::NotSendable,
         ReasonKind::NoAnswer,
+        ReasonKind::AccountChanged,
         ReasonKind::ShelfFull,
         ReasonKind::LinkBroken,
         ReasonKind::FileUnreadable,
@@ -193,6 +196,7 @@ impl ReasonKind {
             ReasonKind::NotOnNetwork => "not_on_network",
             ReasonKind::NotSendable => "not_sendable",
             ReasonKind::NoAnswer => "no_answer",
+            ReasonKind::AccountChanged => "account_changed",
             ReasonKind::ShelfFull => "shelf_full",
             ReasonKind::LinkBroken => "link_broken",
             ReasonKind::FileUnreadable => "file_unreadable",

@@ -41,6 +41,8 @@ pub struct Facts {
     /// What the server holds against the account or this client; `logged_out` and `banned`
     /// say of it what older versions read.
     pub trouble: Option<AccountTrouble>,
+    /// The account that messages without one of their own wait for.
+    pub queue_account: Option<Redacted<String>>,
     /// Until when this client's version is taken.
     pub client_expiry: Option<ClientExpiry>,
 }

@@ -265,6 +265,7 @@ impl Core {
     /// order: what time ends; what the components have to know; what has to start outside; what may leave;
     /// what is published; what is to be stored.
     fn settle(&mut self, now: Now) -> Actions {
+        self.queue.on_account(self.session.account(), &mut self.out, now);
         self.pass_time(now);
         self.contacts.on_time(&mut self.out, now);
         self.regroup();

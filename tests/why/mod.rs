@@ -3,6 +3,7 @@
 
 mod groups;
 mod messages;
+mod quiet;
 mod refusals;
 mod session;
 
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use tetherd_api::ConditionKind;
 
-use crate::support::{Daemon, Lab};
+use crate::support::Daemon;
 
 /// What is said of a cause while it holds.
 struct Told {
@@ -147,6 +148,13 @@ const TOLD: &[Told] = &[
         Some("tetherctl release"),
     ),
     told(
+        ConditionKind::AccountChanged,
+        "another account was linked",
+        "only if their account is linked again",
+        false,
+        Some("tetherctl release"),
+    ),
+    told(
         ConditionKind::ReachoutTimelock,
         "the server named its end",
         "the others leave when it ends",
@@ -271,6 +279,7 @@ const SCENES: &[&[ConditionKind]] = &[
     session::LINE,
     session::ACCOUNT,
     session::CHALLENGE,
+    session::CHANGED,
     session::PHONE,
     session::CLOCK,
     session::SILENCE,
@@ -410,28 +419,4 @@ fn run_remedy(daemon: &Daemon, kind: ConditionKind) {
         args.push("--yes");
     }
     daemon.ctl().args(&args[1..]).ok();
-}
-
-#[test]
-fn a_quiet_system_says_that_nothing_is_wrong_and_when_the_next_message_leaves() {
-    let lab = Lab::new();
-    lab.people(&["+15550111"]);
-    let daemon = lab.paired_with("[pacing]\nmessages = 1\nwindow = \"60s\"\n");
-    let explained = explain(&daemon);
-    let active = |explained: &Value| -> Vec<Value> {
-        let causes = explained["conditions"].as_array().unwrap().iter();
-        causes.filter(|cause| cause["active"] == true).cloned().collect()
-    };
-    assert_eq!(active(&explained), [Value::Null; 0]);
-    assert_eq!(explained["conditions"].as_array().unwrap().len(), ConditionKind::ALL.len());
-    let why = daemon.ctl().args(&["why"]).ok();
-    assert!(why.starts_with("Nothing is wrong"), "{why}");
-    let mut events = daemon.events();
-    let first = daemon.send("+15550111", "leaves");
-    events.wait_until_sent(&[first]);
-    daemon.send("+15550111", "waits for its turn");
-    let why = daemon.ctl().args(&["why"]).ok();
-    assert!(why.starts_with("Nothing is wrong; the next message leaves "), "{why}");
-    assert!(why.contains("\nnext     "), "{why}");
-    eprintln!("{why}");
 }

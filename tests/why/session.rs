@@ -177,6 +177,44 @@ fn what_the_server_holds_against_the_account() {
     stage.end();
 }
 
+pub(super) const CHANGED: &[ConditionKind] = &[ConditionKind::AccountChanged];
+
+#[test]
+fn invariant_11_another_account_sends_what_waited_only_after_a_release() {
+    let lab = Lab::new();
+    lab.people(&[TO]);
+    let mut daemon = lab.paired_with(FAST);
+    let stage = &mut Stage::set(CHANGED, &daemon);
+    daemon.call("queue.pause", json!({})).unwrap();
+    let id = daemon.send(TO, "of the first account");
+    daemon.ctl().args(&["logout", "--yes"]).ok();
+    let mut events = daemon.events();
+    events.wait("the logout", |event| session_is(event, "not_paired"));
+    let offer = daemon.call("session.pair", json!({})).unwrap();
+    let scan = json!({ "qr": offer["offer"]["qr"], "account": "+15550177" });
+    lab.sim.call("phone.scan", scan);
+    events.wait("the other account", |event| session_is(event, "connected"));
+    daemon.call("queue.resume", json!({})).unwrap();
+    stage.during(&daemon, ConditionKind::AccountChanged, "another phone scans", &[&id]);
+    assert!(daemon.ctl().args(&["queue"]).ok().contains("account_changed"));
+    let second = daemon.send(TO, "of the second account");
+    events.wait_until_sent(&[second]);
+    assert!(daemon.stop().success());
+
+    let daemon = lab.daemon(FAST);
+    let mut events = daemon.events();
+    events.wait("the session to connect", |event| session_is(event, "connected"));
+    let third = daemon.send(TO, "after a restart");
+    events.wait_until_sent(&[third]);
+    assert_eq!(daemon.message(&id)["state"], "queued");
+    assert_eq!(daemon.message(&id)["held_by"], "account_changed");
+    run_remedy(&daemon, ConditionKind::AccountChanged);
+    events.wait_until_sent(&[id]);
+    stage.after(&daemon, ConditionKind::AccountChanged, "queue.release");
+    let texts = lab.sim.texts(TO);
+    assert_eq!(texts, ["of the second account", "after a restart", "of the first account"]);
+}
+
 fn has_condition(event: &Value, kind: &str) -> bool {
     let conditions = event["status"]["conditions"].as_array();
     conditions.is_some_and(|all| all.iter().any(|one| one["kind"] == kind))

@@ -105,6 +105,9 @@ impl Core {
         stop: Option<ConditionKind>,
     ) -> Option<ConditionKind> {
         let own = match message.state() {
+            State::Preparing | State::Queued if message.account.is_some() => {
+                Some(ConditionKind::AccountChanged)
+            }
             State::Preparing => Some(ConditionKind::FileUnderway),
             State::Unknown => Some(ConditionKind::NoAnswer),
             State::Queued => {

@@ -120,6 +120,12 @@ pub(crate) enum Condition {
         preparing: Group,
         uploading: Group,
     },
+    /// Messages that wait for another account than the one that is linked, and those of them
+    /// that may have left from it.
+    AccountChanged {
+        held: Group,
+        parked: Group,
+    },
     /// Attempts without an answer, and messages that were parked for it.
     NoAnswer {
         waiting: Group,
@@ -273,6 +279,7 @@ impl Condition {
             C::GroupUnchecked { .. } => (Kind::GroupUnchecked, Holds::Some, Sometime),
             C::LinkDoubtful { .. } => (Kind::LinkDoubtful, Holds::None, Sometime),
             C::FileUnderway { .. } => (Kind::FileUnderway, Holds::Some, Sometime),
+            C::AccountChanged { .. } => (Kind::AccountChanged, Holds::Some, Never),
             C::NoAnswer { .. } => (Kind::NoAnswer, Holds::Some, Sometime),
             C::NotBefore { .. } => (Kind::NotBefore, Holds::Some, Sometime),
             C::Parked { reason, .. } => {

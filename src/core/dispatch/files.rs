@@ -58,6 +58,7 @@ impl Core {
             if self.queue.get(*id).is_some_and(is_parked_for_group) {
                 self.groups.on_changed();
             }
+            self.queue.adopt(*id, &mut self.out);
             let order = self.queue.next_order();
             let state = self.queue.requeue(*id, order, anyway, &mut self.out, now);
             if state == Some(State::Preparing) {

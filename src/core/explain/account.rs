@@ -1,10 +1,11 @@
 //! What the server holds against the account or this client, in words: what it means, what
 //! to do, and what not to do.
 
-use super::{Words, in_code};
+use super::{Words, are_n, in_code, wait_n};
+use crate::condition::Group;
 use crate::time::Now;
 use crate::trouble::{AccountTrouble, TroubleKind};
-use tetherd_api::{Error, ErrorKind, Time};
+use tetherd_api::{Error, ErrorKind, MessageId, Time};
 
 /// What is the case, as a clause.
 pub(super) fn what(kind: TroubleKind, code: Option<u32>) -> String {
@@ -115,6 +116,31 @@ fn next(words: Words, trouble: &AccountTrouble) -> Words {
             )
             .remedy("tetherctl reconnect"),
     }
+}
+
+/// Messages of an account that is not the one that is linked.
+pub(super) fn changed(held: &Group, parked: &Group) -> Words {
+    let since = held.since.or(parked.since);
+    let ids: Vec<MessageId> = held.ids.iter().chain(&parked.ids).copied().collect();
+    let why = format!("{} for another account than the one that is linked", wait_n(ids.len()));
+    let words = Words::new(since, why)
+        .touches(&ids)
+        .evidence("another account was linked while they waited", since);
+    let words = match parked.ids.len() {
+        0 => words,
+        count => words.evidence(
+            format!("{} parked: they may have left before and are not sent again", are_n(count)),
+            parked.since,
+        ),
+    };
+    let words = words.by_itself(
+        "They leave by themselves only if their account is linked again. `tetherctl release` \
+         lets the linked account send those that have not left; `tetherctl clear` withdraws \
+         messages. Others go on.",
+        None,
+    );
+    let clear = "tetherctl clear --reason account_changed";
+    words.remedy(if held.ids.is_empty() { clear } else { "tetherctl release" })
 }
 
 pub(super) fn client_expires(warned: i64, at: i64) -> Words {

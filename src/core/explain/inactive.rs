@@ -100,6 +100,7 @@ impl Core {
             ConditionKind::FileUnderway => quiet("no file is on its way"),
             ConditionKind::Refused => self.refusals(quiet("no message is parked for a refusal")),
             ConditionKind::NotSendable => quiet("no message is parked for what it is"),
+            ConditionKind::AccountChanged => quiet("every waiting message is the linked account's"),
             ConditionKind::NoAnswer => quiet("the server has answered every attempt"),
             ConditionKind::NotBefore => quiet("no message waits for its time"),
             ConditionKind::ClockJumped => match self.clock_jumps.last() {

@@ -42,6 +42,7 @@ pub(super) fn parked(reason: ReasonKind, group: &Group) -> Words {
         ReasonKind::NewChatQuota => "to new contacts, of whom the account had too many",
         ReasonKind::TokenMissing => "the server misses a privacy token of the recipient",
         ReasonKind::NoDevice => "nothing could be encrypted for any device of the recipient",
+        ReasonKind::AccountChanged => "another account may have sent it",
         ReasonKind::NotAdmin => "only admins may send to the group, and this account is none",
         ReasonKind::NotInGroup => "this account is not in the group, or there is none such",
         ReasonKind::GroupSuspended => "the network has suspended the group",
@@ -76,6 +77,7 @@ fn parked_by_itself(reason: ReasonKind) -> &'static str {
         | ReasonKind::ReachoutTimelock
         | ReasonKind::NotSendable
         | ReasonKind::NoAnswer
+        | ReasonKind::AccountChanged
         | ReasonKind::ShelfFull
         | ReasonKind::FileUnreadable
         | ReasonKind::TooLarge
@@ -99,6 +101,7 @@ fn parked_remedy(reason: ReasonKind) -> String {
         | ReasonKind::NoDevice
         | ReasonKind::UploadFailed => "retry",
         ReasonKind::NotOnNetwork
+        | ReasonKind::AccountChanged
         | ReasonKind::NotInGroup
         | ReasonKind::NotSendable
         | ReasonKind::ShelfFull

@@ -126,6 +126,7 @@ impl Core {
             Condition::FileUnderway { preparing, uploading } => {
                 messages::file_underway(preparing, uploading)
             }
+            Condition::AccountChanged { held, parked } => account::changed(held, parked),
             Condition::NoAnswer { waiting, parked } => messages::no_answer(waiting, parked),
             Condition::NotBefore { group, due } => messages::not_before(group, *due),
             Condition::Parked { reason: ReasonKind::Refused, group } => {

@@ -45,6 +45,7 @@ impl Core {
         let stops = conditions.iter().filter(|condition| condition.stops_the_queue());
         let stops: Vec<String> = stops.map(|stop| self.words_of(stop, now).why).collect();
         let locked = conditions.iter().find_map(|condition| self.locked(condition));
+        let locked = locked.or_else(|| self.of_another_account(conditions));
         let summary = if !stops.is_empty() {
             let why = stops.join("; and ");
             match self.queue.taken() {
@@ -60,6 +61,19 @@ impl Core {
             0 => summary,
             parked => format!("{summary} {} parked.", are_n(parked)),
         }
+    }
+
+    /// That messages wait for another account, if nothing else is to leave.
+    fn of_another_account(&self, conditions: &[Condition]) -> Option<String> {
+        let count = conditions.iter().find_map(|condition| {
+            if let Condition::AccountChanged { held, .. } = condition {
+                Some(held.ids.len()).filter(|count| *count > 0)
+            } else {
+                None
+            }
+        });
+        let wait = wait_n(count.filter(|_| self.queue.to_leave() == 0)?);
+        Some(format!("{wait} for another account than the one that is linked."))
     }
 
     /// That messages to new contacts wait, if some do.

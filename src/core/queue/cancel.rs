@@ -115,8 +115,11 @@ impl Queue {
         dry_run: bool,
         now: Now,
     ) -> api::RetryResult {
-        let parked =
-            |m: &&Message| m.state() == State::Parked && filter.matches(m, &[State::Parked], now);
+        let parked = |m: &&Message| {
+            m.state() == State::Parked
+                && m.may_be_sent()
+                && filter.matches(m, &[State::Parked], now)
+        };
         let places = if self.around.draining { 0 } else { self.places() };
         let mut requeued = self.in_order(parked);
         let no_place = requeued.split_off(requeued.len().min(places));

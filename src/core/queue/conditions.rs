@@ -34,6 +34,8 @@ impl Queue {
         for kind in listed {
             parked.remove(&kind);
         }
+        let changed = parked.remove(&ConditionKind::AccountChanged);
+        found.extend(self.account_changed(changed.map(|(_, group)| group).unwrap_or_default()));
         let parked = parked.into_values();
         found.extend(parked.map(|(reason, group)| Condition::Parked { reason, group }));
         found.extend(self.not_before());

@@ -39,6 +39,10 @@ impl Queue {
         let place = place(message);
         let aged = (message.changed_uptime_ms, message.id);
         let due = self.deadlines.add(message);
+        let due = due && message.account.is_none();
+        if message.state().takes_a_place() && message.account.is_some() {
+            self.held.insert(message.id);
+        }
         if message.state().takes_a_place() && due {
             let lane = self.lanes.entry(message.chat.clone()).or_default();
             if let Some(first) = lane.first() {
@@ -85,6 +89,7 @@ impl Queue {
         let place = place(message);
         let aged = (message.changed_uptime_ms, message.id);
         self.deadlines.remove(message);
+        self.held.remove(&message.id);
         if let Some(lane) = self.lanes.get_mut(&message.chat)
             && lane.remove(&place)
         {
@@ -170,24 +175,28 @@ impl Queue {
     /// Messages that still need an attempt and whose time has come, in the order of
     /// acceptance.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &Message> {
-        self.iter().filter(|message| match message.state() {
-            State::Preparing | State::Queued => !self.deadlines.is_scheduled(message),
-            State::Unknown => true,
-            State::Sending
-            | State::Parked
-            | State::Sent
-            | State::Delivered
-            | State::Read
-            | State::Failed
-            | State::Expired
-            | State::Cancelled => false,
+        self.iter().filter(|message| message.account.is_none()).filter(|message| {
+            match message.state() {
+                State::Preparing | State::Queued => !self.deadlines.is_scheduled(message),
+                State::Unknown => true,
+                State::Sending
+                | State::Parked
+                | State::Sent
+                | State::Delivered
+                | State::Read
+                | State::Failed
+                | State::Expired
+                | State::Cancelled => false,
+            }
         })
     }
 
     /// Messages that wait for a time that was asked for, the first due first, and when
     /// that is, wall milliseconds.
     pub(crate) fn scheduled(&self) -> impl Iterator<Item = (i64, &Message)> {
-        self.deadlines.scheduled().filter_map(|(at, id)| Some((at, self.messages.get(&id)?)))
+        let scheduled = self.deadlines.scheduled();
+        let scheduled = scheduled.filter_map(|(at, id)| Some((at, self.messages.get(&id)?)));
+        scheduled.filter(|(_, message)| message.account.is_none())
     }
 
     /// Each chat's messages that still have to leave and whose time has come, in order.
@@ -291,14 +300,19 @@ impl Queue {
         self.config.capacity.saturating_sub(self.taken())
     }
 
-    /// Messages that still need an attempt.
+    /// Messages that still need an attempt, of the account that is linked.
     pub(crate) fn to_leave(&self) -> usize {
-        self.preparing.len() + self.queued_all + self.unknown
+        let all = self.preparing.len() + self.queued_all + self.unknown;
+        all.saturating_sub(self.held.len())
     }
 
     /// Those of them whose time has come.
     pub(crate) fn to_leave_now(&self) -> usize {
-        self.to_leave().saturating_sub(self.deadlines.scheduled_len())
+        let scheduled = match self.held.len() {
+            0 => self.deadlines.scheduled_len(),
+            _ => self.scheduled().count(),
+        };
+        self.to_leave().saturating_sub(scheduled)
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Message {
     pub links_asked: bool,
     /// Whether it was sent again by itself because a token of its recipient had come: once.
     pub token_retried: bool,
+    /// Whose it is, if another account is linked than the one that it was accepted for.
+    pub account: Option<Redacted<String>>,
     /// A link in its text that it is sent with all the same.
     pub link_warning: Option<LinkWarning>,
     /// The text's length in characters.

@@ -11,6 +11,7 @@ use crate::ids::ChatId;
 use crate::time::{BootId, Now, Uptime};
 use tetherd_api::{MessageId, Priority, Redacted};
 
+mod account_change;
 mod answers;
 mod attempts;
 mod cancel;
@@ -94,6 +95,10 @@ pub(crate) struct Queue {
     /// Since when it is paused, wall milliseconds.
     paused_since: Option<i64>,
     backlog: StaleBacklog,
+    /// The account that messages without one of their own wait for.
+    account: Option<Redacted<String>>,
+    /// Those that could leave if they were not another account's.
+    held: BTreeSet<MessageId>,
 }
 
 impl Queue {
@@ -129,6 +134,8 @@ impl Queue {
             attempts: Attempts::default(),
             paused_since: facts.paused_since,
             backlog: StaleBacklog::new(facts.backlog, boot, now),
+            account: facts.queue_account.clone(),
+            held: BTreeSet::new(),
         };
         for message in messages {
             queue.insert(message);
@@ -180,6 +187,7 @@ impl Queue {
         facts.paused_since = self.paused_since;
         facts.uptime_ms = self.uptime_ms();
         facts.backlog = self.backlog.facts();
+        facts.queue_account = self.account.clone();
     }
 
     /// The daemon's uptime, all its runs together.

@@ -96,6 +96,7 @@ impl Queue {
     /// `queue.release`: what waits may leave. While something still holds it, the wait
     /// counts from now.
     pub(crate) fn release(&mut self, out: &mut ActionBuffer, now: Now) {
+        self.release_held(out, now);
         let before = self.backlog.facts;
         self.backlog.release(now);
         out.facts |= self.backlog.facts != before;

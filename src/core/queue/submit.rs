@@ -33,6 +33,7 @@ impl Queue {
             draft,
             chat,
             address: None,
+            account: None,
             links_asked: false,
             token_retried: false,
             link_warning: None,

@@ -283,6 +283,9 @@ impl Message {
         anyway: bool,
         wall_ms: i64,
     ) -> Result<State, IllegalStep> {
+        if !self.may_be_sent() {
+            return Err(self.illegal("sent by another account"));
+        }
         let MessageState::Parked(Parked { reason, pending }) = &mut self.state else {
             return Err(self.illegal("put back into the queue"));
         };

@@ -130,6 +130,11 @@ fn cases(now: i64) -> Vec<(&'static str, Condition)> {
         ("", C::GroupUnchecked { group: group([2], now), asking: true }),
         ("", C::LinkDoubtful { group: detailed(None, Some("timeout"), now) }),
         ("files", C::FileUnderway { preparing: group([8], now), uploading: group([3, 4], now) }),
+        (
+            "account changed",
+            C::AccountChanged { held: group([1, 2], now), parked: group([7], now) },
+        ),
+        ("", C::AccountChanged { held: Group::default(), parked: group([7], now) }),
         ("no answer", C::NoAnswer { waiting: group([1, 2], now), parked: group([7], now) }),
         ("", C::NoAnswer { waiting: Group::default(), parked: group([7], now) }),
         ("not before", C::NotBefore { group: group([1, 2], now), due: now + 2 * HOUR }),

@@ -283,7 +283,11 @@ impl World {
         }
         let due = |m: &Message| m.draft.not_before.is_none_or(|at| at <= wall_ms);
         assert!(due(message), "sent before its time");
-        let waits = |m: &&Message| matches!(m.state(), State::Queued | State::Preparing);
+        // What is held for another account holds nothing up.
+        assert_eq!(message.account, None, "another account's");
+        let waits = |m: &&Message| {
+            m.account.is_none() && matches!(m.state(), State::Queued | State::Preparing)
+        };
         for other in self.store.messages.values().filter(waits) {
             let goes_first =
                 (other.draft.priority, other.order) < (message.draft.priority, message.order);
@@ -296,6 +300,10 @@ impl World {
     fn note_step(&mut self, old: State, message: &Message) {
         let there = matches!(message.state(), State::Sent | State::Delivered | State::Read);
         if old == State::Cancelled && message.state() != State::Cancelled && !there {
+            self.restored.insert(message.id);
+        }
+        // What was held for another account loses its turn.
+        if message.account.is_some() {
             self.restored.insert(message.id);
         }
         if message.state() == State::Sending && old != State::Sending {

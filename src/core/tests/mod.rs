@@ -3,6 +3,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "tests look for one variant")]
 
 mod account;
+mod account_change;
 mod asking;
 mod belief;
 mod callers;

@@ -151,6 +151,7 @@ fn severity(kind: ConditionKind) -> Severity {
         | ConditionKind::BatteryCritical
         | ConditionKind::Paused
         | ConditionKind::StaleBacklog
+        | ConditionKind::AccountChanged
         | ConditionKind::ReachoutTimelock
         | ConditionKind::NewChatQuota
         | ConditionKind::RateLimited

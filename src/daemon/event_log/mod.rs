@@ -174,6 +174,7 @@ const fn weight(hold: ConditionKind) -> Weight {
         | ConditionKind::FileUnderway
         | ConditionKind::Refused
         | ConditionKind::NotSendable
+        | ConditionKind::AccountChanged
         | ConditionKind::NoAnswer
         | ConditionKind::NotBefore
         | ConditionKind::ClientExpiresSoon

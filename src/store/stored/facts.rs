@@ -75,6 +75,8 @@ stored_structs! {
         #[serde(skip_serializing_if = "Option::is_none")]
         trouble: Option<StoredTrouble>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        queue_account: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         client_expiry: Option<StoredExpiry>,
     }
 

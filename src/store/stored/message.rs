@@ -31,6 +31,7 @@ stored_enum!(StoredReasonKind = ReasonKind {
     NotOnNetwork = "not_on_network",
     NotSendable = "not_sendable",
     NoAnswer = "no_answer",
+    AccountChanged = "account_changed",
     ShelfFull = "shelf_full",
     LinkBroken = "link_broken",
     FileUnreadable = "file_unreadable",
@@ -93,6 +94,8 @@ pub(in crate::store) struct StoredMessage {
     links_asked: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     token_retried: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     link_warning: Option<StoredLinkWarning>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

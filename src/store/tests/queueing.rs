@@ -26,6 +26,7 @@ fn message(id: u64) -> Message {
         draft: Draft { key: Some(format!("key {id}").into()), ..draft },
         chat: "+15550100".parse().unwrap(),
         address: Some("+15550199".parse().unwrap()),
+        account: Some("15550177@s.whatsapp.net".into()),
         links_asked: false,
         token_retried: false,
         link_warning: None,
