@@ -62,6 +62,7 @@ mod settings;
 mod shared;
 mod stanza;
 mod streams;
+mod strict;
 #[cfg(test)]
 mod tests;
 mod token_api;
@@ -89,6 +90,7 @@ pub use settings::{
     ATTEMPTS_MAX, AckError, Attempt, LoginFailure, REACHOUT_CODE, ReachoutTimelock, Receipts,
     Settings, SettingsChange, Stats, Times,
 };
+pub use strict::{Fault, Violation};
 pub use tokens::CarriedToken;
 pub use webauthn::Signing;
 

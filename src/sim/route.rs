@@ -18,6 +18,7 @@ use super::quota::{self, QUOTA_CODE};
 use super::receive::Delivered;
 use super::settings::{REACHOUT_CODE, Receipts};
 use super::shared::Shared;
+use super::strict;
 use super::tokens;
 use super::world::{LinkId, World};
 
@@ -58,7 +59,8 @@ pub(super) async fn message(
     if world.settings.lose_messages.take() {
         return;
     }
-    let refused = refusal(world, node, &sender.user);
+    let refused =
+        strict::refusal(world, node, &sender).or_else(|| refusal(world, node, &sender.user));
     let mut after = Aftermath {
         link,
         sender: sender.clone(),

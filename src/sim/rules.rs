@@ -17,11 +17,13 @@ pub struct Rules {
     pub migrated: bool,
     /// Messages name the number of a sender or member besides the LID.
     pub sender_pn: bool,
+    /// Stanzas that a real server refuses are refused, and listed.
+    pub strict: bool,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Rules { migrated: true, sender_pn: true }
+        Rules { migrated: true, sender_pn: true, strict: false }
     }
 }
 

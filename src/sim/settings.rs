@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::rules::Rules;
+use super::strict::Violation;
 use super::tokens::CarriedToken;
 
 /// Most attempts that are remembered; later ones are only counted.
@@ -231,6 +232,8 @@ pub struct SettingsChange {
     pub migrated: Option<bool>,
     /// See [`Rules::sender_pn`].
     pub sender_pn: Option<bool>,
+    /// See [`Rules::strict`].
+    pub strict: Option<bool>,
     /// See [`Settings::ignore_groups`].
     pub ignore_groups: Option<Times>,
     /// `true`, `false`, or how often.
@@ -254,6 +257,7 @@ impl Settings {
         self.refuse_ik = change.refuse_ik.unwrap_or(self.refuse_ik);
         self.check = change.check.unwrap_or(self.check);
         self.rules.migrated = change.migrated.unwrap_or(self.rules.migrated);
+        self.rules.strict = change.strict.unwrap_or(self.rules.strict);
         self.rules.sender_pn = change.sender_pn.unwrap_or(self.rules.sender_pn);
     }
 }
@@ -374,6 +378,8 @@ pub struct Stats {
     pub received: u64,
     /// Stanzas that the server did not understand.
     pub not_understood: u64,
+    /// Message stanzas with a fault, while the server is strict.
+    pub violations: Vec<Violation>,
     /// Every message stanza in order of arrival, the first [`ATTEMPTS_MAX`].
     pub attempts: Vec<Attempt>,
 }

@@ -24,6 +24,7 @@ use super::passkey::Gate;
 use super::people::{People, PeopleError};
 use super::quota::QuotaState;
 use super::settings::{ATTEMPTS_MAX, Attempt, Settings, Stats};
+use super::strict::KnownIds;
 use super::tokens::{self, Tokens};
 
 /// Most stanzas that wait to be written to one connection.
@@ -91,6 +92,8 @@ pub(super) struct World {
     pub(super) media: Media,
     /// How the server behaves.
     pub(super) settings: Settings,
+    /// Which messages there were, for the strict server.
+    pub(super) known_ids: KnownIds,
     /// What happened.
     pub(super) stats: Stats,
     /// How the next logins fail, and how many of them.
@@ -118,6 +121,7 @@ impl World {
             people,
             noise,
             settings: Settings::default(),
+            known_ids: KnownIds::new(),
             stats: Stats::default(),
             failure: None,
             contacts: Contacts::default(),

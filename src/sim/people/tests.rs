@@ -245,7 +245,7 @@ async fn a_person_is_named_by_lid_or_by_number_as_the_account_is() {
     for (migrated, sender_pn, from, pn) in
         [(true, true, &lid, Some(&number)), (true, false, &lid, None), (false, true, &number, None)]
     {
-        people.rules = Rules { migrated, sender_pn };
+        people.rules = Rules { migrated, sender_pn, strict: false };
         let message = people.compose(ANN, ME, None, "hi").await.remove(0);
         assert_eq!(jid(&message, "from").as_ref(), Some(from));
         assert_eq!(jid(&message, "sender_pn").as_ref(), pn);

@@ -19,3 +19,5 @@ mod passkey;
 mod refusal;
 #[cfg(feature = "sim")]
 mod restart;
+#[cfg(feature = "sim")]
+mod strict;
