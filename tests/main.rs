@@ -8,6 +8,7 @@
     reason = "tests end by panicking, and their deadlines are in real time"
 )]
 
+mod about;
 mod account;
 mod addressing;
 mod chaos;

@@ -99,7 +99,19 @@ When = Union[str, datetime.datetime]
 
 # What goes over the wire. Fields that may be absent are in the class that says total=False.
 
-Kind = Literal["text", "image", "video", "audio", "voice", "document", "location", "contact"]
+Kind = Literal[
+    "text",
+    "image",
+    "video",
+    "audio",
+    "voice",
+    "document",
+    "location",
+    "contact",
+    "reaction",
+    "edit",
+    "revoke",
+]
 State = Literal[
     "preparing", "queued", "sending", "unknown", "parked",
     "sent", "delivered", "read", "failed", "expired", "cancelled",
@@ -145,6 +157,7 @@ class Message(_Message, total=False):
 
     reason: Reason
     key: str
+    reply_to: str
     file: FileInfo
     priority: Priority
     not_before: str
@@ -1314,6 +1327,19 @@ class Client:
                 wanted = min(max(wanted, _RETRY_PAUSE_S), RETRY_PAUSE_S_MAX)
                 # Once more when the time is over: a place may have become free.
                 self._closed.wait(deadline.within(wanted))
+
+    def message_react(self, message: str, emoji: str, *, key: Optional[str] = None) -> SendResult:
+        """Reacts to a message: `m42` of the daemon's, or `i17` of the inbox."""
+        params = _given(message=message, emoji=emoji, key=key)
+        return cast(SendResult, self.call("message.react", **params))
+
+    def message_edit(self, id: str, text: str, *, key: Optional[str] = None) -> SendResult:
+        """Another wording for a text: in its place while it waits, else by an edit."""
+        return cast(SendResult, self.call("message.edit", **_given(id=id, text=text, key=key)))
+
+    def message_revoke(self, id: str, *, key: Optional[str] = None) -> SendResult:
+        """Takes a message back: it is withdrawn while it waits, else revoked."""
+        return cast(SendResult, self.call("message.revoke", **_given(id=id, key=key)))
 
     def message_get(
         self,

@@ -213,7 +213,9 @@ impl From<ReasonKind> for ConditionKind {
             ReasonKind::TokenMissing => ConditionKind::TokenMissing,
             ReasonKind::NewChatQuota => ConditionKind::NewChatQuota,
             ReasonKind::NoDevice => ConditionKind::NoDevice,
-            ReasonKind::NotSendable | ReasonKind::ShelfFull => ConditionKind::NotSendable,
+            ReasonKind::NotSendable | ReasonKind::ShelfFull | ReasonKind::TargetNotSent => {
+                ConditionKind::NotSendable
+            }
             ReasonKind::NoAnswer => ConditionKind::NoAnswer,
             ReasonKind::AccountChanged => ConditionKind::AccountChanged,
         }

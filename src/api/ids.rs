@@ -77,6 +77,56 @@ impl FromStr for MessageId {
     }
 }
 
+/// A message that another one is about: `m42` is one of the daemon's, `i17` the incoming
+/// message with cursor 17.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MessageRef {
+    /// One of the daemon's.
+    Own(MessageId),
+    /// An incoming one, by its cursor.
+    Incoming(u64),
+}
+
+impl fmt::Display for MessageRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MessageRef::Own(id) => id.fmt(f),
+            MessageRef::Incoming(cursor) => write!(f, "i{cursor}"),
+        }
+    }
+}
+
+/// A text that names no message.
+#[derive(Debug, thiserror::Error)]
+#[error("a message is named like m42 (one of the daemon's) or i17 (the inbox's, by its cursor)")]
+pub struct NotAMessageRef;
+
+impl FromStr for MessageRef {
+    type Err = NotAMessageRef;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_at_checked(1).ok_or(NotAMessageRef)? {
+            ("m", _) => text.parse().map(MessageRef::Own).map_err(|_| NotAMessageRef),
+            ("i", digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+                digits.parse().map(MessageRef::Incoming).map_err(|_| NotAMessageRef)
+            }
+            _ => Err(NotAMessageRef),
+        }
+    }
+}
+
+impl Serialize for MessageRef {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for MessageRef {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 impl Serialize for MessageId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

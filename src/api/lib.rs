@@ -36,6 +36,7 @@
 
 use serde::{Deserialize, Serialize};
 
+mod amend;
 pub mod client;
 mod condition;
 mod content;
@@ -64,6 +65,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 
+pub use amend::{EditParams, ReactParams, RevokeParams};
 pub use condition::{Affected, Condition, ConditionKind, Evidence, Holds};
 pub use content::{ContactCard, FileInfo, FileParams, LinkPreview, Location, Priority};
 pub use error::{Error, ErrorData, ErrorKind, ErrorPlace};
@@ -71,7 +73,7 @@ pub use event::{
     Event, EventFrame, GapOf, PairEnd, PairOffer, PairParams, PairResult, SubscribeResult,
 };
 pub use group::{Group, GroupListParams, GroupListResult};
-pub use ids::{MessageId, NotAMessageId, NotATime, Time};
+pub use ids::{MessageId, MessageRef, NotAMessageId, NotAMessageRef, NotATime, Time};
 pub use inbox::{
     Gap, InboxFileParams, InboxFileResult, InboxListParams, InboxListResult, Incoming,
     IncomingKind, SubscribeParams,
@@ -129,6 +131,14 @@ pub struct SendParams {
     /// With a text: what is shown for a link in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<LinkPreview>,
+    /// The message that this one answers, which is quoted: `m42` of the daemon's, or `i17` of the
+    /// inbox. It must be of the same chat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<MessageRef>,
+    /// Persons who are mentioned, numbers or JIDs, at most [`MENTIONS_MAX`]. The text or caption
+    /// names each as `@` and the digits of the number, or what stands before the `@` of the JID.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<Redacted<String>>,
     /// Never sent after this, by the daemon's wall clock; `expired` instead, with the reason
     /// `no_answer` if an attempt before may have reached the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]

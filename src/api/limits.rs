@@ -56,6 +56,10 @@ pub const IDS_MAX: usize = 1_000;
 pub const CONDITION_IDS_MAX: usize = 100;
 /// Most numbers in one `phone.check`.
 pub const CHECK_NUMBERS_MAX: usize = 100;
+/// Most persons that one message mentions.
+pub const MENTIONS_MAX: usize = 256;
+/// Longest reaction, in bytes: an emoji can be made of several.
+pub const EMOJI_BYTES_MAX: usize = 64;
 /// Most groups that one `group.list` answers.
 pub const GROUPS_MAX: usize = 1_000;
 /// Longest name of a group, in characters; a longer one is cut.

@@ -164,28 +164,31 @@ pub enum ReasonKind {
     NotInGroup,
     /// The network has suspended the group.
     GroupSuspended,
+    /// The message that it is about was not sent.
+    TargetNotSent,
 }
 
 impl ReasonKind {
     /// Every reason.
-    pub const ALL: [ReasonKind; 17] = [
+    pub const ALL: [ReasonKind; 18] = [
         ReasonKind::Refused,
         ReasonKind::ReachoutTimelock,
         ReasonKind::NotOnNetwork,
         ReasonKind::NotSendable,
         ReasonKind::NoAnswer,
-        ReasonKind::AccountChanged,
         ReasonKind::ShelfFull,
         ReasonKind::LinkBroken,
         ReasonKind::FileUnreadable,
         ReasonKind::TooLarge,
         ReasonKind::UploadFailed,
+        ReasonKind::AccountChanged,
         ReasonKind::TokenMissing,
         ReasonKind::NewChatQuota,
         ReasonKind::NoDevice,
         ReasonKind::NotAdmin,
         ReasonKind::NotInGroup,
         ReasonKind::GroupSuspended,
+        ReasonKind::TargetNotSent,
     ];
 
     /// The name on the wire.
@@ -208,6 +211,7 @@ impl ReasonKind {
             ReasonKind::NotAdmin => "not_admin",
             ReasonKind::NotInGroup => "not_in_group",
             ReasonKind::GroupSuspended => "group_suspended",
+            ReasonKind::TargetNotSent => "target_not_sent",
         }
     }
 }
@@ -237,6 +241,10 @@ pub struct Message {
     pub key: Option<Redacted<String>>,
     /// What kind of message.
     pub kind: Kind,
+    /// The message that it answers, reacts to, edits or takes back: `m42` of the daemon's, or the
+    /// id on the network of an incoming one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
     /// Its file, once it is here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<FileInfo>,
@@ -310,11 +318,17 @@ pub enum Kind {
     Location,
     /// A contact's card.
     Contact,
+    /// An emoji to another message.
+    Reaction,
+    /// Another text for a message that was sent.
+    Edit,
+    /// Takes a message back that was sent.
+    Revoke,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Text,
         Kind::Image,
         Kind::Video,
@@ -323,6 +337,9 @@ impl Kind {
         Kind::Document,
         Kind::Location,
         Kind::Contact,
+        Kind::Reaction,
+        Kind::Edit,
+        Kind::Revoke,
     ];
 
     /// The name on the wire.
@@ -336,7 +353,15 @@ impl Kind {
             Kind::Document => "document",
             Kind::Location => "location",
             Kind::Contact => "contact",
+            Kind::Reaction => "reaction",
+            Kind::Edit => "edit",
+            Kind::Revoke => "revoke",
         }
+    }
+
+    /// Whether such a message is nothing but something about another one.
+    pub const fn is_about(self) -> bool {
+        matches!(self, Kind::Reaction | Kind::Edit | Kind::Revoke)
     }
 
     /// Whether such a message has a file.

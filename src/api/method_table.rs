@@ -9,12 +9,12 @@ use serde_json::{Map, Value};
 use crate::params::decode;
 use crate::suggest::{clipped, closest};
 use crate::{
-    CancelParams, CancelResult, CheckParams, CheckResult, ClearParams, ClearResult, Error,
-    ErrorKind, Explanation, GetParams, GroupListParams, GroupListResult, HeartbeatParams,
+    CancelParams, CancelResult, CheckParams, CheckResult, ClearParams, ClearResult, EditParams,
+    Error, ErrorKind, Explanation, GetParams, GroupListParams, GroupListResult, HeartbeatParams,
     InboxFileParams, InboxFileResult, InboxListParams, InboxListResult, ListParams, ListResult,
     Message, NoParams, PairParams, PairResult, PasskeyConfirmParams, PasskeyParams, PhoneStatus,
-    RestoreParams, RestoreResult, RetryParams, RetryResult, SendParams, SendResult, Status,
-    SubscribeParams, SubscribeResult, Version,
+    ReactParams, RestoreParams, RestoreResult, RetryParams, RetryResult, RevokeParams, SendParams,
+    SendResult, Status, SubscribeParams, SubscribeResult, Version,
 };
 
 /// Who may call a method. Each tier includes the ones before it.
@@ -179,9 +179,23 @@ methods! {
     MessageSend "message.send" | "sendMessage" Send: SendParams => SendResult,
         descriptors "With `file.fd`, the file's descriptor comes with the request's line.",
         errors [
-            QueueFull, KeyConflict, BadRecipient, BadText, BadFile, FileTooLarge, SpoolFull, BadUrl,
+            QueueFull, KeyConflict, BadRecipient, NotFound, BadText, BadFile, FileTooLarge, SpoolFull, BadUrl,
             WrongState, OutcomeUnknown
         ];
+    /// Reacts to a message with an emoji. The reaction is a message of its own, with a state and a
+    /// turn at the pace, in the order of its chat.
+    MessageReact "message.react" Send: ReactParams => SendResult,
+        errors [QueueFull, KeyConflict, NotFound, WrongState, OutcomeUnknown];
+    /// Gives a text that the daemon has sent, or is to send, another wording. One that has not
+    /// left is changed in its place, and is the answer; else the edit is a message of its own.
+    /// The network takes it for 15 minutes after the text was sent; it expires then.
+    MessageEdit "message.edit" Send: EditParams => SendResult,
+        errors [QueueFull, KeyConflict, NotFound, BadText, WrongState, OutcomeUnknown];
+    /// Takes a message of the daemon's back. One that has not left is withdrawn, as by
+    /// `queue.cancel`, and is the answer; else the revocation is a message of its own. The network
+    /// takes it for two days after the message was sent; it expires then.
+    MessageRevoke "message.revoke" Send: RevokeParams => SendResult,
+        errors [QueueFull, KeyConflict, NotFound, WrongState, OutcomeUnknown];
     /// One message, with its whole text: a live one, or a finished one that is still in the
     /// history.
     MessageGet "message.get" Read: GetParams => Message, errors [NotFound];

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema, json_schema};
 
-use crate::{MessageId, Redacted, Time};
+use crate::{MessageId, MessageRef, Redacted, Time};
 
 impl JsonSchema for Time {
     fn schema_name() -> Cow<'static, str> {
@@ -35,6 +35,22 @@ impl JsonSchema for MessageId {
             "description":
                 "The daemon's own name of a message: `m1`, `m2`, ... in the order of acceptance \
                  (taken without the `m`, too). Never reused within a state directory.",
+        })
+    }
+}
+
+impl JsonSchema for MessageRef {
+    fn schema_name() -> Cow<'static, str> {
+        "MessageRef".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^[mi][0-9]+$",
+            "description":
+                "A message that another one is about: `m42` is one of the daemon's, `i17` the \
+                 incoming message with cursor 17.",
         })
     }
 }

@@ -3,7 +3,20 @@
 
 use crate::files::{Source, SpooledFile};
 use crate::ids::{ChatId, Digest, WaMessageId};
-use tetherd_api::{Kind, LinkPreview, Priority, Redacted};
+use tetherd_api::{Kind, LinkPreview, MessageId, Priority, Redacted};
+
+/// A message that another one is about: that it answers, reacts to, edits or takes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its id on the network.
+    pub wa_id: WaMessageId,
+    /// Its own id, if it is one of ours.
+    pub id: Option<MessageId>,
+    /// Who sent it; none: this account.
+    pub sender: Option<ChatId>,
+    /// What it says, to be shown with an answer.
+    pub quote: Option<Redacted<String>>,
+}
 
 /// A message as its caller wants it sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +35,10 @@ pub struct Draft {
     pub has_links: bool,
     /// What is shown for a link in its text.
     pub link: Option<LinkPreview>,
+    /// The message that it is about.
+    pub target: Option<Target>,
+    /// Persons whom its text mentions.
+    pub mentions: Vec<ChatId>,
     /// Which of those that wait goes first.
     pub priority: Priority,
     /// Not sent before this, wall milliseconds.
@@ -45,6 +62,8 @@ impl Draft {
             source: None,
             has_links: false,
             link: None,
+            target: None,
+            mentions: Vec::new(),
             priority: Priority::Normal,
             not_before: None,
             expires_at: None,

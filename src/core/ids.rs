@@ -54,6 +54,11 @@ impl ChatId {
         self.0.starts_with('@')
     }
 
+    /// Whether it is a person's, by number.
+    pub fn is_by_number(&self) -> bool {
+        self.0.ends_with("@s.whatsapp.net")
+    }
+
     /// Whether it is a group.
     pub fn is_group(&self) -> bool {
         self.0.ends_with("@g.us") && !self.is_username()

@@ -270,6 +270,7 @@ impl Core {
         self.contacts.on_time(&mut self.out, now);
         self.regroup();
         self.park_absent(now);
+        self.park_pointless(now);
         self.drive_groups(now);
         self.queue.trim(&mut self.out, now);
         self.session.start_due(&mut self.out, now);

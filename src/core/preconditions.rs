@@ -27,6 +27,7 @@ impl Core {
     /// The same without its file's upload, which is worth its while only once all others
     /// hold.
     pub(crate) fn preconditions_but_upload(&self, message: &Message) -> Option<u64> {
+        self.queue.target_is_sent(message)?;
         let recipient = self.number_gate(message)?.max(self.group_gate(message)?);
         Some(recipient.max(self.new_contact_gate(message)))
     }
@@ -126,6 +127,22 @@ impl Core {
                 let reason = Reason::new(ReasonKind::NotOnNetwork);
                 let parked = self.queue.park_waiting(id, reason, &mut self.out, now);
                 debug_assert!(parked, "only queued ones are parked here");
+            }
+        }
+    }
+
+    /// Parks what is about a message that will not be sent.
+    pub(crate) fn park_pointless(&mut self, now: Now) {
+        let pointless = |core: &Core| {
+            let pointless = |m: &&Message| {
+                m.state() == State::Queued && core.queue.target_is_sent(m) == Some(false)
+            };
+            core.queue.heads().find(pointless).map(|message| message.id)
+        };
+        while let Some(id) = pointless(self) {
+            let reason = Reason::new(ReasonKind::TargetNotSent);
+            if !self.queue.park_waiting(id, reason, &mut self.out, now) {
+                return;
             }
         }
     }

@@ -10,11 +10,11 @@ use crate::event::{
 };
 use crate::explain;
 use crate::ids::{Attempt, WaMessageId};
-use crate::queue::Reached;
+use crate::queue::{Amendment, Reached};
 use crate::server_codes::RATE_LIMITED;
 use crate::session::Settled;
 use crate::time::Now;
-use tetherd_api::{self as api, MessageId, Reason, ReasonKind, Signature, call};
+use tetherd_api::{self as api, Kind, MessageId, Reason, ReasonKind, Signature, State, call};
 
 mod refusals;
 
@@ -27,13 +27,26 @@ impl Core {
         match request {
             Request::Submit(submission) => {
                 let Submission { draft, body } = *submission;
+                let kind = draft.kind;
                 let file = draft.file.as_ref().map(|file| file.spool.clone());
                 let result = self.submit(draft, body, now);
                 // What is not accepted, or was there already, leaves no file behind.
                 if !result.as_ref().is_ok_and(|sent| !sent.duplicate) {
                     self.out.unspool.extend(file);
                 }
-                self.out.reply::<call::MessageSend>(token, result);
+                match kind {
+                    Kind::Reaction => self.out.reply::<call::MessageReact>(token, result),
+                    Kind::Edit => self.out.reply::<call::MessageEdit>(token, result),
+                    Kind::Revoke => self.out.reply::<call::MessageRevoke>(token, result),
+                    Kind::Text
+                    | Kind::Image
+                    | Kind::Video
+                    | Kind::Audio
+                    | Kind::Voice
+                    | Kind::Document
+                    | Kind::Location
+                    | Kind::Contact => self.out.reply::<call::MessageSend>(token, result),
+                }
             }
             Request::Cancel { ids, filter, dry_run } => {
                 let filter = self.of_person(filter);
@@ -129,14 +142,54 @@ impl Core {
         if self.draining {
             return Err(explain::shutting_down_error());
         }
+        if draft.kind.is_about() {
+            return self.amend(draft, body, now);
+        }
         draft.check_times(now)?;
+        self.accept(draft, body, now)
+    }
+
+    /// Takes a message in, if there is a place.
+    fn accept(
+        &mut self,
+        draft: Draft,
+        body: Body,
+        now: Now,
+    ) -> Result<api::SendResult, api::Error> {
         if self.queue.is_full() {
             return Err(self.queue_full(now));
         }
         let chat = self.contacts.person(&draft.to);
         let id = self.queue.accept(draft, chat, body, &mut self.out, now)?;
+        self.accepted(id, false, now)
+    }
+
+    fn accepted(
+        &self,
+        id: MessageId,
+        duplicate: bool,
+        now: Now,
+    ) -> Result<api::SendResult, api::Error> {
         let gone = || api::Error::new(api::ErrorKind::InternalError, "The message is gone.");
-        Ok(api::SendResult { message: self.message(id, now).ok_or_else(gone)?, duplicate: false })
+        Ok(api::SendResult { message: self.message(id, now).ok_or_else(gone)?, duplicate })
+    }
+
+    /// An edit, a revocation or a reaction: done at once, or a message of its own.
+    fn amend(&mut self, draft: Draft, body: Body, now: Now) -> Result<api::SendResult, api::Error> {
+        let about = draft.target.as_ref().and_then(|target| target.id);
+        let parked = |id| self.queue.get(id).is_some_and(|m| m.state() == State::Parked);
+        if draft.kind == Kind::Edit && about.is_some_and(parked) && self.queue.is_full() {
+            return Err(self.queue_full(now));
+        }
+        match self.queue.amend(draft, &body, &mut self.out, now)? {
+            (Amendment::Done(id), repeated) => {
+                if self.queue.get(id).is_some_and(|m| m.state() == State::Preparing) && !repeated {
+                    self.preparations.start_afresh(id);
+                }
+                self.accepted(id, repeated, now)
+            }
+            (Amendment::Queue(draft), _) => self.accept(*draft, body, now),
+        }
     }
 
     fn reply_status<M: Signature<Result = api::Status>>(&mut self, token: Token, now: Now) {

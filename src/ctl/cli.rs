@@ -17,7 +17,7 @@ use tetherd_api::{MessageId, Priority, Time};
 
 mod send;
 
-pub use send::{SendArgs, Until};
+pub use send::{EditArgs, ReactArgs, RevokeArgs, SendArgs, Until};
 
 const MORE: &str = "\
 `tetherctl COMMAND --help` lists the options of a command; tetherctl(1) has all of this, \
@@ -68,6 +68,14 @@ pub enum Command {
     },
     /// Put a message into the queue; answers when it is on disk.
     Send(Box<SendArgs>),
+    /// React to a message with an emoji; the reaction takes its turn like a message.
+    React(ReactArgs),
+    /// Give a text another wording: in its place while it waits, by an edit within 15 minutes
+    /// after it was sent.
+    Edit(EditArgs),
+    /// Take a message back: it is withdrawn while it waits, and revoked within two days after
+    /// it was sent.
+    Revoke(RevokeArgs),
     /// Show one message, with its whole text.
     Show(ShowArgs),
     /// List the messages that wait, are on their way, or are parked; with --state, others too.

@@ -48,7 +48,8 @@ impl CallMemory {
 fn reply_bytes(method: Method) -> usize {
     let large = matches!(
         method,
-        Method::MessageGet
+        Method::GroupList
+            | Method::MessageGet
             | Method::QueueList
             | Method::QueueClear
             | Method::InboxList

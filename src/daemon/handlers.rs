@@ -2,6 +2,7 @@
 //! checking of parameters beyond their types. Decides nothing about the queue.
 
 mod about;
+mod amend;
 mod checks;
 mod content;
 mod inbox;
@@ -47,6 +48,9 @@ pub(crate) async fn handle(
         Call::Status(_) => engine.query(Query::Status).await?,
         Call::Explain(_) => engine.query(Query::Explain).await?,
         Call::MessageSend(params) => message::send(service, caller, *params, descriptors).await?,
+        Call::MessageReact(params) => amend::react(service, *params).await?,
+        Call::MessageEdit(params) => amend::edit(service, *params).await?,
+        Call::MessageRevoke(params) => amend::revoke(service, *params).await?,
         Call::MessageGet(params) => engine.query(message::get(*params)?).await?,
         Call::QueueList(params) => engine.query(queue::list(engine, *params).await?).await?,
         Call::QueueClear(params) => engine.change(queue::clear(engine, *params).await?).await?,

@@ -108,6 +108,12 @@ impl InboxService {
         ))
     }
 
+    /// One message.
+    pub(crate) fn message(&self, cursor: u64) -> Result<Incoming, Error> {
+        let kept = self.inbox.get(cursor).map_err(|error| unreadable(&error))?;
+        kept.map(|kept| kept.incoming).ok_or_else(|| not_kept(cursor))
+    }
+
     /// `inbox.file`.
     pub(crate) async fn file(&self, params: InboxFileParams, uid: u32) -> Result<Fetched, Error> {
         let InboxFileParams { cursor, inline } = params;

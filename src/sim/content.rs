@@ -11,6 +11,7 @@ use whatsapp_rust::wacore::upload::encrypt_media;
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message as kinds;
 
+use super::about;
 use super::media::{Files, direct_path, token_of};
 
 /// The message inside its wrapper.
@@ -39,6 +40,7 @@ pub(super) fn shown(message: &wa::Message, files: Option<&Files>) -> Value {
         let about = json!({
             "kind": "image", "mime": image.mimetype, "caption": image.caption,
             "width": image.width, "height": image.height,
+            "context": about::context(image.context_info.as_option()),
         });
         return with_file(about, image, files);
     }
@@ -73,13 +75,21 @@ fn without_file(message: &wa::Message) -> Value {
             "kind": "contact", "name": contact.display_name, "vcard": contact.vcard,
         });
     }
+    let about = about::shown(message);
+    if !about.is_null() {
+        return about;
+    }
     match message.extended_text_message.as_option() {
         Some(text) if text.matched_text.is_some() => json!({
             "kind": "link", "url": text.matched_text, "title": text.title,
             "description": text.description,
             "thumbnail_bytes": text.jpeg_thumbnail.as_ref().map(Vec::len),
         }),
-        Some(_) | None => Value::Null,
+        Some(text) => {
+            let context = about::context(text.context_info.as_option());
+            if context.is_null() { context } else { json!({ "kind": "text", "context": context }) }
+        }
+        None => Value::Null,
     }
 }
 

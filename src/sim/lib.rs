@@ -18,6 +18,7 @@
 //! Invariants: never listens outside loopback; every outbox and list has a bound; no
 //! number, text or key reaches a log.
 
+mod about;
 mod accounts;
 mod adv;
 mod api;

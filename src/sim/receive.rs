@@ -187,9 +187,13 @@ impl People {
             Ok(content) => {
                 delivered.ok = true;
                 delivered.key_request = delivered.is_own_phone && content.key_request;
+                let mut shown = content.shown;
+                if let (Some(edit), Some(shown)) = (&out.edit, shown.as_object_mut()) {
+                    shown.insert("edit".to_owned(), Value::from(edit.as_str()));
+                }
                 if let Some(text) = content.text.filter(|_| !out.peer) {
                     person.inbox.arrived(&slip, target.device, Some(&text));
-                    person.inbox.show(&slip, content.shown);
+                    person.inbox.show(&slip, shown);
                 }
             }
             // Only a repetition if this message was read before: otherwise the

@@ -88,5 +88,8 @@ pub(super) fn of_a(kind: Kind) -> &'static str {
         Kind::Document => "a document",
         Kind::Location => "a location",
         Kind::Contact => "a contact",
+        Kind::Reaction => "a reaction",
+        Kind::Edit => "an edit",
+        Kind::Revoke => "a revocation",
     }
 }

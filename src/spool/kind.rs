@@ -129,7 +129,12 @@ pub(super) fn decide(head: &[u8], tracks: &Tracks, asked: &Asked) -> Result<Foun
         Kind::Image | Kind::Video | Kind::Audio => usual_kind(found) == kind,
         Kind::Voice => found == VOICE,
         Kind::Document => true,
-        Kind::Text | Kind::Location | Kind::Contact => return Err(BadKind::NoFile(kind)),
+        Kind::Text
+        | Kind::Location
+        | Kind::Contact
+        | Kind::Reaction
+        | Kind::Edit
+        | Kind::Revoke => return Err(BadKind::NoFile(kind)),
     };
     if fits {
         Ok(Found { kind, mime: named(kind, head, found, asked) })

@@ -80,7 +80,12 @@ impl Limits {
             Kind::Video => self.video_max,
             Kind::Audio | Kind::Voice => self.audio_max,
             Kind::Document => self.document_max,
-            Kind::Text | Kind::Location | Kind::Contact => 0,
+            Kind::Text
+            | Kind::Location
+            | Kind::Contact
+            | Kind::Reaction
+            | Kind::Edit
+            | Kind::Revoke => 0,
         }
     }
 }

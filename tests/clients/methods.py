@@ -112,6 +112,11 @@ def send_everything(client):
     message = check(client.message_get, tetherd.Message, key="greeting-1")
     assert message["text"] == 'hello \U0001f600\n"quoted" \\'
     assert client.message_get(wa_id=message["wa_id"])["id"] == message["id"]
+    reaction = check(client.message_react, tetherd.SendResult, message["id"], "\U0001f44d")
+    edit = check(client.message_edit, tetherd.SendResult, message["id"], "hello again")
+    revoked = check(client.message_revoke, tetherd.SendResult, message["id"], key="revoked-1")
+    assert edit["message"]["reply_to"] == message["id"], edit
+    left(client, reaction, edit, revoked)
     # From a host that nobody knows.
     sent = check(client.send_url, tetherd.SendResult, OTHER, "https://lost.example/x", name="x")
     assert client.queue_cancel([sent["message"]["id"]])["not_found"] == []

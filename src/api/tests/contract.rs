@@ -10,11 +10,12 @@ use crate::frame::{EVENT_METHOD, parse_request};
 use crate::params::decode;
 use crate::{
     BatteryLevel, Call, CancelParams, CheckParams, ClearExample, ClearParams, ConditionKind,
-    ContactCard, Error, ErrorKind, Event, EventFrame, FileParams, Filter, Gap, GapOf, GetParams,
-    HeartbeatParams, Holds, InboxFileParams, InboxListParams, Kind, LinkPreview, ListParams,
-    Location, MessageId, Method, NoParams, PairEnd, PairFailure, PairOffer, PairParams, PhoneState,
-    Presence, Priority, ReasonKind, Redacted, RestoreParams, RetryParams, SendParams, SessionState,
-    State, SubscribeParams, Tier, Time,
+    ContactCard, EditParams, Error, ErrorKind, Event, EventFrame, FileParams, Filter, Gap, GapOf,
+    GetParams, GroupListParams, HeartbeatParams, Holds, InboxFileParams, InboxListParams, Kind,
+    LinkPreview, ListParams, Location, MessageId, MessageRef, Method, NoParams, PairEnd,
+    PairFailure, PairOffer, PairParams, PhoneState, Presence, Priority, ReactParams, ReasonKind,
+    Redacted, RestoreParams, RetryParams, RevokeParams, SendParams, SessionState, State,
+    SubscribeParams, Tier, Time,
 };
 
 fn full_filter() -> Filter {
@@ -44,6 +45,8 @@ fn parameters_are_read_as_they_are_written() {
         location: Some(Location::default()),
         contact: Some(ContactCard::default()),
         preview: Some(LinkPreview::default()),
+        reply_to: Some(MessageRef::Incoming(17)),
+        mentions: vec!["+15550100".into()],
         expires_at: time,
         not_before: time,
         priority: Priority::High,
@@ -58,6 +61,14 @@ fn parameters_are_read_as_they_are_written() {
         mime: Some("image/png".into()),
         caption: Some("x".into()),
     });
+    read_back(ReactParams {
+        message: MessageRef::Own(MessageId(1)),
+        emoji: "+".into(),
+        key: Some("k".into()),
+    });
+    read_back(EditParams { id: MessageId(1), text: "x".into(), key: Some("k".into()) });
+    read_back(RevokeParams { id: MessageId(1), key: Some("k".into()) });
+    read_back(GroupListParams { fresh: true });
     read_back(GetParams {
         id: Some(MessageId(1)),
         wa_id: Some("3EB0".into()),

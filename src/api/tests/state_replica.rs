@@ -39,6 +39,7 @@ fn message(id: u64, state: State, position: Option<usize>) -> Event {
             reason: None,
             key: None,
             kind: Kind::Text,
+            reply_to: None,
             file: None,
             priority: Priority::Normal,
             not_before: None,

@@ -46,6 +46,7 @@ pub(super) fn parked(reason: ReasonKind, group: &Group) -> Words {
         ReasonKind::NotAdmin => "only admins may send to the group, and this account is none",
         ReasonKind::NotInGroup => "this account is not in the group, or there is none such",
         ReasonKind::GroupSuspended => "the network has suspended the group",
+        ReasonKind::TargetNotSent => "the message that it is about was not sent",
         ReasonKind::NotSendable | ReasonKind::ShelfFull => {
             "not to be built or encrypted for the recipient"
         }
@@ -81,6 +82,7 @@ fn parked_by_itself(reason: ReasonKind) -> &'static str {
         | ReasonKind::ShelfFull
         | ReasonKind::FileUnreadable
         | ReasonKind::TooLarge
+        | ReasonKind::TargetNotSent
         | ReasonKind::UploadFailed
         | ReasonKind::NewChatQuota
         | ReasonKind::NoDevice => "Nothing: they block no other message and wait for a person.",
@@ -103,6 +105,7 @@ fn parked_remedy(reason: ReasonKind) -> String {
         ReasonKind::NotOnNetwork
         | ReasonKind::AccountChanged
         | ReasonKind::NotInGroup
+        | ReasonKind::TargetNotSent
         | ReasonKind::NotSendable
         | ReasonKind::ShelfFull
         | ReasonKind::FileUnreadable

@@ -29,7 +29,15 @@ pub enum Room {
 /// beginning, a place's or a person's name.
 pub(crate) fn shown(kind: Kind, body: &Body) -> (usize, String) {
     let text = match kind {
-        Kind::Text | Kind::Image | Kind::Video | Kind::Audio | Kind::Voice | Kind::Document => {
+        Kind::Text
+        | Kind::Image
+        | Kind::Video
+        | Kind::Audio
+        | Kind::Voice
+        | Kind::Document
+        | Kind::Reaction
+        | Kind::Edit
+        | Kind::Revoke => {
             let beginning = body.0.chars().take(PREVIEW_CHARS_MAX).collect();
             return (body.0.chars().count(), beginning);
         }

@@ -94,7 +94,7 @@ impl Queue {
     }
 
     /// Withdraws these, which can all be. Answers until when they can be restored.
-    fn withdraw(
+    pub(super) fn withdraw(
         &mut self,
         ids: &[MessageId],
         out: &mut ActionBuffer,

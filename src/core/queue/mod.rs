@@ -12,6 +12,7 @@ use crate::time::{BootId, Now, Uptime};
 use tetherd_api::{MessageId, Priority, Redacted};
 
 mod account_change;
+mod amend;
 mod answers;
 mod attempts;
 mod cancel;
@@ -26,6 +27,8 @@ mod steps;
 mod submit;
 mod transitions;
 
+pub(crate) use amend::Amendment;
+pub use amend::{EDIT_WINDOW_MS, REVOKE_WINDOW_MS};
 pub use answers::Reached;
 use attempts::Attempts;
 use deadlines::Deadlines;

@@ -92,6 +92,10 @@ impl Queue {
             reason: message.reason().cloned(),
             key: message.draft.key.clone(),
             kind: message.draft.kind,
+            reply_to: message.draft.target.as_ref().map(|target| match target.id {
+                Some(id) => id.to_string(),
+                None => target.wa_id.0.clone(),
+            }),
             file: message.draft.file.as_ref().map(|file| file.info.clone()),
             priority: message.draft.priority,
             not_before: message.draft.not_before.map(Time),

@@ -306,6 +306,28 @@ impl Message {
         Ok(self.state())
     }
 
+    /// preparing, queued, parked -> queued, in its place, with another content; preparing, if
+    /// something has to be done before.
+    pub(super) fn prepare_anew(
+        &mut self,
+        links: LinkPolicy,
+        wall_ms: i64,
+    ) -> Result<State, IllegalStep> {
+        let illegal = self.illegal("given another content");
+        if !self.is_waiting() {
+            return Err(illegal);
+        }
+        self.links_asked = false;
+        self.link_warning = None;
+        let state = if self.needs_preparing(links) {
+            MessageState::Preparing(Pending::default())
+        } else {
+            MessageState::Queued(Pending::default(), Tries::default())
+        };
+        self.enter(state, wall_ms);
+        Ok(self.state())
+    }
+
     /// parked -> failed, keeping the reason.
     pub(super) fn give_up(&mut self, wall_ms: i64) -> Result<(), IllegalStep> {
         let MessageState::Parked(Parked { reason, .. }) = &self.state else {

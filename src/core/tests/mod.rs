@@ -4,6 +4,7 @@
 
 mod account;
 mod account_change;
+mod amend;
 mod asking;
 mod belief;
 mod callers;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::{ArgGroup, ValueEnum};
 
-use super::{one_of, priority, time_spec};
+use super::{message_id, one_of, priority, time_spec};
 use crate::time::TimeSpec;
-use tetherd_api::{Kind, Location, Priority, Redacted};
+use tetherd_api::{Kind, Location, MessageId, MessageRef, Priority, Redacted};
 use tetherd_config::value::parse_duration;
 
 /// How it is typed; clap would put the content before the recipient.
@@ -61,6 +61,13 @@ pub struct SendArgs {
     /// With --contact: its number (+ and digits); can be given more than once.
     #[arg(long, value_name = "NUMBER", requires = "contact", conflicts_with_all = ["text", "file", "location"])]
     pub phone: Vec<String>,
+    /// The message that this one answers: m42, or i17 of the inbox.
+    #[arg(long, value_name = "MESSAGE", value_parser = message_ref)]
+    pub reply_to: Option<MessageRef>,
+    /// A person who is mentioned; the text names each as @ and the digits. Can be given more
+    /// than once.
+    #[arg(long, value_name = "NUMBER")]
+    pub mention: Vec<String>,
     /// Idempotency key: the same key with the same content is the same message.
     #[arg(long, short, value_name = "KEY")]
     pub key: Option<String>,
@@ -89,6 +96,49 @@ pub struct SendArgs {
     /// stays in the queue.
     #[arg(long, value_name = "TIME", requires = "wait", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
+}
+
+/// `react`.
+#[derive(Debug, clap::Args)]
+pub struct ReactArgs {
+    /// The message: m42, or i17 of the inbox.
+    #[arg(value_name = "MESSAGE", value_parser = message_ref)]
+    pub message: MessageRef,
+    /// One emoji. Without it: an earlier reaction is taken back.
+    #[arg(value_name = "EMOJI", default_value = "")]
+    pub emoji: String,
+    /// Idempotency key, as of `send`.
+    #[arg(long, short, value_name = "KEY")]
+    pub key: Option<String>,
+}
+
+/// `edit`.
+#[derive(Debug, clap::Args)]
+pub struct EditArgs {
+    /// The text's id, such as m42.
+    #[arg(value_name = "ID", value_parser = message_id)]
+    pub id: MessageId,
+    /// What it is to say; - reads it from stdin, without its last newline.
+    #[arg(value_name = "TEXT|-", allow_hyphen_values = true)]
+    pub text: String,
+    /// Idempotency key, as of `send`.
+    #[arg(long, short, value_name = "KEY")]
+    pub key: Option<String>,
+}
+
+/// `revoke`.
+#[derive(Debug, clap::Args)]
+pub struct RevokeArgs {
+    /// The message's id, such as m42.
+    #[arg(value_name = "ID", value_parser = message_id)]
+    pub id: MessageId,
+    /// Idempotency key, as of `send`.
+    #[arg(long, short, value_name = "KEY")]
+    pub key: Option<String>,
+}
+
+fn message_ref(text: &str) -> Result<MessageRef, String> {
+    text.parse().map_err(|error: tetherd_api::NotAMessageRef| error.to_string())
 }
 
 /// What `send --wait` waits for.

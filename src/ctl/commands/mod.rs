@@ -1,6 +1,7 @@
 //! The commands that need the daemon: the table of them, and what several share. Each performs
 //! its call and prints the result; those of one call are in the table, the others in modules.
 
+mod amend;
 mod cancel;
 mod check;
 mod clear;
@@ -79,6 +80,9 @@ pub(crate) async fn dispatch(
             let done = "logged out: pair again with `tetherctl pair`";
             command_of(call::SessionLogout, done, client, out).await
         }
+        Command::React(args) => amend::react(args, client, out).await,
+        Command::Edit(args) => amend::edit(args, client, out).await,
+        Command::Revoke(args) => amend::revoke(args, client, out).await,
         Command::Send(args) => send::run(*args, client, sockets, out).await,
         Command::Queue(args) => queue::run(args, client, out).await,
         Command::Clear(args) => clear::run(args, client, out).await,

@@ -26,6 +26,8 @@ pub(super) fn content(
         expires_at: on("--expires", args.expires)?,
         not_before: on("--at", args.at)?.or(on("--in", args.after.map(TimeSpec::In))?),
         priority: args.priority,
+        reply_to: args.reply_to,
+        mentions: args.mention.into_iter().map(Into::into).collect(),
         ..SendParams::default()
     };
     let mut fd = None;

@@ -11,6 +11,7 @@ pub fn message(message: &Message, clock: &Clock) -> String {
         ("to", Some(chat(&message.to))),
         ("address", message.address.as_deref().map(|jid| format!("{}, by the network", chat(jid)))),
         ("kind", (message.kind != Kind::Text).then(|| message.kind.name().to_owned())),
+        ("about", message.reply_to.as_deref().map(bare)),
         ("file", message.file.as_ref().map(file)),
         ("state", Some(state(message))),
         ("asked", message.reason.as_ref().and_then(|reason| reason.url.as_deref()).map(bare)),
@@ -175,9 +176,15 @@ fn leaves(message: &Message, clock: &Clock) -> String {
 fn content(message: &Message) -> String {
     let text = message.text.as_deref().unwrap_or(&message.preview);
     match message.kind {
-        Kind::Text | Kind::Image | Kind::Video | Kind::Audio | Kind::Voice | Kind::Document => {
-            text.to_owned()
-        }
+        Kind::Text
+        | Kind::Image
+        | Kind::Video
+        | Kind::Audio
+        | Kind::Voice
+        | Kind::Document
+        | Kind::Reaction
+        | Kind::Edit
+        | Kind::Revoke => text.to_owned(),
         Kind::Location => serde_json::from_str(text).map_or_else(
             |_| text.to_owned(),
             |Location { latitude, longitude, name, address }| {

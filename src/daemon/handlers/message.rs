@@ -3,7 +3,8 @@
 
 use std::io::{Cursor, Read};
 
-use super::checks::{check_key, digest, invalid};
+use super::amend;
+use super::checks::{check_key, digest, invalid, unwritten};
 use super::content::{self, Content};
 use super::recipients::recipient;
 use super::send_url;
@@ -15,9 +16,10 @@ use crate::fetch::find_links;
 use crate::spool::source::{Changed, Source};
 use crate::spool::{Asked, TakeError};
 use tetherd_api::{
-    Error, ErrorKind, FileInfo, FileParams, GetParams, Kind, Redacted, Reply, SendParams,
+    Error, ErrorKind, FileInfo, FileParams, GetParams, Kind, MENTIONS_MAX, Redacted, Reply,
+    SendParams,
 };
-use tetherd_core::draft::Draft;
+use tetherd_core::draft::{Draft, Target};
 use tetherd_core::event::{Body, Request, Submission};
 use tetherd_core::files::Room;
 use tetherd_core::ids::{ChatId, Digest, WaMessageId};
@@ -57,7 +59,8 @@ pub(super) async fn send(
 ) -> Result<Reply, Error> {
     let content = content::of(&mut params)?;
     let to = recipient(&service.engine, &params.to).await?;
-    let mut draft = draft(to, params)?;
+    let context = context(service, &to, &mut params, &content).await?;
+    let mut draft = Draft { target: context.0, mentions: context.1, ..draft(to, params)? };
     let submission = match content {
         Content::Plain(kind, body) => {
             draft.kind = kind;
@@ -68,11 +71,15 @@ pub(super) async fn send(
                     digest(&[kind.name(), draft.to.as_str(), &body, &preview])
                 }
             };
+            draft.digest = in_context(&draft);
             draft.has_links = kind == Kind::Text && !find_links(&body).is_empty();
             Submission { draft, body: Body(body.into()) }
         }
         Content::File(file, caption) if file.url.is_some() => {
-            send_url::submission(draft, file, caption, service.engine.schemes())?
+            let mut submission =
+                send_url::submission(draft, file, caption, service.engine.schemes())?;
+            submission.draft.digest = in_context(&submission.draft);
+            submission
         }
         Content::File(file, caption) => {
             return send_file(service, caller, draft, file, caption, descriptors).await;
@@ -138,6 +145,64 @@ fn file_digest(
     digest(&parts)
 }
 
+/// The digest with what is quoted and who is mentioned, where there is any.
+fn in_context(draft: &Draft) -> Digest {
+    let Draft { target, mentions, digest: content, .. } = draft;
+    if target.is_none() && mentions.is_empty() {
+        return *content;
+    }
+    let mut parts =
+        vec![hex(content), target.as_ref().map(|t| t.wa_id.0.clone()).unwrap_or_default()];
+    parts.extend(mentions.iter().map(|chat| chat.as_str().to_owned()));
+    digest(&parts.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn hex(Digest(bytes): &Digest) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What the message answers, and whom it mentions.
+async fn context(
+    service: &Service,
+    to: &ChatId,
+    params: &mut SendParams,
+    content: &Content,
+) -> Result<(Option<Target>, Vec<ChatId>), Error> {
+    let mentions = mentioned(std::mem::take(&mut params.mentions), content)?;
+    let Some(name) = params.reply_to else { return Ok((None, mentions)) };
+    let (chat, target) = amend::target(service, name).await?;
+    // A person has a number and a hidden identity: only names of one kind can be compared.
+    if chat != *to && chat.is_by_number() == to.is_by_number() {
+        return Err(invalid(format!("{name} is a message of another chat than `to`")));
+    }
+    Ok((Some(target), mentions))
+}
+
+/// Each mention is a person, and the text names it.
+fn mentioned(mentions: Vec<Redacted<String>>, content: &Content) -> Result<Vec<ChatId>, Error> {
+    if mentions.len() > MENTIONS_MAX {
+        return Err(invalid(format!("a message mentions at most {MENTIONS_MAX} persons")));
+    }
+    let text = match content {
+        Content::Plain(Kind::Text, text) => text.as_str(),
+        Content::File(_, Some(caption)) => caption.0.as_str(),
+        Content::Plain(..) | Content::File(_, None) => NONE,
+    };
+    let mut chats = Vec::with_capacity(mentions.len());
+    for mention in mentions {
+        let chat: ChatId = mention.parse().map_err(unwritten)?;
+        let user = chat.as_str().split('@').next().unwrap_or_default();
+        if chat.is_group() || !text.contains(&format!("@{user}")) {
+            let sentence = "each of `mentions` is a person whom the text names";
+            return Err(invalid(sentence).remedy("write @ and the digits, like @15550100"));
+        }
+        if !chats.contains(&chat) {
+            chats.push(chat);
+        }
+    }
+    Ok(chats)
+}
+
 /// Everything but the content.
 fn draft(to: ChatId, params: SendParams) -> Result<Draft, Error> {
     let SendParams { preview, expires_at, not_before, priority, key, .. } = params;
@@ -154,7 +219,7 @@ fn draft(to: ChatId, params: SendParams) -> Result<Draft, Error> {
     })
 }
 
-fn new_wa_id() -> Result<WaMessageId, Error> {
+pub(super) fn new_wa_id() -> Result<WaMessageId, Error> {
     let mut random = [0_u8; WA_ID_RANDOM_BYTES];
     getrandom::fill(&mut random).map_err(|error| {
         tracing::error!(%error, "the kernel gives no random bytes");

@@ -326,6 +326,7 @@ pub(super) fn message(id: u64, state: State) -> Message {
         reason: None,
         key: None,
         kind: Kind::Text,
+        reply_to: None,
         file: None,
         priority: api::Priority::Normal,
         not_before: None,

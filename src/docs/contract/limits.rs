@@ -39,6 +39,8 @@ fn all() -> Vec<Limit> {
         Limit("IDS_MAX", n(api::IDS_MAX), ""),
         Limit("CONDITION_IDS_MAX", n(api::CONDITION_IDS_MAX), ""),
         Limit("CHECK_NUMBERS_MAX", n(api::CHECK_NUMBERS_MAX), ""),
+        Limit("MENTIONS_MAX", n(api::MENTIONS_MAX), ""),
+        Limit("EMOJI_BYTES_MAX", n(api::EMOJI_BYTES_MAX), ""),
         Limit("GROUPS_MAX", n(api::GROUPS_MAX), ""),
         Limit("GROUP_NAME_CHARS_MAX", n(api::GROUP_NAME_CHARS_MAX), ""),
         Limit("HEARTBEAT_NAME_BYTES_MAX", n(api::HEARTBEAT_NAME_BYTES_MAX), ""),

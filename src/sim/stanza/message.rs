@@ -19,6 +19,8 @@ pub(crate) struct Outgoing<'a> {
     /// To the account's own phone, about the account: not a message of a chat.
     pub(crate) peer: bool,
     kind: String,
+    /// The `edit` attribute of an edit (1) or a revocation (7, 8).
+    pub(crate) edit: Option<String>,
     /// `<enc>` for whoever the stanza is addressed to.
     pub(crate) direct: Vec<&'a Node>,
     /// `<enc>` for one device each.
@@ -39,6 +41,7 @@ impl<'a> Outgoing<'a> {
             participant: jid_attr(message, "participant"),
             peer: text_attr(message, "category") == "peer",
             kind: text_attr(message, "type"),
+            edit: Some(text_attr(message, "edit")).filter(|edit| !edit.is_empty()),
             direct: message.get_children_by_tag("enc").collect(),
             addressed: addressed.collect(),
             device_identity: message.get_optional_child("device-identity"),
@@ -52,6 +55,9 @@ impl<'a> Outgoing<'a> {
         let mut node = head.start(&self.id, if self.kind.is_empty() { "text" } else { &self.kind });
         if self.peer {
             node = node.attr("category", "peer");
+        }
+        if let Some(edit) = &self.edit {
+            node = node.attr("edit", edit.as_str());
         }
         node.children(children).build()
     }

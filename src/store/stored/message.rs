@@ -6,6 +6,7 @@ use crate::store::convert::{
     Convert, StoredFileInfo, is_zero, stored_enum, stored_newtype, stored_structs, stored_text,
 };
 use tetherd_api::{Kind, LinkPreview, MessageId, Priority, Reason, ReasonKind, State};
+use tetherd_core::draft::Target;
 use tetherd_core::files::{LinkWarning, MediaMetadata, MediaRef, Source, SpooledFile};
 use tetherd_core::ids::{ChatId, Digest, SpoolId, WaMessageId};
 
@@ -43,6 +44,7 @@ stored_enum!(StoredReasonKind = ReasonKind {
     NotAdmin = "not_admin",
     NotInGroup = "not_in_group",
     GroupSuspended = "group_suspended",
+    TargetNotSent = "target_not_sent",
 });
 
 stored_enum!(StoredKind = Kind {
@@ -54,6 +56,9 @@ stored_enum!(StoredKind = Kind {
     Document = "document",
     Location = "location",
     Contact = "contact",
+    Reaction = "reaction",
+    Edit = "edit",
+    Revoke = "revoke",
 });
 
 stored_enum!(StoredPriority = Priority {
@@ -100,6 +105,10 @@ pub(in crate::store) struct StoredMessage {
     link_warning: Option<StoredLinkWarning>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     link: Option<StoredLinkPreview>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target: Option<StoredTarget>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    mentions: Vec<StoredChat>,
     #[serde(default = "StoredPriority::normal", skip_serializing_if = "StoredPriority::is_normal")]
     priority: StoredPriority,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -163,6 +172,16 @@ stored_structs! {
     struct StoredSpoolFile = SpooledFile {
         spool: String,
         info: StoredFileInfo,
+    }
+
+    struct StoredTarget = Target {
+        wa_id: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<StoredId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sender: Option<StoredChat>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        quote: Option<String>,
     }
 
     struct StoredMedia = MediaRef {

@@ -113,7 +113,12 @@ fn media_type(kind: Kind) -> Option<MediaType> {
         Kind::Video => Some(MediaType::Video),
         Kind::Audio | Kind::Voice => Some(MediaType::Audio),
         Kind::Document => Some(MediaType::Document),
-        Kind::Text | Kind::Location | Kind::Contact => None,
+        Kind::Text
+        | Kind::Location
+        | Kind::Contact
+        | Kind::Reaction
+        | Kind::Edit
+        | Kind::Revoke => None,
     }
 }
 

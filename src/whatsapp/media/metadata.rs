@@ -17,9 +17,14 @@ pub(crate) fn read(kind: Kind, head: &[u8], tail: &[u8]) -> MediaMetadata {
         Kind::Audio | Kind::Voice => {
             MediaMetadata { pixels: None, seconds: ogg_seconds(head, tail) }
         }
-        Kind::Text | Kind::Video | Kind::Document | Kind::Location | Kind::Contact => {
-            MediaMetadata::default()
-        }
+        Kind::Text
+        | Kind::Video
+        | Kind::Document
+        | Kind::Location
+        | Kind::Contact
+        | Kind::Reaction
+        | Kind::Edit
+        | Kind::Revoke => MediaMetadata::default(),
     }
 }
 

@@ -4,9 +4,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use whatsapp_rust::buffa::MessageField;
+use whatsapp_rust::wacore::proto_helpers::MessageExt as _;
 use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message as kinds;
 
+use super::about::{self, Names};
 use tetherd_api::{ContactCard, FileInfo, Kind, LinkPreview, Location};
 use tetherd_core::action::Outgoing;
 use tetherd_core::event::Body;
@@ -21,8 +23,9 @@ const NAMELESS: &str = "file";
 type File<'a> = (&'a FileInfo, &'a MediaRef);
 
 /// The message; none: it cannot be built, however often it is tried.
-pub(crate) fn message(out: &Outgoing, body: &Body) -> Option<wa::Message> {
+pub(crate) fn message(out: &Outgoing, body: &Body, names: &Names) -> Option<wa::Message> {
     let file = || Some((&out.draft.file.as_ref()?.info, out.media.as_deref()?));
+    let target = || out.draft.target.as_ref();
     let message = match out.draft.kind {
         Kind::Text => text(body, out.draft.link.as_ref()),
         Kind::Image => image(file()?, body),
@@ -32,8 +35,25 @@ pub(crate) fn message(out: &Outgoing, body: &Body) -> Option<wa::Message> {
         Kind::Document => document(file()?, body),
         Kind::Location => location(&serde_json::from_str(&body.0).ok()?),
         Kind::Contact => contact(serde_json::from_str(&body.0).ok()?),
+        Kind::Reaction => return Some(about::reaction(target()?, &body.0, names)),
+        Kind::Edit => return Some(about::edit(target()?, text(body, None), names)),
+        Kind::Revoke => return Some(about::revoke(target()?, names)),
     };
-    Some(message)
+    match about::context(&out.draft, names) {
+        Some(context) => with_context(message, context),
+        None => Some(message),
+    }
+}
+
+/// The message with its quote and mentions; none: it cannot carry them.
+fn with_context(mut message: wa::Message, context: wa::ContextInfo) -> Option<wa::Message> {
+    let wrapped = message.document_with_caption_message.as_option_mut();
+    let inner = wrapped.and_then(|wrapper| wrapper.message.as_option_mut());
+    let carries = match inner {
+        Some(inner) => inner.set_context_info(context),
+        None => message.set_context_info(context),
+    };
+    carries.then_some(message)
 }
 
 /// Plain text, as the apps send it to people and groups alike: they use the extended

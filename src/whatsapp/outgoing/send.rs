@@ -15,11 +15,13 @@ use whatsapp_rust::anyhow;
 use whatsapp_rust::client::ClientError;
 use whatsapp_rust::socket::error::{EncryptSendError, EncryptSendErrorKind, SocketError};
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
+use whatsapp_rust::types::message::AddressingMode;
 use whatsapp_rust::wacore::store::error::StoreError;
 use whatsapp_rust::wacore_binary::JidExt;
 use whatsapp_rust::{Client, ErrorChainExt, Freshness, Jid, SendError, SendOptions};
 
 use crate::whatsapp::events::translate::Me;
+use crate::whatsapp::outgoing::about::Names;
 use crate::whatsapp::outgoing::sent_stanzas::SentStanzas;
 use crate::whatsapp::outgoing::{content, group_keys};
 use tetherd_core::action::Outgoing;
@@ -58,10 +60,15 @@ async fn send(sender: &Sender, out: &Outgoing, body: &Body, limit: Duration) -> 
     let Ok(to) = out.draft.to.as_str().parse::<Jid>() else {
         return Outcome::NotSent(NotSent::Unsendable);
     };
-    let Some(message) = content::message(out, body) else {
+    let deadline = Instant::now() + limit;
+    let names = match timeout_at(deadline, names(client, &to, out)).await {
+        Ok(Ok(names)) => names,
+        Ok(Err(why)) => return Outcome::NotSent(why),
+        Err(_) => return Outcome::NotSent(NotSent::Passing),
+    };
+    let Some(message) = content::message(out, body, &names) else {
         return Outcome::NotSent(NotSent::Unsendable);
     };
-    let deadline = Instant::now() + limit;
     if !to.is_group() && !out.refresh.devices {
         match timeout_at(deadline, check_device(client, &to)).await {
             Ok(Ok(())) => {}
@@ -107,6 +114,33 @@ async fn written(sender: &Sender, out: &Outgoing, to: &Jid, holders: &HashSet<St
         }
     }
     Outcome::Written
+}
+
+/// How the chat names this account and the author of what the message is about: in a group
+/// whose members are hidden identities, by these. A group is asked about only for a message
+/// that names somebody; the library remembers the answer for the send.
+async fn names(client: &Client, chat: &Jid, out: &Outgoing) -> Result<Names, NotSent> {
+    let pn = client.pn().ok_or(NotSent::NotConnected)?.to_non_ad();
+    let sender = out.draft.target.as_ref().and_then(|target| target.sender.as_ref());
+    let sender = match sender.map(|sender| sender.as_str().parse::<Jid>()).transpose() {
+        Ok(sender) => sender,
+        Err(_) => return Err(NotSent::Unsendable),
+    };
+    let mut names = Names { chat: chat.clone(), own: pn, sender };
+    if !chat.is_group() || out.draft.target.is_none() {
+        return Ok(names);
+    }
+    let group = client.groups().query_info(chat).await;
+    let group = group.map_err(|error| before_the_frame(&error))?;
+    if group.addressing_mode == AddressingMode::Lid {
+        names.own = client.lid().map_or(names.own, |lid| lid.to_non_ad());
+        if let Some(sender) = names.sender.as_mut().filter(|sender| sender.is_pn())
+            && let Ok(Some(entry)) = client.get_lid_pn_entry(sender).await
+        {
+            *sender = Jid::lid(entry.lid.to_string());
+        }
+    }
+    Ok(names)
 }
 
 /// Somebody must be there to encrypt to. The library would send a message to nobody

@@ -3,6 +3,7 @@ use tetherd_api::{FileInfo, MessageId};
 use tetherd_core::draft::Draft;
 use tetherd_core::files::{MediaMetadata, SpooledFile};
 use tetherd_core::ids::{Attempt, Digest, SpoolId, WaMessageId};
+use whatsapp_rust::Jid;
 
 fn out(kind: Kind, name: Option<&str>, mime: &str) -> Outgoing {
     let info = FileInfo {
@@ -34,8 +35,14 @@ fn out(kind: Kind, name: Option<&str>, mime: &str) -> Outgoing {
     }
 }
 
+/// In the chat that all of them are for.
+fn shown(out: &Outgoing, body: &Body) -> Option<wa::Message> {
+    let names = Names { chat: Jid::pn("15550101"), own: Jid::pn("15550100"), sender: None };
+    message(out, body, &names)
+}
+
 fn built(kind: Kind, body: &str) -> wa::Message {
-    message(&out(kind, None, "x/y"), &Body(body.into())).unwrap()
+    shown(&out(kind, None, "x/y"), &Body(body.into())).unwrap()
 }
 
 #[test]
@@ -50,9 +57,9 @@ fn a_text_is_plain_unless_it_shows_a_link() {
     };
     let mut out = out(Kind::Text, None, "");
     out.draft.link = Some(preview);
-    let shown = message(&out, &Body("see https://example.com".into())).unwrap();
-    assert!(shown.conversation.is_none());
-    let extended = shown.extended_text_message.as_option().unwrap();
+    let seen = shown(&out, &Body("see https://example.com".into())).unwrap();
+    assert!(seen.conversation.is_none());
+    let extended = seen.extended_text_message.as_option().unwrap();
     assert_eq!(extended.text.as_deref(), Some("see https://example.com"));
     assert_eq!(extended.matched_text.as_deref(), Some("https://example.com"));
     assert_eq!(extended.title.as_deref(), Some("Example"));
@@ -76,7 +83,7 @@ fn a_file_of_each_kind_says_what_opens_it() {
 
 #[test]
 fn a_voice_message_names_its_codec() {
-    let voice = message(&out(Kind::Voice, None, "audio/ogg"), &Body("".into())).unwrap();
+    let voice = shown(&out(Kind::Voice, None, "audio/ogg"), &Body("".into())).unwrap();
     let voice = voice.audio_message.into_option().unwrap();
     assert_eq!(voice.ptt, Some(true));
     assert_eq!(voice.mimetype.as_deref(), Some("audio/ogg; codecs=opus"));
@@ -84,7 +91,7 @@ fn a_voice_message_names_its_codec() {
 
 #[test]
 fn a_document_with_a_caption_is_wrapped_as_the_apps_do() {
-    let bare = message(&out(Kind::Document, Some("a.pdf"), "application/pdf"), &Body("".into()));
+    let bare = shown(&out(Kind::Document, Some("a.pdf"), "application/pdf"), &Body("".into()));
     let bare = bare.unwrap().document_message.into_option().unwrap();
     assert_eq!(bare.file_name.as_deref(), Some("a.pdf"));
     let wrapped = built(Kind::Document, "read this");
@@ -105,7 +112,7 @@ fn a_place_and_a_contact_come_from_their_json() {
     let whole = built(Kind::Contact, r#"{"name":"Ann","vcard":"BEGIN:VCARD\nEND:VCARD"}"#);
     let whole = whole.contact_message.into_option().unwrap();
     assert_eq!(whole.vcard.as_deref(), Some("BEGIN:VCARD\nEND:VCARD"));
-    assert!(message(&out(Kind::Contact, None, ""), &Body("no json".into())).is_none());
+    assert!(shown(&out(Kind::Contact, None, ""), &Body("no json".into())).is_none());
 }
 
 #[test]
@@ -130,6 +137,6 @@ fn a_made_vcard_escapes_its_name_and_names_the_account() {
 fn a_file_that_is_not_on_the_host_makes_no_message() {
     for kind in [Kind::Image, Kind::Video, Kind::Audio, Kind::Voice, Kind::Document] {
         let out = Outgoing { media: None, ..out(kind, None, "x/y") };
-        assert!(message(&out, &Body("".into())).is_none(), "{kind:?}");
+        assert!(shown(&out, &Body("".into())).is_none(), "{kind:?}");
     }
 }

@@ -1,0 +1,244 @@
+//! What is said about a message of our own: edits, revocations and reactions. One that has not
+//! left is changed or withdrawn where it stands; of one that has left, the change is a message
+//! of its own, which waits behind it. Owns what can be done to which message, and until when.
+
+use super::Queue;
+use crate::action::ActionBuffer;
+use crate::draft::Draft;
+use crate::event::Body;
+use crate::files;
+use crate::queue::{Message, MessageState};
+use crate::time::Now;
+use tetherd_api::{Error, ErrorKind, Kind, MessageId, Redacted, State};
+
+/// How long after it was sent a text can be edited: so long the official apps offer it. Devices
+/// take an edit that is a few minutes late.
+pub const EDIT_WINDOW_MS: i64 = 15 * 60 * 1_000;
+/// How long after it was sent a message can be taken back: the official apps offer it for a
+/// little longer.
+pub const REVOKE_WINDOW_MS: i64 = 2 * 24 * 60 * 60 * 1_000;
+
+/// What is to be done with an edit, a revocation or a reaction.
+#[derive(Debug)]
+pub(crate) enum Amendment {
+    /// Nothing: this message says so already, or has been changed just now.
+    Done(MessageId),
+    /// It becomes a message of its own.
+    Queue(Box<Draft>),
+}
+
+impl Queue {
+    /// Carries out what can be done without sending anything. `repeated`: what is asked for is
+    /// the case already.
+    pub(crate) fn amend(
+        &mut self,
+        mut draft: Draft,
+        body: &Body,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) -> Result<(Amendment, bool), Error> {
+        let Some(id) = draft.target.as_ref().and_then(|target| target.id) else {
+            return Ok((Amendment::Queue(Box::new(draft)), false));
+        };
+        let target = self.get(id).ok_or_else(|| gone(id))?;
+        amendable(target, draft.kind)?;
+        draft.to = target.draft.to.clone();
+        draft.priority = target.draft.priority;
+        draft.not_before = target.draft.not_before.filter(|_| target.is_waiting());
+        let done = match draft.kind {
+            Kind::Edit => self.edit(id, &mut draft, body, out, now)?,
+            Kind::Revoke => self.revoke(id, &mut draft, out, now)?,
+            Kind::Reaction
+            | Kind::Text
+            | Kind::Image
+            | Kind::Video
+            | Kind::Audio
+            | Kind::Voice
+            | Kind::Document
+            | Kind::Location
+            | Kind::Contact => None,
+        };
+        Ok(match done {
+            Some((id, repeated)) => (Amendment::Done(id), repeated),
+            None => (Amendment::Queue(Box::new(draft)), false),
+        })
+    }
+
+    /// The text of a message that waits, or of the last edit of one that has left and that
+    /// waits, becomes this one. None: nothing waits that could be changed.
+    fn edit(
+        &mut self,
+        id: MessageId,
+        draft: &mut Draft,
+        body: &Body,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) -> Result<Option<(MessageId, bool)>, Error> {
+        let last = self.last_about(id, Kind::Edit).unwrap_or(id);
+        let Some(message) = self.get(last) else { return Err(gone(id)) };
+        if message.draft.digest == draft.digest {
+            return Ok(Some((last, true)));
+        }
+        if message.is_waiting() {
+            self.set_text(last, draft, body, out, now);
+            return Ok(Some((last, false)));
+        }
+        self.limit(id, draft, EDIT_WINDOW_MS, "edited", now)?;
+        Ok(None)
+    }
+
+    fn revoke(
+        &mut self,
+        id: MessageId,
+        draft: &mut Draft,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) -> Result<Option<(MessageId, bool)>, Error> {
+        if let Some(before) = self.last_about(id, Kind::Revoke) {
+            return Ok(Some((before, true)));
+        }
+        let Some(message) = self.get(id) else { return Err(gone(id)) };
+        if message.state() == State::Cancelled {
+            return Ok(Some((id, true)));
+        }
+        if message.is_waiting() {
+            self.withdraw(&[id], out, now);
+            return Ok(Some((id, false)));
+        }
+        self.limit(id, draft, REVOKE_WINDOW_MS, "taken back", now)?;
+        Ok(None)
+    }
+
+    /// The last edit or revocation of a message that can still take effect, or has.
+    fn last_about(&self, id: MessageId, kind: Kind) -> Option<MessageId> {
+        let counts = |m: &&Message| {
+            let about = m.draft.target.as_ref().and_then(|target| target.id);
+            let dropped = matches!(m.state(), State::Failed | State::Expired | State::Cancelled);
+            about == Some(id) && m.draft.kind == kind && !dropped
+        };
+        self.iter().filter(counts).last().map(|message| message.id)
+    }
+
+    /// It must leave while the network still takes it.
+    fn limit(
+        &self,
+        id: MessageId,
+        draft: &mut Draft,
+        window_ms: i64,
+        what: &str,
+        now: Now,
+    ) -> Result<(), Error> {
+        let sent_at = self.get(id).and_then(|message| message.reached_at()[0]);
+        let ends = sent_at.unwrap_or(now.wall_ms).saturating_add(window_ms);
+        if ends <= now.wall_ms {
+            let minutes = window_ms / 60_000;
+            return Err(wrong(format!(
+                "{id} was sent too long ago to be {what}: the network allows it for {minutes} \
+                 minutes"
+            )));
+        }
+        draft.expires_at = Some(draft.expires_at.map_or(ends, |at| at.min(ends)));
+        Ok(())
+    }
+
+    /// A waiting text becomes another one, in its place.
+    fn set_text(
+        &mut self,
+        id: MessageId,
+        draft: &Draft,
+        body: &Body,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) {
+        let (chars, preview) = files::shown(Kind::Text, body);
+        let links = self.config.links;
+        let (digest, has_links) = (draft.digest, draft.has_links);
+        let changed = self.step(id, out, now, |message| {
+            message.draft.digest = digest;
+            message.draft.has_links = has_links && message.draft.kind == Kind::Text;
+            message.draft.link = None;
+            (message.chars, message.preview) = (chars, Redacted(preview));
+            message.prepare_anew(links, now.wall_ms)
+        });
+        if changed.is_some() {
+            out.bodies.push((id, body.clone()));
+        }
+    }
+
+    /// Whether what an edit, a revocation or a reaction is about has been sent; none: it is
+    /// still to be.
+    pub(crate) fn target_is_sent(&self, message: &Message) -> Option<bool> {
+        let about = message.draft.target.as_ref().filter(|_| message.draft.kind.is_about());
+        let Some(target) = about.and_then(|target| self.get(target.id?)) else {
+            return Some(true);
+        };
+        match target.state() {
+            State::Sent | State::Delivered | State::Read => Some(true),
+            State::Parked | State::Failed | State::Expired | State::Cancelled => Some(false),
+            State::Preparing | State::Queued | State::Sending | State::Unknown => {
+                // Nothing waits for what comes after it.
+                (super::place(target) > super::place(message)).then_some(false)
+            }
+        }
+    }
+}
+
+impl Message {
+    /// Whether it certainly has not left, and may still be changed.
+    pub(crate) fn is_waiting(&self) -> bool {
+        match &self.state {
+            MessageState::Preparing(pending) | MessageState::Queued(pending, _) => {
+                !pending.maybe_out
+            }
+            MessageState::Parked(parked) => !parked.pending.maybe_out,
+            MessageState::Sending(..)
+            | MessageState::Unknown { .. }
+            | MessageState::Sent { .. }
+            | MessageState::Delivered { .. }
+            | MessageState::Read { .. }
+            | MessageState::Failed { .. }
+            | MessageState::Expired { .. }
+            | MessageState::Cancelled { .. } => false,
+        }
+    }
+}
+
+/// Whether this can be done to such a message, where it stands.
+fn amendable(target: &Message, kind: Kind) -> Result<(), Error> {
+    let (id, what) = (target.id, target.draft.kind.name());
+    if target.draft.kind.is_about() {
+        let sentence = format!("{id} is itself about another message (kind {what})");
+        return Err(wrong(sentence).remedy("name the message that it is about"));
+    }
+    if kind == Kind::Edit && target.draft.kind != Kind::Text {
+        let sentence = format!("{id} is no text (kind {what}), and only a text can be edited");
+        return Err(wrong(sentence).remedy(format!("take it back (tetherctl revoke {id})")));
+    }
+    let state = target.state();
+    match state {
+        State::Sent | State::Delivered | State::Read | State::Sending | State::Unknown => Ok(()),
+        State::Cancelled if kind == Kind::Revoke => Ok(()),
+        State::Failed | State::Expired | State::Cancelled => {
+            Err(wrong(format!("{id} is {state}: it will not be sent")))
+        }
+        State::Parked if kind == Kind::Reaction => {
+            let sentence = format!("{id} is parked: nobody has it to see a reaction to it");
+            Err(wrong(sentence).remedy(format!("tetherctl retry {id}")))
+        }
+        State::Preparing | State::Queued | State::Parked if target.is_waiting() => Ok(()),
+        State::Preparing | State::Queued if kind == Kind::Reaction => Ok(()),
+        State::Preparing | State::Queued | State::Parked => {
+            let sentence =
+                format!("{id} may have left: whether it did is known once it is sent again");
+            Err(wrong(sentence).remedy(format!("tetherctl retry {id}, then try again")))
+        }
+    }
+}
+
+fn gone(id: MessageId) -> Error {
+    Error::new(ErrorKind::NotFound, format!("there is no message {id}, or it is kept no more"))
+}
+
+fn wrong(sentence: String) -> Error {
+    Error::new(ErrorKind::WrongState, sentence)
+}
