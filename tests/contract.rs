@@ -138,6 +138,16 @@ fn pairs(run: &mut Run) {
 fn asks_and_reports(run: &mut Run) {
     run.example("phone.check", "two numbers");
     run.example("phone.heartbeat", "a report");
+    let mut group = |name: &str| {
+        let members = json!([FRIEND, format!("+{ACCOUNT}")]);
+        let added = run.lab.sim.call("group.add", json!({ "subject": name, "members": members }));
+        added["jid"].clone()
+    };
+    let (news, _walks) = (group("News"), group("Walks"));
+    let community = "120363000000000001@g.us";
+    let change = json!({ "jid": news, "announcement": true, "community": community });
+    run.lab.sim.call("group.set", change);
+    run.example("group.list", "two groups");
     run.example("queue.pause", "a pause");
 }
 
@@ -149,6 +159,8 @@ fn sends(run: &mut Run) {
     run.example("message.send", "a place");
     run.example("message.get", "by key");
     run.example("queue.list", "what waits");
+    run.params("message.edit")["id"] = json!("m1");
+    run.example("message.edit", "a text that waits");
     run.example("status", "the status");
 }
 
@@ -170,6 +182,8 @@ fn retries_and_leaves(run: &mut Run) {
     run.example("queue.resume", "the pause's end");
     let ids = ["m1", "m2", "m3"].map(String::from);
     events.wait_until_left(&run.daemon, &ids);
+    run.params("message.revoke")["id"] = json!("m2");
+    run.example("message.revoke", "a message that was sent");
 }
 
 fn receives(run: &mut Run) {
@@ -182,6 +196,8 @@ fn receives(run: &mut Run) {
     run.lab.sim.call("media.send", json!({ "number": FRIEND, "file": file }));
     let (mut events, _) = Events::subscribe_with(run.daemon.socket(), json!({ "after": 0 }));
     events.wait("both", |event| event["event"] == "incoming" && event["message"]["cursor"] == 2);
+    run.params("message.react")["message"] = json!("i1");
+    run.example("message.react", "an earlier reaction to an incoming message is taken back");
     run.example("inbox.list", "from the beginning");
     run.example("inbox.file", "inline");
     run.example("inbox.file", "as a descriptor");

@@ -129,8 +129,8 @@ fn logged_out_from_the_phone_the_queue_stays_at_hand_and_goes_on_after_pairing()
 fn each_refusal_of_a_login_has_its_hold_and_leaves_the_queue_at_hand() {
     for (reason, state, hold) in [
         (401, "logged_out", "logged_out"),
-        (403, "logged_out", "logged_out"),
-        (406, "logged_out", "logged_out"),
+        (403, "locked", "locked"),
+        (406, "banned_for_good", "banned_for_good"),
         (405, "outdated", "client_outdated"),
     ] {
         let lab = Lab::new();

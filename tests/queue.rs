@@ -116,8 +116,10 @@ fn tetherctl_tells_people_what_they_need() {
     assert_eq!(daemon.status()["queue"]["queued"], 0);
 
     let (code, error) = ctl(&["send", "nobody", "x"]).fails();
-    assert_eq!(code, 65, "{error}");
+    assert_eq!(code, 1, "without an account no group is known: {error}");
     assert!(error.contains("+15550100"), "an example helps: {error}");
+    let (code, error) = ctl(&["send", "15550112", "x"]).fails();
+    assert_eq!(code, 65, "no name of a group: {error}");
     let (code, _) = ctl(&["show", "m999"]).fails();
     assert_ne!(code, 0);
 }

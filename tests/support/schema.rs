@@ -117,8 +117,12 @@ fn rule_applies(
         "maximum" => must(value.as_f64() <= rule.as_f64()),
         "format" => must(rule == "date-time" && text(value).parse::<Time>().is_ok()),
         "pattern" => {
-            assert_eq!(rule, "^m?[0-9]+$");
-            let digits = text(value).strip_prefix('m').unwrap_or(text(value));
+            let text = text(value);
+            let digits = match rule.as_str().unwrap() {
+                "^m?[0-9]+$" => text.strip_prefix('m').unwrap_or(text),
+                "^[mi][0-9]+$" => text.strip_prefix(['m', 'i']).unwrap_or_default(),
+                other => panic!("{other}"),
+            };
             must(!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
         }
         "required" => {

@@ -18,12 +18,22 @@ pub(super) async fn recipient(engine: &EngineHandle, text: &str) -> Result<ChatI
 
 /// A name that the last answer does not have may be new: the network is asked once more.
 async fn group(engine: &EngineHandle, name: &str) -> Result<ChatId, Error> {
-    let known = groups(engine, false).await?;
+    let known = groups(engine, false).await.map_err(not_known_yet)?;
     match find_by_name(&known, name) {
         Ok(chat) => Ok(chat),
         Err(error) if known.current => Err(error),
         Err(_) => find_by_name(&groups(engine, true).await?, name),
     }
+}
+
+/// Whoever wrote a number without its plus sign, or a person's name, meant no group.
+fn not_known_yet(error: Error) -> Error {
+    if error.data.kind != ErrorKind::WrongState {
+        return error;
+    }
+    let message = "a recipient is + and digits with the country code, like +15550100, a JID, or the \
+                   name of a group; which groups there are is not known yet";
+    Error { message: message.to_owned(), ..error }
 }
 
 async fn groups(engine: &EngineHandle, fresh: bool) -> Result<GroupListResult, Error> {

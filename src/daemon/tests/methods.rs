@@ -166,7 +166,7 @@ async fn other_methods_refuse_parameters_that_make_no_sense() {
         assert_eq!(raw.error_kind(method, params.clone()).await, "invalid_params", "{method}");
     }
     assert_eq!(
-        raw.error_kind("queue.clear", json!({"filter": {"to": "x"}})).await,
+        raw.error_kind("queue.clear", json!({"filter": {"to": "5550100"}})).await,
         "bad_recipient"
     );
     assert_eq!(requests.changes(), 0);
@@ -284,7 +284,10 @@ async fn a_check_names_the_place_of_what_is_no_number_and_has_a_bound() {
     };
     let error = refused(vec!["+15550111".into(), "15550112".into()]).await;
     assert_eq!(error.data.kind, ErrorKind::BadRecipient);
-    assert!(error.message.starts_with("`numbers` has no number in place 2: "), "{error:?}");
+    assert!(
+        error.message.starts_with("`numbers` has no number or username in place 2: "),
+        "{error:?}"
+    );
     for count in [0, CHECK_NUMBERS_MAX + 1] {
         let error = refused(vec!["+15550111".into(); count]).await;
         assert_eq!(error.data.kind, ErrorKind::InvalidParams);
