@@ -138,7 +138,7 @@ fn pairs(run: &mut Run) {
 fn asks_and_reports(run: &mut Run) {
     run.example("phone.check", "two numbers");
     run.example("phone.heartbeat", "a report");
-    let mut group = |name: &str| {
+    let group = |name: &str| {
         let members = json!([FRIEND, format!("+{ACCOUNT}")]);
         let added = run.lab.sim.call("group.add", json!({ "subject": name, "members": members }));
         added["jid"].clone()
