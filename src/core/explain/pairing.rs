@@ -86,7 +86,7 @@ pub(crate) fn passkey_refused(code: u32) -> Error {
     Error::new(ErrorKind::PasskeyRefused, sentence).remedy(SIGN_AGAIN)
 }
 
-/// What a caller is told whose step ended the pairing.
+/// The error for a caller whose step ended the pairing.
 pub(crate) fn pairing_over(why: PairFailure) -> Error {
     let kind = match why {
         PairFailure::PasskeyTimedOut => return passkey_late(),

@@ -24,7 +24,7 @@ const PHONE_MS: u64 = 3 * 60 * 1_000;
 /// To compare the code, and to confirm it on both sides.
 const COMPARE_MS: u64 = 5 * 60 * 1_000;
 /// What the server answers to a passkey that it does not know, and to one that is late, as far
-/// as that can be told from codes.
+/// as its codes show.
 const UNKNOWN_CODES: [u32; 2] = [401, 404];
 const LATE_CODES: [u32; 2] = [408, 410];
 

@@ -192,9 +192,9 @@ fn each_end_has_its_reason() {
         .expire(chrono::Duration::seconds(90))
         .raw(failure.attr("expire", "90").build())
         .build();
-    let told = LoginTrouble::new(TroubleKind::Banned, Some(102));
-    let told = LoginTrouble { for_ms: Some(90_000), ..told };
-    assert_eq!(meaning(Event::TemporaryBan(ban)), end(EndReason::Trouble(Box::new(told))));
+    let expected = LoginTrouble::new(TroubleKind::Banned, Some(102));
+    let expected = LoginTrouble { for_ms: Some(90_000), ..expected };
+    assert_eq!(meaning(Event::TemporaryBan(ban)), end(EndReason::Trouble(Box::new(expected))));
     let failure =
         ConnectFailure::builder().reason(ConnectFailureReason::ServiceUnavailable).build();
     assert_eq!(meaning(Event::ConnectFailure(failure)), end(EndReason::Refused { code: 503 }));
