@@ -1,8 +1,8 @@
 # Reads `strace -f -y` of tetherd and checks what it shows from outside:
-# - each message: the writes of its record and body to `db`, then an fdatasync on `db`
+# - each message: the writes of its record and body to the journal, then an fdatasync on it
 #   that begins after them and succeeds, and only then its reply on the socket;
 # - those up to `alone`, sent one at a time with nothing else going on: not one write to
-#   `db` between that fdatasync and the reply;
+#   the journal between that fdatasync and the reply;
 # - between the replies `idle-begin` and `idle-end`: no write to a file, and no sync.
 # Needs: -v messages=N -v alone=N.
 
@@ -53,20 +53,20 @@ function note_markers(   rest, marker, n) {
 {
     read_line()
     if (!begins && !ends) next
-    is_db = path ~ /\/store\/db$/
+    is_journal = path ~ /\/store\/journal$/
     if (call == "pwrite64") {
-        if (begins && is_db) { last_write = NR; note_markers() }
-        if (ends && is_db) {
-            if ($0 !~ /= [1-9][0-9]*$/) fail("a write to db failed: line " NR)
+        if (begins && is_journal) { last_write = NR; note_markers() }
+        if (ends && is_journal) {
+            if ($0 !~ /= [1-9][0-9]*$/) fail("a write to the journal failed: line " NR)
             for (n = 1; n <= pending_count[pid]; n++) done[pending[pid, n]] = NR
             pending_count[pid] = 0
         }
         if (idle && begins) fail("idle, and wrote to " path)
     } else if (call == "fdatasync" || call == "fsync") {
-        if (begins && is_db && call == "fdatasync") sync_began[pid] = NR
+        if (begins && is_journal && call == "fdatasync") sync_began[pid] = NR
         # The latest sync that is over, by when it began: what was written before is safe.
-        if (ends && is_db && call == "fdatasync") {
-            if ($0 !~ /= 0$/) fail("a sync of db failed: line " NR)
+        if (ends && is_journal && call == "fdatasync") {
+            if ($0 !~ /= 0$/) fail("a sync of the journal failed: line " NR)
             if (sync_began[pid] > safe) safe = sync_began[pid]
             syncs++
         }
@@ -96,6 +96,6 @@ END {
     if (replies != messages) fail(replies + 0 " replies were seen, not " messages)
     if (idles != 2) fail("the idle time was not seen")
     if (failures) { print "outside: " failures " failures"; exit 1 }
-    printf "outside: %d replies, each after the sync of its record (%d syncs of db); ", replies, syncs
+    printf "outside: %d replies, each after the sync of its record (%d syncs of the journal); ", replies, syncs
     print "nothing written or synced while idle"
 }
