@@ -109,7 +109,7 @@ pub enum Command {
     /// Link a phone: shows a QR code, or with --code what to type on the phone.
     ///
     /// A phone may ask for a passkey. Then this says what to paste into the console of a
-    /// browser on https://web.whatsapp.com, and takes what that prints, on stdin or from
+    /// browser on web.whatsapp.com, and takes what that prints, on stdin or from
     /// another terminal with --passkey-answer. If the phone shows a code, compare it and type
     /// yes, or use --passkey-confirm.
     Pair(PairArgs),
