@@ -41,7 +41,7 @@ pub enum PairFailure {
     NewCodeWanted,
     /// The phone's app is too old for linked devices.
     AppTooOld,
-    /// A business account that a provider hosts beside the phone: tetherd cannot link it yet.
+    /// A business account that a provider hosts in addition to the phone: tetherd cannot link it yet.
     HostedAccount,
     /// The phone's answer does not verify.
     NotVerified,

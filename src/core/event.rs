@@ -15,8 +15,10 @@ use crate::trouble::{LoginTrouble, TroubleKind};
 use tetherd_api::{self as api, MessageId, Redacted};
 
 mod notices;
+mod pairing;
 
 pub use notices::{QuotaLevel, QuotaNotice, TimelockNotice};
+pub use pairing::{ChallengeKind, Offer, PasskeyFault, PasskeyReport};
 
 /// Names the request that a reply belongs to. Chosen by the shell, opaque to the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -301,58 +303,6 @@ pub enum SessionEvent {
     },
 }
 
-/// What to show for pairing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Offer {
-    /// A QR code's content.
-    Qr {
-        /// The content.
-        text: Redacted<String>,
-        /// For how long, in milliseconds.
-        valid_ms: u64,
-    },
-    /// Eight characters to type on the phone.
-    Code {
-        /// The characters.
-        code: Redacted<String>,
-        /// For how long, in milliseconds.
-        valid_ms: u64,
-    },
-}
-
-/// What the session reports about a passkey. All of it goes to the caller, never to a log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PasskeyReport {
-    /// The phone asks for it.
-    Wanted {
-        /// The options for the browser, as JSON.
-        request: Redacted<String>,
-    },
-    /// What became of [`crate::action::SessionCommand::AnswerPasskey`].
-    Answered(Result<(), PasskeyFault>),
-    /// The phone has answered, and both sides know a code.
-    Code {
-        /// The code.
-        code: Redacted<String>,
-        /// Whether the proof was sent that makes comparing it needless.
-        proven: bool,
-    },
-    /// What became of [`crate::action::SessionCommand::ConfirmPasskey`].
-    Confirmed(Result<(), PasskeyFault>),
-}
-
-/// Why a step with a passkey failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PasskeyFault {
-    /// The server refused it.
-    Refused {
-        /// The server's code.
-        code: u32,
-    },
-    /// It did not answer, or not so that it can be understood.
-    Unanswered,
-}
-
 /// What a receipt confirms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReceiptKind {
@@ -362,17 +312,6 @@ pub enum ReceiptKind {
     Delivered,
     /// The recipient saw (or played) it.
     Read,
-}
-
-/// By what the account is to prove itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ChallengeKind {
-    /// By its passkey.
-    Passkey,
-    /// By what only people can read.
-    Captcha,
-    /// By something else.
-    Other,
 }
 
 /// Why nothing left.

@@ -57,7 +57,7 @@ pub(super) fn fresh_private() -> [u8; 32] {
     *generate_curve_key_pair().private_key.serialize()
 }
 
-/// The long-lived keys of the Noise side, as they are stored.
+/// The permanent keys of the Noise side, as they are stored.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct NoiseKeys {
     root: [u8; 32],

@@ -11,7 +11,7 @@
 //! - `phone.passkey_code {account}`: the code that the phone shows, once it does.
 //! - `phone.compare_passkey {account, code}`: its owner says that the client shows this code.
 //! - `phone.refuse_passkey {account}`: its owner says no.
-//! - `phone.hosted {account, on}`: a business account that a provider hosts beside the phone.
+//! - `phone.hosted {account, on}`: a business account that a provider hosts in addition to the phone.
 //! - `server.integrity_challenge {kind}`: the server asks the account to prove itself.
 
 use std::collections::{HashMap, HashSet};
@@ -38,7 +38,7 @@ const CODE_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub(super) struct Linking {
     pub(super) passkeys: HashMap<String, PasskeyPolicy>,
-    /// Accounts that a provider hosts beside the phone.
+    /// Accounts that a provider hosts in addition to the phone.
     pub(super) hosted: HashSet<String>,
 }
 
@@ -88,7 +88,7 @@ impl Sim {
         passkey::refuse(&mut *self.shared.change().await, &user(account)?)
     }
 
-    /// Whether a provider hosts the account beside its phone.
+    /// Whether a provider hosts the account in addition to its phone.
     pub async fn phone_hosted(&self, account: Option<&str>, on: bool) -> Result<(), SimError> {
         let user = user(account)?;
         let hosted = &mut self.shared.change().await.linking.hosted;

@@ -23,7 +23,7 @@ impl People {
         Ok(())
     }
 
-    /// Who has this username, whatever the case of its letters.
+    /// Who has this username, upper and lower case alike.
     pub(super) fn by_username(&self, name: &str) -> Option<&Person> {
         let has = |person: &&Person| {
             person.username.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name))

@@ -28,7 +28,7 @@ pub const SPOOL: &str = "spool";
 /// |---|---|
 /// | 1 | |
 /// | 2 | in records, `lived_ms` is called `uptime_ms` |
-/// | 3 | the latest changes are in a journal beside the database |
+/// | 3 | the latest changes are in a journal in front of the database |
 pub const FORMAT: u8 = 3;
 /// Room that must be free before the database opens, in bytes: its recovery writes,
 /// and must not be cut off half-way by a full disk.

@@ -1,6 +1,6 @@
 //! What the database's files were when they were last on disk: with these, opening the
 //! database adds to them and takes nothing away, and no copy of them is needed. Owns one small
-//! file beside them; never looks inside the database.
+//! file in their folder; never looks inside the database.
 //!
 //! The file is never synced. Without it, or with another, the database was cut off while it was
 //! written, or is damaged: see [`super::safety_copy`].

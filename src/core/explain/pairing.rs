@@ -26,7 +26,7 @@ pub(crate) fn pair_failure(why: PairFailure) -> (&'static str, Option<&'static s
             Some("update WhatsApp on the phone, then: tetherctl pair"),
         ),
         PairFailure::HostedAccount => (
-            "a provider hosts this business account beside the phone (coexistence), which \
+            "a provider hosts this business account in addition to the phone (coexistence), which \
              tetherd cannot verify yet",
             Some("end the hosting with the provider, or pair an account without it"),
         ),
