@@ -20,8 +20,9 @@ use super::record::{Shape, TAG_JOURNAL, unwrap, wrap};
 const HELD_KEY: &[u8] = &[TAG_JOURNAL];
 /// Entries that a scan takes at once.
 const PAGE_ENTRIES: usize = 64;
-/// Bytes that go to the database as one change.
-const PART_BYTES: usize = 256 * 1024;
+/// Bytes that go to the database between two syncs of it: sled uses segments again that it has
+/// moved the content of, and a power cut must not find it between many of these.
+const PART_BYTES: usize = 64 * 1024;
 
 /// The database and its journal.
 pub(super) struct Journaled {
@@ -66,6 +67,7 @@ impl Journaled {
             part.insert(key.clone(), value.clone());
             if bytes >= PART_BYTES {
                 self.layers.database.apply(std::mem::take(&mut part))?;
+                self.layers.database.sync()?;
                 bytes = 0;
             }
         }
