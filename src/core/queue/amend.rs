@@ -42,6 +42,11 @@ impl Queue {
         };
         let target = self.get(id).ok_or_else(|| gone(id))?;
         amendable(target, draft.kind)?;
+        let parked = |id: &MessageId| self.get(*id).is_some_and(|m| m.state() == State::Parked);
+        let revoked = self.last_about(id, Kind::Revoke).filter(|id| !parked(id));
+        if draft.kind != Kind::Revoke && revoked.is_some() {
+            return Err(wrong(format!("{id} is taken back"), "send a new message"));
+        }
         draft.to = target.draft.to.clone();
         draft.priority = target.draft.priority;
         draft.not_before = target.draft.not_before.filter(|_| target.is_waiting());
@@ -132,10 +137,11 @@ impl Queue {
         let ends = sent_at.unwrap_or(now.wall_ms).saturating_add(window_ms);
         if ends <= now.wall_ms {
             let minutes = window_ms / 60_000;
-            return Err(wrong(format!(
+            let sentence = format!(
                 "{id} was sent too long ago to be {what}: the network allows it for {minutes} \
                  minutes"
-            )));
+            );
+            return Err(wrong(sentence, "send a new message (tetherctl send --reply-to)"));
         }
         draft.expires_at = Some(draft.expires_at.map_or(ends, |at| at.min(ends)));
         Ok(())
@@ -208,37 +214,38 @@ fn amendable(target: &Message, kind: Kind) -> Result<(), Error> {
     let (id, what) = (target.id, target.draft.kind.name());
     if target.draft.kind.is_about() {
         let sentence = format!("{id} is itself about another message (kind {what})");
-        return Err(wrong(sentence).remedy("name the message that it is about"));
+        return Err(wrong(sentence, "name the message that it is about"));
     }
     if kind == Kind::Edit && target.draft.kind != Kind::Text {
         let sentence = format!("{id} is no text (kind {what}), and only a text can be edited");
-        return Err(wrong(sentence).remedy(format!("take it back (tetherctl revoke {id})")));
+        return Err(wrong(sentence, format!("take it back (tetherctl revoke {id})")));
     }
     let state = target.state();
     match state {
         State::Sent | State::Delivered | State::Read | State::Sending | State::Unknown => Ok(()),
         State::Cancelled if kind == Kind::Revoke => Ok(()),
         State::Failed | State::Expired | State::Cancelled => {
-            Err(wrong(format!("{id} is {state}: it will not be sent")))
+            Err(wrong(format!("{id} is {state}: it will not be sent"), "send a new message"))
         }
         State::Parked if kind == Kind::Reaction => {
             let sentence = format!("{id} is parked: nobody has it to see a reaction to it");
-            Err(wrong(sentence).remedy(format!("tetherctl retry {id}")))
+            Err(wrong(sentence, format!("tetherctl retry {id}")))
         }
         State::Preparing | State::Queued | State::Parked if target.is_waiting() => Ok(()),
         State::Preparing | State::Queued if kind == Kind::Reaction => Ok(()),
         State::Preparing | State::Queued | State::Parked => {
             let sentence =
                 format!("{id} may have left: whether it did is known once it is sent again");
-            Err(wrong(sentence).remedy(format!("tetherctl retry {id}, then try again")))
+            Err(wrong(sentence, format!("tetherctl retry {id}, then try again")))
         }
     }
 }
 
 fn gone(id: MessageId) -> Error {
     Error::new(ErrorKind::NotFound, format!("there is no message {id}, or it is kept no more"))
+        .remedy("`tetherctl queue --state sent` lists those that are kept")
 }
 
-fn wrong(sentence: String) -> Error {
-    Error::new(ErrorKind::WrongState, sentence)
+fn wrong(sentence: String, remedy: impl Into<String>) -> Error {
+    Error::new(ErrorKind::WrongState, sentence).remedy(remedy)
 }

@@ -36,6 +36,7 @@ fn refused(result: Result<SendResult, Error>, part: &str) {
     let error = result.unwrap_err();
     assert_eq!(error.data.kind, ErrorKind::WrongState, "{error:?}");
     assert!(error.message.contains(part), "{error:?}");
+    assert!(error.data.remedy.is_some(), "{error:?}");
 }
 
 /// Sent, and so long ago.
@@ -103,6 +104,23 @@ fn the_windows_of_the_network_are_kept() {
     let edit = amend(&mut world, Kind::Edit, id, "later").unwrap().message.id;
     world.pass(16 * MINUTE_MS);
     assert_eq!(world.state(edit), State::Expired);
+}
+
+#[test]
+fn what_is_taken_back_is_changed_no_more() {
+    let mut world = World::connected();
+    let id = sent(&mut world, 0);
+    let revoked = amend(&mut world, Kind::Revoke, id, "").unwrap().message.id;
+    for kind in [Kind::Edit, Kind::Reaction] {
+        refused(amend(&mut world, kind, id, "too late"), "taken back");
+    }
+    assert!(amend(&mut world, Kind::Revoke, id, "").unwrap().duplicate);
+    // One that the server refused takes nothing back.
+    world.written(revoked);
+    world.ack_with(revoked, Some(488));
+    assert_eq!(world.state(revoked), State::Parked);
+    let edit = amend(&mut world, Kind::Edit, id, "still there").unwrap().message;
+    assert_eq!(edit.kind, Kind::Edit);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `message.react`, `message.edit`, `message.revoke`, and the message that an answer quotes:
 //! found by its name, here or in the inbox. What can be done to it the core decides.
 
-use super::checks::{check_key, check_text, digest, invalid};
+use super::checks::{check_key, check_text, digest, invalid, no_inbox};
 use super::message::new_wa_id;
 use crate::daemon::engine_handle::{EngineHandle, MessageName, Query};
 use crate::daemon::server::Service;
@@ -117,11 +117,8 @@ fn cut(text: &str) -> Redacted<String> {
     text.chars().take(QUOTE_CHARS_MAX).collect::<String>().into()
 }
 
-fn no_inbox() -> Error {
-    Error::new(ErrorKind::WrongState, "this daemon keeps no inbox")
-}
-
 fn malformed() -> Error {
     let sentence = "messages of this chat cannot be answered: its name is none that is sent to";
     Error::new(ErrorKind::WrongState, sentence)
+        .remedy("write to the person or group by number or JID")
 }

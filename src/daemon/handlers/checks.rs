@@ -67,6 +67,11 @@ pub(super) fn digest(parts: &[&str]) -> Digest {
     Digest(hasher.finalize().into())
 }
 
+pub(super) fn no_inbox() -> Error {
+    Error::new(ErrorKind::WrongState, "this daemon keeps no inbox")
+        .remedy("switch it on: [inbox] in the configuration")
+}
+
 pub(super) fn invalid(sentence: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidParams, sentence)
 }

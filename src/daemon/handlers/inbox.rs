@@ -51,6 +51,5 @@ pub(super) async fn file(
 }
 
 fn inbox(service: &Service) -> Result<&InboxService, Error> {
-    let none = || Error::new(ErrorKind::WrongState, "this daemon keeps no inbox");
-    service.inbox.as_ref().ok_or_else(none)
+    service.inbox.as_ref().ok_or_else(super::checks::no_inbox)
 }
