@@ -3,20 +3,19 @@
 //! and change nothing. Decides nothing that one component can decide.
 
 use crate::Core;
-use crate::draft::Draft;
 use crate::event::{
-    Body, EndReason, NotSent, ReceiptKind, Request, Selection, SessionEvent, Submission,
-    TimelockNotice, Token,
+    EndReason, NotSent, ReceiptKind, Request, Selection, SessionEvent, Submission, TimelockNotice,
+    Token,
 };
-use crate::explain;
 use crate::ids::{Attempt, WaMessageId};
-use crate::queue::{Amendment, Reached};
+use crate::queue::Reached;
 use crate::server_codes::RATE_LIMITED;
 use crate::session::Settled;
 use crate::time::Now;
-use tetherd_api::{self as api, Kind, MessageId, Reason, ReasonKind, Signature, State, call};
+use tetherd_api::{self as api, Kind, MessageId, Reason, ReasonKind, Signature, call};
 
 mod refusals;
+mod submissions;
 
 /// Such answers to one message before it is parked: something is wrong with it then.
 const LIMITED_MAX: u32 = 20;
@@ -125,70 +124,6 @@ impl Core {
     pub(crate) fn regroup(&mut self) {
         if self.contacts.take_people_changed() {
             self.queue.regroup(|chat| self.contacts.person(chat));
-        }
-    }
-
-    /// Accepts a message, or says why not. Nothing is dropped to make room.
-    fn submit(
-        &mut self,
-        draft: Draft,
-        body: Body,
-        now: Now,
-    ) -> Result<api::SendResult, api::Error> {
-        let key = draft.key.as_deref();
-        if let Some(repeated) = key.and_then(|key| self.repeated(key, &draft.digest, now)) {
-            return repeated;
-        }
-        if self.draining {
-            return Err(explain::shutting_down_error());
-        }
-        if draft.kind.is_about() {
-            return self.amend(draft, body, now);
-        }
-        draft.check_times(now)?;
-        self.accept(draft, body, now)
-    }
-
-    /// Takes a message in, if there is a place.
-    fn accept(
-        &mut self,
-        draft: Draft,
-        body: Body,
-        now: Now,
-    ) -> Result<api::SendResult, api::Error> {
-        if self.queue.is_full() {
-            return Err(self.queue_full(now));
-        }
-        let chat = self.contacts.person(&draft.to);
-        let id = self.queue.accept(draft, chat, body, &mut self.out, now)?;
-        self.accepted(id, false, now)
-    }
-
-    fn accepted(
-        &self,
-        id: MessageId,
-        duplicate: bool,
-        now: Now,
-    ) -> Result<api::SendResult, api::Error> {
-        let gone = || api::Error::new(api::ErrorKind::InternalError, "The message is gone.");
-        Ok(api::SendResult { message: self.message(id, now).ok_or_else(gone)?, duplicate })
-    }
-
-    /// An edit, a revocation or a reaction: done at once, or a message of its own.
-    fn amend(&mut self, draft: Draft, body: Body, now: Now) -> Result<api::SendResult, api::Error> {
-        let about = draft.target.as_ref().and_then(|target| target.id);
-        let parked = |id| self.queue.get(id).is_some_and(|m| m.state() == State::Parked);
-        if draft.kind == Kind::Edit && about.is_some_and(parked) && self.queue.is_full() {
-            return Err(self.queue_full(now));
-        }
-        match self.queue.amend(draft, &body, &mut self.out, now)? {
-            (Amendment::Done(id), repeated) => {
-                if self.queue.get(id).is_some_and(|m| m.state() == State::Preparing) && !repeated {
-                    self.preparations.start_afresh(id);
-                }
-                self.accepted(id, repeated, now)
-            }
-            (Amendment::Queue(draft), _) => self.accept(*draft, body, now),
         }
     }
 

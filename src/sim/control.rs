@@ -18,6 +18,10 @@ use super::groups::GroupChange;
 use super::settings::{LoginFailure, ReachoutTimelock, SettingsChange};
 use super::{Sim, linking_api, media_api, streams, token_api};
 
+use params::*;
+
+mod params;
+
 /// Longest line, in bytes.
 const LINE_BYTES_MAX: u64 = 1024 * 1024;
 /// Most connections at a time.
@@ -152,136 +156,6 @@ fn reply(id: Value, result: Result<Value, Failure>) -> String {
 pub(super) fn params<T: DeserializeOwned>(value: Value) -> Result<T, Failure> {
     let value = if value.is_null() { json!({}) } else { value };
     serde_json::from_value(value).map_err(|error| Failure::BadParams(error.to_string()))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Scan {
-    qr: String,
-    account: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EnterCode {
-    code: String,
-    account: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PhoneSet {
-    online: bool,
-    account: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PhoneSend {
-    to: String,
-    text: String,
-    account: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Unlink {
-    account: Option<String>,
-    device: Option<u16>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RecipientAdd {
-    number: String,
-    #[serde(default = "yes")]
-    on_network: bool,
-    #[serde(default)]
-    companions: u8,
-    /// Other ways to write the number.
-    #[serde(default)]
-    spellings: Vec<String>,
-    /// Its username, without the at sign.
-    username: Option<String>,
-    /// Nobody sees the number.
-    #[serde(default)]
-    hidden: bool,
-    /// Whether messages to it have to carry a valid privacy token.
-    token_required: Option<bool>,
-}
-
-fn yes() -> bool {
-    true
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct GroupAdd {
-    subject: String,
-    members: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct GroupSet {
-    jid: String,
-    #[serde(flatten)]
-    change: Value,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Inbox {
-    number: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Reply {
-    number: String,
-    to: Option<String>,
-    text: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Account {
-    account: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StreamError {
-    account: Option<String>,
-    code: u16,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Flood {
-    count: u32,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wait {
-    #[serde(default)]
-    messages: u64,
-    #[serde(default)]
-    keepalives: u64,
-    #[serde(default)]
-    received: u64,
-    #[serde(default)]
-    key_uploads: u64,
-    #[serde(default = "a_minute")]
-    within_s: u64,
-}
-
-fn a_minute() -> u64 {
-    60
 }
 
 async fn call(sim: &Sim, method: &str, given: Value) -> Result<Value, Failure> {

@@ -2,7 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 use whatsapp_rust::Jid;
+use whatsapp_rust::wacore::time::now_secs;
+use whatsapp_rust::wacore_binary::{JidExt as _, Node};
 
+use super::people::{People, PeopleError, digits};
+use super::stanza;
+
+/// Groups on one simulated network.
+pub const GROUPS_MAX: usize = 1_000;
+/// Group ids count up from here.
+const GROUP_BASE: u64 = 120_363_000_000_000_000;
 /// Members that one group holds, as on the real network.
 pub(super) const GROUP_MEMBERS_MAX: usize = 1_024;
 
@@ -101,5 +110,96 @@ impl Group {
 
     pub(super) fn has(&self, number: &str) -> bool {
         self.members.iter().any(|member| member == number)
+    }
+}
+
+impl People {
+    /// Makes a group; every member must exist, accounts and recipients alike.
+    pub fn add_group(&mut self, subject: &str, members: &[String]) -> Result<Jid, PeopleError> {
+        if self.groups.len() >= GROUPS_MAX || members.len() > GROUP_MEMBERS_MAX {
+            return Err(PeopleError::TooMany);
+        }
+        let mut numbers: Vec<String> = Vec::with_capacity(members.len());
+        for member in members {
+            let number = digits(member)?;
+            if !self.persons.contains_key(&number) {
+                return Err(PeopleError::Unknown);
+            }
+            if !numbers.contains(&number) {
+                numbers.push(number);
+            }
+        }
+        let id = (GROUP_BASE + self.groups.len() as u64).to_string();
+        let group = Group {
+            id: id.clone(),
+            subject: subject.to_owned(),
+            members: numbers,
+            addressing: Addressing::default(),
+            created_s: now_secs(),
+            admins: Vec::new(),
+            announcement: false,
+            suspended: false,
+            community: None,
+        };
+        let jid = group.jid();
+        self.groups.insert(id, group);
+        Ok(jid)
+    }
+
+    /// Changes a group. Returns the numbers of those who are in it, or were before.
+    pub(super) fn change_group(
+        &mut self,
+        group: &Jid,
+        change: GroupChange,
+    ) -> Result<Vec<String>, PeopleError> {
+        let numbers = |list: Option<Vec<String>>| -> Result<Option<Vec<String>>, PeopleError> {
+            list.map(|list| list.iter().map(|number| digits(number)).collect()).transpose()
+        };
+        let (members, admins) = (numbers(change.members)?, numbers(change.admins)?);
+        let strangers = members.iter().flatten().any(|n| !self.persons.contains_key(n));
+        let group = self.groups.get_mut(group.user.as_str()).ok_or(PeopleError::Unknown)?;
+        if strangers {
+            return Err(PeopleError::Unknown);
+        }
+        let mut concerned = group.members.clone();
+        group.members = members.unwrap_or_else(|| group.members.clone());
+        concerned.extend(
+            group.members.iter().filter(|n| !concerned.contains(n)).cloned().collect::<Vec<_>>(),
+        );
+        group.admins = admins.unwrap_or_else(|| group.admins.clone());
+        group.subject = change.subject.unwrap_or_else(|| group.subject.clone());
+        group.announcement = change.announcement.unwrap_or(group.announcement);
+        group.suspended = change.suspended.unwrap_or(group.suspended);
+        let community = change.community.and_then(|jid| jid.parse::<Jid>().ok());
+        group.community = community.map(|jid| jid.user.to_string()).or(group.community.take());
+        Ok(concerned)
+    }
+
+    /// The notification that a group has changed.
+    pub(super) fn group_notice(&self, group: &Jid, id: &str) -> Option<Node> {
+        let group = self.groups.get(group.user.as_str())?;
+        Some(stanza::groups::changed(group, id, now_secs()))
+    }
+
+    /// Whether the server takes a message to this group from this member.
+    pub(super) fn group_takes(&self, group: &Jid, number: &str) -> bool {
+        self.groups.get(group.user.as_str()).is_none_or(|group| group.takes_from(number))
+    }
+
+    /// Changes how a group names its members.
+    pub fn set_group_addressing(
+        &mut self,
+        group: &Jid,
+        addressing: Addressing,
+    ) -> Result<(), PeopleError> {
+        let group = self.groups.get_mut(group.user.as_str()).ok_or(PeopleError::Unknown)?;
+        group.addressing = addressing;
+        Ok(())
+    }
+
+    /// How a group names its members.
+    pub fn group_addressing(&self, group: &Jid) -> Option<Addressing> {
+        let group = self.groups.get(group.user.as_str()).filter(|_| group.is_group())?;
+        Some(group.addressing)
     }
 }

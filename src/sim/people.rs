@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use whatsapp_rust::wacore::time::{now_secs, now_secs_u64};
+use whatsapp_rust::wacore::time::now_secs_u64;
 use whatsapp_rust::wacore_binary::{Jid, JidExt as _, Node, Server};
 
 use super::adv;
 use super::compose::Sent;
 use super::device::DeviceError;
-use super::groups::{Addressing, GROUP_MEMBERS_MAX, Group, GroupChange};
+use super::groups::{Addressing, Group};
 use super::inbox::InboxEntry;
 use super::media::Files;
 pub use super::person::AccountPhone;
@@ -22,8 +22,6 @@ use super::stanza;
 
 /// People on one simulated network.
 pub const PEOPLE_MAX: usize = 20_000;
-/// Groups on one simulated network.
-pub const GROUPS_MAX: usize = 1_000;
 /// Simulated companion devices of one recipient.
 pub const COMPANIONS_MAX: u8 = 20;
 
@@ -32,8 +30,6 @@ const NUMBER_DIGITS_MAX: usize = 15;
 const NUMBER_DIGITS_MIN: usize = 5;
 /// LIDs count up from here; they have 15 digits on the real network.
 const LID_BASE: u64 = 100_000_000_000_000;
-/// Group ids count up from here.
-const GROUP_BASE: u64 = 120_363_000_000_000_000;
 
 /// Why a change to the people is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -197,95 +193,6 @@ impl People {
             self.forget(&address);
         }
         Ok(())
-    }
-
-    /// Makes a group; every member must exist, accounts and recipients alike.
-    pub fn add_group(&mut self, subject: &str, members: &[String]) -> Result<Jid, PeopleError> {
-        if self.groups.len() >= GROUPS_MAX || members.len() > GROUP_MEMBERS_MAX {
-            return Err(PeopleError::TooMany);
-        }
-        let mut numbers: Vec<String> = Vec::with_capacity(members.len());
-        for member in members {
-            let number = digits(member)?;
-            if !self.persons.contains_key(&number) {
-                return Err(PeopleError::Unknown);
-            }
-            if !numbers.contains(&number) {
-                numbers.push(number);
-            }
-        }
-        let id = (GROUP_BASE + self.groups.len() as u64).to_string();
-        let group = Group {
-            id: id.clone(),
-            subject: subject.to_owned(),
-            members: numbers,
-            addressing: Addressing::default(),
-            created_s: now_secs(),
-            admins: Vec::new(),
-            announcement: false,
-            suspended: false,
-            community: None,
-        };
-        let jid = group.jid();
-        self.groups.insert(id, group);
-        Ok(jid)
-    }
-
-    /// Changes a group. Returns the numbers of those who are in it, or were before.
-    pub(super) fn change_group(
-        &mut self,
-        group: &Jid,
-        change: GroupChange,
-    ) -> Result<Vec<String>, PeopleError> {
-        let numbers = |list: Option<Vec<String>>| -> Result<Option<Vec<String>>, PeopleError> {
-            list.map(|list| list.iter().map(|number| digits(number)).collect()).transpose()
-        };
-        let (members, admins) = (numbers(change.members)?, numbers(change.admins)?);
-        let strangers = members.iter().flatten().any(|n| !self.persons.contains_key(n));
-        let group = self.groups.get_mut(group.user.as_str()).ok_or(PeopleError::Unknown)?;
-        if strangers {
-            return Err(PeopleError::Unknown);
-        }
-        let mut concerned = group.members.clone();
-        group.members = members.unwrap_or_else(|| group.members.clone());
-        concerned.extend(
-            group.members.iter().filter(|n| !concerned.contains(n)).cloned().collect::<Vec<_>>(),
-        );
-        group.admins = admins.unwrap_or_else(|| group.admins.clone());
-        group.subject = change.subject.unwrap_or_else(|| group.subject.clone());
-        group.announcement = change.announcement.unwrap_or(group.announcement);
-        group.suspended = change.suspended.unwrap_or(group.suspended);
-        let community = change.community.and_then(|jid| jid.parse::<Jid>().ok());
-        group.community = community.map(|jid| jid.user.to_string()).or(group.community.take());
-        Ok(concerned)
-    }
-
-    /// The notification that a group has changed.
-    pub(super) fn group_notice(&self, group: &Jid, id: &str) -> Option<Node> {
-        let group = self.groups.get(group.user.as_str())?;
-        Some(stanza::groups::changed(group, id, now_secs()))
-    }
-
-    /// Whether the server takes a message to this group from this member.
-    pub(super) fn group_takes(&self, group: &Jid, number: &str) -> bool {
-        self.groups.get(group.user.as_str()).is_none_or(|group| group.takes_from(number))
-    }
-
-    /// Changes how a group names its members.
-    pub fn set_group_addressing(
-        &mut self,
-        group: &Jid,
-        addressing: Addressing,
-    ) -> Result<(), PeopleError> {
-        let group = self.groups.get_mut(group.user.as_str()).ok_or(PeopleError::Unknown)?;
-        group.addressing = addressing;
-        Ok(())
-    }
-
-    /// How a group names its members.
-    pub fn group_addressing(&self, group: &Jid) -> Option<Addressing> {
-        let group = self.groups.get(group.user.as_str()).filter(|_| group.is_group())?;
-        Some(group.addressing)
     }
 
     /// Answers an `<iq xmlns="usync">`.
