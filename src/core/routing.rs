@@ -122,8 +122,8 @@ impl Core {
     /// Keeps together the order of messages to one person, as far as its names are known. What
     /// was accepted before they were stands where it was accepted.
     pub(crate) fn regroup(&mut self) {
-        if self.contacts.take_people_changed() {
-            self.queue.regroup(|chat| self.contacts.person(chat));
+        for chat in self.contacts.take_renamed() {
+            self.queue.regroup(&chat, &self.contacts.person(&chat));
         }
     }
 

@@ -18,9 +18,11 @@ pub(super) struct NumberCache {
     known: HashMap<Number, KnownNumber>,
     by_age: BTreeSet<(u64, Number)>,
     by_lid: HashMap<ChatId, BTreeSet<Number>>,
+    /// The other spellings of a number, by the address that they lead to.
+    by_address: HashMap<Number, BTreeSet<Number>>,
     changed: BTreeSet<Number>,
-    /// Whether a number may lead to another name of its person than before.
-    people_changed: bool,
+    /// Numbers that lead to another name of their person than before.
+    renamed: BTreeSet<Number>,
 }
 
 impl NumberCache {
@@ -30,8 +32,9 @@ impl NumberCache {
             known: HashMap::new(),
             by_age: BTreeSet::new(),
             by_lid: HashMap::new(),
+            by_address: HashMap::new(),
             changed: BTreeSet::new(),
-            people_changed: false,
+            renamed: BTreeSet::new(),
         };
         for known in stored {
             cache.insert(known);
@@ -116,9 +119,9 @@ impl NumberCache {
         changed.map(|number| (number.clone(), self.known.get(&number).cloned())).collect()
     }
 
-    /// Whether names of people were learnt or forgotten since.
-    pub(super) fn take_people_changed(&mut self) -> bool {
-        std::mem::take(&mut self.people_changed)
+    /// The numbers whose person was learnt under another name, or forgotten, since.
+    pub(super) fn take_renamed(&mut self) -> BTreeSet<Number> {
+        std::mem::take(&mut self.renamed)
     }
 
     #[cfg(test)]
@@ -127,27 +130,46 @@ impl NumberCache {
     }
 
     fn insert(&mut self, known: KnownNumber) {
-        self.remove(&known.number);
-        self.people_changed |= known.has_other_name();
+        let before = self.take(&known.number);
+        let names_before = before.as_ref().and_then(KnownNumber::other_names);
+        if names_before != known.other_names() {
+            self.on_renamed(&known.number);
+        }
         if let Some(lid) = &known.lid {
             self.by_lid.entry(lid.clone()).or_default().insert(known.number.clone());
+        }
+        if let Some(address) = &known.address {
+            self.by_address.entry(address.clone()).or_default().insert(known.number.clone());
         }
         self.by_age.insert((known.asked_uptime_ms, known.number.clone()));
         self.known.insert(known.number.clone(), known);
     }
 
     fn remove(&mut self, number: &Number) -> bool {
-        let Some(known) = self.known.remove(number) else { return false };
-        self.people_changed |= known.has_other_name();
-        if let Some(lid) = &known.lid
-            && let Some(numbers) = self.by_lid.get_mut(lid)
-        {
-            numbers.remove(number);
-            if numbers.is_empty() {
-                self.by_lid.remove(lid);
-            }
+        let Some(known) = self.take(number) else { return false };
+        if known.other_names().is_some() {
+            self.on_renamed(number);
         }
-        self.by_age.remove(&(known.asked_uptime_ms, known.number))
+        true
+    }
+
+    /// Takes a number out of every index.
+    fn take(&mut self, number: &Number) -> Option<KnownNumber> {
+        let known = self.known.remove(number)?;
+        if let Some(lid) = &known.lid {
+            forget_in(&mut self.by_lid, lid, number);
+        }
+        if let Some(address) = &known.address {
+            forget_in(&mut self.by_address, address, number);
+        }
+        self.by_age.remove(&(known.asked_uptime_ms, known.number.clone()));
+        Some(known)
+    }
+
+    /// What a number leads to is another name now; so it is for those that lead to it.
+    fn on_renamed(&mut self, number: &Number) {
+        let spellings = self.by_address.get(number).into_iter().flatten();
+        self.renamed.extend(spellings.chain([number]).cloned());
     }
 
     /// Counted on both clocks, and the higher count holds: a wall clock that is set back
@@ -155,5 +177,59 @@ impl NumberCache {
     fn age(&self, known: &KnownNumber, now: Now) -> u64 {
         let by_wall = u64::try_from(now.wall_ms.saturating_sub(known.asked_at)).unwrap_or(0);
         by_wall.max(self.uptime.at(now).saturating_sub(known.asked_uptime_ms))
+    }
+}
+
+/// Takes a number out of an index by another name.
+fn forget_in<K: Eq + std::hash::Hash>(
+    index: &mut HashMap<K, BTreeSet<Number>>,
+    name: &K,
+    number: &Number,
+) {
+    if let Some(numbers) = index.get_mut(name) {
+        numbers.remove(number);
+        if numbers.is_empty() {
+            index.remove(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Now = Now { mono_ms: 1, wall_ms: 1 };
+
+    fn number(digits: &str) -> Number {
+        Number::from_digits(digits).unwrap()
+    }
+
+    fn here(address: Option<&str>, lid: Option<&str>) -> Registration {
+        let lid = lid.map(|lid| lid.parse().unwrap());
+        Registration::Present { address: address.map(number), lid }
+    }
+
+    fn renamed(cache: &mut NumberCache) -> Vec<Number> {
+        cache.take_renamed().into_iter().collect()
+    }
+
+    #[test]
+    fn only_who_leads_to_another_name_than_before_is_renamed() {
+        let mut cache = NumberCache::new(Vec::new(), Uptime::new(0, NOW));
+        let (one, two) = ("15550111", "15550112");
+        let mut learn = |digits: &str, registration| {
+            cache.learn(number(digits), registration, KnownBy::Check, NOW);
+            renamed(&mut cache)
+        };
+        assert_eq!(learn(one, here(None, None)), [], "it has no other name");
+        assert_eq!(learn(one, here(None, Some("9@lid"))), [number(one)]);
+        assert_eq!(learn(one, here(None, Some("9@lid"))), [], "that was known");
+        assert_eq!(learn(two, here(Some(one), None)), [number(two)]);
+        let both = [number(one), number(two)];
+        assert_eq!(learn(one, here(None, Some("8@lid"))), both, "one leads to the other");
+        cache.forget(&number(one));
+        assert_eq!(renamed(&mut cache), both);
+        cache.forget(&number(one));
+        assert_eq!(renamed(&mut cache), []);
     }
 }

@@ -102,9 +102,10 @@ pub struct KnownNumber {
 }
 
 impl KnownNumber {
-    /// Whether the person has another name than this number.
-    pub(super) fn has_other_name(&self) -> bool {
-        self.lid.is_some() || self.address.is_some()
+    /// The person's names besides this number.
+    pub(super) fn other_names(&self) -> Option<(Option<&ChatId>, Option<&Number>)> {
+        let names = (self.lid.as_ref(), self.address.as_ref());
+        (names != (None, None)).then_some(names)
     }
 }
 

@@ -44,8 +44,8 @@ impl Contacts {
         }
     }
 
-    /// Whether it was learnt since that two chats are one, or are not.
-    pub(crate) fn take_people_changed(&mut self) -> bool {
-        self.cache.take_people_changed()
+    /// The chats of which it was learnt since that they are one with another, or are not.
+    pub(crate) fn take_renamed(&mut self) -> Vec<ChatId> {
+        self.cache.take_renamed().iter().map(Number::chat).collect()
     }
 }

@@ -18,6 +18,7 @@ impl Queue {
             self.by_key.insert(key.clone(), message.id);
         }
         self.index(&message);
+        self.by_to.entry(message.draft.to.clone()).or_default().insert(message.id);
         self.messages.insert(message.id, message);
     }
 
@@ -31,6 +32,12 @@ impl Queue {
             && self.by_key.get(key) == Some(&id)
         {
             self.by_key.remove(key);
+        }
+        if let Some(ids) = self.by_to.get_mut(&message.draft.to) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.by_to.remove(&message.draft.to);
+            }
         }
         Some(message)
     }
@@ -135,16 +142,18 @@ impl Queue {
         }
     }
 
-    /// Which chat a message's order is kept in, as far as is known about its person now.
-    /// Those that wait in two chats which are one stand in the order of their acceptance.
-    pub(crate) fn regroup(&mut self, chat_of: impl Fn(&ChatId) -> ChatId) {
-        let moved = |m: &&Message| chat_of(&m.draft.to) != m.chat;
-        let moved: Vec<MessageId> = self.iter().filter(moved).map(|m| m.id).collect();
-        for id in moved {
+    /// The order of messages to this recipient is kept in this chat from now on, as far as is
+    /// known about its person. Those that wait in two chats which are one stand in the order of
+    /// their acceptance. Looks at no other recipient's messages.
+    pub(crate) fn regroup(&mut self, to: &ChatId, chat: &ChatId) {
+        let ids = self.by_to.get(to).into_iter().flatten().copied();
+        for id in ids.collect::<Vec<MessageId>>() {
             if let Some(mut message) = self.messages.remove(&id) {
-                self.unindex(&message);
-                message.chat = chat_of(&message.draft.to);
-                self.index(&message);
+                if message.chat != *chat {
+                    self.unindex(&message);
+                    message.chat = chat.clone();
+                    self.index(&message);
+                }
                 self.messages.insert(id, message);
             }
         }

@@ -76,6 +76,8 @@ pub(crate) struct Queue {
     messages: BTreeMap<MessageId, Message>,
     by_wa: HashMap<String, MessageId>,
     by_key: HashMap<Redacted<String>, MessageId>,
+    /// All messages to a recipient, under the name that their caller gave.
+    by_to: HashMap<ChatId, BTreeSet<MessageId>>,
     /// Each chat's messages that take a place and may be sent by now, in order.
     lanes: HashMap<ChatId, BTreeSet<Place>>,
     /// The first of each lane.
@@ -122,6 +124,7 @@ impl Queue {
             messages: BTreeMap::new(),
             by_wa: HashMap::new(),
             by_key: HashMap::new(),
+            by_to: HashMap::new(),
             lanes: HashMap::new(),
             heads: BTreeSet::new(),
             queued: BTreeSet::new(),
