@@ -137,3 +137,25 @@ fn an_unlinking_right_after_a_restriction_is_told_as_the_servers() {
     assert!(why.contains("it was the server that unlinked this device"), "{why}");
     assert!(why.contains("linking anew at once makes it worse"), "{why}");
 }
+
+#[test]
+fn an_account_whose_number_changed_sends_what_waited_for_it() {
+    let lab = Lab::new();
+    lab.people(&[TO]);
+    let daemon = lab.paired();
+    let mut events = daemon.events();
+    daemon.call("queue.pause", json!({})).unwrap();
+    let id = daemon.send(TO, "of the number before");
+    lab.sim.call("phone.change_number", json!({ "to": "+15550177" }));
+    events.wait("the unlinking", |event| session_is(event, "logged_out"));
+    let offer = daemon.call("session.pair", json!({})).unwrap();
+    let scan = json!({ "qr": offer["offer"]["qr"], "account": "+15550177" });
+    lab.sim.call("phone.scan", scan);
+    events.wait("the new number", |event| session_is(event, "connected"));
+    let status = daemon.status();
+    assert_eq!(status["session"]["account"], "15550177@s.whatsapp.net");
+    assert!(!status.to_string().contains("account_changed"), "{status}");
+    daemon.call("queue.resume", json!({})).unwrap();
+    events.wait_until_sent(&[id]);
+    assert_eq!(lab.sim.texts(TO), ["of the number before"]);
+}

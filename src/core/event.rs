@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::account_names::AccountNames;
 use crate::contacts::{CheckOutcome, CheckTicket, Number};
 use crate::draft::Draft;
 use crate::files::{MediaRef, Prepared, Ticket, UploadFault};
@@ -179,13 +180,13 @@ pub enum SessionEvent {
     Passkey(PasskeyReport),
     /// Pairing succeeded; the server now closes (515) and the run ends with [`EndReason::Restart`].
     Paired {
-        /// The account's JID, without its device.
-        account: Redacted<String>,
+        /// The account.
+        account: AccountNames,
     },
     /// Logged in and ready to send.
     Connected {
-        /// The account's JID, without its device.
-        account: Redacted<String>,
+        /// The account.
+        account: AccountNames,
     },
     /// The frame of this attempt has been flushed to the socket.
     Written {

@@ -19,6 +19,8 @@ pub struct Facts {
     pub paused_since: Option<i64>,
     /// The paired account's JID.
     pub account: Option<Redacted<String>>,
+    /// The same under its LID, where that is known.
+    pub account_lid: Option<Redacted<String>>,
     /// Another session took over and nobody has resolved it: since when, wall milliseconds.
     pub replaced_since: Option<i64>,
     /// Logged out: since when (wall milliseconds), and the server's code.
@@ -43,6 +45,8 @@ pub struct Facts {
     pub trouble: Option<AccountTrouble>,
     /// The account that messages without one of their own wait for.
     pub queue_account: Option<Redacted<String>>,
+    /// The same under its LID, where that is known.
+    pub queue_account_lid: Option<Redacted<String>>,
     /// Until when this client's version is taken.
     pub client_expiry: Option<ClientExpiry>,
 }

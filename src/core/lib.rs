@@ -42,6 +42,7 @@
 //!
 //! And these are plain data and rules for all of them:
 //!
+//! - [`account_names`]: the number and the LID of the linked account.
 //! - [`event`], [`action`]: what goes in and what comes out. [`facts`]: what is kept.
 //! - [`draft`]: what is to be sent: in a request, in the queue and in an attempt.
 //! - [`trouble`]: what the server holds against the account or this client.
@@ -62,6 +63,7 @@ use crate::time::{BootId, Now};
 use crate::time::{ClockJumps, Uptime};
 use tetherd_api as api;
 
+pub mod account_names;
 pub mod action;
 pub(crate) mod condition;
 pub mod config;
@@ -265,7 +267,7 @@ impl Core {
     /// order: what time ends; what the components have to know; what has to start outside; what may leave;
     /// what is published; what is to be stored.
     fn settle(&mut self, now: Now) -> Actions {
-        self.queue.on_account(self.session.account(), &mut self.out, now);
+        self.queue.on_account(self.session.account_names(), &mut self.out, now);
         self.pass_time(now);
         self.contacts.on_time(&mut self.out, now);
         self.regroup();

@@ -301,7 +301,8 @@ async fn agree(keys: &StoredKeys, facts: &mut Facts) -> Result<(), KeyStoreError
     if account.is_none() && facts.account.is_some() {
         tracing::warn!("the account's keys are not in the store: it has to be paired again");
     }
-    facts.account = account.map(Into::into);
+    facts.account_lid = account.as_ref().and_then(|account| account.lid.clone());
+    facts.account = account.map(|account| account.jid);
     Ok(())
 }
 

@@ -172,6 +172,13 @@ impl Accounts {
         self.0.entry(user.to_owned()).or_insert_with(make)
     }
 
+    /// An account gets another number.
+    pub(super) fn rename(&mut self, from: &str, to: &str) {
+        if let Some(account) = self.0.remove(from) {
+            self.0.insert(to.to_owned(), account);
+        }
+    }
+
     /// All of them, by number.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Account)> {
         self.0.iter().map(|(user, account)| (user.as_str(), account))

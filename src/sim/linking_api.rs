@@ -12,6 +12,8 @@
 //! - `phone.compare_passkey {account, code}`: its owner says that the client shows this code.
 //! - `phone.refuse_passkey {account}`: its owner says no.
 //! - `phone.hosted {account, on}`: a business account that a provider hosts in addition to the phone.
+//! - `phone.change_number {account, to}`: the account gets another number, which nobody has, and
+//!   keeps its LID. Its clients are unlinked.
 //! - `server.integrity_challenge {kind}`: the server asks the account to prove itself.
 
 use std::collections::{HashMap, HashSet};
@@ -100,6 +102,21 @@ impl Sim {
         Ok(())
     }
 
+    /// The account gets another number, which nobody has, and keeps its LID. Its clients are
+    /// unlinked before.
+    pub async fn phone_change_number(
+        &self,
+        account: Option<&str>,
+        to: &str,
+    ) -> Result<(), SimError> {
+        let (user, to) = (user(account)?, digits(to)?);
+        self.phone_unlink(Some(&user), None).await?;
+        let mut world = self.shared.change().await;
+        world.people.change_number(&user, &to)?;
+        world.accounts.rename(&user, &to);
+        Ok(())
+    }
+
     /// The server asks the accounts that are there to prove themselves (WhatsApp Web has the
     /// payload's name and its kinds, `PASSKEY` and `CAPTCHA`; the operation's name is not
     /// known).
@@ -167,6 +184,13 @@ struct Hosted {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct ChangeNumber {
+    account: Option<String>,
+    to: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Challenge {
     kind: String,
 }
@@ -207,6 +231,10 @@ pub(super) async fn call(sim: &Sim, method: &str, given: Value) -> Result<Value,
         "phone.hosted" => {
             let Hosted { account, on } = params(given)?;
             sim.phone_hosted(account.as_deref(), on).await?;
+        }
+        "phone.change_number" => {
+            let ChangeNumber { account, to } = params(given)?;
+            sim.phone_change_number(account.as_deref(), &to).await?;
         }
         "server.integrity_challenge" => {
             let Challenge { kind } = params(given)?;

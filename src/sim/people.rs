@@ -40,6 +40,9 @@ pub enum PeopleError {
     /// Nobody has this number.
     #[error("nobody has this number: add it first")]
     Unknown,
+    /// Somebody has this number.
+    #[error("somebody has this number")]
+    Taken,
     /// The number belongs to an account, whose devices are real clients.
     #[error("this number is an account's, its devices are real clients")]
     IsAccount,
@@ -127,6 +130,25 @@ impl People {
             person.state_key = Some(StateKey::generate());
         }
         Ok(AccountPhone(person))
+    }
+
+    /// An account gets another number, which nobody has, and keeps its LID, its keys and its
+    /// groups.
+    pub fn change_number(&mut self, number: &str, to: &str) -> Result<(), PeopleError> {
+        let (number, to) = (digits(number)?, digits(to)?);
+        self.account_mut(&number)?;
+        if self.persons.contains_key(&to) {
+            return Err(PeopleError::Taken);
+        }
+        let Some(mut person) = self.persons.remove(&number) else { return Ok(()) };
+        person.number.clone_from(&to);
+        self.lids.insert(person.lid.clone(), to.clone());
+        for group in self.groups.values_mut() {
+            let members = group.members.iter_mut().chain(&mut group.admins);
+            members.filter(|member| **member == number).for_each(|member| member.clone_from(&to));
+        }
+        self.persons.insert(to, person);
+        Ok(())
     }
 
     /// The phone of an account.

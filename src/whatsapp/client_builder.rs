@@ -16,6 +16,7 @@ use whatsapp_rust::{Client, Jid, RawNodeLease, Server, TokioRuntime};
 
 use crate::whatsapp::KeyStoreError;
 use crate::whatsapp::connection::pairing::Purpose;
+use crate::whatsapp::events::names::PLACEHOLDER;
 use crate::whatsapp::events::queue::EventQueue;
 use crate::whatsapp::events::translate::Me;
 use crate::whatsapp::incoming::InboxHook;
@@ -137,7 +138,7 @@ async fn present(manager: &PersistenceManager, context: &SessionContext, purpose
         manager.process_command(DeviceCommand::SetDeviceProps(props)).await;
         // WhatsApp Web proves to the phone that it has seen the code, on first links too; the
         // library only if it knows an account. The pairing puts the real one here.
-        let placeholder = Jid::new("0", Server::Lid);
+        let placeholder = Jid::new(PLACEHOLDER, Server::Lid);
         manager.process_command(DeviceCommand::SetLid(Some(placeholder))).await;
     }
     if let Some(name) = &context.config.push_name

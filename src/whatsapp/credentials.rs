@@ -8,8 +8,10 @@ use whatsapp_rust::wacore::store::Device;
 use whatsapp_rust::wacore::store::error::StoreError;
 
 use crate::store::Store;
+use crate::whatsapp::events::names::account_names;
 use crate::whatsapp::storage::{ContactTokens, SessionBackend};
 use crate::whatsapp::{KeyStore, KeyStoreError};
+use tetherd_core::account_names::AccountNames;
 
 /// A [`KeyStore`] on the daemon's store.
 #[derive(Debug)]
@@ -19,10 +21,10 @@ pub struct StoredKeys {
 }
 
 impl StoredKeys {
-    /// The account whose keys lie there: its JID without the device.
-    pub async fn account(&self) -> Result<Option<String>, KeyStoreError> {
+    /// The account whose keys lie there.
+    pub async fn account(&self) -> Result<Option<AccountNames>, KeyStoreError> {
         let device = self.current().load().await.map_err(failed)?;
-        Ok(device.and_then(|device| device.pn.as_ref().map(|jid| jid.to_non_ad().to_string())))
+        Ok(device.and_then(|device| Some(account_names(device.pn.as_ref()?, device.lid.as_ref()))))
     }
 
     /// Goes on with the account whose keys lie there, if any.

@@ -3,29 +3,21 @@
 //! may have left is never sent by another account, whoever asks for it.
 
 use super::Queue;
+use crate::account_names::AccountNames;
 use crate::action::ActionBuffer;
 use crate::condition::{Condition, Group};
 use crate::config::LinkPolicy;
 use crate::queue::transitions::IllegalStep;
 use crate::queue::{Message, MessageState, Parked, Pending, Withdrawn};
 use crate::time::Now;
-use tetherd_api::{MessageId, Reason, ReasonKind, Redacted, State};
-
-/// One account, whichever of its devices a JID names.
-fn is_same(one: &str, other: &str) -> bool {
-    fn parts(jid: &str) -> (&str, &str) {
-        let (user, server) = jid.split_once('@').unwrap_or((jid, ""));
-        (user.split([':', '.']).next().unwrap_or(user), server)
-    }
-    parts(one) == parts(other)
-}
+use tetherd_api::{MessageId, Reason, ReasonKind, State};
 
 impl Queue {
     /// This account is linked; none: nobody knows which comes next. Comes before anything
     /// leaves.
     pub(crate) fn on_account(
         &mut self,
-        account: Option<&Redacted<String>>,
+        account: Option<&AccountNames>,
         out: &mut ActionBuffer,
         now: Now,
     ) {
@@ -34,14 +26,14 @@ impl Queue {
         };
         let before = self.account.replace(account.clone());
         out.save_facts();
-        let Some(before) = before.filter(|before| !is_same(before, account)) else { return };
+        let Some(before) = before.filter(|before| !before.is_same(account)) else { return };
         for id in self.ids(|m| m.account.is_none() && m.needs_file()) {
             self.step(id, out, now, |m| {
                 m.hold_for(before.clone(), now.wall_ms);
                 Ok(())
             });
         }
-        let returns = |m: &Message| m.account.as_ref().is_some_and(|of| is_same(of, account));
+        let returns = |m: &Message| m.account.as_ref().is_some_and(|of| of.is_same(account));
         for id in self.ids(returns) {
             self.step(id, out, now, |m| {
                 m.account = None;
@@ -103,7 +95,7 @@ impl Queue {
 
 impl Message {
     /// It is this account's, and another one is linked. One that may have left is parked.
-    fn hold_for(&mut self, account: Redacted<String>, wall_ms: i64) {
+    fn hold_for(&mut self, account: AccountNames, wall_ms: i64) {
         self.account = Some(account);
         let left = match &mut self.state {
             MessageState::Unknown { .. } | MessageState::Sending(..) => true,
@@ -162,18 +154,5 @@ impl Withdrawn {
             | Withdrawn::Queued(pending, _)
             | Withdrawn::Parked(Parked { pending, .. }) => pending,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_same;
-
-    #[test]
-    fn an_account_is_the_same_under_each_of_its_devices() {
-        assert!(is_same("15550100@s.whatsapp.net", "15550100:7@s.whatsapp.net"));
-        assert!(is_same("15550100.0:7@s.whatsapp.net", "15550100@s.whatsapp.net"));
-        assert!(!is_same("15550100@s.whatsapp.net", "15550177@s.whatsapp.net"));
-        assert!(!is_same("15550100@s.whatsapp.net", "15550100@lid"));
     }
 }

@@ -1,5 +1,6 @@
 //! A message. The rules of which state follows which are in [`super::transitions`].
 
+use crate::account_names::AccountNames;
 use crate::action::Refresh;
 use crate::draft::Draft;
 use crate::files::{LinkWarning, MediaRef};
@@ -25,7 +26,7 @@ pub struct Message {
     /// Whether it was sent again by itself because a token of its recipient had come: once.
     pub token_retried: bool,
     /// Whose it is, if another account is linked than the one that it was accepted for.
-    pub account: Option<Redacted<String>>,
+    pub account: Option<AccountNames>,
     /// A link in its text that it is sent with all the same.
     pub link_warning: Option<LinkWarning>,
     /// The text's length in characters.

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::account_names::AccountNames;
 use crate::action::{ActionBuffer, Wake};
 use crate::config::CoreConfig;
 use crate::facts::Facts;
@@ -101,7 +102,7 @@ pub(crate) struct Queue {
     paused_since: Option<i64>,
     backlog: StaleBacklog,
     /// The account that messages without one of their own wait for.
-    account: Option<Redacted<String>>,
+    account: Option<AccountNames>,
     /// Those that could leave if they were not another account's.
     held: BTreeSet<MessageId>,
 }
@@ -140,7 +141,10 @@ impl Queue {
             attempts: Attempts::default(),
             paused_since: facts.paused_since,
             backlog: StaleBacklog::new(facts.backlog, boot, now),
-            account: facts.queue_account.clone(),
+            account: AccountNames::of(
+                facts.queue_account.as_ref(),
+                facts.queue_account_lid.as_ref(),
+            ),
             held: BTreeSet::new(),
         };
         for message in messages {
@@ -193,7 +197,9 @@ impl Queue {
         facts.paused_since = self.paused_since;
         facts.uptime_ms = self.uptime_ms();
         facts.backlog = self.backlog.facts();
-        facts.queue_account = self.account.clone();
+        let account = self.account.as_ref();
+        facts.queue_account = account.map(|account| account.jid.clone());
+        facts.queue_account_lid = account.and_then(|account| account.lid.clone());
     }
 
     /// The daemon's uptime, all its runs together.

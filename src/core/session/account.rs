@@ -1,6 +1,7 @@
 //! Whose session it is, what the server holds against the account or this client, and how
 //! soon a login is tried again all the same. Knows no connection.
 
+use crate::account_names::AccountNames;
 use crate::condition::Condition;
 use crate::config::CoreConfig;
 use crate::facts::Facts;
@@ -20,8 +21,8 @@ const EXPIRY_WARNING_MS: i64 = 14 * 24 * 60 * 60 * 1_000;
 /// The paired account, and its trouble.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Account {
-    /// Its JID.
-    jid: Option<Redacted<String>>,
+    /// Its number and its LID.
+    names: Option<AccountNames>,
     /// What the server holds against it.
     trouble: Option<AccountTrouble>,
     /// When the next login is made in spite of it, monotonic.
@@ -51,21 +52,22 @@ impl Account {
             Some(now.mono_ms.saturating_add(u64::try_from(left).unwrap_or(0)))
         });
         let expiry = facts.client_expiry.clone().filter(|expiry| expiry.version == version);
-        Account { jid: account.cloned(), trouble, next, keys_void: facts.keys_void, expiry }
+        let names = AccountNames::of(account, facts.account_lid.as_ref());
+        Account { names, trouble, next, keys_void: facts.keys_void, expiry }
     }
 
     /// The account goes, and its keys with it. That it is barred is still known: the same
     /// one may be linked again.
     pub(super) fn on_gone(&mut self) {
-        self.jid = None;
+        self.names = None;
         self.keys_void = true;
         self.keep_trouble(|trouble| trouble.kind.bars_the_account());
     }
 
     /// This device is linked to it. A ban of this account that runs is not over for that.
-    pub(super) fn on_paired(&mut self, jid: Redacted<String>) {
-        self.keep_trouble(|trouble| trouble.ends && trouble.account.as_ref() == Some(&jid));
-        self.jid = Some(jid);
+    pub(super) fn on_paired(&mut self, names: AccountNames) {
+        self.keep_trouble(|trouble| trouble.ends && trouble.account.as_ref() == Some(&names.jid));
+        self.names = Some(names);
         self.keys_void = false;
     }
 
@@ -78,9 +80,12 @@ impl Account {
 
     /// The server took a login, and says under which name it knows the account. True if
     /// anything of that is new.
-    pub(super) fn on_logged_in(&mut self, jid: Redacted<String>) -> bool {
-        let new = self.jid.as_ref() != Some(&jid) || self.trouble.is_some();
-        self.jid = Some(jid);
+    pub(super) fn on_logged_in(&mut self, mut names: AccountNames) -> bool {
+        // What does not name the LID takes nothing back.
+        let before = self.names.take().filter(|before| before.jid == names.jid);
+        names.lid = names.lid.or_else(|| before.as_ref()?.lid.clone());
+        let new = before.as_ref() != Some(&names) || self.trouble.is_some();
+        self.names = Some(names);
         self.keep_trouble(|_| false);
         new
     }
@@ -100,7 +105,8 @@ impl Account {
         now: Now,
     ) {
         let before = self.trouble.take().filter(|before| {
-            before.kind == said.kind && (self.jid.is_none() || before.account == self.jid)
+            before.kind == said.kind
+                && (self.names.is_none() || before.account.as_ref() == self.jid())
         });
         let refused = before.as_ref().map_or(0, |before| before.refused);
         let pause = doubled(BARRED_PAUSE_MS, refused, BARRED_PAUSE_MS_MAX);
@@ -119,7 +125,7 @@ impl Account {
             since: before.as_ref().map_or(now.wall_ms, |before| before.since),
             code: said.code,
             text: said.text.clone().or(before.and_then(|before| before.text)),
-            account: self.jid.clone(),
+            account: self.jid().cloned(),
             refused: refused.saturating_add(1),
             last: now.wall_ms,
             next: pause.map(wall),
@@ -155,8 +161,12 @@ impl Account {
         over
     }
 
+    pub(super) fn names(&self) -> Option<&AccountNames> {
+        self.names.as_ref()
+    }
+
     pub(super) fn jid(&self) -> Option<&Redacted<String>> {
-        self.jid.as_ref()
+        self.names().map(|names| &names.jid)
     }
 
     pub(super) fn trouble(&self) -> Option<&AccountTrouble> {
@@ -184,22 +194,22 @@ impl Account {
 
     /// Whether a login is made by itself, now or later.
     pub(super) fn may_log_in(&self) -> bool {
-        self.jid.is_some() && (self.trouble.is_none() || self.next.is_some())
+        self.names.is_some() && (self.trouble.is_none() || self.next.is_some())
     }
 
     /// The state that its trouble means, and since when.
     pub(super) fn state(&self) -> Option<(SessionState, Option<i64>)> {
         let trouble = self.trouble.as_ref();
-        let trouble = trouble.filter(|_| self.jid.is_some() || self.is_logged_out());
+        let trouble = trouble.filter(|_| self.names.is_some() || self.is_logged_out());
         match trouble {
             Some(trouble) => Some((state_of(trouble.kind), Some(trouble.since))),
-            None => self.jid.is_none().then_some((SessionState::NotPaired, None)),
+            None => self.names.is_none().then_some((SessionState::NotPaired, None)),
         }
     }
 
     /// What is the case about it, beyond that there is none.
     pub(super) fn conditions(&self, now: Now) -> impl Iterator<Item = Condition> {
-        let linked = self.jid.is_some();
+        let linked = self.names.is_some();
         let trouble = self.trouble.clone();
         let trouble =
             trouble.map(|trouble| Condition::Account { trouble: Box::new(trouble), linked });
@@ -224,7 +234,8 @@ impl Account {
 
     /// What of it outlives a restart.
     pub(super) fn store_facts(&self, facts: &mut Facts) {
-        facts.account = self.jid.clone();
+        facts.account = self.jid().cloned();
+        facts.account_lid = self.names().and_then(|names| names.lid.clone());
         let trouble = self.trouble.as_ref();
         facts.logged_out = trouble.and_then(AccountTrouble::logged_out_before);
         facts.banned = trouble.and_then(AccountTrouble::banned_before);

@@ -4,14 +4,13 @@
 use super::Session;
 use super::connection::{BROKEN_RUN_MS_MAX, Closing, Phase, RESTARTS_AT_ONCE_MAX, Run, wire_offer};
 use super::passkey::Passkey;
+use crate::account_names::AccountNames;
 use crate::action::ActionBuffer;
 use crate::event::{EndReason, Offer, Token};
 use crate::explain;
 use crate::time::Now;
 use crate::trouble::TroubleKind;
-use tetherd_api::{
-    self as api, Error, ErrorKind, Event, PairEnd, PairFailure, PairOffer, Redacted, call,
-};
+use tetherd_api::{self as api, Error, ErrorKind, Event, PairEnd, PairFailure, PairOffer, call};
 
 /// An unlinking so soon after a restriction of the account was announced is the server's
 /// doing, not a person's at the phone: they were seen milliseconds apart.
@@ -53,12 +52,7 @@ impl Session {
     }
 
     /// The pairing succeeded; the restart is to come.
-    pub(crate) fn on_paired(
-        &mut self,
-        account: Redacted<String>,
-        out: &mut ActionBuffer,
-        now: Now,
-    ) {
+    pub(crate) fn on_paired(&mut self, account: AccountNames, out: &mut ActionBuffer, now: Now) {
         let Some(run) = &mut self.connection.run else { return };
         if !matches!(run.phase, Phase::Pairing(_)) {
             return;
@@ -78,13 +72,14 @@ impl Session {
         self.forget_account();
         self.account.on_paired(account.clone());
         out.save_facts();
-        out.event(Event::Pairing { offer: None, ended: Some(PairEnd::Paired { account }) });
+        let ended = PairEnd::Paired { account: account.jid };
+        out.event(Event::Pairing { offer: None, ended: Some(ended) });
     }
 
     /// Logged in and ready to send. True if that is a new connection.
     pub(crate) fn on_connected(
         &mut self,
-        account: Redacted<String>,
+        account: AccountNames,
         out: &mut ActionBuffer,
         now: Now,
     ) -> bool {

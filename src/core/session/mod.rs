@@ -4,6 +4,7 @@
 //!
 //! A further trouble of the account is a field and a condition in `account`.
 
+use crate::account_names::AccountNames;
 use crate::action::{ActionBuffer, SessionCommand, Wake};
 use crate::condition::{Condition, LastHour, PairingStage};
 use crate::config::CoreConfig;
@@ -240,6 +241,11 @@ impl Session {
             Some((state, since)) if state == self.state() => since,
             Some(_) | None => now.wall_ms,
         }
+    }
+
+    /// The paired account, under its number and its LID.
+    pub(crate) fn account_names(&self) -> Option<&AccountNames> {
+        self.account.names()
     }
 
     /// The paired account's JID.

@@ -1,13 +1,15 @@
 //! Another account is linked while messages wait.
 
 use super::world::{ACCOUNT, Run, World, foreign_id};
+use crate::account_names::AccountNames;
 use crate::event::{EndReason, Request, SessionEvent};
 use tetherd_api::{ConditionKind, MessageId, State};
 
 const OTHER: &str = "15550177@s.whatsapp.net";
 
 /// Logs out, and links this account.
-fn link(world: &mut World, account: &str) {
+fn link(world: &mut World, account: impl Into<AccountNames>) {
+    let account = account.into();
     if world.store.facts.account.is_some() {
         assert!(world.ask(Request::Logout).is_ok());
         if world.run != Run::None {
@@ -16,9 +18,9 @@ fn link(world: &mut World, account: &str) {
     }
     world.request(Request::Pair { phone: None, anyway: false });
     world.offer_qr("x");
-    world.session(SessionEvent::Paired { account: account.into() });
+    world.session(SessionEvent::Paired { account: account.clone() });
     world.end(EndReason::Restart);
-    world.session(SessionEvent::Connected { account: account.into() });
+    world.session(SessionEvent::Connected { account });
 }
 
 fn changed(world: &World) -> Vec<MessageId> {
@@ -136,4 +138,47 @@ fn messages_from_before_any_account_leave_with_the_first() {
     let id = world.send(1);
     link(&mut world, ACCOUNT);
     assert_eq!((changed(&world), world.state(id)), (vec![], State::Sending));
+}
+
+fn named(jid: &str, lid: &str) -> AccountNames {
+    AccountNames { jid: jid.into(), lid: Some(lid.into()) }
+}
+
+#[test]
+fn an_account_whose_number_changed_is_the_same_under_its_lid() {
+    let mut world = World::new(crate::CoreConfig::default());
+    link(&mut world, named(ACCOUNT, "9@lid"));
+    assert!(world.ask(Request::Pause).is_ok());
+    let id = world.send(1);
+    // Another account in between, and a restart.
+    link(&mut world, named("15550188@s.whatsapp.net", "8@lid"));
+    assert_eq!(changed(&world), [id]);
+    world.crash(true);
+    link(&mut world, named(OTHER, "9@lid"));
+    assert_eq!(changed(&world), []);
+    assert!(world.ask(Request::Resume).is_ok());
+    assert_eq!(world.state(id), State::Sending);
+}
+
+#[test]
+fn a_number_that_somebody_else_has_now_is_another_account() {
+    let mut world = World::new(crate::CoreConfig::default());
+    link(&mut world, named(ACCOUNT, "9@lid"));
+    assert!(world.ask(Request::Pause).is_ok());
+    let id = world.send(1);
+    link(&mut world, named(ACCOUNT, "8@lid"));
+    assert_eq!(changed(&world), [id]);
+}
+
+#[test]
+fn an_account_whose_lid_is_learnt_later_is_the_same() {
+    let mut world = World::connected();
+    assert!(world.ask(Request::Pause).is_ok());
+    world.send(1);
+    world.crash(true);
+    world.session(SessionEvent::Connected { account: named(ACCOUNT, "9@lid") });
+    assert_eq!(changed(&world), []);
+    assert_eq!(world.store.facts.queue_account_lid.as_deref(), Some("9@lid"));
+    link(&mut world, named(OTHER, "9@lid"));
+    assert_eq!(changed(&world), []);
 }

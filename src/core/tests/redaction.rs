@@ -22,8 +22,8 @@ fn invariant_9_debug_of_the_core_shows_no_number_account_or_key() {
     let shown = format!(
         "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         Facts { account: Some(account()), ..Facts::default() },
-        SessionEvent::Paired { account: account() },
-        SessionEvent::Connected { account: account() },
+        SessionEvent::Paired { account: account().into() },
+        SessionEvent::Connected { account: account().into() },
         SessionEvent::Offer(Offer::Qr { text: "zanzibar".into(), valid_ms: 20_000 }),
         Request::Pair { phone: phone(), anyway: false },
         Request::Clear { filter, dry_run: true },

@@ -60,6 +60,8 @@ stored_structs! {
         last_id: u64,
         paused_since: Option<i64>,
         account: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        account_lid: Option<String>,
         replaced_since: Option<i64>,
         /// Since when, and the server's code.
         logged_out: Option<(i64, Option<u32>)>,
@@ -76,6 +78,8 @@ stored_structs! {
         trouble: Option<StoredTrouble>,
         #[serde(skip_serializing_if = "Option::is_none")]
         queue_account: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        queue_account_lid: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         client_expiry: Option<StoredExpiry>,
     }

@@ -102,6 +102,8 @@ pub(in crate::store) struct StoredMessage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    account_lid: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     link_warning: Option<StoredLinkWarning>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     link: Option<StoredLinkPreview>,

@@ -19,6 +19,7 @@ use crate::whatsapp::client_builder::{self, Built};
 use crate::whatsapp::connection::pairing::{PairingStep, Purpose};
 use crate::whatsapp::contact_lookup::Lookups;
 use crate::whatsapp::events::chat_activity;
+use crate::whatsapp::events::names::account_names;
 use crate::whatsapp::events::queue::{EventQueue, Overflow};
 use crate::whatsapp::events::translate::ConnectionEvent;
 use crate::whatsapp::media::uploads::Uploads;
@@ -345,8 +346,8 @@ impl<'a> Connection<'a> {
         self.deadline = None;
         self.set_unavailable();
         self.fetch_props();
-        self.publish(SessionEvent::Connected { account: account.to_non_ad().to_string().into() })
-            .await
+        let account = account_names(&account, self.client.lid().as_ref());
+        self.publish(SessionEvent::Connected { account }).await
     }
 
     async fn publish(&self, event: SessionEvent) -> Option<Leave> {

@@ -1,11 +1,17 @@
-//! Which number and which LID are one person's, as messages state it. Pure.
+//! Which number and which LID are one person's, as messages state it, and the names of the
+//! account itself. Pure.
 
 use whatsapp_rust::types::events::Event;
 use whatsapp_rust::{Jid, Server};
 
 use crate::whatsapp::events::translate::{ConnectionEvent, Me};
+use tetherd_api::Redacted;
+use tetherd_core::account_names::AccountNames;
 use tetherd_core::contacts::Number;
 use tetherd_core::event::SessionEvent;
+
+/// The LID of a device that is not linked yet has this user part.
+pub(crate) const PLACEHOLDER: &str = "0";
 
 /// One report for each person who wrote to us in a chat of two. Members of groups are not
 /// reported: they may be many, and are asked about before something is sent to them.
@@ -34,4 +40,12 @@ fn pair(one: &Jid, other: &Jid, me: &Me) -> Option<SessionEvent> {
         number: Number::from_digits(&number.user)?,
         lid: lid.to_non_ad_string().parse().ok()?,
     })
+}
+
+/// The account that a device belongs to.
+pub(crate) fn account_names(pn: &Jid, lid: Option<&Jid>) -> AccountNames {
+    let name = |jid: &Jid| Redacted(jid.to_non_ad().to_string());
+    // Before a pairing has brought the real one, a placeholder stands there.
+    let lid = lid.filter(|lid| lid.server == Server::Lid && lid.user != PLACEHOLDER);
+    AccountNames { jid: name(pn), lid: lid.map(name) }
 }

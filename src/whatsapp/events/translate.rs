@@ -16,6 +16,7 @@ use whatsapp_rust::waproto::whatsapp::history_sync::HistorySyncType;
 use whatsapp_rust::{Jid, ReachoutTimelock, Server};
 
 use crate::whatsapp::connection::passkey::refusal;
+use crate::whatsapp::events::names::account_names;
 use crate::whatsapp::events::stream::stream_notice;
 use tetherd_api::{PairFailure, Redacted};
 use tetherd_core::event::{
@@ -161,7 +162,7 @@ pub(crate) fn translate(event: &Event, me: &Me) -> Option<ConnectionEvent> {
         }
         Event::PairingQrCodesExhausted(_) => Some(ConnectionEvent::QrExhausted),
         Event::PairSuccess(success) => Some(ConnectionEvent::Report(SessionEvent::Paired {
-            account: success.id.to_non_ad().to_string().into(),
+            account: account_names(&success.id, Some(&success.lid)),
         })),
         Event::PairError(error) => Some(failed(not_verified(&error.error))),
         // Without an answer of the server's the line is bad, and its end says more.

@@ -54,7 +54,7 @@ impl World {
             let SessionEvent::Paired { account } = self.bench.next().await else {
                 panic!("not paired");
             };
-            assert_eq!(account, "15550100@s.whatsapp.net");
+            assert_eq!(account.jid, "15550100@s.whatsapp.net");
             assert_eq!(self.bench.ended().await, EndReason::Restart);
         });
         scanned.unwrap();
@@ -66,7 +66,7 @@ impl World {
         loop {
             match self.bench.next().await {
                 SessionEvent::Connected { account } => {
-                    assert_eq!(account, "15550100@s.whatsapp.net");
+                    assert_eq!(account.jid, "15550100@s.whatsapp.net");
                     return;
                 }
                 // What came while nobody was there.

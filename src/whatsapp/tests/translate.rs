@@ -17,6 +17,7 @@ use whatsapp_rust::wacore::types::presence::ReceiptType;
 
 use crate::whatsapp::events::translate::{ConnectionEvent, Me, translate};
 use tetherd_api::{PairFailure, Redacted};
+use tetherd_core::account_names::AccountNames;
 use tetherd_core::event::{EndReason, Offer, ReceiptKind, SessionEvent, TimelockNotice};
 use tetherd_core::ids::WaMessageId;
 use tetherd_core::trouble::{LoginTrouble, TroubleKind};
@@ -289,7 +290,10 @@ fn a_pairing_that_succeeds_names_the_account_without_its_device() {
     assert_eq!(
         meaning(Event::PairSuccess(success)),
         Some(ConnectionEvent::Report(SessionEvent::Paired {
-            account: "15550100@s.whatsapp.net".into()
+            account: AccountNames {
+                jid: "15550100@s.whatsapp.net".into(),
+                lid: Some("100000000000100@lid".into()),
+            }
         }))
     );
 }

@@ -4,6 +4,7 @@
 use super::super::{Convert, Damage, Record};
 use super::{StoredMessage, StoredUndo};
 use tetherd_api::State;
+use tetherd_core::account_names::AccountNames;
 use tetherd_core::draft::Draft;
 use tetherd_core::queue::{Message, MessageState, Parked, Pending, Tries, Undo, Withdrawn};
 
@@ -30,7 +31,8 @@ impl Record for Message {
             media: media.convert(),
             source: message.draft.source.convert(),
             has_links: message.draft.has_links,
-            account: message.account.convert(),
+            account: message.account.as_ref().map(|account| account.jid.0.clone()),
+            account_lid: message.account.and_then(|account| account.lid).convert(),
             links_asked: message.links_asked,
             token_retried: message.token_retried,
             link_warning: message.link_warning.convert(),
@@ -121,7 +123,9 @@ impl Record for Message {
                 digest: stored.digest.convert(),
             },
             address: stored.address.convert(),
-            account: stored.account.convert(),
+            account: stored
+                .account
+                .map(|jid| AccountNames { jid: jid.into(), lid: stored.account_lid.convert() }),
             links_asked: stored.links_asked,
             token_retried: stored.token_retried,
             link_warning: stored.link_warning.convert(),

@@ -49,7 +49,8 @@ async fn a_pairing_that_fails_brings_every_key_back_and_one_that_succeeds_none()
     keys.keep().await.unwrap();
     keys.save(&device("15550177:1@s.whatsapp.net")).await.unwrap();
     keys.settle().await.unwrap();
-    assert_eq!(keys.account().await.unwrap().as_deref(), Some("15550177@s.whatsapp.net"));
+    let account = keys.account().await.unwrap().unwrap();
+    assert_eq!(account.jid, "15550177@s.whatsapp.net");
     assert_eq!(records(&store).len(), 1);
 
     keys.keep().await.unwrap();
