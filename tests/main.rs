@@ -37,6 +37,7 @@ mod passkey;
 mod phone;
 mod queue;
 mod readme;
+mod replace;
 mod sending;
 mod support;
 mod systemd;

@@ -6,6 +6,30 @@ use serde::{Deserialize, Serialize};
 
 use super::{MessageId, MessageRef, Redacted};
 
+/// What becomes of a key's message that has left, when `message.send` replaces it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Replace {
+    /// A new message is sent, and has the key from then on: the recipient is notified again.
+    New,
+    /// A text is edited, as by `message.edit`; where that is no longer possible, as `new`.
+    Edit,
+}
+
+impl Replace {
+    /// Every value.
+    pub const ALL: [Replace; 2] = [Replace::New, Replace::Edit];
+
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Replace::New => "new",
+            Replace::Edit => "edit",
+        }
+    }
+}
+
 /// Parameters of `message.react`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -49,8 +49,14 @@ pub struct SendParams {
     /// before any `low` one, over all chats. None passes one of its chat that is under way.
     #[serde(default, skip_serializing_if = "Priority::is_normal")]
     pub priority: Priority,
+    /// With a `key`: the newest content wins. While the key's message waits, it gets this
+    /// content, in its place in the queue. If it has left or is under way, a new message follows
+    /// it, or an edit of it; that one has the key from then on. The same content again changes
+    /// nothing. The recipient cannot be another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace: Option<Replace>,
     /// Idempotency key: the same key with the same content answers the same message,
-    /// with other content `key_conflict`. Remembered as long as the message is readable.
+    /// with other content `key_conflict`, unless `replace` is given. Remembered as long as the message is readable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Redacted<String>>,
 }

@@ -145,12 +145,14 @@ pub struct Submission {
     pub draft: Draft,
     /// A text, a file's caption (which may be empty), or a place or contact as JSON.
     pub body: Body,
+    /// Whether it replaces the message that has its key.
+    pub replace: Option<api::Replace>,
 }
 
 impl Submission {
     /// A text to somebody.
     pub fn text(to: ChatId, body: Body, digest: Digest, wa_id: WaMessageId) -> Submission {
-        Submission { draft: Draft::text(to, digest, wa_id), body }
+        Submission { draft: Draft::text(to, digest, wa_id), body, replace: None }
     }
 }
 

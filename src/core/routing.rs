@@ -15,6 +15,7 @@ use crate::time::Now;
 use tetherd_api::{self as api, Kind, MessageId, Reason, ReasonKind, Signature, call};
 
 mod refusals;
+mod replace;
 mod submissions;
 
 /// Such answers to one message before it is parked: something is wrong with it then.
@@ -25,10 +26,10 @@ impl Core {
     pub(crate) fn request(&mut self, token: Token, request: Request, now: Now) {
         match request {
             Request::Submit(submission) => {
-                let Submission { draft, body } = *submission;
+                let Submission { draft, body, replace } = *submission;
                 let kind = draft.kind;
                 let file = draft.file.as_ref().map(|file| file.spool.clone());
-                let result = self.submit(draft, body, now);
+                let result = self.submit(draft, body, replace, now);
                 // What is not accepted, or was there already, leaves no file behind.
                 if !result.as_ref().is_ok_and(|sent| !sent.duplicate) {
                     self.out.unspool.extend(file);

@@ -14,7 +14,7 @@ use crate::{
     GetParams, GroupListParams, HeartbeatParams, Holds, InboxFileParams, InboxListParams, Kind,
     LinkPreview, ListParams, Location, MessageId, MessageRef, Method, NoParams, PairEnd,
     PairFailure, PairOffer, PairParams, PhoneState, Presence, Priority, ReactParams, ReasonKind,
-    Redacted, RestoreParams, RetryParams, RevokeParams, SendParams, SessionState, State,
+    Redacted, Replace, RestoreParams, RetryParams, RevokeParams, SendParams, SessionState, State,
     SubscribeParams, Tier, Time,
 };
 
@@ -46,6 +46,7 @@ fn parameters_are_read_as_they_are_written() {
         contact: Some(ContactCard::default()),
         preview: Some(LinkPreview::default()),
         reply_to: Some(MessageRef::Incoming(17)),
+        replace: Some(Replace::Edit),
         mentions: vec!["+15550100".into()],
         expires_at: time,
         not_before: time,

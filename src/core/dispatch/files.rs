@@ -62,7 +62,7 @@ impl Core {
             let order = self.queue.next_order();
             let state = self.queue.requeue(*id, order, anyway, &mut self.out, now);
             if state == Some(State::Preparing) {
-                self.preparations.start_afresh(*id);
+                self.preparations.start_afresh(*id, &mut self.out);
             }
         }
         result

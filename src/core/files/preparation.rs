@@ -221,9 +221,13 @@ impl Preparations {
             .map(|at| (at, Wake::Prepare))
     }
 
-    /// Somebody asked for it again: nothing that is remembered counts.
-    pub(crate) fn start_afresh(&mut self, id: MessageId) {
-        self.running.insert(id, Running::new(true, true));
+    /// Somebody asked for it again, or it is something else now: nothing that is remembered
+    /// counts, and what is under way is of no use.
+    pub(crate) fn start_afresh(&mut self, id: MessageId, out: &mut ActionBuffer) {
+        let before = self.running.insert(id, Running::new(true, true));
+        if before.is_some_and(|before| before.rests_until.is_none()) {
+            out.prepare.push(PrepareCommand::Stop(id));
+        }
     }
 
     /// The shell reports.

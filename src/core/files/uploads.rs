@@ -2,7 +2,7 @@
 //! file goes next and when a failed one is tried again. Never reads a file; spends none
 //! of the window's slots.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::action::ActionBuffer;
 use crate::config::CoreConfig;
@@ -28,6 +28,8 @@ const UPLOAD_TRIES_MAX: u32 = 10;
 #[derive(Debug, Default)]
 pub(crate) struct Uploads {
     under_way: BTreeMap<MessageId, Ticket>,
+    /// Those of them whose message has another content by now.
+    outdated: BTreeSet<MessageId>,
     troubles: BTreeMap<MessageId, UploadTrouble>,
     last_ticket: u64,
 }
@@ -150,13 +152,21 @@ impl Uploads {
         self.forget_old_troubles(queue);
     }
 
-    /// False for a try that is not under way: late, or foreign.
+    /// Its message has another file now, or none: what is under way is not its upload.
+    pub(crate) fn on_content_changed(&mut self, id: MessageId) {
+        self.troubles.remove(&id);
+        if self.under_way.contains_key(&id) {
+            self.outdated.insert(id);
+        }
+    }
+
+    /// False for a try that is not under way, or for another content: late, or foreign.
     fn end(&mut self, id: MessageId, ticket: Ticket) -> bool {
         if self.under_way.get(&id) != Some(&ticket) {
             return false;
         }
         self.under_way.remove(&id);
-        true
+        !self.outdated.remove(&id)
     }
 
     /// It is tried again later, or often enough: then why it is parked.
@@ -185,6 +195,7 @@ impl Uploads {
     /// The connection is gone: nothing that was under way is reported any more.
     pub(crate) fn on_session_ended(&mut self, queue: &Queue) {
         self.under_way.clear();
+        self.outdated.clear();
         self.forget_old_troubles(queue);
     }
 

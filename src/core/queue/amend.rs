@@ -171,6 +171,39 @@ impl Queue {
         }
     }
 
+    /// A waiting message becomes another one, under its ids and in its place. An edit stays one.
+    pub(crate) fn set_content(
+        &mut self,
+        id: MessageId,
+        draft: Draft,
+        body: &Body,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) {
+        let Some(message) = self.get(id).filter(|message| message.is_waiting()) else { return };
+        if message.draft.kind == Kind::Edit {
+            return self.set_text(id, &draft, body, out, now);
+        }
+        let (chars, preview) = files::shown(draft.kind, body);
+        let links = self.config.links;
+        // Its recipient is the same, perhaps under another name.
+        let (to, wa_id) = (message.draft.to.clone(), message.draft.wa_id.clone());
+        let draft = Draft { to, wa_id, ..draft };
+        let changed = self.step(id, out, now, |message| {
+            message.draft = draft;
+            (message.chars, message.preview) = (chars, Redacted(preview));
+            message.prepare_anew(links, now.wall_ms)
+        });
+        if changed.is_some() {
+            out.bodies.push((id, body.clone()));
+        }
+    }
+
+    /// A newer one is sent in its place: it is withdrawn, and nobody can have it sent again.
+    pub(crate) fn supersede(&mut self, id: MessageId, out: &mut ActionBuffer, now: Now) {
+        self.step(id, out, now, |m| m.cancel(None, now.wall_ms));
+    }
+
     /// Whether what an edit, a revocation or a reaction is about has been sent; none: it is
     /// still to be.
     pub(crate) fn target_is_sent(&self, message: &Message) -> Option<bool> {
@@ -190,6 +223,11 @@ impl Queue {
 }
 
 impl Message {
+    /// Whether it has ended without being sent.
+    pub(crate) fn is_dropped(&self) -> bool {
+        matches!(self.state(), State::Failed | State::Expired | State::Cancelled)
+    }
+
     /// Whether it certainly has not left, and may still be changed.
     pub(crate) fn is_waiting(&self) -> bool {
         match &self.state {

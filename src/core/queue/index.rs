@@ -15,7 +15,7 @@ impl Queue {
         self.last_order = self.last_order.max(message.order);
         self.by_wa.insert(message.draft.wa_id.0.clone(), message.id);
         if let Some(key) = &message.draft.key {
-            self.by_key.insert(key.clone(), message.id);
+            self.by_key.entry(key.clone()).or_default().insert(message.id);
         }
         self.index(&message);
         self.by_to.entry(message.draft.to.clone()).or_default().insert(message.id);
@@ -29,9 +29,12 @@ impl Queue {
             self.by_wa.remove(&message.draft.wa_id.0);
         }
         if let Some(key) = &message.draft.key
-            && self.by_key.get(key) == Some(&id)
+            && let Some(ids) = self.by_key.get_mut(key)
         {
-            self.by_key.remove(key);
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.by_key.remove(key);
+            }
         }
         if let Some(ids) = self.by_to.get_mut(&message.draft.to) {
             ids.remove(&id);
@@ -167,8 +170,9 @@ impl Queue {
         self.by_wa.get(wa_id).copied()
     }
 
+    /// The newest of those that have had the key: the others were replaced.
     pub(crate) fn find_key(&self, key: &str) -> Option<MessageId> {
-        self.by_key.get(key).copied()
+        self.by_key.get(key)?.last().copied()
     }
 
     /// All, in the order of acceptance.

@@ -76,7 +76,7 @@ pub(crate) struct Queue {
     around: Surroundings,
     messages: BTreeMap<MessageId, Message>,
     by_wa: HashMap<String, MessageId>,
-    by_key: HashMap<Redacted<String>, MessageId>,
+    by_key: HashMap<Redacted<String>, BTreeSet<MessageId>>,
     /// All messages to a recipient, under the name that their caller gave.
     by_to: HashMap<ChatId, BTreeSet<MessageId>>,
     /// Each chat's messages that take a place and may be sent by now, in order.

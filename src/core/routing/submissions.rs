@@ -7,7 +7,7 @@ use crate::event::Body;
 use crate::explain;
 use crate::queue::Amendment;
 use crate::time::Now;
-use tetherd_api::{self as api, Kind, MessageId, State};
+use tetherd_api::{self as api, Kind, MessageId, Replace, State};
 
 impl Core {
     /// Accepts a message, or says why not. Nothing is dropped to make room.
@@ -15,8 +15,12 @@ impl Core {
         &mut self,
         draft: Draft,
         body: Body,
+        replace: Option<Replace>,
         now: Now,
     ) -> Result<api::SendResult, api::Error> {
+        if let Some(how) = replace {
+            return self.replace(draft, body, how, now);
+        }
         let key = draft.key.as_deref();
         if let Some(repeated) = key.and_then(|key| self.repeated(key, &draft.digest, now)) {
             return repeated;
@@ -32,7 +36,7 @@ impl Core {
     }
 
     /// Takes a message in, if there is a place.
-    fn accept(
+    pub(super) fn accept(
         &mut self,
         draft: Draft,
         body: Body,
@@ -46,7 +50,7 @@ impl Core {
         self.accepted(id, false, now)
     }
 
-    fn accepted(
+    pub(super) fn accepted(
         &self,
         id: MessageId,
         duplicate: bool,
@@ -57,7 +61,12 @@ impl Core {
     }
 
     /// An edit, a revocation or a reaction: done at once, or a message of its own.
-    fn amend(&mut self, draft: Draft, body: Body, now: Now) -> Result<api::SendResult, api::Error> {
+    pub(super) fn amend(
+        &mut self,
+        draft: Draft,
+        body: Body,
+        now: Now,
+    ) -> Result<api::SendResult, api::Error> {
         let about = draft.target.as_ref().and_then(|target| target.id);
         let parked = |id| self.queue.get(id).is_some_and(|m| m.state() == State::Parked);
         if draft.kind == Kind::Edit && about.is_some_and(parked) && self.queue.is_full() {
@@ -66,7 +75,7 @@ impl Core {
         match self.queue.amend(draft, &body, &mut self.out, now)? {
             (Amendment::Done(id), repeated) => {
                 if self.queue.get(id).is_some_and(|m| m.state() == State::Preparing) && !repeated {
-                    self.preparations.start_afresh(id);
+                    self.preparations.start_afresh(id, &mut self.out);
                 }
                 self.accepted(id, repeated, now)
             }

@@ -13,11 +13,24 @@ pub(super) struct Model {
     pub(super) reached: HashMap<MessageId, u8>,
     /// Withdrawn by command, and what they were.
     pub(super) cancelled: HashMap<MessageId, Message>,
-    /// The content and id that each key stands for.
-    pub(super) keys: HashMap<u8, (u32, u8, MessageId)>,
+    /// The content and id of the messages that have had each key, the newest last.
+    pub(super) keys: HashMap<u8, Vec<(u32, u8, MessageId)>>,
 }
 
 impl Model {
+    /// What a key stands for: it is remembered as long as its message.
+    pub(super) fn known(&self, world: &World, key: u8) -> Option<(u32, u8, MessageId)> {
+        let kept = |(.., id): &&(u32, u8, MessageId)| world.store.messages.contains_key(id);
+        self.keys.get(&key)?.iter().rev().find(kept).copied()
+    }
+
+    /// This is what it stands for from now on.
+    pub(super) fn stands_for(&mut self, key: u8, chat: u32, text: u8, id: MessageId) {
+        let before = self.keys.entry(key).or_default();
+        before.retain(|(.., other)| *other != id);
+        before.push((chat, text, id));
+    }
+
     pub(super) fn hear(&mut self, world: &World, id: MessageId, rank: u8) {
         if world.store.messages.get(&id).is_some_and(|m| m.attempts > 0) {
             let known = self.reached.entry(id).or_default();
@@ -45,7 +58,9 @@ impl Model {
             let stood = if asked { State::Queued } else { before.state() };
             let left = stood == State::Queued && now.state() == State::Sending;
             let as_before = now.state() == stood && now.reason() == before.reason();
-            let absent = now.reason().is_some_and(|r| r.kind == ReasonKind::NotOnNetwork);
+            let absent = now.reason().is_some_and(|r| {
+                matches!(r.kind, ReasonKind::NotOnNetwork | ReasonKind::TargetNotSent)
+            });
             // Given up at once if no more may be parked.
             let set_apart = matches!(now.state(), State::Parked | State::Failed);
             let parked = stood == State::Queued && set_apart && absent;

@@ -27,6 +27,7 @@ mod preparing;
 mod queue;
 mod redaction;
 mod refusals;
+mod replace;
 mod resolving;
 mod uploads;
 mod virtual_time;

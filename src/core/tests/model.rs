@@ -1,6 +1,7 @@
 //! Any operations, any crash, against a model that knows only what may be believed.
 
 mod operations;
+mod submissions;
 
 use proptest::prelude::*;
 
@@ -18,7 +19,8 @@ use crate::phone::PhoneActivity;
 use crate::queue::Message;
 use crate::trouble::TroubleKind;
 use operations::{Op, config, op};
-use tetherd_api::{ErrorKind, MessageId, Priority, Reason, ReasonKind, Reply, State};
+use submissions::{replace, submit};
+use tetherd_api::{ErrorKind, MessageId, Priority, Reason, ReasonKind, Replace, Reply, State};
 
 fn end_reason(which: u8) -> EndReason {
     let what = "x".to_owned();
@@ -51,35 +53,6 @@ fn uploading(world: &World, which: usize) -> Option<MessageId> {
     world.uploads.keys().nth(which % world.uploads.len().max(1)).copied()
 }
 
-/// A key is remembered as long as its message.
-fn submit(world: &mut World, model: &mut Model, chat: u32, key: Option<u8>, text: u8) {
-    let known = key.and_then(|key| model.keys.get(&key).copied());
-    let known = known.filter(|(.., id)| world.store.messages.contains_key(id));
-    let name = key.map(|key| format!("key {key}"));
-    let free = world.status().queue.free;
-    let result = world.submit(chat, &format!("text {text}"), name.as_deref());
-    match (result, known) {
-        (Ok(sent), Some((c, t, id))) => {
-            assert!(sent.duplicate);
-            assert_eq!((chat, text, sent.message.id), (c, t, id));
-        }
-        (Err(error), Some((c, t, _))) => {
-            assert_eq!(error.data.kind, ErrorKind::KeyConflict);
-            assert_ne!((chat, text), (c, t));
-        }
-        (Ok(sent), None) => {
-            assert!(!sent.duplicate && free > 0);
-            if let Some(key) = key {
-                model.keys.insert(key, (chat, text, sent.message.id));
-            }
-        }
-        (Err(error), None) => match error.data.kind {
-            ErrorKind::QueueFull => assert_eq!(free, 0),
-            kind => assert_eq!(kind, ErrorKind::ShuttingDown),
-        },
-    }
-}
-
 fn prepared(world: &mut World, which: usize, how: u8) {
     let running: Vec<MessageId> = world.preparing.keys().copied().collect();
     if running.is_empty() {
@@ -106,6 +79,10 @@ fn prepared(world: &mut World, which: usize, how: u8) {
 fn act(world: &mut World, model: &mut Model, op: Op) {
     match op {
         Op::Submit { chat, key, text } => submit(world, model, chat, key, text),
+        Op::Replace { chat, key, text, edit } => {
+            let how = if edit { Replace::Edit } else { Replace::New };
+            replace(world, model, (chat, key, text), how);
+        }
         Op::SubmitFile { chat } => {
             let submission = world.file_submission(chat, "a file");
             drop(world.ask(Request::Submit(Box::new(submission))));
@@ -301,6 +278,20 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
         Op::DieOnSubmit { chat, stored, new_boot } => {
             let request = Request::Submit(Box::new(world.submission(chat, "lost?", None)));
             world.die_on(Input::Request { token: Token(u64::MAX), request }, stored, new_boot);
+        }
+        Op::DieOnReplace { chat, key, text, stored } => {
+            let mut submission =
+                world.submission(chat, &format!("text {text}"), Some(&format!("key {key}")));
+            submission.replace = Some(Replace::New);
+            let digest = submission.draft.digest;
+            let request = Request::Submit(Box::new(submission));
+            world.die_on(Input::Request { token: Token(u64::MAX), request }, stored, false);
+            let found = world.core.queue.find_key(&format!("key {key}"));
+            if let Some(id) = found.filter(|id| world.store.messages[id].draft.digest == digest) {
+                model.stands_for(key, chat, text, id);
+            }
+            // Its caller had no answer and asks again.
+            replace(world, model, (chat, key, text), Replace::New);
         }
         Op::DieOnRestore { stored, new_boot } => {
             let request = Request::Restore { filter: Selection::default(), dry_run: false };

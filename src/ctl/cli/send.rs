@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
 use clap::{ArgGroup, ValueEnum};
 
 use super::{message_id, one_of, priority, time_spec};
 use crate::time::TimeSpec;
-use tetherd_api::{Kind, Location, MessageId, MessageRef, Priority, Redacted};
+use tetherd_api::{Kind, Location, MessageId, MessageRef, Priority, Redacted, Replace};
 use tetherd_config::value::parse_duration;
 
 /// How it is typed; clap would put the content before the recipient.
@@ -68,6 +69,11 @@ pub struct SendArgs {
     /// than once.
     #[arg(long, value_name = "NUMBER")]
     pub mention: Vec<String>,
+    /// With --key: the newest content wins. While the message that has the key waits, it gets
+    /// this content in its place. If it has left: send a new one (the default), or edit it.
+    #[arg(long, value_name = "HOW", value_parser = replace(), num_args = 0..=1,
+        require_equals = true, default_missing_value = "new", requires = "key")]
+    pub replace: Option<Replace>,
     /// Idempotency key: the same key with the same content is the same message.
     #[arg(long, short, value_name = "KEY")]
     pub key: Option<String>,
@@ -135,6 +141,10 @@ pub struct RevokeArgs {
     /// Idempotency key, as of `send`.
     #[arg(long, short, value_name = "KEY")]
     pub key: Option<String>,
+}
+
+fn replace() -> impl TypedValueParser<Value = Replace> {
+    one_of(Replace::ALL.map(|replace| (replace.name(), replace)).into())
 }
 
 fn message_ref(text: &str) -> Result<MessageRef, String> {

@@ -27,6 +27,7 @@ pub(super) fn content(
         not_before: on("--at", args.at)?.or(on("--in", args.after.map(TimeSpec::In))?),
         priority: args.priority,
         reply_to: args.reply_to,
+        replace: args.replace,
         mentions: args.mention.into_iter().map(Into::into).collect(),
         ..SendParams::default()
     };

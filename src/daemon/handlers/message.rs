@@ -16,8 +16,8 @@ use crate::fetch::find_links;
 use crate::spool::source::{Changed, Source};
 use crate::spool::{Asked, TakeError};
 use tetherd_api::{
-    Error, ErrorKind, FileInfo, FileParams, GetParams, Kind, MENTIONS_MAX, Redacted, Reply,
-    SendParams,
+    Error, ErrorKind, FileInfo, FileParams, GetParams, Kind, MENTIONS_MAX, Redacted, Replace,
+    Reply, SendParams,
 };
 use tetherd_core::draft::{Draft, Target};
 use tetherd_core::event::{Body, Request, Submission};
@@ -58,6 +58,10 @@ pub(super) async fn send(
     descriptors: Descriptors,
 ) -> Result<Reply, Error> {
     let content = content::of(&mut params)?;
+    let replace = params.replace;
+    if replace.is_some() && params.key.is_none() {
+        return Err(invalid("`replace` goes with a `key`"));
+    }
     let to = recipient(&service.engine, &params.to).await?;
     let context = context(service, &to, &mut params, &content).await?;
     let mut draft = Draft { target: context.0, mentions: context.1, ..draft(to, params)? };
@@ -73,16 +77,18 @@ pub(super) async fn send(
             };
             draft.digest = in_context(&draft);
             draft.has_links = kind == Kind::Text && !find_links(&body).is_empty();
-            Submission { draft, body: Body(body.into()) }
+            Submission { draft, body: Body(body.into()), replace }
         }
         Content::File(file, caption) if file.url.is_some() => {
             let mut submission =
                 send_url::submission(draft, file, caption, service.engine.schemes())?;
             submission.draft.digest = in_context(&submission.draft);
+            submission.replace = replace;
             submission
         }
         Content::File(file, caption) => {
-            return send_file(service, caller, draft, file, caption, descriptors).await;
+            let file = (file, caption);
+            return send_file(service, caller, draft, file, replace, descriptors).await;
         }
     };
     service.engine.change(Request::Submit(Box::new(submission))).await
@@ -92,8 +98,8 @@ async fn send_file(
     service: &Service,
     caller: Caller,
     mut draft: Draft,
-    file: FileParams,
-    caption: Option<Redacted<String>>,
+    (file, caption): (FileParams, Option<Redacted<String>>),
+    replace: Option<Replace>,
     descriptors: Descriptors,
 ) -> Result<Reply, Error> {
     let engine = &service.engine;
@@ -108,7 +114,7 @@ async fn send_file(
     let digest_of = |draft: &Draft, kind: Kind, info: &FileInfo| {
         file_digest(draft, kind, info, caption.as_deref(), mime.as_deref())
     };
-    if let (Room::KeyKnown, Some(key)) = (room, &draft.key) {
+    if let (Room::KeyKnown, Some(key), None) = (room, &draft.key, replace) {
         let key = key.clone();
         let examined = spool.examine(source, asked, caller.uid).await;
         let (kind, info) = examined.map_err(not_taken)?;
@@ -125,7 +131,7 @@ async fn send_file(
     let body = Body(caption.unwrap_or_default().0.into());
     let request = move || {
         draft.file = Some(accepted.keep());
-        Request::Submit(Box::new(Submission { draft, body }))
+        Request::Submit(Box::new(Submission { draft, body, replace }))
     };
     engine.change_with(request).await
 }

@@ -9,6 +9,8 @@ use proptest::prelude::*;
 #[derive(Clone, Debug)]
 pub(super) enum Op {
     Submit { chat: u32, key: Option<u8>, text: u8 },
+    Replace { chat: u32, key: u8, text: u8, edit: bool },
+    DieOnReplace { chat: u32, key: u8, text: u8, stored: bool },
     SubmitFile { chat: u32 },
     Uploaded(usize),
     UploadFailed(usize, u8),
@@ -60,6 +62,10 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         12 => (0_u32..4, proptest::option::of(0_u8..4), 0_u8..3)
             .prop_map(|(chat, key, text)| Op::Submit { chat, key, text }),
+        8 => (0_u32..2, 0_u8..3, 0_u8..3, any::<bool>())
+            .prop_map(|(chat, key, text, edit)| Op::Replace { chat, key, text, edit }),
+        1 => (0_u32..2, 0_u8..3, 0_u8..3, any::<bool>())
+            .prop_map(|(chat, key, text, stored)| Op::DieOnReplace { chat, key, text, stored }),
         4 => (0_u32..4).prop_map(|chat| Op::SubmitFile { chat }),
         5 => pick().prop_map(Op::Uploaded),
         3 => (pick(), any::<u8>()).prop_map(|(which, why)| Op::UploadFailed(which, why)),

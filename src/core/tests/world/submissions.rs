@@ -41,6 +41,21 @@ impl World {
         }
     }
 
+    pub(in crate::tests) fn replace(
+        &mut self,
+        chat: u32,
+        text: &str,
+        key: &str,
+        how: api::Replace,
+    ) -> Result<api::SendResult, api::Error> {
+        let mut submission = self.submission(chat, text, Some(key));
+        submission.replace = Some(how);
+        match self.ask(Request::Submit(Box::new(submission)))? {
+            Reply::MessageSend(result) => Ok(*result),
+            other => panic!("{other:?} is no answer to a submission"),
+        }
+    }
+
     /// Accepts a document to this chat.
     pub(in crate::tests) fn send_file(&mut self, chat: u32) -> MessageId {
         let caption = format!("caption {}", self.next_wa);
