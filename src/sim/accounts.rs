@@ -8,7 +8,9 @@ use whatsapp_rust::wacore_binary::marshal::unmarshal_ref;
 use whatsapp_rust::wacore_binary::util::unpack;
 use whatsapp_rust::wacore_binary::{Jid, Node, marshal};
 
+use super::app_state::AppState;
 use super::nodes::attr;
+use super::preferences::Preferences;
 
 /// Most stanzas that wait for one companion; beyond it the oldest is forgotten.
 const PENDING_MAX: usize = 10_000;
@@ -116,6 +118,10 @@ pub(super) struct Account {
     pub(super) next_device: u16,
     /// The companions by device number.
     pub(super) companions: BTreeMap<u16, Companion>,
+    #[serde(default)]
+    pub(super) app_state: AppState,
+    #[serde(default)]
+    pub(super) preferences: Preferences,
 }
 
 impl Account {
@@ -127,6 +133,8 @@ impl Account {
             phone_backlog: VecDeque::new(),
             next_device: 1,
             companions: BTreeMap::new(),
+            app_state: AppState::default(),
+            preferences: Preferences::default(),
         }
     }
 
@@ -179,9 +187,9 @@ impl Accounts {
         }
     }
 
-    /// All of them, by number.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Account)> {
-        self.0.iter().map(|(user, account)| (user.as_str(), account))
+    /// The numbers of all of them.
+    pub(super) fn users(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     /// A companion.

@@ -17,6 +17,7 @@ use super::groups::GroupChange;
 use super::inbox::InboxEntry;
 use super::login::Failing;
 use super::nodes::{attr, conflict, jid_attr};
+use super::notices::{self, Fate};
 use super::people::digits;
 use super::settings::{LoginFailure, ReachoutTimelock, Settings, SettingsChange, Stats};
 use super::world::{LinkId, World};
@@ -178,7 +179,12 @@ impl Sim {
         on_network: bool,
         companions: u8,
     ) -> Result<(), SimError> {
-        Ok(self.shared.change().await.people.add_recipient(number, on_network, companions)?)
+        let mut world = self.shared.change().await;
+        let (added, removed) = world.people.add_recipient(number, on_network, companions)?;
+        let number = digits(number)?;
+        notices::devices(&mut world, &number, &added, Fate::Added);
+        notices::devices(&mut world, &number, &removed, Fate::Removed);
+        Ok(())
     }
 
     /// Adds another way to write a recipient's number, see [`crate::people::People::add_spelling`].
@@ -230,22 +236,15 @@ impl Sim {
     ) -> Result<Composed, SimError> {
         let to = address(to.unwrap_or(DEFAULT_ACCOUNT))?;
         let mut world = self.shared.change().await;
-        let mut nodes = Vec::new();
-        if to.is_group() {
-            let accounts: Vec<String> =
-                world.accounts.iter().map(|(user, _)| user.to_owned()).collect();
-            for account in accounts {
-                nodes.extend(world.people.compose(number, &account, Some(&to), text).await);
-            }
-        } else {
+        if !to.is_group() {
             let account = world.people.number_of(&to).ok_or(SimError::NoSuchAccount)?.to_owned();
             let number = digits(number)?;
             world.contacts.know(&account, &number);
             if world.tokens.given(&account, &number).is_none() {
                 tokens::give(&mut world, &account, &number);
             }
-            nodes = world.people.compose(&number, &account, None, text).await;
         }
+        let nodes = world.people.compose_from_phone(number, &to, text).await;
         send_out(&mut world, nodes)
     }
 
@@ -386,6 +385,7 @@ pub(super) fn address(text: &str) -> Result<Jid, SimError> {
 /// Puts composed stanzas on their way.
 pub(super) fn send_out(world: &mut World, nodes: Vec<Node>) -> Result<Composed, SimError> {
     let mut composed = Composed { ids: Vec::new(), clients: 0 };
+    notices::low_keys(world);
     for node in nodes {
         let to = jid_attr(&node, "to").and_then(|to| world.companion_at(&to));
         let (Some(to), Some(id)) = (to, attr(&node, "id")) else { continue };

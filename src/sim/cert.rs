@@ -137,11 +137,14 @@ pub(super) struct TlsKeys {
     pub(super) ca_pem: String,
     leaf_pem: String,
     leaf_key_pem: String,
+    /// The hosts that the leaf names besides loopback.
+    #[serde(default)]
+    pub(super) names: Vec<String>,
 }
 
 impl TlsKeys {
-    /// A fresh authority and a leaf for `localhost` and `127.0.0.1`.
-    pub(super) fn generate() -> Result<Self, CertError> {
+    /// A fresh authority and a leaf for loopback and these hosts.
+    pub(super) fn generate(further: &[String]) -> Result<Self, CertError> {
         let mut authority = rcgen::CertificateParams::new(Vec::new())?;
         authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
         authority.key_usages =
@@ -150,8 +153,9 @@ impl TlsKeys {
         let authority =
             rcgen::CertifiedIssuer::self_signed(authority, rcgen::KeyPair::generate()?)?;
 
-        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-        let mut leaf = rcgen::CertificateParams::new(names)?;
+        let own = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+        let names = own.into_iter().chain(further.iter().cloned());
+        let mut leaf = rcgen::CertificateParams::new(names.collect::<Vec<String>>())?;
         leaf.distinguished_name.push(rcgen::DnType::CommonName, "tether-sim");
         leaf.extended_key_usages.push(rcgen::ExtendedKeyUsagePurpose::ServerAuth);
         leaf.use_authority_key_identifier_extension = true;
@@ -161,6 +165,7 @@ impl TlsKeys {
             ca_pem: authority.pem(),
             leaf_pem: leaf.pem(),
             leaf_key_pem: key.serialize_pem(),
+            names: further.to_vec(),
         })
     }
 

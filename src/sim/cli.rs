@@ -23,13 +23,19 @@ const CONTROL_FILE: &str = "control.sock";
 
 /// A simulator of the WhatsApp Web server, the phone and the recipients.
 ///
-/// Prints one JSON line when it is ready: `endpoint`, `ca_file`, `root_key`, `control`.
+/// Prints one JSON line when it is ready: `endpoint`, `media`, `ca_file`, `root_key`, `control`.
 #[derive(Debug, Parser)]
 #[command(name = "tether-sim", version)]
 struct Arguments {
     /// Where to listen; loopback only, port 0 for any.
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
     listen: SocketAddr,
+    /// Where the media host listens; loopback only, any port at the same address by default.
+    #[arg(long, value_name = "ADDRESS")]
+    media: Option<SocketAddr>,
+    /// A further host that the certificate names, for clients with a hard-wired host.
+    #[arg(long = "name", value_name = "HOST")]
+    names: Vec<String>,
     /// The control socket; `control.sock` in the state folder by default.
     #[arg(long, value_name = "PATH")]
     control: Option<PathBuf>,
@@ -75,7 +81,8 @@ async fn run(arguments: Arguments) -> Result<(), SimError> {
         std::path::absolute(path).map_err(SimError::io("the current folder is unknown"))
     };
     let dir = arguments.dir.map(absolute).transpose()?;
-    let config = SimConfig { listen: arguments.listen, dir };
+    let config =
+        SimConfig { listen: arguments.listen, media: arguments.media, names: arguments.names, dir };
     let sim = Arc::new(Sim::start(config).await?);
     let path = match arguments.control {
         Some(path) => absolute(path)?,
@@ -85,6 +92,7 @@ async fn run(arguments: Arguments) -> Result<(), SimError> {
     let callers = tokio::spawn(control::run(socket, Arc::clone(&sim)));
     let ready = json!({
         "endpoint": sim.endpoint(),
+        "media": sim.media_address(),
         "ca_file": sim.ca_file(),
         "root_key": hex::encode(sim.root_key()),
         "control": path,

@@ -65,7 +65,7 @@ impl Sent {
 
 impl People {
     /// Lets somebody write to an account, or to a group that both are in. Returns
-    /// a stanza for each client of the account that has uploaded keys.
+    /// a stanza for each client that it is for and that has uploaded keys.
     pub async fn compose(
         &mut self,
         from_number: &str,
@@ -73,56 +73,70 @@ impl People {
         group: Option<&Jid>,
         text: &str,
     ) -> Vec<Node> {
-        self.compose_message(from_number, account, group, &text_message(text)).await
+        let account = digits(account).map(Jid::pn);
+        let Some(to) = group.cloned().or(account.ok()) else { return Vec::new() };
+        self.write(from_number, &to, &text_message(text)).await
     }
 
-    /// The same with any content.
-    pub(super) async fn compose_message(
+    /// Lets the account's phone write to somebody.
+    pub async fn compose_from_phone(&mut self, account: &str, to: &Jid, text: &str) -> Vec<Node> {
+        self.write(account, to, &text_message(text)).await
+    }
+
+    /// Lets somebody's phone write to somebody or to a group, with any content. It reaches
+    /// everybody whom it is for: people who are played here find it in their inboxes, and the
+    /// clients of accounts get stanzas, those of the writer's own account copies.
+    pub(super) async fn write(
         &mut self,
         from_number: &str,
-        account: &str,
-        group: Option<&Jid>,
+        to: &Jid,
         message: &wa::Message,
     ) -> Vec<Node> {
-        let (Ok(from), Ok(account)) = (digits(from_number), digits(account)) else {
+        let Ok(from) = digits(from_number) else { return Vec::new() };
+        if !self.persons.contains_key(&from) {
             return Vec::new();
-        };
-        let mut sent = Sent::new(&from, &account, message);
-        sent.group = group.map(Jid::to_string);
-        self.post(sent).await
-    }
-
-    /// Lets the account's phone write to somebody: the copies for the account's
-    /// clients. A recipient that is played here finds the message in its inbox.
-    pub async fn compose_from_phone(&mut self, account: &str, to: &Jid, text: &str) -> Vec<Node> {
-        self.compose_message_from_phone(account, to, text_message(text)).await
-    }
-
-    /// The same with any content.
-    pub(super) async fn compose_message_from_phone(
-        &mut self,
-        account: &str,
-        to: &Jid,
-        message: wa::Message,
-    ) -> Vec<Node> {
-        let Ok(account) = digits(account) else {
+        }
+        let id = message_id();
+        let mut concerned = self.others_in_chat(&from, to);
+        if to.is_group() && concerned.is_empty() {
             return Vec::new();
-        };
+        }
+        concerned.retain(|number| *number != from);
+        let mut nodes = Vec::new();
+        for number in concerned {
+            self.arrive(&number, (&id, &from), to, message);
+            let mut sent = Sent::new(&from, &number, message);
+            sent.id.clone_from(&id);
+            sent.group = to.is_group().then(|| to.to_string());
+            nodes.extend(self.post(sent).await);
+        }
+        let mut copy = Sent::new(&from, &from, message);
         if to.is_group() {
-            return self.compose_message(&account, &account, Some(to), &message).await;
+            copy.group = Some(to.to_string());
+        } else {
+            let recipient = self.named(to, self.rules.addressing()).to_string();
+            let wrapped = wrap_device_sent(message.clone(), recipient.clone());
+            copy.content = codec::message_to_vec(&wrapped);
+            copy.recipient = Some(recipient);
         }
-        let recipient = self.named(to, self.rules.addressing()).to_string();
-        let text = receive::text_of(&message).unwrap_or_default();
-        let shown = content::shown(&message, Some(&self.files));
-        let copy = wrap_device_sent(message, recipient.clone());
-        let mut sent = Sent::new(&account, &account, &copy);
-        sent.recipient = Some(recipient);
-        let slip = Slip { id: &sent.id, chat: &account, from: &account, at_s: now_secs() };
-        if let Some(person) = self.find_mut(to).filter(|person| person.on_network) {
-            person.inbox.arrived(&slip, 0, Some(&text));
-            person.inbox.show(&slip, shown);
-        }
-        self.post(sent).await
+        copy.id = id;
+        nodes.extend(self.post(copy).await);
+        nodes
+    }
+
+    /// Into the inbox of somebody who is played here.
+    fn arrive(&mut self, number: &str, (id, from): (&str, &str), to: &Jid, message: &wa::Message) {
+        let group = to.is_group().then(|| to.to_string());
+        let chat = group.as_deref().unwrap_or(from);
+        let text = receive::text_of(message).unwrap_or_default();
+        let shown = content::shown(message, Some(&self.files));
+        let person = self.persons.get_mut(number);
+        let Some(person) = person.filter(|person| person.on_network && !person.is_account()) else {
+            return;
+        };
+        let slip = Slip { id, chat, from, at_s: now_secs() };
+        person.inbox.arrived(&slip, 0, Some(&text));
+        person.inbox.show(&slip, shown);
     }
 
     /// The phone's message that gives a client the key of the account's app state:
@@ -165,6 +179,9 @@ impl People {
     async fn post(&mut self, sent: Sent) -> Vec<Node> {
         let person = self.persons.get(&sent.account);
         let clients = person.map(Person::clients).unwrap_or_default();
+        if clients.is_empty() {
+            return Vec::new();
+        }
         let nodes = self.encrypt_for(&sent, clients).await;
         self.remember(sent);
         nodes

@@ -48,6 +48,12 @@ impl Contacts {
             || self.known.contains(&(account.to_owned(), number.to_owned()))
     }
 
+    /// Whether one of them has written to the other.
+    pub(super) fn have_met(&self, one: &str, other: &str) -> bool {
+        let wrote = |a: &str, b: &str| self.known.contains(&(a.to_owned(), b.to_owned()));
+        wrote(one, other) || wrote(other, one)
+    }
+
     fn standing(&self) -> Option<Lock> {
         self.lock.filter(|lock| lock.ends.is_none_or(|ends| ends > now_secs()))
     }

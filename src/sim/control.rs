@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use super::error::SimError;
 use super::groups::GroupChange;
 use super::settings::{LoginFailure, ReachoutTimelock, SettingsChange};
-use super::{Sim, linking_api, media_api, streams, token_api};
+use super::{Sim, linking_api, media_api, phone_state, presence, streams, token_api};
 
 use params::*;
 
@@ -165,6 +165,7 @@ async fn call(sim: &Sim, method: &str, given: Value) -> Result<Value, Failure> {
         "media" => media_api::call(sim, method, given).await,
         "token" => token_api::call(sim, method, given).await,
         "stream" => streams::call(sim, method, given).await,
+        "presence" => presence::call(sim, method, given).await,
         "server" => call_server(sim, method, given).await,
         _ => call_people(sim, method, given).await,
     }
@@ -193,6 +194,7 @@ async fn call_phone(sim: &Sim, method: &str, given: Value) -> Result<Value, Fail
             let Unlink { account, device } = params(given)?;
             Ok(json!({"unlinked": sim.phone_unlink(account.as_deref(), device).await?}))
         }
+        "phone.name" | "phone.archive" => phone_state::call(sim, method, given).await,
         _ => linking_api::call(sim, method, given).await,
     }
 }

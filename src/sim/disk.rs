@@ -85,14 +85,22 @@ impl Folder {
         self.path.join(CA_FILE)
     }
 
-    /// What was kept, or a fresh state. Leaves the authority's file behind.
-    pub(super) fn load(&self) -> Result<State, SimError> {
+    /// What was kept, or a fresh state. Leaves the authority's file behind. For other hosts
+    /// than before there is another authority.
+    pub(super) fn load(&self, names: &[String]) -> Result<State, SimError> {
         let file = self.path.join(STATE_FILE);
         let state = match fs::read(&file) {
-            Ok(text) => serde_json::from_slice(&text)?,
+            Ok(text) => {
+                let mut state: State = serde_json::from_slice(&text)?;
+                if state.tls.names != names {
+                    state.tls = TlsKeys::generate(names)?;
+                    write(&self.path, &serde_json::to_vec(&state)?)?;
+                }
+                state
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let state = State {
-                    tls: TlsKeys::generate()?,
+                    tls: TlsKeys::generate(names)?,
                     noise: NoiseKeys::generate(),
                     accounts: Accounts::default(),
                     people: People::default(),

@@ -10,7 +10,7 @@ use whatsapp_rust::wacore_binary::Node;
 use super::nodes::attr;
 use super::shared::Shared;
 use super::world::{LinkId, World};
-use super::{iq, pairing, passkey, route};
+use super::{calls, iq, pairing, passkey, presence, route};
 
 /// Handles one stanza from a client, and when it came.
 pub(super) async fn stanza(shared: &Arc<Shared>, link: LinkId, node: Node, arrived: Instant) {
@@ -27,7 +27,10 @@ pub(super) async fn stanza(shared: &Arc<Shared>, link: LinkId, node: Node, arriv
         "message" => route::message(shared, world, link, &node, arrived).await,
         "receipt" => route::client_receipt(world, link, &node).await,
         "ack" => acknowledged(world, link, &node),
-        "presence" | "chatstate" | "ib" => tracing::trace!(tag = %node.tag, "noted"),
+        "presence" => presence::stanza(world, link, &node),
+        "chatstate" => presence::chat_state(world, link, &node),
+        "call" => calls::stanza(world, link, &node),
+        "ib" => tracing::trace!(tag = %node.tag, "noted"),
         "xmlstreamend" => world.hang_up(link),
         tag => {
             world.stats.not_understood += 1;

@@ -22,6 +22,9 @@ pub(super) const FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long the other side may take to end a connection that was closed.
 const GOODBYE_TIME_MAX: Duration = Duration::from_secs(2);
 
+/// How long a client may take to handle what it has read last.
+const HANDLING_TIME: Duration = Duration::from_millis(200);
+
 const _: () = assert!(FRAME_BYTES_MAX < 1 << (8 * LENGTH_BYTES));
 
 /// Why a connection's frames could not be read or written.
@@ -92,11 +95,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         Ok(())
     }
 
-    /// Says goodbye, as far as the other side still listens, and hears it out: a socket
-    /// that is closed with unread data resets the connection, and the other side's kernel
-    /// then throws away what was sent last, a stream error for instance.
+    /// Ends the connection after the other side has read what was sent last, a stream error for
+    /// instance: it has when it answers a ping. Then it may end it itself, because clients that
+    /// handle stanzas in tasks of their own see an end before what came ahead of it. What it still
+    /// sends is read: a socket that is closed with unread data resets the connection, and the
+    /// other side's kernel throws away what it has not given to the client.
     pub(super) async fn close(&mut self) {
         let goodbye = async {
+            if self.socket.send(Message::Ping(Bytes::new())).await.is_ok() {
+                loop {
+                    match self.socket.next().await {
+                        Some(Ok(Message::Pong(_))) => break,
+                        Some(Ok(_)) => {}
+                        Some(Err(_)) | None => return,
+                    }
+                }
+                let _ = timeout(HANDLING_TIME, async {
+                    while let Some(Ok(_)) = self.socket.next().await {}
+                })
+                .await;
+            }
             let _ = self.socket.close(None).await;
             while let Some(Ok(_)) = self.socket.next().await {}
         };

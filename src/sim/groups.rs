@@ -5,6 +5,7 @@ use whatsapp_rust::Jid;
 use whatsapp_rust::wacore::time::now_secs;
 use whatsapp_rust::wacore_binary::{JidExt as _, Node};
 
+use super::group_requests::Description;
 use super::people::{People, PeopleError, digits};
 use super::stanza;
 
@@ -66,6 +67,20 @@ pub struct Group {
     /// The user part of its community's JID.
     #[serde(default)]
     pub(super) community: Option<String>,
+    /// Only admins may change what it says about itself.
+    #[serde(default)]
+    pub(super) locked: bool,
+    /// Only admins may add members.
+    #[serde(default)]
+    pub(super) only_admins_add: bool,
+    /// How long messages last; 0: for good.
+    #[serde(default)]
+    pub(super) ephemeral_s: u32,
+    #[serde(default)]
+    pub(super) description: Option<Description>,
+    /// The code of its invite link, once it was asked for.
+    #[serde(default)]
+    pub(super) invite: Option<String>,
 }
 
 /// What is to be different about a group.
@@ -108,6 +123,17 @@ impl Group {
         !self.suspended && (!self.announcement || self.role(number).is_some())
     }
 
+    /// Whether this member may change its name, its description and its picture.
+    pub(super) fn may_change(&self, number: &str) -> bool {
+        self.has(number) && (!self.locked || self.role(number).is_some())
+    }
+
+    /// A member leaves. The next one takes the place of who made the group.
+    pub(super) fn take_out(&mut self, number: &str) {
+        self.members.retain(|member| member != number);
+        self.admins.retain(|admin| admin != number);
+    }
+
     pub(super) fn has(&self, number: &str) -> bool {
         self.members.iter().any(|member| member == number)
     }
@@ -140,6 +166,11 @@ impl People {
             announcement: false,
             suspended: false,
             community: None,
+            locked: false,
+            only_admins_add: false,
+            ephemeral_s: 0,
+            description: None,
+            invite: None,
         };
         let jid = group.jid();
         self.groups.insert(id, group);
@@ -195,6 +226,16 @@ impl People {
         let group = self.groups.get_mut(group.user.as_str()).ok_or(PeopleError::Unknown)?;
         group.addressing = addressing;
         Ok(())
+    }
+
+    /// Who else is in a chat: the members of a group that this person is in, or the other one.
+    pub(super) fn others_in_chat(&self, number: &str, chat: &Jid) -> Vec<String> {
+        if !chat.is_group() {
+            return self.number_of(chat).map(str::to_owned).into_iter().collect();
+        }
+        let group = self.groups.get(chat.user.as_str()).filter(|group| group.has(number));
+        let members = group.map(|group| group.members.as_slice()).unwrap_or_default();
+        members.iter().filter(|member| *member != number).cloned().collect()
     }
 
     /// How a group names its members.

@@ -2,7 +2,6 @@
 //! refusal for the rest. Never leaves a request without an answer.
 
 use whatsapp_rust::NodeBuilder;
-use whatsapp_rust::wacore::time::now_secs;
 use whatsapp_rust::wacore_binary::{Jid, Node};
 
 use super::accounts::DeviceId;
@@ -10,11 +9,17 @@ use super::checks;
 use super::contacts;
 use super::history;
 use super::nodes::{attr, conflict, first_child_tag, refusal, result, result_with};
+use super::notices::{self, Fate};
 use super::pair_code;
 use super::passkey;
 use super::people::People;
 use super::quota;
 use super::world::{LinkId, World};
+use super::{app_state, group_requests, preferences};
+
+/// What a query is answered with that there is not. The code is the one that clients know as
+/// fatal (whatsapp-rust 0.7.0, features/mex.rs); which one the real server gives is not known.
+const UNKNOWN_QUERY: &str = r#"{"data":null,"errors":[{"message":"unknown query","extensions":{"error_code":400,"is_retryable":false}}]}"#;
 
 /// Answers one request.
 pub(super) async fn request(world: &mut World, link: LinkId, iq: &Node) {
@@ -37,19 +42,21 @@ pub(super) async fn request(world: &mut World, link: LinkId, iq: &Node) {
             world.say(link, result(iq));
             world.activate(link);
         }
+        ("passive", true, "passive") => {
+            world.say(link, result(iq));
+            world.deactivate(link);
+        }
         ("encrypt", true, _) => upload(world, link, iq).await,
         ("usync", _, _) if checks::goes_wrong(world, link, iq) => {}
         ("usync", _, _) => about_people(world, link, iq, People::usync),
         ("encrypt", false, _) => about_people(world, link, iq, People::prekeys),
         ("w:g2", false, "participating") if world.settings.ignore_groups.take() => {}
         ("w:g2", false, _) => about_people(world, link, iq, People::group_info),
+        ("w:g2", true, _) => group_requests::set(world, link, iq),
         ("md", true, "link_code_companion_reg") => pair_code::request(world, link, iq),
         ("md", true, "remove-companion-device") => log_out(world, link, iq),
         ("md", ..) if passkey::request(world, link, iq, child) => {}
-        ("w:sync:app:state", true, _) => {
-            let sync = app_state(iq);
-            world.say(link, result_with(iq, [sync]));
-        }
+        ("w:sync:app:state", true, _) => app_state::request(world, link, iq),
         ("w:m", true, "media_conn") => {
             let conn = world.media.conn();
             world.say(link, result_with(iq, [conn]));
@@ -59,21 +66,24 @@ pub(super) async fn request(world: &mut World, link: LinkId, iq: &Node) {
             world.stats.keepalives += 1;
             world.say(link, result(iq));
         }
-        ("w:profile:picture", false, _) => world.say(link, refusal(iq, 404, "item-not-found")),
-        _ => match fixed(&space, set, child) {
-            Some(child) => world.say(link, result_with(iq, [child])),
-            None => {
-                if !harmless(&space, set) {
-                    world.stats.not_understood += 1;
-                    tracing::debug!(%space, child, set, "a request that the server does not know");
-                }
-                let known = set || harmless(&space, set);
-                let reply =
-                    if known { result(iq) } else { refusal(iq, 501, "feature-not-implemented") };
-                world.say(link, reply);
-            }
-        },
+        (space, ..) if preferences::request(world, link, iq, (space, set)) => {}
+        _ => other(world, link, iq, (&space, set, child)),
     }
+}
+
+/// Whose answer is always the same, and those that the server does not know: a success that
+/// does nothing would hide a client's mistake.
+fn other(world: &mut World, link: LinkId, iq: &Node, (space, set, child): (&str, bool, &str)) {
+    let reply = match fixed(space, set, child) {
+        Some(child) => result_with(iq, [child]),
+        None if taken(space, set) => result(iq),
+        None => {
+            world.stats.not_understood += 1;
+            tracing::debug!(space, child, set, "a request that the server does not know");
+            refusal(iq, 501, "feature-not-implemented")
+        }
+    };
+    world.say(link, reply);
 }
 
 /// Silence, for as long as the settings say so, is what a client has to live with.
@@ -89,32 +99,19 @@ fn answer_props(world: &mut World, link: LinkId, iq: &Node) {
 fn fixed(space: &str, set: bool, child: &str) -> Option<Node> {
     let node = match (space, set, child) {
         ("w", false, "props") => NodeBuilder::new("props").attr("protocol", 2).attr("hash", "sim"),
-        ("blocklist", false, _) => NodeBuilder::new("list"),
-        ("privacy", false, _) => NodeBuilder::new("privacy"),
-        ("status", false, _) => NodeBuilder::new("status"),
-        ("w:biz", false, _) => NodeBuilder::new("business_profile").attr("v", 0),
-        ("w:mex", _, _) => {
-            NodeBuilder::new("result").bytes(br#"{"data":null,"errors":[]}"#.as_slice())
-        }
+        // Nobody here is a business.
+        ("w:biz", false, "business_profile") => NodeBuilder::new("business_profile").attr("v", 0),
+        ("w:mex", _, _) => NodeBuilder::new("result").bytes(UNKNOWN_QUERY.as_bytes()),
         _ => return None,
     };
     Some(node.build())
 }
 
-/// Requests that a client makes and forgets: an empty success is what they expect.
-fn harmless(space: &str, set: bool) -> bool {
-    matches!(space, "passive" | "urn:xmpp:ping" | "tos" | "w:stats")
-        || (set
-            && matches!(
-                space,
-                "privacy"
-                    | "blocklist"
-                    | "status"
-                    | "urn:xmpp:whatsapp:push"
-                    | "urn:xmpp:whatsapp:dirty"
-                    | "w:profile:picture"
-                    | "disappearing_mode"
-            ))
+/// Requests that ask for nothing but to be taken: telemetry, terms that were read, a dirty bit
+/// that was seen to, a ping.
+fn taken(space: &str, set: bool) -> bool {
+    matches!(space, "urn:xmpp:ping" | "tos" | "w:stats")
+        || (set && space == "urn:xmpp:whatsapp:dirty")
 }
 
 /// Requests about people, which only companions may make.
@@ -129,6 +126,7 @@ fn about_people(
         None => refusal(iq, 401, "not-authorized"),
     };
     world.say(link, reply);
+    notices::low_keys(world);
 }
 
 /// Takes a companion's keys in. With the first ones the phone can give it the key of
@@ -159,28 +157,6 @@ pub(super) async fn share_key(world: &mut World, device: &DeviceId) {
     }
 }
 
-/// Every collection is as the client believes; a patch moves it on by one.
-fn app_state(iq: &Node) -> Node {
-    let collections = iq
-        .get_optional_child("sync")
-        .and_then(|sync| sync.children())
-        .unwrap_or_default()
-        .iter()
-        .filter(|child| child.tag == "collection")
-        .map(|collection| {
-            let version: u64 = attr(collection, "version")
-                .and_then(|version| version.parse().ok())
-                .unwrap_or_default();
-            let version = version + u64::from(collection.get_optional_child("patch").is_some());
-            NodeBuilder::new("collection")
-                .attr("name", attr(collection, "name").unwrap_or_default())
-                .attr("version", version)
-                .attr("has_more_patches", "false")
-                .build()
-        });
-    NodeBuilder::new("sync").attr("t", now_secs()).children(collections).build()
-}
-
 /// Takes a companion off its account.
 pub(super) fn forget(world: &mut World, device: &DeviceId) {
     if let Some(account) = world.accounts.get_mut(&device.user) {
@@ -189,6 +165,7 @@ pub(super) fn forget(world: &mut World, device: &DeviceId) {
     if world.people.remove_companion_of_account(&device.user, device.device).is_err() {
         tracing::error!("a companion without its keys");
     }
+    notices::devices(world, &device.user, &[device.device], Fate::Removed);
 }
 
 /// A client that logs itself out.

@@ -6,6 +6,9 @@
 //! - `dispatch`, `login`, `pairing`, `pair_code`, `passkey` with `webauthn`, `iq`, `route`: what
 //!   the server does.
 //! - `history`: what a phone sends to a new companion.
+//! - `app_state`, `phone_state`, `preferences`: what accounts keep on the server.
+//! - `group_requests`, `group_invites`, `presence`, `calls`, `notices`: what clients do to groups, who is there,
+//!   and who learns of it.
 //! - `contacts`, `quota`, `tokens`: whom accounts may write to, and with which token.
 //! - `media`, `media_host`, `content`: the media host, and who opens its files.
 //! - `world`, `accounts`, `settings`, `shared`, `disk`: what it knows, behind one lock.
@@ -22,6 +25,8 @@ mod about;
 mod accounts;
 mod adv;
 mod api;
+mod app_state;
+mod calls;
 mod cert;
 mod checks;
 pub mod cli;
@@ -36,6 +41,8 @@ mod disk;
 mod dispatch;
 mod error;
 mod frames;
+mod group_invites;
+mod group_requests;
 pub mod groups;
 mod history;
 pub mod inbox;
@@ -49,11 +56,15 @@ mod media_api;
 mod media_host;
 mod nodes;
 mod noise;
+mod notices;
 mod pair_code;
 mod pairing;
 mod passkey;
 pub mod people;
 mod person;
+mod phone_state;
+mod preferences;
+mod presence;
 mod quota;
 pub mod receive;
 mod route;
@@ -85,6 +96,7 @@ pub use error::{PairingError, SimError};
 pub use history::MadeUp;
 pub use media::{MediaChange, MediaSettings, MediaStats};
 pub use passkey::{PasskeyPolicy, Proof};
+pub use presence::SeenActivity;
 pub use quota::{CappingStatus, QUOTA_CODE, Quota};
 pub use rules::Rules;
 pub use settings::{
@@ -104,6 +116,10 @@ use world::World;
 pub struct SimConfig {
     /// Where to listen: loopback, port 0 for any.
     pub listen: SocketAddr,
+    /// Where the media host listens: loopback; absent: any port at the same address.
+    pub media: Option<SocketAddr>,
+    /// Further hosts that the certificate names, for clients with a hard-wired one.
+    pub names: Vec<String>,
     /// Where keys, accounts and people are kept. Without it they live as long as the
     /// simulator, in a folder that it removes.
     pub dir: Option<PathBuf>,
@@ -111,7 +127,8 @@ pub struct SimConfig {
 
 impl Default for SimConfig {
     fn default() -> Self {
-        SimConfig { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), dir: None }
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        SimConfig { listen, media: None, names: Vec::new(), dir: None }
     }
 }
 
@@ -119,6 +136,8 @@ impl Default for SimConfig {
 pub struct Sim {
     shared: Arc<Shared>,
     address: SocketAddr,
+    media: SocketAddr,
+    names: Vec<String>,
     ca_pem: String,
     root_key: [u8; 32],
     folder: Folder,
@@ -137,12 +156,14 @@ impl Sim {
         let listener = listener::bind(config.listen).await?;
         let address = listener.local_addr().map_err(SimError::io("cannot listen"))?;
         let folder = Folder::open(config.dir.as_deref())?;
-        let state = folder.load()?;
+        let state = folder.load(&config.names)?;
         let root_key = state.noise.root_public()?;
         let tls = state.tls;
         let mut world = World::new(state.noise, state.accounts, state.people);
-        let files = listener::bind((address.ip(), 0).into()).await?;
-        world.media.port = files.local_addr().map_err(SimError::io("cannot listen"))?.port();
+        let files = config.media.unwrap_or_else(|| (address.ip(), 0).into());
+        let files = listener::bind(files).await?;
+        world.media.address = files.local_addr().map_err(SimError::io("cannot listen"))?;
+        let media = world.media.address;
         let shared = Arc::new(Shared::new(world));
         let server = listener::run(listener, tls.server_config()?, Arc::clone(&shared));
         let host = media_host::run(files, tls.server_config()?, Arc::clone(&shared));
@@ -150,7 +171,9 @@ impl Sim {
         if folder.is_kept() {
             tasks.push(tokio::spawn(disk::keep(folder.path(), tls.clone(), Arc::clone(&shared))));
         }
-        Ok(Sim { shared, address, ca_pem: tls.ca_pem, root_key, folder, tasks: Mutex::new(tasks) })
+        let names = config.names;
+        let tasks = Mutex::new(tasks);
+        Ok(Sim { shared, address, media, names, ca_pem: tls.ca_pem, root_key, folder, tasks })
     }
 
     fn abort_tasks(&self) -> Vec<JoinHandle<()>> {
@@ -167,7 +190,7 @@ impl Sim {
             let _ = task.await;
         }
         if self.folder.is_kept() {
-            let tls = self.folder.load()?.tls;
+            let tls = self.folder.load(&self.names)?.tls;
             disk::save(&self.folder.path(), &tls, &self.shared).await?;
         }
         Ok(())
@@ -176,6 +199,11 @@ impl Sim {
     /// Where clients connect.
     pub fn endpoint(&self) -> String {
         format!("wss://{}{}", self.address, listener::PATH)
+    }
+
+    /// Where the media host listens.
+    pub fn media_address(&self) -> SocketAddr {
+        self.media
     }
 
     /// The authority that signed the listener's certificate.

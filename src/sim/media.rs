@@ -3,8 +3,10 @@
 //! simulator.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use whatsapp_rust::NodeBuilder;
@@ -19,6 +21,8 @@ pub(super) const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 const FILES_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// How long a client may use the answer to `media_conn`, in seconds.
 const TTL_S: u32 = 3_600;
+/// Bytes of a SHA-256.
+const HASH_BYTES: usize = 32;
 
 /// How the host behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -115,7 +119,7 @@ impl Files {
 /// The host's state.
 pub(super) struct Media {
     /// Where it listens.
-    pub(super) port: u16,
+    pub(super) address: SocketAddr,
     auth: String,
     pub(super) files: Files,
     /// What arrived of files that broke off. A handful: each is a file on its way.
@@ -130,7 +134,7 @@ const PARTS_MAX: usize = 8;
 impl Media {
     pub(super) fn new(files: Files) -> Media {
         Media {
-            port: 0,
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             auth: fresh_auth(),
             files,
             parts: VecDeque::new(),
@@ -143,7 +147,7 @@ impl Media {
     pub(super) fn conn(&mut self) -> Node {
         self.stats.conns += 1;
         let host = NodeBuilder::new("host")
-            .attr("hostname", format!("127.0.0.1:{}", self.port))
+            .attr("hostname", self.address.to_string())
             .attr("type", "primary")
             .build();
         NodeBuilder::new("media_conn")
@@ -197,6 +201,13 @@ impl Media {
         self.parts.push_back((token.to_owned(), part));
     }
 
+    /// Takes a file in that needs no key, and returns its name.
+    pub(super) fn keep(&mut self, file: Vec<u8>) -> String {
+        let token = token_of(&Sha256::digest(&file));
+        self.files.put(&token, file);
+        token
+    }
+
     /// Takes a whole file in, if it is what its name says.
     pub(super) fn finish(&mut self, token: &str, file: Vec<u8>) -> bool {
         if token_of(&Sha256::digest(&file)) != token {
@@ -210,13 +221,21 @@ impl Media {
 
 /// The name of an encrypted file with this hash.
 pub(super) fn token_of(enc_sha256: &[u8]) -> String {
-    use base64::Engine as _;
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(enc_sha256)
 }
 
-/// Where a file lies on the host.
+/// The name of a file as a client writes it: in either alphabet of base64, padded or not.
+/// Baileys 7.0.0 drops the padding, whatsmeow (upload.go) keeps it.
+pub(super) fn token_from(written: &str) -> Option<String> {
+    let plain = written.trim_end_matches('=').replace('+', "-").replace('/', "_");
+    let hash = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(plain).ok()?;
+    (hash.len() == HASH_BYTES).then(|| token_of(&hash))
+}
+
+/// Where a file lies on the host. With a query, as on the real one: whatsmeow (download.go)
+/// appends its own parameters with `&`.
 pub(super) fn direct_path(token: &str) -> String {
-    format!("/v/{token}")
+    format!("/v/t62.7118-24/{token}?ccb=11-4&oh=sim&oe=FFFFFFFF")
 }
 
 fn fresh_auth() -> String {

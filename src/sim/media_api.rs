@@ -36,7 +36,7 @@ impl Sim {
         self.wait(|world| wanted(&world.media.stats).then_some(world.media.stats), within).await
     }
 
-    /// Somebody sends a file to an account.
+    /// Somebody sends a file to an account, or to a group.
     pub async fn recipient_send_file(
         &self,
         number: &str,
@@ -45,9 +45,8 @@ impl Sim {
     ) -> Result<Composed, SimError> {
         let to = address(to.unwrap_or(DEFAULT_ACCOUNT))?;
         let mut world = self.shared.change().await;
-        let account = world.people.number_of(&to).ok_or(SimError::NoSuchAccount)?.to_owned();
         let message = file.message(&world.media.files).ok_or(SimError::BadFile)?;
-        let nodes = world.people.compose_message(number, &account, None, &message).await;
+        let nodes = world.people.write(number, &to, &message).await;
         send_out(&mut world, nodes)
     }
 
@@ -62,7 +61,7 @@ impl Sim {
         let to = address(to)?;
         let mut world = self.shared.change().await;
         let message = file.message(&world.media.files).ok_or(SimError::BadFile)?;
-        let nodes = world.people.compose_message_from_phone(&user, &to, message).await;
+        let nodes = world.people.write(&user, &to, &message).await;
         send_out(&mut world, nodes)
     }
 }

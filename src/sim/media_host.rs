@@ -2,6 +2,7 @@
 //! come, whole or from where they broke off, and hands files out. Breaks off, fails and
 //! stalls on demand.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::media::{FILE_BYTES_MAX, direct_path};
+use super::media::{FILE_BYTES_MAX, direct_path, token_from};
 use super::shared::Shared;
 
 /// Most connections at a time.
@@ -63,6 +64,8 @@ struct Head {
     path: String,
     query: Vec<(String, String)>,
     length: u64,
+    /// The wanted part: its first byte, and the last if it is named.
+    range: Option<(usize, Option<usize>)>,
 }
 
 impl Head {
@@ -76,24 +79,51 @@ impl Head {
         };
         let target = first.next()?;
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        let query = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let length = lines
-            .filter_map(|line| line.split_once(':'))
-            .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-            .and_then(|(_, value)| value.trim().parse().ok())
-            .unwrap_or(0);
-        Some(Head { post, path: path.to_owned(), query, length })
+        // whatsapp-rust 0.7.0 appends its parameters with `?` to a path that has a query.
+        let pairs = query.split(['&', '?']).filter_map(|pair| pair.split_once('='));
+        let query = pairs.map(|(name, value)| (name.to_owned(), decoded(value))).collect();
+        let mut head = Head { post, path: decoded(path), query, ..Head::default() };
+        for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+            if name.eq_ignore_ascii_case("content-length") {
+                head.length = value.trim().parse().unwrap_or(0);
+            } else if name.eq_ignore_ascii_case("range") {
+                head.range = range(value.trim());
+            }
+        }
+        Some(head)
     }
 
     fn query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The file that it is about.
-    fn token(&self) -> &str {
-        self.path.rsplit('/').next().unwrap_or_default()
+    /// The file that it is about. None: its name is no hash, or another than the `token` and
+    /// `hash` beside it.
+    fn token(&self) -> Option<String> {
+        let token = token_from(self.path.rsplit('/').next()?)?;
+        let beside = ["token", "hash"].iter().filter_map(|name| self.query(name));
+        let same = |written: &str| token_from(written).as_deref() == Some(token.as_str());
+        beside.into_iter().all(same).then_some(token)
     }
+}
+
+/// A text without its percent-encoding.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let hex = after.get(..2).filter(|_| *first == b'%');
+        let byte = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A `Range` of one part.
+fn range(text: &str) -> Option<(usize, Option<usize>)> {
+    let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
+    Some((first.parse().ok()?, last.parse().ok()))
 }
 
 /// Reads a request's head, and what of its body came with it.
@@ -117,8 +147,12 @@ async fn serve(line: &mut Line, shared: &Shared) -> std::io::Result<()> {
     if head.length > FILE_BYTES_MAX {
         return answer(line, 413, &[]).await;
     }
+    let Some(token) = head.token() else {
+        drain(line, head.length.saturating_sub(body.len() as u64)).await?;
+        return answer(line, 403, &[]).await;
+    };
     if !head.post {
-        return hand_out(line, shared, &head).await;
+        return hand_out(line, shared, &head, &token).await;
     }
     let known = shared.change().await.media.knows(head.query("auth"));
     if !known {
@@ -126,26 +160,26 @@ async fn serve(line: &mut Line, shared: &Shared) -> std::io::Result<()> {
         return answer(line, 401, &[]).await;
     }
     if head.query("resume").is_some() {
-        let progress = progress(shared, head.token()).await;
+        let progress = progress(shared, &token).await;
         return say(line, &progress).await;
     }
-    take_in(line, shared, &head, body).await
+    take_in(line, shared, (&head, &token), body).await
 }
 
 /// How far a file has come.
 async fn progress(shared: &Shared, token: &str) -> Value {
     let world = shared.look().await;
     if world.media.files.get(token).is_some() {
-        let mut whole = place(world.media.port, token);
+        let mut whole = place(world.media.address, token);
         whole["resume"] = json!("complete");
         return whole;
     }
     json!({ "resume": world.media.part_len(token).to_string() })
 }
 
-fn place(port: u16, token: &str) -> Value {
+fn place(address: SocketAddr, token: &str) -> Value {
     let path = direct_path(token);
-    json!({ "url": format!("https://127.0.0.1:{port}{path}"), "direct_path": path })
+    json!({ "url": format!("https://{address}{path}"), "direct_path": path })
 }
 
 /// What is to happen to one upload.
@@ -159,11 +193,10 @@ struct Fate {
 async fn take_in(
     line: &mut Line,
     shared: &Shared,
-    head: &Head,
+    (head, token): (&Head, &str),
     body: Vec<u8>,
 ) -> std::io::Result<()> {
-    let token = head.token();
-    let Some(fate) = fate(shared, head).await else {
+    let Some(fate) = fate(shared, head, token).await else {
         return answer(line, 416, &[]).await;
     };
     if let Some(status) = fate.status {
@@ -185,13 +218,13 @@ async fn take_in(
             return Err(error);
         }
     }
-    let port = world.media.port;
+    let address = world.media.address;
     let fits = world.media.finish(token, upload.file);
     drop(world);
-    if fits { say(line, &place(port, token)).await } else { answer(line, 400, &[]).await }
+    if fits { say(line, &place(address, token)).await } else { answer(line, 400, &[]).await }
 }
 
-async fn fate(shared: &Shared, head: &Head) -> Option<Fate> {
+async fn fate(shared: &Shared, head: &Head, token: &str) -> Option<Fate> {
     let offset = match head.query("file_offset") {
         Some(offset) => Some(offset.parse::<usize>().ok()?),
         None => None,
@@ -203,7 +236,7 @@ async fn fate(shared: &Shared, head: &Head) -> Option<Fate> {
         let status = Some(media.settings.fail_status);
         return Some(Fate { file: Vec::new(), status, break_after: None });
     }
-    let mut file = media.take_part(head.token());
+    let mut file = media.take_part(token);
     if offset.is_some_and(|offset| offset > file.len()) {
         return None;
     }
@@ -277,7 +310,12 @@ impl Arriving {
     }
 }
 
-async fn hand_out(line: &mut Line, shared: &Shared, head: &Head) -> std::io::Result<()> {
+async fn hand_out(
+    line: &mut Line,
+    shared: &Shared,
+    head: &Head,
+    token: &str,
+) -> std::io::Result<()> {
     let file = {
         let mut world = shared.change().await;
         let known = head.query("auth").is_none_or(|auth| world.media.knows(Some(auth)));
@@ -285,13 +323,19 @@ async fn hand_out(line: &mut Line, shared: &Shared, head: &Head) -> std::io::Res
             drop(world);
             return answer(line, 401, &[]).await;
         }
-        let file = world.media.files.get(head.token());
+        let file = world.media.files.get(token);
         world.media.stats.downloads += u64::from(file.is_some());
         file
     };
-    match file {
-        Some(file) => answer(line, 200, &file).await,
-        None => answer(line, 404, &[]).await,
+    let Some(file) = file else { return answer(line, 404, &[]).await };
+    let Some((first, last)) = head.range else { return answer(line, 200, &file).await };
+    let end = last.map_or(file.len(), |last| last.saturating_add(1).min(file.len()));
+    match file.get(first..end).filter(|part| !part.is_empty()) {
+        Some(part) => {
+            let place = format!("content-range: bytes {first}-{}/{}\r\n", end - 1, file.len());
+            write(line, 206, &place, part).await
+        }
+        None => answer(line, 416, &[]).await,
     }
 }
 
@@ -313,8 +357,13 @@ async fn say(line: &mut Line, value: &Value) -> std::io::Result<()> {
 }
 
 async fn answer(line: &mut Line, status: u16, body: &[u8]) -> std::io::Result<()> {
+    write(line, status, "", body).await
+}
+
+/// `more`: further lines of the head.
+async fn write(line: &mut Line, status: u16, more: &str, body: &[u8]) -> std::io::Result<()> {
     let head = format!(
-        "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n{more}connection: close\r\n\r\n",
         body.len()
     );
     line.write_all(head.as_bytes()).await?;

@@ -17,6 +17,7 @@ use whatsapp_rust::waproto::whatsapp::{
 use super::accounts::{Companion, DeviceId};
 use super::error::{PairingError, SimError};
 use super::nodes::{attr, child_content, server};
+use super::notices::{self, Fate};
 use super::passkey;
 use super::world::{Ending, LinkId, PairingLink, Standing, World, random};
 
@@ -340,6 +341,7 @@ fn complete(
     let account = world.phone(user).map_err(unknown)?;
     account.companions.insert(*device, Companion::new(noise_key));
     world.stats.pairings += 1;
+    notices::devices(world, user, &[*device], Fate::Added);
     world.say(link, NodeBuilder::new("stream:error").attr("code", 515).build());
     world.hang_up(link);
     Ok(())

@@ -12,6 +12,7 @@ use whatsapp_rust::wacore_binary::{Jid, JidExt as _, Node, Server};
 use super::adv;
 use super::compose::Sent;
 use super::device::DeviceError;
+use super::group_invites;
 use super::groups::{Addressing, Group};
 use super::inbox::InboxEntry;
 use super::media::Files;
@@ -24,6 +25,10 @@ use super::stanza;
 pub const PEOPLE_MAX: usize = 20_000;
 /// Simulated companion devices of one recipient.
 pub const COMPANIONS_MAX: u8 = 20;
+
+/// With fewer one-time keys a client is told to upload more. The real server's bound is not known;
+/// clients upload more below 5 (whatsapp-rust 0.7.0, prekeys.rs; Baileys 7.0.0).
+const LOW_KEYS: usize = 5;
 
 /// E.164: a number has at most 15 digits.
 const NUMBER_DIGITS_MAX: usize = 15;
@@ -82,13 +87,14 @@ pub struct People {
 
 impl People {
     /// Adds a recipient, or changes an existing one: whether the number is on the
-    /// network, and how many companion devices it has in addition to its phone.
+    /// network, and how many companion devices it has in addition to its phone. Returns the
+    /// devices that are new and those that are gone.
     pub fn add_recipient(
         &mut self,
         number: &str,
         on_network: bool,
         companions: u8,
-    ) -> Result<(), PeopleError> {
+    ) -> Result<(Vec<u16>, Vec<u16>), PeopleError> {
         if companions > COMPANIONS_MAX {
             return Err(PeopleError::TooMany);
         }
@@ -97,8 +103,13 @@ impl People {
             return Err(PeopleError::IsAccount);
         }
         person.on_network = on_network;
+        let before: Vec<u16> = person.devices.keys().copied().collect();
         person.set_companions(companions)?;
-        Ok(())
+        let after: Vec<u16> = person.devices.keys().copied().collect();
+        let missing = |from: &[u16], what: &[u16]| -> Vec<u16> {
+            what.iter().filter(|id| !from.contains(id)).copied().collect()
+        };
+        Ok((missing(&before, &after), missing(&after, &before)))
     }
 
     /// Whoever asks about `spelling` is answered with the address of `number`, as for Brazil's
@@ -230,7 +241,8 @@ impl People {
 
     /// Answers an `<iq type="get" xmlns="w:g2">`.
     pub fn group_info(&mut self, iq: &Node, asking: &Jid) -> Node {
-        stanza::groups::answer(self, iq, asking)
+        group_invites::get(self, iq, asking)
+            .unwrap_or_else(|| stanza::groups::answer(self, iq, asking))
     }
 
     /// What this number has received, oldest first.
@@ -244,6 +256,21 @@ impl People {
     /// runs low.
     pub fn one_time_keys_left(&self, client: &Jid) -> Option<usize> {
         self.client_keys(client).map(|keys| keys.one_time.len())
+    }
+
+    /// The clients whose one-time keys have become few since they last uploaded some, each once.
+    pub(super) fn take_low_keys(&mut self) -> Vec<(String, u16)> {
+        let mut low = Vec::new();
+        for person in self.persons.values_mut().filter(|person| person.is_account()) {
+            for (id, endpoint) in &mut person.devices {
+                let Player::Client(Some(keys)) = &mut endpoint.player else { continue };
+                if keys.one_time.len() < LOW_KEYS && !keys.warned {
+                    keys.warned = true;
+                    low.push((person.number.clone(), *id));
+                }
+            }
+        }
+        low
     }
 
     /// Whether the number behind a JID (or any group that exists) can be sent to.

@@ -29,6 +29,9 @@ pub(super) struct UploadedKeys {
     #[serde(with = "hex")]
     pub(super) signature: Vec<u8>,
     pub(super) one_time: VecDeque<(u32, PublicKey)>,
+    /// Whether the client was told that they have become few.
+    #[serde(default)]
+    pub(super) warned: bool,
 }
 
 impl UploadedKeys {
@@ -115,6 +118,12 @@ pub(super) struct Person {
     /// Devices whose keys the server leaves out of its answers.
     #[serde(default)]
     pub(super) no_keys: Vec<u16>,
+    /// What the person says about itself, if it has changed it.
+    #[serde(default)]
+    pub(super) about: Option<String>,
+    /// How long messages of new chats last; 0: for good.
+    #[serde(default)]
+    pub(super) disappearing_s: u32,
 }
 
 impl Person {
@@ -136,6 +145,8 @@ impl Person {
             inbox: Inbox::default(),
             state_key: None,
             no_keys: Vec::new(),
+            about: None,
+            disappearing_s: 0,
         })
     }
 

@@ -21,10 +21,14 @@ use super::shared::Shared;
 use super::strict;
 use super::tokens;
 use super::world::{LinkId, World};
+use super::{notices, presence};
 
 /// The refusal of a message to a group that takes none from its sender. Which code the real
 /// server gives is not known; 403 is what it answers to other requests about such a group.
 const GROUP_CODE: u32 = 403;
+
+/// Types of receipts by which an account says that it has seen something.
+const SEEN: [&str; 4] = ["read", "read-self", "played", "played-self"];
 
 /// What follows a message: its ack, then what devices answer.
 struct Aftermath {
@@ -33,8 +37,8 @@ struct Aftermath {
     ack: Option<Node>,
     /// From others' devices: those that have it.
     receipts: Vec<Node>,
-    /// From others' phones: those that have read it. After all that have it, because
-    /// a client may take the last word for the state of the message.
+    /// From others' phones: those that have read it. After all that have it, the sender's phone
+    /// too, because a client may take the last word for the state of the message.
     reads: Vec<Node>,
     /// From the sender's own phone, which may be off.
     from_phone: Vec<Node>,
@@ -136,11 +140,25 @@ fn follow(world: &mut World, after: Aftermath) {
         }
         world.say(after.link, ack);
     }
-    for receipt in after.receipts.into_iter().chain(after.reads) {
-        world.deliver(&after.sender, receipt);
+    for receipt in after.receipts {
+        to_author(world, &after.sender, receipt);
     }
     for receipt in after.from_phone {
         world.phone_says(&after.sender, receipt);
+    }
+    for receipt in after.reads {
+        to_author(world, &after.sender, receipt);
+    }
+}
+
+/// A receipt for all clients of the author's account; one that asks for the message again, for
+/// the client that has sent it.
+fn to_author(world: &mut World, author: &DeviceId, receipt: Node) {
+    if attr(&receipt, "type").as_deref() == Some("retry") {
+        return world.deliver(author, receipt);
+    }
+    for client in notices::clients(world, &author.user, None) {
+        world.deliver(&client, receipt.clone());
     }
 }
 
@@ -148,7 +166,11 @@ fn follow(world: &mut World, after: Aftermath) {
 fn outcome(world: &mut World, after: &mut Aftermath, delivered: Delivered) {
     if let Some(forward) = &delivered.forward {
         if let Some(to) = jid_attr(forward, "to").and_then(|to| world.companion_at(&to)) {
-            world.deliver(&to, forward.clone());
+            let mut forward = forward.clone();
+            if let Some(account) = world.accounts.get(&after.sender.user) {
+                forward.attrs.insert("notify", account.push_name.clone());
+            }
+            world.deliver(&to, forward);
         }
         return;
     }
@@ -215,12 +237,49 @@ pub(super) async fn client_receipt(world: &mut World, link: LinkId, node: &Node)
     if let Some(resent) = resent {
         return world.deliver(&device, resent);
     }
-    let author = jid_attr(node, "participant").or_else(|| jid_attr(node, "to"));
-    let author = author.and_then(|author| world.companion_at(&author));
-    if let Some(author) = author.filter(|author| *author != device) {
-        let passed = pass_on(world, &device, node, &author);
-        world.deliver(&author, passed);
+    let kind = attr(node, "type");
+    if kind.as_deref().is_some_and(|kind| SEEN.contains(&kind)) {
+        let copy = own_copy(world, &device, node);
+        for client in notices::clients(world, &device.user, Some(&device)) {
+            world.deliver(&client, copy.clone());
+        }
     }
+    if kind.as_deref().is_some_and(|kind| kind.ends_with("-self")) {
+        return;
+    }
+    let to = jid_attr(node, "to");
+    let Some(author) = jid_attr(node, "participant").or_else(|| to.clone()) else { return };
+    if let (Some("read"), Some(number)) = (kind.as_deref(), world.people.number_of(&author)) {
+        let number = number.to_owned();
+        let chat = to.unwrap_or_default();
+        presence::see(world, &number, &device.user, &chat, "read", ids);
+    }
+    for author in authors(world, &author, kind.as_deref()) {
+        if author != device {
+            let passed = pass_on(world, &device, node, &author);
+            world.deliver(&author, passed);
+        }
+    }
+}
+
+/// The clients that a receipt is for: the one that is named, or all of the account if the
+/// receipt names none. A phone's message is encrypted again by the phone alone.
+fn authors(world: &World, author: &Jid, kind: Option<&str>) -> Vec<DeviceId> {
+    if author.device != 0 || kind == Some("retry") {
+        return world.companion_at(author).into_iter().collect();
+    }
+    let account = world.people.number_of(author);
+    account.map(|account| notices::clients(world, account, None)).unwrap_or_default()
+}
+
+/// What an account's other clients learn of a message that one of them has seen
+/// (whatsmeow, receipt.go: from the own account, with the chat as `recipient`).
+fn own_copy(world: &World, device: &DeviceId, node: &Node) -> Node {
+    let mut copy = pass_on(world, device, node, device);
+    if let Some(chat) = jid_attr(node, "to").filter(|to| !to.is_group()) {
+        copy.attrs.insert("recipient", chat);
+    }
+    copy
 }
 
 /// The messages that a receipt is about: after a client was away, one receipt may name

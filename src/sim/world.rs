@@ -22,6 +22,8 @@ use super::pair_code::CodeOffer;
 use super::pairing::{Pending, Registration};
 use super::passkey::Gate;
 use super::people::{People, PeopleError};
+use super::preferences::Picture;
+use super::presence::{self, Presence};
 use super::quota::QuotaState;
 use super::settings::{ATTEMPTS_MAX, Attempt, Settings, Stats};
 use super::strict::KnownIds;
@@ -106,6 +108,10 @@ pub(super) struct World {
     pub(super) quota: QuotaState,
     /// Privacy tokens, and properties.
     pub(super) tokens: Tokens,
+    /// Who is there, and who writes.
+    pub(super) presence: Presence,
+    /// By number or group.
+    pub(super) pictures: HashMap<String, Picture>,
     links: HashMap<LinkId, Link>,
     next_link: u64,
     next_iq: u64,
@@ -128,6 +134,8 @@ impl World {
             linking: Linking::default(),
             quota: QuotaState::default(),
             tokens: Tokens::default(),
+            presence: Presence::default(),
+            pictures: HashMap::new(),
             links: HashMap::new(),
             next_link: 0,
             next_iq: 0,
@@ -154,6 +162,9 @@ impl World {
 
     /// Forgets a connection. A pairing under way on it fails.
     pub(super) fn closed(&mut self, id: LinkId) {
+        if let Some(device) = self.device(id).cloned() {
+            presence::gone(self, &device);
+        }
         self.links.remove(&id);
         self.count_links();
     }
@@ -219,6 +230,9 @@ impl World {
     /// Closes a connection after what was said before.
     pub(super) fn hang_up(&mut self, id: LinkId) {
         self.put(id, Out::Close);
+        if let Some(device) = self.device(id).cloned() {
+            presence::gone(self, &device);
+        }
         // From here on it is nobody's: who logs in next replaces no one.
         self.stand(id, Standing::Fresh);
     }
@@ -286,6 +300,15 @@ impl World {
         }
         let end = NodeBuilder::new("offline").attr("count", count).build();
         self.say(id, info(end));
+    }
+
+    /// A companion does not want its messages now.
+    pub(super) fn deactivate(&mut self, id: LinkId) {
+        if let Some(link) = self.links.get_mut(&id)
+            && let Standing::LoggedIn { active, .. } = &mut link.standing
+        {
+            *active = false;
+        }
     }
 
     /// What the phone says to a companion: now if it is on, otherwise once it is.

@@ -28,7 +28,7 @@ pub(crate) fn answer(people: &People, iq: &Node, asking: &Jid) -> Node {
     }
 }
 
-fn describe(people: &People, group: &Group) -> Node {
+pub(crate) fn describe(people: &People, group: &Group) -> Node {
     let created = group.created_s.to_string();
     let mut node = NodeBuilder::new("group")
         .attr("id", group.id.as_str())
@@ -45,31 +45,55 @@ fn describe(people: &People, group: &Group) -> Node {
             node = node.attr("creator_pn", creator.pn_jid(0)).attr("s_o_pn", creator.pn_jid(0));
         }
     }
-    let participants = group.members.iter().filter_map(|number| {
-        let person = people.persons.get(number)?;
-        let node = NodeBuilder::new("participant").attr("jid", person.jid(0, group.addressing));
-        let node = match group.addressing {
-            Addressing::Lid if person.hidden => node,
-            Addressing::Lid => node.attr("phone_number", person.pn_jid(0)),
-            Addressing::Pn => node.attr("lid", person.lid_jid(0)),
-        };
-        Some(match group.role(number) {
-            Some(role) => node.attr("type", role).build(),
-            None => node.build(),
-        })
-    });
-    node.children(flags(group).into_iter().chain(participants)).build()
+    let participants = group.members.iter().filter_map(|number| participant(people, group, number));
+    node.children(flags(people, group).into_iter().chain(participants)).build()
+}
+
+/// A person as a group names members, with the role that it has there.
+pub(crate) fn participant(people: &People, group: &Group, number: &str) -> Option<Node> {
+    let person = people.persons.get(number)?;
+    let node = NodeBuilder::new("participant").attr("jid", person.jid(0, group.addressing));
+    let node = match group.addressing {
+        Addressing::Lid if person.hidden => node,
+        Addressing::Lid => node.attr("phone_number", person.pn_jid(0)),
+        Addressing::Pn => node.attr("lid", person.lid_jid(0)),
+    };
+    Some(match group.role(number) {
+        Some(role) => node.attr("type", role).build(),
+        None => node.build(),
+    })
 }
 
 /// What is special about a group, as children of its description.
-fn flags(group: &Group) -> Vec<Node> {
+fn flags(people: &People, group: &Group) -> Vec<Node> {
     let parent = group.community.as_deref().map(|community| {
         NodeBuilder::new("linked_parent").attr("jid", Jid::group(community)).build()
     });
     let mut flags: Vec<Node> = parent.into_iter().collect();
-    for (is_set, tag) in [(group.announcement, "announcement"), (group.suspended, "suspended")] {
+    for (is_set, tag) in [
+        (group.announcement, "announcement"),
+        (group.suspended, "suspended"),
+        (group.locked, "locked"),
+    ] {
         flags.extend(is_set.then(|| NodeBuilder::new(tag).build()));
     }
+    if group.ephemeral_s > 0 {
+        let ephemeral = NodeBuilder::new("ephemeral").attr("expiration", group.ephemeral_s);
+        flags.push(ephemeral.build());
+    }
+    let adding = if group.only_admins_add { "admin_add" } else { "all_member_add" };
+    flags.push(NodeBuilder::new("member_add_mode").bytes(adding.as_bytes()).build());
+    flags.extend(group.description.as_ref().map(|description| {
+        let body = NodeBuilder::new("body").bytes(description.body.as_bytes()).build();
+        let node = NodeBuilder::new("description")
+            .attr("id", description.id.as_str())
+            .attr("t", description.at_s);
+        let node = match people.persons.get(&description.by) {
+            Some(person) => node.attr("participant", person.jid(0, group.addressing)),
+            None => node,
+        };
+        node.children([body]).build()
+    }));
     flags
 }
 

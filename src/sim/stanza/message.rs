@@ -10,6 +10,9 @@ use crate::stanza::prekeys::key_nodes;
 /// Padded content; version 3 has no padding.
 const ENC_VERSION: u8 = 2;
 
+/// Children of a message that its recipients get (whatsmeow, message.go and send.go).
+const PASSED_ON: [&str; 3] = ["device-identity", "meta", "biz"];
+
 /// A message as a client sent it.
 pub(crate) struct Outgoing<'a> {
     pub(crate) id: String,
@@ -25,7 +28,9 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) direct: Vec<&'a Node>,
     /// `<enc>` for one device each.
     pub(crate) addressed: Vec<(Jid, Vec<&'a Node>)>,
-    device_identity: Option<&'a Node>,
+    /// What else every device gets as it is: the sender's signed identity, and what the
+    /// message is about.
+    besides: Vec<&'a Node>,
 }
 
 impl<'a> Outgoing<'a> {
@@ -44,14 +49,14 @@ impl<'a> Outgoing<'a> {
             edit: Some(text_attr(message, "edit")).filter(|edit| !edit.is_empty()),
             direct: message.get_children_by_tag("enc").collect(),
             addressed: addressed.collect(),
-            device_identity: message.get_optional_child("device-identity"),
+            besides: PASSED_ON.iter().filter_map(|tag| message.get_optional_child(tag)).collect(),
         })
     }
 
     /// The stanza that another real client gets of this message.
     pub(crate) fn forward(&self, head: &Head<'_>, encs: &[&Node]) -> Node {
         let mut children: Vec<Node> = encs.iter().map(|enc| (*enc).clone()).collect();
-        children.extend(self.device_identity.cloned());
+        children.extend(self.besides.iter().map(|node| (*node).clone()));
         let mut node = head.start(&self.id, if self.kind.is_empty() { "text" } else { &self.kind });
         if self.peer {
             node = node.attr("category", "peer");

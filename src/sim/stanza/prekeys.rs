@@ -161,6 +161,7 @@ fn whole(iq: &Node) -> Option<UploadedKeys> {
         signed_key,
         signature,
         one_time: list.get_children_by_tag("key").filter_map(numbered_key).collect(),
+        warned: false,
     })
 }
 

@@ -71,8 +71,10 @@ fn one(people: &People, user: &Node, protocols: &[&str], by_lid: bool) -> Node {
         "lid" if asked.as_ref().is_some_and(Jid::is_lid) => None,
         "lid" => person.map(|p| NodeBuilder::new("lid").attr("val", p.lid_jid(0)).build()),
         "status" => person.map(status),
-        "disappearing_mode" => person.map(|_| {
-            NodeBuilder::new("disappearing_mode").attr("duration", "0").attr("t", "0").build()
+        "disappearing_mode" => person.map(|person| {
+            let duration = person.disappearing_s.to_string();
+            let mode = NodeBuilder::new("disappearing_mode").attr("duration", duration);
+            mode.attr("t", "0").build()
         }),
         "picture" => person.map(|_| {
             let missing = error_node(404, "item-not-found");
@@ -117,10 +119,8 @@ fn contact(user: &Node, person: Option<&Person>) -> Node {
 }
 
 fn status(person: &Person) -> Node {
-    NodeBuilder::new("status")
-        .attr("t", person.since_s.to_string())
-        .bytes(b"Hey there! I am simulated.".as_slice())
-        .build()
+    let about = person.about.as_deref().unwrap_or("Hey there! I am simulated.");
+    NodeBuilder::new("status").attr("t", person.since_s.to_string()).bytes(about.as_bytes()).build()
 }
 
 fn devices(person: Option<&Person>, asked: Option<&Jid>) -> Node {

@@ -10,6 +10,7 @@ use futures_util::stream::SplitSink;
 use futures_util::{SinkExt as _, StreamExt as _};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -57,23 +58,24 @@ struct Connector {
     tls: TlsConnector,
 }
 
+/// Trusts this simulator and nobody else.
+fn trusting(sim: &Sim) -> TlsConnector {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(sim.ca_pem().as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
+}
+
 impl Connector {
     fn new(sim: &Sim) -> Self {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(sim.ca_pem().as_bytes()).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         let endpoint = sim.endpoint();
         let address = endpoint.strip_prefix("wss://").unwrap().split('/').next().unwrap();
-        Connector {
-            address: address.to_owned(),
-            tls: TlsConnector::from(Arc::new(config)),
-            endpoint,
-        }
+        Connector { address: address.to_owned(), tls: trusting(sim), endpoint }
     }
 }
 
@@ -103,13 +105,46 @@ impl TransportFactory for Connector {
     }
 }
 
-/// Nothing in these tests may fetch anything.
-struct NoHttp;
+/// Fetches from the simulator's media host, and from nowhere else.
+pub(super) struct MediaHost {
+    address: String,
+    tls: TlsConnector,
+}
+
+impl MediaHost {
+    pub(super) fn of(sim: &Sim) -> Self {
+        MediaHost { address: sim.media_address().to_string(), tls: trusting(sim) }
+    }
+
+    /// One request to `host`, a name that the certificate has: the status and the whole answer.
+    pub(super) async fn ask(&self, host: &str, request: &str) -> anyhow::Result<(u16, Vec<u8>)> {
+        let tcp = TcpStream::connect(&self.address).await?;
+        let mut tls = self.tls.connect(ServerName::try_from(host.to_owned())?, tcp).await?;
+        tls.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        tls.read_to_end(&mut answer).await?;
+        let text = String::from_utf8_lossy(&answer);
+        let status = text.split(' ').nth(1).context("no status")?.parse()?;
+        Ok((status, answer))
+    }
+}
+
+/// The content of an answer.
+pub(super) fn body(answer: &[u8]) -> &[u8] {
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    &answer[end + 4..]
+}
 
 #[async_trait]
-impl HttpClient for NoHttp {
+impl HttpClient for MediaHost {
     async fn execute(&self, request: HttpRequest) -> anyhow::Result<HttpResponse> {
-        anyhow::bail!("a test fetched {}", request.url)
+        let place = request.url.strip_prefix("https://").context("not over HTTPS")?;
+        let (address, path) = place.split_once('/').context("no path")?;
+        anyhow::ensure!(address == self.address, "a test fetched {}", request.url);
+        anyhow::ensure!(request.method == "GET", "a test sent to {}", request.url);
+        let (status_code, answer) =
+            self.ask("127.0.0.1", &format!("GET /{path} HTTP/1.1\r\n\r\n")).await?;
+        Ok(HttpResponse { status_code, body: body(&answer).to_vec() })
     }
 }
 
@@ -155,7 +190,7 @@ impl TestClient {
         let mut builder = Bot::builder()
             .with_backend_arc(backend.clone())
             .with_transport_factory(Connector::new(sim))
-            .with_http_client(NoHttp)
+            .with_http_client(MediaHost::of(sim))
             .with_runtime(TokioRuntime)
             .with_version(VERSION)
             .with_wanted_pre_key_count(PREKEYS)
