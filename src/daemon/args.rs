@@ -37,6 +37,9 @@ pub enum Command {
     Run,
     /// Check the configuration, print every value that is in force, and end.
     CheckConfig,
+    /// Look after the store, while no daemon uses it.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -45,6 +48,19 @@ pub enum Command {
     /// Show everything against the simulator, in time lapse. Touches no real account.
     #[cfg(feature = "sim")]
     Demo(DemoArgs),
+}
+
+/// What can be done with the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub enum StoreCommand {
+    /// Look at every record as a start does, change nothing, and end with 0 or 65.
+    Check,
+    /// Make a store that is refused as damaged one that opens, with what still reads of it.
+    ///
+    /// The store is kept as it was, under another name in the state directory. The queue is
+    /// paused then: messages may be in it that were already sent or cancelled. A store that is
+    /// not damaged is left alone.
+    Repair,
 }
 
 /// How the demonstration goes.

@@ -46,6 +46,7 @@ pub mod signals;
 pub mod socket;
 mod spool_sweep;
 mod startup_refusal;
+mod store_command;
 mod supervision;
 pub mod systemd;
 #[cfg(test)]
@@ -70,7 +71,7 @@ use crate::daemon::supervision::Supervision;
 use crate::daemon::systemd::{Manager, Notify};
 use crate::fetch::Fetcher;
 use crate::inbox::Inbox;
-use crate::store::{self, SealKey, Store};
+use crate::store::{self, Failure, SealKey, Store};
 use crate::whatsapp::{self, CurrentConnection, Inbound, KeyStore as _, KeyStoreError, StoredKeys};
 use tetherd_api as api;
 use tetherd_config::Config;
@@ -140,10 +141,12 @@ impl Daemon {
             spool_sweep::open(config.state.dir.clone(), &config.files, &restored.messages).await?;
         let kept = restored.messages.iter().map(|message| message.id).collect();
         let numbers = store::feed::open(&store, kept).await?;
+        let uptime_ms = restored.facts.uptime_ms;
         let (core, first) = Core::new(core_config(config), clock::boot_id(), restored, now);
         let access = Access::resolve(&access_groups(config))?;
         let connection = CurrentConnection::default();
-        let inbox = Inbox::open(store.clone(), inbox_bounds(config), now.wall_ms).await?;
+        let bounds = inbox_bounds(config);
+        let inbox = Inbox::open(store.clone(), bounds, now.wall_ms, uptime_ms).await?;
         let incoming = inbox.range();
         let service = InboxService::new(
             inbox.clone(),
@@ -272,10 +275,14 @@ impl Daemon {
         let store = self.store;
         self.notify.extend(CLOSE_TIME_MAX);
         let failed = store.failed();
-        let _ = tokio::task::spawn_blocking(move || store.close()).await;
+        let closed = tokio::task::spawn_blocking(move || store.close()).await;
         // Whatever else it led to, that is what a person has to know.
         if let Some(failure) = failed.borrow().clone() {
             return Err(EndError::Store(failure));
+        }
+        if closed.is_err() {
+            let what = "closing the database broke off".to_owned();
+            return Err(EndError::Store(Failure { what, disk_full: false }));
         }
         self.result.unwrap_or(Ok(()))
     }

@@ -11,6 +11,7 @@ use crate::daemon::log::{self, LevelHandle};
 use crate::daemon::malloc_tuning;
 use crate::daemon::signals::{Signal, Signals};
 use crate::daemon::startup_refusal::refuse_callers;
+use crate::daemon::store_command;
 use crate::daemon::systemd::Manager;
 use crate::daemon::{Daemon, StartError};
 use tetherd_api::exit::ExitCode;
@@ -58,6 +59,9 @@ fn run(args: &Args) -> ExitCode {
         Some(Command::CheckConfig) => {
             with_config(named, |loaded| print(loaded.report().as_bytes()))
         }
+        Some(Command::Store(command)) => {
+            with_config(named, |loaded| store_command::run(*command, &loaded.config))
+        }
         Some(Command::Completions { shell }) => print(&super::args::completions(*shell)),
         #[cfg(feature = "sim")]
         Some(Command::Demo(demo)) => match runtime() {
@@ -67,7 +71,7 @@ fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn print(text: &[u8]) -> ExitCode {
+pub(super) fn print(text: &[u8]) -> ExitCode {
     // A reader that has gone away has seen enough.
     let _ = std::io::stdout().write_all(text);
     ExitCode::Ok
@@ -80,7 +84,7 @@ fn with_config(named: Option<&Path>, then: impl FnOnce(Loaded) -> ExitCode) -> E
     }
 }
 
-fn fail(exit: ExitCode, sentence: &str) -> ExitCode {
+pub(super) fn fail(exit: ExitCode, sentence: &str) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "tetherd: {sentence}");
     exit
 }

@@ -23,6 +23,7 @@ mod update;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 pub use stored::{Kept, NewMessage, RemoteFile, RemoteKind, Seen};
 
@@ -39,8 +40,8 @@ pub const PAGE_BYTES_MAX: usize = 512 * 1024;
 pub struct Bounds {
     /// At most this many messages; 0: none are taken.
     pub max: usize,
-    /// None that came longer ago, in milliseconds. Looked at when one comes in and at
-    /// the start.
+    /// None that came longer ago, in milliseconds for which the daemon ran since: a clock that is
+    /// set wrong for a moment drops nothing. Looked at when one comes in and at the start.
     pub max_age_ms: u64,
 }
 
@@ -76,6 +77,22 @@ pub struct Inbox {
     store: Store,
     bounds: Arc<RwLock<Bounds>>,
     range: Arc<watch::Sender<CursorRange>>,
+    opened: Opened,
+}
+
+/// When the inbox was opened.
+#[derive(Clone, Copy)]
+struct Opened {
+    at: Instant,
+    uptime_ms: u64,
+}
+
+/// A moment, as messages are stamped with it.
+#[derive(Clone, Copy)]
+struct Moment {
+    wall_ms: i64,
+    /// For how long the daemon has run, all its runs together.
+    uptime_ms: u64,
 }
 
 impl std::fmt::Debug for Inbox {
@@ -85,11 +102,20 @@ impl std::fmt::Debug for Inbox {
 }
 
 impl Inbox {
-    /// Opens what lies in the store, and drops what is too old or too much by now.
-    pub async fn open(store: Store, bounds: Bounds, now_ms: i64) -> Result<Inbox, UpdateError> {
-        let cursors = store.update(move |view| update::start(view, bounds, now_ms)).await?;
+    /// Opens what lies in the store, and drops what is too old or too much by now. The daemon
+    /// has run for `uptime_ms` before.
+    pub async fn open(
+        store: Store,
+        bounds: Bounds,
+        now_ms: i64,
+        uptime_ms: u64,
+    ) -> Result<Inbox, UpdateError> {
+        let now = Moment { wall_ms: now_ms, uptime_ms };
+        let opened = Opened { at: Instant::now(), uptime_ms };
+        let cursors = store.update(move |view| update::start(view, bounds, now)).await?;
         let (range, _) = watch::channel(cursors.range());
-        Ok(Inbox { store, bounds: Arc::new(RwLock::new(bounds)), range: Arc::new(range) })
+        let bounds = Arc::new(RwLock::new(bounds));
+        Ok(Inbox { store, bounds, range: Arc::new(range), opened })
     }
 
     /// Takes other bounds. What is too much goes when the next message comes in.
@@ -110,7 +136,10 @@ impl Inbox {
     /// they are. Returns once they are on disk, and how many were new.
     pub async fn put(&self, messages: Vec<NewMessage>, now_ms: i64) -> Result<usize, UpdateError> {
         let bounds = self.bounds();
-        let putting = self.store.update(move |view| update::put(view, bounds, messages, now_ms));
+        let ran_ms = u64::try_from(self.opened.at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let uptime_ms = self.opened.uptime_ms.saturating_add(ran_ms);
+        let now = Moment { wall_ms: now_ms, uptime_ms };
+        let putting = self.store.update(move |view| update::put(view, bounds, messages, now));
         let (cursors, new) = putting.await?;
         self.note(cursors);
         Ok(new)

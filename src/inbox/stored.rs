@@ -53,6 +53,8 @@ pub struct NewMessage {
 pub struct Kept {
     /// Its number in the changes feed; 0: it came before there were numbers.
     pub seq: u64,
+    /// For how long the daemon had run, all its runs together; none: an older one kept it.
+    pub uptime_ms: Option<u64>,
     /// What callers get.
     pub incoming: Incoming,
     /// What its file is fetched by.
@@ -143,6 +145,8 @@ stored_structs! {
     struct StoredKept = Kept {
         #[serde(default, skip_serializing_if = "is_zero")]
         seq: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        uptime_ms: Option<u64>,
         incoming: StoredIncoming,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         remote: Option<StoredRemoteFile>,

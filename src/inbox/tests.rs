@@ -1,5 +1,9 @@
 //! The inbox on a real store.
 
+use std::time::Duration;
+
+use tokio::time::advance;
+
 use super::update::SEEN_BEYOND;
 use super::*;
 use crate::store::Batch;
@@ -51,6 +55,8 @@ fn cursors(page: &Page) -> Vec<u64> {
 struct Bench {
     dir: tempfile::TempDir,
     store: Option<Store>,
+    /// For how long the daemon ran before the next start.
+    uptime_ms: u64,
 }
 
 impl Bench {
@@ -58,7 +64,7 @@ impl Bench {
         use std::os::unix::fs::PermissionsExt as _;
         let owner_only = std::fs::Permissions::from_mode(0o700);
         let dir = tempfile::Builder::new().permissions(owner_only).tempdir().unwrap();
-        Bench { dir, store: None }
+        Bench { dir, store: None, uptime_ms: 0 }
     }
 
     /// Opens the inbox, on the store that is open or on a fresh start.
@@ -68,7 +74,7 @@ impl Bench {
         }
         let store = Store::open(self.dir.path()).unwrap();
         self.store = Some(store.clone());
-        Inbox::open(store, bounds, now_ms).await.unwrap()
+        Inbox::open(store, bounds, now_ms, self.uptime_ms).await.unwrap()
     }
 }
 
@@ -151,20 +157,36 @@ async fn invariant_10_the_oldest_give_way_and_are_said_to_be_missing() {
     assert_eq!(range(&inbox), (24, 25));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_too_old_goes_and_cursors_go_on() {
+    let later = |ms| advance(Duration::from_millis(ms));
     let mut bench = Bench::new();
     let inbox = bench.open(BOUNDS, NOW_MS).await;
     inbox.put(new_messages(1, 2), NOW_MS).await.unwrap();
-    inbox.put(new_messages(3, 3), NOW_MS + 5_000).await.unwrap();
-    inbox.put(new_messages(4, 4), NOW_MS + 10_001).await.unwrap();
+    later(5_000).await;
+    inbox.put(new_messages(3, 3), NOW_MS).await.unwrap();
+    later(5_001).await;
+    inbox.put(new_messages(4, 4), NOW_MS).await.unwrap();
     assert_eq!(range(&inbox), (3, 4));
-    let inbox = bench.open(BOUNDS, NOW_MS + 60_000).await;
+    bench.uptime_ms = 60_000;
+    let inbox = bench.open(BOUNDS, NOW_MS).await;
     assert_eq!(range(&inbox), (5, 4));
     let page = inbox.page(1, 10).unwrap();
     assert_eq!((page.gap, page.messages.len()), (Some(Gap { from: 2, to: 4 }), 0));
     assert_eq!(inbox.put(new_messages(5, 5), NOW_MS + 60_000).await.unwrap(), 1);
     assert_eq!(cursors(&inbox.page(4, 10).unwrap()), [5]);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_for_a_moment_drops_nothing() {
+    const DAYS_40_MS: i64 = 40 * 24 * 60 * 60 * 1_000;
+    let mut bench = Bench::new();
+    let inbox = bench.open(BOUNDS, NOW_MS).await;
+    inbox.put(new_messages(1, 3), NOW_MS).await.unwrap();
+    inbox.put(new_messages(4, 4), NOW_MS + DAYS_40_MS).await.unwrap();
+    inbox.put(new_messages(5, 5), 0).await.unwrap();
+    let inbox = bench.open(BOUNDS, NOW_MS + DAYS_40_MS).await;
+    assert_eq!(cursors(&inbox.page(0, 10).unwrap()), [1, 2, 3, 4, 5]);
 }
 
 #[tokio::test]
@@ -300,7 +322,12 @@ fn debug_shows_no_text_and_no_key() {
     for secret in ["text 1", "15550111", "secret-path", "171"] {
         assert!(!said.contains(secret), "{said}");
     }
-    let kept = Kept { seq: 1, incoming: new_message.incoming, remote: new_message.remote };
+    let kept = Kept {
+        seq: 1,
+        uptime_ms: Some(7),
+        incoming: new_message.incoming,
+        remote: new_message.remote,
+    };
     assert_eq!(Kept::decode(&kept.clone().encode().unwrap()), Some(kept));
 }
 
@@ -317,8 +344,9 @@ async fn messages_of_format_1_are_read_and_written_again_without_a_loss() {
     }
     // As they came in, long before any bound drops them.
     let came = 1_795_765_200_000;
-    let inbox =
-        Inbox::open(store.clone(), Bounds { max_age_ms: u64::MAX, ..BOUNDS }, came).await.unwrap();
+    let inbox = Inbox::open(store.clone(), Bounds { max_age_ms: u64::MAX, ..BOUNDS }, came, 0)
+        .await
+        .unwrap();
     let page = inbox.page(0, 100).unwrap();
     assert_eq!((cursors(&page), page.newest), ((1..=13).collect::<Vec<_>>(), 13));
     assert_eq!(page.messages[0].text.as_deref(), Some("an answer"));

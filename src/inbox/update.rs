@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::stored::{BY_CURSOR, cursor_of, digest_key, message_key, seen_key};
-use super::{Bounds, CursorRange, Kept, NewMessage, Seen};
+use super::{Bounds, CursorRange, Kept, Moment, NewMessage, Seen};
 use crate::store::{Batch, ReadError, View};
 use tetherd_api::Time;
 
@@ -100,11 +100,11 @@ fn lenient(read: Result<Option<Vec<u8>>, ReadError>) -> Result<Option<Vec<u8>>, 
 pub(super) fn start(
     view: &View<'_>,
     bounds: Bounds,
-    now_ms: i64,
+    now: Moment,
 ) -> Result<(Batch, Cursors), ReadError> {
     let mut cursors = Cursors::load(view)?;
     let mut batch = Batch::new();
-    trim(view, bounds, &mut cursors, now_ms, &mut batch)?;
+    trim(view, bounds, &mut cursors, now, &mut batch)?;
     // Both copies, though only one of them may be missing; an empty inbox needs none.
     if cursors != Cursors::EMPTY {
         cursors.write(&mut batch);
@@ -117,7 +117,7 @@ pub(super) fn put(
     view: &View<'_>,
     bounds: Bounds,
     messages: Vec<NewMessage>,
-    now_ms: i64,
+    now: Moment,
 ) -> Result<(Batch, (Cursors, usize)), ReadError> {
     let mut cursors = Cursors::load(view)?;
     let before = cursors;
@@ -131,10 +131,11 @@ pub(super) fn put(
             }
             cursors.newest += 1;
             incoming.cursor = cursors.newest;
-            incoming.received_at = Time(now_ms);
+            incoming.received_at = Time(now.wall_ms);
             cursors.newest_seq = seq;
             seq += 1;
-            let kept = Kept { seq: cursors.newest_seq, incoming, remote };
+            let uptime_ms = Some(now.uptime_ms);
+            let kept = Kept { seq: cursors.newest_seq, uptime_ms, incoming, remote };
             batch.put(message_key(cursors.newest), kept.encode()?);
             batch.take_numbers(1);
             batch.put(seen_key(seen), cursors.newest.to_be_bytes());
@@ -142,7 +143,7 @@ pub(super) fn put(
         }
     }
     let new = usize::try_from(cursors.newest - before.newest).unwrap_or(usize::MAX);
-    trim_after(view, bounds, &mut cursors, before.newest, now_ms, &mut batch)?;
+    trim_after(view, bounds, &mut cursors, before.newest, now, &mut batch)?;
     if cursors != before {
         cursors.write(&mut batch);
     }
@@ -153,11 +154,11 @@ fn trim(
     view: &View<'_>,
     bounds: Bounds,
     cursors: &mut Cursors,
-    now_ms: i64,
+    now: Moment,
     batch: &mut Batch,
 ) -> Result<(), ReadError> {
     let stored = cursors.newest;
-    trim_after(view, bounds, cursors, stored, now_ms, batch)
+    trim_after(view, bounds, cursors, stored, now, batch)
 }
 
 /// Drops what is too much or too old, and the names that nobody needs any more. What is
@@ -167,12 +168,10 @@ fn trim_after(
     bounds: Bounds,
     cursors: &mut Cursors,
     stored: u64,
-    now_ms: i64,
+    now: Moment,
     batch: &mut Batch,
 ) -> Result<(), ReadError> {
     let max = u64::try_from(bounds.max).unwrap_or(u64::MAX);
-    let age_ms = i64::try_from(bounds.max_age_ms).unwrap_or(i64::MAX);
-    let too_old_at = now_ms.saturating_sub(age_ms);
     let came = usize::try_from(cursors.newest - stored).unwrap_or(usize::MAX);
     for _ in 0..TRIM_MAX.saturating_add(came) {
         if cursors.oldest > cursors.newest {
@@ -184,7 +183,7 @@ fn trim_after(
         } else {
             // What does not read is old: it holds up nothing.
             let kept = kept(view, cursors.oldest)?;
-            kept.map_or((0, true), |kept| (kept.seq, kept.incoming.received_at.0 < too_old_at))
+            kept.map_or((0, true), |kept| (kept.seq, is_old(&kept, bounds, now)))
         };
         if !too_many && !is_old {
             break;
@@ -205,6 +204,15 @@ fn trim_after(
         cursors.seen_from += 1;
     }
     Ok(())
+}
+
+fn is_old(kept: &Kept, bounds: Bounds, now: Moment) -> bool {
+    if let Some(uptime_ms) = kept.uptime_ms {
+        return now.uptime_ms.saturating_sub(uptime_ms) > bounds.max_age_ms;
+    }
+    // Kept by an older program, which did not note it.
+    let age_ms = now.wall_ms.saturating_sub(kept.incoming.received_at.0);
+    u64::try_from(age_ms).is_ok_and(|age_ms| age_ms > bounds.max_age_ms)
 }
 
 /// The message with this cursor, if it reads.

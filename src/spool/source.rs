@@ -14,6 +14,9 @@ use nix::fcntl::{OFlag, SpliceFFlags, splice};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv};
 use nix::unistd::pipe2;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::time::timeout;
 
 /// How long a pipe or socket may give nothing.
 pub const SILENCE_MAX: Duration = Duration::from_secs(30);
@@ -100,6 +103,29 @@ impl Source {
         match &self.0 {
             Inner::Regular { before, .. } => Some(before.bytes),
             Inner::Pipe { .. } | Inner::Socket { .. } => None,
+        }
+    }
+}
+
+impl Source {
+    /// Returns once there is something to read, or nothing more will come: one that gives nothing
+    /// holds no thread meanwhile. `TimedOut`: nothing came for [`SILENCE_MAX`].
+    #[expect(
+        deprecated,
+        reason = "sound here: a borrowed descriptor stays open while it is watched"
+    )]
+    pub async fn ready(&self) -> io::Result<()> {
+        let from = match &self.0 {
+            Inner::Regular { .. } => return Ok(()),
+            Inner::Pipe { from, .. } | Inner::Socket { from, .. } => from,
+        };
+        // What cannot be watched is waited for where it is read.
+        let Ok(watched) = AsyncFd::with_interest(from.as_fd(), Interest::READABLE) else {
+            return Ok(());
+        };
+        match timeout(SILENCE_MAX, watched.readable()).await {
+            Ok(ready) => ready.map(drop),
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 
+use futures_util::FutureExt as _;
 use nix::unistd::pipe2;
 
 use super::source::{BadSource, Changed, Source};
@@ -188,6 +189,25 @@ async fn pipes_and_sockets_are_read_to_their_end() {
         writing.join().unwrap().unwrap();
         assert_eq!(fs::read(spool.path(&taken.id)).unwrap(), content);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pipe_that_gives_nothing_takes_no_thread() {
+    let silent = || {
+        let (read, write) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
+        (Source::new(read).unwrap(), File::from(write))
+    };
+    let (source, mut write) = silent();
+    assert!(source.ready().now_or_never().is_none());
+    write.write_all(b"x").unwrap();
+    source.ready().await.unwrap();
+    let (source, write) = silent();
+    drop(write);
+    source.ready().await.unwrap();
+    let (source, _write) = silent();
+    assert_eq!(source.ready().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    let regular = Source::new(tempfile::tempfile().unwrap().into()).unwrap();
+    regular.ready().await.unwrap();
 }
 
 #[tokio::test]

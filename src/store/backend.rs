@@ -37,8 +37,9 @@ pub(super) trait Backend: Send + Sync {
     /// Returns once everything applied is on disk. Never called again after an error.
     fn sync(&self) -> Result<(), BackendError>;
     /// What can wait until those who asked for a change have their answer. Called by the thread
-    /// that writes, with nothing applied that is not synced.
-    fn tidy(&self, closing: bool) -> Result<(), BackendError>;
+    /// that writes, with nothing applied that is not synced. Whether the database has taken changes
+    /// over since the last call, and holds alone what was in the journal.
+    fn tidy(&self, closing: bool) -> Result<bool, BackendError>;
 }
 
 /// sled's seven threads look each second whether there is work, which wakes them anyway. Threads
@@ -130,8 +131,8 @@ impl Backend for Sled {
         Ok(())
     }
 
-    fn tidy(&self, _closing: bool) -> Result<(), BackendError> {
-        Ok(())
+    fn tidy(&self, _closing: bool) -> Result<bool, BackendError> {
+        Ok(false)
     }
 }
 
@@ -181,7 +182,7 @@ impl<E: Backend> Backend for Locked<E> {
         self.backend.sync()
     }
 
-    fn tidy(&self, closing: bool) -> Result<(), BackendError> {
+    fn tidy(&self, closing: bool) -> Result<bool, BackendError> {
         self.backend.tidy(closing)
     }
 }

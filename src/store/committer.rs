@@ -68,7 +68,7 @@ impl Committer {
             let group = self.gather(first);
             let done = self.watched(|committer| {
                 committer.write(group)?;
-                committer.backend.tidy(false)
+                committer.tidy(false)
             });
             if let Err(failure) = done {
                 return self.fail(failure);
@@ -78,9 +78,18 @@ impl Committer {
                 self.jobs.close();
             }
         }
-        if let Err(failure) = self.watched(|committer| committer.backend.tidy(true)) {
+        if let Err(failure) = self.watched(|committer| committer.tidy(true)) {
             self.fail(failure);
         }
+    }
+
+    /// Once the database alone holds changes, the count of them is as safe as they are: if it
+    /// loses them, that is noticed.
+    fn tidy(&self, closing: bool) -> Result<(), BackendError> {
+        if self.backend.tidy(closing)? || closing {
+            self.confirmed.sync()?;
+        }
+        Ok(())
     }
 
     /// Does something with the disk, while the watch looks whether it ends.

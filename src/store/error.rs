@@ -92,6 +92,15 @@ pub enum OpenError {
         /// How many changes.
         lost: u64,
     },
+    /// Whether the database lacks changes that were confirmed cannot be known.
+    #[error(
+        "the store in {} may be damaged: its count of confirmed changes is missing or does not read",
+        .dir.display()
+    )]
+    Uncounted {
+        /// The state directory.
+        dir: PathBuf,
+    },
     /// The system refused something.
     #[error("cannot {what} {}: {source}", .path.display())]
     Io {
@@ -131,29 +140,21 @@ impl OpenError {
             OpenError::KeyWrong { .. } => {
                 "name the key file that these secrets were encrypted with".into()
             }
-            OpenError::Damaged { dir, .. } => {
-                let store = dir.join(super::state_dir::DATABASE);
-                let renamed = dir.join(format!("{}.damaged", super::state_dir::DATABASE));
-                format!(
-                    "restore a backup of {}, or start afresh with an empty queue and a new pairing: \
-                     mv -T {} {}",
-                    quoted(&store),
-                    quoted(&store),
-                    quoted(&renamed)
-                )
-            }
-            OpenError::RolledBack { dir, .. } => {
-                let confirmed =
-                    dir.join(super::state_dir::DATABASE).join(super::state_dir::CONFIRMED);
-                format!(
-                    "restore a backup of {}, or go on without those changes (messages may be \
-                     lost, or sent again): rm {}",
-                    quoted(&dir.join(super::state_dir::DATABASE)),
-                    quoted(&confirmed)
-                )
-            }
+            OpenError::Damaged { dir, .. }
+            | OpenError::RolledBack { dir, .. }
+            | OpenError::Uncounted { dir } => format!(
+                "look at the disk (the kernel's log names its errors) and start again; if it stays, \
+                 restore a backup of {}, or go on with what still reads: `tetherd store repair` \
+                 keeps the store as it is under another name, and leaves the queue paused",
+                quoted(&dir.join(super::state_dir::DATABASE))
+            ),
             OpenError::Io { .. } => "put right what the system names, then start again".into(),
         }
+    }
+
+    /// Whether the store is damaged, as far as can be seen.
+    pub fn is_damage(&self) -> bool {
+        self.exit() == ExitCode::DataErr
     }
 
     /// How a daemon ends that cannot start for this.
@@ -164,7 +165,9 @@ impl OpenError {
             OpenError::WrongOwner { .. } | OpenError::TooOpen { .. } => ExitCode::NoPerm,
             OpenError::KeyMissing { .. } | OpenError::KeyWrong { .. } => ExitCode::Config,
             OpenError::Newer { .. } => ExitCode::Protocol,
-            OpenError::Damaged { .. } | OpenError::RolledBack { .. } => ExitCode::DataErr,
+            OpenError::Damaged { .. }
+            | OpenError::RolledBack { .. }
+            | OpenError::Uncounted { .. } => ExitCode::DataErr,
             OpenError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 ExitCode::NoPerm
             }

@@ -58,27 +58,52 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens the file in this folder, and gives what its groups after this number wrote.
-    pub(super) fn open(folder: &Path, held: u64) -> Result<(Journal, Writes), BackendError> {
+    /// Opens the file in this folder, and gives what its groups after this number wrote. It is
+    /// made only where it may be missing: a store without its journal has lost changes.
+    pub(super) fn open(
+        folder: &Path,
+        held: u64,
+        may_be_missing: bool,
+    ) -> Result<(Journal, Writes), BackendError> {
         let path = folder.join(JOURNAL);
         let file = OpenOptions::new()
             .read(true)
             .write(true)
-            .create(true)
+            .create(may_be_missing)
             .truncate(false)
             .mode(FILE_MODE)
-            .open(&path)?;
+            .open(&path);
+        let file = match file {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(damaged("it is missing"));
+            }
+            file => file?,
+        };
         let mut content = vec![0; JOURNAL_BYTES];
         let length = read_up_to(&file, &mut content)?;
         let named = content.iter().take(SECTOR_BYTES).any(|byte| *byte != 0);
-        // One that was cut off while it was made holds nothing yet.
         if length < JOURNAL_BYTES || !named {
+            if !may_be_missing {
+                return Err(damaged("it is cut short"));
+            }
+            // One that was cut off while it was made holds nothing yet.
             make(&file, &mut content)?;
         }
         let salt = salt(&content).ok_or_else(|| damaged("its name does not verify"))?;
         let mut writes = Writes::new();
         let (at, number) = replay(&content, salt, held, &mut writes)?;
         Ok((Journal { file, salt, at, number, next: vec![0; HEADER_BYTES] }, writes))
+    }
+
+    /// What the groups after this number wrote, as far as the file still reads.
+    pub(super) fn salvage(folder: &Path, held: u64) -> io::Result<Writes> {
+        let content = std::fs::read(folder.join(JOURNAL))?;
+        let mut writes = Writes::new();
+        if let Some(salt) = salt(&content) {
+            // Those before the first that does not read: a later one may stand on it.
+            let _ = replay(&content, salt, held, &mut writes);
+        }
+        Ok(writes)
     }
 
     /// Adds a change to the next group.

@@ -8,12 +8,13 @@
 
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::backend::{Backend, Pair, Pairs, Sled, Writes};
 use super::error::BackendError;
 use super::fingerprint;
-use super::journal::Journal;
+use super::journal::{JOURNAL, Journal};
 use super::record::{Shape, TAG_JOURNAL, unwrap, wrap};
 
 /// Where the database keeps the number of the last group that it holds.
@@ -29,6 +30,8 @@ pub(super) struct Journaled {
     folder: PathBuf,
     layers: Arc<Layers>,
     journal: Mutex<Journal>,
+    /// Whether the journal was cut since this was last asked.
+    cut: AtomicBool,
 }
 
 struct Layers {
@@ -38,18 +41,36 @@ struct Layers {
 }
 
 impl Journaled {
-    /// Opens the journal of this database, in the same folder.
-    pub(super) fn open(folder: &Path, database: Sled) -> Result<Journaled, BackendError> {
-        let held = match database.get(HELD_KEY)? {
-            Some(raw) => held(&raw).ok_or_else(|| {
-                BackendError::Inconsistent("the number of its last group does not read".into())
-            })?,
-            None => 0,
-        };
-        let (journal, recent) = Journal::open(folder, held)?;
+    /// Opens the journal of this database, in the same folder; makes it where it may be missing.
+    pub(super) fn open(
+        folder: &Path,
+        database: Sled,
+        may_be_missing: bool,
+    ) -> Result<Journaled, BackendError> {
+        let held = held(&database)?.ok_or_else(|| {
+            BackendError::Inconsistent("the number of its last group does not read".into())
+        })?;
+        let (journal, recent) = Journal::open(folder, held, may_be_missing)?;
         let layers = Arc::new(Layers { database, recent: RwLock::new(recent) });
         let folder = folder.to_path_buf();
-        Ok(Journaled { folder, layers, journal: Mutex::new(journal) })
+        Ok(Journaled { folder, layers, journal: Mutex::new(journal), cut: AtomicBool::new(false) })
+    }
+
+    /// The same with a new journal, and with what can still be read of the old one.
+    pub(super) fn salvage(folder: &Path, database: Sled) -> Result<Journaled, BackendError> {
+        let groups = match held(&database)? {
+            Some(held) => Journal::salvage(folder, held).unwrap_or_default(),
+            None => Writes::new(),
+        };
+        database.apply(Writes::from([(HELD_KEY.to_vec(), None)]))?;
+        match std::fs::remove_file(folder.join(JOURNAL)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            Ok(()) | Err(_) => {}
+        }
+        let salvaged = Journaled::open(folder, database, true)?;
+        salvaged.apply(groups)?;
+        salvaged.sync()?;
+        Ok(salvaged)
     }
 
     fn journal(&self) -> MutexGuard<'_, Journal> {
@@ -78,16 +99,19 @@ impl Journaled {
         self.layers.database.sync()?;
         fingerprint::note(&self.folder);
         journal.cut();
+        self.cut.store(true, Ordering::Relaxed);
         *self.layers.recent_mut() = Writes::new();
         Ok(())
     }
 }
 
-fn held(raw: &[u8]) -> Option<u64> {
-    match unwrap(HELD_KEY, raw) {
+/// The number of the last group that the database holds; none if it does not read.
+fn held(database: &Sled) -> Result<Option<u64>, BackendError> {
+    let Some(raw) = database.get(HELD_KEY)? else { return Ok(Some(0)) };
+    Ok(match unwrap(HELD_KEY, &raw) {
         Ok((Shape::Sequence, payload)) => payload.try_into().map(u64::from_be_bytes).ok(),
         Ok(_) | Err(_) => None,
-    }
+    })
 }
 
 impl Layers {
@@ -200,11 +224,11 @@ impl Backend for Journaled {
         self.checkpoint(&mut journal)
     }
 
-    fn tidy(&self, closing: bool) -> Result<(), BackendError> {
+    fn tidy(&self, closing: bool) -> Result<bool, BackendError> {
         let mut journal = self.journal();
         if journal.is_full() || (closing && !self.layers.recent().is_empty()) {
             self.checkpoint(&mut journal)?;
         }
-        Ok(())
+        Ok(self.cut.swap(false, Ordering::Relaxed))
     }
 }

@@ -15,6 +15,7 @@ mod batch;
 mod chunks;
 mod committer;
 pub(crate) mod convert;
+mod creation;
 mod error;
 #[cfg(any(test, feature = "sim"))]
 mod fault_injection;
@@ -23,6 +24,7 @@ mod fingerprint;
 mod hang;
 mod journal;
 mod journaled;
+pub mod maintenance;
 mod opening;
 pub mod queue;
 mod record;
@@ -58,12 +60,13 @@ pub(crate) use tests::fixture;
 
 use backend::{Backend, Locked, Sled};
 use committer::{Committer, JOBS_MAX, Job, Prepare, Shared};
+use fingerprint::Kept;
 use hang::Progress;
 use journaled::Journaled;
 use safety_copy::SafetyCopy;
 use seal::{Fit, Sealing};
 use state_dir::{Confirmed, StateDir};
-use verify::Verified;
+use verify::{Purpose, Verified};
 
 /// The store. Cheap to clone; all clones are one.
 #[derive(Clone)]

@@ -3,6 +3,123 @@
 
 use super::*;
 
+/// A database that was opened, what was found in it, and its count of confirmed changes.
+type Opened = (Sealing<Journaled>, Verified, Confirmed);
+
+/// A store's place, and what opening it takes.
+pub(super) struct Opening<'a> {
+    pub(super) dir: &'a Path,
+    /// The database's folder.
+    pub(super) folder: &'a Path,
+    /// It is of an older format, and may lack what that did not have.
+    pub(super) is_older: bool,
+    pub(super) key: Option<SealKey>,
+}
+
+impl Opening<'_> {
+    /// Opens the database. If it is refused, its files are again as they were.
+    fn open(&self) -> Result<Opened, OpenError> {
+        let safety = Safety::of(self)?;
+        let opened = self.open_backend(Purpose::Start).and_then(|opened| {
+            safety.keep_new(self.dir)?;
+            Ok(opened)
+        });
+        if opened.is_ok() {
+            safety.end()?;
+        } else {
+            safety.restore()?;
+        }
+        opened
+    }
+
+    /// Opens it only to see what is there, and leaves its files as they were.
+    pub(super) fn look(&self) -> Result<Verified, OpenError> {
+        let safety = Safety::of(self)?;
+        let seen = self.open_backend(Purpose::Check).map(|(_, verified, _)| verified);
+        safety.restore()?;
+        seen
+    }
+
+    fn open_backend(&self, purpose: Purpose) -> Result<Opened, OpenError> {
+        let backend_error = |error| verify::backend_error(self.dir, error);
+        let backend = Sled::open(self.folder)
+            .and_then(|database| Journaled::open(self.folder, database, self.is_older))
+            .map_err(backend_error)?;
+        #[cfg(test)]
+        fault_injection::step();
+        let confirmed = Confirmed::open(self.folder, self.is_older)?;
+        let known = confirmed.read().map_err(state_dir::io_error("read", self.folder))?;
+        let known = known.or(self.is_older.then_some(0));
+        let known = known.ok_or_else(|| state_dir::uncounted(self.folder))?;
+        let (backend, verified) = self.verify(backend, known, purpose)?;
+        #[cfg(test)]
+        fault_injection::step();
+        Ok((backend, verified, confirmed))
+    }
+
+    /// Looks whether the key fits, and at every record.
+    pub(super) fn verify(
+        &self,
+        backend: Journaled,
+        confirmed: u64,
+        purpose: Purpose,
+    ) -> Result<(Sealing<Journaled>, Verified), OpenError> {
+        let backend = Sealing::new(backend, self.key.clone());
+        let fit = verify::check_key(&backend, self.dir)?;
+        let verified = AssertUnwindSafe(|| verify::verify(&backend, self.dir, confirmed, purpose));
+        let verified = catch_unwind(verified).unwrap_or_else(|_| {
+            let what = "reading it broke off".into();
+            Err(OpenError::Damaged { dir: self.dir.to_path_buf(), what })
+        })?;
+        if fit == Fit::New && purpose != Purpose::Check {
+            backend.seal_all().map_err(|error| verify::backend_error(self.dir, error))?;
+        }
+        Ok((backend, verified))
+    }
+}
+
+/// How the database's files come back if it is refused.
+enum Safety {
+    /// They are as they were noted: they are kept in memory.
+    Kept(Kept),
+    /// They were cut off while they were written: they are copied.
+    Copied(SafetyCopy),
+}
+
+impl Safety {
+    fn of(opening: &Opening<'_>) -> Result<Safety, OpenError> {
+        match fingerprint::keep(opening.folder).filter(|_| !opening.is_older) {
+            Some(kept) => Ok(Safety::Kept(kept)),
+            None => SafetyCopy::make(opening.dir).map(Safety::Copied),
+        }
+    }
+
+    /// Makes durable what the opening has made, before there is no way back.
+    fn keep_new(&self, dir: &Path) -> Result<(), OpenError> {
+        match self {
+            Safety::Kept(_) => Ok(()),
+            Safety::Copied(_) => StateDir::settle(dir),
+        }
+    }
+
+    fn end(self) -> Result<(), OpenError> {
+        match self {
+            Safety::Kept(_) => Ok(()),
+            Safety::Copied(copy) => copy.discard(),
+        }
+    }
+
+    fn restore(self) -> Result<(), OpenError> {
+        match self {
+            Safety::Kept(kept) => kept.restore(),
+            Safety::Copied(copy) => {
+                copy.restore();
+                Ok(())
+            }
+        }
+    }
+}
+
 impl Store {
     /// The same, with the session's secrets under a key. Those that lie there plain are
     /// encrypted first.
@@ -11,23 +128,21 @@ impl Store {
         let folder = state.prepare()?;
         let format = state.format()?;
         verify::check_format(format, dir)?;
-        let is_whole = format == Some(u32::from(FORMAT)) && fingerprint::fits(&folder);
-        let copy = format.filter(|_| !is_whole).map(|_| SafetyCopy::make(dir)).transpose()?;
+        let is_older = format != u32::from(FORMAT);
         let sealed = key.is_some();
-        let opened = Store::open_backend(&folder, dir, format.is_none(), key).and_then(|opened| {
-            if !is_whole {
-                state.settle()?;
+        let opening = Opening { dir, folder: &folder, is_older, key };
+        let (backend, verified, confirmed) = opening.open().or_else(|error| {
+            if !error.is_damage() {
+                return Err(error);
             }
-            Ok(opened)
-        });
-        match (copy, opened.is_ok()) {
-            (Some(copy), true) => copy.discard()?,
-            (Some(copy), false) => copy.restore(),
-            (None, _) => {}
-        }
-        let (backend, verified, confirmed) = opened?;
-        if format != Some(u32::from(FORMAT)) {
-            state.set_format(u32::from(FORMAT))?;
+            // A disk that fails to read once looks the same, and the files are as they were.
+            tracing::warn!(%error, "the store is opened once more");
+            opening.open()
+        })?;
+        if is_older {
+            let counted = confirmed.write(verified.sequence).and_then(|()| confirmed.sync());
+            counted.map_err(state_dir::io_error("write", &folder))?;
+            StateDir::set_format(&folder, FORMAT.into())?;
         }
         fingerprint::note(&folder);
         let locked = Locked::new(backend, state);
@@ -35,39 +150,6 @@ impl Store {
             tracing::warn!(area = record.area(), damage = %record.damage, "a record is quarantined");
         }
         Store::start(Arc::new(locked), verified, confirmed, sealed, dir)
-    }
-
-    fn open_backend(
-        folder: &Path,
-        dir: &Path,
-        is_new: bool,
-        key: Option<SealKey>,
-    ) -> Result<(Sealing<Journaled>, Verified, Confirmed), OpenError> {
-        let backend = Sled::open(folder)
-            .and_then(|database| Journaled::open(folder, database))
-            .map_err(|error| verify::backend_error(dir, error))?;
-        #[cfg(test)]
-        fault_injection::step();
-        let backend = Sealing::new(backend, key);
-        let fit = verify::check_key(&backend, dir)?;
-        let confirmed = Confirmed::open(folder)?;
-        let known = confirmed.read();
-        let verified = AssertUnwindSafe(|| verify::verify(&backend, dir, is_new, known));
-        let verified = catch_unwind(verified).unwrap_or_else(|_| {
-            let what = "reading it broke off".into();
-            Err(OpenError::Damaged { dir: dir.to_path_buf(), what })
-        })?;
-        let settle = || {
-            if fit == Fit::New {
-                backend.seal_all()?;
-            }
-            // From the first start on the database itself says what it is.
-            if is_new { backend.tidy(true) } else { Ok(()) }
-        };
-        settle().map_err(|error| verify::backend_error(dir, error))?;
-        #[cfg(test)]
-        fault_injection::step();
-        Ok((backend, verified, confirmed))
     }
 
     fn start(
@@ -101,7 +183,7 @@ impl Store {
             })?;
         let open = RwLock::new(Some(Open { backend, jobs: sender }));
         let committer = Mutex::new(Some(thread));
-        let Verified { quarantined, sequence: opened_at } = verified;
+        let Verified { quarantined, sequence: opened_at, good: _ } = verified;
         Ok(Store {
             inner: Arc::new(Inner {
                 open,

@@ -147,6 +147,13 @@ pub fn restore(store: &Store) -> Result<(Restored, Vec<Quarantined>), ReadError>
     Ok((restored, quarantined))
 }
 
+/// Leaves no slots that read: the pacer's window then counts as used up.
+pub(super) fn forget_slots(batch: &mut Batch) {
+    for key in SLOTS {
+        batch.put(key, b"lost".as_slice());
+    }
+}
+
 /// A message's text.
 pub fn body(store: &Store, id: MessageId) -> Result<Option<Body>, ReadError> {
     let Some(bytes) = store.get(&id_key(BODY, id))? else { return Ok(None) };

@@ -51,6 +51,8 @@ impl SafetyCopy {
         // Without a copy that could replace it, it is the database.
         if copy.path(DATABASE).exists() {
             copy.remove(REPLACED)?;
+        } else if copy.path(REPLACED).exists() {
+            copy.rename(REPLACED, DATABASE)?;
         }
         Ok(())
     }
@@ -121,7 +123,7 @@ impl SafetyCopy {
 }
 
 /// Copies a folder whole; returns once the copy is on disk.
-fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
     DirBuilder::new().mode(DIR_MODE).create(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;

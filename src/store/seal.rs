@@ -198,7 +198,7 @@ impl<E: Backend> Backend for Sealing<E> {
         self.backend.sync()
     }
 
-    fn tidy(&self, closing: bool) -> Result<(), BackendError> {
+    fn tidy(&self, closing: bool) -> Result<bool, BackendError> {
         self.backend.tidy(closing)
     }
 }

@@ -13,6 +13,7 @@ use tetherd_state::{FORMAT_FILE, FREE_BYTES_MIN, LOCK, PID_BYTES_MAX, lives};
 
 pub(super) use tetherd_state::DATABASE;
 
+use super::creation;
 use super::error::{CREATE, OpenError, is_disk_full};
 use super::safety_copy::SafetyCopy;
 
@@ -67,31 +68,32 @@ impl StateDir {
             return Err(OpenError::DiskFull { dir: self.path.clone() });
         }
         let folder = self.path.join(DATABASE);
-        if !folder.exists() {
-            DirBuilder::new().mode(DIR_MODE).create(&folder).map_err(io_error(CREATE, &folder))?;
-        }
+        creation::create_if_missing(&self.path, &folder)?;
         remove_half_made_snapshots(&folder)?;
         wait_for_database(&folder.join("db"))?;
         Ok(folder)
     }
 
-    /// The format of the store that lies here; none if it was never completed.
-    pub(super) fn format(&self) -> Result<Option<u32>, OpenError> {
+    /// The format of the store that lies here.
+    pub(super) fn format(&self) -> Result<u32, OpenError> {
         let path = self.path.join(DATABASE).join(FORMAT_FILE);
-        let text = match fs::read_to_string(&path) {
+        let damaged = |what| OpenError::Damaged {
+            dir: self.path.clone(),
+            what: format!("its file {FORMAT_FILE} {what}"),
+        };
+        let text = match fs::read(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(damaged("is missing"));
+            }
             Err(error) => return Err(io_error("read", &path)(error)),
         };
-        text.trim().parse().map(Some).map_err(|_| OpenError::Damaged {
-            dir: self.path.clone(),
-            what: format!("its file {FORMAT_FILE} is not a number"),
-        })
+        let text = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok());
+        text.ok_or_else(|| damaged("is not a number"))
     }
 
-    /// Notes that the store is complete.
-    pub(super) fn set_format(&self, format: u32) -> Result<(), OpenError> {
-        let folder = self.path.join(DATABASE);
+    /// Notes the store's format.
+    pub(super) fn set_format(folder: &Path, format: u32) -> Result<(), OpenError> {
         let path = folder.join(FORMAT_FILE);
         let new = folder.join("format.new");
         File::create(&new)
@@ -101,23 +103,23 @@ impl StateDir {
             })
             .and_then(|()| fs::rename(&new, &path))
             .map_err(io_error("write", &path))?;
-        sync(&folder)
+        sync(folder)
     }
 
     /// Makes the names that the database has created durable. Done at each start: the
     /// one that created them may have been cut off before.
-    pub(super) fn settle(&self) -> Result<(), OpenError> {
-        let folder = self.path.join(DATABASE);
-        for path in [folder.join("conf"), folder.join("db"), folder, self.path.clone()] {
+    pub(super) fn settle(dir: &Path) -> Result<(), OpenError> {
+        let folder = dir.join(DATABASE);
+        for path in [folder.join("conf"), folder.join("db"), folder, dir.to_path_buf()] {
             sync(&path)?;
         }
         Ok(())
     }
 }
 
-/// Counts the confirmed changes next to the database, so that a database that has
-/// quietly lost its latest ones is noticed. Written after each sync and never synced
-/// itself: after a power cut it may be behind, but never ahead.
+/// Counts the confirmed changes next to the database, so that a database that has quietly lost
+/// its latest ones is noticed. Written after each group's sync, and synced whenever the journal
+/// is cut: after a power cut it may be behind by what is in the journal, but never ahead.
 #[derive(Debug)]
 pub(super) struct Confirmed {
     file: File,
@@ -127,32 +129,34 @@ const COUNT_BYTES: usize = 8;
 const CONFIRMED_BYTES: usize = COUNT_BYTES + 4;
 
 impl Confirmed {
-    /// Opens the file in the database's folder, or creates it.
-    pub(super) fn open(folder: &Path) -> Result<Confirmed, OpenError> {
+    /// Opens the file in the database's folder; makes it where it may be missing.
+    pub(super) fn open(folder: &Path, may_be_missing: bool) -> Result<Confirmed, OpenError> {
         let path = folder.join(CONFIRMED);
-        let file = OpenOptions::new()
+        let opened = OpenOptions::new()
             .read(true)
             .write(true)
-            .create(true)
+            .create(may_be_missing)
             .truncate(false)
             .mode(LOCK_MODE)
-            .open(&path)
-            .map_err(io_error("open", &path))?;
-        Ok(Confirmed { file })
+            .open(&path);
+        match opened {
+            Ok(file) => Ok(Confirmed { file }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(uncounted(folder)),
+            Err(error) => Err(io_error("open", &path)(error)),
+        }
     }
 
-    /// 0 if it is not known.
-    pub(super) fn read(&self) -> u64 {
+    /// None if the file holds no count.
+    pub(super) fn read(&self) -> io::Result<Option<u64>> {
         let mut bytes = [0; CONFIRMED_BYTES];
-        if self.file.read_exact_at(&mut bytes, 0).is_err() {
-            return 0;
+        match self.file.read_exact_at(&mut bytes, 0) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(error),
         }
-        match bytes.split_first_chunk::<COUNT_BYTES>() {
-            Some((count, sum)) if sum == crc32c::crc32c(count).to_be_bytes() => {
-                u64::from_be_bytes(*count)
-            }
-            Some(_) | None => 0,
-        }
+        Ok(bytes.split_first_chunk::<COUNT_BYTES>().and_then(|(count, sum)| {
+            (sum == crc32c::crc32c(count).to_be_bytes()).then(|| u64::from_be_bytes(*count))
+        }))
     }
 
     pub(super) fn write(&self, count: u64) -> io::Result<()> {
@@ -162,6 +166,15 @@ impl Confirmed {
         bytes[COUNT_BYTES..].copy_from_slice(&crc32c::crc32c(&count).to_be_bytes());
         self.file.write_all_at(&bytes, 0)
     }
+
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+}
+
+/// Lost changes would not be noticed.
+pub(super) fn uncounted(folder: &Path) -> OpenError {
+    OpenError::Uncounted { dir: folder.parent().unwrap_or(folder).to_path_buf() }
 }
 
 fn check(path: &Path) -> Result<(), OpenError> {

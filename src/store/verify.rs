@@ -66,6 +66,8 @@ impl fmt::Display for Quarantined {
 
 /// A store that may be used.
 pub(super) struct Verified {
+    /// How many entries verify.
+    pub(super) good: usize,
     pub(super) quarantined: Vec<Quarantined>,
     /// The last number that a change was given.
     pub(super) sequence: u64,
@@ -91,15 +93,29 @@ struct Findings {
     orphans: Vec<Vec<u8>>,
 }
 
-/// Refuses a store of a newer program before anything of it is touched.
-pub(super) fn check_format(format: Option<u32>, dir: &Path) -> Result<(), OpenError> {
-    let known = u32::from(FORMAT);
-    match format {
-        Some(found) if found > known => {
-            Err(OpenError::Newer { dir: dir.to_path_buf(), found, known })
-        }
-        Some(_) | None => Ok(()),
+impl Findings {
+    fn damages(&self) -> impl Iterator<Item = (&Vec<u8>, &Damage)> {
+        self.bad.iter().chain(&self.strays)
     }
+}
+
+/// Refuses a store of a newer program before anything of it is touched.
+pub(super) fn check_format(found: u32, dir: &Path) -> Result<(), OpenError> {
+    let known = u32::from(FORMAT);
+    if found > known {
+        return Err(OpenError::Newer { dir: dir.to_path_buf(), found, known });
+    }
+    Ok(())
+}
+
+/// Writes what every store says of itself.
+pub(super) fn mark(backend: &dyn Backend) -> Result<(), BackendError> {
+    backend.apply(Writes::from([marker()]))?;
+    backend.sync()
+}
+
+fn marker() -> (Vec<u8>, Option<Vec<u8>>) {
+    (MARKER_KEY.to_vec(), Some(wrap(MARKER_KEY, Shape::Marker, MARKER)))
 }
 
 /// Refuses a key that does not fit before anything is touched.
@@ -112,12 +128,23 @@ pub(super) fn check_key<E: Backend>(backend: &Sealing<E>, dir: &Path) -> Result<
     }
 }
 
+/// What a verification is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A start: too much damage is refused, the rest is put right.
+    Start,
+    /// To look: the same, and nothing is written.
+    Check,
+    /// A repair that a person asked for: nothing is refused for damage or for what is missing.
+    Repair,
+}
+
 /// Verifies everything, puts right what can be, and reports what was quarantined.
 pub(super) fn verify(
     backend: &dyn Backend,
     dir: &Path,
-    is_new: bool,
     confirmed: u64,
+    purpose: Purpose,
 ) -> Result<Verified, OpenError> {
     let found = inspect(backend).map_err(|error| backend_error(dir, error))?;
     if let Some(version) = found.newer {
@@ -127,16 +154,17 @@ pub(super) fn verify(
             known: u32::from(FORMAT),
         });
     }
+    let (good, is_repair) = (found.good, purpose == Purpose::Repair);
     let damaged = |what: String| OpenError::Damaged { dir: dir.to_path_buf(), what };
-    if found.marker.is_none() && (found.entries > 0 || !is_new) {
+    if found.marker.is_none() {
         return Err(damaged("its format marker is missing".into()));
     }
     let bad = found.bad.len() + found.strays.len();
-    if bad > QUARANTINE_MAX || (bad > 0 && found.good == 0) {
-        return Err(damaged(format!("{bad} records do not verify, {} do", found.good)));
+    if !is_repair && (bad > QUARANTINE_MAX || (bad > 0 && good == 0)) {
+        return Err(damaged(format!("{bad} records do not verify, {good} do")));
     }
     let in_all = found.quarantined + bad;
-    if in_all > QUARANTINE_TOTAL_MAX {
+    if !is_repair && in_all > QUARANTINE_TOTAL_MAX {
         return Err(damaged(format!("{in_all} of its records were found damaged over time")));
     }
     let sequence = match found.sequence {
@@ -144,12 +172,19 @@ pub(super) fn verify(
         Some(Err(_)) => confirmed.saturating_add(SEQUENCE_JUMP),
         None => 0,
     };
-    if sequence < confirmed {
+    if sequence < confirmed && !is_repair {
         // sled takes damage in its log for the log's end, and goes on from before it.
         return Err(OpenError::RolledBack { dir: dir.to_path_buf(), lost: confirmed - sequence });
     }
-    let quarantined = repair(backend, found).map_err(|error| backend_error(dir, error))?;
-    Ok(Verified { quarantined, sequence })
+    let quarantined = if purpose == Purpose::Check {
+        found
+            .damages()
+            .map(|(key, damage)| Quarantined { key: key.clone(), damage: *damage })
+            .collect()
+    } else {
+        repair(backend, found).map_err(|error| backend_error(dir, error))?
+    };
+    Ok(Verified { good, quarantined, sequence })
 }
 
 pub(super) fn backend_error(dir: &Path, error: BackendError) -> OpenError {
@@ -279,7 +314,7 @@ fn repair(backend: &dyn Backend, found: Findings) -> Result<Vec<Quarantined>, Ba
     }
     // Before anything is written that an older program would misread.
     if found.marker != Some(Ok(())) || found.outdated {
-        writes.insert(MARKER_KEY.to_vec(), Some(wrap(MARKER_KEY, Shape::Marker, MARKER)));
+        writes.extend([marker()]);
     }
     if !writes.is_empty() {
         backend.apply(writes)?;

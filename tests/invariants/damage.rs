@@ -75,11 +75,46 @@ fn invariant_8_a_database_of_garbage_is_refused_untouched_and_the_remedy_works_a
     assert!(before == contents(&store), "a file has changed");
 
     let remedy = daemon.remedy();
-    let (_, command) = remedy.rsplit_once(": ").unwrap();
-    assert!(Command::new("sh").arg("-c").arg(command).status().unwrap().success(), "{remedy}");
+    assert!(remedy.contains("`tetherd store repair`"), "{remedy}");
+    let (code, _) = store_command(&lab, "check");
+    assert_eq!(code, Some(65));
+    assert!(before == contents(&store), "a file has changed");
+    let (code, said) = store_command(&lab, "repair");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("the queue is empty"), "{said}");
     let daemon = lab.daemon("");
     assert_eq!(daemon.status()["queue"]["queued"], 0);
-    assert!(lab.path().join("state/store.damaged/db").exists());
+    assert!(lab.path().join("state/store.aside.1/db").exists());
+}
+
+#[test]
+fn invariant_8_a_repair_goes_on_with_what_reads_and_leaves_the_queue_paused() {
+    let lab = written(5, true);
+    assert_eq!(store_command(&lab, "check").0, Some(0));
+    assert!(store_command(&lab, "repair").1.contains("nothing was done"));
+    fs::remove_file(lab.path().join("state/store/confirmed")).unwrap();
+    let mut refused = Daemon::spawn(&lab.config(""), &lab.socket());
+    assert_eq!(refused.ready_or_ended(), Some(65), "{}", refused.log());
+    assert!(refused.log().contains("confirmed changes is missing"), "{}", refused.log());
+    let (code, said) = store_command(&lab, "repair");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("is not known"), "{said}");
+    let daemon = lab.daemon("");
+    let status = daemon.status();
+    assert_eq!(status["queue"]["queued"], 5);
+    assert_eq!(status["paused"], true, "{status}");
+    daemon.send(TO, "one more");
+}
+
+/// `tetherd store`, with the lab's configuration: how it ended, and what it said.
+fn store_command(lab: &Lab, command: &str) -> (Option<i32>, String) {
+    let out = Command::new(env!("CARGO_BIN_EXE_tetherd"))
+        .args(["store", command, "--config"])
+        .arg(lab.config(""))
+        .output()
+        .unwrap();
+    let said = [out.stdout, out.stderr].concat();
+    (out.status.code(), String::from_utf8(said).unwrap())
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `message.send`: its parameters to a submission. A file is copied into the spool here,
 //! before the engine is asked; from then on the core says when it goes. And `message.get`.
 
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read};
 
 use super::amend;
 use super::checks::{check_key, digest, invalid, unwritten};
@@ -109,7 +109,7 @@ async fn send_file(
         let sentence = "this daemon takes no files";
         Error::new(ErrorKind::WrongState, sentence)
     })?;
-    let (source, asked) = source(file, descriptors)?;
+    let (source, asked) = source(file, descriptors).await?;
     let mime = asked.mime.clone();
     let digest_of = |draft: &Draft, kind: Kind, info: &FileInfo| {
         file_digest(draft, kind, info, caption.as_deref(), mime.as_deref())
@@ -240,7 +240,7 @@ pub(super) fn new_wa_id() -> Result<WaMessageId, Error> {
 
 /// What the file is read from, and what is asked of it. A file inside the request is
 /// decoded here, and its base64 is let go of.
-fn source(
+async fn source(
     file: FileParams,
     mut descriptors: Descriptors,
 ) -> Result<(Box<dyn Read + Send>, Asked), Error> {
@@ -254,6 +254,10 @@ fn source(
             if asked.bytes == Some(0) {
                 return Err(bad_file(TakeError::Empty.to_string()));
             }
+            source.ready().await.map_err(|error| match error.kind() {
+                io::ErrorKind::TimedOut => not_taken(TakeError::TooSlow),
+                _ => not_taken(TakeError::Read(error)),
+            })?;
             Ok((Box::new(source), asked))
         }
         (None, Some(base64)) => Ok((Box::new(Cursor::new(content::decoded(&base64)?)), asked)),

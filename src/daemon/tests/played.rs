@@ -107,7 +107,7 @@ impl Running {
         let kept = restored.messages.iter().map(|message| message.id).collect();
         let numbers = store::feed::open(&store, kept).await.unwrap();
         let (core, first) = Core::new(config, BootId(7), restored, virtual_now());
-        let inbox = Inbox::open(store.clone(), INBOX, virtual_now().wall_ms).await.unwrap();
+        let inbox = Inbox::open(store.clone(), INBOX, virtual_now().wall_ms, 0).await.unwrap();
         let (control, orders) = mpsc::channel(8);
         let fetcher = Fetcher::new(&fetch::Settings::default()).unwrap();
         let spool = Spool::open(dir, LIMITS).unwrap();

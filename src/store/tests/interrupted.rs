@@ -114,10 +114,32 @@ async fn invariant_8_a_start_cut_off_at_any_step_loses_nothing() {
     }
 }
 
+#[test]
+fn a_first_start_cut_off_at_any_step_is_begun_anew() {
+    let mut steps = 0;
+    loop {
+        let dir = temp();
+        if !cut_off(dir.path(), steps) {
+            break;
+        }
+        cut_off(dir.path(), steps);
+        // sled was cut off while it wrote its own settings.
+        let conf = dir.path().join("store.new/conf");
+        if conf.exists() {
+            fs::write(conf, b"half").unwrap();
+        }
+        Store::open(dir.path()).unwrap().close();
+        assert_eq!(names(dir.path()), ["lock", "store"], "cut off at step {steps}");
+        steps += 1;
+        assert!(steps < STEPS_MAX);
+    }
+    assert!(steps >= 6, "only {steps} steps were cut off");
+}
+
 #[tokio::test]
 async fn a_database_that_is_as_it_was_noted_is_not_copied() {
     let dir = filled(4).await;
-    let is_copied = |dir: &Path| !fingerprint::fits(&dir.join("store"));
+    let is_copied = |dir: &Path| fingerprint::keep(&dir.join("store")).is_none();
     assert!(!is_copied(dir.path()));
     let store = Store::open(dir.path()).unwrap();
     store.commit(put("a", "x")).await.unwrap();

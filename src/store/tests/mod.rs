@@ -6,6 +6,7 @@ mod feed;
 mod inspected;
 mod interrupted;
 mod journal;
+mod maintenance;
 mod model;
 mod opening;
 mod queueing;

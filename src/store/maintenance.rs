@@ -1,0 +1,181 @@
+//! What a person asks of a store that no daemon holds: whether it is whole, and to go on with what
+//! still reads of one that is not. Nothing is removed: a repair first copies the store as it is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::backend::Backend as _;
+use super::journaled::Journaled;
+use super::opening::Opening;
+use super::record::{FORMAT, sequence_entry};
+use super::safety_copy::copy_folder;
+use super::state_dir::{Confirmed, DATABASE, StateDir, io_error, sync, wait_for_database};
+use super::verify::{self, backend_error};
+use super::*;
+use tetherd_core::action::Change;
+
+/// How many numbers are skipped where it is not known how many were given to lost changes.
+const NUMBERS_SKIPPED: u64 = 1_000_000;
+/// Most stores that are kept from repairs: then somebody has to make room.
+const ASIDE_MAX: u32 = 100;
+
+/// What a look at a store has found.
+#[derive(Debug)]
+pub struct Checked {
+    /// How many entries verify.
+    pub good: usize,
+    /// Damaged records, which the next start moves to quarantine.
+    pub damaged: Vec<Quarantined>,
+}
+
+/// What a repair has done.
+#[derive(Debug)]
+pub struct Repaired {
+    /// Where the store is kept as it was.
+    pub aside: PathBuf,
+    /// What was wrong with it.
+    pub damage: OpenError,
+    /// Nothing of it could be read: the store is empty.
+    pub is_empty: bool,
+    /// How many confirmed changes are lost; none: it is not known.
+    pub lost: Option<u64>,
+    /// How many records were moved to quarantine.
+    pub quarantined: usize,
+}
+
+/// Looks at the store in this state directory as a start does, and changes nothing.
+pub fn check(dir: &Path, key: Option<SealKey>) -> Result<Checked, OpenError> {
+    must_exist(dir)?;
+    let state = StateDir::lock(dir)?;
+    let folder = state.prepare()?;
+    let opening = opening(&state, dir, &folder, key)?;
+    let Verified { good, quarantined, .. } = opening.look()?;
+    Ok(Checked { good, damaged: quarantined })
+}
+
+/// Makes a store that is refused as damaged one that opens, with what still reads of it. The
+/// queue is paused then, since messages may be in it that were sent or cancelled, and the
+/// pacer's window counts as used up. `None`: it is not damaged, and nothing was done.
+pub fn repair(
+    dir: &Path,
+    key: Option<SealKey>,
+    now_ms: i64,
+) -> Result<Option<Repaired>, OpenError> {
+    must_exist(dir)?;
+    let state = StateDir::lock(dir)?;
+    let folder = state.prepare()?;
+    let seen = opening(&state, dir, &folder, key.clone()).and_then(|opening| opening.look());
+    let damage = match seen {
+        Ok(_) => return Ok(None),
+        Err(error) if error.is_damage() => error,
+        Err(error) => return Err(error),
+    };
+    let aside = free_name(dir)?;
+    copy_folder(&folder, &aside).map_err(io_error("copy the files of", &folder))?;
+    sync(dir)?;
+    let opening = Opening { dir, folder: &folder, is_older: true, key: key.clone() };
+    let salvaged = salvage(&opening);
+    wait_for_database(&folder.join("db"))?;
+    let Salvaged { is_empty, lost, quarantined } = match salvaged {
+        Ok(salvaged) => salvaged,
+        Err(error) => {
+            fs::remove_dir_all(&folder).map_err(io_error("remove", &folder))?;
+            fs::rename(&aside, &folder).map_err(io_error("rename", &aside))?;
+            sync(dir)?;
+            return Err(error);
+        }
+    };
+    fingerprint::note(&folder);
+    drop(state);
+    pause(&Store::open_with(dir, key)?, now_ms).map_err(|_| OpenError::Damaged {
+        dir: dir.to_path_buf(),
+        what: "it cannot be paused".into(),
+    })?;
+    Ok(Some(Repaired { aside, damage, is_empty, lost, quarantined }))
+}
+
+/// A look makes no store where there is none.
+fn must_exist(dir: &Path) -> Result<(), OpenError> {
+    let database = dir.join(DATABASE);
+    fs::metadata(&database).map(drop).map_err(io_error("look at", &database))
+}
+
+fn opening<'a>(
+    state: &StateDir,
+    dir: &'a Path,
+    folder: &'a Path,
+    key: Option<SealKey>,
+) -> Result<Opening<'a>, OpenError> {
+    let format = state.format()?;
+    verify::check_format(format, dir)?;
+    Ok(Opening { dir, folder, is_older: format != u32::from(FORMAT), key })
+}
+
+fn free_name(dir: &Path) -> Result<PathBuf, OpenError> {
+    let names = (1..=ASIDE_MAX).map(|number| dir.join(format!("{DATABASE}.aside.{number}")));
+    let full = || {
+        let source = std::io::Error::other("too many stores are kept from repairs");
+        OpenError::Io { what: "keep the store as it is in", path: dir.to_path_buf(), source }
+    };
+    names.into_iter().find(|path| !path.exists()).ok_or_else(full)
+}
+
+struct Salvaged {
+    is_empty: bool,
+    lost: Option<u64>,
+    quarantined: usize,
+}
+
+/// Makes the store one that opens. It is copied, so that an error may leave it halfway.
+fn salvage(opening: &Opening<'_>) -> Result<Salvaged, OpenError> {
+    let (dir, folder) = (opening.dir, opening.folder);
+    let known = Confirmed::open(folder, true)?.read().ok().flatten();
+    let read = Sled::open(folder)
+        .and_then(|database| Journaled::salvage(folder, database))
+        .map_err(|error| backend_error(dir, error))
+        .and_then(|backend| opening.verify(backend, 0, Purpose::Repair));
+    let ((backend, verified), is_empty) = match read {
+        Ok(read) => (read, false),
+        Err(OpenError::Damaged { .. }) => (begin_anew(opening)?, true),
+        Err(error) => return Err(error),
+    };
+    let sequence = known.unwrap_or_else(|| verified.sequence.saturating_add(NUMBERS_SKIPPED));
+    let sequence = sequence.max(verified.sequence);
+    let (key, entry) = sequence_entry(sequence);
+    let written = backend
+        .apply([(key, Some(entry))].into_iter().collect())
+        .and_then(|()| backend.sync())
+        .and_then(|()| backend.tidy(true));
+    written.map_err(|error| backend_error(dir, error))?;
+    let confirmed = Confirmed::open(folder, true)?;
+    let counted = confirmed.write(sequence).and_then(|()| confirmed.sync());
+    counted.map_err(io_error("write", folder))?;
+    StateDir::set_format(folder, FORMAT.into())?;
+    StateDir::settle(dir)?;
+    let lost = known.map(|known| known.saturating_sub(verified.sequence));
+    Ok(Salvaged { is_empty, lost, quarantined: verified.quarantined.len() })
+}
+
+fn begin_anew(opening: &Opening<'_>) -> Result<(Sealing<Journaled>, Verified), OpenError> {
+    let (dir, folder) = (opening.dir, opening.folder);
+    wait_for_database(&folder.join("db"))?;
+    fs::remove_dir_all(folder).map_err(io_error("remove", folder))?;
+    creation::create_if_missing(dir, folder)?;
+    let backend = Sled::open(folder).and_then(|database| Journaled::open(folder, database, false));
+    opening.verify(backend.map_err(|error| backend_error(dir, error))?, 0, Purpose::Repair)
+}
+
+/// Nothing leaves until a person has looked.
+fn pause(store: &Store, now_ms: i64) -> Result<(), UpdateError> {
+    let (restored, _) = queue::restore(store)?;
+    let mut facts = restored.facts;
+    facts.paused_since.get_or_insert(now_ms);
+    // Lost changes may have given message ids.
+    facts.last_id = facts.last_id.max(store.opened_at());
+    let mut batch = queue::batch(&[Change::PutFacts(Box::new(facts))]);
+    queue::forget_slots(&mut batch);
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.map_err(|error| ReadError::Backend(error.into()))?;
+    runtime.block_on(store.commit(batch))?;
+    Ok(())
+}
