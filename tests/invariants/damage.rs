@@ -102,7 +102,7 @@ fn invariant_8_a_repair_goes_on_with_what_reads_and_leaves_the_queue_paused() {
     let daemon = lab.daemon("");
     let status = daemon.status();
     assert_eq!(status["queue"]["queued"], 5);
-    assert_eq!(status["paused"], true, "{status}");
+    assert_eq!(status["queue"]["paused"], true, "{status}");
     daemon.send(TO, "one more");
 }
 
