@@ -18,6 +18,8 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::timeout;
 
+use super::TakeError;
+
 /// How long a pipe or socket may give nothing.
 pub const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// How long one wait for it is; then the copying sees whether anybody still waits.
@@ -109,12 +111,12 @@ impl Source {
 
 impl Source {
     /// Returns once there is something to read, or nothing more will come: one that gives nothing
-    /// holds no thread meanwhile. `TimedOut`: nothing came for [`SILENCE_MAX`].
+    /// holds no thread meanwhile. [`TakeError::TooSlow`]: nothing came for [`SILENCE_MAX`].
     #[expect(
         deprecated,
         reason = "sound here: a borrowed descriptor stays open while it is watched"
     )]
-    pub async fn ready(&self) -> io::Result<()> {
+    pub async fn ready(&self) -> Result<(), TakeError> {
         let from = match &self.0 {
             Inner::Regular { .. } => return Ok(()),
             Inner::Pipe { from, .. } | Inner::Socket { from, .. } => from,
@@ -124,8 +126,8 @@ impl Source {
             return Ok(());
         };
         match timeout(SILENCE_MAX, watched.readable()).await {
-            Ok(ready) => ready.map(drop),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+            Ok(ready) => ready.map(drop).map_err(TakeError::Read),
+            Err(_) => Err(TakeError::TooSlow),
         }
     }
 }

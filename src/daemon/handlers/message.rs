@@ -1,7 +1,7 @@
 //! `message.send`: its parameters to a submission. A file is copied into the spool here,
 //! before the engine is asked; from then on the core says when it goes. And `message.get`.
 
-use std::io::{self, Cursor, Read};
+use std::io::{Cursor, Read};
 
 use super::amend;
 use super::checks::{check_key, digest, invalid, unwritten};
@@ -254,10 +254,7 @@ async fn source(
             if asked.bytes == Some(0) {
                 return Err(bad_file(TakeError::Empty.to_string()));
             }
-            source.ready().await.map_err(|error| match error.kind() {
-                io::ErrorKind::TimedOut => not_taken(TakeError::TooSlow),
-                _ => not_taken(TakeError::Read(error)),
-            })?;
+            source.ready().await.map_err(not_taken)?;
             Ok((Box::new(source), asked))
         }
         (None, Some(base64)) => Ok((Box::new(Cursor::new(content::decoded(&base64)?)), asked)),
