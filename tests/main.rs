@@ -34,6 +34,7 @@ mod network;
 mod numbers;
 mod pairing;
 mod passkey;
+mod peers;
 mod phone;
 mod queue;
 mod readme;

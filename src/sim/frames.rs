@@ -178,7 +178,45 @@ fn take_frame(buffer: &mut BytesMut) -> Result<Option<BytesMut>, FrameError> {
 
 #[cfg(test)]
 mod tests {
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
     use super::*;
+
+    /// Both ends of a websocket.
+    async fn pair() -> (Frames<tokio::io::DuplexStream>, WebSocketStream<tokio::io::DuplexStream>) {
+        let (here, there) = tokio::io::duplex(64 * 1024);
+        let server = WebSocketStream::from_raw_socket(here, Role::Server, None).await;
+        let client = WebSocketStream::from_raw_socket(there, Role::Client, None).await;
+        (Frames::new(server), client)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_comes_after_the_other_side_has_read_what_came_before() {
+        let (mut frames, mut client) = pair().await;
+        frames.send(b"last").await.unwrap();
+        let ended = tokio::spawn(async move { frames.close().await });
+        let mut got = Vec::new();
+        while let Some(Ok(message)) = client.next().await {
+            got.push(match message {
+                Message::Binary(_) => "frame",
+                Message::Ping(_) => "question",
+                Message::Close(_) => "end",
+                Message::Text(_) | Message::Pong(_) | Message::Frame(_) => "other",
+            });
+        }
+        assert_eq!(got, ["frame", "question", "end"]);
+        ended.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_read_is_left_after_a_while() {
+        let (mut frames, client) = pair().await;
+        frames.send(b"last").await.unwrap();
+        let before = tokio::time::Instant::now();
+        frames.close().await;
+        assert_eq!(before.elapsed(), GOODBYE_TIME_MAX);
+        drop(client);
+    }
 
     #[test]
     fn a_routing_preamble_is_skipped_and_arrives_in_any_pieces() {

@@ -124,6 +124,12 @@ fn create(world: &mut World, link: LinkId, iq: &Node, child: &Node, by: &DeviceI
     let Ok(jid) = world.people.add_group(&subject, &members) else {
         return world.say(link, refusal(iq, 419, "resource-limit"));
     };
+    if let Some(group) = world.people.groups.get_mut(jid.user.as_str()) {
+        // What a group has from its beginning; what there is not, it has not.
+        for setting in child.children().unwrap_or_default() {
+            let _ = apply(group, setting);
+        }
+    }
     let Some(group) = world.people.groups.get(jid.user.as_str()) else { return };
     let mut described = stanzas::describe(&world.people, group);
     let missing = absent
@@ -328,24 +334,30 @@ fn each(
 }
 
 fn switch(people: &mut People, act: &Act<'_>) -> Result<Done, Refused> {
-    let group = admins(people, act)?;
-    match act.child.tag.as_ref() {
+    apply(admins(people, act)?, act.child)?;
+    Ok(Done::told(act.child.clone()))
+}
+
+/// One setting of a group.
+fn apply(group: &mut Group, setting: &Node) -> Result<(), Refused> {
+    match setting.tag.as_ref() {
         "announcement" => group.announcement = true,
         "not_announcement" => group.announcement = false,
         "locked" => group.locked = true,
         "unlocked" => group.locked = false,
         "not_ephemeral" => group.ephemeral_s = 0,
         "ephemeral" => {
-            let seconds = attr(act.child, "expiration").and_then(|text| text.parse().ok());
+            let seconds = attr(setting, "expiration").and_then(|text| text.parse().ok());
             group.ephemeral_s = seconds.ok_or(BAD_REQUEST)?;
         }
-        _ => match content(act.child).as_deref() {
+        "member_add_mode" => match content(setting).as_deref() {
             Some(b"admin_add") => group.only_admins_add = true,
             Some(b"all_member_add") => group.only_admins_add = false,
             Some(_) | None => return Err(BAD_REQUEST),
         },
+        _ => return Err(NOT_IMPLEMENTED),
     }
-    Ok(Done::told(act.child.clone()))
+    Ok(())
 }
 
 /// The members' clients learn of a change, whoever made it; its own client, too.

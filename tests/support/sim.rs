@@ -16,7 +16,8 @@ pub(crate) struct SimServer {
     listen: String,
     pub(crate) endpoint: String,
     pub(crate) ca_file: String,
-
+    /// The line that it prints when it is ready.
+    pub(crate) ready: String,
     control: PathBuf,
 }
 
@@ -47,8 +48,8 @@ impl SimServer {
             listen: address,
             endpoint,
             ca_file: text("ca_file"),
-
             control: text("control").into(),
+            ready: line,
         }
     }
 

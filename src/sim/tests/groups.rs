@@ -140,3 +140,19 @@ async fn an_invite_lets_others_in_until_it_is_revoked() {
     let refused = guest.client.groups().get_invite_link(&group, false).await.unwrap_err();
     assert!(refused.to_string().contains("401"), "{refused}");
 }
+
+#[tokio::test]
+async fn a_group_has_the_settings_that_it_was_created_with_and_those_that_were_changed() {
+    let sim = sim().await;
+    let owner = TestClient::paired(&sim, None).await;
+    let mut options = GroupCreateOptions::new("Walks");
+    options.ephemeral_expiration = Some(86_400);
+    let groups = owner.client.groups();
+    let created = groups.create_group(options).await.unwrap().metadata;
+    assert_eq!(created.ephemeral.unwrap().expiration, Some(86_400));
+    groups.set_announce(&created.id, true).await.unwrap();
+    groups.set_locked(&created.id, true).await.unwrap();
+    groups.set_ephemeral(&created.id, 0).await.unwrap();
+    let changed = groups.get_metadata(&created.id).await.unwrap();
+    assert!(changed.is_announcement && changed.is_locked && changed.ephemeral.is_none());
+}

@@ -1,11 +1,12 @@
 //! What an account keeps on the server about itself, and requests that there are not.
 
+use whatsapp_rust::http::{HttpClient as _, HttpRequest};
 use whatsapp_rust::wacore::iq::privacy::{PrivacyCategory, PrivacyValue};
 use whatsapp_rust::wacore::request::InfoQuery;
 use whatsapp_rust::wacore_binary::{Jid, NodeContent};
 use whatsapp_rust::{NodeBuilder, NodeFilter};
 
-use super::client::TestClient;
+use super::client::{MediaHost, TestClient};
 use crate::nodes::server;
 use crate::{Sim, SimConfig};
 
@@ -83,4 +84,33 @@ async fn a_call_is_declined() {
     client.client.send_node(call(Jid::lid("100000000000999"), "3EB0CA12")).await.unwrap();
     let refused = refused.await.unwrap().get().to_owned();
     assert_eq!(refused.attrs().optional_string("error").as_deref(), Some("404"));
+}
+
+#[tokio::test]
+async fn a_picture_is_kept_and_handed_out_until_it_is_removed() {
+    let sim = Sim::start(SimConfig::default()).await.unwrap();
+    let client = TestClient::paired(&sim, None).await;
+    let own = Jid::pn("15550100");
+    assert!(client.client.contacts().get_profile_picture(&own, true).await.unwrap().is_none());
+    let picture = vec![7; 500];
+    client.client.profile().set_profile_picture(picture.clone()).await.unwrap();
+    let found = client.client.contacts().get_profile_picture(&own, true).await.unwrap().unwrap();
+    let request = HttpRequest::get(found.url);
+    assert_eq!(MediaHost::of(&sim).execute(request).await.unwrap().body, picture);
+    client.client.profile().remove_profile_picture().await.unwrap();
+    assert!(client.client.contacts().get_profile_picture(&own, true).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_token_that_an_account_gives_reaches_the_other_s_clients() {
+    let sim = Sim::start(SimConfig::default()).await.unwrap();
+    let one = TestClient::paired(&sim, Some("+15550101")).await;
+    let two = TestClient::paired(&sim, Some("+15550102")).await;
+    let given =
+        two.client.wait_for_node(NodeFilter::tag("notification").attr("type", "privacy_token"));
+    let to = two.client.lid().unwrap().to_non_ad();
+    one.client.tc_token().issue_tokens(std::slice::from_ref(&to)).await.unwrap();
+    let given = given.await.unwrap().get().to_owned();
+    let token = given.get_optional_child_by_tag(&["tokens", "token"]).unwrap();
+    assert_eq!(token.attrs().optional_string("type").as_deref(), Some("trusted_contact"));
 }
