@@ -35,6 +35,8 @@ const PATCHES_MAX: usize = 1_000;
 /// Records of one collection.
 const RECORDS_MAX: usize = 10_000;
 const MAC_BYTES: usize = 32;
+/// Bytes of one patch.
+const PATCH_BYTES_MAX: usize = 256 * 1024;
 
 /// A refusal of one collection.
 const CONFLICT: (u16, &str) = (409, "conflict");
@@ -76,6 +78,9 @@ impl AppState {
 impl Collection {
     /// Takes a patch in that was made on this version.
     pub(super) fn take(&mut self, base: u64, bytes: &[u8]) -> Result<(), (u16, &'static str)> {
+        if bytes.len() > PATCH_BYTES_MAX {
+            return Err(BAD_REQUEST);
+        }
         let mut patch = codec::syncd_patch_decode(bytes).map_err(|_| BAD_REQUEST)?;
         if base != self.version {
             return Err(CONFLICT);

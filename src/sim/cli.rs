@@ -119,3 +119,17 @@ fn signals() -> Result<tokio::net::UnixStream, SimError> {
     receiver.set_nonblocking(true).map_err(failed())?;
     tokio::net::UnixStream::from_std(receiver).map_err(failed())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn further_hosts_and_the_media_host_are_arguments() {
+        let given = "tether-sim --name web.example.net --name 127.0.0.2 --media 127.0.0.2:0";
+        let arguments = Arguments::parse_from(given.split(' '));
+        assert_eq!(arguments.names, ["web.example.net", "127.0.0.2"]);
+        assert_eq!(arguments.media, Some("127.0.0.2:0".parse().unwrap()));
+        assert!(Arguments::try_parse_from(["tether-sim", "--media", "nowhere"]).is_err());
+    }
+}

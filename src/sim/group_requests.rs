@@ -335,7 +335,10 @@ fn each(
 
 fn switch(people: &mut People, act: &Act<'_>) -> Result<Done, Refused> {
     apply(admins(people, act)?, act.child)?;
-    Ok(Done::told(act.child.clone()))
+    let mut notice = act.child.clone();
+    // whatsmeow, group.go: it takes no announcement without one.
+    notice.attrs.insert("v_id", now_secs());
+    Ok(Done::told(notice))
 }
 
 /// One setting of a group.

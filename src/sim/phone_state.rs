@@ -1,5 +1,9 @@
 //! What the account's phone changes in its app state: the name, archived chats. Encrypts with
 //! the account's key and signs the chain as every device of the account does. Keeps nothing.
+//!
+//! Methods of the control socket; each returns the version of the changed collection:
+//! - `phone.name {account, name}`: the owner of the phone changes the own name.
+//! - `phone.archive {account, chat, archived}`: the owner archives a chat, or takes it back.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

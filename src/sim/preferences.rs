@@ -165,7 +165,8 @@ fn set_blocked(world: &mut World, device: &DeviceId, iq: &Node) -> Node {
         Some(_) | None => return refusal(iq, 400, "bad-request"),
     }
     let list = list(world, device);
-    let told = NodeBuilder::new("blocklist").attr("action", "modify");
+    let dhash = attr(&list, "dhash").unwrap_or_default();
+    let told = NodeBuilder::new("blocklist").attr("action", "modify").attr("dhash", dhash);
     let told = told.children(item.cloned()).build();
     sync(world, device, &told);
     result_with(iq, [list])

@@ -109,6 +109,6 @@ pub(crate) fn changed(group: &Group, id: &str, at_s: i64) -> Node {
         .attr("id", id)
         .attr("t", at_s.to_string())
         .attr("addressing_mode", group.addressing.as_wire())
-        .children([NodeBuilder::new(tag).build(), subject.build()])
+        .children([NodeBuilder::new(tag).attr("v_id", at_s.to_string()).build(), subject.build()])
         .build()
 }

@@ -5,7 +5,7 @@ use whatsapp_rust::wacore::iq::groups::{
 };
 use whatsapp_rust::wacore::stanza::groups::GroupNotificationAction as Action;
 use whatsapp_rust::wacore::types::events::Event;
-use whatsapp_rust::{Jid, PreviousDescription};
+use whatsapp_rust::{Jid, NodeFilter, PreviousDescription};
 
 use super::client::{PATIENCE, TestClient};
 use crate::{Sim, SimConfig};
@@ -150,7 +150,12 @@ async fn a_group_has_the_settings_that_it_was_created_with_and_those_that_were_c
     let groups = owner.client.groups();
     let created = groups.create_group(options).await.unwrap().metadata;
     assert_eq!(created.ephemeral.unwrap().expiration, Some(86_400));
+    let announced =
+        owner.client.wait_for_node(NodeFilter::tag("notification").attr("type", "w:gp2"));
     groups.set_announce(&created.id, true).await.unwrap();
+    let announced = announced.await.unwrap().get().to_owned();
+    let announcement = announced.get_optional_child("announcement").unwrap();
+    assert!(announcement.attrs().optional_u64("v_id").is_some());
     groups.set_locked(&created.id, true).await.unwrap();
     groups.set_ephemeral(&created.id, 0).await.unwrap();
     let changed = groups.get_metadata(&created.id).await.unwrap();
