@@ -20,9 +20,15 @@ impl Core {
         if !self.may_dispatch() || self.queue.sending_len() >= SENDING_MAX {
             return None;
         }
-        let ready = self.queue.heads().filter_map(|head| self.ready_at(head)).min()?;
         let slot = self.pacing.free_at(self.now);
-        Some(if slot >= ready { (slot, Wake::Slot) } else { (ready, Wake::Retry) })
+        let mut earliest = None::<u64>;
+        for ready in self.queue.heads().filter_map(|head| self.ready_at(head)) {
+            if ready <= slot {
+                return Some((slot, Wake::Slot));
+            }
+            earliest = Some(earliest.map_or(ready, |before| before.min(ready)));
+        }
+        earliest.map(|ready| (ready, Wake::Retry))
     }
 
     /// Whether anything but the pace and the messages themselves forbids an attempt.
@@ -95,11 +101,10 @@ impl Core {
             return;
         }
         for (reason, ended) in self.pacing.to_put_back() {
-            let refused = |m: &&Message| m.is_parked_for(reason);
             // What was refused after the end had its chance, and waits for a command.
             let before = |m: &&Message| m.changed_uptime_ms <= ended;
             let mut due: Vec<(u64, MessageId)> =
-                self.queue.iter().filter(refused).filter(before).map(|m| (m.order, m.id)).collect();
+                self.queue.parked_for(reason).filter(before).map(|m| (m.order, m.id)).collect();
             due.sort_unstable();
             for (order, id) in due {
                 if self.queue.is_full() {

@@ -8,8 +8,8 @@ use crate::queue::Message;
 use crate::time::Now;
 use tetherd_api::{ConditionKind, MessageId, Reason, ReasonKind, State};
 
-/// The network is asked about messages only while fewer than this many others could leave
-/// without that: those behind them are asked about later, many at once.
+/// Messages are looked at closely, and the network is asked about them, only while fewer than
+/// this many others before them could leave without that.
 const READY_AHEAD: usize = 10;
 
 impl Core {
@@ -27,7 +27,9 @@ impl Core {
     /// The same without its file's upload, which is worth its while only once all others
     /// hold.
     pub(crate) fn preconditions_but_upload(&self, message: &Message) -> Option<u64> {
-        self.queue.target_is_sent(message)?;
+        if self.queue.target_is_sent(message) != Some(true) {
+            return None;
+        }
         let recipient = self.number_gate(message)?.max(self.group_gate(message)?);
         Some(recipient.max(self.new_contact_gate(message)))
     }
@@ -77,20 +79,19 @@ impl Core {
         if !self.may_dispatch() {
             return None;
         }
-        let (mut ready, mut earliest) = (0, None::<u64>);
-        for head in self.queue.heads() {
-            if let Some(number) = self.number_to_ask(head) {
-                let at = self.contacts.ask_at(&number);
-                earliest = Some(earliest.map_or(at, |before| before.min(at)));
-            }
-            if self.could_leave(head) {
-                ready += 1;
-            }
-            if ready >= READY_AHEAD {
-                break;
-            }
-        }
-        earliest
+        let wanted = self.next_heads().filter_map(|head| self.number_to_ask(head));
+        wanted.map(|number| self.contacts.ask_at(&number)).min()
+    }
+
+    /// The first messages of their chats that could be among the next to leave. Those behind
+    /// them are looked at when their turn comes closer.
+    pub(crate) fn next_heads(&self) -> impl Iterator<Item = &Message> {
+        let mut ready = 0;
+        self.queue.heads().take_while(move |head| {
+            let is_next = ready < READY_AHEAD;
+            ready += usize::from(is_next && self.could_leave(head));
+            is_next
+        })
     }
 
     /// Asks the network about numbers, if it is time to.
@@ -114,12 +115,12 @@ impl Core {
         self.may_dispatch() && (self.contacts.is_asking() || self.number_wanted_at().is_some())
     }
 
-    /// Parks every message whose turn it would be and whose number is not on the network,
+    /// Parks every message whose turn comes close and whose number is not on the network,
     /// before anything of it leaves.
     pub(crate) fn park_absent(&mut self, now: Now) {
         loop {
             let absent = |message: &&Message| self.standing(message) == Standing::Absent;
-            let ids: Vec<MessageId> = self.queue.heads().filter(absent).map(|m| m.id).collect();
+            let ids: Vec<MessageId> = self.next_heads().filter(absent).map(|m| m.id).collect();
             if ids.is_empty() {
                 return;
             }
@@ -137,7 +138,7 @@ impl Core {
             let pointless = |m: &&Message| {
                 m.state() == State::Queued && core.queue.target_is_sent(m) == Some(false)
             };
-            core.queue.heads().find(pointless).map(|message| message.id)
+            core.next_heads().find(pointless).map(|message| message.id)
         };
         while let Some(id) = pointless(self) {
             let reason = Reason::new(ReasonKind::TargetNotSent);

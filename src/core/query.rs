@@ -205,7 +205,7 @@ impl Core {
             let waits =
                 |message: &&Message| message.state() == published.state && forecast::waits(message);
             if let Some(message) = self.queue.get(published.id).filter(waits) {
-                let forecast = forecast.get_or_insert_with(|| Forecast::new(self, now));
+                let forecast = forecast.get_or_insert_with(|| Forecast::of_few(self, now));
                 let outlook = forecast.outlook(self, message);
                 self.foretell(published, outlook, now);
             }

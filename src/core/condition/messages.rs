@@ -9,12 +9,13 @@ use tetherd_api::{ConditionKind, MessageId, ReasonKind, State};
 
 impl Core {
     pub(super) fn timelock_condition(&self, now: Now) -> Option<Condition> {
-        let ids = self.new_contacts_held(ReasonKind::ReachoutTimelock);
         if let Some((lock, ends)) = self.pacing.timelock() {
+            let ids = self.new_contacts_held(ReasonKind::ReachoutTimelock);
             let (since, source, until) = (lock.since, Some(lock.source), self.wall_of(ends, now).0);
             return Some(Condition::ReachoutTimelock { since, until, source, ids });
         }
         let until = self.wall_of(self.pacing.timelock_asked_until()?, now).0;
+        let ids = self.new_contacts_held(ReasonKind::ReachoutTimelock);
         Some(Condition::ReachoutTimelock { since: now.wall_ms, until, source: None, ids })
     }
 
@@ -39,7 +40,7 @@ impl Core {
             | State::Expired
             | State::Cancelled => false,
         };
-        self.queue.iter().filter(waits).map(|message| message.id).collect()
+        self.queue.unfinished().filter(waits).map(|message| message.id).collect()
     }
 
     pub(super) fn message_conditions(&self) -> Vec<Condition> {
@@ -75,7 +76,7 @@ impl Core {
     /// Messages that wait for what the network says about their groups.
     fn groups_unchecked(&self) -> Option<Condition> {
         let mut group = Group::default();
-        if self.may_dispatch() {
+        if self.may_dispatch() && self.queue.has_groups() {
             for message in self.queue.waiting().filter(|m| self.group_gate(m).is_none()) {
                 group.add(message.id, message.changed_at);
             }
@@ -87,8 +88,10 @@ impl Core {
     /// Messages whose file is fetched or uploaded, or whose links are checked.
     fn files_underway(&self) -> Option<Condition> {
         let (mut preparing, mut uploading) = (Group::default(), Group::default());
-        for message in self.queue.waiting().filter(|m| m.state() == State::Preparing) {
-            preparing.add(message.id, message.changed_at);
+        if self.queue.preparing_len() > 0 {
+            for message in self.queue.waiting().filter(|m| m.state() == State::Preparing) {
+                preparing.add(message.id, message.changed_at);
+            }
         }
         for (id, since, code) in self.uploads.waiting(&self.queue) {
             uploading.add(id, since);

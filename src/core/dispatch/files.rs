@@ -93,7 +93,9 @@ impl Core {
     /// The first messages of their chats that have a file, and when each could be
     /// attempted if the file were the last thing missing.
     fn heads_with_files(&self) -> impl Iterator<Item = (u64, &Message)> {
-        self.queue.heads().filter(|head| head.draft.file.is_some()).filter_map(|head| {
+        let heads = self.queue.has_files().then(|| self.queue.heads());
+        let heads = heads.into_iter().flatten().filter(|head| head.draft.file.is_some());
+        heads.filter_map(|head| {
             let rested = self.queue.rested_at(head)?.max(self.preconditions_but_upload(head)?);
             Some((rested, head))
         })

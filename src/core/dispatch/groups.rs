@@ -51,7 +51,7 @@ impl Core {
     }
 
     fn first_closed(&self) -> Option<(MessageId, ReasonKind)> {
-        self.queue.heads().find_map(|head| match self.group_standing(head) {
+        self.next_heads().find_map(|head| match self.group_standing(head) {
             GroupStanding::Closed(reason) => Some((head.id, reason)),
             GroupStanding::Open | GroupStanding::Asked => None,
         })
@@ -60,8 +60,9 @@ impl Core {
     /// Whether a message to a group could be among the next to leave, or one that was parked
     /// for its group may have become possible.
     fn groups_wanted(&self) -> bool {
-        self.queue.heads().any(|head| self.group_standing(head) == GroupStanding::Asked)
-            || self.queue.parked().any(is_parked_for_group)
+        let asked = |head: &Message| self.group_standing(head) == GroupStanding::Asked;
+        self.next_heads().any(asked)
+            || self.queue.parked_reasons().any(|reason| GROUP_REASONS.contains(&reason))
     }
 
     /// Puts back what was parked for its group and may be sent by now, where it was, as far

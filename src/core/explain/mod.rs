@@ -49,18 +49,19 @@ impl Core {
 
     /// The conditions of `status`: those that are the case.
     pub(crate) fn words(&self, conditions: &[Condition], now: Now) -> Vec<api::Condition> {
-        let waiting: Vec<MessageId> = self.queue.waiting().map(|message| message.id).collect();
-        let word = |condition| self.word(condition, &waiting, now);
-        conditions.iter().map(word).collect()
+        conditions.iter().map(|condition| self.word(condition, now)).collect()
     }
 
-    fn word(&self, condition: &Condition, waiting: &[MessageId], now: Now) -> api::Condition {
+    fn word(&self, condition: &Condition, now: Now) -> api::Condition {
         let words = self.words_of(condition, now);
         let affected = match condition.holds() {
-            Holds::All => waiting,
-            Holds::Some | Holds::None => &words.ids,
+            Holds::All => {
+                let waiting = self.queue.waiting().map(|message| message.id);
+                let ids = waiting.take(CONDITION_IDS_MAX).collect();
+                Affected { count: self.queue.to_leave_now(), ids }
+            }
+            Holds::Some | Holds::None => affected_by(&words.ids),
         };
-        let affected = affected_by(affected);
         let ends = condition.ends();
         api::Condition {
             kind: condition.kind(),

@@ -98,9 +98,20 @@ impl Uploads {
         if self.is_full() {
             return None;
         }
-        let missing = heads.filter(|(_, head)| !head.media_is_ready(now.wall_ms));
-        let due = missing.map(|(at, head)| at.max(self.rested_at(head.id)));
-        due.filter(|at| *at > now.mono_ms).min()
+        let (mut ahead, mut next) = (0, None::<u64>);
+        for (at, head) in heads {
+            let at = at.max(self.rested_at(head.id));
+            if at <= now.mono_ms {
+                ahead += 1;
+            } else if !head.media_is_ready(now.wall_ms) {
+                next = Some(next.map_or(at, |before| before.min(at)));
+            }
+            // Those behind them are not due before one of these has left.
+            if ahead == UPLOADS_AHEAD_MAX {
+                return None;
+            }
+        }
+        next
     }
 
     fn is_full(&self) -> bool {

@@ -63,6 +63,13 @@ impl WindowRun {
         oldest.map_or(self.at, |at| at.saturating_add(self.window_ms).max(self.at))
     }
 
+    /// When each of the next attempts may leave, as many as fit into one window, and how long
+    /// that is: those of each later window leave so much later.
+    pub(crate) fn first_window(mut self) -> (Vec<u64>, u64) {
+        let window_ms = self.window_ms;
+        ((0..self.limit).map(|_| self.spend(0)).collect(), window_ms)
+    }
+
     /// An attempt leaves then, or as soon as it may. Answers when.
     pub(crate) fn spend(&mut self, at: u64) -> u64 {
         self.at = self.next().max(at);
@@ -113,6 +120,9 @@ impl Window {
 
     /// When the next attempt may leave, not before `mono_ms`.
     pub(super) fn free_at(&self, mono_ms: u64) -> u64 {
+        if self.slots.len() < self.limit {
+            return mono_ms.max(self.held_until);
+        }
         self.run(mono_ms).next()
     }
 

@@ -81,7 +81,7 @@ impl Queue {
     /// What waits for another account, and what may have left from it.
     pub(super) fn account_changed(&self, parked: Group) -> Option<Condition> {
         let mut held = Group::default();
-        for message in self.iter().filter(|m| m.account.is_some() && m.state().takes_a_place()) {
+        for message in self.held_ones() {
             held.add(message.id, message.changed_at);
         }
         let found = !held.ids.is_empty() || !parked.ids.is_empty();

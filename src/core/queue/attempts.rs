@@ -117,6 +117,13 @@ impl Attempts {
         waiting.min()
     }
 
+    /// Whether a message rests whose next attempt comes later than now.
+    pub(super) fn some_rest(&self, now: Now) -> bool {
+        self.0.values().any(|attempt| {
+            matches!(attempt.progress, Progress::Resting { until } if until > now.mono_ms)
+        })
+    }
+
     /// Whether this one, made on this connection or a later one, can still get its answer.
     pub(super) fn can_be_answered(&self, id: MessageId, generation: u64) -> bool {
         self.0.get(&id).is_some_and(|attempt| {

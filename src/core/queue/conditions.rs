@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Queue;
 use crate::condition::{Condition, Group};
-use tetherd_api::{ConditionKind, ReasonKind, State};
+use crate::queue::Message;
+use tetherd_api::{ConditionKind, ReasonKind};
 
 impl Queue {
     /// What holds everything that waits. Cheap: asked at every turn.
@@ -45,7 +46,7 @@ impl Queue {
 
     fn unanswered_group(&self) -> Group {
         let mut group = Group::default();
-        for message in self.iter().filter(|message| message.state() == State::Unknown) {
+        for message in self.unanswered_ones() {
             group.add(message.id, message.changed_at);
         }
         group
@@ -54,7 +55,9 @@ impl Queue {
     /// Parked messages, and the first of their reasons.
     fn parked_by_kind(&self) -> BTreeMap<ConditionKind, (ReasonKind, Group)> {
         let mut parked = BTreeMap::new();
-        for message in self.iter().filter(|message| message.state() == State::Parked) {
+        let mut found: Vec<&Message> = self.parked().collect();
+        found.sort_unstable_by_key(|message| message.id);
+        for message in found {
             let Some(reason) = message.reason() else { continue };
             let (first, group) = parked
                 .entry(ConditionKind::from(reason.kind))
@@ -79,7 +82,7 @@ impl Queue {
     /// Messages that wait or are under way although a link in them is doubtful.
     fn doubtful_links(&self) -> Option<Condition> {
         let mut group = Group::default();
-        for message in self.iter().filter(|message| message.state().is_live()) {
+        for message in self.doubtful() {
             if let Some(warning) = &message.link_warning {
                 group.add(message.id, warning.at);
                 group.detail(warning.code, Some(&warning.detail));

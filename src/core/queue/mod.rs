@@ -10,7 +10,7 @@ use crate::config::CoreConfig;
 use crate::facts::Facts;
 use crate::ids::ChatId;
 use crate::time::{BootId, Now, Uptime};
-use tetherd_api::{MessageId, Priority, Redacted};
+use tetherd_api::{MessageId, Priority, ReasonKind, Redacted};
 
 mod account_change;
 mod amend;
@@ -21,12 +21,14 @@ mod conditions;
 mod deadlines;
 mod expiry;
 mod index;
+mod lookup;
 mod message;
 mod sending;
 mod stale_backlog;
 mod steps;
 mod submit;
 mod transitions;
+mod visits;
 
 pub(crate) use amend::Amendment;
 pub use amend::{EDIT_WINDOW_MS, REVOKE_WINDOW_MS};
@@ -37,6 +39,7 @@ pub(crate) use index::place;
 pub use message::{Message, MessageState, Parked, Pending, Tries, Undo, Withdrawn};
 use stale_backlog::StaleBacklog;
 pub use stale_backlog::{BacklogFacts, Stale};
+pub(crate) use visits::Visits;
 
 /// What comes before the order in which messages were accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,6 +86,8 @@ pub(crate) struct Queue {
     lanes: HashMap<ChatId, BTreeSet<Place>>,
     /// The first of each lane.
     heads: BTreeSet<Place>,
+    /// Those of all lanes that still have to leave, in the order of sending.
+    line: BTreeSet<Place>,
     /// Those that are queued and may be sent by now, of all chats.
     queued: BTreeSet<Place>,
     /// Earliest send times, expiry, ends of undo.
@@ -93,7 +98,16 @@ pub(crate) struct Queue {
     preparing: BTreeSet<Place>,
     /// Those whose time has not come included.
     queued_all: usize,
-    unknown: usize,
+    unknown: BTreeSet<MessageId>,
+    /// Those that take a place.
+    live: BTreeSet<MessageId>,
+    /// How many of these are to groups, and how many have a file.
+    to_groups: usize,
+    with_files: usize,
+    /// Those that are parked, by their reason.
+    parked_for: BTreeMap<ReasonKind, BTreeSet<MessageId>>,
+    /// Those that have not finished although a link in them is doubtful.
+    doubtful: BTreeSet<MessageId>,
     last_order: u64,
     /// The last id given away.
     last_id: u64,
@@ -105,6 +119,7 @@ pub(crate) struct Queue {
     account: Option<AccountNames>,
     /// Those that could leave if they were not another account's.
     held: BTreeSet<MessageId>,
+    pub(crate) visits: Visits,
 }
 
 impl Queue {
@@ -128,6 +143,7 @@ impl Queue {
             by_to: HashMap::new(),
             lanes: HashMap::new(),
             heads: BTreeSet::new(),
+            line: BTreeSet::new(),
             queued: BTreeSet::new(),
             deadlines: Deadlines::default(),
             parked: BTreeSet::new(),
@@ -135,7 +151,12 @@ impl Queue {
             sending: BTreeSet::new(),
             preparing: BTreeSet::new(),
             queued_all: 0,
-            unknown: 0,
+            unknown: BTreeSet::new(),
+            live: BTreeSet::new(),
+            to_groups: 0,
+            with_files: 0,
+            parked_for: BTreeMap::new(),
+            doubtful: BTreeSet::new(),
             last_order: 0,
             last_id: last_id.max(facts.last_id),
             attempts: Attempts::default(),
@@ -146,6 +167,7 @@ impl Queue {
                 facts.queue_account_lid.as_ref(),
             ),
             held: BTreeSet::new(),
+            visits: Visits::default(),
         };
         for message in messages {
             queue.insert(message);

@@ -165,6 +165,12 @@ impl Queue {
         }
     }
 
+    /// Whether those that wait may be sent in their order: none rests, and no one's time is
+    /// still to come.
+    pub(crate) fn is_in_order(&self, now: Now) -> bool {
+        self.deadlines.scheduled_len() == 0 && !self.attempts.some_rest(now)
+    }
+
     /// When a live connection is closed so that the next one resolves what has no answer.
     pub(crate) fn resolve_at(&self) -> Option<u64> {
         let since = self.attempts.unanswered_since(self.around.generation)?;

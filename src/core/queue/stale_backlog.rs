@@ -25,7 +25,7 @@ pub struct Stale {
 }
 
 /// Watches how long messages wait while something holds them.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct StaleBacklog {
     boot: BootId,
     facts: BacklogFacts,
@@ -43,8 +43,15 @@ impl StaleBacklog {
         self.facts
     }
 
-    /// `waits`: for how long the oldest of those that wait has, if any does.
-    fn judge(&mut self, limit: Option<u64>, waits: Option<u64>, held: bool, now: Now) {
+    /// `waits`: for how long the oldest of those that wait has, if any does; asked only where
+    /// it matters.
+    fn judge(
+        &mut self,
+        limit: Option<u64>,
+        waits: Option<impl FnOnce() -> u64>,
+        held: bool,
+        now: Now,
+    ) {
         let Some(limit) = limit else {
             // Nobody wants it any more: what waits may leave.
             self.facts = BacklogFacts::default();
@@ -57,7 +64,7 @@ impl StaleBacklog {
             (None, Some(_)) if held => self.facts.held = Some(Timestamp::new(self.boot, now)),
             (Some(since), Some(longest)) if !held => {
                 self.facts.held = None;
-                let waited_ms = since.age_ms(now).min(longest);
+                let waited_ms = since.age_ms(now).min(longest());
                 if waited_ms >= limit {
                     self.facts.stale = Some(Stale { since: now.wall_ms, waited_ms });
                 }
@@ -78,8 +85,10 @@ impl Queue {
     /// out. `held`: whether something holds everything that waits.
     pub(crate) fn judge_backlog(&mut self, held: bool, out: &mut ActionBuffer, now: Now) {
         let before = self.backlog.facts;
-        let waits = (self.to_leave() > 0).then(|| self.longest_wait_ms());
-        self.backlog.judge(self.config.confirm_after_ms, waits, held, now);
+        let mut backlog = self.backlog;
+        let waits = (self.to_leave() > 0).then_some(|| self.longest_wait_ms());
+        backlog.judge(self.config.confirm_after_ms, waits, held, now);
+        self.backlog = backlog;
         out.facts |= self.backlog.facts != before;
     }
 

@@ -50,12 +50,10 @@ impl Core {
     pub(super) fn timelock(&mut self, notice: TimelockNotice, now: Now) {
         let asked = self.pacing.on_timelock(notice, &mut self.out, now);
         let Some(asked) = asked.filter(|_| self.pacing.timelock().is_some()) else { return };
-        let refused = |m: &&Message| {
-            m.is_parked_for(ReasonKind::TokenMissing)
-                && m.changed_uptime_ms >= asked
-                && self.is_new_contact(&m.draft.to)
-        };
-        let ids: Vec<MessageId> = self.queue.iter().filter(refused).map(|m| m.id).collect();
+        let refused =
+            |m: &&Message| m.changed_uptime_ms >= asked && self.is_new_contact(&m.draft.to);
+        let parked = self.queue.parked_for(ReasonKind::TokenMissing);
+        let ids: Vec<MessageId> = parked.filter(refused).map(|m| m.id).collect();
         for id in ids {
             self.queue.rename_reason(id, ReasonKind::ReachoutTimelock, &mut self.out, now);
         }
@@ -68,12 +66,10 @@ impl Core {
             return;
         }
         let is_from = |to: &ChatId| chats.iter().any(|(chat, _)| chat == to);
-        let waits = |m: &&Message| {
-            m.is_parked_for(ReasonKind::TokenMissing)
-                && !m.token_retried
-                && self.contacts.names(&m.draft.to).iter().any(is_from)
-        };
-        let ids: Vec<MessageId> = self.queue.iter().filter(waits).map(|m| m.id).collect();
+        let waits =
+            |m: &&Message| !m.token_retried && self.contacts.names(&m.draft.to).iter().any(is_from);
+        let parked = self.queue.parked_for(ReasonKind::TokenMissing);
+        let ids: Vec<MessageId> = parked.filter(waits).map(|m| m.id).collect();
         for id in ids {
             if self.queue.is_full() {
                 return;

@@ -365,9 +365,26 @@ impl World {
         for id in self.preparing.keys() {
             assert_eq!(core[id].state(), State::Preparing, "nobody wants {id} prepared");
         }
+        self.check_indexes();
         if let Some((at, wake)) = self.core.poll_timeout() {
             assert!(at > self.now.mono_ms, "{wake:?} is due and was not dealt with");
         }
+    }
+}
+
+impl World {
+    /// What is answered from an index is what a walk over all finds. Few messages show it as
+    /// well as many.
+    fn check_indexes(&self) {
+        const FEW: usize = 40;
+        let queue = &self.core.queue;
+        if queue.taken() + queue.parked_len() > FEW {
+            return;
+        }
+        assert_eq!(queue.to_leave_now(), queue.waiting().count());
+        let unfinished = |m: &&Message| m.state().takes_a_place() || m.state() == State::Parked;
+        assert!(queue.iter().filter(unfinished).eq(queue.unfinished()), "an index is wrong");
+        self.core.check_forecast(self.now);
     }
 }
 

@@ -14,6 +14,7 @@ mod explain;
 mod files;
 mod forecast;
 mod groups;
+mod growth;
 mod laws;
 mod link;
 mod model;

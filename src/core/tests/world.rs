@@ -94,6 +94,8 @@ pub(super) struct World {
     pub(super) questions: Vec<(u64, CheckTicket, Vec<Number>)>,
     /// Every question about groups: when, monotonic, and on which connection.
     pub(super) group_questions: Vec<(u64, u64, GroupTicket)>,
+    /// How often the core looked at a message.
+    pub(super) looks: u64,
     next_token: u64,
     pub(super) next_wa: u64,
 }
@@ -154,6 +156,7 @@ impl World {
             uploads: BTreeMap::new(),
             questions: Vec::new(),
             group_questions: Vec::new(),
+            looks: 0,
             next_token: 0,
             next_wa: 0,
         };
@@ -168,7 +171,10 @@ impl World {
     pub(super) fn input(&mut self, input: Input) {
         let replaced = self.store.facts.replaced_since.is_some();
         let asked = matches!(input, Input::Request { .. });
+        self.core.queue.visits.take();
         let actions = self.core.handle(input, self.now);
+        let _ = self.core.poll_timeout();
+        self.looks += self.core.queue.visits.take();
         self.apply(&actions.changes);
         if replaced && !asked && self.store.facts.replaced_since.is_none() {
             self.taken_back.push(self.core.queue.uptime_ms());
