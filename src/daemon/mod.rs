@@ -56,6 +56,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 
@@ -115,12 +116,16 @@ pub struct Daemon {
 impl Daemon {
     /// Starts everything. Returns once callers are served.
     pub async fn start(config: &Config) -> Result<Daemon, StartError> {
-        Daemon::start_under(config, Manager::none()).await
+        Daemon::start_under(config, Manager::none(), &Handle::current()).await
     }
 
     /// As [`Daemon::start`], on the listener that this manager passed, and under its
-    /// watchdog.
-    pub async fn start_under(config: &Config, manager: Manager) -> Result<Daemon, StartError> {
+    /// watchdog, with the session's tasks on a runtime of their own.
+    pub async fn start_under(
+        config: &Config,
+        manager: Manager,
+        session: &Handle,
+    ) -> Result<Daemon, StartError> {
         manager.notify().status("Verifying the store");
         manager.notify().extend(VERIFY_TIME_MAX);
         let store = open(config).await?;
@@ -157,8 +162,8 @@ impl Daemon {
         let inbound = Inbound { inbox: Some(inbox), connection };
         let (events, session_events) = mpsc::channel(SESSION_EVENTS_MAX);
         let (supervision, watched) = Supervision::new(&manager);
-        let session =
-            whatsapp::spawn(session_config(config), keys, inbound, events, watched.session)?;
+        let running = (events, watched.session);
+        let session = whatsapp::spawn(session_config(config), keys, inbound, running, session)?;
 
         let notify = manager.notify();
         let (listener, socket) = match manager.listener {

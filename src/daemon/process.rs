@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 
 use crate::daemon::args::{Args, Command};
 use crate::daemon::log::{self, LevelHandle};
@@ -17,8 +17,8 @@ use crate::daemon::{Daemon, StartError};
 use tetherd_api::exit::ExitCode;
 use tetherd_config::{Config, Environment, Loaded};
 
-/// Worker threads: one for the protocol's cryptography, one for everybody else.
-const WORKER_THREADS: usize = 2;
+/// Threads of the session's runtime.
+const SESSION_THREADS: usize = 1;
 /// How long the end waits for threads that still block.
 const BLOCKED_TIME_MAX: Duration = Duration::from_secs(2);
 
@@ -89,8 +89,20 @@ pub(super) fn fail(exit: ExitCode, sentence: &str) -> ExitCode {
     exit
 }
 
+/// Everything but the session runs on the main thread: a request's way through the socket, the
+/// engine and the store changes no thread.
 fn runtime() -> std::io::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(WORKER_THREADS).enable_all().build()
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// The session's own: its cryptography holds up no request, and a disk that is slow to sync does
+/// not keep it from answering the server.
+fn session_runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(SESSION_THREADS)
+        .thread_name("session")
+        .enable_all()
+        .build()
 }
 
 /// Runs to its end, and then waits only so long for threads that still block: one that reads
@@ -107,8 +119,13 @@ fn serve(loaded: Loaded, named: Option<&Path>) -> ExitCode {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    match runtime() {
-        Ok(runtime) => run_to_end(runtime, run_until_signalled(loaded.config, named, levels)),
+    match runtime().and_then(|runtime| Ok((runtime, session_runtime()?))) {
+        Ok((runtime, session)) => {
+            let run = run_until_signalled(loaded.config, named, levels, session.handle());
+            let exit = run_to_end(runtime, run);
+            session.shutdown_timeout(BLOCKED_TIME_MAX);
+            exit
+        }
         Err(error) => fail(ExitCode::Software, &format!("no runtime: {error}")),
     }
 }
@@ -117,6 +134,7 @@ async fn run_until_signalled(
     mut config: Config,
     named: Option<&Path>,
     levels: Option<LevelHandle>,
+    session: &Handle,
 ) -> ExitCode {
     // Before the store is opened: a signal in the middle of a recovery waits for its end.
     let mut signals = match Signals::register() {
@@ -129,7 +147,7 @@ async fn run_until_signalled(
     };
     let notify = manager.notify();
     let passed_listener = manager.passed_listener();
-    let mut daemon = match Daemon::start_under(&config, manager).await {
+    let mut daemon = match Daemon::start_under(&config, manager, session).await {
         Ok(daemon) => daemon,
         Err(error) => {
             notify.status(&error.to_string());

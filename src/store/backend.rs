@@ -36,9 +36,11 @@ pub(super) trait Backend: Send + Sync {
     fn apply(&self, writes: Writes) -> Result<(), BackendError>;
     /// Returns once everything applied is on disk. Never called again after an error.
     fn sync(&self) -> Result<(), BackendError>;
-    /// What can wait until those who asked for a change have their answer. Called by the thread
-    /// that writes, with nothing applied that is not synced. Whether the database has taken changes
-    /// over since the last call, and holds alone what was in the journal.
+    /// Whether something waits until those who asked for a change have their answer.
+    fn is_untidy(&self) -> bool;
+    /// Does it. Called by the committer's thread, with nothing applied that is not synced. Whether
+    /// the database has taken changes over since the last call, and holds alone what was in the
+    /// journal.
     fn tidy(&self, closing: bool) -> Result<bool, BackendError>;
 }
 
@@ -131,6 +133,10 @@ impl Backend for Sled {
         Ok(())
     }
 
+    fn is_untidy(&self) -> bool {
+        false
+    }
+
     fn tidy(&self, _closing: bool) -> Result<bool, BackendError> {
         Ok(false)
     }
@@ -180,6 +186,10 @@ impl<E: Backend> Backend for Locked<E> {
 
     fn sync(&self) -> Result<(), BackendError> {
         self.backend.sync()
+    }
+
+    fn is_untidy(&self) -> bool {
+        self.backend.is_untidy()
     }
 
     fn tidy(&self, closing: bool) -> Result<bool, BackendError> {

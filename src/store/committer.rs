@@ -1,11 +1,11 @@
-//! The one thread that writes. Gathers what waits, applies each change atomically,
-//! syncs once for all of them, then answers. After a failed write or sync it never
-//! writes, syncs or closes the database again: the kernel may have dropped the data
-//! and report the next sync as good.
+//! What writes: gathers what waits, applies each change atomically, syncs once for all of
+//! them, then answers. One at a time, on the committer's thread, or on the caller's where that
+//! saves two changes of threads. After a failed write or sync nothing is ever written, synced or
+//! closed again: the kernel may have dropped the data and report the next sync as good.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 
@@ -29,14 +29,6 @@ pub(super) type Finish = Box<dyn FnOnce(Result<(), CommitError>) + Send>;
 /// Reads the store as it is then, and returns what to change.
 pub(super) type Prepare = Box<dyn FnOnce(&View<'_>) -> (Batch, Finish) + Send>;
 
-/// What the committer receives.
-pub(super) enum Job {
-    /// Change something.
-    Change(Prepare),
-    /// Check whether it is time to end.
-    Wake,
-}
-
 /// Shared with the store's handles.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
@@ -50,9 +42,12 @@ pub(super) struct Shared {
     pub(super) faults: Faults,
 }
 
+/// Whoever holds the lock writes. None once nothing is written any more.
+pub(super) type Place = Arc<Mutex<Option<Committer>>>;
+
 pub(super) struct Committer {
     pub(super) backend: Arc<dyn Backend>,
-    pub(super) jobs: mpsc::Receiver<Job>,
+    pub(super) jobs: mpsc::Receiver<Prepare>,
     pub(super) shared: Arc<Shared>,
     pub(super) progress: Arc<Progress>,
     pub(super) failed: watch::Sender<Option<Failure>>,
@@ -61,25 +56,88 @@ pub(super) struct Committer {
     pub(super) confirmed: Confirmed,
 }
 
+/// What has become of the changes that waited.
+enum Done {
+    /// They are on disk.
+    All,
+    /// They are, and what can wait for the thread is due.
+    Untidy,
+    /// Nothing is written any more.
+    Ended,
+}
+
+/// The committer's thread: works whenever it is unparked, until the store closes or fails.
+pub(super) fn run(place: &Place) {
+    let_timers_be_late();
+    loop {
+        let mut held = place.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(committer) = held.as_mut() else { return };
+        if !committer.work_and_tidy() {
+            *held = None;
+            return;
+        }
+        drop(held);
+        std::thread::park();
+    }
+}
+
+/// Writes what waits on this thread, if nobody writes now. False: the committer's thread has to
+/// look.
+pub(super) fn write_here(place: &Place) -> bool {
+    let Ok(mut held) = place.try_lock() else { return false };
+    let Some(committer) = held.as_mut() else { return true };
+    matches!(committer.work(), Done::All)
+}
+
 impl Committer {
-    pub(super) fn run(mut self) {
-        let_timers_be_late();
-        while let Some(first) = self.jobs.blocking_recv() {
-            let group = self.gather(first);
-            let done = self.watched(|committer| {
-                committer.write(group)?;
-                committer.tidy(false)
-            });
-            if let Err(failure) = done {
-                return self.fail(failure);
+    /// False: nothing is written any more.
+    fn work_and_tidy(&mut self) -> bool {
+        loop {
+            match self.work() {
+                Done::All => return true,
+                Done::Untidy => {
+                    if let Err(failure) = self.watched(|committer| committer.tidy(false)) {
+                        self.fail(failure);
+                        return false;
+                    }
+                }
+                Done::Ended => {
+                    if self.failed.borrow().is_none()
+                        && let Err(failure) = self.watched(|committer| committer.tidy(true))
+                    {
+                        self.fail(failure);
+                    }
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn work(&mut self) -> Done {
+        loop {
+            // The watch may have found that it hangs.
+            if self.failed.borrow().is_some() {
+                self.give_up();
+                return Done::Ended;
             }
             if self.shared.closing.load(Ordering::Acquire) {
                 // What was accepted before is still received, then nothing.
                 self.jobs.close();
             }
-        }
-        if let Err(failure) = self.watched(|committer| committer.tidy(true)) {
-            self.fail(failure);
+            let group = match self.jobs.try_recv() {
+                Ok(first) => self.gather(first),
+                Err(mpsc::error::TryRecvError::Empty) => {
+                    return if self.backend.is_untidy() { Done::Untidy } else { Done::All };
+                }
+                Err(mpsc::error::TryRecvError::Disconnected) => return Done::Ended,
+            };
+            if let Err(failure) = self.watched(|committer| committer.write(group)) {
+                self.fail(failure);
+                return Done::Ended;
+            }
+            if self.backend.is_untidy() {
+                return Done::Untidy;
+            }
         }
     }
 
@@ -102,18 +160,12 @@ impl Committer {
         guarded(|| work(self))
     }
 
-    fn gather(&mut self, first: Job) -> Vec<Prepare> {
-        let mut group = Vec::new();
-        let mut next = Some(first);
-        while let Some(job) = next {
-            match job {
-                Job::Change(prepare) => group.push(prepare),
-                Job::Wake => {}
-            }
-            if group.len() == GROUP_JOBS_MAX {
-                break;
-            }
-            next = self.jobs.try_recv().ok();
+    fn gather(&mut self, first: Prepare) -> Vec<Prepare> {
+        let mut group = vec![first];
+        while group.len() < GROUP_JOBS_MAX
+            && let Ok(next) = self.jobs.try_recv()
+        {
+            group.push(next);
         }
         group
     }
@@ -158,11 +210,15 @@ impl Committer {
     }
 
     /// Those of the failed group were already dropped unanswered; so is the rest.
-    fn fail(mut self, failure: Failure) {
+    fn fail(&mut self, failure: Failure) {
         tracing::error!(cause = %failure.what, "the store failed");
+        let _ = self.failed.send_replace(Some(failure));
+        self.give_up();
+    }
+
+    fn give_up(&mut self) {
         // Closing sled would write and sync once more.
         std::mem::forget(Arc::clone(&self.backend));
-        let _ = self.failed.send_replace(Some(failure));
         self.jobs.close();
         while self.jobs.try_recv().is_ok() {}
     }

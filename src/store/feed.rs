@@ -1,7 +1,7 @@
 //! The numbers of the changes feed: which change of a message was committed when. Owns
 //! the records that say so. Never decides what is a change, nor who is notified.
 //!
-//! A number is the store's own count of changes, taken on the committer's thread: it
+//! A number is the store's own count of changes, taken by whoever writes: it
 //! follows the order of commits across messages and the inbox, and is on disk in the same
 //! batch as its change.
 //!
@@ -83,14 +83,14 @@ pub struct Changed {
     pub removed: BTreeMap<MessageId, Option<u64>>,
 }
 
-/// Makes a change durable, as [`Store::commit`] does, and numbers the messages that it
+/// Makes a change durable, as [`Store::update_here`] does, and numbers the messages that it
 /// changes. Answers the number before the first of them.
 pub fn commit(
     store: &Store,
     mut batch: Batch,
     changed: Changed,
 ) -> impl Future<Output = Result<u64, CommitError>> + Send + use<> {
-    let update = store.update(move |view| {
+    let update = store.update_here(move |view| {
         let before = view.sequence();
         let mut forgotten = None;
         for (number, id) in (before + 1..).zip(&changed.messages) {

@@ -224,6 +224,10 @@ impl Backend for Journaled {
         self.checkpoint(&mut journal)
     }
 
+    fn is_untidy(&self) -> bool {
+        self.cut.load(Ordering::Relaxed) || self.journal().is_full()
+    }
+
     fn tidy(&self, closing: bool) -> Result<bool, BackendError> {
         let mut journal = self.journal();
         if journal.is_full() || (closing && !self.layers.recent().is_empty()) {

@@ -41,7 +41,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, Thread};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -59,7 +59,7 @@ pub use verify::{QUARANTINE_MAX, QUARANTINE_TOTAL_MAX, Quarantined};
 pub(crate) use tests::fixture;
 
 use backend::{Backend, Locked, Sled};
-use committer::{Committer, JOBS_MAX, Job, Prepare, Shared};
+use committer::{Committer, JOBS_MAX, Place, Prepare, Shared};
 use fingerprint::Kept;
 use hang::Progress;
 use journaled::Journaled;
@@ -87,7 +87,18 @@ struct Inner {
 
 struct Open {
     backend: Arc<dyn Backend>,
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::Sender<Prepare>,
+    place: Place,
+    waker: Thread,
+}
+
+/// Where a change is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// The committer's thread.
+    Committer,
+    /// The calling thread, if nobody writes now.
+    Caller,
 }
 
 /// How much work the committer has done since the store was opened.
@@ -124,10 +135,35 @@ impl Store {
     }
 
     /// Reads, decides and writes as one step that no other change comes between:
-    /// `change` runs on the committer's thread and must be quick. Handed over by the
+    /// `change` runs where it is written and must be quick. Handed over by the
     /// call itself, like [`Store::commit`].
     pub fn update<T, F>(
         &self,
+        change: F,
+    ) -> impl Future<Output = Result<T, UpdateError>> + Send + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnOnce(&View<'_>) -> Result<(Batch, T), ReadError> + Send + 'static,
+    {
+        self.update_by(By::Committer, change)
+    }
+
+    /// The same, on the calling thread if nobody writes now: it waits for the disk, and for
+    /// no other thread. Not for a thread on which others depend in the meantime.
+    pub fn update_here<T, F>(
+        &self,
+        change: F,
+    ) -> impl Future<Output = Result<T, UpdateError>> + Send + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnOnce(&View<'_>) -> Result<(Batch, T), ReadError> + Send + 'static,
+    {
+        self.update_by(By::Caller, change)
+    }
+
+    fn update_by<T, F>(
+        &self,
+        by: By,
         change: F,
     ) -> impl Future<Output = Result<T, UpdateError>> + Send + use<T, F>
     where
@@ -149,14 +185,15 @@ impl Store {
                 }),
             ),
         });
-        let handed = self.hand_over(prepare);
+        let handed = self.hand_over(prepare, by);
         let mut failed = self.failed();
         async move {
             match handed {
                 Handed::Over => {}
                 Handed::Refused(error) => return Err(error.into()),
-                Handed::Full(jobs, job) => {
+                Handed::Full(jobs, waker, job) => {
                     jobs.send(job).await.map_err(|_| CommitError::Closed)?;
+                    waker.unpark();
                 }
             }
             // A committer that hangs answers nobody.
@@ -168,15 +205,22 @@ impl Store {
         }
     }
 
-    fn hand_over(&self, prepare: Prepare) -> Handed {
+    fn hand_over(&self, prepare: Prepare, by: By) -> Handed {
         if self.inner.failed.borrow().is_some() {
             return Handed::Refused(CommitError::OutcomeUnknown);
         }
         let open = self.inner.open.read().unwrap_or_else(PoisonError::into_inner);
         let Some(open) = open.as_ref() else { return Handed::Refused(CommitError::Closed) };
-        match open.jobs.try_send(Job::Change(prepare)) {
-            Ok(()) => Handed::Over,
-            Err(mpsc::error::TrySendError::Full(job)) => Handed::Full(open.jobs.clone(), job),
+        match open.jobs.try_send(prepare) {
+            Ok(()) => {
+                if by == By::Committer || !committer::write_here(&open.place) {
+                    open.waker.unpark();
+                }
+                Handed::Over
+            }
+            Err(mpsc::error::TrySendError::Full(job)) => {
+                Handed::Full(open.jobs.clone(), open.waker.clone(), job)
+            }
             // Its receiver goes away early only when it fails.
             Err(mpsc::error::TrySendError::Closed(_)) => {
                 Handed::Refused(CommitError::OutcomeUnknown)
@@ -255,7 +299,7 @@ impl Store {
 enum Handed {
     Over,
     Refused(CommitError),
-    Full(mpsc::Sender<Job>, Job),
+    Full(mpsc::Sender<Prepare>, Thread, Prepare),
 }
 
 impl Inner {
@@ -268,8 +312,7 @@ impl Inner {
         let open = self.open.write().unwrap_or_else(PoisonError::into_inner).take();
         self.shared.closing.store(true, Ordering::Release);
         if let Some(open) = &open {
-            // A full channel wakes the committer as well.
-            let _ = open.jobs.try_send(Job::Wake);
+            open.waker.unpark();
         }
         let thread = lock(&self.committer).take();
         // One that hangs would be waited for in vain.

@@ -172,16 +172,19 @@ impl Store {
             sequence: verified.sequence,
             confirmed,
         };
+        let place = Arc::new(Mutex::new(Some(committer)));
+        let at = Arc::clone(&place);
         let thread = std::thread::Builder::new()
             .name("committer".into())
-            .spawn(move || committer.run())
+            .spawn(move || committer::run(&at))
             .and_then(|thread| hang::start(progress, failed_sender, hang::PERIOD).map(|()| thread))
             .map_err(|source| OpenError::Io {
                 what: "start the committer for",
                 path: dir.to_path_buf(),
                 source,
             })?;
-        let open = RwLock::new(Some(Open { backend, jobs: sender }));
+        let waker = thread.thread().clone();
+        let open = RwLock::new(Some(Open { backend, jobs: sender, place, waker }));
         let committer = Mutex::new(Some(thread));
         let Verified { quarantined, sequence: opened_at, good: _ } = verified;
         Ok(Store {

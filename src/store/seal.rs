@@ -198,6 +198,10 @@ impl<E: Backend> Backend for Sealing<E> {
         self.backend.sync()
     }
 
+    fn is_untidy(&self) -> bool {
+        self.backend.is_untidy()
+    }
+
     fn tidy(&self, closing: bool) -> Result<bool, BackendError> {
         self.backend.tidy(closing)
     }

@@ -36,6 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use whatsapp_rust::traits::Backend;
@@ -280,13 +281,13 @@ impl SessionHandle {
     }
 }
 
-/// Starts the session's task, idle; it answers liveness checks. Must be called inside a tokio runtime.
+/// Starts the session's task on this runtime, idle; it reports there and answers liveness checks.
 pub fn spawn(
     config: SessionConfig,
     keys: Arc<dyn KeyStore>,
     inbound: Inbound,
-    events: mpsc::Sender<SessionEvent>,
-    liveness: Liveness,
+    (events, liveness): (mpsc::Sender<SessionEvent>, Liveness),
+    runtime: &Handle,
 ) -> Result<SessionHandle, SessionError> {
     let endpoint: Endpoint = config.endpoint.parse()?;
     if config.sends_at_once == 0 {
@@ -301,6 +302,6 @@ pub fn spawn(
         events,
         inbox,
     );
-    let task = tokio::spawn(session.run());
+    let task = runtime.spawn(session.run());
     Ok(SessionHandle { orders, task })
 }

@@ -118,7 +118,7 @@ async fn what_is_cut_off_at_the_end_is_unknown_and_goes_out_again_under_its_id()
     let attempts = Attempts::default();
     let running = Running::start(dir.path(), Server::Silent, &attempts).await;
     let mut events = live(&running).await;
-    running.send(1).await;
+    let id = running.send(1).await;
     until(&mut events, State::Sending, 1).await;
     running.control.send(Control::Drain).await.unwrap();
     running.control.send(Control::Leave).await.unwrap();
@@ -127,8 +127,11 @@ async fn what_is_cut_off_at_the_end_is_unknown_and_goes_out_again_under_its_id()
     running.store.close();
 
     let running = Running::start(dir.path(), Server::Acks, &attempts).await;
+    // It may be sent before anybody has subscribed.
     let mut events = live(&running).await;
-    until(&mut events, State::Sent, 1).await;
+    while running.state(id).await != State::Sent {
+        events.events.recv().await.unwrap();
+    }
     running.kill().await;
     let attempts = attempts.lock().unwrap();
     assert_eq!((attempts.len(), &attempts[0].1.draft.wa_id), (2, &attempts[1].1.draft.wa_id));

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use whatsapp_rust::traits::{Backend, DeviceStore as _};
@@ -91,7 +92,14 @@ impl Bench {
     pub(super) fn new(config: SessionConfig, keys: Arc<dyn KeyStore>) -> Bench {
         let (sender, events) = mpsc::channel(64);
         Bench {
-            handle: spawn(config, keys, Inbound::default(), sender, Liveness::unwatched()).unwrap(),
+            handle: spawn(
+                config,
+                keys,
+                Inbound::default(),
+                (sender, Liveness::unwatched()),
+                &Handle::current(),
+            )
+            .unwrap(),
             events,
         }
     }
@@ -195,11 +203,20 @@ async fn an_end_that_was_ordered_is_reported_while_the_connection_is_still_being
     bench.handle.stop().await;
 }
 
-#[test]
-fn the_session_must_be_able_to_send() {
+#[tokio::test]
+async fn the_session_must_be_able_to_send() {
     let config = SessionConfig { sends_at_once: 0, ..nowhere() };
     let (sender, _events) = mpsc::channel(1);
-    assert!(spawn(config, Keys::new(), Inbound::default(), sender, Liveness::unwatched()).is_err());
+    assert!(
+        spawn(
+            config,
+            Keys::new(),
+            Inbound::default(),
+            (sender, Liveness::unwatched()),
+            &Handle::current()
+        )
+        .is_err()
+    );
 }
 
 /// A port that nobody listens on: it was free a moment ago and is in the range that
