@@ -40,6 +40,7 @@ mod queue;
 mod readme;
 mod replace;
 mod sending;
+mod streams;
 mod support;
 mod systemd;
 mod tokens;

@@ -33,7 +33,7 @@ impl Core {
 
     /// Whether anything but the pace and the messages themselves forbids an attempt.
     pub(crate) fn may_dispatch(&self) -> bool {
-        self.stops(self.now).next().is_none()
+        self.session.can_send() && self.stops(self.now).next().is_none()
     }
 
     /// When the first message of a chat may be attempted, as far as it alone matters.

@@ -338,11 +338,13 @@ pub enum NotSent {
 pub enum EndReason {
     /// The server asked for a fresh login (stream error 515).
     Restart,
+    /// The server ended the stream in order, as it does from time to time.
+    StreamEnded,
     /// Another session with our keys took over.
     Replaced,
     /// The server holds something against the account or this client.
     Trouble(Box<LoginTrouble>),
-    /// The server refused the login for now (500, 503, ...).
+    /// The server refused the login or ended the stream for now (500, 503, ...).
     Refused {
         /// The server's code.
         code: u32,
@@ -374,6 +376,11 @@ impl EndReason {
     /// The account no longer knows this device; the server's code, if it gave one.
     pub fn logged_out(code: Option<u32>) -> EndReason {
         EndReason::Trouble(Box::new(LoginTrouble::new(TroubleKind::LoggedOut, code)))
+    }
+
+    /// The server's code, if it refused the login or the connection for now.
+    pub fn refused(&self) -> Option<u32> {
+        if let EndReason::Refused { code } = self { Some(*code) } else { None }
     }
 
     /// What the server holds against the account or this client, if that ended it.

@@ -1,11 +1,13 @@
 //! One connection from its first byte to its last: handshake, then stanzas in and
 //! out. Decides nothing; the world does.
 
+use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::WebSocketStream;
 use whatsapp_rust::wacore::time::now_secs;
 use whatsapp_rust::wacore_binary::error::BinaryError;
@@ -17,7 +19,7 @@ use super::frames::{FrameError, Frames};
 use super::noise::{Answered, NoiseFailure, Peer, Responder, Transport};
 use super::shared::Shared;
 use super::world::{LinkId, Out};
-use super::{dispatch, login};
+use super::{dispatch, login, streams};
 
 /// Why a connection ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -48,13 +50,14 @@ where
         shared.change().await.stats.handshakes_failed += 1;
         return connected.map(|_| ());
     };
-    let (id, outbox) = {
+    let (id, outbox, recycle_s) = {
         let mut world = shared.change().await;
         let (id, outbox) = world.open(peer.static_key);
         login::begin(&mut world, id, &peer);
-        (id, outbox)
+        (id, outbox, world.settings.streams.recycle_s)
     };
-    let mut session = Session { shared, id, frames, transport, outbox, stall };
+    let ends = (recycle_s > 0).then(|| Instant::now() + Duration::from_secs(recycle_s));
+    let mut session = Session { shared, id, frames, transport, outbox, stall, ends };
     let ended = session.run().await;
     // The server knows it no more from here on; a client that is back at once is not a
     // second one.
@@ -112,6 +115,15 @@ struct Session<'a, S> {
     transport: Transport,
     outbox: mpsc::Receiver<Out>,
     stall: watch::Receiver<bool>,
+    /// When the server ends the stream.
+    ends: Option<Instant>,
+}
+
+async fn reached(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
@@ -129,6 +141,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
                     Some(Out::Node(node)) => self.write(&node).await?,
                     Some(Out::Close) | None => return Ok(()),
                 },
+                () = reached(self.ends) => {
+                    self.ends = None;
+                    streams::end(&mut *self.shared.change().await, self.id);
+                }
                 frame = self.frames.next() => {
                     let Some(mut frame) = frame? else { return Ok(()) };
                     // Counted even when nothing is answered: the cipher counts frames.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::rules::Rules;
+use super::streams::Streams;
 use super::strict::Violation;
 use super::tokens::CarriedToken;
 
@@ -200,6 +201,9 @@ pub struct Settings {
     pub ignore_groups: Times,
     /// Requests for properties that are not answered.
     pub silent_props: Times,
+    /// How the server ends streams, and what it keeps for whom.
+    #[serde(flatten)]
+    pub streams: Streams,
 }
 
 /// A change of [`Settings`]: what is absent stays.
@@ -238,6 +242,8 @@ pub struct SettingsChange {
     pub ignore_groups: Option<Times>,
     /// `true`, `false`, or how often.
     pub silent_props: Option<Times>,
+    /// See [`Streams::recycle_s`].
+    pub recycle_s: Option<u64>,
 }
 
 impl Settings {
@@ -259,6 +265,7 @@ impl Settings {
         self.rules.migrated = change.migrated.unwrap_or(self.rules.migrated);
         self.rules.strict = change.strict.unwrap_or(self.rules.strict);
         self.rules.sender_pn = change.sender_pn.unwrap_or(self.rules.sender_pn);
+        self.streams.recycle_s = change.recycle_s.unwrap_or(self.streams.recycle_s);
     }
 }
 

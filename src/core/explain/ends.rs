@@ -15,6 +15,7 @@ pub(crate) fn end_reason(reason: &EndReason) -> String {
     let ended = |how: &str, cause: &str| format!("{how}: {}", cause.trim_end_matches('.'));
     match reason {
         EndReason::Restart => "the server asked for a fresh login".to_owned(),
+        EndReason::StreamEnded => "the server ended the stream".to_owned(),
         EndReason::Replaced => OTHER_SESSION.to_owned(),
         EndReason::Trouble(trouble) => account::what(trouble.kind, trouble.code),
         EndReason::Refused { code } => {

@@ -12,6 +12,10 @@ use tetherd_api::{PairOffer, Redacted, SessionState, Time};
 pub(super) const RESTARTS_AT_ONCE_MAX: u32 = 3;
 /// Callers that wait for the same pairing code.
 pub(super) const PAIR_WAITERS_MAX: usize = 16;
+/// The pause before a stream that the server ended in order is renewed.
+pub(super) const RENEWAL_PAUSE_MS: std::ops::RangeInclusive<u64> = 1_000..=3_000;
+/// A renewal that takes longer is a trouble, from the stream's end on.
+const RENEWAL_MS_MAX: u64 = 60_000;
 /// How long a run may go on once it has reported that its connection is gone.
 pub(super) const BROKEN_RUN_MS_MAX: u64 = 10_000;
 
@@ -24,6 +28,9 @@ pub(super) struct Connection {
     pub(super) next_pairing: Option<PairIntent>,
     /// When the next connection is due, monotonic. None: at once.
     pub(super) wait: Option<u64>,
+    /// The server ended the stream as a matter of routine: until when its renewal is
+    /// expected, monotonic.
+    renewal: Option<u64>,
     /// Since when there is no connection, wall.
     pub(super) down_since: i64,
     /// Why the last run ended.
@@ -108,8 +115,19 @@ impl Connection {
                 Phase::Pairing(Pairing { passkey: Some(_), .. }) => SessionState::PasskeyNeeded,
                 Phase::Pairing(Pairing { passkey: None, .. }) => SessionState::Pairing,
             }),
-            Some(_) | None => self.next_pairing.as_ref().map(|_| SessionState::Pairing),
+            Some(_) | None if self.next_pairing.is_some() => Some(SessionState::Pairing),
+            Some(_) | None => self.renewal.map(|_| SessionState::Connecting),
         }
+    }
+
+    /// Until when the renewal of a stream is expected, monotonic; none: none is under way.
+    pub(super) fn renewal(&self) -> Option<u64> {
+        self.renewal
+    }
+
+    /// Its renewal is over, or counts as failed.
+    pub(super) fn end_renewal(&mut self) {
+        self.renewal = None;
     }
 
     /// Since when an attempt can leave on it, monotonic; none: it cannot.
@@ -158,6 +176,7 @@ impl Connection {
     /// What went wrong before does not count for the next connection.
     pub(super) fn start_afresh(&mut self) {
         self.wait = None;
+        self.renewal = None;
         self.ended = None;
         self.tries = 0;
         self.restarts = 0;
@@ -189,14 +208,24 @@ impl Connection {
         self.wait = Some(now.mono_ms.saturating_add(roll % bound.saturating_add(1)));
     }
 
-    /// A connection that held long enough starts the backoff afresh.
-    pub(super) fn note_held(&mut self, run: &Run, config: &CoreConfig, now: Now) {
-        if let Phase::Connected { since, .. } = run.phase
-            && now.mono_ms.saturating_sub(since) >= config.stable_ms
-        {
+    /// The server ended a stream that had held: another one, soon.
+    pub(super) fn renew(&mut self, roll: u64, now: Now) {
+        let (first, last) = RENEWAL_PAUSE_MS.into_inner();
+        let pause = first.saturating_add(roll % (last - first + 1));
+        self.wait = Some(now.mono_ms.saturating_add(pause));
+        self.renewal = Some(now.mono_ms.saturating_add(RENEWAL_MS_MAX));
+        self.ended = None;
+    }
+
+    /// A connection that held long enough starts the backoff afresh. True if this one did.
+    pub(super) fn note_held(&mut self, run: &Run, config: &CoreConfig, now: Now) -> bool {
+        let held = matches!(run.phase, Phase::Connected { since, .. }
+            if now.mono_ms.saturating_sub(since) >= config.stable_ms);
+        if held {
             self.tries = 0;
             self.restarts = 0;
         }
+        held
     }
 }
 

@@ -96,6 +96,7 @@ impl Session {
         }
         self.connection.generation = self.connection.generation.saturating_add(1);
         self.connection.ended = None;
+        self.connection.end_renewal();
         out.facts |= self.account.on_logged_in(account);
         true
     }
@@ -128,7 +129,8 @@ impl Session {
         now: Now,
     ) -> Option<u32> {
         let run = self.connection.run.take()?;
-        self.connection.note_held(&run, &self.config, now);
+        let held = self.connection.note_held(&run, &self.config, now);
+        self.connection.end_renewal();
         if matches!(run.phase, Phase::Connected { broken: false, .. }) && run.closing.is_none() {
             self.connection.down_since = now.wall_ms;
         }
@@ -145,19 +147,11 @@ impl Session {
             return None;
         }
         self.connection.ended = Some(reason.clone());
-        self.after_end(reason, run.closing, roll, out, now);
-        match reason {
-            EndReason::Refused { code } => Some(*code),
-            EndReason::Restart
-            | EndReason::Replaced
-            | EndReason::Trouble(_)
-            | EndReason::Untrusted
-            | EndReason::Unreachable { .. }
-            | EndReason::Lost { .. }
-            | EndReason::PairingTimedOut
-            | EndReason::PairingFailed { .. }
-            | EndReason::Closed => None,
+        match (reason, run.closing) {
+            (EndReason::StreamEnded, None) if held => self.connection.renew(roll, now),
+            (_, closing) => self.after_end(reason, closing, roll, out, now),
         }
+        reason.refused()
     }
 
     /// What the end of a paired account's run means for the next one.
@@ -191,6 +185,7 @@ impl Session {
                 self.connection.restarts = self.connection.restarts.saturating_add(1);
             }
             EndReason::Restart
+            | EndReason::StreamEnded
             | EndReason::Refused { .. }
             | EndReason::Unreachable { .. }
             | EndReason::Lost { .. }
@@ -239,6 +234,7 @@ impl Session {
                 PairEnd::Failed { kind: PairFailure::Connection, why: sentence, remedy }
             }
             EndReason::Restart
+            | EndReason::StreamEnded
             | EndReason::Replaced
             | EndReason::Refused { .. }
             | EndReason::Untrusted

@@ -129,6 +129,9 @@ impl Session {
     /// Ends what is over, and what takes too long.
     pub(crate) fn on_time(&mut self, out: &mut ActionBuffer, now: Now) {
         self.end_late_run(out, now);
+        if self.connection.renewal().is_some_and(|at| at <= now.mono_ms) {
+            self.connection.end_renewal();
+        }
         if !self.draining {
             let due = self.takeover.facts().takeover_due_uptime_ms;
             if self.takeover.on_time(&self.config, now) {
@@ -194,6 +197,7 @@ impl Session {
         let run = self.connection.run.as_ref();
         let next = [
             (run.and_then(|run| run.deadline), Wake::RunTimeout),
+            (self.connection.renewal(), Wake::RunTimeout),
             (self.account.ban_ends(), Wake::BanEnds),
             (self.warning_at(), Wake::ClientExpires),
             (self.next_try(), Wake::Connect),
@@ -353,7 +357,9 @@ impl Session {
 
     fn disconnected(&self, now: Now) -> Option<Condition> {
         let expected = self.wants_connection() && self.account.trouble().is_none();
-        (expected && !self.can_send()).then(|| Condition::Disconnected {
+        // The renewal of a stream is no trouble while it goes well.
+        let missing = !self.can_send() && self.connection.renewal().is_none();
+        (expected && missing).then(|| Condition::Disconnected {
             since: self.connection.down_since,
             ended: self.connection.ended.clone(),
             next_try: self.next_try().map(|at| wall_of(at, now)),

@@ -30,6 +30,7 @@ mod redaction;
 mod refusals;
 mod replace;
 mod resolving;
+mod streams;
 mod uploads;
 mod virtual_time;
 mod words;

@@ -24,7 +24,7 @@ use tetherd_api::{ErrorKind, MessageId, Priority, Reason, ReasonKind, Replace, R
 
 fn end_reason(which: u8) -> EndReason {
     let what = "x".to_owned();
-    match which % 16 {
+    match which % 17 {
         0 => EndReason::Restart,
         1 => EndReason::Replaced,
         2 => EndReason::logged_out(Some(401)),
@@ -39,6 +39,7 @@ fn end_reason(which: u8) -> EndReason {
         11 => trouble(TroubleKind::Locked, 403),
         12 => trouble(TroubleKind::BannedForGood, 406),
         13 => ban(None),
+        14 => EndReason::StreamEnded,
         _ => EndReason::Lost { what },
     }
 }

@@ -15,6 +15,8 @@ use tetherd_core::event::EndReason;
 const LOGOUT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The library's orderly end: it waits for its own tasks and flushes its state.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(12);
+/// What came before the end, until it has been reported.
+const READ_TIMEOUT: Duration = Duration::from_millis(500);
 /// The library's loop, after it was asked to end.
 const RUNNER_GRACE: Duration = Duration::from_millis(500);
 
@@ -38,6 +40,11 @@ impl Connection<'_> {
         }
         if !runner.is_finished() && timeout(RUNNER_GRACE, &mut runner).await.is_err() {
             runner.abort();
+        }
+        // The library reads most stanzas in tasks of their own, which its loop does not wait for.
+        let frames = self.client.stats().frames_received;
+        if timeout(READ_TIMEOUT, self.queue.has_read(frames)).await.is_err() {
+            tracing::debug!("not every stanza was read");
         }
         self.save_device().await;
     }

@@ -269,7 +269,7 @@ impl<'a> Connection<'a> {
                 Some(Leave::Over)
             }
             Err(ConnectionEvent::Gone(reason)) => {
-                self.gone.get_or_insert(reason);
+                self.gone(reason);
                 Some(Leave::Over)
             }
             Err(
@@ -285,15 +285,20 @@ impl<'a> Connection<'a> {
         match seen {
             ConnectionEvent::Report(event) => drop(self.publish(event).await),
             ConnectionEvent::End(reason) => pairing::conclude(&mut self.verdict, reason),
-            ConnectionEvent::Gone(reason) => {
-                self.gone.get_or_insert(reason);
-            }
+            ConnectionEvent::Gone(reason) => self.gone(reason),
             ConnectionEvent::Ready
             | ConnectionEvent::Named
             | ConnectionEvent::HistoryRead
             | ConnectionEvent::Offer(_)
             | ConnectionEvent::CodeRefresh { .. }
             | ConnectionEvent::QrExhausted => {}
+        }
+    }
+
+    /// The end of the transport can overtake the end of the stream, and says less.
+    fn gone(&mut self, reason: EndReason) {
+        if self.gone.is_none() || reason == EndReason::StreamEnded {
+            self.gone = Some(reason);
         }
     }
 

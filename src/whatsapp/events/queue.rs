@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use whatsapp_rust::types::events::{Event, EventHandler, EventInterest};
 
 use crate::whatsapp::events::chat_activity::chat_activity;
@@ -28,6 +28,8 @@ pub(crate) struct EventQueue {
     more: Notify,
     me: Box<dyn Fn() -> Me + Send + Sync>,
     stanzas: Arc<SentStanzas>,
+    /// How many stanzas the library has reported.
+    read: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -51,6 +53,7 @@ impl EventQueue {
             more: Notify::new(),
             me: Box::new(me),
             stanzas,
+            read: watch::Sender::new(0),
         })
     }
 
@@ -75,6 +78,12 @@ impl EventQueue {
             }
             None => None,
         }
+    }
+
+    /// Waits until so many stanzas have been reported.
+    pub(crate) async fn has_read(&self, stanzas: u64) {
+        // The sender is ours: it does not go away.
+        let _ = self.read.subscribe().wait_for(|read| *read >= stanzas).await;
     }
 
     /// Adds what was learnt in another way than by an event.
@@ -130,6 +139,9 @@ impl EventHandler for EventQueue {
         let seen = seen.into_iter().flatten().chain(names(&event, &me));
         for seen in seen.filter_map(|seen| self.counting(seen)) {
             self.push(seen);
+        }
+        if let Event::RawNode(_) = &*event {
+            self.read.send_modify(|read| *read = read.saturating_add(1));
         }
     }
 

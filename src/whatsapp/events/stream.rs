@@ -2,18 +2,25 @@
 //! the stanzas as they come in. Pure: a stanza in, at most one [`ConnectionEvent`] out.
 
 use whatsapp_rust::OwnedNodeRef;
+use whatsapp_rust::wacore_binary::NodeRef;
 
 use crate::whatsapp::events::translate::ConnectionEvent;
-use tetherd_core::event::SessionEvent;
+use tetherd_core::event::{EndReason, SessionEvent};
 
 /// What the stanza means; none: nothing to us.
 pub(crate) fn stream_notice(node: &OwnedNodeRef) -> Option<ConnectionEvent> {
     let node = node.get();
-    if node.tag.as_ref() != "ib" {
-        return None;
+    match node.tag.as_ref() {
+        // The library ends the connection for it without an event.
+        "xmlstreamend" => Some(ConnectionEvent::Gone(EndReason::StreamEnded)),
+        "ib" => client_expires(node),
+        _ => None,
     }
+}
+
+fn client_expires(ib: &NodeRef<'_>) -> Option<ConnectionEvent> {
     // A date in seconds. The library only notes it in its log.
-    let expires = node.get_optional_child("client_expiration")?;
+    let expires = ib.get_optional_child("client_expiration")?;
     let seconds = expires.get_attr("t")?.as_str().parse::<i64>().ok().filter(|t| *t > 0)?;
     let at = seconds.saturating_mul(1_000);
     Some(ConnectionEvent::Report(SessionEvent::ClientExpires { at }))

@@ -137,6 +137,14 @@ async fn a_line_that_breaks_is_lost() {
 }
 
 #[tokio::test]
+async fn a_stream_that_the_server_ends_in_order_is_not_lost() {
+    let mut world = World::connected().await;
+    world.sim.stream_end(None).await.unwrap();
+    assert_eq!(world.bench.ended().await, EndReason::StreamEnded);
+    world.connect().await;
+}
+
+#[tokio::test]
 async fn each_refused_login_has_its_reason() {
     let mut world = World::new().await.paired().await;
     let failure = |reason| LoginFailure { reason, ..LoginFailure::default() };
