@@ -135,6 +135,8 @@ kinds! {
     IntegrityChallenge = "integrity_challenge";
     /// Another WhatsApp Web session took over.
     OtherSession = "other_session";
+    /// The server wants fewer logins for now.
+    LoginLimited = "login_limited";
     /// There is no connection.
     Disconnected = "disconnected";
     /// The phone does not answer.
@@ -188,6 +190,8 @@ kinds! {
     /// The server has said until when it takes this client version, and that is near: a
     /// warning.
     ClientExpiresSoon = "client_expires_soon";
+    /// The server ends streams because it misses the acknowledgement of a stanza: a warning.
+    StanzaUnacknowledged = "stanza_unacknowledged";
     /// The clock jumped.
     ClockJumped = "clock_jumped";
     /// The daemon is going down.

@@ -197,6 +197,8 @@ pub enum Wake {
     BanEnds,
     /// The end of this client's version comes close.
     ClientExpires,
+    /// A stanza that the server complained about did not come up again.
+    StanzaForgotten,
     /// The session is taken back.
     Takeover,
     /// Messages to new contacts may leave again.

@@ -280,6 +280,11 @@ pub enum SessionEvent {
         /// Wall milliseconds.
         at: i64,
     },
+    /// The server ends the stream because it misses the acknowledgement of a stanza.
+    StanzaUnacked {
+        /// The stanza's id.
+        id: String,
+    },
     /// The server asks the account to prove itself.
     IntegrityChallenge(ChallengeKind),
     /// How many new chats the account may begin, as the server says.

@@ -5,7 +5,7 @@ use crate::pacing::{QuotaFacts, RateLimitFacts, Slot, TimelockFacts};
 use crate::phone::PhoneFacts;
 use crate::queue::BacklogFacts;
 use crate::queue::Message;
-use crate::session::{Refusal, TakeoverFacts};
+use crate::session::{LoginPauseFacts, Refusal, TakeoverFacts, UnackedStanza};
 use crate::time::{BootId, Now};
 use crate::trouble::{AccountTrouble, ClientExpiry};
 use tetherd_api::{self as api, Redacted};
@@ -64,6 +64,10 @@ pub struct NetworkFacts {
     pub rate_limit: Option<RateLimitFacts>,
     /// Refusals of messages, by code.
     pub refusals: Vec<Refusal>,
+    /// The server wanted fewer logins, now or some time ago.
+    pub login_pause: Option<LoginPauseFacts>,
+    /// Stanzas for whose acknowledgement the server ended streams.
+    pub unacked: Vec<UnackedStanza>,
 }
 
 /// What the store gives back at start.

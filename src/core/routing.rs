@@ -227,6 +227,9 @@ impl Core {
             SessionEvent::ClientExpires { at } => {
                 self.session.on_client_expires(at, &mut self.out);
             }
+            SessionEvent::StanzaUnacked { id } => {
+                self.session.on_unacked(id, &mut self.out, now);
+            }
             SessionEvent::IntegrityChallenge(kind) => self.session.on_challenge(kind, now),
             SessionEvent::ChatActivity { chats } => {
                 for (chat, at) in &chats {
@@ -269,6 +272,7 @@ impl Core {
             | SessionEvent::Groups { .. }
             | SessionEvent::GroupsChanged
             | SessionEvent::IntegrityChallenge(_)
+            | SessionEvent::StanzaUnacked { .. }
             | SessionEvent::Timelock(_)
             | SessionEvent::NewChatQuota(_)
             | SessionEvent::ClientExpires { .. } => {}

@@ -10,7 +10,7 @@ use whatsapp_rust::wacore_binary::Node;
 use super::nodes::attr;
 use super::shared::Shared;
 use super::world::{LinkId, World};
-use super::{calls, iq, pairing, passkey, presence, route};
+use super::{calls, iq, pairing, passkey, presence, route, streams};
 
 /// Handles one stanza from a client, and when it came.
 pub(super) async fn stanza(shared: &Arc<Shared>, link: LinkId, node: Node, arrived: Instant) {
@@ -30,7 +30,7 @@ pub(super) async fn stanza(shared: &Arc<Shared>, link: LinkId, node: Node, arriv
         "presence" => presence::stanza(world, link, &node),
         "chatstate" => presence::chat_state(world, link, &node),
         "call" => calls::stanza(world, link, &node),
-        "ib" => tracing::trace!(tag = %node.tag, "noted"),
+        "ib" => streams::client_info(world, link, &node),
         "xmlstreamend" => world.hang_up(link),
         tag => {
             world.stats.not_understood += 1;

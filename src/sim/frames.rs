@@ -51,18 +51,26 @@ impl From<WsError> for FrameError {
 pub(super) struct Frames<S> {
     socket: WebSocketStream<S>,
     buffer: BytesMut,
+    routing: Option<Vec<u8>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
     /// Over an established websocket.
     pub(super) fn new(socket: WebSocketStream<S>) -> Self {
-        Frames { socket, buffer: BytesMut::new() }
+        Frames { socket, buffer: BytesMut::new(), routing: None }
     }
 
-    /// Reads the connection's start, skipping a routing preamble. `None` at the end.
+    /// The routing information that the connection began with.
+    pub(super) fn routing(&self) -> Option<&[u8]> {
+        self.routing.as_deref()
+    }
+
+    /// Reads the connection's start and its routing preamble. `None` at the end.
     pub(super) async fn header(&mut self) -> Result<Option<[u8; 4]>, FrameError> {
         loop {
+            let routing = routing(&self.buffer);
             if let Some(header) = take_header(&mut self.buffer)? {
+                self.routing = routing;
                 return Ok(Some(header));
             }
             if !self.fill().await? {
@@ -136,6 +144,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
 
 fn length(bytes: &[u8]) -> usize {
     bytes.iter().take(LENGTH_BYTES).fold(0, |sum, byte| (sum << 8) | usize::from(*byte))
+}
+
+fn routing(buffer: &[u8]) -> Option<Vec<u8>> {
+    let (prefix, rest) = buffer.strip_prefix(&ROUTING)?.split_at_checked(LENGTH_BYTES)?;
+    rest.get(..length(prefix)).map(<[u8]>::to_vec)
 }
 
 fn take_header(buffer: &mut BytesMut) -> Result<Option<[u8; 4]>, FrameError> {

@@ -14,6 +14,7 @@ use super::pair_code;
 use super::passkey;
 use super::people::People;
 use super::quota;
+use super::streams;
 use super::world::{LinkId, World};
 use super::{app_state, group_requests, preferences};
 
@@ -53,6 +54,10 @@ pub(super) async fn request(world: &mut World, link: LinkId, iq: &Node) {
         ("w:g2", false, "participating") if world.settings.ignore_groups.take() => {}
         ("w:g2", false, _) => about_people(world, link, iq, People::group_info),
         ("w:g2", true, _) => group_requests::set(world, link, iq),
+        ("urn:xmpp:whatsapp:dirty", true, _) => {
+            streams::clean(world, link, iq);
+            world.say(link, result(iq));
+        }
         ("md", true, "link_code_companion_reg") => pair_code::request(world, link, iq),
         ("md", true, "remove-companion-device") => log_out(world, link, iq),
         ("md", ..) if passkey::request(world, link, iq, child) => {}
@@ -76,7 +81,7 @@ pub(super) async fn request(world: &mut World, link: LinkId, iq: &Node) {
 fn other(world: &mut World, link: LinkId, iq: &Node, (space, set, child): (&str, bool, &str)) {
     let reply = match fixed(space, set, child) {
         Some(child) => result_with(iq, [child]),
-        None if taken(space, set) => result(iq),
+        None if taken(space) => result(iq),
         None => {
             world.stats.not_understood += 1;
             tracing::debug!(space, child, set, "a request that the server does not know");
@@ -107,11 +112,9 @@ fn fixed(space: &str, set: bool, child: &str) -> Option<Node> {
     Some(node.build())
 }
 
-/// Requests that ask for nothing but to be taken: telemetry, terms that were read, a dirty bit
-/// that was seen to, a ping.
-fn taken(space: &str, set: bool) -> bool {
+/// Requests that ask for nothing but to be taken: telemetry, terms that were read, a ping.
+fn taken(space: &str) -> bool {
     matches!(space, "urn:xmpp:ping" | "tos" | "w:stats")
-        || (set && space == "urn:xmpp:whatsapp:dirty")
 }
 
 /// Requests about people, which only companions may make.

@@ -103,7 +103,7 @@ pub use settings::{
     ATTEMPTS_MAX, AckError, Attempt, LoginFailure, REACHOUT_CODE, ReachoutTimelock, Receipts,
     Settings, SettingsChange, Stats, Times,
 };
-pub use streams::Streams;
+pub use streams::{ListReceipts, Streams};
 pub use strict::{Fault, Violation};
 pub use tokens::CarriedToken;
 pub use webauthn::Signing;

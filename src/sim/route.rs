@@ -18,6 +18,7 @@ use super::quota::{self, QUOTA_CODE};
 use super::receive::Delivered;
 use super::settings::{REACHOUT_CODE, Receipts};
 use super::shared::Shared;
+use super::streams::ListReceipts;
 use super::strict;
 use super::tokens;
 use super::world::{LinkId, World};
@@ -223,7 +224,7 @@ pub(super) async fn client_receipt(world: &mut World, link: LinkId, node: &Node)
         return;
     }
     let Some(device) = world.device(link).cloned() else { return };
-    let ids = named(node);
+    let ids = named(node, world.settings.streams.list_receipts);
     world.stats.received += u64::try_from(ids.len()).unwrap_or(u64::MAX);
     if let Some(companion) = world.accounts.companion_mut(&device) {
         for id in &ids {
@@ -284,8 +285,8 @@ fn own_copy(world: &World, device: &DeviceId, node: &Node) -> Node {
 
 /// The messages that a receipt is about: after a client was away, one receipt may name
 /// many.
-fn named(receipt: &Node) -> Vec<String> {
-    let list = receipt.get_optional_child("list");
+fn named(receipt: &Node, listed: ListReceipts) -> Vec<String> {
+    let list = receipt.get_optional_child("list").filter(|_| listed == ListReceipts::All);
     let items = list.into_iter().flat_map(|list| list.get_children_by_tag("item"));
     attr(receipt, "id").into_iter().chain(items.filter_map(|item| attr(item, "id"))).collect()
 }

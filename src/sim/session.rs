@@ -73,6 +73,9 @@ async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     stall: &mut watch::Receiver<bool>,
 ) -> Result<Option<(Transport, Peer)>, SessionError> {
     let Some(prologue) = frames.header().await? else { return Ok(None) };
+    if let Some(routing) = frames.routing() {
+        streams::routed(&mut *shared.change().await, routing);
+    }
     let Some(hello) = frames.next().await? else { return Ok(None) };
     if stall.wait_for(|stalled| !stalled).await.is_err() {
         return Ok(None);

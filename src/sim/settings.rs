@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::checks::CheckAnswers;
 use super::rules::Rules;
-use super::streams::Streams;
+use super::streams::{ListReceipts, Streams};
 use super::strict::Violation;
 use super::tokens::CarriedToken;
 
@@ -128,47 +129,6 @@ pub enum Receipts {
     None,
 }
 
-/// What a question about who is on the network comes to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckAnswer {
-    /// The truth.
-    #[default]
-    Ok,
-    /// An error (500).
-    Error,
-    /// Too many requests (429).
-    RateLimit,
-    /// No answer at all.
-    Silent,
-    /// An answer without a word about any number.
-    Empty,
-}
-
-/// What questions about who is on the network come to, and how often.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct CheckAnswers {
-    /// What.
-    pub answer: CheckAnswer,
-    /// How often.
-    pub times: Times,
-}
-
-impl<'de> Deserialize<'de> for CheckAnswers {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Wire {
-            Answer(CheckAnswer),
-            Whole { answer: CheckAnswer, times: Times },
-        }
-        Ok(match Wire::deserialize(deserializer)? {
-            Wire::Answer(answer) => CheckAnswers { answer, times: Times::Always },
-            Wire::Whole { answer, times } => CheckAnswers { answer, times },
-        })
-    }
-}
-
 /// How the server behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Settings {
@@ -244,6 +204,10 @@ pub struct SettingsChange {
     pub silent_props: Option<Times>,
     /// See [`Streams::recycle_s`].
     pub recycle_s: Option<u64>,
+    /// `all` or `first_only`. See [`Streams::list_receipts`].
+    pub list_receipts: Option<ListReceipts>,
+    /// See [`Streams::offline_primer`].
+    pub offline_primer: Option<usize>,
 }
 
 impl Settings {
@@ -266,6 +230,8 @@ impl Settings {
         self.rules.strict = change.strict.unwrap_or(self.rules.strict);
         self.rules.sender_pn = change.sender_pn.unwrap_or(self.rules.sender_pn);
         self.streams.recycle_s = change.recycle_s.unwrap_or(self.streams.recycle_s);
+        self.streams.list_receipts = change.list_receipts.unwrap_or(self.streams.list_receipts);
+        self.streams.offline_primer = change.offline_primer.unwrap_or(self.streams.offline_primer);
     }
 }
 
@@ -383,6 +349,14 @@ pub struct Stats {
     pub key_uploads: u64,
     /// Messages that clients have said to have received.
     pub received: u64,
+    /// Batches of what waited that clients have asked for.
+    pub batches: u64,
+    /// Of what was to be brought up to date, what clients say that they did.
+    pub cleaned: u64,
+    /// Connections that began with the routing information that was given out.
+    pub routed: u64,
+    /// Streams that ended over a message that was not acknowledged.
+    pub unacknowledged_named: u64,
     /// Stanzas that the server did not understand.
     pub not_understood: u64,
     /// Message stanzas with a fault, while the server is strict.

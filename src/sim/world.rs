@@ -26,6 +26,7 @@ use super::preferences::Picture;
 use super::presence::{self, Presence};
 use super::quota::QuotaState;
 use super::settings::{ATTEMPTS_MAX, Attempt, Settings, Stats};
+use super::streams::{self, Offline};
 use super::strict::KnownIds;
 use super::tokens::{self, Tokens};
 
@@ -80,6 +81,8 @@ pub(super) struct Link {
     pub(super) noise_key: [u8; 32],
     /// Where it stands.
     pub(super) standing: Standing,
+    /// What waited for it at its login.
+    offline: Offline,
 }
 
 /// Everything.
@@ -112,6 +115,8 @@ pub(super) struct World {
     pub(super) presence: Presence,
     /// By number or group.
     pub(super) pictures: HashMap<String, Picture>,
+    /// What the server says on streams until clients act on it.
+    pub(super) streams: streams::State,
     links: HashMap<LinkId, Link>,
     next_link: u64,
     next_iq: u64,
@@ -136,6 +141,7 @@ impl World {
             tokens: Tokens::default(),
             presence: Presence::default(),
             pictures: HashMap::new(),
+            streams: streams::State::default(),
             links: HashMap::new(),
             next_link: 0,
             next_iq: 0,
@@ -154,7 +160,10 @@ impl World {
         let (outbox, receiver) = mpsc::channel(OUTBOX_MAX);
         let id = LinkId(self.next_link);
         self.next_link += 1;
-        self.links.insert(id, Link { outbox, noise_key, standing: Standing::Fresh });
+        self.links.insert(
+            id,
+            Link { outbox, noise_key, standing: Standing::Fresh, offline: Offline::default() },
+        );
         self.stats.accepted += 1;
         self.count_links();
         (id, receiver)
@@ -267,8 +276,7 @@ impl World {
         }
     }
 
-    /// Gives a companion what waited for it, then the end mark without which clients
-    /// do not count themselves connected.
+    /// A companion asks for what waited for it.
     pub(super) fn activate(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let Standing::LoggedIn { device, active } = &mut link.standing else { return };
@@ -281,25 +289,12 @@ impl World {
             .companion_mut(&device)
             .map(|companion| companion.pending())
             .unwrap_or_default();
-        let count = waiting.len();
-        if count > 0 {
-            let messages = waiting.iter().filter(|node| node.tag == "message").count();
-            let receipts = waiting.iter().filter(|node| node.tag == "receipt").count();
-            let preview = NodeBuilder::new("offline_preview")
-                .attr("count", count)
-                .attr("message", messages)
-                .attr("receipt", receipts)
-                .attr("notification", count - messages - receipts)
-                .attr("appdata", 0)
-                .build();
-            self.say(id, info(preview));
-        }
-        for (position, mut node) in waiting.into_iter().enumerate() {
-            node.attrs.insert("offline", position);
-            self.say(id, node);
-        }
-        let end = NodeBuilder::new("offline").attr("count", count).build();
-        self.say(id, info(end));
+        streams::hand_out(self, id, &device, waiting);
+    }
+
+    /// What waited for a client at its login.
+    pub(super) fn offline(&mut self, id: LinkId) -> Option<&mut Offline> {
+        self.links.get_mut(&id).map(|link| &mut link.offline)
     }
 
     /// A companion does not want its messages now.

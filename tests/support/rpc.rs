@@ -138,6 +138,14 @@ impl Events {
         }
     }
 
+    /// Waits until the session is connected, if it is not yet.
+    #[track_caller]
+    pub(crate) fn wait_connected(&mut self, daemon: &super::Daemon) {
+        if daemon.status()["session"]["state"] != "connected" {
+            self.wait("the session to connect", |event| super::session_is(event, "connected"));
+        }
+    }
+
     /// Reads on until every one of these messages has left.
     #[track_caller]
     pub(crate) fn wait_until_sent(&mut self, ids: &[String]) {

@@ -7,6 +7,7 @@ mod quiet;
 mod refusals;
 mod session;
 mod shown;
+mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,6 +39,8 @@ const SCENES: &[&[ConditionKind]] = &[
     refusals::QUOTA,
     refusals::DEVICE,
     groups::GROUPS,
+    streams::LOGINS,
+    streams::STANZA,
 ];
 
 #[test]

@@ -93,6 +93,20 @@ pub(super) const SHOWN: &[Shown] = &[
         Some("tetherctl takeover"),
     ),
     shown(
+        ConditionKind::LoginLimited,
+        "the server said so",
+        "a login before then would make it worse",
+        true,
+        None,
+    ),
+    shown(
+        ConditionKind::StanzaUnacknowledged,
+        "it has named this stanza 2 times",
+        "acknowledges it on its own",
+        false,
+        Some("tetherctl reconnect"),
+    ),
+    shown(
         ConditionKind::Disconnected,
         "tries in a row failed",
         "The daemon tries again",

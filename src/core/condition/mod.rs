@@ -9,6 +9,7 @@ use crate::Core;
 use crate::contacts::CheckFailureKind;
 use crate::event::{ChallengeKind, EndReason};
 use crate::pacing::{NewChatQuota, TimelockSource};
+use crate::session::UnackedStanza;
 use crate::time::{ClockJump, Now};
 use crate::trouble::{AccountTrouble, TroubleKind};
 use tetherd_api::{ConditionKind, Holds, MessageId, ReasonKind, Redacted};
@@ -51,6 +52,16 @@ pub(crate) enum Condition {
         since: i64,
         takeover_at: Option<i64>,
         hour: LastHour,
+    },
+    /// The server wants fewer logins: how often it has said so, and when the next one is made.
+    LoginLimited {
+        since: i64,
+        until: i64,
+        count: u64,
+    },
+    /// The server ends streams again and again for this stanza.
+    StanzaUnacked {
+        stanza: UnackedStanza,
     },
     /// There should be a connection, and there is none: why the last one ended, and how
     /// many tries in a row failed.
@@ -258,6 +269,8 @@ impl Condition {
             C::OtherSession { takeover_at, .. } => {
                 (Kind::OtherSession, Holds::All, takeover_at.map_or(Never, At))
             }
+            C::LoginLimited { until, .. } => (Kind::LoginLimited, Holds::All, At(*until)),
+            C::StanzaUnacked { .. } => (Kind::StanzaUnacknowledged, Holds::None, Sometime),
             C::Disconnected { .. } => (Kind::Disconnected, Holds::All, Sometime),
             C::PhoneOffline { holds, .. } => (Kind::PhoneOffline, holds_if(*holds), Sometime),
             C::PhoneSilent { .. } => (Kind::PhoneSilent, Holds::None, Sometime),

@@ -19,7 +19,7 @@ pub(crate) fn end_reason(reason: &EndReason) -> String {
         EndReason::Replaced => OTHER_SESSION.to_owned(),
         EndReason::Trouble(trouble) => account::what(trouble.kind, trouble.code),
         EndReason::Refused { code } => {
-            format!("the server refused the login for now{}", in_code(Some(*code)))
+            format!("the server refused the connection for now{}", in_code(Some(*code)))
         }
         EndReason::Untrusted => {
             "the server could not prove that it is WhatsApp's: its certificate \

@@ -49,6 +49,10 @@ impl Core {
                 quiet("no other session has taken over"),
                 self.session.last_hour(now),
             ),
+            ConditionKind::LoginLimited => quiet("the server has not asked for fewer logins"),
+            ConditionKind::StanzaUnacknowledged => {
+                quiet("the server misses no acknowledgement, as far as is known")
+            }
             ConditionKind::Disconnected => self.connection(now),
             ConditionKind::PhoneOffline => match state {
                 PhoneState::Online => self.signs(quiet("the phone answers"), now),

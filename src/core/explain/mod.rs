@@ -11,6 +11,7 @@ use tetherd_api::{
 };
 
 mod account;
+mod connection;
 mod ends;
 mod inactive;
 mod messages;
@@ -20,6 +21,7 @@ mod session;
 mod summary;
 
 pub(crate) use account::{barred, too_soon};
+pub(crate) use connection::logins_limited;
 use ends::check_failure;
 pub(crate) use ends::{check_failure_sentence, end_reason, shutting_down_error};
 pub(crate) use pairing::{
@@ -94,6 +96,10 @@ impl Core {
             Condition::OtherSession { since, takeover_at, hour } => {
                 session::other_session(*since, *takeover_at, *hour)
             }
+            Condition::LoginLimited { since, until, count } => {
+                connection::login_limited(*since, *until, *count)
+            }
+            Condition::StanzaUnacked { stanza } => connection::stanza_unacked(stanza),
             Condition::Disconnected { since, ended, next_try, tries } => {
                 session::disconnected(*since, ended.as_ref(), *next_try, *tries)
             }

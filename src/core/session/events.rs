@@ -8,6 +8,7 @@ use crate::account_names::AccountNames;
 use crate::action::ActionBuffer;
 use crate::event::{EndReason, Offer, Token};
 use crate::explain;
+use crate::server_codes::RATE_LIMITED;
 use crate::time::Now;
 use crate::trouble::TroubleKind;
 use tetherd_api::{self as api, Error, ErrorKind, Event, PairEnd, PairFailure, PairOffer, call};
@@ -97,6 +98,7 @@ impl Session {
         self.connection.generation = self.connection.generation.saturating_add(1);
         self.connection.ended = None;
         self.connection.end_renewal();
+        self.unacked.on_connected();
         out.facts |= self.account.on_logged_in(account);
         true
     }
@@ -147,6 +149,9 @@ impl Session {
             return None;
         }
         self.connection.ended = Some(reason.clone());
+        if *reason == EndReason::StreamEnded {
+            out.facts |= self.unacked.on_stream_ended();
+        }
         match (reason, run.closing) {
             (EndReason::StreamEnded, None) if held => self.connection.renew(roll, now),
             (_, closing) => self.after_end(reason, closing, roll, out, now),
@@ -176,6 +181,10 @@ impl Session {
                 out.save_facts();
                 // A ban may be over at once: the next login must not follow at once.
                 self.connection.back_off(roll, &self.config, now);
+            }
+            EndReason::Refused { code: RATE_LIMITED } => {
+                self.login_pause.on_limited(roll, now);
+                out.save_facts();
             }
             EndReason::Untrusted => {
                 let at = now.mono_ms.saturating_add(self.config.backoff_cap_ms);

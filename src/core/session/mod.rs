@@ -6,34 +6,38 @@
 
 use crate::account_names::AccountNames;
 use crate::action::{ActionBuffer, SessionCommand, Wake};
-use crate::condition::{Condition, LastHour, PairingStage};
+use crate::condition::LastHour;
 use crate::config::CoreConfig;
 use crate::event::{ChallengeKind, EndReason};
 use crate::explain;
 use crate::facts::Facts;
-use crate::time::{Now, Uptime, wall_of};
-use tetherd_api::{Error, ErrorKind, Event, Holds, PairEnd, PairFailure, Redacted, SessionState};
+use crate::time::{Now, Uptime};
+use tetherd_api::{Error, ErrorKind, Event, PairEnd, PairFailure, Redacted, SessionState};
 
 mod account;
+mod conditions;
 mod connection;
 mod events;
+mod login_pause;
 mod passkey;
 mod requests;
 mod server_refusals;
 mod takeover;
+mod unacked;
 
 #[cfg(test)]
 pub(crate) use connection::PairIntent;
+pub use login_pause::LoginPauseFacts;
 pub(crate) use passkey::Settled;
 pub use server_refusals::Refusal;
 pub use takeover::{TAKEOVERS_PER_HOUR_MAX, TakeoverFacts};
+pub use unacked::UnackedStanza;
 
 use account::Account;
 use connection::{Closing, Connection, Phase, Run};
+use login_pause::LoginPause;
 use takeover::Takeover;
-
-/// For how long a challenge is the case that the server does not repeat.
-const CHALLENGE_MS: i64 = 24 * 60 * 60 * 1_000;
+use unacked::Unacked;
 
 /// The session of the one account.
 #[derive(Debug)]
@@ -44,6 +48,8 @@ pub(crate) struct Session {
     account: Account,
     connection: Connection,
     takeover: Takeover,
+    login_pause: LoginPause,
+    unacked: Unacked,
     /// How often the server refused messages, by code.
     refusals: Vec<Refusal>,
     /// When the server last said that it restricts the account, monotonic.
@@ -64,6 +70,8 @@ impl Session {
             account: Account::new(facts, &config.client_version, now),
             connection: Connection::new(now),
             takeover: Takeover::new(takeovers, facts.replaced_since, uptime),
+            login_pause: LoginPause::new(facts.network.login_pause, now),
+            unacked: Unacked::new(facts.network.unacked.clone()),
             refusals: facts.network.refusals.clone(),
             challenged: None,
             published_state: None,
@@ -103,16 +111,15 @@ impl Session {
         self.challenged = Some((now.wall_ms, kind));
     }
 
-    /// A challenge that was not repeated for long is over, as far as anybody knows.
-    fn challenge(&self, now: Now) -> Option<Condition> {
-        let (since, kind) = self.challenged.filter(|_| self.has_phone())?;
-        let recent = now.wall_ms.saturating_sub(since) < CHALLENGE_MS;
-        recent.then_some(Condition::IntegrityChallenge { since, kind })
-    }
-
     /// Counts a refusal of a message by its code.
     pub(crate) fn on_refusal(&mut self, code: u32, out: &mut ActionBuffer, now: Now) {
         server_refusals::count(&mut self.refusals, code, now);
+        out.save_facts();
+    }
+
+    /// The server ends the stream for want of the acknowledgement of this stanza.
+    pub(crate) fn on_unacked(&mut self, id: String, out: &mut ActionBuffer, now: Now) {
+        self.unacked.on_named(id, now);
         out.save_facts();
     }
 
@@ -140,6 +147,7 @@ impl Session {
             out.facts |= self.takeover.facts().takeover_due_uptime_ms != due;
         }
         out.facts |= self.account.on_time(now);
+        out.facts |= self.unacked.on_time(self.live_since(), now);
     }
 
     fn end_late_run(&mut self, out: &mut ActionBuffer, now: Now) {
@@ -200,6 +208,7 @@ impl Session {
             (self.connection.renewal(), Wake::RunTimeout),
             (self.account.ban_ends(), Wake::BanEnds),
             (self.warning_at(), Wake::ClientExpires),
+            (self.unacked.quiet_at(self.live_since()), Wake::StanzaForgotten),
             (self.next_try(), Wake::Connect),
             (self.takeover_at().filter(|_| !self.draining), Wake::Takeover),
         ];
@@ -297,7 +306,8 @@ impl Session {
         if self.draining || !self.wants_connection() {
             return None;
         }
-        Some(self.connection.next_try()?.max(self.account.next_login().unwrap_or(0)))
+        let pauses = self.account.next_login().max(self.login_pause.until(self.now));
+        Some(self.connection.next_try()?.max(pauses.unwrap_or(0)))
     }
 
     /// When the session is taken back by itself, monotonic. None: never.
@@ -320,59 +330,14 @@ impl Session {
         &self.refusals
     }
 
-    /// What is the case about the session. All of it but warnings holds everything that waits.
-    pub(crate) fn conditions(&self, now: Now) -> impl Iterator<Item = Condition> {
-        let not_paired = self.not_paired(now).into_iter();
-        not_paired
-            .chain(self.account.conditions(now))
-            .chain(self.challenge(now))
-            .chain(self.takeover.condition(&self.config, now))
-            .chain(self.disconnected(now))
-    }
-
-    /// Those of them that hold nothing.
-    pub(crate) fn warnings(&self, now: Now) -> impl Iterator<Item = Condition> {
-        self.conditions(now).filter(|condition| condition.holds() == Holds::None)
-    }
-
-    fn not_paired(&self, now: Now) -> Option<Condition> {
-        let missing = self.account.jid().is_none() && !self.account.is_logged_out();
-        let pairing = match self.state() {
-            SessionState::Pairing => Some(PairingStage::Code),
-            SessionState::PasskeyNeeded => Some(PairingStage::Passkey),
-            SessionState::NotPaired
-            | SessionState::Connecting
-            | SessionState::Connected
-            | SessionState::Waiting
-            | SessionState::Replaced
-            | SessionState::LoggedOut
-            | SessionState::Locked
-            | SessionState::BannedForGood
-            | SessionState::Banned
-            | SessionState::Outdated
-            | SessionState::Declined => None,
-        };
-        missing.then(|| Condition::NotPaired { since: self.since(now), pairing })
-    }
-
-    fn disconnected(&self, now: Now) -> Option<Condition> {
-        let expected = self.wants_connection() && self.account.trouble().is_none();
-        // The renewal of a stream is no trouble while it goes well.
-        let missing = !self.can_send() && self.connection.renewal().is_none();
-        (expected && missing).then(|| Condition::Disconnected {
-            since: self.connection.down_since,
-            ended: self.connection.ended.clone(),
-            next_try: self.next_try().map(|at| wall_of(at, now)),
-            tries: self.connection.tries,
-        })
-    }
-
     /// What of it outlives a restart.
     pub(crate) fn store_facts(&self, facts: &mut Facts) {
         self.account.store_facts(facts);
         facts.replaced_since = self.takeover.replaced_since();
         facts.network.takeovers = self.takeover.facts().clone();
         facts.network.refusals.clone_from(&self.refusals);
+        facts.network.login_pause = self.login_pause.facts();
+        facts.network.unacked = self.unacked.stanzas().to_vec();
     }
 }
 

@@ -94,6 +94,8 @@ impl Session {
         self.account.on_gone();
         self.takeover.reset();
         self.refusals.clear();
+        self.unacked.reset();
+        self.login_pause.end();
         self.challenged = None;
     }
 
@@ -112,6 +114,9 @@ impl Session {
         }
         if self.takeover.replaced_since().is_some() {
             return Err(wrong("Another WhatsApp Web session took over.", "tetherctl takeover"));
+        }
+        if let Some(until) = self.login_pause.until(now) {
+            return Err(explain::logins_limited(until, now));
         }
         self.account.on_reconnect(now);
         out.save_facts();

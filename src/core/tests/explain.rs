@@ -9,6 +9,7 @@ use crate::condition::{Condition, Group, LastHour, PairingStage};
 use crate::contacts::CheckFailureKind;
 use crate::event::{ChallengeKind, EndReason};
 use crate::pacing::{NewChatQuota, TimelockSource};
+use crate::session::UnackedStanza;
 use crate::trouble::{AccountTrouble, ServerText, TroubleKind};
 use expect_test::expect_file;
 use tetherd_api::{self as api, ConditionKind, Holds, MessageId, ReasonKind};
@@ -91,6 +92,19 @@ fn cases(now: i64) -> Vec<(&'static str, Condition)> {
         ("", other(None, 10, (0, 0), false)),
         ("", other(Some(now + 9 * MINUTE), 1, (1, 0), false)),
         ("takeovers used up", other(Some(now + 40 * MINUTE), 4, (3, 20), true)),
+        ("logins limited", C::LoginLimited { since, until: now + 5 * MINUTE, count: 2 }),
+        (
+            "unacknowledged",
+            C::StanzaUnacked {
+                stanza: UnackedStanza {
+                    id: "3EB0A1".to_owned(),
+                    count: 3,
+                    first: now - HOUR,
+                    last: since,
+                    over: false,
+                },
+            },
+        ),
         ("disconnected", C::Disconnected { since, ended, next_try: Some(now + 30_000), tries: 3 }),
         ("", C::Disconnected { since, ended: None, next_try: None, tries: 0 }),
         ("phone offline", C::PhoneOffline { since, unlinked_at: Some(now + HOUR), holds: true }),

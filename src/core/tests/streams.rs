@@ -1,10 +1,11 @@
 //! How the server ends streams, and what follows.
 
-use super::world::{Run, World};
-use crate::event::EndReason;
-use tetherd_api::{ConditionKind, SessionState, State};
+use super::world::{ACCOUNT, Run, World};
+use crate::event::{EndReason, Request, SessionEvent};
+use tetherd_api::{ConditionKind, ErrorKind, SessionState, State};
 
 const STABLE: u64 = 30_000;
+const MINUTE: u64 = 60_000;
 
 /// Lets the stream end, and says what can be seen of it until the next login.
 fn renewed(world: &mut World, roll: u64) -> u64 {
@@ -79,4 +80,109 @@ fn a_renewal_that_fails_or_takes_too_long_is_a_trouble() {
     assert_eq!((world.run, world.holds()), (Run::Connecting, vec![ConditionKind::Disconnected]));
     world.connect();
     assert_eq!(world.status().conditions, []);
+}
+
+fn active(world: &World) -> Vec<ConditionKind> {
+    world.status().conditions.iter().map(|one| one.kind).collect()
+}
+
+#[test]
+fn invariant_11_after_too_many_logins_there_is_none_for_minutes_over_restarts_too() {
+    let mut world = World::connected();
+    for pause in [5, 10, 20, 40] {
+        let half = pause * MINUTE / 2;
+        world.idle(STABLE);
+        world.end(EndReason::Refused { code: 429 });
+        assert_eq!(active(&world), [ConditionKind::LoginLimited, ConditionKind::RateLimited]);
+        let until = world.status().conditions[0].until.unwrap().0;
+        assert_eq!(until, world.now.wall_ms + i64::try_from(2 * half).unwrap());
+        world.pass(half);
+        world.crash(pause == 10);
+        assert_eq!((world.run, active(&world)[0]), (Run::None, ConditionKind::LoginLimited));
+        let error = world.ask(Request::Reconnect).unwrap_err();
+        assert_eq!(
+            (error.data.kind, error.data.retry_after_ms),
+            (ErrorKind::WrongState, Some(half))
+        );
+        world.pass(half - 1);
+        assert_eq!(world.run, Run::None);
+        world.pass(1);
+        assert_eq!(world.run, Run::Connecting);
+        world.connect();
+    }
+    world.idle(10 * 60 * MINUTE);
+    world.end_with(EndReason::Refused { code: 429 }, u64::MAX);
+    let (at, _) = world.core.poll_timeout().unwrap();
+    assert!(at >= world.now.mono_ms + 2 * MINUTE, "the pace's pause comes first");
+    let left = world.core.session.next_try().unwrap() - world.now.mono_ms;
+    assert!((5 * MINUTE..=5 * MINUTE + 75_000).contains(&left), "{left}: it starts small again");
+}
+
+#[test]
+fn a_pairing_is_followed_by_its_login_in_spite_of_the_pause() {
+    let mut world = World::connected();
+    world.end(EndReason::Refused { code: 429 });
+    assert!(world.ask(Request::Logout).is_ok());
+    assert_eq!(active(&world)[0], ConditionKind::NotPaired);
+    world.request(Request::Pair { phone: None, anyway: false });
+    world.offer_qr("x");
+    world.session(SessionEvent::Paired { account: ACCOUNT.into() });
+    world.end(EndReason::Restart);
+    assert_eq!(world.run, Run::Connecting);
+    world.connect();
+    world.end(EndReason::Refused { code: 429 });
+    let left = world.core.session.next_try().unwrap() - world.now.mono_ms;
+    assert_eq!(left, 10 * MINUTE, "it is the second time");
+}
+
+/// The server ends the stream over this stanza, after it held.
+fn ended_over(world: &mut World, id: Option<&str>) {
+    world.idle(STABLE);
+    if let Some(id) = id {
+        world.session(SessionEvent::StanzaUnacked { id: id.to_owned() });
+    }
+    world.end(EndReason::StreamEnded);
+    let (at, _) = world.core.poll_timeout().unwrap();
+    world.pass(at - world.now.mono_ms);
+    world.connect();
+}
+
+#[test]
+fn a_stanza_that_the_server_names_twice_is_a_condition_until_it_does_not_come_up_again() {
+    let fault = [ConditionKind::StanzaUnacknowledged];
+    let mut world = World::connected();
+    ended_over(&mut world, Some("A"));
+    ended_over(&mut world, Some("B"));
+    assert_eq!(active(&world), [], "each for the first time");
+    world.crash(true);
+    world.connect();
+    ended_over(&mut world, Some("A"));
+    assert_eq!((active(&world), world.holds()), (fault.to_vec(), vec![]));
+    let why = world.status().conditions[0].why.clone();
+    assert!(why.contains("stanza A"), "{why}");
+    ended_over(&mut world, None);
+    assert_eq!(active(&world), []);
+    ended_over(&mut world, Some("A"));
+    assert_eq!(active(&world), fault, "it counts on");
+    assert!(format!("{:?}", world.status()).contains("3 times"));
+    world.crash(false);
+    assert!(active(&world).contains(&fault[0]), "it is stored");
+    world.connect();
+    world.pass(60 * MINUTE - 1);
+    assert!(active(&world).contains(&fault[0]));
+    world.pass(1);
+    assert!(!active(&world).contains(&fault[0]), "the connection holds");
+    world.crash(false);
+    assert!(!active(&world).contains(&fault[0]));
+}
+
+#[test]
+fn invariant_10_stanzas_that_the_server_names_are_remembered_within_a_bound() {
+    let mut world = World::connected();
+    for id in 0..40 {
+        world.session(SessionEvent::StanzaUnacked { id: id.to_string() });
+        world.idle(1);
+    }
+    let known = &world.store.facts.network.unacked;
+    assert_eq!((known.len(), known.first().unwrap().id.as_str()), (16, "24"));
 }

@@ -48,7 +48,7 @@ fn a_lost_connection_is_explained_with_its_reason_until_somebody_steps_in() {
     let why = "because there is no connection to WhatsApp";
     assert!(
         summary(&world)
-            .ends_with(&format!("{why}: the server refused the login for now (code 503).")),
+            .ends_with(&format!("{why}: the server refused the connection for now (code 503).")),
         "{}",
         summary(&world)
     );

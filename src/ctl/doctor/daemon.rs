@@ -146,6 +146,8 @@ fn severity(kind: ConditionKind) -> Severity {
         | ConditionKind::ClientExpiresSoon
         | ConditionKind::IntegrityChallenge
         | ConditionKind::OtherSession
+        | ConditionKind::LoginLimited
+        | ConditionKind::StanzaUnacknowledged
         | ConditionKind::Disconnected
         | ConditionKind::PhoneOffline
         | ConditionKind::BatteryCritical

@@ -152,6 +152,8 @@ const fn weight(hold: ConditionKind) -> Weight {
         | ConditionKind::StaleBacklog => Weight::Person,
         ConditionKind::NotPaired
         | ConditionKind::Disconnected
+        | ConditionKind::LoginLimited
+        | ConditionKind::StanzaUnacknowledged
         | ConditionKind::PhoneOffline
         | ConditionKind::Paused
         | ConditionKind::ShuttingDown => Weight::News,

@@ -125,6 +125,8 @@ pub(super) struct Wait {
     pub(super) received: u64,
     #[serde(default)]
     pub(super) key_uploads: u64,
+    #[serde(default)]
+    pub(super) cleaned: u64,
     #[serde(default = "a_minute")]
     pub(super) within_s: u64,
 }

@@ -14,7 +14,7 @@ use tetherd_core::pacing::{
 };
 use tetherd_core::phone::{PhoneActivity, PhoneFacts, Probe, Report};
 use tetherd_core::queue::{BacklogFacts, Stale};
-use tetherd_core::session::{Refusal, TakeoverFacts};
+use tetherd_core::session::{LoginPauseFacts, Refusal, TakeoverFacts, UnackedStanza};
 use tetherd_core::time::{BootId, Timestamp};
 use tetherd_core::trouble::{AccountTrouble, ClientExpiry, ServerText, TroubleKind};
 
@@ -131,6 +131,28 @@ stored_structs! {
         refusals: Vec<StoredRefusal>,
         #[serde(skip_serializing_if = "StoredQuotaFacts::is_empty")]
         new_chats: StoredQuotaFacts,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        login_pause: Option<StoredLoginPause>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        unacked: Vec<StoredUnacked>,
+    }
+
+    /// The server wanted fewer logins. Times are wall milliseconds.
+    struct StoredLoginPause = LoginPauseFacts {
+        since: i64,
+        until: i64,
+        step: u32,
+        count: u64,
+    }
+
+    /// A stanza for whose acknowledgement the server ended streams.
+    struct StoredUnacked = UnackedStanza {
+        id: String,
+        count: u32,
+        first: i64,
+        last: i64,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        over: bool,
     }
 
     #[derive(Default)]

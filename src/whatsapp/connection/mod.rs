@@ -22,6 +22,7 @@ use crate::whatsapp::events::chat_activity;
 use crate::whatsapp::events::names::account_names;
 use crate::whatsapp::events::queue::{EventQueue, Overflow};
 use crate::whatsapp::events::translate::ConnectionEvent;
+use crate::whatsapp::incoming::peer_receipts;
 use crate::whatsapp::media::uploads::Uploads;
 use crate::whatsapp::outgoing::sends::Sends;
 use crate::whatsapp::session_task::SessionContext;
@@ -71,8 +72,8 @@ struct Connection<'a> {
     client: Arc<Client>,
     queue: Arc<EventQueue>,
     trace: Arc<Trace>,
-    // Dropping it ends the reports.
-    _subscription: (Subscription, RawNodeLease),
+    // Dropping them ends the reports.
+    _subscriptions: ([Subscription; 2], RawNodeLease),
     files: Arc<dyn HttpClient>,
     ready: bool,
     offered: bool,
@@ -112,6 +113,7 @@ impl<'a> Connection<'a> {
         let Built { client, manager, queue, sent, trace, subscription, stanzas, halt, files } =
             built;
         let spool = context.config.spool.clone();
+        let (peers, receipts) = peer_receipts::watch(&client);
         Connection {
             context,
             purpose,
@@ -119,7 +121,7 @@ impl<'a> Connection<'a> {
             client,
             queue,
             trace,
-            _subscription: (subscription, stanzas),
+            _subscriptions: ([subscription, peers], stanzas),
             files,
             ready: false,
             offered: false,
@@ -129,7 +131,7 @@ impl<'a> Connection<'a> {
             sends: Sends::new(Arc::clone(&manager), sent, context.config.sends_at_once),
             uploads: Uploads::new(manager, spool, halt),
             lookups: Lookups::default(),
-            background: Vec::new(),
+            background: vec![tokio::spawn(receipts).abort_handle()],
             asked_timelock: None,
             asked_quota: None,
             verdict: None,

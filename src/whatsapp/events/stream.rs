@@ -7,15 +7,28 @@ use whatsapp_rust::wacore_binary::NodeRef;
 use crate::whatsapp::events::translate::ConnectionEvent;
 use tetherd_core::event::{EndReason, SessionEvent};
 
+/// The longest id of a stanza that is taken over.
+const STANZA_ID_BYTES_MAX: usize = 64;
+
 /// What the stanza means; none: nothing to us.
 pub(crate) fn stream_notice(node: &OwnedNodeRef) -> Option<ConnectionEvent> {
     let node = node.get();
     match node.tag.as_ref() {
         // The library ends the connection for it without an event.
         "xmlstreamend" => Some(ConnectionEvent::Gone(EndReason::StreamEnded)),
+        "stream:error" => unacked(node),
         "ib" => client_expires(node),
         _ => None,
     }
+}
+
+/// The server ends the stream next. Ids are made by the sender's device: what is no plain id is
+/// not taken over.
+fn unacked(error: &NodeRef<'_>) -> Option<ConnectionEvent> {
+    let id = error.get_optional_child("ack")?.get_attr("id")?.as_str().into_owned();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let fit = (1..=STANZA_ID_BYTES_MAX).contains(&id.len()) && id.chars().all(plain);
+    fit.then_some(ConnectionEvent::Report(SessionEvent::StanzaUnacked { id }))
 }
 
 fn client_expires(ib: &NodeRef<'_>) -> Option<ConnectionEvent> {

@@ -3,6 +3,7 @@
 //! itself: the library does, once the inbox has answered.
 
 pub(crate) mod incoming_message;
+pub(crate) mod peer_receipts;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
