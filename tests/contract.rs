@@ -198,6 +198,8 @@ fn receives(run: &mut Run) {
     events.wait("both", |event| event["event"] == "incoming" && event["message"]["cursor"] == 2);
     run.params("message.react")["message"] = json!("i1");
     run.example("message.react", "an earlier reaction to an incoming message is taken back");
+    run.params("message.read")["cursors"] = json!([1, 2]);
+    run.example("message.read", "two messages of the inbox");
     run.example("inbox.list", "from the beginning");
     run.example("inbox.file", "inline");
     run.example("inbox.file", "as a descriptor");

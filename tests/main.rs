@@ -37,6 +37,7 @@ mod passkey;
 mod peers;
 mod phone;
 mod queue;
+mod read;
 mod readme;
 mod replace;
 mod sending;

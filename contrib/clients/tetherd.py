@@ -117,6 +117,7 @@ State = Literal[
     "sent", "delivered", "read", "failed", "expired", "cancelled",
 ]  # fmt: skip
 Priority = Literal["high", "normal", "low"]
+Replace = Literal["new", "edit"]
 
 
 class Reason(TypedDict, total=False):
@@ -178,6 +179,12 @@ class SendResult(TypedDict):
 
     message: Message
     duplicate: bool
+
+
+class ReadResult(TypedDict):
+    """How many were marked as read."""
+
+    read: int
 
 
 class Filter(TypedDict, total=False):
@@ -381,7 +388,9 @@ class _PacingStatus(TypedDict):
 class PacingStatus(_PacingStatus, total=False):
     """At most `limit` attempts in any `window_ms`."""
 
+    reserve: int
     next_slot_at: str
+    opens_at: str
     slowed_until: str
 
 
@@ -607,10 +616,13 @@ class SendOptions(TypedDict, total=False):
     `key` makes it safe to send again: the same key with the same content answers the same
     message. `retry_for`, in seconds, sends again by itself while the queue is full or the
     daemon is away, until it is accepted or the time is over; it needs a `key`. The message is
-    not sent before `not_before`, and never after `expires_at`.
+    not sent before `not_before`, and never after `expires_at`. With `replace` the newest content
+    of the key wins: while its message waits, it gets this content; once it has left, a new one
+    follows ("new") or it is edited ("edit").
     """
 
     key: str
+    replace: Replace
     retry_for: float
     priority: Priority
     not_before: When
@@ -1302,7 +1314,7 @@ class Client:
     ) -> SendResult:
         more: dict[str, Any] = dict(options)
         retry_for: Optional[float] = more.pop("retry_for", None)
-        unknown = set(more) - {"key", "priority", "not_before", "expires_at"}
+        unknown = set(more) - {"key", "replace", "priority", "not_before", "expires_at"}
         if unknown:
             raise TypeError(f"there is no option {unknown.pop()!r}")
         params.update(_given(**more))
@@ -1340,6 +1352,10 @@ class Client:
     def message_revoke(self, id: str, *, key: Optional[str] = None) -> SendResult:
         """Takes a message back: it is withdrawn while it waits, else revoked."""
         return cast(SendResult, self.call("message.revoke", **_given(id=id, key=key)))
+
+    def message_read(self, cursors: Sequence[int]) -> ReadResult:
+        """Marks incoming messages as read; refused while there is no connection."""
+        return cast(ReadResult, self.call("message.read", cursors=list(cursors)))
 
     def message_get(
         self,

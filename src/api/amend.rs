@@ -30,6 +30,24 @@ impl Replace {
     }
 }
 
+/// Parameters of `message.read`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ReadParams {
+    /// The cursors of incoming messages, 1 to [`super::INBOX_LIST_MAX`]. All of them are marked,
+    /// or none where one is unknown.
+    pub cursors: Vec<u64>,
+}
+
+/// Answer of `message.read`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ReadResult {
+    /// How many were marked; those that the account itself sent are not.
+    pub read: usize,
+}
+
 /// Parameters of `message.react`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -66,7 +66,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 
-pub use amend::{EditParams, ReactParams, Replace, RevokeParams};
+pub use amend::{EditParams, ReactParams, ReadParams, ReadResult, Replace, RevokeParams};
 pub use condition::{Affected, Condition, ConditionKind, Evidence, Holds};
 pub use content::{ContactCard, FileInfo, FileParams, LinkPreview, Location, Priority};
 pub use error::{Error, ErrorData, ErrorKind, ErrorPlace};

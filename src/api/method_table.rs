@@ -13,8 +13,8 @@ use crate::{
     Error, ErrorKind, Explanation, GetParams, GroupListParams, GroupListResult, HeartbeatParams,
     InboxFileParams, InboxFileResult, InboxListParams, InboxListResult, ListParams, ListResult,
     Message, NoParams, PairParams, PairResult, PasskeyConfirmParams, PasskeyParams, PhoneStatus,
-    ReactParams, RestoreParams, RestoreResult, RetryParams, RetryResult, RevokeParams, SendParams,
-    SendResult, Status, SubscribeParams, SubscribeResult, Version,
+    ReactParams, ReadParams, ReadResult, RestoreParams, RestoreResult, RetryParams, RetryResult,
+    RevokeParams, SendParams, SendResult, Status, SubscribeParams, SubscribeResult, Version,
 };
 
 /// Who may call a method. Each tier includes the ones before it.
@@ -196,6 +196,10 @@ methods! {
     /// takes it for two days after the message was sent; it expires then.
     MessageRevoke "message.revoke" Send: RevokeParams => SendResult,
         errors [QueueFull, KeyConflict, NotFound, WrongState, OutcomeUnknown];
+    /// Marks incoming messages as read, which their senders see unless the account hides that.
+    /// Nothing else marks them. It takes no slot of the pace, and is not remembered: without a
+    /// connection it is refused, and can be repeated.
+    MessageRead "message.read" Send: ReadParams => ReadResult, errors [NotFound, WrongState];
     /// One message, with its whole text: a live one, or a finished one that is still in the
     /// history.
     MessageGet "message.get" Read: GetParams => Message, errors [NotFound];

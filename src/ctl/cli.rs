@@ -76,6 +76,12 @@ pub enum Command {
     /// Take a message back: it is withdrawn while it waits, and revoked within two days after
     /// it was sent.
     Revoke(RevokeArgs),
+    /// Mark messages that came in as read, which their senders see.
+    Read {
+        /// Their cursors, as `inbox` lists them.
+        #[arg(value_name = "CURSOR", required = true)]
+        cursors: Vec<u64>,
+    },
     /// Show one message, with its whole text.
     Show(ShowArgs),
     /// List the messages that wait, are on their way, or are parked; with --state, others too.

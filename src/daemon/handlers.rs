@@ -51,6 +51,7 @@ pub(crate) async fn handle(
         Call::MessageReact(params) => amend::react(service, *params).await?,
         Call::MessageEdit(params) => amend::edit(service, *params).await?,
         Call::MessageRevoke(params) => amend::revoke(service, *params).await?,
+        Call::MessageRead(params) => inbox::read(service, *params).await?,
         Call::MessageGet(params) => engine.query(message::get(*params)?).await?,
         Call::QueueList(params) => engine.query(queue::list(engine, *params).await?).await?,
         Call::QueueClear(params) => engine.change(queue::clear(engine, *params).await?).await?,

@@ -15,17 +15,17 @@ use crate::daemon::inbox_files::{InboxFiles, NoRoom};
 use crate::inbox::{Bounds, CursorRange, Inbox, Kept, Page};
 use crate::shares::Shares;
 use crate::store::ReadError;
-use crate::whatsapp::{CurrentConnection, DownloadError};
+use crate::whatsapp::{CurrentConnection, DownloadError, NotMarked};
 use tetherd_api::{
     Error, ErrorKind, Gap, INBOX_LIST_MAX, INLINE_FILE_BYTES_MAX, InboxFileParams, InboxFileResult,
-    InboxListParams, InboxListResult, Incoming,
+    InboxListParams, InboxListResult, Incoming, ReadParams, ReadResult,
 };
 
 /// Files that are fetched at a time; further callers wait.
 const FETCHES_MAX: u32 = 4;
 /// Of these, one user's.
 const FETCHES_PER_USER_MAX: u32 = 2;
-/// When to ask again for a file while there is no connection.
+/// When to ask again for what needs a connection while there is none.
 const RETRY_MS: u64 = 5_000;
 
 /// The inbox and the way to its files. Cheap to clone; all clones are one.
@@ -112,6 +112,23 @@ impl InboxService {
     pub(crate) fn message(&self, cursor: u64) -> Result<Incoming, Error> {
         let kept = self.inbox.get(cursor).map_err(|error| unreadable(&error))?;
         kept.map(|kept| kept.incoming).ok_or_else(|| not_kept(cursor))
+    }
+
+    /// `message.read`: all of them, or none where one is unknown.
+    pub(crate) async fn mark_read(&self, params: ReadParams) -> Result<ReadResult, Error> {
+        let ReadParams { mut cursors } = params;
+        if cursors.is_empty() || cursors.len() > INBOX_LIST_MAX {
+            return Err(invalid(format!("`cursors` are 1 to {INBOX_LIST_MAX} numbers")));
+        }
+        cursors.sort_unstable();
+        cursors.dedup();
+        let messages: Result<Vec<Incoming>, Error> =
+            cursors.into_iter().map(|cursor| self.message(cursor)).collect();
+        let mut messages = messages?;
+        messages.retain(|message| !message.from_me);
+        let read = messages.len();
+        self.connection.mark_read(&messages).await.map_err(|NotMarked| not_marked())?;
+        Ok(ReadResult { read })
     }
 
     /// `inbox.file`.
@@ -254,6 +271,13 @@ fn invalid(sentence: impl Into<String>) -> Error {
 fn not_kept(cursor: u64) -> Error {
     let sentence = format!("there is no incoming message {cursor}, or it is kept no more");
     Error::new(ErrorKind::NotFound, sentence).remedy("`tetherctl inbox` lists what is kept")
+}
+
+fn not_marked() -> Error {
+    let sentence = "there is no connection on which messages can be marked as read";
+    Error::new(ErrorKind::WrongState, sentence)
+        .remedy("`tetherctl why` says why; then call again")
+        .retry_after_ms(RETRY_MS)
 }
 
 fn unreadable(error: &ReadError) -> Error {

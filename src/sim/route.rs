@@ -16,7 +16,7 @@ use super::groups::Addressing;
 use super::nodes::{attr, jid_attr};
 use super::quota::{self, QUOTA_CODE};
 use super::receive::Delivered;
-use super::settings::{REACHOUT_CODE, Receipts};
+use super::settings::{REACHOUT_CODE, READS_MAX, Receipts};
 use super::shared::Shared;
 use super::streams::ListReceipts;
 use super::strict;
@@ -230,6 +230,11 @@ pub(super) async fn client_receipt(world: &mut World, link: LinkId, node: &Node)
         for id in &ids {
             companion.received(id);
         }
+    }
+    if attr(node, "type").as_deref() == Some("read") {
+        let reads = &mut world.stats.reads;
+        reads.extend(ids.iter().cloned());
+        reads.drain(..reads.len().saturating_sub(READS_MAX));
     }
     let resent = match attr(node, "type").as_deref() {
         Some("retry") => world.people.resend(node, &device.jid()).await,

@@ -308,6 +308,9 @@ impl fmt::Debug for Attempt {
     }
 }
 
+/// Ids that [`Stats`] holds of them.
+pub(super) const READS_MAX: usize = 1_000;
+
 /// What has happened since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
@@ -335,6 +338,8 @@ pub struct Stats {
     pub replaced: u64,
     /// Messages that were routed.
     pub messages: u64,
+    /// Ids of messages that clients have said to have read, the last thousand.
+    pub reads: Vec<String>,
     /// Messages to the phone about the account: questions are among them.
     pub peer_messages: u64,
     /// Acks that were sent, with or without an error.

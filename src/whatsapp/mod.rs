@@ -43,7 +43,7 @@ use whatsapp_rust::traits::Backend;
 use whatsapp_rust::wacore::store::Device;
 
 pub use crate::whatsapp::credentials::StoredKeys;
-pub use crate::whatsapp::incoming::{CurrentConnection, Inbound};
+pub use crate::whatsapp::incoming::{CurrentConnection, Inbound, NotMarked};
 pub use crate::whatsapp::media::download::DownloadError;
 
 use tetherd_net::connect::Connector;

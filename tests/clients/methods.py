@@ -201,6 +201,7 @@ def read_the_inbox(client):
         while (event := events.read(timeout=60))["event"] != "snapshot_end":
             assert event["event"] != "incoming", event
     assert [m.get("text") for m in seen] == ["an answer", "look"], seen
+    assert check(client.message_read, tetherd.ReadResult, [1, 2]) == {"read": 2}
     page = check(client.inbox_list, tetherd.InboxListResult, after=0, limit=1)
     assert page["messages"] == seen[:1] and page["newest"] == 2
     assert list(client.inbox_iter()) == seen and list(client.inbox_iter(after=2)) == []

@@ -13,9 +13,9 @@ use crate::{
     ContactCard, EditParams, Error, ErrorKind, Event, EventFrame, FileParams, Filter, Gap, GapOf,
     GetParams, GroupListParams, HeartbeatParams, Holds, InboxFileParams, InboxListParams, Kind,
     LinkPreview, ListParams, Location, MessageId, MessageRef, Method, NoParams, PairEnd,
-    PairFailure, PairOffer, PairParams, PhoneState, Presence, Priority, ReactParams, ReasonKind,
-    Redacted, Replace, RestoreParams, RetryParams, RevokeParams, SendParams, SessionState, State,
-    SubscribeParams, Tier, Time,
+    PairFailure, PairOffer, PairParams, PhoneState, Presence, Priority, ReactParams, ReadParams,
+    ReasonKind, Redacted, Replace, RestoreParams, RetryParams, RevokeParams, SendParams,
+    SessionState, State, SubscribeParams, Tier, Time,
 };
 
 fn full_filter() -> Filter {
@@ -68,6 +68,7 @@ fn parameters_are_read_as_they_are_written() {
         key: Some("k".into()),
     });
     read_back(EditParams { id: MessageId(1), text: "x".into(), key: Some("k".into()) });
+    read_back(ReadParams { cursors: vec![1] });
     read_back(RevokeParams { id: MessageId(1), key: Some("k".into()) });
     read_back(GroupListParams { fresh: true });
     read_back(GetParams {

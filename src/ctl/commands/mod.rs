@@ -26,7 +26,10 @@ use crate::output::Output;
 use crate::render::{self, Clock};
 use crate::{explain, phone};
 use tetherd_api::client::{Client, ClientError};
-use tetherd_api::{GetParams, GroupListParams, HeartbeatParams, NoParams, Signature, Status, call};
+use tetherd_api::{
+    GetParams, GroupListParams, HeartbeatParams, NoParams, ReadParams, ReadResult, Signature,
+    Status, call,
+};
 
 /// Carries out a command that needs the daemon.
 pub(crate) async fn dispatch(
@@ -83,6 +86,12 @@ pub(crate) async fn dispatch(
         Command::React(args) => amend::react(args, client, out).await,
         Command::Edit(args) => amend::edit(args, client, out).await,
         Command::Revoke(args) => amend::revoke(args, client, out).await,
+        Command::Read { cursors } => {
+            let text = |done: &ReadResult, _: &Clock| {
+                format!("{} marked as read\n", render::messages(done.read))
+            };
+            print(call::MessageRead, &ReadParams { cursors }, client, out, text).await
+        }
         Command::Send(args) => send::run(*args, client, sockets, out).await,
         Command::Queue(args) => queue::run(args, client, out).await,
         Command::Clear(args) => clear::run(args, client, out).await,

@@ -6,8 +6,8 @@ use crate::daemon::event_stream::Subscription;
 use crate::daemon::inbox_service::{Fetched, Follow, InboxService};
 use crate::daemon::server::Service;
 use tetherd_api::{
-    Error, ErrorKind, InboxFileParams, InboxListParams, Reply, Signature, SubscribeParams,
-    SubscribeResult, call,
+    Error, ErrorKind, InboxFileParams, InboxListParams, ReadParams, Reply, Signature,
+    SubscribeParams, SubscribeResult, call,
 };
 
 pub(super) async fn subscribe(
@@ -35,6 +35,10 @@ fn from_elsewhere(after: u64, newest: u64) -> Error {
 
 pub(super) fn list(service: &Service, params: InboxListParams) -> Result<Reply, Error> {
     inbox(service)?.list(params).map(call::InboxList::reply)
+}
+
+pub(super) async fn read(service: &Service, params: ReadParams) -> Result<Reply, Error> {
+    inbox(service)?.mark_read(params).await.map(call::MessageRead::reply)
 }
 
 pub(super) async fn file(

@@ -127,6 +127,8 @@ pub(super) struct Wait {
     pub(super) key_uploads: u64,
     #[serde(default)]
     pub(super) cleaned: u64,
+    #[serde(default)]
+    pub(super) reads: usize,
     #[serde(default = "a_minute")]
     pub(super) within_s: u64,
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod incoming_message;
 pub(crate) mod peer_receipts;
+mod read;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -15,6 +16,7 @@ use whatsapp_rust::{Client, InboundDurabilityHook, Jid, Server, anyhow};
 
 use crate::inbox::{Inbox, NewMessage};
 use incoming_message::Parties;
+pub use read::NotMarked;
 use tetherd_api::Redacted;
 
 /// What the session needs for incoming messages.
@@ -26,7 +28,7 @@ pub struct Inbound {
     pub connection: CurrentConnection,
 }
 
-/// The connection that there is, for downloads.
+/// The connection that there is, for downloads and read receipts.
 #[derive(Clone, Debug, Default)]
 pub struct CurrentConnection(Redacted<Arc<Mutex<Option<Connected>>>>);
 
