@@ -22,6 +22,7 @@ mod events;
 mod fifty;
 mod files;
 mod groups;
+mod hours;
 mod idle;
 mod inbound;
 mod inputs;

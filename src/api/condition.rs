@@ -157,6 +157,8 @@ kinds! {
     ReachoutTimelock = "reachout_timelock";
     /// The account's quota of new chats is used up, or nearly.
     NewChatQuota = "new_chat_quota";
+    /// It is outside the sending hours (`[pacing] hours`).
+    OutsideHours = "outside_hours";
     /// The server asked to slow down.
     RateLimited = "rate_limited";
     /// Recipients that are not on the network.

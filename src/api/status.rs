@@ -128,16 +128,28 @@ pub struct QueueStatus {
 pub struct PacingStatus {
     /// Attempts allowed in one window.
     pub limit: usize,
+    /// How many of them are kept for messages of high priority.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reserve: usize,
     /// The window's length, in milliseconds.
     pub window_ms: u64,
     /// Slots spent in the window that ends now.
     pub spent: usize,
-    /// When the oldest spent slot becomes free, if all are spent.
+    /// When the next slot becomes free, if none is now; one that is kept for high priority is
+    /// not. Outside the sending hours: at their beginning, or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_slot_at: Option<Time>,
+    /// When the sending hours begin, if it is outside them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opens_at: Option<Time>,
     /// Until when nothing leaves because the server asked to slow down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slowed_until: Option<Time>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The store's part of `status`.

@@ -70,6 +70,17 @@ impl Checker<'_> {
                 pacing.slow_cap,
                 "The first pause must not exceed the longest.",
             ),
+            (pacing.reserve >= pacing.messages).then(|| {
+                let what = format!(
+                    "pacing.reserve ({}) leaves no slot of pacing.messages ({}) to other messages.",
+                    pacing.reserve, pacing.messages
+                );
+                self.problem("pacing.reserve", what, "Keep fewer than there are.")
+            }),
+            pacing.hours.overlap().map(|(one, other)| {
+                let what = format!("pacing.hours has {one} and {other}, which overlap.");
+                self.problem("pacing.hours", what, "Write each time once.")
+            }),
             (critical > low).then(|| {
                 let (low, critical) = (low.to_string(), critical.to_string());
                 let remedy = "A critical battery is a low one too.";

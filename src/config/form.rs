@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use jiff::tz::TimeZone;
 use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use serde::{Deserialize, Serialize, de};
@@ -15,6 +16,7 @@ use toml::{Spanned, Value};
 
 use tetherd_api::SOCKET_PATH_BYTES_MAX;
 
+use crate::hours::{ENTRIES_MAX, WeekHours};
 use crate::value::{
     ClientVersion, Level, format_duration, format_size, parse_duration, parse_size,
 };
@@ -253,6 +255,29 @@ pub(crate) fn networks() -> Format<Vec<IpNet>> {
     let hint = "Such as [\"10.0.0.0/8\", \"fd00::/8\"], with no bits beyond the prefix.";
     let form = Form { text, hint, names: &[] };
     Format { form, read: Box::new(read), write: Box::new(write) }
+}
+
+/// Parts of the week.
+pub(crate) fn week_hours() -> Format<WeekHours> {
+    let read = |value: Spanned<DeValue<'_>>| {
+        let list = Vec::<String>::deserialize(value.into_deserializer()).ok()?;
+        let entries: Option<Vec<_>> = list.iter().map(|text| text.parse().ok()).collect();
+        WeekHours::new(entries?)
+    };
+    let write = |hours: &WeekHours| {
+        hours.entries().iter().map(ToString::to_string).collect::<Vec<_>>().into()
+    };
+    let text = format!("a list of at most {ENTRIES_MAX} days and times");
+    let hint = "Such as [\"Mon-Fri 08:00-18:00\", \"Sat 09:00-12:30\"].";
+    let form = Form { text, hint, names: &[] };
+    Format { form, read: Box::new(read), write: Box::new(write) }
+}
+
+/// A time zone that is known here.
+pub(crate) fn time_zone() -> Format<Option<String>> {
+    let read = |name: &str| TimeZone::get(name).is_ok().then(|| name.to_owned());
+    optional("the name of a time zone", read, String::clone)
+        .hint("Such as \"Europe/Berlin\", or \"UTC\".")
 }
 
 /// A network, or a single address. Bits beyond the prefix are a mistake.

@@ -10,6 +10,7 @@
 
 mod check;
 mod form;
+pub mod hours;
 mod parse;
 pub mod paths;
 mod problem;

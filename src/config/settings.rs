@@ -12,8 +12,9 @@ use tetherd_core::{OnRateLimit, TAKEOVERS_PER_HOUR_MAX};
 
 use crate::form::{
     client_version, device_name, duration, duration_or_off, endpoint, group, levels, networks,
-    number, one_of, optional_path, path, size, socket_path, switch,
+    number, one_of, optional_path, path, size, socket_path, switch, time_zone, week_hours,
 };
+use crate::hours::WeekHours;
 use crate::table::{Key, Section, as_format, settings};
 use crate::value::{ClientVersion, ConflictPolicy, Level};
 
@@ -112,6 +113,18 @@ settings! {
         messages: usize = TOLERATED_MESSAGES, number(1, 60), RELOAD;
         /// The window's length.
         window: Duration = TOLERATED_WINDOW, duration(SECOND, DAY), RELOAD;
+        /// How many of them are kept for messages of high priority, so that an urgent one does
+        /// not wait for the others; fewer than `messages`. No window ever has more.
+        reserve: usize = 0, number(0, 59), RELOAD;
+        /// Days and times at which messages leave, such as `["Mon-Fri 08:00-18:00", "Sat
+        /// 09:00-12:30"]`. 24:00 is midnight; an end that is not after its beginning is that of the
+        /// next day. Outside, messages are accepted and wait (`tetherctl why` says outside_hours);
+        /// one that would expire before they begin is refused. Empty: at any time.
+        hours: WeekHours = WeekHours::default(), week_hours(), RELOAD;
+        /// The time zone of `hours`, such as "Europe/Berlin". "" is the machine's.
+        time_zone: Option<String> = None, time_zone(), RELOAD;
+        /// Whether messages of high priority leave outside the hours too.
+        high_at_any_time: bool = false, switch(), RELOAD;
         /// When the server answers "too many" (429): "slow" makes a pause, slow_first long at
         /// first and twice as long each time, at most slow_cap; half an hour without such an
         /// answer halves it again. "pause" pauses the queue as well, until `tetherctl resume`.

@@ -207,6 +207,8 @@ pub enum Wake {
     QuotaEnds,
     /// A pause that the server asked for is over.
     RateLimitEnds,
+    /// The sending hours begin or end, or the wall clock is to be looked at for that.
+    Hours,
     /// The phone is to be asked, or counts as something else.
     Phone,
     /// History is due to be trimmed.

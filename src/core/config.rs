@@ -72,6 +72,10 @@ pub struct CoreConfig {
     pub undo_ms: u64,
     /// Attempts in any window, at most.
     pub pace_limit: usize,
+    /// How many of them only messages of high priority may make; fewer than that.
+    pub pace_reserve: usize,
+    /// Whether those leave outside the sending hours too.
+    pub high_at_any_time: bool,
     /// The window's length.
     pub window_ms: u64,
     /// How long a written message waits for the server's answer before it is `unknown`.
@@ -136,6 +140,8 @@ impl Default for CoreConfig {
             history_ms: 7 * 24 * 60 * 60 * 1_000,
             undo_ms: 10 * 60 * 1_000,
             pace_limit: 5,
+            pace_reserve: 0,
+            high_at_any_time: false,
             window_ms: 120_000,
             ack_timeout_ms: 20_000,
             write_timeout_ms: 90_000,

@@ -3,9 +3,10 @@
 
 use crate::Core;
 use crate::action::{SessionCommand, Wake};
+use crate::pacing::Class;
 use crate::queue::Message;
 use crate::time::Now;
-use tetherd_api::MessageId;
+use tetherd_api::{MessageId, State};
 
 mod files;
 mod groups;
@@ -14,21 +15,39 @@ mod groups;
 /// back as if something were wrong with it.
 pub const SENDING_MAX: usize = 64;
 
+/// The first of two attempts.
+fn earlier(before: Option<(u64, Wake)>, other: (u64, Wake)) -> Option<(u64, Wake)> {
+    Some(before.filter(|before| before.0 <= other.0).unwrap_or(other))
+}
+
+/// When the slot that a message takes is free.
+fn slot_of(slots: [u64; 2], message: &Message) -> u64 {
+    slots[Class::of(message.draft.priority).index()]
+}
+
 impl Core {
     /// When the next attempt leaves if nothing else happens before.
     pub(crate) fn next_attempt(&self) -> Option<(u64, Wake)> {
         if !self.may_dispatch() || self.queue.sending_len() >= SENDING_MAX {
             return None;
         }
-        let slot = self.pacing.free_at(self.now);
-        let mut earliest = None::<u64>;
-        for ready in self.queue.heads().filter_map(|head| self.ready_at(head)) {
+        let slots = self.pacing.free_at(self.now);
+        let soonest = slots.into_iter().min().unwrap_or(0);
+        let mut earliest = None::<(u64, Wake)>;
+        for head in self.queue.heads() {
+            let Some(ready) = self.ready_at(head) else { continue };
+            let slot = slot_of(slots, head);
             if ready <= slot {
-                return Some((slot, Wake::Slot));
+                earliest = earlier(earliest, (slot, Wake::Slot));
+                // Those behind it take the same slots or later ones.
+                if slot == soonest || head.state() == State::Queued {
+                    break;
+                }
+            } else {
+                earliest = earlier(earliest, (ready, Wake::Retry));
             }
-            earliest = Some(earliest.map_or(ready, |before| before.min(ready)));
         }
-        earliest.map(|ready| (ready, Wake::Retry))
+        earliest
     }
 
     /// Whether anything but the pace and the messages themselves forbids an attempt.
@@ -62,7 +81,11 @@ impl Core {
     }
 
     fn first_ready(&self, now: Now) -> Option<MessageId> {
-        let ready = |head: &&Message| self.ready_at(head).is_some_and(|at| at <= now.mono_ms);
+        let slots = self.pacing.free_at(now);
+        let ready = |head: &&Message| {
+            slot_of(slots, head) <= now.mono_ms
+                && self.ready_at(head).is_some_and(|at| at <= now.mono_ms)
+        };
         self.queue.heads().find(ready).map(|message| message.id)
     }
 

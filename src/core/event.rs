@@ -10,6 +10,7 @@ use crate::draft::Draft;
 use crate::files::{MediaRef, Prepared, Ticket, UploadFault};
 use crate::groups::{GroupInfo, GroupTicket};
 use crate::ids::{Attempt, ChatId, Digest, WaMessageId};
+use crate::pacing::OpenHours;
 use crate::phone::Heartbeat;
 use crate::phone::PhoneActivity;
 use crate::trouble::{LoginTrouble, TroubleKind};
@@ -49,6 +50,8 @@ pub enum Input {
     Session(SessionEvent),
     /// A preparation is done, or failed.
     Prepared(Prepared),
+    /// When messages may leave, worked out anew; none: at any time.
+    Hours(Option<OpenHours>),
     /// The daemon is going down: start nothing new, and close the session once no attempt is
     /// in flight.
     Drain,

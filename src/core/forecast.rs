@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 mod steady;
 
 use crate::Core;
-use crate::pacing::WindowRun;
+use crate::pacing::{Class, WindowRun};
 use crate::queue::{Message, Place, place};
 use crate::time::Now;
 use steady::Steady;
@@ -82,9 +82,10 @@ struct Play<'a> {
     soon: u64,
     run: WindowRun,
     lanes: Vec<Lane<'a>>,
-    /// The first of each lane: those that may leave, and those that may later.
-    ready: BTreeSet<(Place, usize)>,
-    later: BTreeSet<(u64, Place, usize)>,
+    /// The first of each lane, by the slots that they may take: those that may leave, and
+    /// those that may later.
+    ready: [BTreeSet<(Place, usize)>; 2],
+    later: [BTreeSet<(u64, Place, usize)>; 2],
     times: Vec<Leaves>,
 }
 
@@ -201,8 +202,8 @@ impl<'a> Play<'a> {
             soon: now.mono_ms.saturating_add(1),
             run: core.pacing.run(now),
             lanes: core.queue.lanes().chain(early).map(lane).collect(),
-            ready: BTreeSet::new(),
-            later: BTreeSet::new(),
+            ready: Default::default(),
+            later: Default::default(),
             times: Vec::new(),
         }
     }
@@ -211,23 +212,33 @@ impl<'a> Play<'a> {
         for lane in 0..self.lanes.len() {
             self.admit(lane);
         }
-        loop {
-            let mut at = self.run.next();
-            if self.ready.is_empty() {
-                let Some((first, ..)) = self.later.first() else { return self.times };
-                at = at.max(*first);
-            }
-            while let Some((from, place, lane)) = self.later.pop_first() {
-                if from > at {
-                    self.later.insert((from, place, lane));
-                    break;
+        while let Some(at) = Class::ALL.into_iter().filter_map(|class| self.soonest(class)).min() {
+            for (later, ready) in self.later.iter_mut().zip(&mut self.ready) {
+                while let Some((from, place, lane)) = later.pop_first() {
+                    if from > at {
+                        later.insert((from, place, lane));
+                        break;
+                    }
+                    ready.insert((place, lane));
                 }
-                self.ready.insert((place, lane));
             }
-            if let Some((place, lane)) = self.ready.pop_first() {
-                self.leave(place, lane, at);
-            }
+            let free = Class::ALL.into_iter().filter(|class| self.run.next(0, *class) <= at);
+            let firsts = free.filter_map(|class| {
+                let (place, lane) = self.ready[class.index()].first()?;
+                Some((*place, *lane, class))
+            });
+            let Some((place, lane, class)) = firsts.min_by_key(|(place, ..)| *place) else { break };
+            self.ready[class.index()].remove(&(place, lane));
+            self.leave(place, lane, (at, class));
         }
+        self.times
+    }
+
+    /// When the next of these leaves.
+    fn soonest(&self, class: Class) -> Option<u64> {
+        let (ready, later) = (&self.ready[class.index()], &self.later[class.index()]);
+        let from = if ready.is_empty() { later.first()?.0 } else { 0 };
+        Some(self.run.next(from, class))
     }
 
     /// The next message of a lane waits to leave.
@@ -244,19 +255,20 @@ impl<'a> Play<'a> {
             Some(at) => lane.at = lane.at.max(at),
             None => (lane.at, lane.sure) = (lane.at.max(self.soon), false),
         }
-        self.later.insert((lane.at, place(message), index));
+        let class = Class::of(message.draft.priority);
+        self.later[class.index()].insert((lane.at, place(message), index));
     }
 
-    fn leave(&mut self, place: Place, index: usize, at: u64) {
+    fn leave(&mut self, place: Place, index: usize, (at, class): (u64, Class)) {
         let Some(lane) = self.lanes.get_mut(index) else { return };
         let Some(message) = lane.first else { return };
         // What needs an answer lets those pass that need none.
         if lane.sure && at < self.soon && self.core.preconditions(message).is_none() {
             (lane.at, lane.sure) = (self.soon, false);
-            self.later.insert((lane.at, place, index));
+            self.later[class.index()].insert((lane.at, place, index));
             return;
         }
-        let at = self.run.spend(at);
+        let at = self.run.spend(at, class);
         // With its turn later than that, the answer is there by then.
         let sure = lane.sure || at > self.soon;
         self.times.push(Leaves { id: message.id, at, sure });

@@ -60,7 +60,7 @@ use crate::query::StatusKey;
 use crate::queue::Queue;
 use crate::session::Session;
 use crate::time::{BootId, Now};
-use crate::time::{ClockJumps, Uptime};
+use crate::time::{ClockJumps, Uptime, WALL_LOOK_MS};
 use tetherd_api as api;
 
 pub mod account_names;
@@ -189,6 +189,7 @@ impl Core {
             Input::Request { token, request } => self.request(token, request, now),
             Input::Session(event) => self.session_event(event, now),
             Input::Prepared(prepared) => self.prepared(prepared, now),
+            Input::Hours(hours) => self.pacing.set_hours(hours),
             Input::Drain => self.drain(),
             Input::Tick => {}
         }
@@ -220,7 +221,8 @@ impl Core {
             self.preparations.poll_timeout().filter(|_| !self.draining),
         ];
         // What several of them decide together.
-        let together = [self.resolve_at(), self.upload_at(), self.next_attempt()];
+        let together =
+            [self.resolve_at(), self.upload_at(), self.next_attempt(), self.look_at_hours()];
         components.into_iter().chain(together).flatten().min_by_key(|(at, _)| *at)
     }
 
@@ -247,6 +249,13 @@ impl Core {
         self.phone.on_surroundings(around, now);
         self.contacts
             .on_surroundings(contacts::Surroundings { generation, can_send, draining }, now);
+    }
+
+    /// While messages wait for the sending hours, the wall clock is looked at: it can be set,
+    /// and goes on while the machine sleeps.
+    fn look_at_hours(&self) -> Option<(u64, Wake)> {
+        let waits = self.queue.to_leave_now() > 0 && self.pacing.closed(self.now).is_some();
+        waits.then(|| (self.now.mono_ms.saturating_add(WALL_LOOK_MS), Wake::Hours))
     }
 
     /// Whether the core drains and no attempt is in flight.

@@ -30,6 +30,7 @@ pub(crate) struct StatusKey {
     warnings: Vec<ConditionKind>,
     idle: bool,
     full: bool,
+    closed: bool,
     limits: (usize, usize, u64),
     phone: PhoneKey,
 }
@@ -245,6 +246,7 @@ impl Core {
             warnings: self.session.warnings(self.now).map(|one| one.kind()).collect(),
             idle: self.queue.taken() == 0,
             full: self.queue.is_full(),
+            closed: self.pacing.closed(self.now).is_some(),
             limits: (self.config.capacity, self.config.pace_limit, self.config.window_ms),
             phone: self.phone_key(),
         }

@@ -7,6 +7,9 @@
 //!   neither a restart nor a clock that is set refills it.
 //! - The wall clock is for people, and for what people ask for by it.
 
+/// The wall clock can be set, and goes on while the machine sleeps: with a deadline by it
+/// outstanding, it is looked at this often at least.
+pub(crate) const WALL_LOOK_MS: u64 = 30_000;
 /// Less than this between two inputs is drift, or somebody's time service at work.
 const JUMP_MS_MIN: u64 = 60_000;
 /// A wall clock that moved less than this against the monotonic one was not set.

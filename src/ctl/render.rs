@@ -110,6 +110,10 @@ fn limits(status: &Status, clock: &Clock) -> String {
         let until = clock.until(at);
         text.push_str(&format!("contacts messages to new ones wait; they may leave {until}\n"));
     }
+    if let Some(at) = status.pacing.opens_at {
+        let until = clock.until(at);
+        text.push_str(&format!("hours    outside the sending hours; they begin {until}\n"));
+    }
     if let Some(at) = status.pacing.slowed_until {
         let until = clock.until(at);
         text.push_str(&format!("slowed   the server asked for it; it ends {until}\n"));

@@ -33,6 +33,8 @@ pub fn core_config(config: &Config) -> CoreConfig {
         history_ms: millis(config.queue.history_age),
         undo_ms: config.queue.undo.map_or(0, millis),
         pace_limit: config.pacing.messages,
+        pace_reserve: config.pacing.reserve,
+        high_at_any_time: config.pacing.high_at_any_time,
         window_ms: millis(config.pacing.window),
         ack_timeout_ms: millis(config.session.ack_timeout),
         backoff_first_ms: millis(config.session.backoff_first),

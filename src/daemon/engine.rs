@@ -15,6 +15,7 @@ use crate::daemon::engine_handle::{EngineCall, Query};
 use crate::daemon::event_hub::{self, EventHub, Page, Walk};
 use crate::daemon::event_log::EventLog;
 use crate::daemon::preparing::Preparer;
+use crate::daemon::sending_hours::SendingHours;
 use crate::daemon::spool_sweep;
 use crate::daemon::supervision::Supervision;
 use crate::inbox::CursorRange;
@@ -58,6 +59,8 @@ pub(super) enum Control {
     Reconfigure {
         /// Which.
         config: Box<CoreConfig>,
+        /// When messages may leave by it.
+        hours: SendingHours,
         /// Notified once it is in force.
         done: oneshot::Sender<()>,
     },
@@ -69,6 +72,8 @@ pub(super) struct Parts {
     pub core: Core,
     /// What its restoration asks for.
     pub first: Actions,
+    /// When messages may leave.
+    pub hours: SendingHours,
     /// The store.
     pub store: Store,
     /// Which change of a message was committed when.
@@ -104,6 +109,7 @@ struct Sources {
 /// The engine's task.
 pub(super) struct Engine {
     core: Core,
+    hours: SendingHours,
     store: Store,
     spool: Spool,
     session: SessionHandle,
@@ -127,13 +133,14 @@ pub(super) struct Engine {
 impl Engine {
     /// Runs until drained, or until the store fails.
     pub(super) async fn run(parts: Parts) -> Result<(), EngineError> {
-        let Parts { core, first, store, spool, session, clock, supervision, .. } = parts;
-        let Parts { numbers, incoming, .. } = parts;
+        let Parts { core, mut first, store, spool, session, clock, supervision, .. } = parts;
+        let Parts { hours, numbers, incoming, .. } = parts;
         let (preparer, prepared) = parts.preparer;
         let Parts { calls, session_events, control, .. } = parts;
         let mut sources = Sources { calls, session_events, prepared, control };
         let mut engine = Engine {
             core,
+            hours,
             store,
             spool,
             session,
@@ -153,6 +160,7 @@ impl Engine {
             echoes: Vec::new(),
         };
         let mut failed = engine.store.failed();
+        engine.tell_hours(&mut first);
         engine.finish_turn(first).await?;
         loop {
             if engine.leaving || (engine.draining && engine.core.is_drained()) {
@@ -234,7 +242,18 @@ impl Engine {
         }
     }
 
+    /// Before the core takes an input: when messages may leave, if it has to know anew.
+    fn tell_hours(&mut self, actions: &mut Actions) {
+        let now = (self.clock)();
+        if let Some(hours) = self.hours.news(now.wall_ms) {
+            let more = self.core.handle(Input::Hours(hours), now);
+            actions.changes.extend(more.changes);
+            actions.effects.extend(more.effects);
+        }
+    }
+
     fn feed(&mut self, input: Input, actions: &mut Actions) {
+        self.tell_hours(actions);
         let more = self.core.handle(input, (self.clock)());
         actions.changes.extend(more.changes);
         actions.effects.extend(more.effects);
@@ -270,7 +289,9 @@ impl Engine {
                 self.feed(Input::Drain, actions);
             }
             Control::Leave => self.leaving = true,
-            Control::Reconfigure { config, done } => {
+            Control::Reconfigure { config, hours, done } => {
+                self.hours = hours;
+                self.tell_hours(actions);
                 let more = self.core.set_config(*config, (self.clock)());
                 actions.changes.extend(more.changes);
                 actions.effects.extend(more.effects);

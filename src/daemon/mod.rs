@@ -41,6 +41,7 @@ pub mod log;
 mod malloc_tuning;
 mod preparing;
 pub mod process;
+mod sending_hours;
 pub mod server;
 pub mod signals;
 pub mod socket;
@@ -66,6 +67,7 @@ use crate::daemon::engine::{Control, Engine, EngineError, Parts};
 use crate::daemon::engine_handle::EngineHandle;
 use crate::daemon::inbox_service::InboxService;
 use crate::daemon::preparing::Preparer;
+use crate::daemon::sending_hours::SendingHours;
 use crate::daemon::server::{STOP_TIME_MAX, Server};
 use crate::daemon::socket::{BoundSocket, SocketPath};
 use crate::daemon::supervision::Supervision;
@@ -185,6 +187,7 @@ impl Daemon {
         let parts = Parts {
             core,
             first,
+            hours: SendingHours::new(&config.pacing),
             store: store.clone(),
             numbers,
             incoming,
@@ -227,9 +230,10 @@ impl Daemon {
     pub async fn reconfigure(&self, config: &Config) {
         self.inbox.set_limits(inbox_bounds(config), config.inbox.file_max);
         let (done, is_done) = oneshot::channel();
+        let hours = SendingHours::new(&config.pacing);
         let config = Box::new(core_config(config));
         // An engine that is gone ends the daemon anyway.
-        let _ = self.control.send(Control::Reconfigure { config, done }).await;
+        let _ = self.control.send(Control::Reconfigure { config, hours, done }).await;
         let _ = is_done.await;
     }
 

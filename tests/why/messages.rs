@@ -1,5 +1,7 @@
 //! The causes that lie with single messages, the server's answers, and the pace.
 
+use jiff::ToSpan as _;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tetherd_api::{ConditionKind, Time};
 
@@ -202,6 +204,32 @@ fn a_server_that_refuses_new_contacts_and_one_that_wants_less() {
     stage.during(&daemon, ConditionKind::RateLimited, "server.set ack_error 429", &[&id]);
     events.wait_until_sent(&[id]);
     stage.after(&daemon, ConditionKind::RateLimited, "six seconds later");
+    stage.end();
+}
+
+pub(super) const HOURS: &[ConditionKind] = &[ConditionKind::OutsideHours];
+
+#[test]
+fn a_time_at_which_no_message_leaves() {
+    let lab = Lab::new();
+    lab.people(&[TO]);
+    let mut daemon = lab.paired_with("");
+    let mut stage = Stage::set(HOURS, &daemon);
+    let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+    let [from, to] = [2, 3].map(|n| (&now + n.hours()).strftime("%H:%M").to_string());
+    let hours = format!("[pacing]\ntime_zone = \"UTC\"\nhours = [\"Mon-Sun {from}-{to}\"]\n");
+    lab.config(&hours);
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_log("reloaded: ");
+    let id = daemon.send(TO, "at work");
+    stage.during(&daemon, ConditionKind::OutsideHours, "the hours begin later", &[&id]);
+    let why = daemon.ctl().args(&["why"]).ok();
+    assert!(why.contains("outside the sending hours; the next message leaves at"), "{why}");
+    let mut events = daemon.events();
+    lab.config("");
+    daemon.signal(Signal::SIGHUP);
+    events.wait_until_sent(&[id]);
+    stage.after(&daemon, ConditionKind::OutsideHours, "there are no hours to keep");
     stage.end();
 }
 

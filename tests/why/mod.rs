@@ -34,6 +34,7 @@ const SCENES: &[&[ConditionKind]] = &[
     messages::WAITING,
     messages::LINKS,
     messages::SERVER,
+    messages::HOURS,
     messages::PACE,
     refusals::TOKEN,
     refusals::QUOTA,

@@ -184,6 +184,7 @@ pub(super) const SHOWN: &[Shown] = &[
         false,
         Some("tetherctl retry --reason no_device"),
     ),
+    shown(ConditionKind::OutsideHours, "they ended", "The sending hours begin", true, None),
     shown(ConditionKind::RateLimited, "code 429", "After a longer pause", true, None),
     shown(
         ConditionKind::NotOnNetwork,

@@ -2,7 +2,7 @@
 
 use super::{Condition, Group};
 use crate::Core;
-use crate::pacing::NewChatQuota;
+use crate::pacing::{Class, NewChatQuota};
 use crate::queue::Message;
 use crate::time::Now;
 use tetherd_api::{ConditionKind, MessageId, ReasonKind, State};
@@ -117,6 +117,8 @@ impl Core {
                 let holds = [
                     (message.draft.not_before.is_some_and(|at| at > self.now.wall_ms))
                         .then_some(ConditionKind::NotBefore),
+                    (!self.pacing.is_open(Class::of(message.draft.priority), self.now))
+                        .then_some(ConditionKind::OutsideHours),
                     self.new_contact_hold(message).map(|(_, kind)| kind),
                     self.number_gate(message).is_none().then_some(ConditionKind::NumberUnchecked),
                     self.group_gate(message).is_none().then_some(ConditionKind::GroupUnchecked),

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use crate::Core;
 use crate::contacts::CheckFailureKind;
 use crate::event::{ChallengeKind, EndReason};
-use crate::pacing::{NewChatQuota, TimelockSource};
+use crate::pacing::{Class, Closed, NewChatQuota, TimelockSource};
+use crate::queue::Message;
 use crate::session::UnackedStanza;
 use crate::time::{ClockJump, Now};
 use crate::trouble::{AccountTrouble, TroubleKind};
@@ -106,6 +107,13 @@ pub(crate) enum Condition {
     NewChatQuota {
         quota: NewChatQuota,
         ids: Vec<MessageId>,
+    },
+    /// The sending hours are over: which of those that wait are not to be sent any more when
+    /// they begin again.
+    OutsideHours {
+        since: i64,
+        until: i64,
+        late: usize,
     },
     RateLimited {
         since: i64,
@@ -287,6 +295,7 @@ impl Condition {
                 let holds = if quota.used_up { Holds::Some } else { Holds::None };
                 (Kind::NewChatQuota, holds, At(quota.until))
             }
+            C::OutsideHours { until, .. } => (Kind::OutsideHours, Holds::All, At(*until)),
             C::RateLimited { until, .. } => (Kind::RateLimited, Holds::All, At(*until)),
             C::NumberUnchecked { .. } => (Kind::NumberUnchecked, Holds::Some, Sometime),
             C::GroupUnchecked { .. } => (Kind::GroupUnchecked, Holds::Some, Sometime),
@@ -330,7 +339,12 @@ impl Condition {
     /// Whether it holds everything that waits, and is more than the pace, which passes with
     /// every window.
     pub(crate) fn stops_the_queue(&self) -> bool {
-        let pace = matches!(self, Condition::Pacing { .. } | Condition::RateLimited { .. });
+        let pace = matches!(
+            self,
+            Condition::Pacing { .. }
+                | Condition::RateLimited { .. }
+                | Condition::OutsideHours { .. }
+        );
         self.holds() == Holds::All && !pace
     }
 }
@@ -357,12 +371,29 @@ impl Core {
         let mut all: Vec<Condition> = self.wide(now).collect();
         all.extend(self.store_condition());
         all.extend(self.clock_condition(now));
-        all.extend(self.pacing.conditions(self.queue.to_leave_now() > 0, now));
+        all.extend(self.hours_condition(now));
+        all.extend(self.pacing.conditions(self.waiting_class(), now));
         all.extend(self.timelock_condition(now));
         all.extend(self.quota_condition(now));
         all.extend(self.message_conditions());
         all.sort_by_key(Condition::kind);
         all
+    }
+
+    /// Which slots those that wait may take; none: nothing waits to leave now.
+    pub(crate) fn waiting_class(&self) -> Option<Class> {
+        if self.queue.to_leave_now() == 0 {
+            return None;
+        }
+        let high = |message: &Message| Class::of(message.draft.priority) == Class::High;
+        Some(if self.queue.heads().all(high) { Class::High } else { Class::Other })
+    }
+
+    fn hours_condition(&self, now: Now) -> Option<Condition> {
+        let Closed { since, until } = self.pacing.closed(now)?;
+        let late = |m: &&Message| m.draft.expires_at.is_some_and(|at| at <= until);
+        let late = self.queue.waiting().filter(late).count();
+        Some(Condition::OutsideHours { since, until, late })
     }
 
     fn store_condition(&self) -> Option<Condition> {

@@ -7,6 +7,7 @@ use crate::event::Selection;
 use crate::explain;
 use crate::files::Room;
 use crate::files::{MediaRef, Prepared, Ticket, UploadFault};
+use crate::pacing::Class;
 use crate::queue::Message;
 use crate::time::Now;
 use tetherd_api::{self as api, Error, MessageId, ReasonKind, State};
@@ -93,8 +94,13 @@ impl Core {
     /// The first messages of their chats that have a file, and when each could be
     /// attempted if the file were the last thing missing.
     fn heads_with_files(&self) -> impl Iterator<Item = (u64, &Message)> {
+        // What waits on the host for the sending hours grows old there.
+        let open = |head: &&Message| {
+            head.draft.file.is_some()
+                && self.pacing.is_open(Class::of(head.draft.priority), self.now)
+        };
         let heads = self.queue.has_files().then(|| self.queue.heads());
-        let heads = heads.into_iter().flatten().filter(|head| head.draft.file.is_some());
+        let heads = heads.into_iter().flatten().filter(open);
         heads.filter_map(|head| {
             let rested = self.queue.rested_at(head)?.max(self.preconditions_but_upload(head)?);
             Some((rested, head))

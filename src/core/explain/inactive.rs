@@ -81,6 +81,9 @@ impl Core {
             ConditionKind::StaleBacklog => quiet("no backlog waits for a confirmation"),
             ConditionKind::ReachoutTimelock => quiet("the server takes messages to new contacts"),
             ConditionKind::NewChatQuota => quiet("nothing is known of a limit to new chats"),
+            ConditionKind::OutsideHours => {
+                quiet("messages leave at any time, or it is within the sending hours")
+            }
             ConditionKind::RateLimited => quiet("the server has not asked to slow down"),
             ConditionKind::NotOnNetwork => {
                 quiet("no message is parked for a number that is not on the network")

@@ -1,6 +1,6 @@
 //! Single messages, their recipients and the pace, in words.
 
-use super::{Words, are_n, check_failure, messages_n, wait_n};
+use super::{Words, are_n, check_failure, expire_n, messages_n, wait_n};
 use crate::Core;
 use crate::condition::Group;
 use crate::contacts::CheckFailureKind;
@@ -251,6 +251,16 @@ pub(super) fn new_chat_quota(quota: &NewChatQuota, ids: &[MessageId]) -> Words {
     words.by_itself(what, quota.until)
 }
 
+pub(super) fn outside_hours(since: i64, until: i64, late: usize) -> Words {
+    let words = Words::new(since, "it is outside the sending hours ([pacing] hours)")
+        .evidence("they ended", since)
+        .by_itself("The sending hours begin, and messages leave at the pace.", until);
+    match late {
+        0 => words,
+        late => words.evidence(format!("{} before they begin again", expire_n(late)), None),
+    }
+}
+
 pub(super) fn rate_limited(since: i64, until: i64, code: u32) -> Words {
     Words::new(since, "the server asked to slow down")
         .evidence(format!("the server answered with code {code}"), since)
@@ -260,7 +270,12 @@ pub(super) fn rate_limited(since: i64, until: i64, code: u32) -> Words {
 impl Core {
     pub(super) fn pacing(&self, since: i64, until: i64, now: Now) -> Words {
         let (limit, window) = self.pace_rule();
-        let words = Words::new(since, format!("at most {limit} messages leave in any {window} s"));
+        let kept = match self.config.pace_reserve {
+            0 => String::new(),
+            kept => format!(", {kept} of them kept for high priority"),
+        };
+        let rule = format!("at most {limit} messages leave in any {window} s{kept}");
+        let words = Words::new(since, rule);
         let words = self.spent(words, now);
         match self.sends(now) {
             (Some(next), Some(last)) if last > next => {

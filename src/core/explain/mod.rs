@@ -120,6 +120,9 @@ impl Core {
                 messages::reachout_timelock(*since, *until, *source, ids)
             }
             Condition::NewChatQuota { quota, ids } => messages::new_chat_quota(quota, ids),
+            Condition::OutsideHours { since, until, late } => {
+                messages::outside_hours(*since, *until, *late)
+            }
             Condition::RateLimited { since, until, code } => {
                 messages::rate_limited(*since, *until, *code)
             }
@@ -215,6 +218,11 @@ fn messages_n(count: usize) -> String {
 /// `1 message waits`, `12 messages wait`.
 fn wait_n(count: usize) -> String {
     if count == 1 { "1 message waits".to_owned() } else { format!("{count} messages wait") }
+}
+
+/// `1 message expires`, `12 messages expire`.
+fn expire_n(count: usize) -> String {
+    if count == 1 { "1 message expires".to_owned() } else { format!("{count} messages expire") }
 }
 
 /// `1 message is`, `12 messages are`.

@@ -3,7 +3,7 @@
 use super::{are_n, wait_n};
 use crate::Core;
 use crate::condition::Condition;
-use crate::pacing::TimelockSource;
+use crate::pacing::{Class, TimelockSource};
 use crate::time::Now;
 use tetherd_api::{Error, ErrorKind, Time};
 
@@ -27,12 +27,17 @@ impl Core {
             };
         }
         let free_at =
-            if self.queue.sending_len() > 0 { now.mono_ms } else { self.pacing.free_at(now) };
+            if self.queue.sending_len() > 0 { now.mono_ms } else { self.soonest_slot(now) };
         let after = free_at.saturating_sub(now.mono_ms).saturating_add(ANSWER_MS);
         let at = self.wall_of(now.mono_ms.saturating_add(after), now);
         Error::new(ErrorKind::QueueFull, format!("{taken}. A place is expected at {at}."))
             .remedy("wait, or make room with `tetherctl clear`")
             .retry_after_ms(after)
+    }
+
+    fn soonest_slot(&self, now: Now) -> u64 {
+        let class = self.waiting_class().unwrap_or(Class::Other);
+        self.pacing.free_at(now)[class.index()]
     }
 
     pub(super) fn summary(
@@ -110,11 +115,13 @@ impl Core {
         now: Now,
     ) -> String {
         let (to_leave, unknown) = (self.queue.to_leave(), self.queue.unknown_len());
+        let closed = self.pacing.closed(now).is_some();
+        let lead = if closed { "It is outside the sending hours" } else { "Nothing is wrong" };
         if let (Some(next), Some(last)) = (next, last) {
             return match to_leave {
-                1 => format!("Nothing is wrong; the next message leaves at {next}."),
+                1 => format!("{lead}; the next message leaves at {next}."),
                 _ => format!(
-                    "Nothing is wrong; {to_leave} messages wait for their turn, the next leaves \
+                    "{lead}; {to_leave} messages wait for their turn, the next leaves \
                      at {next}, the last at {last}."
                 ),
             };

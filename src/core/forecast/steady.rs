@@ -27,7 +27,8 @@ impl Steady {
     pub(super) fn of(core: &Core, now: Now) -> Option<Steady> {
         let (slots, window_ms) = core.pacing.run(now).first_window();
         let soon = now.mono_ms.saturating_add(1);
-        let usual = core.queue.is_in_order(now) && core.pacing.new_contact_hold().is_none();
+        let even = core.pacing.is_even() && core.pacing.new_contact_hold().is_none();
+        let usual = even && core.queue.is_in_order(now);
         if !usual || window_ms == 0 || slots.contains(&soon) {
             return None;
         }

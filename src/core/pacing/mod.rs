@@ -15,21 +15,23 @@ use crate::ids::Attempt;
 use crate::time::{BootId, Now, Uptime, wall_of};
 use tetherd_api::{self as api, ConditionKind, MessageId, ReasonKind, Redacted, Time};
 
+mod hours;
 mod new_chat_quota;
 mod rate_limit;
 mod timelock;
 mod window;
 
+pub use hours::{OpenHours, OpenSpan};
 pub use new_chat_quota::{NewChatQuota, QuotaFacts};
 pub use rate_limit::RateLimitFacts;
 pub use timelock::{Timelock, TimelockFacts, TimelockSource};
 pub use window::Slot;
-pub(crate) use window::WindowRun;
+pub(crate) use window::{Class, WindowRun};
 
 use new_chat_quota::QuotaState;
 use rate_limit::RateLimit;
 use timelock::TimelockState;
-use window::Window;
+use window::{Hours, Window};
 
 /// The pace of all messages, and of those to new contacts.
 #[derive(Debug)]
@@ -41,6 +43,16 @@ pub(crate) struct Pacing {
     rate_limit: RateLimit,
     timelock: TimelockState,
     quota: QuotaState,
+    hours: Option<OpenHours>,
+}
+
+/// What holds all messages, but for those of high priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Closed {
+    /// Wall milliseconds.
+    pub(crate) since: i64,
+    /// Wall milliseconds.
+    pub(crate) until: i64,
 }
 
 impl Pacing {
@@ -62,15 +74,27 @@ impl Pacing {
             rate_limit: RateLimit::new(facts.network.rate_limit, uptime),
             timelock: TimelockState::new(facts.network.timelock, uptime, now),
             quota: QuotaState::new(facts.network.new_chats, uptime, now),
+            hours: None,
         };
+        pacing.configure();
         pacing.hold();
         (pacing, changed)
     }
 
     /// Takes another configuration. What is spent stays spent.
     pub(crate) fn set_config(&mut self, config: &CoreConfig) {
-        self.window.configure(config.pace_limit, config.window_ms);
         self.config = config.clone();
+        self.configure();
+    }
+
+    fn configure(&mut self) {
+        let CoreConfig { pace_limit, pace_reserve, window_ms, .. } = self.config;
+        self.window.configure(pace_limit, pace_reserve, window_ms);
+    }
+
+    /// When messages may leave; none: at any time.
+    pub(crate) fn set_hours(&mut self, hours: Option<OpenHours>) {
+        self.hours = hours;
     }
 
     /// The time of an input. Monotonic time never goes back.
@@ -209,14 +233,46 @@ impl Pacing {
             (self.quota().map(|(_, ends)| ends), Wake::QuotaEnds),
             (self.rate_limit.until(self.now), Wake::RateLimitEnds),
             (open, Wake::Slot),
+            (self.hours_change_at(), Wake::Hours),
         ];
         let next = next.into_iter().filter_map(|(at, wake)| Some((at?, wake)));
         next.min_by_key(|(at, _)| *at)
     }
 
-    /// When the next attempt may leave, monotonic, not before now.
-    pub(crate) fn free_at(&self, now: Now) -> u64 {
-        self.window.free_at(now.mono_ms)
+    /// When the sending hours begin or end, monotonic.
+    fn hours_change_at(&self) -> Option<u64> {
+        let wait = self.hours.as_ref()?.changes_at(self.now.wall_ms) - self.now.wall_ms;
+        Some(self.now.mono_ms.saturating_add(u64::try_from(wait).unwrap_or(0)))
+    }
+
+    /// Whether the sending hours are over, and until when.
+    pub(crate) fn closed(&self, now: Now) -> Option<Closed> {
+        let hours = self.hours.as_ref()?;
+        let since = hours.closed_since(now.wall_ms)?;
+        Some(Closed { since, until: hours.open_from(now.wall_ms) })
+    }
+
+    /// The first instant from this one on that lies in the sending hours, wall milliseconds.
+    pub(crate) fn open_from(&self, wall_ms: i64, class: Class) -> i64 {
+        let any_time = class == Class::High && self.config.high_at_any_time;
+        let hours = self.hours.as_ref().filter(|_| !any_time);
+        hours.map_or(wall_ms, |hours| hours.open_from(wall_ms))
+    }
+
+    /// Whether every message may take every slot, at any time.
+    pub(crate) fn is_even(&self) -> bool {
+        self.hours.is_none() && self.config.pace_reserve == 0
+    }
+
+    /// Whether the hours let a message leave now.
+    pub(crate) fn is_open(&self, class: Class, now: Now) -> bool {
+        self.open_from(now.wall_ms, class) <= now.wall_ms
+    }
+
+    /// When the next attempt of each class may leave, monotonic, not before now.
+    pub(crate) fn free_at(&self, now: Now) -> [u64; 2] {
+        let run = self.run(now);
+        Class::ALL.map(|class| run.next(0, class))
     }
 
     /// When a message to a new contact may leave, monotonic, as far as that alone matters, and
@@ -243,7 +299,12 @@ impl Pacing {
 
     /// The slots as they will be spent from now on, to be played through.
     pub(crate) fn run(&self, now: Now) -> WindowRun {
-        self.window.run(now.mono_ms)
+        let hours = Hours {
+            open: self.hours.clone(),
+            high_at_any_time: self.config.high_at_any_time,
+            now: Some(now),
+        };
+        self.window.run(now.mono_ms, hours)
     }
 
     /// The server's refusal of messages to new contacts, and when it ends, monotonic.
@@ -266,22 +327,25 @@ impl Pacing {
         self.rate_limit.until(now)
     }
 
-    /// What is the case about all messages. `waits`: whether any waits to leave now.
-    pub(crate) fn conditions(&self, waits: bool, now: Now) -> Option<Condition> {
+    /// What is the case about all messages. `waits`: which wait to leave now.
+    pub(crate) fn conditions(&self, waits: Option<Class>, now: Now) -> Option<Condition> {
         self.rate_limit.condition(now).or_else(|| {
-            let free_at = self.free_at(now);
+            let class = waits.filter(|class| self.is_open(*class, now))?;
+            let free_at = self.free_at(now)[class.index()];
             let since = wall_of(self.window.last().unwrap_or(now.mono_ms), now);
-            (waits && free_at > now.mono_ms)
+            (free_at > now.mono_ms)
                 .then(|| Condition::Pacing { since, until: wall_of(free_at, now) })
         })
     }
 
     /// The pace as `status` shows it.
     pub(crate) fn status(&self, now: Now) -> api::PacingStatus {
-        let free_at = self.free_at(now);
+        let free_at = self.free_at(now)[Class::Other.index()];
         let wall = |at| Time(wall_of(at, now));
         api::PacingStatus {
             limit: self.config.pace_limit,
+            reserve: self.config.pace_reserve,
+            opens_at: self.closed(now).map(|closed| Time(closed.until)),
             window_ms: self.config.window_ms,
             spent: self.window.spent(now.mono_ms),
             next_slot_at: (free_at > now.mono_ms).then(|| wall(free_at)),

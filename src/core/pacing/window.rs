@@ -10,9 +10,10 @@
 //! from there: otherwise a slow first attempt and a quick sixth one would leave within
 //! less than a window.
 
+use super::hours::OpenHours;
 use crate::ids::Attempt;
-use crate::time::BootId;
-use tetherd_api::MessageId;
+use crate::time::{BootId, Now, wall_of};
+use tetherd_api::{MessageId, Priority};
 
 /// One spent slot of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,40 +40,102 @@ struct Spent {
 pub(super) struct Window {
     boot: BootId,
     limit: usize,
+    /// Slots of them that only high priority may take.
+    reserve: usize,
     window_ms: u64,
     slots: Vec<Spent>,
     /// Nothing leaves before, whatever is free.
     held_until: u64,
 }
 
+/// Which slots a message may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// All of them, those that are kept for it included.
+    High,
+    /// Those that are not kept for high priority.
+    Other,
+}
+
+impl Class {
+    /// Every one.
+    pub(crate) const ALL: [Class; 2] = [Class::High, Class::Other];
+
+    /// A message's.
+    pub(crate) fn of(priority: Priority) -> Class {
+        match priority {
+            Priority::High => Class::High,
+            Priority::Normal | Priority::Low => Class::Other,
+        }
+    }
+
+    /// Its place in a pair.
+    pub(crate) fn index(self) -> usize {
+        match self {
+            Class::High => 0,
+            Class::Other => 1,
+        }
+    }
+}
+
+/// The sending hours in this boot's time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Hours {
+    /// None: messages leave at any time.
+    pub(super) open: Option<OpenHours>,
+    /// Whether high priority keeps no hours.
+    pub(super) high_at_any_time: bool,
+    /// What the clocks read.
+    pub(super) now: Option<Now>,
+}
+
+impl Hours {
+    fn open_from(&self, mono_ms: u64, class: Class) -> u64 {
+        let (Some(open), Some(now)) = (&self.open, self.now) else { return mono_ms };
+        if class == Class::High && self.high_at_any_time {
+            return mono_ms;
+        }
+        let wall = wall_of(mono_ms, now);
+        let wait = open.open_from(wall).saturating_sub(wall);
+        mono_ms.saturating_add(u64::try_from(wait).unwrap_or(0))
+    }
+}
+
 /// The window played ahead of time: attempts leave as early as they may, or later.
 #[derive(Debug)]
 pub(crate) struct WindowRun {
     limit: usize,
+    reserve: usize,
     window_ms: u64,
     /// From when each slot ages, the oldest first.
     times: Vec<u64>,
     at: u64,
+    hours: Hours,
 }
 
 impl WindowRun {
-    /// When the next attempt may leave.
-    pub(crate) fn next(&self) -> u64 {
-        let index = self.times.len().checked_sub(self.limit);
+    /// When the next attempt of this class may leave, from this instant on.
+    pub(crate) fn next(&self, from: u64, class: Class) -> u64 {
+        let limit = match class {
+            Class::High => self.limit,
+            Class::Other => self.limit.saturating_sub(self.reserve).max(1),
+        };
+        let index = self.times.len().checked_sub(limit);
         let oldest = index.and_then(|index| self.times.get(index));
-        oldest.map_or(self.at, |at| at.saturating_add(self.window_ms).max(self.at))
+        let free = oldest.map_or(self.at, |at| at.saturating_add(self.window_ms).max(self.at));
+        self.hours.open_from(free.max(from), class)
     }
 
     /// When each of the next attempts may leave, as many as fit into one window, and how long
     /// that is: those of each later window leave so much later.
     pub(crate) fn first_window(mut self) -> (Vec<u64>, u64) {
         let window_ms = self.window_ms;
-        ((0..self.limit).map(|_| self.spend(0)).collect(), window_ms)
+        ((0..self.limit).map(|_| self.spend(0, Class::Other)).collect(), window_ms)
     }
 
     /// An attempt leaves then, or as soon as it may. Answers when.
-    pub(crate) fn spend(&mut self, at: u64) -> u64 {
-        self.at = self.next().max(at);
+    pub(crate) fn spend(&mut self, from: u64, class: Class) -> u64 {
+        self.at = self.next(from, class);
         self.times.push(self.at);
         self.at
     }
@@ -101,15 +164,17 @@ impl Window {
             .map(|at| Spent { at, open: None })
             .collect();
         slots.sort_unstable_by_key(|slot| slot.at);
-        let mut window = Window { boot, limit: limit.max(1), window_ms, slots, held_until: 0 };
+        let mut window =
+            Window { boot, limit: limit.max(1), reserve: 0, window_ms, slots, held_until: 0 };
         window.forget(mono_ms);
         let changed = window.stored() != stored;
         (window, changed)
     }
 
     /// Other limits; what is spent stays spent.
-    pub(super) fn configure(&mut self, limit: usize, window_ms: u64) {
+    pub(super) fn configure(&mut self, limit: usize, reserve: usize, window_ms: u64) {
         self.limit = limit.max(1);
+        self.reserve = reserve;
         self.window_ms = window_ms;
     }
 
@@ -118,19 +183,12 @@ impl Window {
         self.held_until = mono_ms;
     }
 
-    /// When the next attempt may leave, not before `mono_ms`.
-    pub(super) fn free_at(&self, mono_ms: u64) -> u64 {
-        if self.slots.len() < self.limit {
-            return mono_ms.max(self.held_until);
-        }
-        self.run(mono_ms).next()
-    }
-
     /// The slots as they will be spent from now on, to be played through.
-    pub(super) fn run(&self, mono_ms: u64) -> WindowRun {
+    pub(super) fn run(&self, mono_ms: u64, hours: Hours) -> WindowRun {
+        let Window { limit, reserve, window_ms, .. } = *self;
         let times = self.times(mono_ms);
         let at = mono_ms.max(self.held_until);
-        WindowRun { limit: self.limit, window_ms: self.window_ms, times, at }
+        WindowRun { limit, reserve, window_ms, times, at, hours }
     }
 
     /// Spends a slot on an attempt, which is open until [`Window::close`].
@@ -208,13 +266,17 @@ impl Window {
 mod tests {
     use super::*;
 
+    fn free_at(window: &Window, mono_ms: u64) -> u64 {
+        window.run(mono_ms, Hours::default()).next(0, Class::Other)
+    }
+
     #[test]
     fn a_slot_from_this_boots_future_holds_for_one_window_only() {
         let boot = BootId(7);
         let stored = [Slot { boot, mono_ms: u64::MAX, open: false }];
         let (window, changed) = Window::new(boot, 1, 120_000, &stored, 5_000);
         assert!(changed);
-        assert_eq!(window.free_at(5_000), 125_000);
+        assert_eq!(free_at(&window, 5_000), 125_000);
     }
 
     #[test]
@@ -224,11 +286,11 @@ mod tests {
             let mono = |mono_ms| Slot { boot, mono_ms, open: false };
             let stored: Vec<Slot> = [0, 40, 900].into_iter().take(limit).map(mono).collect();
             let (mut window, _) = Window::new(boot, limit, 1_000, &stored, 950);
-            let mut run = window.run(950);
-            let forecast: Vec<u64> = (0..20).map(|_| run.spend(0)).collect();
+            let mut run = window.run(950, Hours::default());
+            let forecast: Vec<u64> = (0..20).map(|_| run.spend(0, Class::Other)).collect();
             let mut now = 950;
             for expected in forecast {
-                now = window.free_at(now);
+                now = free_at(&window, now);
                 assert_eq!(now, expected);
                 window.spend(MessageId(1), Attempt(1), now);
                 assert!(window.close(MessageId(1), Attempt(1), now));

@@ -8,11 +8,8 @@
 use std::collections::BTreeSet;
 
 use crate::queue::Message;
+use crate::time::WALL_LOOK_MS;
 use tetherd_api::{MessageId, State};
-
-/// The wall clock can be set, and goes on while the machine sleeps: with a deadline by it
-/// outstanding, it is looked at this often at least.
-const WALL_LOOK_MS: u64 = 30_000;
 
 /// Messages by their deadlines.
 #[derive(Debug, Default)]

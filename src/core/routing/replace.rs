@@ -44,6 +44,7 @@ impl Core {
             return Err(explain::shutting_down_error());
         }
         draft.check_times(now)?;
+        self.check_hours(&draft, ErrorKind::InvalidParams, now)?;
         match self.former(former, &draft, how) {
             Former::Change => self.change_content(id, draft, body, now),
             Former::Edit(target) => self.replace_by_edit(target, draft, body, now),

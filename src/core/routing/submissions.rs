@@ -5,9 +5,10 @@ use crate::Core;
 use crate::draft::Draft;
 use crate::event::Body;
 use crate::explain;
+use crate::pacing::Class;
 use crate::queue::Amendment;
 use crate::time::Now;
-use tetherd_api::{self as api, Kind, MessageId, Replace, State};
+use tetherd_api::{self as api, ErrorKind, Kind, MessageId, Replace, State, Time};
 
 impl Core {
     /// Accepts a message, or says why not. Nothing is dropped to make room.
@@ -35,6 +36,27 @@ impl Core {
         self.accept(draft, body, now)
     }
 
+    /// What would expire before the sending hours begin would never be sent.
+    pub(super) fn check_hours(
+        &self,
+        draft: &Draft,
+        kind: ErrorKind,
+        now: Now,
+    ) -> Result<(), api::Error> {
+        let Some(expires_at) = draft.expires_at else { return Ok(()) };
+        let from = draft.not_before.map_or(now.wall_ms, |at| at.max(now.wall_ms));
+        let opens = self.pacing.open_from(from, Class::of(draft.priority));
+        if opens < expires_at || opens <= now.wall_ms {
+            return Ok(());
+        }
+        let (expires, opens) = (Time(expires_at), Time(opens));
+        let sentence = format!(
+            "it would expire at {expires}, and the sending hours begin at {opens}: it would never \
+             be sent"
+        );
+        Err(api::Error::new(kind, sentence).remedy("let it expire later, or not at all"))
+    }
+
     /// Takes a message in, if there is a place.
     pub(super) fn accept(
         &mut self,
@@ -42,6 +64,7 @@ impl Core {
         body: Body,
         now: Now,
     ) -> Result<api::SendResult, api::Error> {
+        self.check_hours(&draft, ErrorKind::InvalidParams, now)?;
         if self.queue.is_full() {
             return Err(self.queue_full(now));
         }
@@ -56,7 +79,7 @@ impl Core {
         duplicate: bool,
         now: Now,
     ) -> Result<api::SendResult, api::Error> {
-        let gone = || api::Error::new(api::ErrorKind::InternalError, "The message is gone.");
+        let gone = || api::Error::new(ErrorKind::InternalError, "The message is gone.");
         Ok(api::SendResult { message: self.message(id, now).ok_or_else(gone)?, duplicate })
     }
 
@@ -79,7 +102,10 @@ impl Core {
                 }
                 self.accepted(id, repeated, now)
             }
-            (Amendment::Queue(draft), _) => self.accept(*draft, body, now),
+            (Amendment::Queue(draft), _) => {
+                self.check_hours(&draft, ErrorKind::WrongState, now)?;
+                self.accept(*draft, body, now)
+            }
         }
     }
 }

@@ -119,6 +119,7 @@ fn cases(now: i64) -> Vec<(&'static str, Condition)> {
         ("", lock(None)),
         ("quota", C::NewChatQuota { quota: quota(true, false), ids: vec![MessageId(4)] }),
         ("", C::NewChatQuota { quota: quota(false, true), ids: Vec::new() }),
+        ("outside hours", C::OutsideHours { since, until: now + 6 * HOUR, late: 2 }),
         ("", C::RateLimited { since, until: now + MINUTE, code: 429 }),
         ("", parked(ReasonKind::NotOnNetwork, group([2, 4, 6], now))),
         ("", parked(ReasonKind::Refused, code(479))),

@@ -230,7 +230,12 @@ impl World {
                 left.unwrap_or(self.true_ms).min(at + limit) + window > self.true_ms
             })
             .count();
-        assert!(recent < self.config.pace_limit, "the window holds {recent} already");
+        let urgent = stored.draft.priority == tetherd_api::Priority::High;
+        let kept = if urgent { 0 } else { self.config.pace_reserve };
+        assert!(recent + kept < self.config.pace_limit, "the window holds {recent} already");
+        if !(urgent && self.config.high_at_any_time) {
+            self.keeps_the_hours();
+        }
         let chat = self.core.contacts.person(&stored.draft.to);
         let others = self.store.messages.values().filter(|m| {
             self.core.contacts.person(&m.draft.to) == chat
@@ -254,6 +259,12 @@ impl World {
         }
         self.departures.insert((outgoing.id, outgoing.attempt), None);
         self.sends.push((self.true_ms, outgoing));
+    }
+
+    fn keeps_the_hours(&self) {
+        let wall_ms = self.now.wall_ms;
+        let open = self.hours.as_ref().is_none_or(|hours| hours.is_open(wall_ms));
+        assert!(open, "outside the sending hours");
     }
 
     /// Nothing leaves while the server asked to slow down, and nothing to a new contact

@@ -15,6 +15,7 @@ mod files;
 mod forecast;
 mod groups;
 mod growth;
+mod hours;
 mod laws;
 mod link;
 mod model;

@@ -14,6 +14,7 @@ use crate::event::{
 };
 use crate::files::UploadFault;
 use crate::files::{LinkFinding, Outcome, Trouble};
+use crate::pacing::{OpenHours, OpenSpan};
 use crate::phone::Heartbeat;
 use crate::phone::PhoneActivity;
 use crate::queue::Message;
@@ -21,6 +22,9 @@ use crate::trouble::TroubleKind;
 use operations::{Op, config, op};
 use submissions::{replace, submit};
 use tetherd_api::{ErrorKind, MessageId, Priority, Reason, ReasonKind, Replace, Reply, State};
+
+/// How often the sending hours of the property test begin: there is time between them.
+const HOURS_EVERY_MS: i64 = 5_000;
 
 fn end_reason(which: u8) -> EndReason {
     let what = "x".to_owned();
@@ -131,10 +135,11 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
                 submission.draft.expires_at = expires.map(|ms| now.wall_ms + ms);
             });
             let never = expires.is_some_and(|at| at <= 0 || not_before.is_some_and(|n| n >= at));
+            let by_hours = world.hours.is_some() && expires.is_some();
             match sent {
                 Ok(_) => assert!(free > 0 && !never),
                 Err(error) => match error.data.kind {
-                    ErrorKind::InvalidParams => assert!(never),
+                    ErrorKind::InvalidParams => assert!(never || by_hours),
                     ErrorKind::QueueFull => assert_eq!(free, 0),
                     kind => assert_eq!(kind, ErrorKind::ShuttingDown),
                 },
@@ -271,6 +276,14 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
             let until = after.map(|after| world.now.wall_ms + after);
             world.session(SessionEvent::Timelock(TimelockNotice::Active { until }));
         }
+        Op::Hours(span) => {
+            let spans = span.map(|(opens, for_ms)| {
+                let opens = world.now.wall_ms + opens;
+                let repeated = (-200..=200).map(|n| opens + n * HOURS_EVERY_MS);
+                repeated.map(|opens| OpenSpan { opens, closes: opens + for_ms }).collect()
+            });
+            world.input(Input::Hours(spans.and_then(OpenHours::new)));
+        }
         Op::Lifted => world.session(SessionEvent::Timelock(TimelockNotice::Lifted)),
         Op::Pass(ms) => world.pass(ms),
         Op::WallJump(ms) => world.now.wall_ms += ms,
@@ -338,6 +351,7 @@ fn wait_for_the_next_try(world: &mut World) {
 /// Whatever happened: once everything is well, everything that waits gets its answer.
 fn comes_to_rest(world: &mut World) {
     world.crash(false);
+    world.input(Input::Hours(None));
     if world.run == Run::None && world.store.facts.account.is_some() {
         drop(world.ask(Request::Takeover));
         wait_for_the_next_try(world);

@@ -15,7 +15,7 @@ use crate::files::{MediaMetadata, MediaRef, Upload};
 use crate::files::{Outcome, Preparation, Prepared};
 use crate::groups::GroupTicket;
 use crate::ids::{Attempt, SpoolId, WaMessageId};
-use crate::pacing::Slot;
+use crate::pacing::{OpenHours, Slot};
 use crate::phone::PhoneActivity;
 use crate::queue::Message;
 use crate::time::{BootId, Now};
@@ -96,6 +96,8 @@ pub(super) struct World {
     pub(super) group_questions: Vec<(u64, u64, GroupTicket)>,
     /// How often the core looked at a message.
     pub(super) looks: u64,
+    /// When messages may leave, as the shell has said.
+    pub(super) hours: Option<OpenHours>,
     next_token: u64,
     pub(super) next_wa: u64,
 }
@@ -157,6 +159,7 @@ impl World {
             questions: Vec::new(),
             group_questions: Vec::new(),
             looks: 0,
+            hours: None,
             next_token: 0,
             next_wa: 0,
         };
@@ -172,6 +175,9 @@ impl World {
         let replaced = self.store.facts.replaced_since.is_some();
         let asked = matches!(input, Input::Request { .. });
         self.core.queue.visits.take();
+        if let Input::Hours(hours) = &input {
+            self.hours.clone_from(hours);
+        }
         let actions = self.core.handle(input, self.now);
         let _ = self.core.poll_timeout();
         self.looks += self.core.queue.visits.take();
@@ -312,6 +318,8 @@ impl World {
         self.apply(&actions.changes);
         self.carry_out(actions);
         self.check();
+        // As the shell does at each start.
+        self.input(Input::Hours(self.hours.clone()));
     }
 
     /// Dies on this input: before its changes are stored, or before its effects.

@@ -159,6 +159,7 @@ fn severity(kind: ConditionKind) -> Severity {
         | ConditionKind::RateLimited
         | ConditionKind::ClockJumped => Severity::Warning,
         ConditionKind::PhoneSilent
+        | ConditionKind::OutsideHours
         | ConditionKind::BatteryLow
         | ConditionKind::NotOnNetwork
         | ConditionKind::TokenMissing

@@ -159,6 +159,7 @@ const fn weight(hold: ConditionKind) -> Weight {
         | ConditionKind::ShuttingDown => Weight::News,
         // The server's rate limit is among the limits; the others hold single messages.
         ConditionKind::Pacing
+        | ConditionKind::OutsideHours
         | ConditionKind::RateLimited
         | ConditionKind::StoreTrouble
         | ConditionKind::PhoneSilent

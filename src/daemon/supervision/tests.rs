@@ -40,6 +40,8 @@ fn status(state: SessionState) -> Status {
         store: Default::default(),
         phone: PhoneStatus::unknown(NOW),
         pacing: PacingStatus {
+            reserve: 0,
+            opens_at: None,
             limit: 5,
             window_ms: 120_000,
             spent: 0,

@@ -12,6 +12,7 @@ use crate::daemon::engine::{Control, Engine, EngineError, Parts};
 use crate::daemon::engine_handle::{EngineCall, EngineHandle, MessageName, Query};
 use crate::daemon::event_hub::{Live, LiveEvent, Walk};
 use crate::daemon::preparing::Preparer;
+use crate::daemon::sending_hours::SendingHours;
 use crate::daemon::supervision::Supervision;
 use crate::daemon::systemd::Manager;
 use crate::fetch::{self, Fetcher};
@@ -112,6 +113,7 @@ impl Running {
         let fetcher = Fetcher::new(&fetch::Settings::default()).unwrap();
         let spool = Spool::open(dir, LIMITS).unwrap();
         let parts = Parts {
+            hours: SendingHours::new(&Config::default().pacing),
             core,
             first,
             store: store.clone(),
