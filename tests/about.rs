@@ -113,6 +113,29 @@ fn reactions_edits_and_revocations_reach_the_recipient_under_their_own_ids() {
 }
 
 #[test]
+fn a_mention_in_a_group_names_the_member_as_the_group_does() {
+    let (lab, daemon) = lab();
+    let members = json!([ANN, BEN, format!("+{ACCOUNT}")]);
+    for addressing in ["lid", "pn"] {
+        let subject = format!("Walks by {addressing}");
+        let group = lab.sim.call("group.add", json!({ "subject": subject, "members": members }));
+        let group = group["jid"].as_str().unwrap();
+        lab.sim.call("group.set", json!({ "jid": group, "addressing": addressing }));
+        let text = "@15550112 knows, ask @15550112; not @155501123";
+        let sent = json!({ "to": group, "text": text, "mentions": [BEN] });
+        leaves(&daemon, "message.send", sent);
+        let shown = lab.sim.inbox(ANN).last().unwrap().clone();
+        let mentioned = shown["content"]["context"]["mentions"][0].as_str().unwrap().to_owned();
+        let (user, server) = mentioned.split_once('@').unwrap();
+        let by_lid = addressing == "lid";
+        assert_eq!(server, if by_lid { "lid" } else { "s.whatsapp.net" }, "{shown}");
+        assert_eq!(user == "15550112", !by_lid, "{shown}");
+        let expected = format!("@{user} knows, ask @{user}; not @155501123");
+        assert_eq!(shown["text"], expected, "{shown}");
+    }
+}
+
+#[test]
 fn a_reaction_to_somebody_in_a_group_names_the_author() {
     let (lab, daemon) = lab();
     let members = json!([ANN, BEN, format!("+{ACCOUNT}")]);

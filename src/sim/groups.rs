@@ -102,6 +102,8 @@ pub struct GroupChange {
     pub members: Option<Vec<String>>,
     /// The JID of the community that it is part of.
     pub community: Option<String>,
+    /// How it names its members.
+    pub addressing: Option<Addressing>,
 }
 
 impl Group {
@@ -201,6 +203,7 @@ impl People {
         group.subject = change.subject.unwrap_or_else(|| group.subject.clone());
         group.announcement = change.announcement.unwrap_or(group.announcement);
         group.suspended = change.suspended.unwrap_or(group.suspended);
+        group.addressing = change.addressing.unwrap_or(group.addressing);
         let community = change.community.and_then(|jid| jid.parse::<Jid>().ok());
         group.community = community.map(|jid| jid.user.to_string()).or(group.community.take());
         Ok(concerned)

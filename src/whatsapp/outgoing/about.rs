@@ -10,6 +10,7 @@ use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::waproto::whatsapp::message::ProtocolMessage;
 use whatsapp_rust::waproto::whatsapp::message::protocol_message::Type;
 
+use super::mentions::Mention;
 use tetherd_core::draft::{Draft, Target};
 
 /// The parties of a chat, as its messages name them.
@@ -20,16 +21,18 @@ pub(crate) struct Names {
     pub(crate) own: Jid,
     /// Who sent the message that this one is about, if that is not this account.
     pub(crate) sender: Option<Jid>,
+    /// Whom it mentions.
+    pub(crate) mentions: Vec<Mention>,
 }
 
 /// The quote and the mentions of a message; none: it has neither.
 pub(crate) fn context(draft: &Draft, names: &Names) -> Option<wa::ContextInfo> {
     let mut context = match &draft.target {
         Some(target) => quote(target, names),
-        None if draft.mentions.is_empty() => return None,
+        None if names.mentions.is_empty() => return None,
         None => wa::ContextInfo::default(),
     };
-    context.mentioned_jid = draft.mentions.iter().map(|chat| chat.as_str().to_owned()).collect();
+    context.mentioned_jid = names.mentions.iter().map(|mention| mention.jid.clone()).collect();
     Some(context)
 }
 

@@ -4,6 +4,7 @@
 mod about;
 pub(crate) mod content;
 mod group_keys;
+mod mentions;
 pub(crate) mod send;
 pub(crate) mod sends;
 pub(crate) mod sent_stanzas;

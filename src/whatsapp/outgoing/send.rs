@@ -22,6 +22,7 @@ use whatsapp_rust::{Client, ErrorChainExt, Freshness, Jid, SendError, SendOption
 
 use crate::whatsapp::events::translate::Me;
 use crate::whatsapp::outgoing::about::Names;
+use crate::whatsapp::outgoing::mentions::{self, Mention};
 use crate::whatsapp::outgoing::sent_stanzas::SentStanzas;
 use crate::whatsapp::outgoing::{content, group_keys};
 use tetherd_core::action::Outgoing;
@@ -66,6 +67,7 @@ async fn send(sender: &Sender, out: &Outgoing, body: &Body, limit: Duration) -> 
         Ok(Err(why)) => return Outcome::NotSent(why),
         Err(_) => return Outcome::NotSent(NotSent::Passing),
     };
+    let body = &mentions::renamed(body, &names.mentions);
     let Some(message) = content::message(out, body, &names) else {
         return Outcome::NotSent(NotSent::Unsendable);
     };
@@ -126,8 +128,9 @@ async fn names(client: &Client, chat: &Jid, out: &Outgoing) -> Result<Names, Not
         Ok(sender) => sender,
         Err(_) => return Err(NotSent::Unsendable),
     };
-    let mut names = Names { chat: chat.clone(), own: pn, sender };
-    if !chat.is_group() || out.draft.target.is_none() {
+    let mentions: Vec<Mention> = out.draft.mentions.iter().map(Mention::new).collect();
+    let mut names = Names { chat: chat.clone(), own: pn, sender, mentions };
+    if !chat.is_group() || (out.draft.target.is_none() && names.mentions.is_empty()) {
         return Ok(names);
     }
     let group = client.groups().query_info(chat).await;
@@ -139,6 +142,9 @@ async fn names(client: &Client, chat: &Jid, out: &Outgoing) -> Result<Names, Not
         {
             *sender = Jid::lid(entry.lid.to_string());
         }
+    }
+    for mention in std::mem::take(&mut names.mentions) {
+        names.mentions.push(mention.in_group(group.addressing_mode, client).await);
     }
     Ok(names)
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::whatsapp::outgoing::mentions::Mention;
 use tetherd_api::{FileInfo, MessageId};
 use tetherd_core::draft::Draft;
 use tetherd_core::files::{MediaMetadata, SpooledFile};
@@ -37,7 +38,9 @@ fn out(kind: Kind, name: Option<&str>, mime: &str) -> Outgoing {
 
 /// In the chat that all of them are for.
 fn shown(out: &Outgoing, body: &Body) -> Option<wa::Message> {
-    let names = Names { chat: Jid::pn("15550101"), own: Jid::pn("15550100"), sender: None };
+    let mentions = out.draft.mentions.iter().map(Mention::new).collect();
+    let names =
+        Names { chat: Jid::pn("15550101"), own: Jid::pn("15550100"), sender: None, mentions };
     message(out, body, &names)
 }
 
