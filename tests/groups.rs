@@ -124,3 +124,23 @@ fn a_name_before_the_first_connection_is_refused_for_now() {
     assert_eq!(error["data"]["kind"], "wrong_state", "{error}");
     assert!(error["data"]["retry_after_ms"].is_u64(), "{error}");
 }
+
+#[test]
+fn after_a_restart_a_group_is_known_by_its_name_before_there_is_a_connection() {
+    let lab = lab();
+    let mut daemon = lab.paired_with(FAST);
+    let walks = group(&lab, "Walks");
+    daemon.call("group.list", json!({ "fresh": true })).unwrap();
+    daemon.kill9();
+    lab.sim.call("server.fail_login", json!({ "reason": 503, "times": 1_000 }));
+    let daemon = lab.daemon(FAST);
+    let sent = daemon.call("message.send", json!({ "to": "Walks", "text": "at nine" })).unwrap();
+    assert_eq!(sent["message"]["to"], walks.as_str(), "{sent}");
+    let unknown = daemon.call("message.send", json!({ "to": "Swims", "text": "at nine" }));
+    assert_eq!(unknown.unwrap_err()["data"]["kind"], "bad_recipient");
+    let mut events = daemon.events();
+    lab.sim.call("server.fail_login", json!({ "reason": 503, "times": 0 }));
+    let id = sent["message"]["id"].as_str().unwrap().to_owned();
+    events.wait_until_sent(&[id]);
+    assert_eq!(lab.sim.texts(ANN), ["at nine"]);
+}

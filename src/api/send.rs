@@ -11,7 +11,7 @@ use super::*;
 pub struct SendParams {
     /// `+` and digits (E.164), `@` and a username, a JID: a person's (`15550100@s.whatsapp.net`,
     /// `...@lid`) or a group's (`...@g.us`); or the exact name of a group, where only one is
-    /// called so. What holds an `@`, begins with `+` or has no letter is never taken for a name.
+    /// called so, by the network's last answer, also one from before a restart. What holds an `@`, begins with `+` or has no letter is never taken for a name.
     /// A person is one chat under all of their names.
     pub to: Redacted<String>,
     /// A text, at most [`TEXT_CHARS_MAX`] characters, not empty.

@@ -10,7 +10,7 @@ use crate::event::{Body, Token};
 use crate::facts::Facts;
 use crate::files::PrepareCommand;
 use crate::files::{MediaRef, Upload};
-use crate::groups::GroupTicket;
+use crate::groups::{GroupNames, GroupTicket};
 use crate::ids::{Attempt, SpoolId};
 use crate::pacing::{Pacing, Slot};
 use crate::queue::Message;
@@ -59,6 +59,8 @@ pub enum Change {
     PutFacts(Box<Facts>),
     /// Write a page of known chats, new or over its older self.
     PutKnown(KnownPage),
+    /// Write the names of the account's groups.
+    PutGroupNames(GroupNames),
     /// Remove a page of known chats.
     RemoveKnown {
         /// Its number.
@@ -274,7 +276,7 @@ impl ActionBuffer {
     pub(crate) fn into_actions(
         self,
         queue: &Queue,
-        contacts: Vec<Change>,
+        components: impl IntoIterator<Item = Change>,
         pacing: &Pacing,
         facts: &Facts,
     ) -> Actions {
@@ -283,7 +285,7 @@ impl ActionBuffer {
         changes.extend(records.map(|message| Change::PutMessage(Box::new(message.clone()))));
         changes.extend(self.bodies.into_iter().map(|(id, body)| Change::PutBody { id, body }));
         changes.extend(self.removed.into_iter().map(|id| Change::RemoveMessage { id }));
-        changes.extend(contacts);
+        changes.extend(components);
         if self.slots {
             changes.push(Change::PutSlots(pacing.slots()));
         }

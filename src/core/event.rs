@@ -8,7 +8,7 @@ use crate::account_names::AccountNames;
 use crate::contacts::{CheckOutcome, CheckTicket, Number};
 use crate::draft::Draft;
 use crate::files::{MediaRef, Prepared, Ticket, UploadFault};
-use crate::groups::{GroupInfo, GroupTicket};
+use crate::groups::{GroupInfo, GroupTicket, Wanted};
 use crate::ids::{Attempt, ChatId, Digest, WaMessageId};
 use crate::pacing::OpenHours;
 use crate::phone::Heartbeat;
@@ -107,6 +107,8 @@ pub enum Request {
     ListGroups {
         /// Ask the network even where its last answer is still good.
         fresh: bool,
+        /// What of its answer.
+        wants: Wanted,
     },
     /// `queue.pause`.
     Pause,

@@ -1,6 +1,7 @@
 //! What outlives a restart: the small facts, and everything that the store gives back.
 
 use crate::contacts::{KnownNumber, KnownPage, SpentHour};
+use crate::groups::GroupNames;
 use crate::pacing::{QuotaFacts, RateLimitFacts, Slot, TimelockFacts};
 use crate::phone::PhoneFacts;
 use crate::queue::BacklogFacts;
@@ -87,6 +88,8 @@ pub struct Restored {
     pub facts_damaged: bool,
     /// The chats that are no new contacts.
     pub known: Vec<KnownPage>,
+    /// The account's groups by their names.
+    pub groups: GroupNames,
     /// How the store was found.
     pub store: api::StoreStatus,
 }

@@ -128,7 +128,7 @@ impl Core {
     pub fn new(config: CoreConfig, boot: BootId, restored: Restored, now: Now) -> (Core, Actions) {
         let restored = restored.or_worst(boot, config.pace_limit, now);
         let (slots_damaged, facts_damaged) = (restored.slots_damaged, restored.facts_damaged);
-        let Restored { messages, slots, numbers, facts, known, store, .. } = restored;
+        let Restored { messages, slots, numbers, facts, known, groups, store, .. } = restored;
         let asked_ms = numbers.iter().map(|known| known.asked_uptime_ms).max().unwrap_or(0);
         let changed_ms = messages.iter().map(|message| message.changed_uptime_ms).max();
         let uptime_ms = facts.uptime_ms.max(changed_ms.unwrap_or(0)).max(asked_ms);
@@ -146,6 +146,7 @@ impl Core {
             now,
         );
         let account = facts.account.as_ref();
+        let groups = Groups::new(account, groups);
         let phone = Phone::new(config.phone.clone(), boot, account, &facts.phone, now);
         let mut core = Core {
             config,
@@ -158,7 +159,7 @@ impl Core {
             preparations: files::Preparations::default(),
             pacing,
             contacts,
-            groups: Groups::default(),
+            groups,
             uploads: files::Uploads::default(),
             session,
             phone,
@@ -312,8 +313,8 @@ impl Core {
         }
         self.foretell_events(now);
         let out = std::mem::take(&mut self.out);
-        let contacts = self.contacts.take_changes();
-        out.into_actions(&self.queue, contacts, &self.pacing, &self.facts)
+        let components = self.contacts.take_changes().into_iter().chain(self.groups.take_changes());
+        out.into_actions(&self.queue, components, &self.pacing, &self.facts)
     }
 
     fn drain(&mut self) {

@@ -66,8 +66,8 @@ impl Core {
             Request::Check { numbers, fresh } => {
                 self.contacts.on_check(token, numbers, fresh, &mut self.out, now);
             }
-            Request::ListGroups { fresh } => {
-                self.groups.on_list(token, fresh, &mut self.out, now);
+            Request::ListGroups { fresh, wants } => {
+                self.groups.on_list(token, (fresh, wants), &mut self.out, now);
             }
             Request::Restore { filter, dry_run } => {
                 let filter = self.of_person(filter);

@@ -8,6 +8,7 @@
 //! | `queue/number/` digits, or `@` and a username | what the network said about it, JSON |
 //! | `queue/slots/a`, `.../b` | the pacer's slots, JSON, twice |
 //! | `queue/facts/a`, `.../b` | the small facts, JSON, twice |
+//! | `queue/groups` | the names of the account's groups, JSON |
 //! | `queue/contacts/` page | known chats: a hash of 8 bytes and a day of 4 each |
 //! | `queue/known/` page | the same of an older program: hashes only |
 //!
@@ -25,11 +26,13 @@ use tetherd_core::action::Change;
 use tetherd_core::contacts::{KnownChat, KnownNumber, KnownPage, Number};
 use tetherd_core::event::Body;
 use tetherd_core::facts::{Facts, Restored};
+use tetherd_core::groups::GroupNames;
 use tetherd_core::queue::Message;
 
 const MESSAGE: &[u8] = b"queue/message/";
 const BODY: &[u8] = b"queue/body/";
 const NUMBER: &[u8] = b"queue/number/";
+const GROUPS: &[u8] = b"queue/groups";
 const CONTACTS: &[u8] = b"queue/contacts/";
 const KNOWN: &[u8] = b"queue/known/";
 const SLOTS: [&[u8]; 2] = [b"queue/slots/a", b"queue/slots/b"];
@@ -64,6 +67,9 @@ pub fn batch(changes: &[Change]) -> Batch {
                 let value: Vec<u8> = page.chats.iter().flat_map(bytes).collect();
                 batch.remove(page_key(KNOWN, page.number));
                 batch.put(page_key(CONTACTS, page.number), value);
+            }
+            Change::PutGroupNames(names) => {
+                batch.put(GROUPS, names.encode());
             }
             Change::RemoveKnown { number } => {
                 batch.remove(page_key(KNOWN, *number)).remove(page_key(CONTACTS, *number));
@@ -114,6 +120,13 @@ pub fn restore(store: &Store) -> Result<(Restored, Vec<Quarantined>), ReadError>
         match KnownNumber::decode(&value) {
             Ok(known) if number_key(&known.number) == key => restored.numbers.push(known),
             Ok(_) | Err(_) => quarantine(&mut repairs, &mut quarantined, key, Damage::Content),
+        }
+    }
+    // The network says them again: one that does not read costs nothing.
+    if let Some(value) = store.get(GROUPS)? {
+        match GroupNames::decode(&value) {
+            Ok(names) => restored.groups = names,
+            Err(damage) => quarantine(&mut repairs, &mut quarantined, GROUPS.to_vec(), damage),
         }
     }
     for area in [CONTACTS, KNOWN] {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::action::{ActionBuffer, SessionCommand, Wake};
+use crate::action::{ActionBuffer, Change, SessionCommand, Wake};
 use crate::event::Token;
 use crate::ids::ChatId;
 use crate::time::Now;
@@ -14,8 +14,10 @@ use tetherd_api::{
     call,
 };
 
+mod kept;
 mod names;
 
+pub use kept::{GroupName, GroupNames};
 pub use names::find_by_name;
 
 /// Least time between two questions, in milliseconds: a busy group reports many changes.
@@ -125,8 +127,18 @@ struct Query {
 #[derive(Clone, Copy, Debug)]
 struct Caller {
     token: Token,
+    wants: Wanted,
     /// Monotonic.
     until: u64,
+}
+
+/// What a caller wants of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The first groups of it, as `group.list` answers.
+    Page,
+    /// All of them, to look for a name; those from before a restart, if there is nothing newer.
+    Names,
 }
 
 /// The groups.
@@ -146,15 +158,44 @@ pub(crate) struct Groups {
     wanted: bool,
     /// Whether an answer has come that the queue has not been compared with.
     news: bool,
+    kept: GroupNames,
+    /// Whether that is to be stored.
+    kept_changed: bool,
 }
 
 impl Groups {
+    /// Takes over what was stored for this account.
+    pub(crate) fn new(account: Option<&Redacted<String>>, kept: GroupNames) -> Groups {
+        Groups { account: account.cloned(), kept, ..Groups::default() }
+    }
+
     /// Which account is paired. Another one has other groups.
     pub(crate) fn on_account(&mut self, account: Option<&Redacted<String>>) {
         if self.account.as_ref() != account {
             self.account = account.cloned();
             self.known = None;
+            self.keep(GroupNames::default());
         }
+    }
+
+    fn keep(&mut self, names: GroupNames) {
+        // That the same was said once more needs no record.
+        if self.kept.groups != names.groups {
+            self.kept = names;
+            self.kept_changed = true;
+        }
+    }
+
+    /// The names, if they are to be stored.
+    pub(crate) fn take_changes(&mut self) -> Option<Change> {
+        let changed = std::mem::take(&mut self.kept_changed);
+        changed.then(|| Change::PutGroupNames(self.kept.clone()))
+    }
+
+    /// What is kept.
+    #[cfg(test)]
+    pub(crate) fn kept(&self) -> &GroupNames {
+        &self.kept
     }
 
     /// How the other components stand.
@@ -202,31 +243,44 @@ impl Groups {
     }
 
     /// `group.list`.
-    pub(crate) fn on_list(&mut self, token: Token, fresh: bool, out: &mut ActionBuffer, now: Now) {
+    pub(crate) fn on_list(
+        &mut self,
+        token: Token,
+        (fresh, wants): (bool, Wanted),
+        out: &mut ActionBuffer,
+        now: Now,
+    ) {
         if fresh && self.query.is_none() {
             self.on_changed();
         }
         let waits = self.around.can_send && !self.around.draining && self.current().is_none();
         if !waits || self.callers.len() >= CALLERS_MAX {
-            return out.reply::<call::GroupList>(token, self.answer());
+            return out.reply::<call::GroupList>(token, self.answer(wants));
         }
         let until = now.mono_ms.saturating_add(CALLER_MS_MAX);
-        self.callers.push(Caller { token, until });
+        self.callers.push(Caller { token, wants, until });
     }
 
     /// The last answer, or why there is none.
-    fn answer(&self) -> Result<api::GroupListResult, Error> {
+    fn answer(&self, wants: Wanted) -> Result<api::GroupListResult, Error> {
         let unknown = || {
             let sentence = "the groups are not known: the network has not said them yet";
             Error::new(ErrorKind::WrongState, sentence)
                 .remedy("`tetherctl why` says whether there is a connection; then call again")
                 .retry_after_ms(RETRY_MS)
         };
-        let known = self.known.as_ref().ok_or_else(unknown)?;
+        let Some(known) = self.known.as_ref() else {
+            let kept = wants == Wanted::Names && !self.kept.groups.is_empty();
+            return if kept { Ok(self.kept.list()) } else { Err(unknown()) };
+        };
+        let most = match wants {
+            Wanted::Page => GROUPS_MAX,
+            Wanted::Names => usize::MAX,
+        };
         let mut groups: Vec<&GroupInfo> = known.groups.values().collect();
         groups.sort_by(|a, b| (&a.name.0, &a.chat).cmp(&(&b.name.0, &b.chat)));
         Ok(api::GroupListResult {
-            groups: groups.into_iter().take(GROUPS_MAX).map(GroupInfo::wire).collect(),
+            groups: groups.into_iter().take(most).map(GroupInfo::wire).collect(),
             total: known.groups.len(),
             asked_at: Time(known.asked_at),
             current: self.current().is_some(),
@@ -247,11 +301,11 @@ impl Groups {
         let Some(groups) = groups else { return self.failed(out) };
         self.failures = 0;
         self.news = true;
-        self.known = Some(Known {
-            groups: groups.into_iter().map(|group| (group.chat.clone(), group)).collect(),
-            asked_at: now.wall_ms,
-            generation: Some(query.generation),
-        });
+        let groups: BTreeMap<ChatId, GroupInfo> =
+            groups.into_iter().map(|group| (group.chat.clone(), group)).collect();
+        self.keep(GroupNames::of(groups.values(), now.wall_ms));
+        self.known =
+            Some(Known { groups, asked_at: now.wall_ms, generation: Some(query.generation) });
         self.answer_callers(out);
     }
 
@@ -265,7 +319,7 @@ impl Groups {
 
     fn answer_callers(&mut self, out: &mut ActionBuffer) {
         for caller in std::mem::take(&mut self.callers) {
-            out.reply::<call::GroupList>(caller.token, self.answer());
+            out.reply::<call::GroupList>(caller.token, self.answer(caller.wants));
         }
     }
 
@@ -288,7 +342,7 @@ impl Groups {
         let gone = !self.around.can_send || self.around.draining;
         for caller in std::mem::take(&mut self.callers) {
             if gone || over(&caller) {
-                out.reply::<call::GroupList>(caller.token, self.answer());
+                out.reply::<call::GroupList>(caller.token, self.answer(caller.wants));
             } else {
                 self.callers.push(caller);
             }

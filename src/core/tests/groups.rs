@@ -3,7 +3,7 @@
 use super::world::World;
 
 use crate::event::{Request, SessionEvent};
-use crate::groups::{GroupInfo, find_by_name};
+use crate::groups::{GroupInfo, Wanted, find_by_name};
 use crate::ids::Recipient;
 use tetherd_api::{ErrorKind, GroupListResult, MessageId, ReasonKind, Reply, State};
 
@@ -35,7 +35,20 @@ fn send(world: &mut World, to: &str) -> MessageId {
 }
 
 fn list(world: &mut World, fresh: bool) -> Option<Result<GroupListResult, tetherd_api::Error>> {
-    let token = world.request(Request::ListGroups { fresh });
+    listed(world, fresh, Wanted::Page)
+}
+
+/// What a recipient's name is looked for in.
+fn names(world: &mut World) -> Option<Result<GroupListResult, tetherd_api::Error>> {
+    listed(world, false, Wanted::Names)
+}
+
+fn listed(
+    world: &mut World,
+    fresh: bool,
+    wants: Wanted,
+) -> Option<Result<GroupListResult, tetherd_api::Error>> {
+    let token = world.request(Request::ListGroups { fresh, wants });
     world.replies.get(&token).cloned().map(|reply| {
         reply.map(|reply| match reply {
             Reply::GroupList(list) => *list,
@@ -84,14 +97,14 @@ fn without_a_connection_the_last_answer_is_given_as_old_and_none_is_an_error() {
 #[test]
 fn a_caller_is_answered_after_failures_and_does_not_wait_for_ever() {
     let mut world = World::connected();
-    let token = world.request(Request::ListGroups { fresh: false });
+    let token = world.request(Request::ListGroups { fresh: false, wants: Wanted::Page });
     for _ in 0..3 {
         world.groups_fail();
         world.pass(2_000);
     }
     assert!(world.replies.get(&token).unwrap().is_err());
     let mut world = World::connected();
-    let token = world.request(Request::ListGroups { fresh: false });
+    let token = world.request(Request::ListGroups { fresh: false, wants: Wanted::Page });
     world.pass(20_000);
     assert!(world.replies.get(&token).unwrap().is_err());
 }
@@ -190,4 +203,46 @@ fn what_looks_like_a_number_or_a_jid_names_no_group() {
     for other in ["15550100", "+15550100", "(555) 0100", "+Walks", "ann@example", "", "  "] {
         assert!(Recipient::parse(other).is_err() || other.starts_with("+1555"), "{other}");
     }
+}
+
+#[test]
+fn a_group_is_found_among_more_than_a_page_lists() {
+    let mut world = World::connected();
+    assert!(names(&mut world).is_none());
+    let jid = |n: usize| format!("120363{n:06}@g.us");
+    let many: Vec<GroupInfo> =
+        (0..1_500).map(|n| group(&jid(n), &format!("Group {n:04}"))).collect();
+    world.groups_are(&many);
+    let page = list(&mut world, false).unwrap().unwrap();
+    assert_eq!((page.groups.len(), page.total), (1_000, 1_500));
+    assert!(find_by_name(&page, "Group 1499").is_err());
+    let all = names(&mut world).unwrap().unwrap();
+    assert_eq!(find_by_name(&all, "Group 1499").unwrap().as_str(), jid(1_499));
+}
+
+#[test]
+fn names_outlive_a_restart_and_not_the_account() {
+    let mut world = World::connected();
+    assert!(names(&mut world).is_none());
+    world.groups_are(&[group(WALKS, "Walks"), group("1203630002@g.us", "News")]);
+    let changes = world.changes;
+    world.session(SessionEvent::GroupsChanged);
+    assert!(names(&mut world).is_none());
+    world.groups_are(&[group("1203630002@g.us", "News"), group(WALKS, "Walks")]);
+    assert_eq!(world.changes, changes, "the same names again");
+    world.crash(true);
+    // There is no connection: what was known counts, and who may send is not said.
+    let known = names(&mut world).unwrap().unwrap();
+    assert!(!known.current);
+    assert_eq!(find_by_name(&known, "Walks").unwrap().as_str(), WALKS);
+    assert!(list(&mut world, false).unwrap().is_err());
+    let id = send(&mut world, WALKS);
+    world.connect();
+    world.groups_are(&[announcements(false)]);
+    assert_eq!(world.reason(id), (ReasonKind::NotAdmin, None));
+    assert!(world.store.groups.groups.len() == 1);
+    world.request(Request::Logout);
+    world.end(crate::event::EndReason::Closed);
+    assert!(names(&mut world).unwrap().is_err());
+    assert_eq!(world.store.groups, crate::groups::GroupNames::default());
 }

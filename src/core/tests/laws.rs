@@ -57,6 +57,7 @@ impl World {
                 Change::PutKnown(page) => {
                     self.store.known.insert(page.number, page.clone());
                 }
+                Change::PutGroupNames(names) => self.store.groups = names.clone(),
                 Change::RemoveKnown { number } => {
                     self.store.known.remove(number).expect("removed twice");
                 }
@@ -343,6 +344,7 @@ impl World {
         facts.uptime_ms = self.store.facts.uptime_ms;
         facts.backlog = self.store.facts.backlog;
         assert_eq!(facts, self.store.facts, "facts that changed and were not stored");
+        assert_eq!(*self.core.groups.kept(), self.store.groups);
         let known: BTreeMap<_, _> =
             self.core.contacts.records().map(|k| (k.number.clone(), k.clone())).collect();
         assert_eq!(known, self.store.numbers, "numbers in memory and store differ");

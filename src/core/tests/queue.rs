@@ -354,6 +354,7 @@ fn acceptance_is_one_batch_of_record_body_and_id() {
             Change::PutNumber(_) | Change::RemoveNumber { .. } => "number",
             Change::PutSlots(_) => "slots",
             Change::PutFacts(_) => "facts",
+            Change::PutGroupNames(_) => "groups",
             Change::PutKnown(_) | Change::RemoveKnown { .. } => "known",
         })
         .collect();

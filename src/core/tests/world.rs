@@ -13,7 +13,7 @@ use crate::facts::{Facts, Restored};
 use crate::files::SpooledFile;
 use crate::files::{MediaMetadata, MediaRef, Upload};
 use crate::files::{Outcome, Preparation, Prepared};
-use crate::groups::GroupTicket;
+use crate::groups::{GroupNames, GroupTicket};
 use crate::ids::{Attempt, SpoolId, WaMessageId};
 use crate::pacing::{OpenHours, Slot};
 use crate::phone::PhoneActivity;
@@ -34,6 +34,7 @@ pub(super) struct Store {
     pub(super) numbers: BTreeMap<Number, KnownNumber>,
     pub(super) facts: Facts,
     pub(super) known: BTreeMap<u64, KnownPage>,
+    pub(super) groups: GroupNames,
 }
 
 /// What the session is doing, as far as its orders tell.
@@ -369,6 +370,7 @@ impl Store {
             numbers: self.numbers.values().cloned().collect(),
             facts: self.facts.clone(),
             known: self.known.values().cloned().collect(),
+            groups: self.groups.clone(),
             store: api::StoreStatus::default(),
             ..Restored::default()
         }

@@ -5,7 +5,7 @@ use super::checks::unwritten;
 use crate::daemon::engine_handle::EngineHandle;
 use tetherd_api::{Error, ErrorKind, GroupListParams, GroupListResult, Reply};
 use tetherd_core::event::Request;
-use tetherd_core::groups::find_by_name;
+use tetherd_core::groups::{Wanted, find_by_name};
 use tetherd_core::ids::{ChatId, Recipient};
 
 /// The chat that a recipient's text names.
@@ -16,7 +16,8 @@ pub(super) async fn recipient(engine: &EngineHandle, text: &str) -> Result<ChatI
     }
 }
 
-/// A name that the last answer does not have may be new: the network is asked once more.
+/// A name that the last answer does not have may be new: the network is asked once more. Before
+/// there is an answer on this connection, or any connection, those that were known count.
 async fn group(engine: &EngineHandle, name: &str) -> Result<ChatId, Error> {
     let known = groups(engine, false).await.map_err(not_known_yet)?;
     match find_by_name(&known, name) {
@@ -37,7 +38,8 @@ fn not_known_yet(error: Error) -> Error {
 }
 
 async fn groups(engine: &EngineHandle, fresh: bool) -> Result<GroupListResult, Error> {
-    let reply = engine.change(list(GroupListParams { fresh })).await?;
+    let request = Request::ListGroups { fresh, wants: Wanted::Names };
+    let reply = engine.change(request).await?;
     let Reply::GroupList(groups) = reply else {
         tracing::error!("another reply than the one to `group.list`");
         return Err(Error::new(ErrorKind::InternalError, "a bug in tetherd: a foreign reply"));
@@ -47,5 +49,5 @@ async fn groups(engine: &EngineHandle, fresh: bool) -> Result<GroupListResult, E
 
 /// `group.list`.
 pub(super) fn list(GroupListParams { fresh }: GroupListParams) -> Request {
-    Request::ListGroups { fresh }
+    Request::ListGroups { fresh, wants: Wanted::Page }
 }

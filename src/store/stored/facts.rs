@@ -8,6 +8,7 @@ use crate::store::convert::{Convert, stored_enum, stored_newtype, stored_structs
 use tetherd_api::{BatteryLevel, PhoneState};
 use tetherd_core::contacts::{KnownBy, KnownNumber, Number, SpentHour};
 use tetherd_core::facts::{Facts, NetworkFacts};
+use tetherd_core::groups::{GroupName, GroupNames};
 use tetherd_core::ids::ChatId;
 use tetherd_core::pacing::{
     NewChatQuota, QuotaFacts, RateLimitFacts, Slot, Timelock, TimelockFacts, TimelockSource,
@@ -278,6 +279,18 @@ stored_structs! {
         open: bool,
     }
 
+    /// The names of the account's groups.
+    #[derive(Default)]
+    pub(in crate::store) struct StoredGroupNames = GroupNames {
+        asked_at: i64,
+        groups: Vec<StoredGroupName>,
+    }
+
+    struct StoredGroupName = GroupName {
+        chat: StoredGroupChat,
+        name: String,
+    }
+
     /// What the network said about a number.
     pub(in crate::store) struct StoredNumber = KnownNumber {
         number: StoredDigits,
@@ -300,6 +313,7 @@ impl StoredQuotaFacts {
 }
 
 stored_newtype!(BootId(u128));
+stored_text!(StoredGroupChat = ChatId, |chat| chat.as_str().to_owned(), |text| text.parse().ok());
 stored_text!(StoredLid = ChatId, |chat| chat.as_str().to_owned(), |text| text.parse().ok());
 stored_text!(StoredServerText = ServerText, |text| text.as_str().to_owned(), ServerText::new);
 stored_text!(StoredDigits = Number, |number| number.as_str().to_owned(), Number::from_stored);

@@ -17,9 +17,10 @@ use serde::de::DeserializeOwned;
 
 use super::convert::Convert;
 use super::record::Damage;
-use facts::{StoredFacts, StoredNumber, StoredSlot};
+use facts::{StoredFacts, StoredGroupNames, StoredNumber, StoredSlot};
 use tetherd_core::contacts::KnownNumber;
 use tetherd_core::facts::Facts;
+use tetherd_core::groups::GroupNames;
 use tetherd_core::pacing::Slot;
 
 /// Something that has a record.
@@ -64,6 +65,7 @@ macro_rules! records {
 
 records! {
     Facts = StoredFacts,
+    GroupNames = StoredGroupNames,
     KnownNumber = StoredNumber,
     Vec<Slot> = Vec<StoredSlot>,
 }
