@@ -182,6 +182,7 @@ fn retries_and_leaves(run: &mut Run) {
     run.example("queue.resume", "the pause's end");
     let ids = ["m1", "m2", "m3"].map(String::from);
     events.wait_until_left(&run.daemon, &ids);
+    run.example("message.send", "the newest state of a thing");
     run.params("message.revoke")["id"] = json!("m2");
     run.example("message.revoke", "a message that was sent");
 }
