@@ -2,12 +2,28 @@
 
 use super::{Condition, Group};
 use crate::Core;
-use crate::pacing::{Class, NewChatQuota};
+use crate::pacing::{Class, Closed, NewChatQuota};
 use crate::queue::Message;
 use crate::time::Now;
 use tetherd_api::{ConditionKind, MessageId, ReasonKind, State};
 
 impl Core {
+    /// Which slots those that wait may take; none: nothing waits to leave now.
+    pub(crate) fn waiting_class(&self) -> Option<Class> {
+        if self.queue.to_leave_now() == 0 {
+            return None;
+        }
+        let high = |message: &Message| Class::of(message.draft.priority) == Class::High;
+        Some(if self.queue.heads().all(high) { Class::High } else { Class::Other })
+    }
+
+    pub(super) fn hours_condition(&self, now: Now) -> Option<Condition> {
+        let Closed { since, until } = self.pacing.closed(now)?;
+        let late = |m: &&Message| m.draft.expires_at.is_some_and(|at| at <= until);
+        let late = self.queue.waiting().filter(late).count();
+        Some(Condition::OutsideHours { since, until, late })
+    }
+
     pub(super) fn timelock_condition(&self, now: Now) -> Option<Condition> {
         if let Some((lock, ends)) = self.pacing.timelock() {
             let ids = self.new_contacts_held(ReasonKind::ReachoutTimelock);

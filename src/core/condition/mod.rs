@@ -8,8 +8,7 @@ use std::collections::BTreeSet;
 use crate::Core;
 use crate::contacts::CheckFailureKind;
 use crate::event::{ChallengeKind, EndReason};
-use crate::pacing::{Class, Closed, NewChatQuota, TimelockSource};
-use crate::queue::Message;
+use crate::pacing::{NewChatQuota, TimelockSource};
 use crate::session::UnackedStanza;
 use crate::time::{ClockJump, Now};
 use crate::trouble::{AccountTrouble, TroubleKind};
@@ -378,22 +377,6 @@ impl Core {
         all.extend(self.message_conditions());
         all.sort_by_key(Condition::kind);
         all
-    }
-
-    /// Which slots those that wait may take; none: nothing waits to leave now.
-    pub(crate) fn waiting_class(&self) -> Option<Class> {
-        if self.queue.to_leave_now() == 0 {
-            return None;
-        }
-        let high = |message: &Message| Class::of(message.draft.priority) == Class::High;
-        Some(if self.queue.heads().all(high) { Class::High } else { Class::Other })
-    }
-
-    fn hours_condition(&self, now: Now) -> Option<Condition> {
-        let Closed { since, until } = self.pacing.closed(now)?;
-        let late = |m: &&Message| m.draft.expires_at.is_some_and(|at| at <= until);
-        let late = self.queue.waiting().filter(late).count();
-        Some(Condition::OutsideHours { since, until, late })
     }
 
     fn store_condition(&self) -> Option<Condition> {

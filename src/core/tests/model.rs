@@ -14,17 +14,13 @@ use crate::event::{
 };
 use crate::files::UploadFault;
 use crate::files::{LinkFinding, Outcome, Trouble};
-use crate::pacing::{OpenHours, OpenSpan};
 use crate::phone::Heartbeat;
 use crate::phone::PhoneActivity;
 use crate::queue::Message;
 use crate::trouble::TroubleKind;
-use operations::{Op, config, op};
+use operations::{Op, config, op, open_hours};
 use submissions::{replace, submit};
 use tetherd_api::{ErrorKind, MessageId, Priority, Reason, ReasonKind, Replace, Reply, State};
-
-/// How often the sending hours of the property test begin: there is time between them.
-const HOURS_EVERY_MS: i64 = 5_000;
 
 fn end_reason(which: u8) -> EndReason {
     let what = "x".to_owned();
@@ -277,12 +273,8 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
             world.session(SessionEvent::Timelock(TimelockNotice::Active { until }));
         }
         Op::Hours(span) => {
-            let spans = span.map(|(opens, for_ms)| {
-                let opens = world.now.wall_ms + opens;
-                let repeated = (-200..=200).map(|n| opens + n * HOURS_EVERY_MS);
-                repeated.map(|opens| OpenSpan { opens, closes: opens + for_ms }).collect()
-            });
-            world.input(Input::Hours(spans.and_then(OpenHours::new)));
+            let hours = span.and_then(|span| open_hours(span, world.now.wall_ms));
+            world.input(Input::Hours(hours));
         }
         Op::Lifted => world.session(SessionEvent::Timelock(TimelockNotice::Lifted)),
         Op::Pass(ms) => world.pass(ms),

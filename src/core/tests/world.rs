@@ -10,9 +10,9 @@ use crate::action::Outgoing;
 use crate::contacts::{CheckTicket, KnownNumber, KnownPage, Number};
 use crate::event::{Input, Request, Selection, SessionEvent, Token};
 use crate::facts::{Facts, Restored};
+use crate::files::Preparation;
 use crate::files::SpooledFile;
 use crate::files::{MediaMetadata, MediaRef, Upload};
-use crate::files::{Outcome, Preparation, Prepared};
 use crate::groups::{GroupNames, GroupTicket};
 use crate::ids::{Attempt, SpoolId, WaMessageId};
 use crate::pacing::{OpenHours, Slot};
@@ -256,19 +256,6 @@ impl World {
     pub(super) fn ask(&mut self, request: Request) -> Result<Reply, api::Error> {
         let token = self.request(request);
         self.replies.get(&token).cloned().expect("a reply at once")
-    }
-
-    /// The shell reports on this one.
-    pub(super) fn prepared(&mut self, id: MessageId, outcome: Outcome) {
-        let round = self.preparing.remove(&id).expect("it is not being prepared").round;
-        self.input(Input::Prepared(Prepared { id, round, outcome }));
-    }
-
-    /// All went well, with a file if one was wanted.
-    pub(super) fn all_well(&self, id: MessageId) -> Outcome {
-        let fetched = |_| (api::Kind::Image, file(id, self.unspooled.len()));
-        let file = self.preparing[&id].source.as_ref().map(fetched);
-        Outcome::Ready { file, link: None }
     }
 
     // Time.

@@ -2,9 +2,13 @@
 
 use crate::config::LinkPolicy;
 use crate::contacts::ContactsConfig;
+use crate::pacing::{OpenHours, OpenSpan};
 use crate::phone::PhoneConfig;
 use crate::{CoreConfig, OnConflict, OnRateLimit};
 use proptest::prelude::*;
+
+/// How often the sending hours begin: there is time between them.
+const HOURS_EVERY_MS: i64 = 5_000;
 
 #[derive(Clone, Debug)]
 pub(super) enum Op {
@@ -129,6 +133,12 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         2 => (any::<bool>(), any::<bool>())
             .prop_map(|(stored, new_boot)| Op::DieOnTick { stored, new_boot }),
     ]
+}
+
+/// Sending hours that begin again and again, the first of them so long from now, and last so long.
+pub(super) fn open_hours((opens, for_ms): (i64, i64), wall_ms: i64) -> Option<OpenHours> {
+    let spans = (-200..=200).map(|n| wall_ms + opens + n * HOURS_EVERY_MS);
+    OpenHours::new(spans.map(|opens| OpenSpan { opens, closes: opens + for_ms }).collect())
 }
 
 /// Small bounds, so that each is reached.

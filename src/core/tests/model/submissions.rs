@@ -2,6 +2,7 @@
 
 use super::super::belief::Model;
 use super::super::world::World;
+use crate::event::Input;
 use crate::queue::Message;
 use tetherd_api::{ErrorKind, Kind, Replace};
 
@@ -39,6 +40,8 @@ pub(super) fn replace(
     (chat, key, text): (u32, u8, u8),
     how: Replace,
 ) {
+    // What time has brought about comes first.
+    world.input(Input::Tick);
     let known = model.known(world, key);
     let former = known.map(|(.., id)| world.store.messages[&id].clone());
     let free = world.status().queue.free;

@@ -1,10 +1,9 @@
 //! What the world asks the core to send.
 
-use super::World;
+use super::{World, file};
 
-use crate::event::{Body, Request, Submission};
-use crate::files::Source;
-use crate::files::SpooledFile;
+use crate::event::{Body, Input, Request, Submission};
+use crate::files::{Outcome, Prepared, Source, SpooledFile};
 use crate::ids::{Digest, SpoolId, WaMessageId};
 use tetherd_api::{self as api, MessageId, Reply};
 
@@ -132,5 +131,18 @@ impl World {
             Ok(Reply::MessageSend(result)) => result.message.id,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// The shell reports on this one.
+    pub(in crate::tests) fn prepared(&mut self, id: MessageId, outcome: Outcome) {
+        let round = self.preparing.remove(&id).expect("it is not being prepared").round;
+        self.input(Input::Prepared(Prepared { id, round, outcome }));
+    }
+
+    /// All went well, with a file if one was wanted.
+    pub(in crate::tests) fn all_well(&self, id: MessageId) -> Outcome {
+        let fetched = |_| (api::Kind::Image, file(id, self.unspooled.len()));
+        let file = self.preparing[&id].source.as_ref().map(fetched);
+        Outcome::Ready { file, link: None }
     }
 }
