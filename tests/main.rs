@@ -17,6 +17,7 @@ mod clients;
 mod compat;
 mod contract;
 mod crash;
+mod devices;
 mod doctor;
 mod events;
 mod fifty;

@@ -266,6 +266,12 @@ pub enum SessionEvent {
     },
     /// Something about groups has changed: members, admins, names, or who may send.
     GroupsChanged,
+    /// The server took this message, and knows other devices of its recipients than those that
+    /// it was sent to.
+    DevicesDiffer {
+        /// Which message.
+        wa_id: WaMessageId,
+    },
     /// Somebody wrote in these chats, or gave this account a privacy token.
     ChatActivity {
         /// Persons', each under all of its names, and since when: wall milliseconds.

@@ -187,6 +187,7 @@ impl Core {
                 }
             }
             SessionEvent::Ack { wa_id, error: Some(code) } => self.refused(&wa_id, code, now),
+            SessionEvent::DevicesDiffer { wa_id } => self.queue.on_devices_differ(&wa_id),
             SessionEvent::Receipt { wa_ids, kind } => {
                 let reached = match kind {
                     ReceiptKind::OwnPhone => Reached::Sent,
@@ -261,6 +262,7 @@ impl Core {
             | SessionEvent::Paired { .. }
             | SessionEvent::Connected { .. }
             | SessionEvent::Ack { .. }
+            | SessionEvent::DevicesDiffer { .. }
             | SessionEvent::Receipt { .. }
             | SessionEvent::Uploaded { .. }
             | SessionEvent::UploadFailed { .. }

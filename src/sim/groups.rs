@@ -102,7 +102,7 @@ pub struct GroupChange {
     pub members: Option<Vec<String>>,
     /// The JID of the community that it is part of.
     pub community: Option<String>,
-    /// How it names its members.
+    /// `pn` or `lid`: how it names its members.
     pub addressing: Option<Addressing>,
 }
 
@@ -218,17 +218,6 @@ impl People {
     /// Whether the server takes a message to this group from this member.
     pub(super) fn group_takes(&self, group: &Jid, number: &str) -> bool {
         self.groups.get(group.user.as_str()).is_none_or(|group| group.takes_from(number))
-    }
-
-    /// Changes how a group names its members.
-    pub fn set_group_addressing(
-        &mut self,
-        group: &Jid,
-        addressing: Addressing,
-    ) -> Result<(), PeopleError> {
-        let group = self.groups.get_mut(group.user.as_str()).ok_or(PeopleError::Unknown)?;
-        group.addressing = addressing;
-        Ok(())
     }
 
     /// Who else is in a chat: the members of a group that this person is in, or the other one.

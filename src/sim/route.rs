@@ -64,8 +64,8 @@ pub(super) async fn message(
     if world.settings.lose_messages.take() {
         return;
     }
-    let refused =
-        strict::refusal(world, node, &sender).or_else(|| refusal(world, node, &sender.user));
+    let verdict = strict::look(world, node, &sender);
+    let refused = verdict.code.or_else(|| refusal(world, node, &sender.user));
     let mut after = Aftermath {
         link,
         sender: sender.clone(),
@@ -80,7 +80,11 @@ pub(super) async fn message(
         after.ack = Some(nack);
     } else {
         let dropped = world.settings.ack_drop.take();
-        after.ack = (!dropped).then(|| ack(node, "message"));
+        let mut taken = ack(node, "message");
+        if let Some(phash) = verdict.phash {
+            taken.attrs.insert("phash", phash);
+        }
+        after.ack = (!dropped).then_some(taken);
         world.stats.messages += 1;
         for delivered in world.people.receive(node, &sender.jid()).await {
             outcome(world, &mut after, delivered);

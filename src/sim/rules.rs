@@ -17,13 +17,13 @@ pub struct Rules {
     pub migrated: bool,
     /// Messages name the number of a sender or member besides the LID.
     pub sender_pn: bool,
-    /// Stanzas that a real server refuses are refused, and listed.
+    /// Stanzas that a real server refuses are refused, and listed. The default.
     pub strict: bool,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Rules { migrated: true, sender_pn: true, strict: false }
+        Rules { migrated: true, sender_pn: true, strict: true }
     }
 }
 

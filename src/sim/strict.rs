@@ -8,6 +8,7 @@ use whatsapp_rust::wacore::messages::MessageUtils;
 use whatsapp_rust::wacore_binary::{Jid, JidExt as _, Node};
 
 use super::accounts::DeviceId;
+use super::groups::Addressing;
 use super::nodes::{attr, jid_attr};
 use super::people::People;
 use super::person::{Person, Player};
@@ -38,6 +39,9 @@ pub enum Fault {
     DevicesLeftOut,
     /// A group that does not exist, or that the account is not in.
     ForeignGroup,
+    /// A group's members are named by number where the group names them by LID, or the other
+    /// way round.
+    StaleAddressing,
     /// Not a type of a message.
     UnknownType,
     /// Nobody is there.
@@ -64,8 +68,11 @@ impl Fault {
             Fault::ForeignGroup => Some(403),
             // Not verified: that the same message under its id is taken again is.
             Fault::DuplicateId => Some(400),
-            // The server takes these, and answers with its own hash (whatsapp-rust 0.7.0,
-            // send/mod.rs: `handle_phash_mismatch`).
+            // whatsapp-rust 0.7.0, wacore's protocol/nack.rs; it asks for the group anew.
+            Fault::StaleAddressing => Some(421),
+            // The server takes these, and its ack carries its own hash (whatsapp-rust 0.7.0,
+            // send/mod.rs: `handle_phash_mismatch`; Baileys, messages-recv.ts, takes any hash
+            // in an ack for a sign that not all devices have the message).
             Fault::WrongPhash | Fault::DevicesLeftOut => None,
         }
     }
@@ -85,44 +92,85 @@ pub struct Violation {
 /// The chat and type of each message id of an account.
 pub(super) type KnownIds = HashMap<(String, String), (String, String)>;
 
-/// Looks at a message stanza. Returns the code with which it is refused, if it is.
-pub(super) fn refusal(world: &mut World, message: &Node, sender: &DeviceId) -> Option<u32> {
+/// What a strict server answers to a message stanza.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// The code with which it is refused.
+    pub(super) code: Option<u32>,
+    /// The hash over the devices that it should have been for, where that is another one.
+    pub(super) phash: Option<String>,
+}
+
+/// A fault, and the hash with which the server corrects it.
+struct Found {
+    fault: Fault,
+    phash: Option<String>,
+}
+
+impl From<Fault> for Found {
+    fn from(fault: Fault) -> Found {
+        Found { fault, phash: None }
+    }
+}
+
+/// Looks at a message stanza.
+pub(super) fn look(world: &mut World, message: &Node, sender: &DeviceId) -> Verdict {
     if !world.settings.rules.strict {
-        return None;
+        return Verdict::default();
     }
     let migrated = world.settings.rules.migrated;
-    let fault = find(&world.people, message, sender, migrated).or_else(|| {
+    let found = find(&world.people, message, sender, migrated).or_else(|| {
         let account = sender.user.clone();
-        duplicate(&world.people, &mut world.known_ids, message, account)
-    })?;
+        duplicate(&world.people, &mut world.known_ids, message, account).map(Found::from)
+    });
+    let Some(Found { fault, phash }) = found else { return Verdict::default() };
     let code = fault.code();
     if world.stats.violations.len() < LISTED_MAX {
         let id = attr(message, "id").unwrap_or_default();
         world.stats.violations.push(Violation { fault, code, id });
     }
-    code
+    Verdict { code, phash }
 }
 
-fn find(people: &People, message: &Node, sender: &DeviceId, migrated: bool) -> Option<Fault> {
-    let kind = attr(message, "type").unwrap_or_default();
-    if !TYPES.contains(&kind.as_str()) {
-        return Some(Fault::UnknownType);
-    }
-    let Some(to) = jid_attr(message, "to") else { return Some(Fault::AbsentRecipient) };
-    if has_first_message(message) && message.get_optional_child("device-identity").is_none() {
-        return Some(Fault::NoDeviceIdentity);
-    }
+fn find(people: &People, message: &Node, sender: &DeviceId, migrated: bool) -> Option<Found> {
+    let to = match form(people, message) {
+        Ok(to) => to,
+        Err(fault) => return Some(fault.into()),
+    };
     if to.is_group() {
         return group(people, message, &to, sender);
     }
-    let Some(person) = people.find(&to).filter(|person| person.on_network) else {
-        return Some(Fault::AbsentRecipient);
-    };
+    person(people, message, &to, sender, migrated)
+}
+
+/// What every message has. Returns its chat.
+fn form(people: &People, message: &Node) -> Result<Jid, Fault> {
+    let kind = attr(message, "type").unwrap_or_default();
+    if !TYPES.contains(&kind.as_str()) {
+        return Err(Fault::UnknownType);
+    }
+    let to = jid_attr(message, "to").ok_or(Fault::AbsentRecipient)?;
+    if has_first_message(message) && message.get_optional_child("device-identity").is_none() {
+        return Err(Fault::NoDeviceIdentity);
+    }
+    if !to.is_group() && !people.on_network(&to) {
+        return Err(Fault::AbsentRecipient);
+    }
+    Ok(to)
+}
+
+fn person(
+    people: &People,
+    message: &Node,
+    to: &Jid,
+    sender: &DeviceId,
+    migrated: bool,
+) -> Option<Found> {
     if to.is_lid() && !migrated {
-        return Some(Fault::LidNotMigrated);
+        return Some(Fault::LidNotMigrated.into());
     }
     if to.is_pn() && migrated {
-        return Some(Fault::NumberMigrated);
+        return Some(Fault::NumberMigrated.into());
     }
     // What a single device has asked for again.
     if message.get_optional_child("enc").is_some() {
@@ -130,27 +178,33 @@ fn find(people: &People, message: &Node, sender: &DeviceId, migrated: bool) -> O
     }
     let named = addressed(message);
     if named.iter().any(|jid| jid.is_lid() != to.is_lid()) {
-        return Some(Fault::MixedNames);
+        return Some(Fault::MixedNames.into());
     }
-    let own = people.persons.get(&sender.user)?;
-    let mut wanted = devices(person);
-    wanted.extend(devices(own));
-    let has = |(number, device): &(String, u16)| {
-        named.iter().any(|jid| jid.device == *device && people.number_of(jid) == Some(number))
-    };
-    let is_sender =
-        |(number, device): &(String, u16)| *number == sender.user && *device == sender.device;
-    let left_out = wanted.iter().any(|device| !is_sender(device) && !has(device));
-    left_out.then_some(Fault::DevicesLeftOut)
+    let by = if to.is_lid() { Addressing::Lid } else { Addressing::Pn };
+    let both = [people.find(to)?, people.persons.get(&sender.user)?];
+    let mut wanted: Vec<Jid> = both.into_iter().flat_map(|person| devices(person, by)).collect();
+    let own = both[1].jid(sender.device, by);
+    wanted.retain(|device| *device != own);
+    wanted.sort_by_key(Jid::to_string);
+    wanted.dedup();
+    let left_out = wanted.iter().any(|device| !named.contains(device));
+    let phash = MessageUtils::participant_list_hash(&wanted).ok();
+    left_out.then_some(Found { fault: Fault::DevicesLeftOut, phash })
 }
 
-fn group(people: &People, message: &Node, to: &Jid, sender: &DeviceId) -> Option<Fault> {
+fn group(people: &People, message: &Node, to: &Jid, sender: &DeviceId) -> Option<Found> {
     let group = people.groups.get(to.user.as_str()).filter(|group| group.has(&sender.user));
-    let Some(group) = group else { return Some(Fault::ForeignGroup) };
+    let Some(group) = group else { return Some(Fault::ForeignGroup.into()) };
     let by = group.addressing;
-    let by_lid = by == super::groups::Addressing::Lid;
-    if addressed(message).iter().any(|jid| jid.is_lid() != by_lid) {
-        return Some(Fault::MixedNames);
+    let named = addressed(message);
+    let others = named.iter().filter(|jid| jid.is_lid() != (by == Addressing::Lid)).count();
+    let mode = attr(message, "addressing_mode");
+    let stale = mode.is_some_and(|mode| mode != by.as_wire());
+    if stale || (others > 0 && others == named.len()) {
+        return Some(Fault::StaleAddressing.into());
+    }
+    if others > 0 {
+        return Some(Fault::MixedNames.into());
     }
     let phash = attr(message, "phash")?;
     let members = group.members.iter().filter_map(|number| people.persons.get(number));
@@ -159,7 +213,8 @@ fn group(people: &People, message: &Node, to: &Jid, sender: &DeviceId) -> Option
         .flat_map(|person| person.devices.keys().map(|device| person.jid(*device, by)))
         .collect();
     let ours = MessageUtils::participant_list_hash(&jids).ok();
-    (ours.as_deref() != Some(phash.as_str())).then_some(Fault::WrongPhash)
+    let differs = ours.as_deref() != Some(phash.as_str());
+    differs.then_some(Found { fault: Fault::WrongPhash, phash: ours })
 }
 
 /// The same id for the same chat is a message once more: its ack was lost.
@@ -184,14 +239,16 @@ fn duplicate(
     }
 }
 
-/// Everybody's devices to which something can be encrypted.
-fn devices(person: &Person) -> Vec<(String, u16)> {
+/// A person's devices to which something can be encrypted.
+fn devices(person: &Person, by: Addressing) -> impl Iterator<Item = Jid> {
     let has_keys = |player: &Player| match player {
         Player::Simulated(_) => true,
         Player::Client(keys) => keys.is_some(),
     };
-    let devices = person.devices.iter().filter(|(_, endpoint)| has_keys(&endpoint.player));
-    devices.map(|(device, _)| (person.number.clone(), *device)).collect()
+    let devices = person.devices.iter().filter(move |(device, endpoint)| {
+        has_keys(&endpoint.player) && !person.no_keys.contains(device)
+    });
+    devices.map(move |(device, _)| person.jid(*device, by))
 }
 
 fn addressed(message: &Node) -> Vec<Jid> {

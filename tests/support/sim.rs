@@ -1,8 +1,10 @@
 //! `tether-sim` as a process, driven over its own socket.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -19,6 +21,8 @@ pub(crate) struct SimServer {
     /// The line that it prints when it is ready.
     pub(crate) ready: String,
     control: PathBuf,
+    /// Faults that the test makes the daemon commit.
+    expected: Mutex<Vec<String>>,
 }
 
 impl SimServer {
@@ -50,12 +54,34 @@ impl SimServer {
             ca_file: text("ca_file"),
             control: text("control").into(),
             ready: line,
+            expected: Mutex::default(),
         }
+    }
+
+    /// The test makes the daemon send stanzas with this fault; without it none may have any.
+    pub(crate) fn expect_violation(&self, fault: &str) {
+        self.expected.lock().unwrap().push(fault.to_owned());
+    }
+
+    /// A real server would have taken every stanza as it was. Nothing is known of a simulator
+    /// that has ended.
+    #[track_caller]
+    fn check_violations(&self) {
+        if UnixStream::connect(&self.control).is_err() {
+            return;
+        }
+        let stats = self.call("server.stats", json!({}));
+        let violations = stats["violations"].as_array().unwrap_or_else(|| panic!("{stats}"));
+        let expected = self.expected.lock().unwrap();
+        let is_expected = |one: &&Value| expected.iter().any(|fault| one["fault"] == **fault);
+        let unexpected: Vec<&Value> = violations.iter().filter(|one| !is_expected(one)).collect();
+        assert!(unexpected.is_empty(), "a real server refuses or corrects these: {unexpected:?}");
     }
 
     /// Ends it in order, so that it keeps its accounts, and starts it again on the same
     /// address.
     pub(crate) fn restart(&mut self) {
+        self.check_violations();
         let pid = Pid::from_raw(self.child.id().try_into().unwrap());
         kill(pid, Signal::SIGTERM).unwrap();
         assert!(self.child.wait().unwrap().success());
@@ -64,6 +90,7 @@ impl SimServer {
 
     /// Kills it and starts it again on the same address.
     pub(crate) fn kill_and_restart(&mut self) {
+        self.check_violations();
         self.stop();
         *self = SimServer::start_on(&self.folder.clone(), &self.listen.clone());
     }
@@ -95,6 +122,9 @@ impl SimServer {
 
 impl Drop for SimServer {
     fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.check_violations();
+        }
         self.stop();
     }
 }

@@ -115,6 +115,8 @@ pub(crate) struct Queue {
     /// Since when it is paused, wall milliseconds.
     paused_since: Option<i64>,
     backlog: StaleBacklog,
+    /// Chats of which the server knows other devices than the last message was sent to.
+    stale_devices: BTreeSet<ChatId>,
     /// The account that messages without one of their own wait for.
     account: Option<AccountNames>,
     /// Those that could leave if they were not another account's.
@@ -162,6 +164,7 @@ impl Queue {
             attempts: Attempts::default(),
             paused_since: facts.paused_since,
             backlog: StaleBacklog::new(facts.backlog, boot, now),
+            stale_devices: BTreeSet::new(),
             account: AccountNames::of(
                 facts.queue_account.as_ref(),
                 facts.queue_account_lid.as_ref(),

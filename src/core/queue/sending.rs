@@ -2,8 +2,8 @@
 //! reports are normal input and change nothing.
 
 use super::Queue;
-use crate::action::{ActionBuffer, Outgoing};
-use crate::ids::{Attempt, ChatId};
+use crate::action::{ActionBuffer, Outgoing, Refresh};
+use crate::ids::{Attempt, ChatId, WaMessageId};
 use crate::queue::Message;
 use crate::time::Now;
 use tetherd_api::{MessageId, ReasonKind, State};
@@ -11,6 +11,10 @@ use tetherd_api::{MessageId, ReasonKind, State};
 /// A person's message is often followed by their token: what was refused for want of it waits
 /// that long for both.
 const TOKEN_REST_MS: u64 = 5_000;
+
+/// Chats whose devices are to be asked for anew. Beyond it they are asked for when the network
+/// says that they changed.
+const STALE_DEVICES_MAX: usize = 1_000;
 
 impl Queue {
     /// Begins an attempt at a message that waits. `address`: where the network has its
@@ -31,8 +35,21 @@ impl Queue {
         if let Some(address) = &message.address {
             draft.to = address.clone();
         }
-        let refresh = message.refresh();
+        let (mut refresh, chat) = (message.refresh(), message.chat.clone());
+        if self.stale_devices.remove(&chat) {
+            refresh = Refresh { devices: true, group: true };
+        }
         Some(Outgoing { id, attempt, draft, media, refresh })
+    }
+
+    /// The server knows other devices of its recipients: the next message to them asks for
+    /// these. Which of them missed this one is not known.
+    pub(crate) fn on_devices_differ(&mut self, wa_id: &WaMessageId) {
+        let message = self.find_wa_id(&wa_id.0).and_then(|id| self.get(id));
+        let Some(chat) = message.map(|message| message.chat.clone()) else { return };
+        if self.stale_devices.len() < STALE_DEVICES_MAX {
+            self.stale_devices.insert(chat);
+        }
     }
 
     /// Its frame has left: from here on the time for the server's answer runs.

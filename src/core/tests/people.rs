@@ -2,6 +2,7 @@
 
 use super::numbers::{number, world};
 use super::world::World;
+use crate::action::Refresh;
 use crate::contacts::{CheckFailureKind, CheckOutcome, Number, Registration};
 use crate::event::{Request, Selection, SessionEvent, TimelockNotice};
 use crate::ids::ChatId;
@@ -168,4 +169,18 @@ fn a_username_is_asked_about_though_recipients_are_not_checked_and_an_error_is_n
     let nobody = numbers.into_iter().map(|number| (number, Registration::Absent)).collect();
     world.say(ticket, CheckOutcome::Answered(nobody));
     assert_eq!(world.reason(id).0, ReasonKind::NotOnNetwork);
+}
+
+#[test]
+fn the_message_after_one_that_missed_devices_asks_for_them_anew_once() {
+    let mut world = world();
+    let first = world.send_to(LID);
+    let wa_id = world.flight(first).draft.wa_id.clone();
+    assert_eq!(world.flight(first).refresh, Refresh::default());
+    world.session(SessionEvent::DevicesDiffer { wa_id });
+    world.ack(first);
+    let ids = [world.send_to(LID), world.send_to(LID)];
+    assert_eq!(world.flight(ids[0]).refresh, Refresh { devices: true, group: true });
+    world.ack(ids[0]);
+    assert_eq!(world.flight(ids[1]).refresh, Refresh::default());
 }

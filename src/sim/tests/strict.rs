@@ -14,8 +14,6 @@ async fn sim() -> Sim {
     let sim = Sim::start(SimConfig::default()).await.unwrap();
     sim.recipient_add(ALICE, true, 1).await.unwrap();
     sim.recipient_add(BOB, true, 0).await.unwrap();
-    let change = SettingsChange { strict: Some(true), ..SettingsChange::default() };
-    sim.server_set(change).await;
     sim
 }
 

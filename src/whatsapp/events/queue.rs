@@ -14,9 +14,11 @@ use whatsapp_rust::types::events::{Event, EventHandler, EventInterest};
 use crate::whatsapp::events::chat_activity::chat_activity;
 use crate::whatsapp::events::names::names;
 use crate::whatsapp::events::phone_activity::phone_activity;
+use crate::whatsapp::events::stream::acked_devices;
 use crate::whatsapp::events::translate::{self, ConnectionEvent, Me};
 use crate::whatsapp::outgoing::sent_stanzas::SentStanzas;
 use tetherd_core::event::{ReceiptKind, SessionEvent};
+use tetherd_core::ids::WaMessageId;
 
 /// What waits for the connection's task at most. The core is a few microseconds away:
 /// this many means that it has stopped, or that the server floods us.
@@ -130,6 +132,13 @@ impl EventQueue {
 
 impl EventHandler for EventQueue {
     fn handle_event(&self, event: Arc<Event>) {
+        if let Event::RawNode(node) = &*event
+            && let Some((id, phash)) = acked_devices(node)
+            && self.stanzas.devices_differ(&id, &phash)
+        {
+            let event = SessionEvent::DevicesDiffer { wa_id: WaMessageId(id) };
+            self.push(ConnectionEvent::Report(event));
+        }
         let me = (self.me)();
         let seen = [
             translate::translate(&event, &me),

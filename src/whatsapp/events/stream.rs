@@ -1,5 +1,6 @@
-//! What the server says about the stream itself, which the library does not report: read from
-//! the stanzas as they come in. Pure: a stanza in, at most one [`ConnectionEvent`] out.
+//! What the server says about the stream itself and about messages in their acks, which the
+//! library does not report: read from the stanzas as they come in. Pure: a stanza in, at most one
+//! [`ConnectionEvent`] out.
 
 use whatsapp_rust::OwnedNodeRef;
 use whatsapp_rust::wacore_binary::NodeRef;
@@ -37,4 +38,15 @@ fn client_expires(ib: &NodeRef<'_>) -> Option<ConnectionEvent> {
     let seconds = expires.get_attr("t")?.as_str().parse::<i64>().ok().filter(|t| *t > 0)?;
     let at = seconds.saturating_mul(1_000);
     Some(ConnectionEvent::Report(SessionEvent::ClientExpires { at }))
+}
+
+/// The message that an ack is about, and the server's hash over the devices of its recipients.
+pub(crate) fn acked_devices(node: &OwnedNodeRef) -> Option<(String, String)> {
+    let node = node.get();
+    let attr = |name| Some(node.get_attr(name)?.as_str().into_owned());
+    let is_message = node.tag.as_ref() == "ack" && attr("class").as_deref() == Some("message");
+    if !is_message || node.get_attr("error").is_some() {
+        return None;
+    }
+    Some((attr("id")?, attr("phash")?))
 }

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use whatsapp_rust::futures::channel::oneshot;
-use whatsapp_rust::wacore_binary::Node;
+use whatsapp_rust::wacore::messages::MessageUtils;
+use whatsapp_rust::wacore_binary::{JidExt as _, Node};
 use whatsapp_rust::{Client, Jid, NodeFilter};
 
 use crate::whatsapp::events::translate::Me;
@@ -39,6 +40,9 @@ pub(crate) struct Left {
     pub(crate) reaches: bool,
     /// The devices that something in it is encrypted for.
     pub(crate) devices: Vec<Jid>,
+    /// The hash over the devices that it is for: a group's stanza says it, and the library
+    /// takes that of another one over these.
+    phash: Option<String>,
 }
 
 impl SentStanzas {
@@ -78,6 +82,13 @@ impl SentStanzas {
             }
             true
         })
+    }
+
+    /// Whether an ack with this hash says that the message was for other devices than the
+    /// server knows. To be asked before the ack counts.
+    pub(crate) fn devices_differ(&self, id: &str, phash: &str) -> bool {
+        let left = self.left(id);
+        left.and_then(|left| left.phash).is_some_and(|ours| ours != phash)
     }
 
     /// Whether our own phone's receipt says anything: it has its copy in either case.
@@ -122,7 +133,12 @@ fn left(node: &Node, to: &Jid, me: &Me) -> Left {
         .collect();
     let direct = node.get_optional_child("enc").is_some();
     let reaches = direct || me.owns(to) || devices.iter().any(|device| !me.owns(device));
-    Left { reaches, devices }
+    let said = node.attrs.get("phash").map(|phash| phash.as_str().into_owned());
+    let phash = match said {
+        None if !to.is_group() && !direct => MessageUtils::participant_list_hash(&devices).ok(),
+        said => said,
+    };
+    Left { reaches, devices, phash }
 }
 
 #[cfg(test)]
@@ -158,6 +174,17 @@ mod tests {
         assert!(!reaches(&["100@lid", "15550100@s.whatsapp.net"], friend));
         assert!(!reaches(&[], friend));
         assert!(reaches(&["100@lid"], "15550100@s.whatsapp.net"), "a note to self");
+    }
+
+    #[test]
+    fn the_hash_of_a_group_is_the_stanzas_and_of_a_person_that_of_the_devices() {
+        let enc = NodeBuilder::new("enc").attr("type", "skmsg").build();
+        let message = NodeBuilder::new("message").attr("phash", "2:abc").children([enc]).build();
+        assert_eq!(left(&message, &jid("1203630@g.us"), &me()).phash.as_deref(), Some("2:abc"));
+        let devices = ["200@lid", "100@lid"].map(jid);
+        let ours = MessageUtils::participant_list_hash(&devices).unwrap();
+        let left = left(&self::message(&["100@lid", "200@lid"]), &jid("200@lid"), &me());
+        assert_eq!(left.phash, Some(ours), "in any order");
     }
 
     #[test]
