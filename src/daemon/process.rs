@@ -25,6 +25,8 @@ const BLOCKED_TIME_MAX: Duration = Duration::from_secs(2);
 /// Runs the process to its end.
 pub fn main() -> std::process::ExitCode {
     malloc_tuning::keep_little();
+    #[cfg(feature = "sim")]
+    crate::whatsapp::use_clock(crate::daemon::clock::wall_ms);
     let exit = match Args::read() {
         Ok(args) => run(&args),
         Err(exit) => never_started(exit, "Wrong arguments"),

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use whatsapp_rust::wacore::time::now_secs_u64;
+use whatsapp_rust::wacore::time::{now_secs, now_secs_u64};
 use whatsapp_rust::wacore_binary::{Jid, JidExt as _, Node, Server};
 
 use super::adv;
@@ -20,6 +20,7 @@ pub use super::person::AccountPhone;
 use super::person::{Endpoint, Person, Player, StateKey, UploadedKeys};
 use super::rules::Rules;
 use super::stanza;
+use super::stanza::message::Retry;
 
 /// People on one simulated network.
 pub const PEOPLE_MAX: usize = 20_000;
@@ -243,6 +244,32 @@ impl People {
     pub fn group_info(&mut self, iq: &Node, asking: &Jid) -> Node {
         group_invites::get(self, iq, asking)
             .unwrap_or_else(|| stanza::groups::answer(self, iq, asking))
+    }
+
+    /// A person's phone asks the sender of a message to encrypt it again, as one does that was
+    /// restored or could not read it. The receipt for each of the account's clients.
+    pub(super) fn ask_again(&mut self, number: &str, account: &str, id: &str) -> Vec<Node> {
+        let by = self.rules.addressing();
+        let Some(owner) = self.persons.get(account) else { return Vec::new() };
+        let clients: Vec<Jid> =
+            owner.clients().into_iter().map(|device| owner.jid(device, by)).collect();
+        let Some(person) = self.persons.get_mut(number) else { return Vec::new() };
+        let device = person.jid(0, by);
+        let receipts = clients.iter().filter_map(|to| {
+            let bundle = person.devices.get_mut(&0)?.bundle()?;
+            let retry = Retry {
+                id,
+                to,
+                device: &device,
+                group: None,
+                recipient: None,
+                count: 1,
+                reason: DeviceError::Unreadable.retry_reason(),
+                at_s: now_secs(),
+            };
+            Some(retry.receipt(bundle))
+        });
+        receipts.collect()
     }
 
     /// What this number has received, oldest first.

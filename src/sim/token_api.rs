@@ -1,6 +1,7 @@
 //! What a message needs to be taken: privacy tokens, the properties that make clients send
-//! them, the history that brings them, the quota of new chats, recipients' keys. Methods of [`Sim`], and
-//! the same on the control socket.
+//! them, the history that brings them, the quota of new chats, recipients' keys, and a recipient
+//! who asks for a message again (`token.ask_again {number, account, id}`). Methods of [`Sim`],
+//! and the same on the control socket.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use super::api::DEFAULT_ACCOUNT;
 use super::control::{Failure, params};
 use super::error::SimError;
 use super::history::{CHATS_MAX, MadeUp};
+use super::nodes::jid_attr;
 use super::people::{PeopleError, digits};
 use super::quota::Quota;
 use super::{Sim, quota, tokens};
@@ -38,6 +40,25 @@ impl Sim {
             world.tokens.void(&user, &number);
         }
         Ok(())
+    }
+
+    /// A recipient's phone asks for a message again. Answers how many clients are asked.
+    pub async fn recipient_ask_again(
+        &self,
+        number: &str,
+        account: Option<&str>,
+        id: &str,
+    ) -> Result<usize, SimError> {
+        let (number, user) = (digits(number)?, digits(account.unwrap_or(DEFAULT_ACCOUNT))?);
+        let mut world = self.shared.change().await;
+        let receipts = world.people.ask_again(&number, &user, id);
+        let count = receipts.len();
+        for receipt in receipts {
+            if let Some(to) = jid_attr(&receipt, "to").and_then(|to| world.companion_at(&to)) {
+                world.deliver(&to, receipt);
+            }
+        }
+        Ok(count)
     }
 
     /// How many new chats accounts may begin.
@@ -85,6 +106,14 @@ struct Give {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct AskAgain {
+    number: String,
+    account: Option<String>,
+    id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct NoKeys {
     number: String,
     devices: Vec<u16>,
@@ -113,6 +142,11 @@ pub(super) async fn call(sim: &Sim, method: &str, given: Value) -> Result<Value,
             let NoKeys { number, devices } = params(given)?;
             sim.token_no_keys(&number, &devices).await?;
             Ok(json!({}))
+        }
+        "token.ask_again" => {
+            let AskAgain { number, account, id } = params(given)?;
+            let asked = sim.recipient_ask_again(&number, account.as_deref(), &id).await?;
+            Ok(json!({ "clients": asked }))
         }
         "token.history" => {
             sim.token_history(params::<MadeUp>(given)?).await?;

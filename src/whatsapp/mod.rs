@@ -62,6 +62,19 @@ use tetherd_core::action::SessionCommand;
 use tetherd_core::event::{Body, NotSent, SessionEvent};
 use tetherd_core::files::UploadFault;
 
+/// Has the library read the wall clock of a test.
+#[cfg(feature = "sim")]
+pub(crate) fn use_clock(wall_ms: fn() -> i64) {
+    struct Clock(fn() -> i64);
+    impl whatsapp_rust::wacore::time::TimeProvider for Clock {
+        fn now_millis(&self) -> i64 {
+            (self.0)()
+        }
+    }
+    // It is there already only where several daemons run in one process, with the same clock.
+    let _ = whatsapp_rust::wacore::time::set_time_provider(Clock(wall_ms));
+}
+
 /// Orders that wait for the session at most. The core has few messages in flight, so
 /// a full queue means that the session is stuck.
 pub const ORDERS_MAX: usize = 256;

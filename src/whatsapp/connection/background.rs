@@ -95,8 +95,9 @@ impl Connection<'_> {
         self.client.set_skip_history_sync(true);
         let keys = Arc::clone(&self.context.keys);
         self.spawn(async move {
-            if let Err(error) = keys.end_history().await {
-                tracing::warn!(%error, "that the history was read is not noted");
+            match keys.end_history().await {
+                Ok(()) => tracing::info!("the phone's history has been read"),
+                Err(error) => tracing::warn!(%error, "that the history was read is not noted"),
             }
         });
     }

@@ -54,6 +54,10 @@ const BASE_KEYS: Bounded = Bounded { area: BASE_KEY, max: BASE_KEYS_MAX, learnt:
 const SENT: ExpiringRecords = ExpiringRecords { area: "sent", times: "sent_at" };
 const INBOUND: ExpiringRecords = ExpiringRecords { area: "inbound", times: "inbound_at" };
 
+/// How long a sent message can be asked for again by a recipient, in seconds: a fortnight, for
+/// devices that were off.
+pub(crate) const SENT_SECONDS: i64 = 14 * 24 * 3600;
+
 /// Most sent messages kept for retries, and their bytes in all; the oldest give way.
 pub(super) const SENT_MESSAGES_MAX: usize = 2_048;
 pub(super) const SENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -291,14 +295,29 @@ impl ProtocolStore for SessionBackend {
         .await
     }
 
+    /// Asked for when a recipient could not read a message. One whose time is over may lie here
+    /// until the library's next sweep.
     async fn take_sent_message(&self, chat: &str, message_id: &str) -> Result<Option<Vec<u8>>> {
         let record = sent(chat, message_id);
-        self.change(move |view| {
+        let cutoff = now_secs() - SENT_SECONDS;
+        let id = message_id.to_owned();
+        let taken = self.change(move |view| {
             let mut batch = Batch::new();
-            let taken = SENT.take(view, &mut batch, record)?;
-            Ok((batch, taken))
-        })
-        .await
+            if let Some((time, payload)) = SENT.get(view, &record)?
+                && time >= cutoff
+            {
+                SENT.take(view, &mut batch, record)?;
+                return Ok((batch, Some(payload)));
+            }
+            // The library asks under the number and under the LID.
+            let is_it = |other: &[u8]| *other != *record && other.ends_with(id.as_bytes());
+            let mut all = view.scan(&key(SENT.area, &[]));
+            if !all.any(|other| other.is_ok_and(|(other, _)| is_it(&other))) {
+                tracing::info!("a recipient asks again for a message that is not kept any more");
+            }
+            Ok((batch, None))
+        });
+        taken.await
     }
 
     async fn delete_expired_sent_messages(&self, cutoff_timestamp: i64) -> Result<u32> {
