@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use whatsapp_rust::cache_config::{CacheConfig, CacheEntryConfig, MsgSecretPolicy};
+use whatsapp_rust::cache_config::{
+    CacheConfig, CacheEntryConfig, CacheStore, CacheStores, MsgSecretPolicy,
+};
 use whatsapp_rust::store::commands::DeviceCommand;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::types::events::Subscription;
@@ -23,6 +25,7 @@ use crate::whatsapp::incoming::InboxHook;
 use crate::whatsapp::media::http::MediaHttp;
 use crate::whatsapp::outgoing::sent_stanzas::SentStanzas;
 use crate::whatsapp::session_task::SessionContext;
+use crate::whatsapp::storage::SENT_SECONDS;
 use crate::whatsapp::transport::{Factory, Trace};
 use tetherd_api::PairFailure;
 use tetherd_core::event::EndReason;
@@ -33,9 +36,6 @@ const PRE_KEYS: usize = 60;
 /// Every change of the device's state is written as it happens; this is only how
 /// often the library looks again, and an idle session has nothing to write.
 const SAVER_INTERVAL: Duration = Duration::from_secs(3600);
-/// How long a sent message can be asked for again by a recipient, in seconds: a fortnight, for
-/// devices that were off. The storage bounds how many are kept, and how large they are.
-const RETRY_SECONDS: u64 = 14 * 24 * 3600;
 
 /// A client that has not connected yet, and the ways to watch it.
 pub(crate) struct Built {
@@ -94,7 +94,7 @@ pub(crate) async fn client(
         .with_transport_factory(factory)
         .with_http_client(media)
         .with_version_override(context.config.version)
-        .with_cache_config(small_caches())
+        .with_cache_config(small_caches(context.keys.lid_cache()))
         .with_skip_history_sync(!history)
         .with_wanted_pre_key_count(PRE_KEYS)
         .with_background_saver_interval(SAVER_INTERVAL);
@@ -149,7 +149,7 @@ async fn present(manager: &PersistenceManager, context: &SessionContext, purpose
 }
 
 /// One account that mostly sends, a few messages a minute.
-fn small_caches() -> CacheConfig {
+fn small_caches(lid_pn_cache: Option<Arc<dyn CacheStore>>) -> CacheConfig {
     let hour = Some(Duration::from_secs(3600));
     CacheConfig {
         group_cache: CacheEntryConfig::new(hour, 32),
@@ -162,11 +162,15 @@ fn small_caches() -> CacheConfig {
         // Who lacks a group's key is corrected in the storage, past this cache.
         sender_key_devices_cache: CacheEntryConfig::new(hour, 0),
         session_recreate_history: CacheEntryConfig::new(hour, 64),
+        // Only what the library notes besides the mappings: which of them it has stored. The
+        // mappings themselves are asked of the storage.
+        lid_pn_cache: CacheEntryConfig::new(hour, 256),
+        cache_stores: CacheStores { lid_pn_cache, ..CacheStores::default() },
         session_locks_capacity: 2_000,
         chat_lanes_capacity: 256,
         group_distribution_locks_capacity: 64,
         resend_rate_limiter_capacity: 64,
-        sent_message_ttl_secs: RETRY_SECONDS,
+        sent_message_ttl_secs: SENT_SECONDS.unsigned_abs(),
         // Polls and edits of others mean nothing to us: nothing is kept for them.
         msg_secret_policy: MsgSecretPolicy::Disabled,
         seed_msg_secrets_from_history: false,

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use whatsapp_rust::traits::{Backend, DeviceStore as _};
 use whatsapp_rust::wacore::store::Device;
+use whatsapp_rust::wacore::store::cache::CacheStore;
 use whatsapp_rust::wacore::store::error::StoreError;
 
 use crate::store::Store;
 use crate::whatsapp::events::names::account_names;
-use crate::whatsapp::storage::{ContactTokens, SessionBackend};
+use crate::whatsapp::storage::{ContactTokens, LidCache, SessionBackend};
 use crate::whatsapp::{KeyStore, KeyStoreError};
 use tetherd_core::account_names::AccountNames;
 
@@ -59,6 +60,10 @@ impl KeyStore for StoredKeys {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         *current = current.next();
         Arc::new(current.clone())
+    }
+
+    fn lid_cache(&self) -> Option<Arc<dyn CacheStore>> {
+        Some(Arc::new(LidCache(self.current())))
     }
 
     async fn save(&self, device: &Device) -> Result<(), KeyStoreError> {

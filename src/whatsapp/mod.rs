@@ -41,6 +41,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use whatsapp_rust::traits::Backend;
 use whatsapp_rust::wacore::store::Device;
+use whatsapp_rust::wacore::store::cache::CacheStore;
 
 pub use crate::whatsapp::credentials::StoredKeys;
 pub use crate::whatsapp::incoming::{CurrentConnection, Inbound, NotMarked};
@@ -160,6 +161,10 @@ impl Default for SessionConfig {
 pub trait KeyStore: Send + Sync + 'static {
     /// The library's storage, asked for once at the start of each connection.
     fn backend(&self) -> Arc<dyn Backend>;
+
+    /// The library's cache of numbers and LIDs, on the storage that was asked for last; none:
+    /// the library keeps them in memory.
+    fn lid_cache(&self) -> Option<Arc<dyn CacheStore>>;
 
     /// Keeps the device's state, at the end of a connection.
     async fn save(&self, device: &Device) -> Result<(), KeyStoreError>;

@@ -32,6 +32,7 @@ mod device;
 mod expiring_records;
 mod history;
 mod kept;
+mod lid_cache;
 mod msg_secret;
 mod protocol;
 mod signal;
@@ -50,6 +51,9 @@ use whatsapp_rust::wacore::store::error::StoreError;
 use bounded::AtMost;
 pub use contact_tokens::ContactTokens;
 pub(crate) use contact_tokens::TokenOf;
+pub(crate) use lid_cache::LidCache;
+use lid_cache::Unstored;
+pub(crate) use protocol::SENT_SECONDS;
 
 use crate::store::{Batch, CommitError, ReadError, Store, UpdateError, View};
 
@@ -68,6 +72,7 @@ pub struct SessionBackend {
     over: Arc<AtomicBool>,
     counts: Arc<Counts>,
     tokens: Arc<ContactTokens>,
+    unstored: Arc<Unstored>,
     #[cfg(test)]
     pub(super) loses_saves: Arc<AtomicBool>,
 }
@@ -97,6 +102,7 @@ impl SessionBackend {
             over: Arc::default(),
             counts: Arc::default(),
             tokens: Arc::default(),
+            unstored: Arc::default(),
             #[cfg(test)]
             loses_saves: Arc::default(),
         }

@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use whatsapp_rust::traits::{Backend, DeviceStore as _};
+use whatsapp_rust::wacore::store::cache::CacheStore;
 use whatsapp_rust::wacore::store::{Device, InMemoryBackend};
 
 use crate::liveness::Liveness;
@@ -45,6 +46,10 @@ impl Keys {
 impl KeyStore for Keys {
     fn backend(&self) -> Arc<dyn Backend> {
         self.0.lock().unwrap().clone()
+    }
+
+    fn lid_cache(&self) -> Option<Arc<dyn CacheStore>> {
+        None
     }
 
     async fn save(&self, device: &Device) -> Result<(), KeyStoreError> {

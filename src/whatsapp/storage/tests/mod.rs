@@ -2,6 +2,7 @@
 //! only ours has to do.
 
 mod kept;
+mod lids;
 mod own;
 mod sending;
 mod steps;
