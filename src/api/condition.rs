@@ -117,6 +117,8 @@ macro_rules! kinds {
 kinds! {
     /// Records were damaged when the store was opened.
     StoreTrouble = "store_trouble";
+    /// The disk of the state directory is full.
+    DiskFull = "disk_full";
     /// No phone is paired.
     NotPaired = "not_paired";
     /// Logged out from the phone, or by the server.

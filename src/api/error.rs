@@ -127,6 +127,9 @@ error_kinds! {
     /// No room for another file: the quota is spent, or the disk is full.
     SpoolFull 1_018 Method, retry false,
         help Some("Wait until some messages with files have left, or make room on the disk.");
+    /// The disk of the state directory is full: no new message is taken.
+    DiskFull 1_024 Method, retry true,
+        help Some("Make room on that disk; listing, cancelling and clearing go on.");
     /// The address is none that files are fetched from.
     BadUrl 1_019 Method, retry false,
         help Some("Give a public `https` address; the error says what is wrong with this one.");

@@ -150,7 +150,9 @@ impl ExitCode {
             ExitCode::Software => "a bug",
             ExitCode::CantCreate => "the state directory or the socket cannot be created",
             ExitCode::IoErr => "a read, write or sync of the store failed; start again to recover",
-            ExitCode::TempFail => "another daemon holds the state directory",
+            ExitCode::TempFail => {
+                "another daemon holds the state directory, or the system gives too few threads"
+            }
             ExitCode::Protocol => "the store was written by a newer version",
             ExitCode::NoPerm => "a folder or file is not ours, closed to us, or open to others",
             ExitCode::Config => "the configuration is wrong",

@@ -179,23 +179,23 @@ methods! {
     MessageSend "message.send" | "sendMessage" Send: SendParams => SendResult,
         descriptors "With `file.fd`, the file's descriptor comes with the request's line.",
         errors [
-            QueueFull, KeyConflict, BadRecipient, NotFound, BadText, BadFile, FileTooLarge, SpoolFull, BadUrl,
+            QueueFull, DiskFull, KeyConflict, BadRecipient, NotFound, BadText, BadFile, FileTooLarge, SpoolFull, BadUrl,
             WrongState, OutcomeUnknown
         ];
     /// Reacts to a message with an emoji. The reaction is a message of its own, with a state and a
     /// turn at the pace, in the order of its chat.
     MessageReact "message.react" Send: ReactParams => SendResult,
-        errors [QueueFull, KeyConflict, NotFound, WrongState, OutcomeUnknown];
+        errors [QueueFull, DiskFull, KeyConflict, NotFound, WrongState, OutcomeUnknown];
     /// Gives a text that the daemon has sent, or is to send, another wording. One that has not
     /// left is changed in its place, and is the answer; else the edit is a message of its own.
     /// The network takes it for 15 minutes after the text was sent; it expires then.
     MessageEdit "message.edit" Send: EditParams => SendResult,
-        errors [QueueFull, KeyConflict, NotFound, BadText, WrongState, OutcomeUnknown];
+        errors [QueueFull, DiskFull, KeyConflict, NotFound, BadText, WrongState, OutcomeUnknown];
     /// Takes a message of the daemon's back. One that has not left is withdrawn, as by
     /// `queue.cancel`, and is the answer; else the revocation is a message of its own. The network
     /// takes it for two days after the message was sent; it expires then.
     MessageRevoke "message.revoke" Send: RevokeParams => SendResult,
-        errors [QueueFull, KeyConflict, NotFound, WrongState, OutcomeUnknown];
+        errors [QueueFull, DiskFull, KeyConflict, NotFound, WrongState, OutcomeUnknown];
     /// Marks incoming messages as read, which their senders see unless the account hides that.
     /// Nothing else marks them. It takes no slot of the pace, and is not remembered: without a
     /// connection it is refused, and can be repeated.

@@ -52,6 +52,8 @@ pub enum Input {
     Prepared(Prepared),
     /// When messages may leave, worked out anew; none: at any time.
     Hours(Option<OpenHours>),
+    /// The disk of the state directory has become full, or has room again.
+    DiskFull(bool),
     /// The daemon is going down: start nothing new, and close the session once no attempt is
     /// in flight.
     Drain,

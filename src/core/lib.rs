@@ -104,6 +104,8 @@ pub struct Core {
     /// The time of the last input; monotonic time never goes back here.
     now: Now,
     store: api::StoreStatus,
+    /// Since when the disk has no room for new messages, wall milliseconds.
+    disk_full_since: Option<i64>,
     clock_jumps: ClockJumps,
     facts: Facts,
     queue: Queue,
@@ -153,6 +155,7 @@ impl Core {
             started_at: now.wall_ms,
             now,
             store,
+            disk_full_since: None,
             clock_jumps: ClockJumps::new(now),
             facts,
             queue,
@@ -191,6 +194,10 @@ impl Core {
             Input::Session(event) => self.session_event(event, now),
             Input::Prepared(prepared) => self.prepared(prepared, now),
             Input::Hours(hours) => self.pacing.set_hours(hours),
+            Input::DiskFull(is_full) => {
+                let since = self.disk_full_since.unwrap_or(now.wall_ms);
+                self.disk_full_since = is_full.then_some(since);
+            }
             Input::Drain => self.drain(),
             Input::Tick => {}
         }
@@ -208,6 +215,11 @@ impl Core {
         self.queue.set_config(&config);
         self.config = config;
         self.settle(now)
+    }
+
+    /// Whether no new message is taken, for want of room on the disk.
+    pub fn is_disk_full(&self) -> bool {
+        self.disk_full_since.is_some()
     }
 
     /// When the core wants to be woken (monotonic), and why. None: only by an input.

@@ -26,7 +26,7 @@ pub(crate) struct StatusKey {
     /// When something ends by itself, monotonic: takeover, timelock, quota, rate limit.
     ends: [Option<u64>; 4],
     stops: Vec<ConditionKind>,
-    /// What is worth knowing about the session and holds nothing.
+    /// What is worth knowing about the session or the disk, and holds nothing.
     warnings: Vec<ConditionKind>,
     idle: bool,
     full: bool,
@@ -243,7 +243,7 @@ impl Core {
             replaced: self.session.replaced(),
             ends: [self.session.takeover_at(), timelock_ends, quota_ends, rate_limited_until],
             stops: self.stops(self.now).map(|stop| stop.kind()).collect(),
-            warnings: self.session.warnings(self.now).map(|one| one.kind()).collect(),
+            warnings: self.warnings().map(|one| one.kind()).collect(),
             idle: self.queue.taken() == 0,
             full: self.queue.is_full(),
             closed: self.pacing.closed(self.now).is_some(),

@@ -209,6 +209,7 @@ pub fn rpc_code(kind: ErrorKind) -> ExitCode {
         | ErrorKind::ShuttingDown
         | ErrorKind::TooManyConnections
         | ErrorKind::SpoolFull
+        | ErrorKind::DiskFull
         | ErrorKind::CheckBudgetSpent
         | ErrorKind::TooSlow => ExitCode::TempFail,
         ErrorKind::KeyConflict

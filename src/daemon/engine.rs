@@ -7,8 +7,10 @@
 //! sync. A turn takes so much of each source and no more: a flood of one holds up no other.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::MissedTickBehavior;
 
 use crate::daemon::clock::{self, Clock};
 use crate::daemon::engine_handle::{EngineCall, Query};
@@ -36,6 +38,8 @@ mod queries;
 /// Most inputs that one turn takes from each source: bounds the batch, and how long any
 /// source waits for the others.
 const GATHER_MAX: usize = 32;
+/// How often a full disk is looked at.
+const ROOM_PERIOD: Duration = Duration::from_secs(5);
 
 /// How the engine ended.
 #[derive(Debug, thiserror::Error)]
@@ -161,6 +165,12 @@ impl Engine {
         };
         let mut failed = engine.store.failed();
         engine.tell_hours(&mut first);
+        let mut disk_full = engine.store.disk_full();
+        if *disk_full.borrow_and_update() {
+            engine.feed(Input::DiskFull(true), &mut first);
+        }
+        let mut room = tokio::time::interval(ROOM_PERIOD);
+        room.set_missed_tick_behavior(MissedTickBehavior::Delay);
         engine.finish_turn(first).await?;
         loop {
             if engine.leaving || (engine.draining && engine.core.is_drained()) {
@@ -178,6 +188,11 @@ impl Engine {
                     _ = failed.wait_for(Option::is_some) => {
                         return Err(CommitError::OutcomeUnknown.into());
                     }
+                    Ok(()) = disk_full.changed() => {
+                        let is_full = *disk_full.borrow_and_update();
+                        engine.feed(Input::DiskFull(is_full), &mut actions);
+                    }
+                    _ = room.tick(), if engine.core.is_disk_full() => engine.look_for_room(),
                     event = sources.session_events.recv() => {
                         let event = event.ok_or(EngineError::SessionGone)?;
                         engine.feed(Input::Session(event), &mut actions);
@@ -299,6 +314,12 @@ impl Engine {
                 let _ = done.send(());
             }
         }
+    }
+
+    fn look_for_room(&self) {
+        let store = self.store.clone();
+        // Ends at once: nothing waits for it.
+        drop(tokio::task::spawn_blocking(move || store.look_for_room()));
     }
 
     fn token(&mut self) -> Token {

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::RwLock;
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Runtime};
@@ -19,6 +20,11 @@ use tetherd_config::{Config, Environment, Loaded};
 
 /// Threads of the session's runtime.
 const SESSION_THREADS: usize = 1;
+/// Threads that a start needs: the runtime's and a few that block, the database's seven, the
+/// store's two.
+const THREADS: usize = 20;
+/// A thread's stack, in bytes, as the runtime and the database have it.
+const STACK_BYTES: usize = 2 * 1024 * 1024;
 /// How long the end waits for threads that still block.
 const BLOCKED_TIME_MAX: Duration = Duration::from_secs(2);
 
@@ -107,6 +113,20 @@ fn session_runtime() -> std::io::Result<Runtime> {
         .build()
 }
 
+/// Whether the system gives so many threads at once. The runtime and the database cannot do
+/// without theirs: one would panic, the other wait for ever.
+fn threads_can_be_had(count: usize, stack_bytes: usize) -> std::io::Result<()> {
+    let gate = RwLock::new(());
+    std::thread::scope(|scope| {
+        let _closed = gate.write();
+        for _ in 0..count {
+            let thread = std::thread::Builder::new().stack_size(stack_bytes);
+            thread.spawn_scoped(scope, || drop(gate.read()))?;
+        }
+        Ok(())
+    })
+}
+
 /// Runs to its end, and then waits only so long for threads that still block: one that reads
 /// a caller's file from a filesystem which hangs returns from no read.
 fn run_to_end<T>(runtime: Runtime, run: impl Future<Output = T>) -> T {
@@ -120,6 +140,13 @@ fn serve(loaded: Loaded, named: Option<&Path>) -> ExitCode {
     std::panic::set_hook(Box::new(panicked));
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
+    }
+    if let Err(error) = threads_can_be_had(THREADS, STACK_BYTES) {
+        tracing::error!("the system gives too few threads: {error}");
+        tracing::error!(
+            "remedy: raise TasksMax= of the unit, or the limit on processes (ulimit -u)"
+        );
+        return ExitCode::TempFail;
     }
     match runtime().and_then(|runtime| Ok((runtime, session_runtime()?))) {
         Ok((runtime, session)) => {
@@ -265,6 +292,13 @@ async fn reload(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn threads_that_cannot_be_had_are_noticed() {
+        threads_can_be_had(4, STACK_BYTES).unwrap();
+        // More than an address space holds.
+        assert!(threads_can_be_had(4, 1 << 50).is_err());
+    }
 
     #[test]
     fn a_thread_that_hangs_does_not_hold_up_the_end() {

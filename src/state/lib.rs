@@ -21,6 +21,9 @@ pub const LOCK: &str = "lock";
 /// The folder with the files of messages that wait.
 pub const SPOOL: &str = "spool";
 
+/// A file that takes room on the disk until the disk is full: then it is removed.
+pub const RESERVE: &str = "reserve";
+
 /// The newest format that this program reads, and the one that it writes. It reads every
 /// older one.
 ///
@@ -33,6 +36,8 @@ pub const FORMAT: u8 = 3;
 /// Room that must be free before the database opens, in bytes: its recovery writes,
 /// and must not be cut off half-way by a full disk.
 pub const FREE_BYTES_MIN: u64 = 4 * 1024 * 1024;
+/// Length of [`RESERVE`], in bytes.
+pub const RESERVE_BYTES: u64 = 8 * 1024 * 1024;
 /// What files of messages leave free on the disk, in bytes: the store writes there too, and a full
 /// disk ends the daemon.
 pub const DISK_FREE_MIN: u64 = 64 * 1024 * 1024;

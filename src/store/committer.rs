@@ -17,6 +17,7 @@ use super::error::{BackendError, CommitError, Failure};
 use super::fault_injection::Faults;
 use super::hang::Progress;
 use super::record::sequence_entry;
+use super::reserve::Reserve;
 use super::state_dir::Confirmed;
 
 /// Most changes that wait for the committer.
@@ -50,6 +51,7 @@ pub(super) struct Committer {
     pub(super) jobs: mpsc::Receiver<Prepare>,
     pub(super) shared: Arc<Shared>,
     pub(super) progress: Arc<Progress>,
+    pub(super) reserve: Arc<Reserve>,
     pub(super) failed: watch::Sender<Option<Failure>>,
     /// The last number that a change was given. Each change takes one at least.
     pub(super) sequence: u64,
@@ -144,6 +146,7 @@ impl Committer {
     /// Once the database alone holds changes, the count of them is as safe as they are: if it
     /// loses them, that is noticed.
     fn tidy(&self, closing: bool) -> Result<(), BackendError> {
+        self.reserve.give();
         if self.backend.tidy(closing)? || closing {
             self.confirmed.sync()?;
         }

@@ -19,6 +19,16 @@ use super::error::BackendError;
 /// The environment variable that names a fault.
 pub const VARIABLE: &str = "TETHERD_SIM_FAULT";
 
+/// The environment variable that names a file with the bytes that are free on the disk, besides
+/// what is kept in reserve. Nobody may fill a machine's disk for a test.
+pub(super) const FREE_BYTES: &str = "TETHERD_SIM_FREE_BYTES";
+
+pub(super) fn free_bytes() -> Option<u64> {
+    static FILE: std::sync::OnceLock<Option<PathBuf>> = std::sync::OnceLock::new();
+    let file = FILE.get_or_init(|| std::env::var_os(FREE_BYTES).map(Into::into)).as_ref()?;
+    std::fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
 /// What the next write or sync does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InjectedFault {

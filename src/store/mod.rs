@@ -28,6 +28,7 @@ pub mod maintenance;
 mod opening;
 pub mod queue;
 mod record;
+mod reserve;
 mod safety_copy;
 mod seal;
 mod state_dir;
@@ -63,6 +64,7 @@ use committer::{Committer, JOBS_MAX, Place, Prepare, Shared};
 use fingerprint::Kept;
 use hang::Progress;
 use journaled::Journaled;
+use reserve::Reserve;
 use safety_copy::SafetyCopy;
 use seal::{Fit, Sealing};
 use state_dir::{Confirmed, StateDir};
@@ -83,6 +85,7 @@ struct Inner {
     quarantined: Vec<Quarantined>,
     opened_at: u64,
     sealed: bool,
+    reserve: Arc<Reserve>,
 }
 
 struct Open {
@@ -245,6 +248,16 @@ impl Store {
     /// reads what the disk holds, may go on.
     pub fn failed(&self) -> watch::Receiver<Option<Failure>> {
         self.inner.failed.clone()
+    }
+
+    /// Whether the disk has no room for new messages. What makes room is still written.
+    pub fn disk_full(&self) -> watch::Receiver<bool> {
+        self.inner.reserve.full()
+    }
+
+    /// Looks whether a full disk has room again. Blocks for a moment.
+    pub fn look_for_room(&self) {
+        self.inner.reserve.look();
     }
 
     /// What was quarantined when the store was opened.

@@ -163,11 +163,13 @@ impl Store {
         let (failed_sender, failed) = watch::channel(None);
         let shared = Arc::new(Shared::default());
         let progress = Arc::new(Progress::default());
+        let reserve = Arc::new(Reserve::new(dir));
         let committer = Committer {
             backend: Arc::clone(&backend),
             jobs,
             shared: Arc::clone(&shared),
             progress: Arc::clone(&progress),
+            reserve: Arc::clone(&reserve),
             failed: failed_sender.clone(),
             sequence: verified.sequence,
             confirmed,
@@ -196,6 +198,7 @@ impl Store {
                 quarantined,
                 opened_at,
                 sealed,
+                reserve,
             }),
         })
     }

@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::poll::poll;
-use tetherd_state::{FORMAT_FILE, FREE_BYTES_MIN, LOCK, PID_BYTES_MAX, lives};
+use tetherd_state::{FORMAT_FILE, LOCK, PID_BYTES_MAX, lives};
 
 pub(super) use tetherd_state::DATABASE;
 
 use super::creation;
 use super::error::{CREATE, OpenError, is_disk_full};
+use super::reserve::Reserve;
 use super::safety_copy::SafetyCopy;
 
 /// In the database's folder: how many changes were confirmed, and a checksum.
@@ -61,12 +62,7 @@ impl StateDir {
     /// Makes the database's folder ready to be opened.
     pub(super) fn prepare(&self) -> Result<PathBuf, OpenError> {
         SafetyCopy::recover(&self.path)?;
-        let stat = nix::sys::statvfs::statvfs(&self.path)
-            .map_err(|errno| io_error("look at the disk of", &self.path)(errno.into()))?;
-        let free = stat.blocks_available().saturating_mul(stat.fragment_size());
-        if free < FREE_BYTES_MIN {
-            return Err(OpenError::DiskFull { dir: self.path.clone() });
-        }
+        Reserve::make_room(&self.path)?;
         let folder = self.path.join(DATABASE);
         creation::create_if_missing(&self.path, &folder)?;
         remove_half_made_snapshots(&folder)?;

@@ -13,6 +13,7 @@ use tetherd_api::FRAME_BYTES_MAX;
 use crate::support::{ACCOUNT, Daemon, Lab, Rpc, message_is, session_is};
 
 mod damage;
+mod full_disk;
 
 const TO: &str = "+15550111";
 

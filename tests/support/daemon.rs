@@ -63,6 +63,13 @@ impl Daemon {
         daemon
     }
 
+    /// Starts it on a disk with as many bytes free as this file says, besides the reserve.
+    pub(crate) fn with_free_bytes(config: &Path, socket: &Path, free: &Path) -> Daemon {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tetherd"));
+        command.arg("--config").arg(config).env("TETHERD_SIM_FREE_BYTES", free);
+        Daemon::launch(command, socket)
+    }
+
     /// Starts it where no file may grow beyond this many blocks of 512 bytes (of 1024,
     /// where `sh` counts so).
     pub(crate) fn with_file_limit(config: &Path, socket: &Path, blocks: u64) -> Daemon {

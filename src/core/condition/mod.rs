@@ -27,6 +27,10 @@ pub(crate) enum Condition {
         since: i64,
         records: usize,
     },
+    /// The disk is full: no new message is taken.
+    DiskFull {
+        since: i64,
+    },
     /// No phone is paired; perhaps a pairing runs.
     NotPaired {
         since: i64,
@@ -269,6 +273,7 @@ impl Condition {
         let holds_if = |holds: bool| if holds { Holds::All } else { Holds::None };
         match self {
             C::StoreTrouble { .. } => (Kind::StoreTrouble, Holds::None, Never),
+            C::DiskFull { .. } => (Kind::DiskFull, Holds::None, Sometime),
             C::NotPaired { .. } => (Kind::NotPaired, Holds::All, Never),
             C::Account { trouble, linked } => account_traits(trouble, *linked),
             C::ClientExpires { .. } => (Kind::ClientExpiresSoon, Holds::None, Never),
@@ -369,6 +374,7 @@ impl Core {
     pub(crate) fn conditions(&self, now: Now) -> Vec<Condition> {
         let mut all: Vec<Condition> = self.wide(now).collect();
         all.extend(self.store_condition());
+        all.extend(self.disk_condition());
         all.extend(self.clock_condition(now));
         all.extend(self.hours_condition(now));
         all.extend(self.pacing.conditions(self.waiting_class(), now));
@@ -377,6 +383,15 @@ impl Core {
         all.extend(self.message_conditions());
         all.sort_by_key(Condition::kind);
         all
+    }
+
+    /// What subscribers hear of though it holds nothing.
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = Condition> {
+        self.session.warnings(self.now).chain(self.disk_condition())
+    }
+
+    fn disk_condition(&self) -> Option<Condition> {
+        self.disk_full_since.map(|since| Condition::DiskFull { since })
     }
 
     fn store_condition(&self) -> Option<Condition> {

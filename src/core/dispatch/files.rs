@@ -22,6 +22,7 @@ impl Core {
         if self.draining {
             return Err(explain::shutting_down_error());
         }
+        self.disk_full()?;
         if self.queue.is_full() {
             return Err(self.queue_full(self.now));
         }

@@ -31,6 +31,7 @@ impl Core {
             ConditionKind::StoreTrouble => {
                 quiet("every record of the store read well when it was opened")
             }
+            ConditionKind::DiskFull => quiet("the disk of the state directory has room"),
             ConditionKind::NotPaired => quiet("a phone is paired"),
             ConditionKind::LoggedOut => quiet("the account knows this device"),
             ConditionKind::Locked => quiet("the account is not locked"),

@@ -87,6 +87,7 @@ impl Core {
     fn words_of(&self, condition: &Condition, now: Now) -> Words {
         match condition {
             Condition::StoreTrouble { since, records } => session::store_trouble(*since, *records),
+            Condition::DiskFull { since } => session::disk_full(*since),
             Condition::NotPaired { since, pairing } => session::not_paired(*since, *pairing),
             Condition::Account { trouble, linked } => account::trouble(trouble, *linked),
             Condition::ClientExpires { warned, at } => account::client_expires(*warned, *at),

@@ -14,6 +14,16 @@ pub(super) fn store_trouble(since: i64, records: usize) -> Words {
         .remedy("journalctl -u tetherd -g quarantined")
 }
 
+pub(super) fn disk_full(since: i64) -> Words {
+    Words::new(since, "the disk of the state directory is full, and no new message is taken")
+        .evidence("there is no room that the store does not need itself", since)
+        .by_itself(
+            "What waits is sent. New messages are taken again seconds after there is room.",
+            None,
+        )
+        .remedy("make room on that disk; `tetherctl list`, `cancel` and `clear` work meanwhile")
+}
+
 pub(super) fn not_paired(since: i64, pairing: Option<PairingStage>) -> Words {
     let words = Words::new(since, "no phone is paired").remedy("tetherctl pair");
     if pairing == Some(PairingStage::Passkey) {

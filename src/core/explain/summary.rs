@@ -9,6 +9,8 @@ use tetherd_api::{Error, ErrorKind, Time};
 
 /// A place is free when the server has answered, a moment after the attempt.
 const ANSWER_MS: u64 = 1_000;
+/// When to try again while the disk is full: it is looked at this often.
+const DISK_RETRY_MS: u64 = 5_000;
 
 impl Core {
     /// That no message can be accepted, and when a place is expected.
@@ -38,6 +40,20 @@ impl Core {
     fn soonest_slot(&self, now: Now) -> u64 {
         let class = self.waiting_class().unwrap_or(Class::Other);
         self.pacing.free_at(now)[class.index()]
+    }
+
+    /// That no new message is taken: the disk is full.
+    pub(crate) fn disk_full(&self) -> Result<(), Error> {
+        if self.disk_full_since.is_none() {
+            return Ok(());
+        }
+        let sentence = "The disk of the state directory is full, and no new message is taken.";
+        Err(Error::new(ErrorKind::DiskFull, sentence)
+            .remedy(
+                "make room on that disk; listing, cancelling and clearing go on, and what waits is \
+                 sent",
+            )
+            .retry_after_ms(DISK_RETRY_MS))
     }
 
     pub(super) fn summary(

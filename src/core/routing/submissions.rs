@@ -65,6 +65,7 @@ impl Core {
         now: Now,
     ) -> Result<api::SendResult, api::Error> {
         self.check_hours(&draft, ErrorKind::InvalidParams, now)?;
+        self.disk_full()?;
         if self.queue.is_full() {
             return Err(self.queue_full(now));
         }

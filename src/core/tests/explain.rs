@@ -74,6 +74,7 @@ fn cases(now: i64) -> Vec<(&'static str, Condition)> {
     let enforced = AccountTrouble { text: None, refused: 1, enforced: true, ..out };
     vec![
         ("", C::StoreTrouble { since, records: 2 }),
+        ("", C::DiskFull { since }),
         ("not paired", C::NotPaired { since, pairing: None }),
         ("", C::NotPaired { since, pairing: Some(PairingStage::Code) }),
         ("", account(TroubleKind::LoggedOut, 401, None)),

@@ -136,6 +136,7 @@ fn one_condition(condition: &Condition) -> Finding {
 fn severity(kind: ConditionKind) -> Severity {
     match kind {
         ConditionKind::StoreTrouble
+        | ConditionKind::DiskFull
         | ConditionKind::NotPaired
         | ConditionKind::LoggedOut
         | ConditionKind::Locked

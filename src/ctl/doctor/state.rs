@@ -222,7 +222,7 @@ fn room(facts: &Facts, inspection: &Inspection) -> Finding {
     let remedy = "make room on that disk";
     if inspection.too_full_to_start || !inspection.takes_files {
         let what = format!("The disk of {dir} is full: the daemon cannot work on it.");
-        return ABOUT.failure("disk_full", ExitCode::IoErr, what).remedy(remedy);
+        return ABOUT.failure("state_disk_full", ExitCode::IoErr, what).remedy(remedy);
     }
     if inspection.free_bytes < DISK_FREE_MIN {
         let what = format!("The disk of {dir} is nearly full ({free}): no more files are taken.");

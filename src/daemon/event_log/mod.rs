@@ -149,7 +149,8 @@ const fn weight(hold: ConditionKind) -> Weight {
         | ConditionKind::OtherSession
         | ConditionKind::BatteryCritical
         | ConditionKind::BatteryLow
-        | ConditionKind::StaleBacklog => Weight::Person,
+        | ConditionKind::StaleBacklog
+        | ConditionKind::DiskFull => Weight::Person,
         ConditionKind::NotPaired
         | ConditionKind::Disconnected
         | ConditionKind::LoginLimited

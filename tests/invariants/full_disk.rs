@@ -1,0 +1,58 @@
+//! A full disk with the real binaries: new messages are refused, and what makes room goes on.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::TO;
+use crate::support::{Daemon, Lab};
+
+const MIB: u64 = 1024 * 1024;
+
+#[test]
+fn on_a_full_disk_new_messages_are_refused_and_list_cancel_and_clear_work() {
+    let lab = Lab::new();
+    let (config, free) = (lab.config(""), lab.path().join("free"));
+    let reserve = lab.path().join("state/reserve");
+    let have = |bytes: u64| fs::write(&free, bytes.to_string()).unwrap();
+    have(200 * MIB);
+    let mut daemon = Daemon::with_free_bytes(&config, &lab.socket(), &free);
+    daemon.wait_log(" ready ");
+    assert_eq!(fs::metadata(&reserve).unwrap().len(), 8 * MIB);
+    let ids: Vec<String> = (0..4).map(|n| daemon.send(TO, &format!("text {n}"))).collect();
+
+    // The disk fills up: the next change notices.
+    have(MIB);
+    daemon.call("queue.cancel", json!({ "ids": [ids[0]] })).unwrap();
+    daemon.wait_log("the disk is full");
+    assert!(!reserve.exists());
+    let refused = daemon.call("message.send", json!({ "to": TO, "text": "x" })).unwrap_err();
+    assert_eq!(refused["data"]["kind"], "disk_full", "{refused}");
+    assert!(refused["data"]["remedy"].as_str().unwrap().contains("make room"), "{refused}");
+    let sent = daemon.ctl().args(&["send", TO, "x"]).run();
+    assert_eq!(sent.status.code(), Some(75));
+    let why = daemon.ctl().args(&["why"]).run();
+    let why = String::from_utf8(why.stdout).unwrap();
+    assert!(why.contains("the disk of the state directory is full"), "{why}");
+    daemon.call("queue.cancel", json!({ "ids": [ids[1]] })).unwrap();
+    assert_eq!(daemon.call("queue.list", json!({})).unwrap()["total"], 2);
+
+    // It starts on a full disk too, as long as the reserve was enough.
+    daemon.kill9();
+    let mut daemon = Daemon::with_free_bytes(&config, &lab.socket(), &free);
+    daemon.wait_log(" ready ");
+    assert_eq!(daemon.status()["queue"]["queued"], 2);
+    daemon.call("queue.clear", json!({})).unwrap();
+    assert_eq!(daemon.status()["queue"]["queued"], 0);
+    assert!(daemon.call("message.send", json!({ "to": TO, "text": "x" })).is_err());
+
+    // There is room again: nobody has to do anything.
+    let mut events = daemon.events();
+    have(200 * MIB);
+    while daemon.status()["conditions"].to_string().contains("disk_full") {
+        events.wait("a change of the status", |event| event["event"] == "status");
+    }
+    daemon.send(TO, "after");
+    assert!(reserve.exists());
+    assert!(daemon.stop().success());
+}
