@@ -22,9 +22,10 @@ fn on_a_full_disk_new_messages_are_refused_and_list_cancel_and_clear_work() {
     let ids: Vec<String> = (0..4).map(|n| daemon.send(TO, &format!("text {n}"))).collect();
 
     // The disk fills up: the next change notices.
+    let mut events = daemon.events();
     have(MIB);
     daemon.call("queue.cancel", json!({ "ids": [ids[0]] })).unwrap();
-    daemon.wait_log("the disk is full");
+    events.wait_explained(&daemon, "disk of the state directory is full");
     assert!(!reserve.exists());
     let refused = daemon.call("message.send", json!({ "to": TO, "text": "x" })).unwrap_err();
     assert_eq!(refused["data"]["kind"], "disk_full", "{refused}");
@@ -33,7 +34,7 @@ fn on_a_full_disk_new_messages_are_refused_and_list_cancel_and_clear_work() {
     assert_eq!(sent.status.code(), Some(75));
     let why = daemon.ctl().args(&["why"]).run();
     let why = String::from_utf8(why.stdout).unwrap();
-    assert!(why.contains("the disk of the state directory is full"), "{why}");
+    assert!(why.contains("disk of the state directory is full"), "{why}");
     daemon.call("queue.cancel", json!({ "ids": [ids[1]] })).unwrap();
     assert_eq!(daemon.call("queue.list", json!({})).unwrap()["total"], 2);
 

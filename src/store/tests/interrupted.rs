@@ -69,6 +69,8 @@ fn names(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).unwrap();
     let mut names: Vec<_> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    // It may be there or not: that is the disk's affair.
+    names.retain(|name| name != tetherd_state::RESERVE);
     names.sort();
     names
 }
