@@ -237,6 +237,11 @@ impl Daemon {
         let _ = is_done.await;
     }
 
+    /// Holds why the store has failed for good, once it has.
+    pub fn store_failed(&self) -> watch::Receiver<Option<Failure>> {
+        self.store.failed()
+    }
+
     /// Returns when the daemon has ended by itself: its store has failed.
     pub async fn ended(&mut self) {
         if let Some(engine) = self.engine.as_mut() {

@@ -6,6 +6,7 @@ use std::sync::RwLock;
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Runtime};
+use tokio::sync::watch;
 
 use crate::daemon::args::{Args, Command};
 use crate::daemon::log::{self, LevelHandle};
@@ -15,6 +16,7 @@ use crate::daemon::startup_refusal::refuse_callers;
 use crate::daemon::store_command;
 use crate::daemon::systemd::Manager;
 use crate::daemon::{Daemon, StartError};
+use crate::store::Failure;
 use tetherd_api::exit::ExitCode;
 use tetherd_config::{Config, Environment, Loaded};
 
@@ -27,6 +29,9 @@ const THREADS: usize = 20;
 const STACK_BYTES: usize = 2 * 1024 * 1024;
 /// How long the end waits for threads that still block.
 const BLOCKED_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// How long the end of a daemon whose store has failed may take.
+const STUCK_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Runs the process to its end.
 pub fn main() -> std::process::ExitCode {
@@ -188,6 +193,9 @@ async fn run_until_signalled(
         }
     };
     drop(passed_listener);
+    session.spawn(end_if_stuck(daemon.store_failed(), || {
+        std::process::exit(ExitCode::IoErr.number().into());
+    }));
     #[cfg(feature = "sim")]
     if let Err(wrong) = inject(&daemon) {
         return fail(ExitCode::Usage, &wrong);
@@ -220,6 +228,17 @@ async fn run_until_signalled(
             }
             error.exit()
         }
+    }
+}
+
+/// A disk that does not answer may hold the main thread, which would end the daemon: this ends it
+/// then, and runs elsewhere.
+async fn end_if_stuck(mut failed: watch::Receiver<Option<Failure>>, end: impl FnOnce()) {
+    // A store that is closed ends this, too.
+    if failed.wait_for(Option::is_some).await.is_ok() {
+        tokio::time::sleep(STUCK_TIME_MAX).await;
+        tracing::error!("the disk does not answer: the daemon ends without an orderly end");
+        end();
     }
 }
 
@@ -291,7 +310,27 @@ async fn reload(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_daemon_that_a_failed_disk_holds_is_ended() {
+        let (failed, seen) = watch::channel(None);
+        let ended = std::sync::atomic::AtomicBool::new(false);
+        let ending = end_if_stuck(seen, || ended.store(true, Ordering::Relaxed));
+        let failing = async {
+            tokio::time::sleep(Duration::from_secs(3_600)).await;
+            assert!(!ended.load(Ordering::Relaxed));
+            failed.send_replace(Some(Failure { what: "it hangs".into(), disk_full: false }));
+        };
+        tokio::join!(ending, failing);
+        assert!(ended.load(Ordering::Relaxed));
+
+        let (failed, seen) = watch::channel(None);
+        drop(failed);
+        end_if_stuck(seen, || panic!("nothing has failed")).await;
+    }
 
     #[test]
     fn threads_that_cannot_be_had_are_noticed() {
