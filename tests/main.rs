@@ -33,6 +33,7 @@ mod lifecycle;
 mod links;
 mod media;
 mod network;
+mod notified;
 mod numbers;
 mod pairing;
 mod passkey;

@@ -82,21 +82,25 @@ impl Companion {
         self.drop_first(|node| node.tag == "message" && attr(node, "id").as_deref() == Some(id));
     }
 
-    /// Forgets what an ack names.
-    pub(super) fn acknowledged(&mut self, class: &str, id: &str, kind: Option<&str>, from: &str) {
+    /// Forgets what an ack names. False: nothing waited under that name.
+    pub(super) fn acknowledged(
+        &mut self,
+        class: &str,
+        id: &str,
+        kind: Option<&str>,
+        from: &str,
+    ) -> bool {
         self.drop_first(|node| {
             node.tag == class
                 && attr(node, "id").as_deref() == Some(id)
                 && attr(node, "from").as_deref() == Some(from)
                 && (class == "message" || attr(node, "type").as_deref() == kind)
-        });
+        })
     }
 
-    fn drop_first(&mut self, is_it: impl Fn(&Node) -> bool) {
+    fn drop_first(&mut self, is_it: impl Fn(&Node) -> bool) -> bool {
         let found = self.pending.iter().position(|bytes| decode(bytes).is_some_and(|n| is_it(&n)));
-        if let Some(found) = found {
-            self.pending.remove(found);
-        }
+        found.and_then(|found| self.pending.remove(found)).is_some()
     }
 }
 

@@ -189,6 +189,11 @@ pub(super) fn request(world: &mut World, link: LinkId, iq: &Node) {
     if collections.is_empty() {
         return world.say(link, refusal(iq, 400, "bad-request"));
     }
+    for answer in &collections {
+        let patches = answer.get_optional_child("patches").and_then(Node::children);
+        world.stats.patches += patches.map_or(0, |patches| patches.len() as u64);
+        world.stats.snapshots += u64::from(answer.get_optional_child("snapshot").is_some());
+    }
     let sync = NodeBuilder::new("sync").attr("t", now_secs()).children(collections).build();
     world.say(link, result_with(iq, [sync]));
     notify(world, &device.user, Some(&device), &changed);

@@ -238,18 +238,9 @@ async fn call_people(sim: &Sim, method: &str, given: Value) -> Result<Value, Fai
 async fn call_server(sim: &Sim, method: &str, given: Value) -> Result<Value, Failure> {
     match method {
         "server.wait" => {
-            let Wait { messages, keepalives, received, key_uploads, cleaned, reads, within_s } =
-                params(given)?;
-            let within = std::time::Duration::from_secs(within_s);
-            let enough = |stats: &super::Stats| {
-                stats.messages >= messages
-                    && stats.keepalives >= keepalives
-                    && stats.received >= received
-                    && stats.key_uploads >= key_uploads
-                    && stats.cleaned >= cleaned
-                    && stats.reads.len() >= reads
-            };
-            Ok(json!(sim.wait_for(enough, within).await?))
+            let wait: Wait = params(given)?;
+            let within = std::time::Duration::from_secs(wait.within_s);
+            Ok(json!(sim.wait_for(|stats| wait.is_over(stats), within).await?))
         }
         "server.replace_session" => {
             let Account { account } = params(given)?;

@@ -46,8 +46,10 @@ fn acknowledged(world: &mut World, link: LinkId, node: &Node) {
     let id = attr(node, "id").unwrap_or_default();
     let to = attr(node, "to").unwrap_or_default();
     let kind = attr(node, "type");
-    if let Some(companion) = world.accounts.companion_mut(&device) {
-        companion.acknowledged(&class, &id, kind.as_deref(), &to);
+    let Some(companion) = world.accounts.companion_mut(&device) else { return };
+    let waited = companion.acknowledged(&class, &id, kind.as_deref(), &to);
+    if let Some(kind) = kind.filter(|_| waited && class == "notification") {
+        *world.stats.notified.entry(kind).or_default() += 1;
     }
 }
 

@@ -1,5 +1,6 @@
 //! Faults that the server acts out, and its counters. Plain data.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -358,6 +359,12 @@ pub struct Stats {
     pub batches: u64,
     /// Of what was to be brought up to date, what clients say that they did.
     pub cleaned: u64,
+    /// Notifications that clients have acknowledged, by their type.
+    pub notified: BTreeMap<String, u64>,
+    /// Patches of the app state that clients have fetched.
+    pub patches: u64,
+    /// Snapshots of it.
+    pub snapshots: u64,
     /// Connections that began with the routing information that was given out.
     pub routed: u64,
     /// Streams that ended over a message that was not acknowledged.

@@ -1,7 +1,11 @@
 //! The parameters of the control socket's methods.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
+
+use super::super::Stats;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -129,8 +133,30 @@ pub(super) struct Wait {
     pub(super) cleaned: u64,
     #[serde(default)]
     pub(super) reads: usize,
+    #[serde(default)]
+    pub(super) notified: BTreeMap<String, u64>,
+    #[serde(default)]
+    pub(super) patches: u64,
+    #[serde(default)]
+    pub(super) snapshots: u64,
     #[serde(default = "a_minute")]
     pub(super) within_s: u64,
+}
+
+impl Wait {
+    /// Whether so much has happened.
+    pub(super) fn is_over(&self, stats: &Stats) -> bool {
+        let notified = |(kind, count)| stats.notified.get(kind).unwrap_or(&0) >= count;
+        stats.messages >= self.messages
+            && stats.keepalives >= self.keepalives
+            && stats.received >= self.received
+            && stats.key_uploads >= self.key_uploads
+            && stats.cleaned >= self.cleaned
+            && stats.reads.len() >= self.reads
+            && self.notified.iter().all(notified)
+            && stats.patches >= self.patches
+            && stats.snapshots >= self.snapshots
+    }
 }
 
 fn a_minute() -> u64 {
