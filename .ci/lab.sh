@@ -21,7 +21,7 @@ die() { printf '%s: %s\n' "$0" "$*" >&2; exit 1; }
 until_true() {
     local what=$1 end=$((SECONDS + LAB_WAIT_S)); shift
     until "$@" >/dev/null 2>&1; do
-        [ "$SECONDS" -lt "$end" ] || die "waited too long for $what; see: $(tail -3 "$LAB"/*.log)"
+        [ "$SECONDS" -lt "$end" ] || die "waited too long for $what; see: $(tail -n 3 "$LAB"/*.log)"
         sleep 0.05
     done
 }

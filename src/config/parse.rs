@@ -78,8 +78,8 @@ impl Parser<'_> {
             return;
         }
         if !(key.set)(self.config, value) {
-            let wants_quotes = is_quoted(&(key.get)(&Config::without_paths()));
-            self.misfit(key.path, span, &(key.form)(), wants_quotes);
+            let usual = (key.get)(&Config::without_paths());
+            self.misfit(key.path, span, &(key.form)(), &usual);
         }
     }
 
@@ -94,19 +94,21 @@ impl Parser<'_> {
                 let what = format!("log.modules names no module {module:?}.");
                 self.wrong(name.span().start, what, suggest(first, LOG_MODULES));
             } else if level.read(value.clone()).is_none() {
-                self.misfit(&format!("log.modules.{module}"), value.span(), &level.form, true);
+                self.misfit(&format!("log.modules.{module}"), value.span(), &level.form, "\"\"");
             }
         }
         self.problems.len() > before
     }
 
-    fn misfit(&mut self, path: &str, at: std::ops::Range<usize>, form: &Form, wants_quotes: bool) {
+    /// `usual` is another value of the key, as it is written.
+    fn misfit(&mut self, path: &str, at: std::ops::Range<usize>, form: &Form, usual: &str) {
         let written = self.source.text.get(at.clone()).unwrap_or_default();
         let typed = written.trim_matches(['"', '\'']);
         let meant = did_you_mean(typed, form.names.iter().copied());
         let meant = meant.map(|name| format!("Did you mean {name:?}? ")).unwrap_or_default();
-        let quotes = match (wants_quotes, is_quoted(written)) {
+        let quotes = match (is_quoted(usual), is_quoted(written)) {
             (true, false) => ", in quotes",
+            (false, true) if usual.starts_with('[') => ", in brackets",
             (false, true) => ", without quotes",
             (true, true) | (false, false) => "",
         };

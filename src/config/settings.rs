@@ -117,9 +117,9 @@ settings! {
         /// not wait for the others; fewer than `messages`. No window ever has more.
         reserve: usize = 0, number(0, 59), RELOAD;
         /// Days and times at which messages leave, such as `["Mon-Fri 08:00-18:00", "Sat
-        /// 09:00-12:30"]`. 24:00 is midnight; an end that is not after its beginning is that of the
-        /// next day. Outside, messages are accepted and wait (`tetherctl why` says outside_hours);
-        /// one that would expire before they begin is refused. Empty: at any time.
+        /// 09:00-12:30"]`. 24:00 is midnight; an end before its beginning is that of the next day;
+        /// 00:00-24:00 is a whole day. Outside, messages are accepted and wait (`tetherctl why` says
+        /// outside_hours); one that would expire before they begin is refused. Empty: at any time.
         hours: WeekHours = WeekHours::default(), week_hours(), RELOAD;
         /// The time zone of `hours`, such as "Europe/Berlin". "" is the machine's.
         time_zone: Option<String> = None, time_zone(), RELOAD;

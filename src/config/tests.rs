@@ -119,6 +119,11 @@ fn wrong_types_and_values_say_where_what_and_what_to_write() {
              quotes.",
         ),
         (
+            "[pacing]\nhours = \"Mon 08:00-18:00\"",
+            "t.toml:2:9: pacing.hours cannot be \"Mon 08:00-18:00\". Write a list of at most 32 days \
+             and times, in brackets. Such as [\"Mon-Fri 08:00-18:00\", \"Sat 09:00-12:30\"].",
+        ),
+        (
             "[queue]\ncapacity = 0",
             "t.toml:2:12: queue.capacity cannot be 0. Write a number from 1 to \
              4000.",

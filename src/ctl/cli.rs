@@ -78,8 +78,8 @@ pub enum Command {
     Revoke(RevokeArgs),
     /// Mark messages that came in as read, which their senders see.
     Read {
-        /// Their cursors, as `inbox` lists them.
-        #[arg(value_name = "CURSOR", required = true)]
+        /// Their cursors, as `inbox` lists them: 17, or i17.
+        #[arg(value_name = "CURSOR", required = true, value_parser = cursor)]
         cursors: Vec<u64>,
     },
     /// Show one message, with its whole text.
@@ -229,7 +229,7 @@ pub struct CheckArgs {
 #[derive(Debug, clap::Args)]
 pub struct InboxArgs {
     /// List those after this cursor, the oldest first. Without it: the newest.
-    #[arg(long, value_name = "CURSOR")]
+    #[arg(long, value_name = "CURSOR", value_parser = cursor)]
     pub after: Option<u64>,
     /// List at most this many. Without it: all after the cursor, or the newest 20.
     #[arg(long, short = 'n', value_name = "COUNT")]
@@ -244,13 +244,20 @@ pub struct InboxArgs {
 pub enum InboxCommand {
     /// Fetch the file of a message: to stdout, or to a new file.
     File {
-        /// The message's cursor, as `inbox` lists it.
-        #[arg(value_name = "CURSOR")]
+        /// The message's cursor, as `inbox` lists it: 17, or i17.
+        #[arg(value_name = "CURSOR", value_parser = cursor)]
         cursor: u64,
         /// Write it to this new file; one that is there already is not overwritten.
         #[arg(long, short, value_name = "PATH")]
         output: Option<PathBuf>,
     },
+}
+
+/// A cursor of the inbox, also as the name of its message.
+fn cursor(text: &str) -> Result<u64, String> {
+    let digits = text.strip_prefix('i').unwrap_or(text);
+    let cursor = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()));
+    cursor.ok_or_else(|| "a cursor is a number, as `tetherctl inbox` lists it: 17, or i17".into())
 }
 
 /// What the shell evaluates to complete this program's arguments.
@@ -352,5 +359,18 @@ mod tests {
         assert!(parse("tetherctl show").is_err());
         assert!(parse("tetherctl show m1 --key k").is_err());
         assert!(parse("tetherctl show x1").is_err());
+    }
+
+    #[test]
+    fn an_incoming_message_is_named_by_its_cursor_or_as_where_it_is_answered() {
+        let wrong = ["m17", "ii17", "i", "i+17", "18446744073709551616"].map(|name| (name, None));
+        for (name, known) in [("17", Some(17)), ("i17", Some(17))].into_iter().chain(wrong) {
+            let args = Args::try_parse_from(["tetherctl", "read", name]);
+            let Ok(Args { command: Command::Read { cursors }, .. }) = args else {
+                assert_eq!(known, None, "{name}");
+                continue;
+            };
+            assert_eq!(cursors, Vec::from_iter(known), "{name}");
+        }
     }
 }

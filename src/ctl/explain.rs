@@ -59,9 +59,20 @@ fn one_condition(condition: &Condition, clock: &Clock) -> String {
         None => text.push_str(&format!("    {by_itself}\n")),
     }
     if let Some(remedy) = &condition.remedy {
-        text.push_str(&format!("    Run: {}\n", said(remedy, clock)));
+        text.push_str(&format!(
+            "    {}: {}\n",
+            if is_command(remedy) { "Run" } else { "Do" },
+            said(remedy, clock)
+        ));
     }
     text
+}
+
+/// Whether a remedy can be typed as it is.
+fn is_command(remedy: &str) -> bool {
+    let program = remedy.split(' ').next();
+    program
+        .is_some_and(|name| ["tetherctl", "systemctl", "journalctl", "timedatectl"].contains(&name))
 }
 
 fn evidence(condition: &Condition, indent: &str, clock: &Clock) -> String {

@@ -44,7 +44,7 @@ pub fn local_times(sentence: &str, clock: &Clock) -> String {
     let words: Vec<String> = sentence
         .split(' ')
         .map(|word| {
-            let bare = word.trim_end_matches(['.', ',', ';', ')']);
+            let bare = word.trim_end_matches(['.', ',', ';', ':', ')']);
             match bare.parse::<jiff::Timestamp>() {
                 Ok(at) => {
                     format!("{}{}", clock.local(Time(at.as_millisecond())), &word[bare.len()..])

@@ -76,14 +76,14 @@ async fn times_in_the_daemon_s_sentences_are_on_the_reader_s_clock() {
         "waiting": 12, "next_send_at": "2026-01-01T00:00:40Z",
         "conditions": [{ "kind": "phone_silent", "active": true, "holds": "none",
             "since": "2025-12-31T23:59:50Z", "ends_by_itself": true,
-            "until": "2026-01-01T01:00:00Z", "why": "It was seen at 2026-01-01T00:00:00Z.",
+            "until": "2026-01-01T01:00:00Z", "why": "At 2026-01-01T00:00:00Z: it was seen.",
             "evidence": [], "affected": { "count": 0, "ids": [] }, "by_itself": "Nothing.",
             "remedy": "tetherctl status" }] });
     let ran = ctl(&["why"], &TestServer::new("explain", answer)).await;
     assert_eq!(
         ran.stdout,
         "2 messages wait; the next leaves at 00:00:40, the last at 2026-01-02 00:00:00.\n\n  \
-         phone_silent, for 10 s, ends in 1 h 00 min (01:00:00): It was seen at 00:00:00.\n    \
+         phone_silent, for 10 s, ends in 1 h 00 min (01:00:00): At 00:00:00: it was seen.\n    \
          Nothing.\n    Run: tetherctl status\n\nwaiting  12 messages\nnext     in 40 s \
          (00:00:40)\n"
     );

@@ -82,10 +82,13 @@ fn report(repaired: &Repaired) -> String {
     let mut text =
         format!("It was refused: {damage}.\nIt is kept as it was in {}.\n", aside.display());
     match (is_empty, lost) {
-        (true, _) => text.push_str(
-            "Nothing of it could be read: the queue is empty, and the account has to be linked \
-             again (tetherctl pair).\n",
-        ),
+        (true, _) => {
+            text.push_str(
+                "Nothing of it could be read: the queue is empty, and paused. Start the daemon, link \
+                 the account again (`tetherctl pair`), then `tetherctl resume`.\n",
+            );
+            return text;
+        }
         (false, Some(0)) => text.push_str("No confirmed change is lost.\n"),
         (false, Some(lost)) => {
             let _ = writeln!(text, "Its last {lost} confirmed changes are lost.");
@@ -100,4 +103,23 @@ fn report(repaired: &Repaired) -> String {
          daemon, look at them with `tetherctl queue`, then `tetherctl resume`.\n",
     );
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_empty_store_nothing_is_said_about_its_messages() {
+        let damage = OpenError::Damaged { dir: "/s".into(), what: "a page is corrupt".into() };
+        let aside = "/s/store.aside.1".into();
+        let mut repaired = Repaired { aside, damage, is_empty: true, lost: None, quarantined: 0 };
+        let text = report(&repaired);
+        assert!(text.contains("`tetherctl pair`"), "{text}");
+        assert!(!text.contains("already sent"), "{text}");
+        repaired.is_empty = false;
+        let text = report(&repaired);
+        assert!(!text.contains("`tetherctl pair`"), "{text}");
+        assert!(text.contains("already sent"), "{text}");
+    }
 }

@@ -36,6 +36,8 @@ const GROUPS: &[u8] = b"queue/groups";
 const CONTACTS: &[u8] = b"queue/contacts/";
 const KNOWN: &[u8] = b"queue/known/";
 const SLOTS: [&[u8]; 2] = [b"queue/slots/a", b"queue/slots/b"];
+/// In the place of slots that a repair has lost; no JSON.
+const SLOTS_UNKNOWN: &[u8] = b"lost";
 const FACTS: [&[u8]; 2] = [b"queue/facts/a", b"queue/facts/b"];
 
 /// The core's changes as one atomic batch.
@@ -139,8 +141,10 @@ pub fn restore(store: &Store) -> Result<(Restored, Vec<Quarantined>), ReadError>
             }
         }
     }
-    (restored.slots, restored.slots_damaged) =
-        read_twice(store, SLOTS, &mut repairs, &mut quarantined)?;
+    (restored.slots, restored.slots_damaged) = match store.get(SLOTS[0])? {
+        Some(value) if value == SLOTS_UNKNOWN => (Vec::new(), true),
+        Some(_) | None => read_twice(store, SLOTS, &mut repairs, &mut quarantined)?,
+    };
     (restored.facts, restored.facts_damaged) =
         read_twice(store, FACTS, &mut repairs, &mut quarantined)?;
     if restored.facts_damaged {
@@ -160,11 +164,9 @@ pub fn restore(store: &Store) -> Result<(Restored, Vec<Quarantined>), ReadError>
     Ok((restored, quarantined))
 }
 
-/// Leaves no slots that read: the pacer's window then counts as used up.
+/// Notes that the slots are not known: the pacer's window then counts as used up.
 pub(super) fn forget_slots(batch: &mut Batch) {
-    for key in SLOTS {
-        batch.put(key, b"lost".as_slice());
-    }
+    put_twice(batch, SLOTS, SLOTS_UNKNOWN);
 }
 
 /// A message's text.

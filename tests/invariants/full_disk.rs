@@ -32,6 +32,13 @@ fn on_a_full_disk_new_messages_are_refused_and_list_cancel_and_clear_work() {
     let why = daemon.ctl().args(&["why"]).run();
     let why = String::from_utf8(why.stdout).unwrap();
     assert!(why.contains("disk of the state directory is full"), "{why}");
+    assert!(why.contains("    Do: make room on that disk"), "{why}");
+    // Each command that it names can be typed.
+    for command in why.split("`tetherctl ").skip(1) {
+        let name = command.split(['`', ' ']).next().unwrap();
+        let help = daemon.ctl().args(&[name, "--help"]).run();
+        assert!(help.status.success(), "{name}: {why}");
+    }
     daemon.call("queue.cancel", json!({ "ids": ids })).unwrap();
     let total = daemon.call("queue.list", json!({})).unwrap()["total"].as_u64().unwrap();
     assert_eq!(total, u64::try_from(long.len()).unwrap());

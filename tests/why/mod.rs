@@ -1,6 +1,7 @@
 //! What `explain` and `tetherctl why` say of each cause before, during and after it
 //! holds, beside what the simulator did.
 
+mod disk;
 mod groups;
 mod messages;
 mod quiet;
@@ -29,6 +30,7 @@ const SCENES: &[&[ConditionKind]] = &[
     session::CLOCK,
     session::SILENCE,
     session::STORE,
+    disk::DISK,
     session::END,
     messages::SHELF,
     messages::WAITING,
@@ -148,7 +150,9 @@ fn holds(daemon: &Daemon, kind: ConditionKind, done: &str, ids: &[&String]) {
     let lines = lines(&why, kind).expect(&text);
     let mut parts: BTreeSet<String> = ids.iter().map(|id| (*id).clone()).collect();
     parts.extend([told.evidence, told.by_itself].map(str::to_owned));
-    parts.extend(told.remedy.map(|remedy| format!("Run: {remedy}")));
+    // Making room is no command.
+    let verb = if kind == ConditionKind::DiskFull { "Do" } else { "Run" };
+    parts.extend(told.remedy.map(|remedy| format!("{verb}: {remedy}")));
     for part in parts {
         assert!(lines.contains(&part), "{part:?} is missing. {text}");
     }

@@ -35,6 +35,13 @@ pub(super) const SHOWN: &[Shown] = &[
         Some("journalctl -u tetherd -g quarantined"),
     ),
     shown(
+        ConditionKind::DiskFull,
+        "no room that the store does not need itself",
+        "seconds after 20 MiB are free",
+        false,
+        Some("make room on that disk; `tetherctl queue`, `cancel` and `clear` work meanwhile"),
+    ),
+    shown(
         ConditionKind::NotPaired,
         "no account's keys",
         "until a phone is paired",
@@ -272,5 +279,11 @@ pub(super) const SHOWN: &[Shown] = &[
         false,
         Some("systemctl start tetherd"),
     ),
-    shown(ConditionKind::Pacing, "left in the last window", "The last of them leaves", true, None),
+    shown(
+        ConditionKind::Pacing,
+        "left in the last window",
+        "The last message that waits leaves",
+        true,
+        None,
+    ),
 ];

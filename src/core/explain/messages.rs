@@ -279,7 +279,7 @@ impl Core {
         let words = self.spent(words, now);
         match self.sends(now) {
             (Some(next), Some(last)) if last > next => {
-                words.by_itself("The last of them leaves.", last.0)
+                words.by_itself("The last message that waits leaves.", last.0)
             }
             (Some(_) | None, _) => words.by_itself("The next slot is free.", until),
         }

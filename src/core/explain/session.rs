@@ -18,10 +18,10 @@ pub(super) fn disk_full(since: i64) -> Words {
     Words::new(since, "the disk of the state directory is full, and no new message is taken")
         .evidence("there is no room that the store does not need itself", since)
         .by_itself(
-            "What waits is sent. New messages are taken again seconds after there is room.",
+            "What waits is sent. New messages are taken again seconds after 20 MiB are free.",
             None,
         )
-        .remedy("make room on that disk; `tetherctl list`, `cancel` and `clear` work meanwhile")
+        .remedy("make room on that disk; `tetherctl queue`, `cancel` and `clear` work meanwhile")
 }
 
 pub(super) fn not_paired(since: i64, pairing: Option<PairingStage>) -> Words {

@@ -112,7 +112,8 @@ async fn after_lost_changes_the_queue_is_paused_and_no_message_id_comes_again() 
     assert_eq!((repaired.lost, repaired.is_empty), (Some(3), false));
     assert_eq!(count(early.path()), 1);
     let store = Store::open(early.path()).unwrap();
-    let (restored, _) = queue::restore(&store).unwrap();
+    let (restored, quarantined) = queue::restore(&store).unwrap();
+    assert_eq!(quarantined, [], "nothing is damaged any more");
     assert_eq!(restored.facts.paused_since, Some(NOW_MS));
     assert!(restored.facts.last_id >= 4, "{}", restored.facts.last_id);
     assert!(restored.slots_damaged, "the window counts as used up");
