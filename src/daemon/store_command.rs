@@ -56,7 +56,8 @@ fn check(config: &Config) -> Result<ExitCode, StartError> {
     let key = key(config)?;
     become_owner(config)?;
     let Checked { good, damaged } = maintenance::check(&config.state.dir, key)?;
-    let mut text = format!("{good} entries verify, {} records do not.\n", damaged.len());
+    let mut text =
+        format!("Entries that verify: {good}. Records that do not: {}.\n", damaged.len());
     for record in &damaged {
         let _ = writeln!(text, "  {record}");
     }
