@@ -160,3 +160,74 @@ fn a_username_that_nobody_has_is_parked_and_an_error_is_never_a_no() {
     let error = daemon.call("message.send", json!({ "to": "@1234", "text": "x" })).unwrap_err();
     assert_eq!(error["data"]["kind"], "bad_recipient", "{error}");
 }
+
+/// Somebody whose username is answered only to who gives its key.
+fn add_bob_with_key(lab: &Lab) {
+    let bob = json!({ "number": BOB, "username": "bob.b", "hidden": true, "key": "0042" });
+    lab.sim.call("recipient.add", bob);
+}
+
+#[test]
+fn a_username_that_demands_a_key_is_resolved_with_it_and_the_key_is_kept_no_longer() {
+    let lab = Lab::new();
+    let mut daemon = paired(&lab);
+    add_bob_with_key(&lab);
+    let mut events = daemon.events();
+    for to in ["@bob.b", "@bob.b#4200"] {
+        let id = daemon.send(to, "hello?");
+        let event = events.wait("it to be parked", |event| message_is(event, &id, "parked"));
+        assert_eq!(event["message"]["reason"]["kind"], "not_on_network");
+        assert_eq!(event["message"]["to"], "@bob.b");
+    }
+    let why = daemon.ctl().args(&["why"]).ok();
+    assert!(why.contains("send again with it: @name#1234"), "{why}");
+    // One that waits over a restart waits with its key.
+    daemon.call("queue.pause", json!({})).unwrap();
+    let id = daemon.send("@bob.b#0042", "hello");
+    drop(events);
+    daemon.kill9();
+    let mut daemon = lab.daemon(FAST);
+    let mut events = daemon.events();
+    daemon.call("queue.resume", json!({})).unwrap();
+    events.wait_until_sent(std::slice::from_ref(&id));
+    let message = daemon.message(&id);
+    assert_eq!(message["to"], "@bob.b");
+    assert!(message["address"].as_str().unwrap().ends_with("@lid"), "{message}");
+    assert!(!message.to_string().contains("0042"), "{message}");
+
+    // From now on the name is enough, also after a restart and where the network is to be asked.
+    drop(events);
+    daemon.kill9();
+    let daemon = lab.daemon(FAST);
+    let mut events = daemon.events();
+    let asked = lab.sim.call("server.stats", json!({}))["checks"].clone();
+    let checked = daemon.ctl().args(&["check", "--fresh", "@bob.b"]).ok();
+    assert!(checked.starts_with("@bob.b  on_network  messages go to its address 1"), "{checked}");
+    let again = daemon.send("@bob.b", "again");
+    events.wait_until_sent(std::slice::from_ref(&again));
+    assert_eq!(lab.sim.texts(BOB), ["hello", "again"]);
+    assert_eq!(lab.sim.call("server.stats", json!({}))["checks"], asked);
+}
+
+#[test]
+fn a_check_takes_the_key_of_a_username_and_what_is_none_is_refused() {
+    let lab = Lab::new();
+    let daemon = paired(&lab);
+    add_bob_with_key(&lab);
+    let check = |to: &str| {
+        let result = daemon.call("phone.check", json!({ "numbers": [to] })).unwrap();
+        result["numbers"][0].clone()
+    };
+    assert_eq!(check("@bob.b")["answer"], "not_on_network");
+    assert_eq!(check("@bob.b#4200")["answer"], "not_on_network");
+    let found = check("@bob.b#0042");
+    assert_eq!((&found["answer"], &found["number"]), (&json!("on_network"), &json!("@bob.b")));
+    for to in ["@bob.b#", "@bob.b#042", "@bob.b#00421", "@bob.b#004a"] {
+        let send = json!({ "to": to, "text": "x" });
+        let error = daemon.call("message.send", send).unwrap_err();
+        assert_eq!(error["data"]["kind"], "bad_recipient", "{error}");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("exactly 4 digits") && !message.contains("bob"), "{error}");
+        daemon.call("phone.check", json!({ "numbers": [to] })).unwrap_err();
+    }
+}

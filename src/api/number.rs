@@ -1,6 +1,8 @@
 //! Phone numbers as people write and paste them. Owns which characters are passed over; does
 //! not guess a country, and does not know which numbers exist.
 
+use crate::Redacted;
+
 /// Digits of a phone number, shortest and longest (E.164 allows 15).
 pub const NUMBER_DIGITS_MIN: usize = 7;
 /// See [`NUMBER_DIGITS_MIN`].
@@ -10,6 +12,8 @@ pub const NUMBER_DIGITS_MAX: usize = 15;
 pub const USERNAME_CHARS_MIN: usize = 3;
 /// See [`USERNAME_CHARS_MIN`].
 pub const USERNAME_CHARS_MAX: usize = 35;
+/// Digits of the key that a username may demand.
+pub const USERNAME_KEY_DIGITS: usize = 4;
 
 /// Whether a text, without its at sign, can be a username.
 pub fn is_username(name: &str) -> bool {
@@ -18,11 +22,34 @@ pub fn is_username(name: &str) -> bool {
         && name.bytes().any(|b| b.is_ascii_alphabetic())
 }
 
-/// The username of a text that begins with an at sign and is no JID; none: it is something
-/// else.
-pub fn parse_username(text: &str) -> Option<Result<&str, BadNumber>> {
-    let name = text.trim().strip_prefix('@')?;
-    Some(if is_username(name) { Ok(name) } else { Err(BadNumber::Username) })
+/// A username as people write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Username<'t> {
+    /// Without its at sign.
+    pub name: Redacted<&'t str>,
+    /// The key that its owner demands of whoever asks for it.
+    pub key: Option<Redacted<&'t str>>,
+}
+
+/// The username of a text that begins with an at sign and is no JID, `@name` or `@name#1234`;
+/// none: it is something else.
+pub fn parse_username(text: &str) -> Option<Result<Username<'_>, BadNumber>> {
+    let text = text.trim().strip_prefix('@')?;
+    let (name, key) = match text.split_once('#') {
+        Some((name, key)) => (name, Some(key)),
+        None => (text, None),
+    };
+    Some(if !is_username(name) {
+        Err(BadNumber::Username)
+    } else if !key.is_none_or(is_username_key) {
+        Err(BadNumber::UsernameKey)
+    } else {
+        Ok(Username { name: Redacted(name), key: key.map(Redacted) })
+    })
+}
+
+fn is_username_key(key: &str) -> bool {
+    key.len() == USERNAME_KEY_DIGITS && key.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Why a text is no phone number, and no username.
@@ -48,6 +75,12 @@ pub enum BadNumber {
          and underscores, at least one of them a letter"
     )]
     Username,
+    /// A number sign behind a username, and no key behind that.
+    #[error(
+        "the key of a username is # and exactly {USERNAME_KEY_DIGITS} digits behind it, like \
+         @name#1234"
+    )]
+    UsernameKey,
     /// Another character; it is named, as it may not be visible.
     #[error(
         "U+{:04X} is neither a digit nor passed over, as spaces, dots, slashes, dashes and \
@@ -112,13 +145,22 @@ mod tests {
     fn a_username_has_a_letter_and_few_other_characters() {
         let longest = "x".repeat(USERNAME_CHARS_MAX);
         for name in ["bob", "b.o_b7", "123a", longest.as_str()] {
-            assert_eq!(parse_username(&format!(" @{name}\n")), Some(Ok(name)));
+            let name = Redacted(name);
+            let bare = Username { name, key: None };
+            assert_eq!(parse_username(&format!(" @{}\n", name.0)), Some(Ok(bare)));
+            let with_key = Username { name, key: Some(Redacted("0123")) };
+            assert_eq!(parse_username(&format!("@{}#0123", name.0)), Some(Ok(with_key)));
         }
         let too_long = "x".repeat(USERNAME_CHARS_MAX + 1);
         for name in ["", "bo", "1234", "bob@lid", "b ob", "b\u{f6}b", too_long.as_str()] {
             let text = format!("@{name}");
             assert_eq!(parse_username(&text), Some(Err(BadNumber::Username)), "{name}");
         }
+        for key in ["", "123", "12345", "12a4", "12#4", " 123", "١٢٣٤"] {
+            let text = format!("@bob#{key}");
+            assert_eq!(parse_username(&text), Some(Err(BadNumber::UsernameKey)), "{key}");
+        }
+        assert_eq!(parse_username("@bo#1234"), Some(Err(BadNumber::Username)));
         assert_eq!(parse_username("+15550100"), None);
     }
 

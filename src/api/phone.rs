@@ -9,7 +9,8 @@ use super::{Evidence, Redacted, Time};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CheckParams {
-    /// `+` and digits, or `@` and a username, each; 1 to [`super::CHECK_NUMBERS_MAX`].
+    /// `+` and digits, or `@` and a username (with its key, if it demands one: `@name#1234`),
+    /// each; 1 to [`super::CHECK_NUMBERS_MAX`].
     pub numbers: Vec<Redacted<String>>,
     /// Ask the network even if an answer is remembered.
     #[serde(default)]
@@ -52,7 +53,7 @@ impl Presence {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckedNumber {
-    /// As it was asked for, normalised: `+` and digits, or `@` and a username.
+    /// As it was asked for, normalised: `+` and digits, or `@` and a username without its key.
     pub number: Redacted<String>,
     /// The answer.
     pub answer: Presence,

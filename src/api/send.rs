@@ -9,7 +9,8 @@ use super::*;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SendParams {
-    /// `+` and digits (E.164), `@` and a username, a JID: a person's (`15550100@s.whatsapp.net`,
+    /// `+` and digits (E.164), `@` and a username (`@name#1234`, where it demands a key of four
+    /// digits, which is not shown again), a JID: a person's (`15550100@s.whatsapp.net`,
     /// `...@lid`) or a group's (`...@g.us`); or the exact name of a group, where only one is
     /// called so, by the network's last answer, also one from before a restart. What holds an `@`, begins with `+` or has no letter is never taken for a name.
     /// A person is one chat under all of their names.

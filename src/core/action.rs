@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::contacts::{CheckTicket, KnownNumber, KnownPage, Number};
+use crate::contacts::{CheckTicket, KnownNumber, KnownPage, Number, UsernameKey};
 use crate::draft::Draft;
 use crate::event::{Body, Token};
 use crate::facts::Facts;
@@ -127,6 +127,8 @@ pub enum SessionCommand {
         ticket: CheckTicket,
         /// At most `CHECK_BATCH_MAX`.
         numbers: Vec<Number>,
+        /// What usernames among them demand.
+        keys: Vec<UsernameKey>,
     },
     /// Ask which groups the account is in. Answered by `Groups`, in bounded time, unless the
     /// run ends first.

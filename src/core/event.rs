@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::account_names::AccountNames;
-use crate::contacts::{CheckOutcome, CheckTicket, Number};
+use crate::contacts::{CheckOutcome, CheckTicket, Number, UsernameKey};
 use crate::draft::Draft;
 use crate::files::{MediaRef, Prepared, Ticket, UploadFault};
 use crate::groups::{GroupInfo, GroupTicket, Wanted};
@@ -102,6 +102,8 @@ pub enum Request {
     Check {
         /// In the order of the answer.
         numbers: Vec<Number>,
+        /// What usernames among them demand.
+        keys: Vec<UsernameKey>,
         /// Ask the network even where an answer is remembered.
         fresh: bool,
     },
@@ -154,12 +156,15 @@ pub struct Submission {
     pub body: Body,
     /// Whether it replaces the message that has its key.
     pub replace: Option<api::Replace>,
+    /// The key that its recipient's username demands.
+    pub username_key: Option<UsernameKey>,
 }
 
 impl Submission {
     /// A text to somebody.
     pub fn text(to: ChatId, body: Body, digest: Digest, wa_id: WaMessageId) -> Submission {
-        Submission { draft: Draft::text(to, digest, wa_id), body, replace: None }
+        let draft = Draft::text(to, digest, wa_id);
+        Submission { draft, body, replace: None, username_key: None }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What outlives a restart: the small facts, and everything that the store gives back.
 
-use crate::contacts::{KnownNumber, KnownPage, SpentHour};
+use crate::contacts::{KnownNumber, KnownPage, SpentHour, UsernameKey};
 use crate::groups::GroupNames;
 use crate::pacing::{QuotaFacts, RateLimitFacts, Slot, TimelockFacts};
 use crate::phone::PhoneFacts;
@@ -50,6 +50,8 @@ pub struct Facts {
     pub queue_account_lid: Option<Redacted<String>>,
     /// Until when this client's version is taken.
     pub client_expiry: Option<ClientExpiry>,
+    /// What usernames demand that messages wait for, until the network has said whose they are.
+    pub username_keys: Vec<UsernameKey>,
 }
 
 /// What the network has answered beyond single messages.

@@ -123,7 +123,7 @@ impl FromStr for ChatId {
     fn from_str(text: &str) -> Result<Self, BadRecipient> {
         let text = text.trim();
         if let Some(name) = parse_username(text) {
-            return Ok(ChatId::of_username(name?));
+            return Ok(ChatId::of_username(&name?.name));
         }
         let Some((user, server)) = text.rsplit_once('@') else {
             return match parse_number(text) {

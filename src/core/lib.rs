@@ -130,7 +130,9 @@ impl Core {
     pub fn new(config: CoreConfig, boot: BootId, restored: Restored, now: Now) -> (Core, Actions) {
         let restored = restored.or_worst(boot, config.pace_limit, now);
         let (slots_damaged, facts_damaged) = (restored.slots_damaged, restored.facts_damaged);
-        let Restored { messages, slots, numbers, facts, known, groups, store, .. } = restored;
+        let Restored { messages, slots, numbers, mut facts, known, groups, store, .. } = restored;
+        // Whoever no longer waits asks for nobody.
+        facts.username_keys.retain(|key| messages.iter().any(|message| message.waits_with(key)));
         let asked_ms = numbers.iter().map(|known| known.asked_uptime_ms).max().unwrap_or(0);
         let changed_ms = messages.iter().map(|message| message.changed_uptime_ms).max();
         let uptime_ms = facts.uptime_ms.max(changed_ms.unwrap_or(0)).max(asked_ms);
@@ -139,14 +141,8 @@ impl Core {
             Pacing::new(config.clone(), &slots, &facts, (boot, uptime), now);
         let queue = Queue::new(config.clone(), messages, &facts, (boot, uptime), now);
         let session = Session::new(config.clone(), &facts, uptime, now);
-        let contacts = Contacts::new(
-            config.contacts.clone(),
-            numbers,
-            known,
-            &facts.checks,
-            (boot, uptime),
-            now,
-        );
+        let contacts =
+            Contacts::new(config.contacts.clone(), numbers, known, &facts, (boot, uptime), now);
         let account = facts.account.as_ref();
         let groups = Groups::new(account, groups);
         let phone = Phone::new(config.phone.clone(), boot, account, &facts.phone, now);
@@ -322,6 +318,7 @@ impl Core {
             self.session.store_facts(&mut self.facts);
             self.facts.phone = self.phone.store_facts();
             self.facts.checks = self.contacts.spent();
+            self.facts.username_keys = self.contacts.username_keys();
         }
         self.foretell_events(now);
         let out = std::mem::take(&mut self.out);

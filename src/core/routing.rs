@@ -26,10 +26,13 @@ impl Core {
     pub(crate) fn request(&mut self, token: Token, request: Request, now: Now) {
         match request {
             Request::Submit(submission) => {
-                let Submission { draft, body, replace } = *submission;
+                let Submission { draft, body, replace, username_key } = *submission;
                 let kind = draft.kind;
                 let file = draft.file.as_ref().map(|file| file.spool.clone());
                 let result = self.submit(draft, body, replace, now);
+                if let (Ok(_), Some(key)) = (&result, username_key) {
+                    self.contacts.on_username_key(key, &mut self.out);
+                }
                 // What is not accepted, or was there already, leaves no file behind.
                 if !result.as_ref().is_ok_and(|sent| !sent.duplicate) {
                     self.out.unspool.extend(file);
@@ -63,7 +66,10 @@ impl Core {
                 let result = self.retry(&filter, anyway, dry_run, now);
                 self.out.reply::<call::QueueRetry>(token, Ok(result));
             }
-            Request::Check { numbers, fresh } => {
+            Request::Check { numbers, keys, fresh } => {
+                for key in keys {
+                    self.contacts.on_username_key(key, &mut self.out);
+                }
                 self.contacts.on_check(token, numbers, fresh, &mut self.out, now);
             }
             Request::ListGroups { fresh, wants } => {
@@ -210,7 +216,7 @@ impl Core {
                 self.upload_failed(id, ticket, why, now);
             }
             SessionEvent::Checked { ticket, outcome } => {
-                self.contacts.on_checked(ticket, outcome, now);
+                self.contacts.on_checked(ticket, outcome, &mut self.out, now);
             }
             SessionEvent::Groups { ticket, groups } => {
                 self.groups.on_answer(ticket, groups, &mut self.out, now);

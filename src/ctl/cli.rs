@@ -216,7 +216,7 @@ pub struct ShowArgs {
 /// `check`.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// Numbers (+ and digits) or usernames (@name). Without any, or with -: one on each line of stdin; empty
+    /// Numbers (+ and digits) or usernames (@name, @name#1234). Without any, or with -: one on each line of stdin; empty
     /// lines and those that begin with # are skipped.
     #[arg(value_name = "NUMBER")]
     pub numbers: Vec<String>,

@@ -105,6 +105,9 @@ pub(super) struct Person {
     /// Without its at sign.
     #[serde(default)]
     pub(super) username: Option<String>,
+    /// What whoever asks for the username has to give.
+    #[serde(default)]
+    pub(super) username_key: Option<String>,
     /// Others do not see the number.
     #[serde(default)]
     pub(super) hidden: bool,
@@ -138,6 +141,7 @@ impl Person {
             lid,
             on_network,
             username: None,
+            username_key: None,
             hidden: false,
             raw_id: rng().next_u32() >> 1,
             since_s: now_secs_u64(),

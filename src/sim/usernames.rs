@@ -9,16 +9,19 @@ use super::people::{People, PeopleError, digits};
 use super::person::Person;
 
 impl People {
-    /// Gives a recipient a username, and says whether others see the number. Its number then
-    /// names it towards the simulator only.
+    /// Gives a recipient a username, and the key that it demands, if any; says whether others
+    /// see the number. The number then names it towards the simulator only.
     pub fn set_username(
         &mut self,
         number: &str,
-        username: Option<&str>,
+        (username, key): (Option<&str>, Option<&str>),
         hidden: bool,
     ) -> Result<(), PeopleError> {
         let person = self.persons.get_mut(&digits(number)?).ok_or(PeopleError::Unknown)?;
-        person.username = username.map(str::to_owned).or_else(|| person.username.take());
+        if let Some(username) = username {
+            person.username = Some(username.to_owned());
+            person.username_key = key.map(str::to_owned);
+        }
         person.hidden = hidden;
         Ok(())
     }
@@ -36,9 +39,11 @@ impl People {
         self.rules.names_besides(by) && !(person.hidden && by == Addressing::Lid)
     }
 
-    /// The LID behind a username.
-    pub(super) fn lid_of_username(&self, name: &str) -> Option<Jid> {
-        self.by_username(name).map(|person| person.lid_jid(0))
+    /// The LID behind a username, for who gives the key that it demands, if it does.
+    pub(super) fn lid_of_username(&self, name: &str, key: Option<&str>) -> Option<Jid> {
+        let person = self.by_username(name)?;
+        let opens = person.username_key.is_none() || person.username_key.as_deref() == key;
+        opens.then(|| person.lid_jid(0))
     }
 }
 
@@ -47,9 +52,9 @@ impl Sim {
     pub async fn recipient_username(
         &self,
         number: &str,
-        username: Option<&str>,
+        (username, key): (Option<&str>, Option<&str>),
         hidden: bool,
     ) -> Result<(), SimError> {
-        Ok(self.shared.change().await.people.set_username(number, username, hidden)?)
+        Ok(self.shared.change().await.people.set_username(number, (username, key), hidden)?)
     }
 }

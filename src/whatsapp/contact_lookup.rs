@@ -16,7 +16,7 @@ use whatsapp_rust::{Client, IqError};
 
 use crate::whatsapp::group_lookup;
 use tetherd_core::contacts::{
-    CheckFailure, CheckFailureKind, CheckOutcome, CheckTicket, Number, Registration,
+    CheckFailure, CheckFailureKind, CheckOutcome, CheckTicket, Number, Registration, UsernameKey,
 };
 use tetherd_core::event::SessionEvent;
 use tetherd_core::groups::GroupTicket;
@@ -39,11 +39,11 @@ impl Lookups {
         &mut self,
         client: &Arc<Client>,
         ticket: CheckTicket,
-        numbers: Vec<Number>,
+        (numbers, keys): (Vec<Number>, Vec<UsernameKey>),
     ) {
         let client = Arc::clone(client);
         self.tasks.spawn(async move {
-            let outcome = timeout(CHECK_TIMEOUT, ask(&client, &numbers)).await;
+            let outcome = timeout(CHECK_TIMEOUT, ask(&client, &numbers, &keys)).await;
             let outcome = outcome.unwrap_or_else(|_| failed(CheckFailureKind::TimedOut));
             SessionEvent::Checked { ticket, outcome }
         });
@@ -75,13 +75,19 @@ fn failed(kind: CheckFailureKind) -> CheckOutcome {
     CheckOutcome::Failed(kind.into())
 }
 
-async fn ask(client: &Client, numbers: &[Number]) -> CheckOutcome {
+async fn ask(client: &Client, numbers: &[Number], keys: &[UsernameKey]) -> CheckOutcome {
     // No country code begins with 0: the library refuses a whole question over one such.
     let users: Vec<UsyncUser> = numbers
         .iter()
         .filter(|number| !number.as_str().starts_with('0'))
         .map(|number| match number.username() {
-            Some(name) => UsyncUser::from_username(name),
+            Some(name) => {
+                let user = UsyncUser::from_username(name);
+                match keys.iter().find(|key| key.number == *number) {
+                    Some(key) => user.with_username_pin(&*key.key),
+                    None => user,
+                }
+            }
             None => UsyncUser::from_phone(number.written()),
         })
         .collect();
@@ -166,12 +172,15 @@ fn one<'n>(user: &UsyncUserResult, asked: &'n [Number]) -> Option<(&'n Number, R
             number.username().is_some_and(|asked| asked.eq_ignore_ascii_case(name))
         };
         let number = asked.iter().find(is_it)?;
+        // A name that demands a key is named without its owner, unless it was asked for with
+        // that key (whatsapp-rust, pull request 1381).
+        let demands_key = user.id.is_none() && user.pn_jid.is_none();
         return match (on_network, lid(user)) {
             (false, _) => Some((number, Registration::Absent)),
+            (true, None) if demands_key => Some((number, Registration::Absent)),
             // Without a LID nothing can be sent there: no answer yet.
-            (true, lid) => {
-                lid.map(|lid| (number, Registration::Present { address: None, lid: Some(lid) }))
-            }
+            (true, None) => None,
+            (true, lid) => Some((number, Registration::Present { address: None, lid })),
         };
     }
     let repeated = contact
@@ -229,6 +238,10 @@ mod tests {
     }
 
     fn said(users: Vec<Node>, states: Vec<Node>) -> CheckOutcome {
+        said_of(users, states, &asked())
+    }
+
+    fn said_of(users: Vec<Node>, states: Vec<Node>, asked: &[Number]) -> CheckOutcome {
         let usync = NodeBuilder::new("usync").children([
             NodeBuilder::new("result").children(states).build(),
             NodeBuilder::new("list").children(users).build(),
@@ -240,7 +253,19 @@ mod tests {
             UsyncQuery::new(UsyncMode::Query, UsyncContext::Interactive, protocols, users).unwrap();
         let spec = UsyncQuerySpec::new(query, "1").unwrap();
         let response = response.build();
-        read(&spec.parse_response(&response.as_node_ref()).unwrap(), &asked())
+        read(&spec.parse_response(&response.as_node_ref()).unwrap(), asked)
+    }
+
+    #[test]
+    fn a_username_without_its_owner_demands_a_key_and_one_with_a_number_only_is_no_answer() {
+        let bob = Number::parse("@bob").unwrap();
+        let named = || contact("in").attr("username", "Bob").build();
+        let keyed = NodeBuilder::new("user").children([named()]).build();
+        let absent = CheckOutcome::Answered(vec![(bob.clone(), Registration::Absent)]);
+        assert_eq!(said_of(vec![keyed], vec![], std::slice::from_ref(&bob)), absent);
+        let unclear = user("15550111", Some(named()));
+        let nothing = CheckOutcome::Answered(vec![]);
+        assert_eq!(said_of(vec![unclear], vec![], &[bob]), nothing);
     }
 
     #[test]

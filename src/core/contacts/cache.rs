@@ -52,7 +52,11 @@ impl NumberCache {
         now: Now,
     ) -> Option<&KnownNumber> {
         let known = self.known.get(number)?;
-        let keeps = if known.on_network { yes_for_ms } else { no_for_ms };
+        let keeps = match known.on_network {
+            true if known.source == KnownBy::Key => u64::MAX,
+            true => yes_for_ms,
+            false => no_for_ms,
+        };
         (self.age(known, now) < keeps).then_some(known)
     }
 
@@ -65,6 +69,10 @@ impl NumberCache {
         now: Now,
     ) {
         self.changed.insert(number.clone());
+        let source = match registration {
+            Registration::Present { .. } if self.took_a_key(&number) => KnownBy::Key,
+            Registration::Present { .. } | Registration::Absent => source,
+        };
         let (asked_at, asked_uptime_ms) = (now.wall_ms, self.uptime.at(now));
         let (on_network, address, lid) = match registration {
             Registration::Absent => (false, None, None),
@@ -88,6 +96,12 @@ impl NumberCache {
     /// network said so.
     pub(super) fn address(&self, number: &Number) -> Option<&Number> {
         self.known.get(number)?.address.as_ref()
+    }
+
+    /// Whether the network has said whose a username is because it was asked with the key.
+    pub(super) fn took_a_key(&self, number: &Number) -> bool {
+        let took = |known: &KnownNumber| known.on_network && known.source == KnownBy::Key;
+        self.known.get(number).is_some_and(took)
     }
 
     /// The LID of the person with this number, if the network named it.

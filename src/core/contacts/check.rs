@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Contacts;
 use super::callers::Caller;
-use super::number::{CheckFailureKind, KnownNumber, Number};
+use super::number::{CheckFailureKind, KnownBy, KnownNumber, Number};
 use crate::action::ActionBuffer;
 use crate::event::Token;
 use crate::explain;
@@ -25,11 +25,11 @@ impl Contacts {
     ) {
         self.now = now;
         let mut caller = Caller::new(token, numbers, now);
-        if !fresh {
-            let known = caller.open().iter().filter_map(|number| self.fresh(number));
-            for known in known.cloned().collect::<Vec<KnownNumber>>() {
-                caller.remember(&known);
-            }
+        let known = caller.open().iter().filter_map(|number| self.fresh(number));
+        // Without its key, which is not kept, a username cannot be asked for again.
+        let known = known.filter(|known| !fresh || known.source == KnownBy::Key);
+        for known in known.cloned().collect::<Vec<KnownNumber>>() {
+            caller.remember(&known);
         }
         if !caller.open().is_empty() && self.callers.is_full() {
             return caller.reply("Too many checks wait already; ask again.", out);

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::action::{ActionBuffer, Change, SessionCommand, Wake};
+use crate::facts::Facts;
 use crate::ids::ChatId;
 use crate::time::{BootId, Now, Uptime};
 use tetherd_api::Redacted;
@@ -18,6 +19,7 @@ mod known_chats;
 mod lookup;
 mod number;
 mod people;
+mod username_keys;
 
 pub use budget::SpentHour;
 pub use callers::{CHECK_CALLER_MS_MAX, CHECK_CALLERS_MAX};
@@ -28,12 +30,14 @@ pub use number::{
     CHECK_BATCH_MAX, CheckFailure, CheckFailureKind, CheckOutcome, CheckTicket, KnownBy,
     KnownNumber, Number, Registration,
 };
+pub use username_keys::UsernameKey;
 
 use budget::Budget;
 use cache::NumberCache;
 use callers::Callers;
 use known_chats::KnownChats;
 use lookup::Lookup;
+use username_keys::UsernameKeys;
 
 /// Places in a question that callers have while messages want all of them.
 const CALLERS_SHARE: usize = 10;
@@ -76,6 +80,7 @@ pub(crate) struct Contacts {
     /// The account's own number.
     own: Option<Number>,
     cache: NumberCache,
+    keys: UsernameKeys,
     budget: Budget,
     lookup: Lookup,
     callers: Callers,
@@ -90,11 +95,11 @@ impl Contacts {
         config: ContactsConfig,
         numbers: Vec<KnownNumber>,
         pages: Vec<KnownPage>,
-        spent: &[SpentHour],
+        facts: &Facts,
         (boot, uptime): (BootId, Uptime),
         now: Now,
     ) -> Contacts {
-        let budget = Budget::new(config.per_day, spent, boot, now);
+        let budget = Budget::new(config.per_day, &facts.checks, boot, now);
         Contacts {
             config,
             now,
@@ -103,6 +108,7 @@ impl Contacts {
             account: None,
             own: None,
             cache: NumberCache::new(numbers, uptime),
+            keys: UsernameKeys::new(facts.username_keys.clone()),
             budget,
             lookup: Lookup::default(),
             callers: Callers::default(),
@@ -181,7 +187,7 @@ impl Contacts {
     pub(crate) fn on_time(&mut self, out: &mut ActionBuffer, now: Now) {
         self.now = now;
         if let Some((ticket, kind)) = self.dead_query() {
-            self.on_checked(ticket, CheckOutcome::Failed(kind.into()), now);
+            self.on_checked(ticket, CheckOutcome::Failed(kind.into()), out, now);
         }
         let mut callers = std::mem::take(&mut self.callers);
         callers.answer_where(|caller| self.why_not_later(caller), out);
@@ -253,13 +259,20 @@ impl Contacts {
         }
         let generation = self.around.generation;
         let ticket = self.lookup.ask(numbers.clone(), generation, &self.config, now);
+        let keys = self.keys.of(numbers.iter());
         let numbers = numbers.into_iter().collect();
-        out.command(SessionCommand::CheckNumbers { ticket, numbers });
+        out.command(SessionCommand::CheckNumbers { ticket, numbers, keys });
     }
 
     /// The session reports what a question came to. One that nobody waits for any more
     /// changes nothing.
-    pub(crate) fn on_checked(&mut self, ticket: CheckTicket, outcome: CheckOutcome, now: Now) {
+    pub(crate) fn on_checked(
+        &mut self,
+        ticket: CheckTicket,
+        outcome: CheckOutcome,
+        out: &mut ActionBuffer,
+        now: Now,
+    ) {
         let Some(query) = self.lookup.end(ticket) else { return };
         match outcome {
             CheckOutcome::Answered(answers) => {
@@ -267,7 +280,8 @@ impl Contacts {
                 let mut open = query.numbers;
                 for (number, registration) in answers {
                     if open.remove(&number) {
-                        self.learn(number, registration, KnownBy::Check, now);
+                        let source = self.source_of(&number, &registration, out);
+                        self.learn(number, registration, source, now);
                     }
                 }
                 for number in open {
@@ -299,9 +313,10 @@ impl Contacts {
         }
     }
 
-    /// What was known about this chat's number has to be asked for again.
+    /// What was known about this chat's number has to be asked for again; what took a key that
+    /// is no longer kept cannot be.
     pub(crate) fn forget(&mut self, chat: &ChatId) {
-        if let Some(number) = Number::of(chat) {
+        if let Some(number) = Number::of(chat).filter(|number| !self.cache.took_a_key(number)) {
             self.lookup.forget(&number);
             self.cache.forget(&number);
         }

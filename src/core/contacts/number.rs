@@ -19,7 +19,7 @@ impl Number {
     /// From what people write: a number with a plus sign, or a username with an at sign.
     pub fn parse(text: &str) -> Result<Number, BadNumber> {
         match parse_username(text) {
-            Some(name) => Ok(Number(format!("@{}", name?))),
+            Some(name) => Ok(Number(format!("@{}", name?.name.0))),
             None => parse_number(text).map(Number),
         }
     }
@@ -130,6 +130,9 @@ pub enum KnownBy {
     Check,
     /// A device with this number confirmed a message, or wrote one.
     Receipt,
+    /// The network was asked with a username's key, which is not kept: the answer counts until
+    /// another key is given.
+    Key,
 }
 
 /// Names one question to the network, so that a late answer is not taken for another's.

@@ -31,7 +31,9 @@ fn details(words: Words, group: &Group) -> Words {
 /// Messages that wait for a person and block no other.
 pub(super) fn parked(reason: ReasonKind, group: &Group) -> Words {
     let why = match reason {
-        ReasonKind::NotOnNetwork => "the recipient's number or username is not on the network",
+        ReasonKind::NotOnNetwork => {
+            "the recipient's number or username is not on the network, or the username demands a key"
+        }
         ReasonKind::LinkBroken => "a link leads nowhere",
         ReasonKind::FileUnreadable | ReasonKind::TooLarge | ReasonKind::UploadFailed => {
             "a file cannot be read, is too large, or could not be uploaded"
@@ -73,8 +75,11 @@ fn parked_by_itself(reason: ReasonKind) -> &'static str {
         ReasonKind::NotAdmin | ReasonKind::NotInGroup | ReasonKind::GroupSuspended => {
             "They go back into the queue once the network says that the group takes them."
         }
-        ReasonKind::NotOnNetwork
-        | ReasonKind::Refused
+        ReasonKind::NotOnNetwork => {
+            "Nothing: they block no other message and wait for a person. To a username that demands \
+             a key, send again with it: @name#1234."
+        }
+        ReasonKind::Refused
         | ReasonKind::ReachoutTimelock
         | ReasonKind::NotSendable
         | ReasonKind::NoAnswer

@@ -4,6 +4,7 @@
 
 use super::Queue;
 use crate::action::ActionBuffer;
+use crate::contacts::UsernameKey;
 use crate::draft::Draft;
 use crate::event::Body;
 use crate::files;
@@ -226,6 +227,11 @@ impl Message {
     /// Whether it has ended without being sent.
     pub(crate) fn is_dropped(&self) -> bool {
         matches!(self.state(), State::Failed | State::Expired | State::Cancelled)
+    }
+
+    /// Whether it waits for the person with this username.
+    pub(crate) fn waits_with(&self, key: &UsernameKey) -> bool {
+        self.is_waiting() && self.draft.to == key.number.chat()
     }
 
     /// Whether it certainly has not left, and may still be changed.

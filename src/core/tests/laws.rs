@@ -149,7 +149,7 @@ impl World {
             }
             SessionCommand::Send(outgoing) => self.leave(outgoing),
             SessionCommand::Upload(upload) => self.carry(upload),
-            SessionCommand::CheckNumbers { ticket, numbers } => self.asked(ticket, numbers),
+            SessionCommand::CheckNumbers { ticket, numbers, .. } => self.asked(ticket, numbers),
             SessionCommand::ListGroups { ticket } => self.asked_groups(ticket),
             SessionCommand::AnswerPasskey(_) | SessionCommand::ConfirmPasskey => {
                 assert_eq!(self.run, Run::Pairing, "a passkey without a pairing");

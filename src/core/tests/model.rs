@@ -264,7 +264,7 @@ fn act(world: &mut World, model: &mut Model, op: Op) {
         Op::Check { number, fresh } => {
             let number = Number::parse(&format!("+1555{:04}", 100 + u32::from(number % 8)));
             let numbers = vec![number.unwrap()];
-            world.request(Request::Check { numbers, fresh });
+            world.request(Request::Check { numbers, keys: Vec::new(), fresh });
         }
         Op::Checked(how, answers) => world.answer_check(how, answers),
         Op::Writes(chat) => world.befriend(chat),

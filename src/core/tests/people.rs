@@ -3,7 +3,7 @@
 use super::numbers::{number, world};
 use super::world::World;
 use crate::action::Refresh;
-use crate::contacts::{CheckFailureKind, CheckOutcome, Number, Registration};
+use crate::contacts::{CheckFailureKind, CheckOutcome, Number, Registration, UsernameKey};
 use crate::event::{Request, Selection, SessionEvent, TimelockNotice};
 use crate::ids::ChatId;
 use tetherd_api::{MessageId, ReasonKind, Reply, State};
@@ -169,6 +169,44 @@ fn a_username_is_asked_about_though_recipients_are_not_checked_and_an_error_is_n
     let nobody = numbers.into_iter().map(|number| (number, Registration::Absent)).collect();
     world.say(ticket, CheckOutcome::Answered(nobody));
     assert_eq!(world.reason(id).0, ReasonKind::NotOnNetwork);
+}
+
+#[test]
+fn an_answer_that_took_a_key_counts_when_the_key_is_gone() {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+    let mut world = world();
+    let mut submission = world.submission(0, "@bob", None);
+    submission.draft.to = "@bob".parse().unwrap();
+    submission.username_key = UsernameKey::parse("@bob#1234");
+    world.ask(Request::Submit(Box::new(submission))).unwrap();
+    assert_eq!(world.core.facts.username_keys.len(), 1);
+    world.all_are(&lid());
+    assert_eq!(world.core.facts.username_keys, []);
+    assert_eq!(world.sends.len(), 1);
+    let asked = world.questions.len();
+    world.pass(40 * DAY_MS);
+    world.core.contacts.forget(&"@bob".parse().unwrap());
+    world.send_to("@bob");
+    assert_eq!(world.questions.len(), asked, "nobody can ask again without the key");
+}
+
+#[test]
+fn a_key_ends_the_no_that_was_said_without_it() {
+    let mut world = world();
+    let id = world.send_to("@bob");
+    let (_, ticket, numbers) = world.questions.last().cloned().unwrap();
+    let nobody = numbers.into_iter().map(|number| (number, Registration::Absent)).collect();
+    world.say(ticket, CheckOutcome::Answered(nobody));
+    assert_eq!(world.reason(id).0, ReasonKind::NotOnNetwork);
+    let asked = world.questions.len();
+    let mut submission = world.submission(0, "again", None);
+    submission.draft.to = "@bob".parse().unwrap();
+    submission.username_key = UsernameKey::parse("@bob#1234");
+    world.ask(Request::Submit(Box::new(submission))).unwrap();
+    world.pass_until_asked();
+    assert_eq!(world.questions.len(), asked + 1);
+    world.all_are(&lid());
+    assert_eq!(world.sends.len(), 1);
 }
 
 #[test]

@@ -24,7 +24,7 @@ tetherctl send [OPTIONS] <TO> <TEXT|->
 #[command(override_usage = USAGE)]
 #[command(group = ArgGroup::new("content").required(true).args(["text", "file", "url", "location", "contact"]))]
 pub struct SendArgs {
-    /// A number (+ and digits), a username (@name), a JID, or the exact name of a group.
+    /// A number (+ and digits), a username (@name, or @name#1234 where it demands a key), a JID, or the exact name of a group.
     #[arg(value_name = "TO", allow_hyphen_values = false)]
     pub to: String,
     /// The text; - reads it from stdin, without its last newline. One that is also an option,

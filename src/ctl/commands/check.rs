@@ -124,7 +124,7 @@ fn sort_out<'t>(
     let mut stderr = std::io::stderr();
     for (text, at) in given {
         let parsed = match parse_username(text) {
-            Some(name) => name.map(drop),
+            Some(username) => username.map(drop),
             None => parse_number(text).map(drop),
         };
         let Err(error) = parsed else {

@@ -64,7 +64,8 @@ async fn submit(
         key,
         ..Draft::text(to, digest, new_wa_id()?)
     };
-    let submission = Submission { draft, body: Body(text.0.into()), replace: None };
+    let body = Body(text.0.into());
+    let submission = Submission { draft, body, replace: None, username_key: None };
     service.engine.change(Request::Submit(Box::new(submission))).await
 }
 

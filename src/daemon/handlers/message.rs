@@ -19,6 +19,7 @@ use tetherd_api::{
     Error, ErrorKind, FileInfo, FileParams, GetParams, Kind, MENTIONS_MAX, Redacted, Replace,
     Reply, SendParams,
 };
+use tetherd_core::contacts::UsernameKey;
 use tetherd_core::draft::{Draft, Target};
 use tetherd_core::event::{Body, Request, Submission};
 use tetherd_core::files::Room;
@@ -63,6 +64,7 @@ pub(super) async fn send(
         return Err(invalid("`replace` goes with a `key`"));
     }
     let to = recipient(&service.engine, &params.to).await?;
+    let username_key = UsernameKey::parse(&params.to);
     let context = context(service, &to, &mut params, &content).await?;
     let mut draft = Draft { target: context.0, mentions: context.1, ..draft(to, params)? };
     let submission = match content {
@@ -77,18 +79,20 @@ pub(super) async fn send(
             };
             draft.digest = in_context(&draft);
             draft.has_links = kind == Kind::Text && !find_links(&body).is_empty();
-            Submission { draft, body: Body(body.into()), replace }
+            Submission { draft, body: Body(body.into()), replace, username_key }
         }
         Content::File(file, caption) if file.url.is_some() => {
             let mut submission =
                 send_url::submission(draft, file, caption, service.engine.schemes())?;
             submission.draft.digest = in_context(&submission.draft);
             submission.replace = replace;
+            submission.username_key = username_key;
             submission
         }
         Content::File(file, caption) => {
             let file = (file, caption);
-            return send_file(service, caller, draft, file, replace, descriptors).await;
+            return send_file(service, caller, draft, file, (replace, username_key), descriptors)
+                .await;
         }
     };
     service.engine.change(Request::Submit(Box::new(submission))).await
@@ -99,7 +103,7 @@ async fn send_file(
     caller: Caller,
     mut draft: Draft,
     (file, caption): (FileParams, Option<Redacted<String>>),
-    replace: Option<Replace>,
+    (replace, username_key): (Option<Replace>, Option<UsernameKey>),
     descriptors: Descriptors,
 ) -> Result<Reply, Error> {
     let engine = &service.engine;
@@ -131,7 +135,7 @@ async fn send_file(
     let body = Body(caption.unwrap_or_default().0.into());
     let request = move || {
         draft.file = Some(accepted.keep());
-        Request::Submit(Box::new(Submission { draft, body, replace }))
+        Request::Submit(Box::new(Submission { draft, body, replace, username_key }))
     };
     engine.change_with(request).await
 }

@@ -4,7 +4,7 @@ use crate::daemon::handlers::checks::invalid;
 use tetherd_api::{
     CHECK_NUMBERS_MAX, CheckParams, Error, ErrorKind, HEARTBEAT_NAME_BYTES_MAX, HeartbeatParams,
 };
-use tetherd_core::contacts::Number;
+use tetherd_core::contacts::{Number, UsernameKey};
 use tetherd_core::event::Request;
 use tetherd_core::phone::Heartbeat;
 
@@ -16,6 +16,7 @@ pub(super) fn check(params: CheckParams) -> Result<Request, Error> {
     if numbers.is_empty() || numbers.len() > CHECK_NUMBERS_MAX {
         return Err(invalid(format!("`numbers` has 1 to {CHECK_NUMBERS_MAX} numbers")));
     }
+    let keys = numbers.iter().filter_map(|text| UsernameKey::parse(text)).collect();
     let numbers = numbers.iter().zip(1..).map(|(text, place)| {
         Number::parse(text).map_err(|error| {
             let sentence = format!("`numbers` has no number or username in place {place}: {error}");
@@ -23,7 +24,8 @@ pub(super) fn check(params: CheckParams) -> Result<Request, Error> {
                 .remedy("write + and 7 to 15 digits with the country code, like +15550100")
         })
     });
-    Ok(Request::Check { numbers: numbers.collect::<Result<_, _>>()?, fresh })
+    let numbers = numbers.collect::<Result<_, _>>()?;
+    Ok(Request::Check { numbers, keys, fresh })
 }
 
 /// The request, if it says something and nothing impossible.

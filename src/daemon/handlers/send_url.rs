@@ -35,7 +35,7 @@ pub(super) fn submission(
         source: Some(source),
         ..draft
     };
-    Ok(Submission { draft, body: Body(caption.0.into()), replace: None })
+    Ok(Submission { draft, body: Body(caption.0.into()), replace: None, username_key: None })
 }
 
 #[cfg(test)]

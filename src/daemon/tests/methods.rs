@@ -51,7 +51,7 @@ async fn every_method_reaches_the_engine_and_its_answer_comes_back() {
     let checked = client.call(call::PhoneCheck, &check).await.unwrap();
     assert_eq!(checked.numbers[0].number, "+15550111");
     assert!(
-        matches!(requests.last_change(), Request::Check { numbers, fresh: true } if numbers.len() == 2)
+        matches!(requests.last_change(), Request::Check { numbers, fresh: true, .. } if numbers.len() == 2)
     );
 
     client.call(call::QueuePause, &NONE).await.unwrap();

@@ -56,6 +56,8 @@ pub(super) struct RecipientAdd {
     pub(super) spellings: Vec<String>,
     /// Its username, without the at sign.
     pub(super) username: Option<String>,
+    /// The key that its username demands.
+    pub(super) key: Option<String>,
     /// Nobody sees the number.
     #[serde(default)]
     pub(super) hidden: bool,

@@ -65,7 +65,7 @@ fn one(people: &People, user: &Node, protocols: &[&str], by_lid: bool) -> Node {
         }
     }
     let parts = protocols.iter().filter_map(|protocol| match *protocol {
-        "contact" => Some(contact(user, person)),
+        "contact" => Some(contact(user, person.is_some() || demands_key(people, user))),
         "devices" => Some(devices(person, asked.as_ref())),
         // Who asks by LID knows it: clients take the pair for number and LID.
         "lid" if asked.as_ref().is_some_and(Jid::is_lid) => None,
@@ -92,10 +92,15 @@ fn username(user: &Node) -> Option<String> {
     Some(text_attr(user.get_optional_child("contact")?, "username")).filter(|name| !name.is_empty())
 }
 
+/// The key that goes with it.
+fn username_key(user: &Node) -> Option<String> {
+    Some(text_attr(user.get_optional_child("contact")?, "pin")).filter(|key| !key.is_empty())
+}
+
 /// Who is asked about: a JID, or a number or username in `<contact>`.
 fn identity(people: &People, user: &Node) -> Option<Jid> {
     let by_jid = jid_attr(user, "jid").or_else(|| jid_attr(user, "pn_jid"));
-    let by_name = || people.lid_of_username(&username(user)?);
+    let by_name = || people.lid_of_username(&username(user)?, username_key(user).as_deref());
     by_jid.map(Jid::into_non_ad).or_else(by_name).or_else(|| {
         let number = user.get_optional_child("contact")?.content_as_string()?;
         let number = number.trim();
@@ -104,10 +109,16 @@ fn identity(people: &People, user: &Node) -> Option<Jid> {
     })
 }
 
-fn contact(user: &Node, person: Option<&Person>) -> Node {
+/// Whether somebody has the username, but is named only to who gives the key. The server then
+/// answers without a JID (whatsapp-rust, pull request 1381).
+fn demands_key(people: &People, user: &Node) -> bool {
+    let person = username(user).and_then(|name| people.by_username(&name));
+    person.is_some_and(|person| person.on_network && person.username_key.is_some())
+}
+
+fn contact(user: &Node, present: bool) -> Node {
     let asked = user.get_optional_child("contact").and_then(Node::content_as_string);
-    let contact =
-        NodeBuilder::new("contact").attr("type", if person.is_some() { "in" } else { "out" });
+    let contact = NodeBuilder::new("contact").attr("type", if present { "in" } else { "out" });
     let contact = match username(user) {
         Some(name) => contact.attr("username", name),
         None => contact,

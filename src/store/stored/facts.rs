@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::convert::{Convert, stored_enum, stored_newtype, stored_structs, stored_text};
 use tetherd_api::{BatteryLevel, PhoneState};
-use tetherd_core::contacts::{KnownBy, KnownNumber, Number, SpentHour};
+use tetherd_core::contacts::{KnownBy, KnownNumber, Number, SpentHour, UsernameKey};
 use tetherd_core::facts::{Facts, NetworkFacts};
 use tetherd_core::groups::{GroupName, GroupNames};
 use tetherd_core::ids::ChatId;
@@ -51,7 +51,7 @@ stored_enum!(StoredTroubleKind = TroubleKind {
     Declined = "declined",
 });
 
-stored_enum!(StoredKnownBy = KnownBy { Check = "check", Receipt = "receipt" });
+stored_enum!(StoredKnownBy = KnownBy { Check = "check", Receipt = "receipt", Key = "key" });
 
 stored_structs! {
     /// What the queue, the session and the phone keep over a restart.
@@ -83,6 +83,14 @@ stored_structs! {
         queue_account_lid: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         client_expiry: Option<StoredExpiry>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        username_keys: Vec<StoredUsernameKey>,
+    }
+
+    /// What a username demands that a message waits for.
+    struct StoredUsernameKey = UsernameKey {
+        number: StoredDigits,
+        key: String,
     }
 
     /// What the server holds against the account or this client.

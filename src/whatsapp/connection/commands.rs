@@ -20,8 +20,8 @@ impl Connection<'_> {
         let answer = match command {
             SessionCommand::Send(out) => self.send(out, body),
             SessionCommand::Upload(upload) => self.uploads.start(&self.client, upload),
-            SessionCommand::CheckNumbers { ticket, numbers } => {
-                self.lookups.start(&self.client, ticket, numbers);
+            SessionCommand::CheckNumbers { ticket, numbers, keys } => {
+                self.lookups.start(&self.client, ticket, (numbers, keys));
                 None
             }
             SessionCommand::ListGroups { ticket } => {
