@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::support::{ACCOUNT, Daemon, Events, Lab, Rpc, message_is, schema, session_is};
 
 const FRIEND: &str = "+15550111";
+const BOB: &str = "+15550118";
 const NOBODY: &str = "+15550119";
 const PDF: &[u8] = b"%PDF-1.4\n%%EOF\n";
 
@@ -137,6 +138,9 @@ fn pairs(run: &mut Run) {
 
 fn asks_and_reports(run: &mut Run) {
     run.example("phone.check", "two numbers");
+    let bob = json!({ "number": BOB, "username": "bob.b", "hidden": true, "key": "0042" });
+    run.lab.sim.call("recipient.add", bob);
+    run.example("phone.check", "a username that demands a key");
     run.example("phone.heartbeat", "a report");
     let group = |name: &str| {
         let members = json!([FRIEND, format!("+{ACCOUNT}")]);

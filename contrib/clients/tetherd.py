@@ -804,6 +804,7 @@ _EXIT_CODES: Mapping[str, int] = {
     "shutting_down": 75,
     "too_many_connections": 75,
     "spool_full": 75,
+    "disk_full": 75,
     "too_slow": 75,
     "check_budget_spent": 75,
     "parse_error": 76,
@@ -818,6 +819,7 @@ _TEMPORARY = frozenset(
     [
         "queue_full",
         "spool_full",
+        "disk_full",
         "shutting_down",
         "too_many_connections",
         "too_slow",

@@ -237,7 +237,7 @@ _tetherd_code() {
     internal_error) echo 70 ;;
     outcome_unknown) echo 74 ;;
     queue_full | shutting_down | too_many_connections | spool_full | too_slow) echo 75 ;;
-    check_budget_spent) echo 75 ;;
+    check_budget_spent | disk_full) echo 75 ;;
     parse_error | invalid_request | method_not_found) echo 76 ;;
     denied) echo 77 ;;
     *) echo 76 ;;

@@ -7,7 +7,7 @@ use std::ops::Bound;
 use super::index::place;
 use super::{Place, Queue};
 use crate::queue::Message;
-use tetherd_api::{MessageId, ReasonKind, State};
+use tetherd_api::{Kind, MessageId, ReasonKind, State};
 
 impl Queue {
     pub(crate) fn get(&self, id: MessageId) -> Option<&Message> {
@@ -19,9 +19,14 @@ impl Queue {
         self.by_wa.get(wa_id).copied()
     }
 
-    /// The newest of those that have had the key: the others were replaced.
+    /// The newest of those that have had the key: the others were replaced. An edit that was
+    /// withdrawn replaces nothing.
     pub(crate) fn find_key(&self, key: &str) -> Option<MessageId> {
-        self.by_key.get(key)?.last().copied()
+        let ids = self.by_key.get(key)?;
+        let is_withdrawn =
+            |message: &Message| message.draft.kind == Kind::Edit && message.is_dropped();
+        let stands = |id: &&MessageId| !self.get(**id).is_some_and(is_withdrawn);
+        ids.iter().rev().find(stands).or_else(|| ids.last()).copied()
     }
 
     /// All, in the order of acceptance.

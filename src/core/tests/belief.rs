@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::world::World;
 use crate::queue::Message;
-use tetherd_api::{MessageId, ReasonKind, State};
+use tetherd_api::{Kind, MessageId, ReasonKind, State};
 
 /// What may be believed about messages, from inputs alone.
 #[derive(Default)]
@@ -20,8 +20,12 @@ pub(super) struct Model {
 impl Model {
     /// What a key stands for: it is remembered as long as its message.
     pub(super) fn known(&self, world: &World, key: u8) -> Option<(u32, u8, MessageId)> {
-        let kept = |(.., id): &&(u32, u8, MessageId)| world.store.messages.contains_key(id);
-        self.keys.get(&key)?.iter().rev().find(kept).copied()
+        let message = |(.., id): &&(u32, u8, MessageId)| world.store.messages.get(id);
+        let kept =
+            || self.keys.get(&key).into_iter().flatten().rev().filter(|k| message(k).is_some());
+        // An edit that was withdrawn replaces nothing.
+        let is_withdrawn = |m: &Message| m.draft.kind == Kind::Edit && m.is_dropped();
+        kept().find(|known| !message(known).is_some_and(is_withdrawn)).or(kept().next()).copied()
     }
 
     /// This is what it stands for from now on.

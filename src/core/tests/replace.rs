@@ -92,6 +92,22 @@ fn what_has_left_is_edited_as_long_as_the_network_takes_it() {
 }
 
 #[test]
+fn an_edit_that_was_withdrawn_gives_the_key_back_to_what_it_was_about() {
+    let mut world = World::connected();
+    let first = replaced(&mut world, "down", Replace::New).message.id;
+    sent(&mut world, first);
+    world.request(Request::Pause);
+    let edit = replaced(&mut world, "up", Replace::Edit).message.id;
+    world.cancel(&[edit]);
+    let again = world.submit(0, "down", Some(KEY)).unwrap();
+    assert_eq!((again.duplicate, again.message.id), (true, first));
+    let again = replaced(&mut world, "down", Replace::Edit);
+    assert_eq!((again.duplicate, again.message.id), (true, first));
+    let other = replaced(&mut world, "up again", Replace::Edit);
+    assert!(!other.duplicate && other.message.kind == Kind::Edit);
+}
+
+#[test]
 fn what_is_under_way_or_without_an_answer_is_followed_in_its_order() {
     let mut world = World::connected();
     let first = replaced(&mut world, "down", Replace::New).message.id;
