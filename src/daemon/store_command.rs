@@ -79,9 +79,9 @@ fn repair(config: &Config) -> Result<ExitCode, StartError> {
 }
 
 fn report(repaired: &Repaired) -> String {
-    let Repaired { aside, damage, is_empty, lost, quarantined } = repaired;
+    let Repaired { kept, damage, is_empty, lost, quarantined } = repaired;
     let mut text =
-        format!("It was refused: {damage}.\nIt is kept as it was in {}.\n", aside.display());
+        format!("It was refused: {damage}.\nIt is kept as it was in {}.\n", kept.display());
     match (is_empty, lost) {
         (true, _) => {
             text.push_str(
@@ -113,8 +113,8 @@ mod tests {
     #[test]
     fn of_an_empty_store_nothing_is_said_about_its_messages() {
         let damage = OpenError::Damaged { dir: "/s".into(), what: "a page is corrupt".into() };
-        let aside = "/s/store.aside.1".into();
-        let mut repaired = Repaired { aside, damage, is_empty: true, lost: None, quarantined: 0 };
+        let kept = "/s/store.before-repair.1".into();
+        let mut repaired = Repaired { kept, damage, is_empty: true, lost: None, quarantined: 0 };
         let text = report(&repaired);
         assert!(text.contains("`tetherctl pair`"), "{text}");
         assert!(!text.contains("already sent"), "{text}");

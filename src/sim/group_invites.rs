@@ -71,5 +71,5 @@ pub(super) fn join(world: &mut World, by: &DeviceId, child: &Node) -> Result<End
     group.members.push(by.user.clone());
     let mut notice = participants(&world.people, &id, "add", std::slice::from_ref(&by.user));
     notice.attrs.insert("reason", "invite");
-    Ok((Some(answer), vec![(id, Done::told(notice))]))
+    Ok((Some(answer), vec![(id, Done::notified(notice))]))
 }

@@ -52,7 +52,7 @@ pub(super) struct Done {
 }
 
 impl Done {
-    pub(super) fn told(notice: Node) -> Self {
+    pub(super) fn notified(notice: Node) -> Self {
         Done { answer: None, notice: Some(notice), gone: Vec::new() }
     }
 }
@@ -228,7 +228,7 @@ fn rename(people: &mut People, act: &Act<'_>) -> Result<Done, Refused> {
     let by = group.addressing;
     let owner = people.persons.get(act.by).ok_or(NOT_FOUND)?.jid(0, by);
     let notice = NodeBuilder::new("subject").attr("subject", subject).attr("s_t", now_secs());
-    Ok(Done::told(notice.attr("s_o", owner).build()))
+    Ok(Done::notified(notice.attr("s_o", owner).build()))
 }
 
 fn describe(people: &mut People, act: &Act<'_>) -> Result<Done, Refused> {
@@ -244,7 +244,7 @@ fn describe(people: &mut People, act: &Act<'_>) -> Result<Done, Refused> {
             return Err(BAD_REQUEST);
         }
         group.description = None;
-        return Ok(Done::told(notice.children([NodeBuilder::new("delete").build()]).build()));
+        return Ok(Done::notified(notice.children([NodeBuilder::new("delete").build()]).build()));
     };
     if body.chars().count() > DESCRIPTION_MAX {
         return Err(NOT_ACCEPTABLE);
@@ -253,7 +253,7 @@ fn describe(people: &mut People, act: &Act<'_>) -> Result<Done, Refused> {
     let by = act.by.to_owned();
     let id = id.ok_or(BAD_REQUEST)?;
     group.description = Some(Description { id, body, by, at_s: now_secs() });
-    Ok(Done::told(notice.children([bytes]).build()))
+    Ok(Done::notified(notice.children([bytes]).build()))
 }
 
 /// Each person of a request, and the error that it comes to: all are answered.
@@ -338,7 +338,7 @@ fn switch(people: &mut People, act: &Act<'_>) -> Result<Done, Refused> {
     let mut notice = act.child.clone();
     // whatsmeow, group.go: it takes no announcement without one.
     notice.attrs.insert("v_id", now_secs());
-    Ok(Done::told(notice))
+    Ok(Done::notified(notice))
 }
 
 /// One setting of a group.

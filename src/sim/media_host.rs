@@ -98,12 +98,12 @@ impl Head {
     }
 
     /// The file that it is about. None: its name is no hash, or another than the `token` and
-    /// `hash` beside it.
+    /// `hash` with it.
     fn token(&self) -> Option<String> {
         let token = token_from(self.path.rsplit('/').next()?)?;
-        let beside = ["token", "hash"].iter().filter_map(|name| self.query(name));
+        let others = ["token", "hash"].iter().filter_map(|name| self.query(name));
         let same = |written: &str| token_from(written).as_deref() == Some(token.as_str());
-        beside.into_iter().all(same).then_some(token)
+        others.into_iter().all(same).then_some(token)
     }
 }
 

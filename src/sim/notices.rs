@@ -109,7 +109,7 @@ fn own_devices(person: &Person) -> Node {
     NodeBuilder::new("devices").attr("dhash", hash).children(devices.chain([list])).build()
 }
 
-/// Clients whose one-time keys run out are told to bring more, once for each upload.
+/// Clients whose one-time keys run out are asked to bring more, once for each upload.
 pub(super) fn low_keys(world: &mut World) {
     for client in world.people.take_low_keys() {
         let (number, device) = client;

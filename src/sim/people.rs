@@ -27,7 +27,7 @@ pub const PEOPLE_MAX: usize = 20_000;
 /// Simulated companion devices of one recipient.
 pub const COMPANIONS_MAX: u8 = 20;
 
-/// With fewer one-time keys a client is told to upload more. The real server's bound is not known;
+/// With fewer one-time keys a client is asked to upload more. The real server's bound is not known;
 /// clients upload more below 5 (whatsapp-rust 0.7.0, prekeys.rs; Baileys 7.0.0).
 const LOW_KEYS: usize = 5;
 

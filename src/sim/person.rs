@@ -29,7 +29,7 @@ pub(super) struct UploadedKeys {
     #[serde(with = "hex")]
     pub(super) signature: Vec<u8>,
     pub(super) one_time: VecDeque<(u32, PublicKey)>,
-    /// Whether the client was told that they have become few.
+    /// Whether the client was notified that they have become few.
     #[serde(default)]
     pub(super) warned: bool,
 }

@@ -148,7 +148,7 @@ fn blocklist(world: &mut World, device: &DeviceId, iq: &Node) -> Node {
     result_with(iq, [list])
 }
 
-/// People are blocked by LID, with their number beside it (wacore 0.7.0, iq/blocklist.rs).
+/// People are blocked by LID, with their number (wacore 0.7.0, iq/blocklist.rs).
 fn set_blocked(world: &mut World, device: &DeviceId, iq: &Node) -> Node {
     let item = iq.get_optional_child("item");
     let action = item.and_then(|item| attr(item, "action"));
@@ -166,9 +166,9 @@ fn set_blocked(world: &mut World, device: &DeviceId, iq: &Node) -> Node {
     }
     let list = list(world, device);
     let dhash = attr(&list, "dhash").unwrap_or_default();
-    let told = NodeBuilder::new("blocklist").attr("action", "modify").attr("dhash", dhash);
-    let told = told.children(item.cloned()).build();
-    sync(world, device, &told);
+    let changed = NodeBuilder::new("blocklist").attr("action", "modify").attr("dhash", dhash);
+    let changed = changed.children(item.cloned()).build();
+    sync(world, device, &changed);
     result_with(iq, [list])
 }
 
@@ -192,8 +192,8 @@ fn set_disappearing(world: &mut World, device: &DeviceId, iq: &Node) -> Node {
     if let Some(person) = world.people.persons.get_mut(&device.user) {
         person.disappearing_s = duration;
     }
-    let told = NodeBuilder::new("disappearing_mode").attr("duration", duration);
-    sync(world, device, &told.attr("t", now_secs()).build());
+    let changed = NodeBuilder::new("disappearing_mode").attr("duration", duration);
+    sync(world, device, &changed.attr("t", now_secs()).build());
     result(iq)
 }
 

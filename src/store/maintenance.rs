@@ -17,7 +17,7 @@ use tetherd_core::action::Change;
 /// How many numbers are skipped where it is not known how many were given to lost changes.
 const NUMBERS_SKIPPED: u64 = 1_000_000;
 /// Most stores that are kept from repairs: then somebody has to make room.
-const ASIDE_MAX: u32 = 100;
+const KEPT_MAX: u32 = 100;
 
 /// What a look at a store has found.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub struct Checked {
 #[derive(Debug)]
 pub struct Repaired {
     /// Where the store is kept as it was.
-    pub aside: PathBuf,
+    pub kept: PathBuf,
     /// What was wrong with it.
     pub damage: OpenError,
     /// Nothing of it could be read: the store is empty.
@@ -70,8 +70,8 @@ pub fn repair(
         Err(error) if error.is_damage() => error,
         Err(error) => return Err(error),
     };
-    let aside = free_name(dir)?;
-    copy_folder(&folder, &aside).map_err(io_error("copy the files of", &folder))?;
+    let kept = free_name(dir)?;
+    copy_folder(&folder, &kept).map_err(io_error("copy the files of", &folder))?;
     sync(dir)?;
     let opening = Opening { dir, folder: &folder, is_older: true, key: key.clone() };
     let salvaged = salvage(&opening);
@@ -80,7 +80,7 @@ pub fn repair(
         Ok(salvaged) => salvaged,
         Err(error) => {
             fs::remove_dir_all(&folder).map_err(io_error("remove", &folder))?;
-            fs::rename(&aside, &folder).map_err(io_error("rename", &aside))?;
+            fs::rename(&kept, &folder).map_err(io_error("rename", &kept))?;
             sync(dir)?;
             return Err(error);
         }
@@ -91,7 +91,7 @@ pub fn repair(
         dir: dir.to_path_buf(),
         what: "it cannot be paused".into(),
     })?;
-    Ok(Some(Repaired { aside, damage, is_empty, lost, quarantined }))
+    Ok(Some(Repaired { kept, damage, is_empty, lost, quarantined }))
 }
 
 /// A look makes no store where there is none.
@@ -112,7 +112,7 @@ fn opening<'a>(
 }
 
 fn free_name(dir: &Path) -> Result<PathBuf, OpenError> {
-    let names = (1..=ASIDE_MAX).map(|number| dir.join(format!("{DATABASE}.aside.{number}")));
+    let names = (1..=KEPT_MAX).map(|number| dir.join(format!("{DATABASE}.before-repair.{number}")));
     let full = || {
         let source = std::io::Error::other("too many stores are kept from repairs");
         OpenError::Io { what: "keep the store as it is in", path: dir.to_path_buf(), source }

@@ -84,7 +84,7 @@ fn invariant_8_a_database_of_garbage_is_refused_untouched_and_the_remedy_works_a
     assert!(said.contains("the queue is empty"), "{said}");
     let daemon = lab.daemon("");
     assert_eq!(daemon.status()["queue"]["queued"], 0);
-    assert!(lab.path().join("state/store.aside.1/db").exists());
+    assert!(lab.path().join("state/store.before-repair.1/db").exists());
 }
 
 #[test]

@@ -43,7 +43,7 @@ async fn a_file_is_taken_under_its_name_in_any_form_of_base64() {
         assert!(place["url"].as_str().unwrap().starts_with("https://127.0.0.1:"));
     }
     assert_eq!(sim.media_stats().await.uploads, 4);
-    // Another hash beside the name, and a name that is none.
+    // Another hash than the name, and a name that is none.
     let other = URL_SAFE.encode(Sha256::digest(b"another file"));
     assert_eq!(upload(&sim, &padded, &other).await.0, 403);
     assert_eq!(upload(&sim, "photo.jpg", "photo.jpg").await.0, 403);

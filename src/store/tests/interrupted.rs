@@ -9,7 +9,7 @@ use super::super::fault_injection::KILL_AT;
 use super::super::fingerprint;
 use super::super::record::record_key;
 use super::super::{OpenError, QUARANTINE_MAX, Store};
-use super::{a_process_starts, fresh, pattern, put, tamper, temp};
+use super::{a_process_starts, filled, fresh, pattern, put, tamper, temp};
 
 const DIR: &str = "TETHERD_TEST_INTERRUPTED_CHILD";
 /// More steps than a start has.
@@ -37,15 +37,6 @@ fn cut_off(dir: &Path, step: usize) -> bool {
         .unwrap();
     drop(starting);
     !child.wait().unwrap().success()
-}
-
-async fn filled(count: usize) -> tempfile::TempDir {
-    let (dir, store) = fresh();
-    for n in 0..count {
-        store.commit(put(&format!("area/{n:02}"), pattern(n, 6_000 * (n % 2) + 10))).await.unwrap();
-    }
-    store.close();
-    dir
 }
 
 /// The same files elsewhere.

@@ -8,18 +8,9 @@ use super::super::journal::JOURNAL;
 use super::super::maintenance::{self, Repaired, check};
 use super::super::record::record_key;
 use super::super::{OpenError, QUARANTINE_MAX, SealKey, Store, queue};
-use super::{copy, fixture, fresh, pattern, put, tamper};
+use super::{copy, filled, fixture, fresh, put, tamper};
 
 const NOW_MS: i64 = 1_800_000_000_000;
-
-async fn filled(count: usize) -> tempfile::TempDir {
-    let (dir, store) = fresh();
-    for n in 0..count {
-        store.commit(put(&format!("area/{n:02}"), pattern(n, 6_000 * (n % 2) + 10))).await.unwrap();
-    }
-    store.close();
-    dir
-}
 
 /// On a thread of its own, as the command has it.
 fn repair(dir: &Path, key: Option<SealKey>, now_ms: i64) -> Result<Option<Repaired>, OpenError> {
@@ -90,8 +81,8 @@ async fn too_many_damaged_records_are_quarantined_by_a_repair_and_the_others_are
     let repaired = repair(dir.path(), None, NOW_MS).unwrap().unwrap();
     assert_eq!((repaired.lost, repaired.is_empty), (Some(0), false));
     assert_eq!(repaired.quarantined, QUARANTINE_MAX + 1);
-    assert_eq!(repaired.aside, dir.path().join("store.aside.1"));
-    assert!(files(dir.path(), "store.aside.1") == before, "it is kept as it was");
+    assert_eq!(repaired.kept, dir.path().join("store.before-repair.1"));
+    assert!(files(dir.path(), "store.before-repair.1") == before, "it is kept as it was");
     assert_eq!(count(dir.path()), 3);
 }
 
@@ -153,7 +144,7 @@ async fn a_database_that_cannot_be_read_at_all_is_begun_anew_and_kept() {
     let before = files(dir.path(), "store");
     let repaired = repair(dir.path(), None, NOW_MS).unwrap().unwrap();
     assert!(repaired.is_empty);
-    assert!(files(dir.path(), "store.aside.1") == before);
+    assert!(files(dir.path(), "store.before-repair.1") == before);
     assert_eq!(count(dir.path()), 0);
     let (restored, _) = queue::restore(&Store::open(dir.path()).unwrap()).unwrap();
     assert!(restored.facts.last_id >= 3);
@@ -171,7 +162,7 @@ async fn a_repair_without_the_key_changes_nothing() {
     let error = repair(dir.path(), None, NOW_MS).unwrap_err();
     assert!(matches!(error, OpenError::KeyMissing { .. }), "{error}");
     assert!(files(dir.path(), "store") == before);
-    assert!(!dir.path().join("store.aside.1").exists());
+    assert!(!dir.path().join("store.before-repair.1").exists());
     assert!(repair(dir.path(), key(), NOW_MS).unwrap().is_some());
 }
 

@@ -53,6 +53,16 @@ fn put(key: &str, value: impl Into<Vec<u8>>) -> Batch {
     batch
 }
 
+/// A closed store with so many records, every other one of several chunks.
+async fn filled(count: usize) -> TempDir {
+    let (dir, store) = fresh();
+    for n in 0..count {
+        store.commit(put(&format!("area/{n:02}"), pattern(n, 6_000 * (n % 2) + 10))).await.unwrap();
+    }
+    store.close();
+    dir
+}
+
 /// A state directory from `tests/compat/`.
 pub(crate) fn fixture(name: &str) -> TempDir {
     let archive = format!("{}/tests/compat/{name}.tar.gz", env!("CARGO_MANIFEST_DIR"));

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::super::record::{Shape, chunk_key, record_key, wrap};
 use super::super::{Damage, FORMAT, OpenError, QUARANTINE_MAX, QUARANTINE_TOTAL_MAX, Store};
-use super::{fresh, no_blobs, pattern, put, tamper, temp, tree_keys};
+use super::{filled, fresh, no_blobs, pattern, put, tamper, temp, tree_keys};
 use tetherd_api::exit::ExitCode;
 
 fn refusal(dir: &Path) -> OpenError {
@@ -17,15 +17,6 @@ fn refusal(dir: &Path) -> OpenError {
             error
         }
     }
-}
-
-async fn filled(count: usize) -> tempfile::TempDir {
-    let (dir, store) = fresh();
-    for n in 0..count {
-        store.commit(put(&format!("area/{n:02}"), pattern(n, 6_000 * (n % 2) + 10))).await.unwrap();
-    }
-    store.close();
-    dir
 }
 
 #[test]
