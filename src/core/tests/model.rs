@@ -20,7 +20,6 @@ use crate::queue::Message;
 use crate::trouble::TroubleKind;
 use operations::{Op, config, op, open_hours};
 use submissions::{replace, submit};
-use tetherd_api::ConditionKind::Banned;
 use tetherd_api::{ErrorKind, MessageId, Priority, Reason, ReasonKind, Replace, Reply, State};
 
 fn end_reason(which: u8) -> EndReason {
@@ -350,10 +349,10 @@ fn comes_to_rest(world: &mut World) {
         wait_for_the_next_try(world);
         // Unless the account is barred, or gone. A pause after too many logins is waited for.
         let refused = world.ask(Request::Reconnect).err().and_then(|e| e.data.retry_after_ms);
-        if !world.holds().contains(&Banned)
-            && let Some(wait_ms) = refused
-        {
-            world.pass(wait_ms);
+        if world.run == Run::None {
+            world.pass(refused.unwrap_or(0));
+        }
+        if world.run == Run::None {
             drop(world.ask(Request::Reconnect));
         }
     }
