@@ -21,7 +21,13 @@ pub(super) fn run(command: StoreCommand, config: &Config) -> ExitCode {
         StoreCommand::Repair => repair(config),
     };
     done.unwrap_or_else(|error| {
-        let remedy = error.remedy().map(|remedy| format!("\nremedy: {remedy}"));
+        let remedy = match &error {
+            StartError::Store(OpenError::Locked { .. }) => {
+                Some("stop the daemon first: while it runs, the store is its own".to_owned())
+            }
+            error => error.remedy(),
+        };
+        let remedy = remedy.map(|remedy| format!("\nremedy: {remedy}"));
         fail(error.exit(), &format!("{error}{}", remedy.unwrap_or_default()))
     })
 }

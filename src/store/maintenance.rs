@@ -12,7 +12,6 @@ use super::safety_copy::copy_folder;
 use super::state_dir::{Confirmed, DATABASE, StateDir, io_error, sync, wait_for_database};
 use super::verify::{self, backend_error};
 use super::*;
-use tetherd_core::action::Change;
 
 /// How many numbers are skipped where it is not known how many were given to lost changes.
 const NUMBERS_SKIPPED: u64 = 1_000_000;
@@ -53,9 +52,10 @@ pub fn check(dir: &Path, key: Option<SealKey>) -> Result<Checked, OpenError> {
     Ok(Checked { good, damaged: quarantined })
 }
 
-/// Makes a store that is refused as damaged one that opens, with what still reads of it. The
-/// queue is paused then, since messages may be in it that were sent or cancelled, and the
-/// pacer's window counts as used up. `None`: it is not damaged, and nothing was done.
+/// Makes a store that is refused as damaged one that opens, with what still reads of it; for
+/// what that means to the queue see [`queue::repaired_entry`]. One that is cut off leaves the
+/// copy, and a store that is refused as before or has said what it is. `None`: it is not
+/// damaged, and nothing was done.
 pub fn repair(
     dir: &Path,
     key: Option<SealKey>,
@@ -71,10 +71,14 @@ pub fn repair(
         Err(error) => return Err(error),
     };
     let kept = free_name(dir)?;
-    copy_folder(&folder, &kept).map_err(io_error("copy the files of", &folder))?;
+    if let Err(error) = copy_folder(&folder, &kept) {
+        // Half a copy would pass for the store as it was.
+        let _ = fs::remove_dir_all(&kept);
+        return Err(io_error("copy the files of", &folder)(error));
+    }
     sync(dir)?;
-    let opening = Opening { dir, folder: &folder, is_older: true, key: key.clone() };
-    let salvaged = salvage(&opening);
+    let opening = Opening { dir, folder: &folder, is_older: true, key };
+    let salvaged = salvage(&opening, now_ms);
     wait_for_database(&folder.join("db"))?;
     let Salvaged { is_empty, lost, quarantined } = match salvaged {
         Ok(salvaged) => salvaged,
@@ -86,11 +90,6 @@ pub fn repair(
         }
     };
     fingerprint::note(&folder);
-    drop(state);
-    pause(&Store::open_with(dir, key)?, now_ms).map_err(|_| OpenError::Damaged {
-        dir: dir.to_path_buf(),
-        what: "it cannot be paused".into(),
-    })?;
     Ok(Some(Repaired { kept, damage, is_empty, lost, quarantined }))
 }
 
@@ -127,7 +126,7 @@ struct Salvaged {
 }
 
 /// Makes the store one that opens. It is copied, so that an error may leave it halfway.
-fn salvage(opening: &Opening<'_>) -> Result<Salvaged, OpenError> {
+fn salvage(opening: &Opening<'_>, now_ms: i64) -> Result<Salvaged, OpenError> {
     let (dir, folder) = (opening.dir, opening.folder);
     let known = Confirmed::open(folder, true)?.read().ok().flatten();
     let read = Sled::open(folder)
@@ -141,9 +140,9 @@ fn salvage(opening: &Opening<'_>) -> Result<Salvaged, OpenError> {
     };
     let sequence = known.unwrap_or_else(|| verified.sequence.saturating_add(NUMBERS_SKIPPED));
     let sequence = sequence.max(verified.sequence);
-    let (key, entry) = sequence_entry(sequence);
+    let entries = [sequence_entry(sequence), queue::repaired_entry(now_ms)];
     let written = backend
-        .apply([(key, Some(entry))].into_iter().collect())
+        .apply(entries.map(|(key, entry)| (key, Some(entry))).into_iter().collect())
         .and_then(|()| backend.sync())
         .and_then(|()| backend.tidy(true));
     written.map_err(|error| backend_error(dir, error))?;
@@ -163,19 +162,4 @@ fn begin_anew(opening: &Opening<'_>) -> Result<(Sealing<Journaled>, Verified), O
     creation::create_if_missing(dir, folder)?;
     let backend = Sled::open(folder).and_then(|database| Journaled::open(folder, database, false));
     opening.verify(backend.map_err(|error| backend_error(dir, error))?, 0, Purpose::Repair)
-}
-
-/// Nothing leaves until a person has looked.
-fn pause(store: &Store, now_ms: i64) -> Result<(), UpdateError> {
-    let (restored, _) = queue::restore(store)?;
-    let mut facts = restored.facts;
-    facts.paused_since.get_or_insert(now_ms);
-    // Lost changes may have given message ids.
-    facts.last_id = facts.last_id.max(store.opened_at());
-    let mut batch = queue::batch(&[Change::PutFacts(Box::new(facts))]);
-    queue::forget_slots(&mut batch);
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
-    let runtime = runtime.map_err(|error| ReadError::Backend(error.into()))?;
-    runtime.block_on(store.commit(batch))?;
-    Ok(())
 }

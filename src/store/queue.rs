@@ -9,6 +9,7 @@
 //! | `queue/slots/a`, `.../b` | the pacer's slots, JSON, twice |
 //! | `queue/facts/a`, `.../b` | the small facts, JSON, twice |
 //! | `queue/groups` | the names of the account's groups, JSON |
+//! | `queue/repaired` | a repair since the last start: see [`repaired_entry`] |
 //! | `queue/contacts/` page | known chats: a hash of 8 bytes and a day of 4 each |
 //! | `queue/known/` page | the same of an older program: hashes only |
 //!
@@ -18,7 +19,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::record::Damage;
+use super::record::{Damage, Shape, record_key, wrap};
 use super::stored::Record;
 use super::{Batch, Quarantined, ReadError, Store};
 use tetherd_api::MessageId;
@@ -36,6 +37,8 @@ const GROUPS: &[u8] = b"queue/groups";
 const CONTACTS: &[u8] = b"queue/contacts/";
 const KNOWN: &[u8] = b"queue/known/";
 const SLOTS: [&[u8]; 2] = [b"queue/slots/a", b"queue/slots/b"];
+/// When a repair has made the store what it is, wall milliseconds (8 bytes, big endian).
+const REPAIRED: &[u8] = b"queue/repaired";
 /// In the place of slots that a repair has lost; no JSON.
 const SLOTS_UNKNOWN: &[u8] = b"lost";
 const FACTS: [&[u8]; 2] = [b"queue/facts/a", b"queue/facts/b"];
@@ -153,7 +156,19 @@ pub fn restore(store: &Store) -> Result<(Restored, Vec<Quarantined>), ReadError>
     if restored.facts == Facts::default() {
         last_id = last_id.max(store.opened_at());
     }
+    let repaired_at =
+        store.get(REPAIRED)?.and_then(|at| Some(i64::from_be_bytes(*at.first_chunk()?)));
+    if repaired_at.is_some() {
+        last_id = last_id.max(store.opened_at());
+    }
     restored.facts.last_id = restored.facts.last_id.max(last_id);
+    if let Some(at) = repaired_at {
+        restored.facts.paused_since.get_or_insert(at);
+        (restored.slots, restored.slots_damaged) = (Vec::new(), true);
+        put_twice(&mut repairs, FACTS, &restored.facts.encode());
+        put_twice(&mut repairs, SLOTS, SLOTS_UNKNOWN);
+        repairs.remove(REPAIRED);
+    }
     // A store of format 1 gave one number to several messages of one change.
     repairs.take_numbers(restored.facts.last_id.saturating_sub(store.opened_at()));
     if !repairs.is_empty() {
@@ -164,9 +179,13 @@ pub fn restore(store: &Store) -> Result<(Restored, Vec<Quarantined>), ReadError>
     Ok((restored, quarantined))
 }
 
-/// Notes that the slots are not known: the pacer's window then counts as used up.
-pub(super) fn forget_slots(batch: &mut Batch) {
-    put_twice(batch, SLOTS, SLOTS_UNKNOWN);
+/// Notes in the tree that a repair has made the store what it is. Changes may be lost, so the
+/// next start pauses the queue, since messages may be in it that were sent or cancelled, counts
+/// the pacer's window as used up, and gives no message id that a lost one may have.
+pub(super) fn repaired_entry(now_ms: i64) -> (Vec<u8>, Vec<u8>) {
+    let key = record_key(REPAIRED);
+    let entry = wrap(&key, Shape::Inline, &now_ms.to_be_bytes());
+    (key, entry)
 }
 
 /// A message's text.

@@ -17,6 +17,8 @@ use super::fault_injection;
 use super::state_dir::{io_error, sync};
 
 const MODE: u32 = 0o600;
+/// What the log says.
+const FULL: &str = "the disk is full: no new message is taken";
 /// So much is free when the reserve is made: after that the disk does not count as full at once.
 const FREE_TO_MAKE: u64 = FREE_BYTES_MIN + 2 * RESERVE_BYTES;
 
@@ -44,6 +46,9 @@ impl Reserve {
         let (full, _) = watch::channel(!dir.join(RESERVE).exists());
         let reserve = Reserve { dir: dir.to_path_buf(), full };
         reserve.look();
+        if *reserve.full.borrow() {
+            tracing::warn!("{FULL}");
+        }
         reserve
     }
 
@@ -57,7 +62,7 @@ impl Reserve {
         if *self.full.borrow() || !free(&self.dir).is_ok_and(|free| free < FREE_BYTES_MIN) {
             return;
         }
-        tracing::warn!("the disk is full: no new message is taken");
+        tracing::warn!("{FULL}");
         if let Err(error) = remove(&self.dir) {
             tracing::warn!(%error, "the reserve cannot be removed");
         }

@@ -35,7 +35,8 @@ async fn a_known_key_is_answered_under_a_full_spool_and_stores_nothing() {
         reply.send(Ok(Room::KeyKnown)).unwrap();
         let Some(EngineCall::Query { query, reply }) = calls.recv().await else { panic!("query") };
         assert!(matches!(query, Query::Repeated { key, .. } if key == "k"));
-        let result = SendResult { message: message(7, State::Queued), duplicate: true };
+        let result =
+            SendResult { message: message(7, State::Queued), duplicate: true, replaces: None };
         reply.send(Ok(call::MessageSend::reply(result))).unwrap();
     });
     let content = STANDARD.encode(vec![1; 20_000]);

@@ -156,6 +156,7 @@ impl Requests {
                     Query::Repeated { .. } => call::MessageSend::reply(api::SendResult {
                         message: message(7, State::Queued),
                         duplicate: true,
+                        replaces: None,
                     }),
                     Query::Get(_) => call::MessageGet::reply(message(7, State::Queued)),
                     Query::List { .. } => call::QueueList::reply(api::ListResult {
@@ -191,6 +192,7 @@ fn answer_to(request: &Request) -> Reply {
         Request::Submit(_) => call::MessageSend::reply(api::SendResult {
             message: message(7, State::Queued),
             duplicate: false,
+            replaces: None,
         }),
         Request::Cancel { ids, .. } => call::QueueCancel::reply(api::CancelResult {
             cancelled: ids.clone(),
