@@ -1,6 +1,8 @@
 //! What keeps one message back although the queue as a whole may move: the preconditions
 //! of an attempt. Never blocks another chat.
 
+use std::collections::BTreeSet;
+
 use crate::Core;
 use crate::contacts::{CHECK_BATCH_MAX, Number, Standing};
 use crate::ids::ChatId;
@@ -115,12 +117,20 @@ impl Core {
         self.may_dispatch() && (self.contacts.is_asking() || self.number_wanted_at().is_some())
     }
 
-    /// Parks every message whose turn comes close and whose number is not on the network,
-    /// before anything of it leaves.
+    /// Parks messages whose number is not on the network, before anything of them leaves: at once
+    /// where that is known when they are accepted, or is learnt while they wait; else when their
+    /// turn comes close.
     pub(crate) fn park_absent(&mut self, now: Now) {
+        let mut others = self.out.put.clone();
+        for recipient in self.contacts.take_absent() {
+            others.extend(self.queue.to(&recipient).map(|message| message.id));
+        }
         loop {
+            let others =
+                std::mem::take(&mut others).into_iter().filter_map(|id| self.queue.get(id));
             let absent = |message: &&Message| self.standing(message) == Standing::Absent;
-            let ids: Vec<MessageId> = self.next_heads().filter(absent).map(|m| m.id).collect();
+            let absent = others.chain(self.next_heads()).filter(absent);
+            let ids: BTreeSet<MessageId> = absent.map(|message| message.id).collect();
             if ids.is_empty() {
                 return;
             }

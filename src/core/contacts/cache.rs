@@ -23,6 +23,8 @@ pub(super) struct NumberCache {
     changed: BTreeSet<Number>,
     /// Numbers that lead to another name of their person than before.
     renamed: BTreeSet<Number>,
+    /// Numbers that the network said it does not know.
+    absent: BTreeSet<Number>,
 }
 
 impl NumberCache {
@@ -35,6 +37,7 @@ impl NumberCache {
             by_address: HashMap::new(),
             changed: BTreeSet::new(),
             renamed: BTreeSet::new(),
+            absent: BTreeSet::new(),
         };
         for known in stored {
             cache.insert(known);
@@ -75,7 +78,10 @@ impl NumberCache {
         };
         let (asked_at, asked_uptime_ms) = (now.wall_ms, self.uptime.at(now));
         let (on_network, address, lid) = match registration {
-            Registration::Absent => (false, None, None),
+            Registration::Absent => {
+                self.absent.insert(number.clone());
+                (false, None, None)
+            }
             // An answer that does not name it takes nothing back.
             Registration::Present { address, lid } => {
                 (true, address, lid.or_else(|| self.lid(&number).cloned()))
@@ -136,6 +142,11 @@ impl NumberCache {
     /// The numbers whose person was learnt under another name, or forgotten, since.
     pub(super) fn take_renamed(&mut self) -> BTreeSet<Number> {
         std::mem::take(&mut self.renamed)
+    }
+
+    /// The numbers of which the network said since that it does not know them.
+    pub(super) fn take_absent(&mut self) -> BTreeSet<Number> {
+        std::mem::take(&mut self.absent)
     }
 
     #[cfg(test)]

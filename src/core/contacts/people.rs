@@ -48,4 +48,9 @@ impl Contacts {
     pub(crate) fn take_renamed(&mut self) -> Vec<ChatId> {
         self.cache.take_renamed().iter().map(Number::chat).collect()
     }
+
+    /// The recipients of whom it was learnt since that they are not on the network.
+    pub(crate) fn take_absent(&mut self) -> Vec<ChatId> {
+        self.cache.take_absent().iter().map(Number::chat).collect()
+    }
 }

@@ -1,6 +1,8 @@
 //! Messages to groups: parked where the group takes none from this account, put back once it
 //! does, and the question for it.
 
+use std::collections::BTreeMap;
+
 use crate::Core;
 use crate::groups::GroupStanding;
 use crate::queue::Message;
@@ -37,24 +39,32 @@ impl Core {
 
     /// Goes by the network's last answer, and asks if that is needed.
     pub(crate) fn drive_groups(&mut self, now: Now) {
+        let has_news = self.groups.has_news();
         self.put_back_grouped(now);
-        while let Some((id, reason)) = self.first_closed() {
+        for (id, reason) in self.closed(has_news) {
             let parked = self.queue.park_waiting(id, Reason::new(reason), &mut self.out, now);
             debug_assert!(parked, "only queued ones are parked here");
-            if !parked {
-                break;
-            }
         }
         let wanted = self.may_dispatch() && self.groups_wanted();
         self.groups.on_wanted(wanted);
         self.groups.on_time(&mut self.out, now);
     }
 
-    fn first_closed(&self) -> Option<(MessageId, ReasonKind)> {
-        self.next_heads().find_map(|head| match self.group_standing(head) {
-            GroupStanding::Closed(reason) => Some((head.id, reason)),
+    /// Those whose group takes none: all of them once the network has said so, and otherwise
+    /// those that have just been accepted, or whose turn comes close.
+    fn closed(&self, has_news: bool) -> BTreeMap<MessageId, ReasonKind> {
+        if !self.queue.has_groups() {
+            return BTreeMap::new();
+        }
+        let closed = |message: &Message| match self.group_standing(message) {
+            GroupStanding::Closed(reason) => Some((message.id, reason)),
             GroupStanding::Open | GroupStanding::Asked => None,
-        })
+        };
+        if has_news {
+            return self.queue.waiting().filter_map(closed).collect();
+        }
+        let changed = self.out.put.iter().filter_map(|id| self.queue.get(*id));
+        changed.chain(self.next_heads()).filter_map(closed).collect()
     }
 
     /// Whether a message to a group could be among the next to leave, or one that was parked

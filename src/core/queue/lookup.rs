@@ -6,6 +6,7 @@ use std::ops::Bound;
 
 use super::index::place;
 use super::{Place, Queue};
+use crate::ids::ChatId;
 use crate::queue::Message;
 use tetherd_api::{Kind, MessageId, ReasonKind, State};
 
@@ -32,6 +33,11 @@ impl Queue {
     /// All, in the order of acceptance.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Message> {
         self.messages.values().inspect(|_| self.visits.count())
+    }
+
+    /// Those to this recipient, as they name it, in the order of acceptance.
+    pub(crate) fn to(&self, recipient: &ChatId) -> impl Iterator<Item = &Message> {
+        self.by_to.get(recipient).into_iter().flat_map(|ids| self.all_of(ids))
     }
 
     /// The first message of each chat, in the order of sending.

@@ -134,6 +134,24 @@ fn an_absent_number_parks_all_its_messages_without_an_attempt_and_without_a_slot
 }
 
 #[test]
+fn what_is_known_of_a_number_parks_its_messages_however_many_wait_before_them() {
+    let mut world = world();
+    world.check_request(&[1], false);
+    world.all_but(&[1]);
+    world.request(Request::Pause);
+    for chat in 10..60 {
+        world.send(chat);
+    }
+    let known = world.submit(1, "x", None).unwrap().message.id;
+    assert_eq!(world.state(known), State::Parked);
+    let unknown = world.send(2);
+    assert_eq!(world.state(unknown), State::Queued);
+    world.check_request(&[2], false);
+    world.all_but(&[2]);
+    assert_eq!(world.reason(unknown), (ReasonKind::NotOnNetwork, None));
+}
+
+#[test]
 fn groups_hidden_identities_and_our_own_number_are_not_asked_about() {
     let mut world = world();
     for to in ["1203630001@g.us", "100000000000001@lid", "+15550100"] {
