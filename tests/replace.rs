@@ -33,7 +33,7 @@ fn while_it_waits_only_the_newest_state_is_sent() {
     daemon.ctl().args(&send).ok();
     let behind = daemon.send(ANN, "something else");
     let sent = daemon.ctl().args(&["send", ANN, "disk 7 has room", "-k", KEY, "--replace"]).ok();
-    assert!(sent.starts_with("m1"), "{sent}");
+    assert!(sent.starts_with("m1 queued, with its new content"), "{sent}");
     let shown = daemon.ctl().args(&["show", "m1"]).ok();
     assert!(shown.contains("disk 7 has room"), "{shown}");
     // Without --replace the key still stands for one content.
@@ -53,7 +53,7 @@ fn what_has_left_is_edited_or_followed() {
     daemon.events().wait_until_left(&daemon, std::slice::from_ref(&first));
     let edit = ["send", ANN, "disk 7 has room", "--key", KEY, "--replace=edit"];
     let sent = daemon.ctl().args(&edit).ok();
-    assert!(sent.starts_with("m2"), "{sent}");
+    assert!(sent.starts_with("m2 ") && sent.contains(", in place of m1"), "{sent}");
     daemon.events().wait_until_left(&daemon, &["m2".to_owned()]);
     let content = lab.sim.inbox(ANN).last().unwrap()["content"].clone();
     let about = daemon.message(&first)["wa_id"].clone();

@@ -174,11 +174,16 @@ class Message(_Message, total=False):
     after: str
 
 
-class SendResult(TypedDict):
-    """The message as it stands, and whether the key named one that was already there."""
-
+class _SendResult(TypedDict):
     message: Message
     duplicate: bool
+
+
+class SendResult(_SendResult, total=False):
+    """The message as it stands, whether the key named one that was already there, and with
+    `replace` the id of the one that it is in place of."""
+
+    replaces: str
 
 
 class ReadResult(TypedDict):

@@ -85,4 +85,8 @@ pub struct SendResult {
     pub message: Message,
     /// True if the key named a message that was already there.
     pub duplicate: bool,
+    /// With `replace`: the message whose content this is in place of. It is the same one where it
+    /// had not left, and otherwise the one before it that has had the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<MessageId>,
 }

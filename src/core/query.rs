@@ -129,7 +129,7 @@ impl Core {
         let repeated = self.queue.repeated(key, digest)?;
         Some(repeated.map(|message| {
             let message = self.wire(message, self.outlook(message, now), now);
-            api::SendResult { message, duplicate: true }
+            api::SendResult { message, duplicate: true, replaces: None }
         }))
     }
 

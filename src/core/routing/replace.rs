@@ -45,7 +45,7 @@ impl Core {
         }
         draft.check_times(now)?;
         self.check_hours(&draft, ErrorKind::InvalidParams, now)?;
-        match self.former(former, &draft, how) {
+        let sent = match self.former(former, &draft, how) {
             Former::Change => self.change_content(id, draft, body, now),
             Former::Edit(target) => self.replace_by_edit(target, draft, body, now),
             Former::Withdraw => {
@@ -57,7 +57,9 @@ impl Core {
                 self.accept(draft, body, now)
             }
             Former::Follow => self.accept(draft, body, now),
-        }
+        }?;
+        let replaces = (!sent.duplicate).then_some(id);
+        Ok(SendResult { replaces, ..sent })
     }
 
     fn replaceable(&self, former: &Message, draft: &Draft) -> Result<(), Error> {

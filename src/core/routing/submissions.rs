@@ -81,7 +81,8 @@ impl Core {
         now: Now,
     ) -> Result<api::SendResult, api::Error> {
         let gone = || api::Error::new(ErrorKind::InternalError, "The message is gone.");
-        Ok(api::SendResult { message: self.message(id, now).ok_or_else(gone)?, duplicate })
+        let message = self.message(id, now).ok_or_else(gone)?;
+        Ok(api::SendResult { message, duplicate, replaces: None })
     }
 
     /// An edit, a revocation or a reaction: done at once, or a message of its own.

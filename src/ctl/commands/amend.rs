@@ -40,5 +40,5 @@ pub(super) async fn revoke(
 }
 
 fn accepted(sent: &SendResult, clock: &Clock) -> String {
-    format!("{}\n", render::accepted(&sent.message, sent.duplicate, clock))
+    format!("{}\n", render::accepted(sent, clock))
 }

@@ -106,12 +106,12 @@ fn print_accepted(
     wire: &serde_json::Value,
     out: &mut Output,
 ) -> Result<(), CommandError> {
-    let SendResult { message, duplicate } = sent;
+    let message = &sent.message;
     if out.json() {
         out.json_line(wire)?;
     } else if !is_lost(message.state) {
         let clock = out.clock();
-        out.line(&render::accepted(message, *duplicate, &clock))?;
+        out.line(&render::accepted(sent, &clock))?;
     }
     if is_lost(message.state) {
         return Err(CommandError::No(render::known_and_not_sent(message)));

@@ -1,7 +1,9 @@
 //! Messages: one whole, one a line, and where one is. Pure.
 
 use super::{Clock, chat, clean, size, table};
-use tetherd_api::{ContactCard, FileInfo, Kind, Location, Message, Reason, State, Time};
+use tetherd_api::{
+    ContactCard, FileInfo, Kind, Location, Message, Reason, SendResult, State, Time,
+};
 
 /// `show`: everything about one message.
 pub fn message(message: &Message, clock: &Clock) -> String {
@@ -46,10 +48,16 @@ pub fn message(message: &Message, clock: &Clock) -> String {
 }
 
 /// One line after `send`.
-pub fn accepted(message: &Message, duplicate: bool, clock: &Clock) -> String {
+pub fn accepted(sent: &SendResult, clock: &Clock) -> String {
+    let SendResult { message, duplicate, replaces } = sent;
     let mut text = format!("{} {}", message.id, state(message));
-    if duplicate {
+    if *duplicate {
         text.push_str(", already there under this key");
+    }
+    match replaces {
+        Some(id) if *id == message.id => text.push_str(", with its new content"),
+        Some(id) => text.push_str(&format!(", in place of {id}")),
+        None => {}
     }
     if let Some(position) = message.position {
         text.push_str(&format!(", place {position}"));
