@@ -31,14 +31,21 @@ pub(super) fn stanza_unacked(stanza: &UnackedStanza) -> Words {
         .remedy("tetherctl reconnect")
 }
 
-/// Why there is no login now.
-pub(crate) fn logins_limited(until: u64, now: Now) -> Error {
+/// Why there is no login now, and when the next one is made by itself, monotonic; none: it is
+/// not.
+pub(crate) fn logins_limited(until: u64, next: Option<u64>, now: Now) -> Error {
     let at = Time(wall_of(until, now));
     let sentence = format!(
         "The server wants fewer logins for now (code 429). Another one before {at} would make \
          it worse."
     );
+    let remedy = match next {
+        Some(next) => {
+            format!("wait; the daemon connects by itself at {}", Time(wall_of(next, now)))
+        }
+        None => "the daemon makes no login by itself; after that time: tetherctl reconnect".into(),
+    };
     Error::new(ErrorKind::WrongState, sentence)
-        .remedy("wait; the daemon connects by itself then")
+        .remedy(remedy)
         .retry_after_ms(until.saturating_sub(now.mono_ms))
 }

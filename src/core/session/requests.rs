@@ -116,7 +116,7 @@ impl Session {
             return Err(wrong("Another WhatsApp Web session took over.", "tetherctl takeover"));
         }
         if let Some(until) = self.login_pause.until(now) {
-            return Err(explain::logins_limited(until, now));
+            return Err(explain::logins_limited(until, self.next_try(), now));
         }
         self.account.on_reconnect(now);
         out.save_facts();

@@ -1,8 +1,9 @@
 //! How the server ends streams, and what follows.
 
-use super::world::{ACCOUNT, Run, World};
+use super::world::{ACCOUNT, Run, World, trouble};
 use crate::event::{EndReason, Request, SessionEvent};
-use tetherd_api::{ConditionKind, ErrorKind, SessionState, State};
+use crate::trouble::TroubleKind;
+use tetherd_api::{ConditionKind, ErrorKind, SessionState, State, Time};
 
 const STABLE: u64 = 30_000;
 const MINUTE: u64 = 60_000;
@@ -116,6 +117,31 @@ fn invariant_11_after_too_many_logins_there_is_none_for_minutes_over_restarts_to
     assert!(at >= world.now.mono_ms + 2 * MINUTE, "the pace's pause comes first");
     let left = world.core.session.next_try().unwrap() - world.now.mono_ms;
     assert!((5 * MINUTE..=5 * MINUTE + 75_000).contains(&left), "{left}: it starts small again");
+}
+
+#[test]
+fn a_login_that_is_refused_for_the_pause_says_whether_one_comes_by_itself() {
+    let remedy = |world: &mut World| {
+        let error = world.ask(Request::Reconnect).unwrap_err();
+        assert_eq!(error.data.retry_after_ms, Some(5 * MINUTE));
+        error.data.remedy.unwrap()
+    };
+    let mut world = World::connected();
+    world.end(trouble(TroubleKind::Locked, 403));
+    world.pass(60 * MINUTE);
+    world.end(EndReason::Refused { code: 429 });
+    let at = Time(world.now.wall_ms + i64::try_from(5 * MINUTE).unwrap());
+    assert_eq!(remedy(&mut world), format!("wait; the daemon connects by itself at {at}"));
+    world.request(Request::Pair { phone: None, anyway: true });
+    world.end(trouble(TroubleKind::Outdated, 405));
+    assert_eq!(
+        remedy(&mut world),
+        "the daemon makes no login by itself; after that time: tetherctl reconnect"
+    );
+    world.pass(5 * MINUTE);
+    assert_eq!(world.run, Run::None);
+    assert!(world.ask(Request::Reconnect).is_ok());
+    assert_eq!(world.run, Run::Connecting);
 }
 
 #[test]
