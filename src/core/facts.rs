@@ -1,6 +1,7 @@
 //! What outlives a restart: the small facts, and everything that the store gives back.
 
 use crate::contacts::{KnownNumber, KnownPage, SpentHour, UsernameKey};
+use crate::event::ChallengeKind;
 use crate::groups::GroupNames;
 use crate::pacing::{QuotaFacts, RateLimitFacts, Slot, TimelockFacts};
 use crate::phone::PhoneFacts;
@@ -71,6 +72,8 @@ pub struct NetworkFacts {
     pub login_pause: Option<LoginPauseFacts>,
     /// Stanzas for whose acknowledgement the server ended streams.
     pub unacked: Vec<UnackedStanza>,
+    /// When the server last asked the account to prove itself, wall, and by what.
+    pub challenged: Option<(i64, ChallengeKind)>,
 }
 
 /// What the store gives back at start.

@@ -237,7 +237,9 @@ impl Core {
             SessionEvent::StanzaUnacked { id } => {
                 self.session.on_unacked(id, &mut self.out, now);
             }
-            SessionEvent::IntegrityChallenge(kind) => self.session.on_challenge(kind, now),
+            SessionEvent::IntegrityChallenge(kind) => {
+                self.session.on_challenge(kind, &mut self.out, now);
+            }
             SessionEvent::ChatActivity { chats } => {
                 for (chat, at) in &chats {
                     self.contacts.on_contact(chat, *at);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tetherd::store::{Batch, Store};
 use tetherd_api::ConditionKind;
 
-use super::{Stage, cause, explain, run_remedy};
+use super::{Stage, cause, explain, holds, run_remedy};
 use crate::support::{self, DEADLINE, Daemon, Lab, message_is, session_is};
 
 const TO: &str = "+15550111";
@@ -226,7 +226,7 @@ pub(super) const CHALLENGE: &[ConditionKind] = &[ConditionKind::IntegrityChallen
 fn an_account_that_is_to_prove_itself() {
     let lab = Lab::new();
     lab.people(&[TO]);
-    let daemon = lab.paired_with(FAST);
+    let mut daemon = lab.paired_with(FAST);
     let mut events = daemon.events();
     let mut stage = Stage::set(CHALLENGE, &daemon);
     lab.sim.call("server.integrity_challenge", json!({ "kind": "PASSKEY" }));
@@ -234,6 +234,9 @@ fn an_account_that_is_to_prove_itself() {
     stage.during(&daemon, ConditionKind::IntegrityChallenge, "server.integrity_challenge", &[]);
     let id = daemon.send(TO, "leaves all the same");
     events.wait_until_sent(&[id]);
+    assert!(daemon.stop().success());
+    let daemon = lab.daemon(FAST);
+    holds(&daemon, ConditionKind::IntegrityChallenge, "a restart", &[]);
     daemon.ctl().args(&["logout", "--yes"]).ok();
     stage.after(&daemon, ConditionKind::IntegrityChallenge, "a logout");
     stage.end();

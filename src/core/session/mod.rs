@@ -64,6 +64,8 @@ impl Session {
     /// Takes over what was stored.
     pub(crate) fn new(config: CoreConfig, facts: &Facts, uptime: Uptime, now: Now) -> Session {
         let takeovers = facts.network.takeovers.clone();
+        // The wall clock may have been set back meanwhile: it never stands longer for that.
+        let challenged = facts.network.challenged.map(|(at, kind)| (at.min(now.wall_ms), kind));
         Session {
             now,
             draining: false,
@@ -73,7 +75,7 @@ impl Session {
             login_pause: LoginPause::new(facts.network.login_pause, now),
             unacked: Unacked::new(facts.network.unacked.clone()),
             refusals: facts.network.refusals.clone(),
-            challenged: None,
+            challenged,
             published_state: None,
             restricted_at: None,
             config,
@@ -107,8 +109,9 @@ impl Session {
     }
 
     /// The server asks the account to prove itself.
-    pub(crate) fn on_challenge(&mut self, kind: ChallengeKind, now: Now) {
+    pub(crate) fn on_challenge(&mut self, kind: ChallengeKind, out: &mut ActionBuffer, now: Now) {
         self.challenged = Some((now.wall_ms, kind));
+        out.save_facts();
     }
 
     /// Counts a refusal of a message by its code.
@@ -338,6 +341,7 @@ impl Session {
         facts.network.refusals.clone_from(&self.refusals);
         facts.network.login_pause = self.login_pause.facts();
         facts.network.unacked = self.unacked.stanzas().to_vec();
+        facts.network.challenged = self.challenged;
     }
 }
 

@@ -4,7 +4,7 @@
 use super::world::{ACCOUNT, Run, World, ban, trouble};
 use crate::CoreConfig;
 use crate::action::Wake;
-use crate::event::{EndReason, Request, SessionEvent, TimelockNotice, Token};
+use crate::event::{ChallengeKind, EndReason, Request, SessionEvent, TimelockNotice, Token};
 use crate::trouble::{LoginTrouble, ServerText, TroubleKind};
 use tetherd_api::{ConditionKind, ErrorKind, SessionState};
 
@@ -47,6 +47,39 @@ fn invariant_11_a_lock_is_tried_after_an_hour_then_later_and_later_over_restarts
     world.end(locked());
     let (at, wake) = world.core.poll_timeout().unwrap();
     assert_eq!((at, wake), (world.now.mono_ms + HOUR, Wake::Connect), "it starts anew");
+}
+
+#[test]
+fn a_challenge_stands_for_a_day_over_restarts_and_clocks_that_go_back() {
+    let challenged = |world: &World| {
+        let conditions = world.status().conditions;
+        let mut all = conditions.iter();
+        all.find(|one| one.kind == ConditionKind::IntegrityChallenge)
+            .map(|one| one.since.unwrap().0)
+    };
+    let mut world = World::connected();
+    world.session(SessionEvent::IntegrityChallenge(ChallengeKind::Captcha));
+    let said = world.now.wall_ms;
+    for new_boot in [false, true] {
+        world.pass(11 * HOUR);
+        world.crash(new_boot);
+        assert_eq!(challenged(&world), Some(said));
+        assert!(why(&world).contains("captcha"));
+    }
+    world.pass(2 * HOUR - 1);
+    assert_eq!(challenged(&world), Some(said));
+    world.pass(1);
+    assert_eq!(challenged(&world), None);
+    world.connect();
+    world.session(SessionEvent::IntegrityChallenge(ChallengeKind::Passkey));
+    world.now.wall_ms -= 48 * i64::try_from(HOUR).unwrap();
+    world.crash(true);
+    assert_eq!(challenged(&world), Some(world.now.wall_ms));
+    world.connect();
+    assert!(world.ask(Request::Logout).is_ok());
+    world.end(EndReason::Closed);
+    world.crash(false);
+    assert_eq!(challenged(&world), None, "it was the other account's");
 }
 
 #[test]

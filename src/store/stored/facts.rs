@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::store::convert::{Convert, stored_enum, stored_newtype, stored_structs, stored_text};
 use tetherd_api::{BatteryLevel, PhoneState};
 use tetherd_core::contacts::{KnownBy, KnownNumber, Number, SpentHour, UsernameKey};
+use tetherd_core::event::ChallengeKind;
 use tetherd_core::facts::{Facts, NetworkFacts};
 use tetherd_core::groups::{GroupName, GroupNames};
 use tetherd_core::ids::ChatId;
@@ -49,6 +50,12 @@ stored_enum!(StoredTroubleKind = TroubleKind {
     Banned = "banned",
     Outdated = "outdated",
     Declined = "declined",
+});
+
+stored_enum!(StoredChallengeKind = ChallengeKind {
+    Passkey = "passkey",
+    Captcha = "captcha",
+    Other = "other",
 });
 
 stored_enum!(StoredKnownBy = KnownBy { Check = "check", Receipt = "receipt", Key = "key" });
@@ -144,6 +151,9 @@ stored_structs! {
         login_pause: Option<StoredLoginPause>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         unacked: Vec<StoredUnacked>,
+        /// Since when, and by what.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        challenged: Option<(i64, StoredChallengeKind)>,
     }
 
     /// The server wanted fewer logins. Times are wall milliseconds.

@@ -219,6 +219,11 @@ fn facts_with_something_in_each_place_are_written_as_they_were_read() {
     assert_eq!(again::<Facts>(FACTS.as_bytes()), FACTS);
     let few = Facts::decode(br#"{ "last_id": 7 }"#).unwrap();
     assert_eq!(few, Facts { last_id: 7, ..Facts::default() }, "each of them may be missing");
+    for kind in ["passkey", "captcha", "other"] {
+        let challenged = format!(r#""refusals":[],"challenged":[1,"{kind}"]"#);
+        let facts = FACTS.replace(r#""refusals":[]"#, &challenged);
+        assert_eq!(again::<Facts>(facts.as_bytes()), facts);
+    }
 }
 
 #[tokio::test]
