@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Daemon, Events, Lab, message_is};
+use crate::support::{ACCOUNT, Daemon, Events, Lab, message_is};
 
 /// A window that holds nothing back.
 const FAST: &str = "[pacing]\nmessages = 60\nwindow = \"1s\"\n";
@@ -26,8 +26,17 @@ fn last_address(lab: &Lab) -> String {
 
 /// What comes in when this person writes.
 fn written_by(lab: &Lab, number: &str) -> Value {
+    written(lab, json!({ "number": number, "text": "back" }))
+}
+
+/// What comes in when this person writes in a group.
+fn written_in(lab: &Lab, number: &str, group: &Value) -> Value {
+    written(lab, json!({ "number": number, "to": group, "text": "to all" }))
+}
+
+fn written(lab: &Lab, reply: Value) -> Value {
     let mut events = Events::subscribe_with(&lab.socket(), json!({})).0;
-    lab.sim.call("recipient.reply", json!({ "number": number, "text": "back" }));
+    lab.sim.call("recipient.reply", reply);
     events.wait("what they wrote", |event| event["event"] == "incoming")["message"].clone()
 }
 
@@ -141,6 +150,71 @@ fn a_username_gets_its_messages_and_is_resolved_once() {
     events.wait_until_sent(&ids);
     assert_eq!(lab.sim.texts(BOB), ["hello", "@bob.b", &lid, "@bob.b"]);
     assert_eq!(lab.sim.call("server.stats", json!({}))["checks"], asked);
+}
+
+#[test]
+fn who_has_a_username_and_no_number_is_shown_by_it_and_answered_without_a_question() {
+    for sender_pn in [true, false] {
+        let lab = Lab::new();
+        lab.sim.call("server.set", json!({ "sender_pn": sender_pn }));
+        let mut daemon = paired(&lab);
+        add_bob(&lab);
+        let members = json!([BOB, FRIEND, format!("+{ACCOUNT}")]);
+        let added = json!({ "subject": "Walks", "members": members });
+        let group = lab.sim.call("group.add", added)["jid"].clone();
+        let direct = written_by(&lab, BOB);
+        let in_group = written_in(&lab, BOB, &group);
+        let lid = direct["sender"].as_str().unwrap().to_owned();
+        assert!(lid.ends_with("@lid"), "{direct}");
+        assert_eq!((&direct["chat"], &in_group["chat"]), (&json!(lid), &group));
+        for incoming in [&direct, &in_group] {
+            let named = ["sender", "username", "name"].map(|field| &incoming[field]);
+            assert_eq!(named, [&json!(lid), &json!("@bob.b"), &json!("Simulated")], "{incoming}");
+        }
+        lab.sim.call("phone.send", json!({ "to": BOB, "text": "from the phone" }));
+        let shows = |daemon: &Daemon| {
+            let inbox = daemon.ctl().args(&["inbox"]).ok();
+            let [direct, in_group, own] = *inbox.lines().collect::<Vec<&str>>() else {
+                panic!("{inbox}");
+            };
+            assert!(direct.ends_with(" 1 Simulated (@bob.b): back"), "{inbox}");
+            let from = format!(" 2 Simulated (@bob.b) in {}: ", group.as_str().unwrap());
+            assert!(in_group.contains(&from), "{inbox}");
+            assert!(own.ends_with(" 3 me in @bob.b: from the phone"), "{inbox}");
+        };
+        let mut events = Events::subscribe_with(&lab.socket(), json!({ "after": 0 })).0;
+        events.wait("the phone's message", |event| event["message"]["cursor"] == 3);
+        shows(&daemon);
+
+        drop(events);
+        daemon.kill9();
+        let daemon = lab.daemon(FAST);
+        let mut events = daemon.events();
+        shows(&daemon);
+        let ids = ["@bob.b", &lid].map(|to| daemon.send(to, to));
+        events.wait_until_sent(&ids);
+        assert_eq!(lab.sim.texts(BOB).last(), Some(&lid));
+        let checks = &lab.sim.call("server.stats", json!({}))["checks"];
+        assert!(!checks.to_string().contains("bob"), "{checks}");
+    }
+}
+
+#[test]
+fn who_has_a_username_and_a_number_is_shown_by_the_number() {
+    let lab = Lab::new();
+    let daemon = paired(&lab);
+    lab.sim.call("recipient.add", json!({ "number": STRANGER, "username": "ann" }));
+    let incoming = written_by(&lab, STRANGER);
+    assert_eq!(incoming["sender"], "15550112@s.whatsapp.net", "{incoming}");
+    assert_eq!(incoming["username"], "@ann", "{incoming}");
+    let inbox = daemon.ctl().args(&["inbox"]).ok();
+    assert!(inbox.trim_end().ends_with(" 1 Simulated (+15550112): back"), "{inbox}");
+    // No username: by the LID, behind the name.
+    lab.sim.call("recipient.add", json!({ "number": BOB, "hidden": true }));
+    let lid = written_by(&lab, BOB)["sender"].clone();
+    let inbox = daemon.ctl().args(&["inbox"]).ok();
+    let shown = format!(" 2 Simulated ({}): back", lid.as_str().unwrap());
+    assert!(inbox.trim_end().ends_with(&shown), "{inbox}");
 }
 
 #[test]

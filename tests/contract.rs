@@ -201,11 +201,15 @@ fn receives(run: &mut Run) {
     run.lab.sim.call("media.send", json!({ "number": FRIEND, "file": file }));
     let (mut events, _) = Events::subscribe_with(run.daemon.socket(), json!({ "after": 0 }));
     events.wait("both", |event| event["event"] == "incoming" && event["message"]["cursor"] == 2);
+    let asks = json!({ "number": BOB, "text": "Is this the shop?" });
+    run.lab.sim.call("recipient.reply", asks);
+    events.wait("the third", |event| event["message"]["cursor"] == 3);
     run.params("message.react")["message"] = json!("i1");
     run.example("message.react", "an earlier reaction to an incoming message is taken back");
     run.params("message.read")["cursors"] = json!([1, 2]);
     run.example("message.read", "two messages of the inbox");
     run.example("inbox.list", "from the beginning");
+    run.example("inbox.list", "from somebody whose number nobody sees");
     run.example("inbox.file", "inline");
     run.example("inbox.file", "as a descriptor");
     run.example("events.subscribe", "everything that is kept");

@@ -525,6 +525,7 @@ class Incoming(_Incoming, total=False):
     """A message that somebody sent to the account."""
 
     name: str
+    username: str
     text: str
     cut: bool
     geo: str

@@ -142,6 +142,10 @@ pub struct Incoming {
     /// The name that the sender goes by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Redacted<String>>,
+    /// The sender's username, as `to` takes it: `@name`; of what the account itself wrote to a
+    /// person, that person's. Absent: the network did not state one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<Redacted<String>>,
     /// When it was sent, by the server's clock.
     pub sent_at: Time,
     /// When it was stored here.

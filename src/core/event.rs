@@ -284,9 +284,9 @@ pub enum SessionEvent {
         /// Persons', each under all of its names, and since when: wall milliseconds.
         chats: Vec<(ChatId, i64)>,
     },
-    /// Somebody wrote from a LID, and the server named the number besides.
+    /// Somebody wrote from a LID, and the server named the number or the username besides.
     Names {
-        /// The number.
+        /// The number, or the username.
         number: Number,
         /// Their chat under the LID.
         lid: ChatId,

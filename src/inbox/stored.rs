@@ -160,6 +160,8 @@ stored_structs! {
         from_me: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        username: Option<String>,
         sent_at: StoredTime,
         received_at: StoredTime,
         kind: StoredIncomingKind,

@@ -25,6 +25,7 @@ pub(crate) fn new_message(n: u64) -> NewMessage {
             sender: chat.into(),
             from_me: false,
             name: None,
+            username: None,
             sent_at: Time(NOW_MS),
             received_at: Time(0),
             kind: IncomingKind::Text,

@@ -214,8 +214,11 @@ impl People {
             let head = self.direct_head(&sent.from, &sent.account, client, by);
             if let (Some(sealed), Some(mut head)) = (sealed, head) {
                 let recipient = sent.recipient.as_ref().and_then(|jid| jid.parse::<Jid>().ok());
-                head.recipient_pn = recipient.as_ref().and_then(|jid| self.number_besides(jid));
-                head.recipient = recipient;
+                if let Some(recipient) = recipient {
+                    head.recipient_pn = self.number_besides(&recipient);
+                    head.username = self.username_besides(&recipient);
+                    head.recipient = Some(recipient);
+                }
                 nodes.push(if sent.peer {
                     head.peer(&sent.id, sealed)
                 } else {
@@ -323,6 +326,7 @@ impl People {
             participant: None,
             recipient: None,
             recipient_pn: None,
+            username: self.username_besides(&sender.jid(0, by)),
             addressing: by.as_wire(),
             notify: "Simulated",
             at_s: now_secs(),

@@ -238,6 +238,8 @@ impl People {
         let (from, participant) =
             if out.to.is_group() { (out.to.clone(), Some(from)) } else { (from, None) };
         let recipient = (is_own && participant.is_none()).then(|| out.to.clone());
+        let named = recipient.as_ref().or(participant.as_ref()).unwrap_or(&from);
+        let username = self.username_besides(named);
         Some(Head {
             to,
             from,
@@ -245,6 +247,7 @@ impl People {
                 .then_some(alias),
             participant,
             recipient_pn: recipient.as_ref().and_then(|jid| self.number_besides(jid)),
+            username,
             recipient,
             addressing: by.as_wire(),
             notify: "",

@@ -39,6 +39,11 @@ impl People {
         self.rules.names_besides(by) && !(person.hidden && by == Addressing::Lid)
     }
 
+    /// The username that a stanza states of somebody whom it names by LID.
+    pub(super) fn username_besides(&self, jid: &Jid) -> Option<String> {
+        self.find(jid).filter(|_| jid.is_lid())?.username.clone()
+    }
+
     /// The LID behind a username, for who gives the key that it demands, if it does.
     pub(super) fn lid_of_username(&self, name: &str, key: Option<&str>) -> Option<Jid> {
         let person = self.by_username(name)?;

@@ -16,12 +16,14 @@ use whatsapp_rust::wacore::net::HttpClient;
 use whatsapp_rust::wacore::store::device::DevicePropsOverride;
 use whatsapp_rust::{Client, Jid, RawNodeLease, Server, TokioRuntime};
 
+use crate::inbox::Inbox;
 use crate::whatsapp::KeyStoreError;
 use crate::whatsapp::connection::pairing::Purpose;
 use crate::whatsapp::events::names::PLACEHOLDER;
 use crate::whatsapp::events::queue::EventQueue;
 use crate::whatsapp::events::translate::Me;
 use crate::whatsapp::incoming::InboxHook;
+use crate::whatsapp::incoming::usernames::StatedUsernames;
 use crate::whatsapp::media::http::MediaHttp;
 use crate::whatsapp::outgoing::sent_stanzas::SentStanzas;
 use crate::whatsapp::session_task::SessionContext;
@@ -46,7 +48,7 @@ pub(crate) struct Built {
     /// Whom its stanzas are for.
     pub(crate) sent: Arc<SentStanzas>,
     pub(crate) trace: Arc<Trace>,
-    pub(crate) subscription: Subscription,
+    pub(crate) subscriptions: Vec<Subscription>,
     /// Has every stanza reported, for what the library does not report itself.
     pub(crate) stanzas: RawNodeLease,
     /// Ends every exchange with a media host.
@@ -98,11 +100,15 @@ pub(crate) async fn client(
         .with_skip_history_sync(!history)
         .with_wanted_pre_key_count(PRE_KEYS)
         .with_background_saver_interval(SAVER_INTERVAL);
-    let builder = match &context.inbound.inbox {
-        Some(inbox) if inbox.is_on() => {
-            builder.with_inbound_durability_hook(InboxHook(inbox.clone()))
+    let usernames = Arc::<StatedUsernames>::default();
+    let inbox = context.inbound.inbox.clone().filter(Inbox::is_on);
+    let keeps_messages = inbox.is_some();
+    let builder = match inbox {
+        Some(inbox) => {
+            let usernames = Arc::clone(&usernames);
+            builder.with_inbound_durability_hook(InboxHook { inbox, usernames })
         }
-        Some(_) | None => builder,
+        None => builder,
     };
     let built = builder.build().await.map_err(|error| {
         tracing::error!(%error, "the client cannot be built");
@@ -113,10 +119,13 @@ pub(crate) async fn client(
     let known = Arc::clone(&manager);
     let sent = Arc::<SentStanzas>::default();
     let queue = EventQueue::new(move || Me::of(&known), Arc::clone(&sent));
-    let subscription = client.subscribe_handler(queue.clone());
+    let mut subscriptions = vec![client.subscribe_handler(queue.clone())];
+    if keeps_messages {
+        subscriptions.push(client.subscribe_handler(usernames));
+    }
     let stanzas = client.acquire_raw_node_forwarding();
     let files = Arc::new(files);
-    Ok(Built { client, manager, queue, sent, trace, subscription, stanzas, halt, files })
+    Ok(Built { client, manager, queue, sent, trace, subscriptions, stanzas, halt, files })
 }
 
 /// Whether this connection reads the history that the phone sends, which it does once, after

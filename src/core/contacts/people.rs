@@ -1,4 +1,5 @@
-//! One person under several names: a number, the same number as the network writes it, a LID.
+//! One person under several names: a number, the same number as the network writes it, a
+//! username, a LID.
 //! The LID is the name that the others lead to. Reads what the cache holds; stores nothing.
 
 use super::Contacts;
@@ -35,7 +36,7 @@ impl Contacts {
         names
     }
 
-    /// Somebody wrote from a LID, and the server named the number besides.
+    /// Somebody wrote from a LID, and the server named the number or the username besides.
     pub(crate) fn on_names(&mut self, number: Number, lid: ChatId, now: Now) {
         if self.own.as_ref() != Some(&number) && self.cache.lid(&number) != Some(&lid) {
             let address = self.cache.address(&number).cloned();

@@ -126,6 +126,20 @@ fn who_wrote_under_one_name_is_no_new_contact_under_the_other() {
 }
 
 #[test]
+fn who_wrote_with_a_username_is_reached_by_it_without_a_question() {
+    let mut world = world();
+    let name = || Number::parse("@bob.b").unwrap();
+    world.session(SessionEvent::Names { number: name(), lid: lid() });
+    let [first, second] = ["@bob.b", LID].map(|to| world.send_to(to));
+    assert_eq!(world.sent_ids(), [first.0], "the other waits for it: they are one chat");
+    assert_eq!(world.flight(first).draft.to, lid());
+    assert!(world.questions.is_empty(), "{:?}", world.questions);
+    world.ack(first);
+    assert_eq!(world.sent_ids(), [first.0, second.0]);
+    assert_eq!(world.store.numbers[&name()].lid, Some(lid()));
+}
+
+#[test]
 fn a_number_that_changes_hands_is_another_chat() {
     let mut world = world();
     world.session(SessionEvent::Names { number: number(1), lid: lid() });

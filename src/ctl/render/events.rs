@@ -48,6 +48,15 @@ fn message_line(message: &Message) -> String {
     format!("{} {} {} {what}", message.id, state(message), chat(&message.to))
 }
 
+/// A person by number, else by the username that the message states, else by LID; a group by its
+/// JID.
+fn person(jid: &str, message: &Incoming) -> String {
+    match &message.username {
+        Some(username) if jid.ends_with("@lid") => clean(username, false),
+        Some(_) | None => chat(jid),
+    }
+}
+
 /// One incoming message on a line.
 pub fn incoming_line(message: &Incoming) -> String {
     let Incoming { cursor, kind, .. } = message;
@@ -55,13 +64,13 @@ pub fn incoming_line(message: &Incoming) -> String {
         String::from("me")
     } else {
         let name = clean(message.name.as_deref().unwrap_or_default(), false);
-        let number = chat(&message.sender);
-        if name.is_empty() { number } else { format!("{name} ({number})") }
+        let person = person(&message.sender, message);
+        if name.is_empty() { person } else { format!("{name} ({person})") }
     };
     let place = if message.chat == message.sender && !message.from_me {
         String::new()
     } else {
-        format!(" in {}", chat(&message.chat))
+        format!(" in {}", person(&message.chat, message))
     };
     let text = clean(message.text.as_deref().unwrap_or_default(), false);
     let what = match kind {

@@ -256,6 +256,26 @@ async fn a_person_is_named_by_lid_or_by_number_as_the_account_is() {
 }
 
 #[tokio::test]
+async fn a_stanza_states_the_username_of_whom_it_names_by_lid() {
+    let mut people = People::default();
+    people.add_recipient(ANN, true, 0).unwrap();
+    people.set_username(ANN, (Some("ann"), None), true).unwrap();
+    let _client = Client::pair(&mut people);
+    let group = people.add_group("Walks", &[ANN.to_owned(), ME.to_owned()]).unwrap();
+    let ann = Jid::pn(ANN);
+    for (migrated, username) in [(true, "ann"), (false, "")] {
+        people.rules = Rules { migrated, ..Rules::default() };
+        let direct = people.compose(ANN, ME, None, "hi").await.remove(0);
+        let copy = people.compose_from_phone(ME, &ann, "hi").await.remove(0);
+        assert_eq!(text_attr(&direct, "username"), username);
+        assert_eq!(text_attr(&copy, "peer_recipient_username"), username);
+        assert_eq!(text_attr(&copy, "username"), "");
+    }
+    let in_group = people.compose(ANN, ME, Some(&group), "hi").await.remove(0);
+    assert_eq!(text_attr(&in_group, "participant_username"), "ann");
+}
+
+#[tokio::test]
 async fn everything_survives_being_written_and_read() {
     let mut people = People::default();
     people.add_recipient(ANN, true, 1).unwrap();

@@ -97,6 +97,9 @@ pub(crate) struct Head<'a> {
     pub(crate) recipient: Option<Jid>,
     /// Its number, where the chat is addressed by LID.
     pub(crate) recipient_pn: Option<Jid>,
+    /// The username of whom the stanza names by LID: the chat's person where the account itself
+    /// is the sender, else the sender.
+    pub(crate) username: Option<String>,
     pub(crate) addressing: &'a str,
     pub(crate) notify: &'a str,
     pub(crate) at_s: i64,
@@ -122,6 +125,15 @@ impl Head<'_> {
         }
         if let Some(number) = &self.recipient_pn {
             node = node.attr("peer_recipient_pn", number);
+        }
+        if let Some(username) = &self.username {
+            // As WhatsApp Web reads them (WAWebHandleMsgParser).
+            let key = match (self.participant.is_some(), self.recipient.is_some()) {
+                (true, _) => "participant_username",
+                (false, true) => "peer_recipient_username",
+                (false, false) => "username",
+            };
+            node = node.attr(key, username.as_str());
         }
         if let Some(alias) = &self.alias {
             let key = match (self.participant.is_some(), alias.is_lid()) {

@@ -73,7 +73,7 @@ struct Connection<'a> {
     queue: Arc<EventQueue>,
     trace: Arc<Trace>,
     // Dropping them ends the reports.
-    _subscriptions: ([Subscription; 2], RawNodeLease),
+    _subscriptions: (Vec<Subscription>, RawNodeLease),
     files: Arc<dyn HttpClient>,
     ready: bool,
     offered: bool,
@@ -110,10 +110,11 @@ impl<'a> Connection<'a> {
         events: &'a mpsc::Sender<SessionEvent>,
         built: Built,
     ) -> Connection<'a> {
-        let Built { client, manager, queue, sent, trace, subscription, stanzas, halt, files } =
-            built;
+        let Built { client, manager, queue, sent, trace, stanzas, halt, files, .. } = built;
+        let mut subscriptions = built.subscriptions;
         let spool = context.config.spool.clone();
         let (peers, receipts) = peer_receipts::watch(&client);
+        subscriptions.push(peers);
         Connection {
             context,
             purpose,
@@ -121,7 +122,7 @@ impl<'a> Connection<'a> {
             client,
             queue,
             trace,
-            _subscriptions: ([subscription, peers], stanzas),
+            _subscriptions: (subscriptions, stanzas),
             files,
             ready: false,
             offered: false,

@@ -1,10 +1,12 @@
-//! Which number and which LID are one person's, as messages state it, and the names of the
+//! Which number, username and LID are one person's, as messages state it, and the names of the
 //! account itself. Pure.
 
 use whatsapp_rust::types::events::Event;
+use whatsapp_rust::wacore_binary::NodeRef;
 use whatsapp_rust::{Jid, Server};
 
 use crate::whatsapp::events::translate::{ConnectionEvent, Me};
+use crate::whatsapp::incoming::usernames::StatedUsername;
 use tetherd_api::Redacted;
 use tetherd_core::account_names::AccountNames;
 use tetherd_core::contacts::Number;
@@ -19,12 +21,23 @@ pub(crate) const PLACEHOLDER: &str = "0";
 pub(crate) fn names(event: &Event, me: &Me) -> Vec<ConnectionEvent> {
     let batch = match event {
         Event::Messages(batch) => batch,
+        Event::RawNode(node) => return username(node.get(), me).into_iter().collect(),
         _ => return Vec::new(),
     };
     let sources = batch.iter().map(|message| &message.info.source);
     let others = sources.filter(|source| !source.is_group && !source.is_from_me);
     let pairs = others.filter_map(|source| pair(&source.sender, source.sender_alt.as_ref()?, me));
     pairs.map(ConnectionEvent::Report).collect()
+}
+
+/// The username of who writes from a LID, which the library does not report.
+fn username(stanza: &NodeRef<'_>, me: &Me) -> Option<ConnectionEvent> {
+    let stated = StatedUsername::of(stanza)?;
+    let writer = stated.writer.filter(|writer| !me.owns(writer))?;
+    Some(ConnectionEvent::Report(SessionEvent::Names {
+        number: Number::parse(&stated.username).ok()?,
+        lid: writer.to_string().parse().ok()?,
+    }))
 }
 
 fn pair(one: &Jid, other: &Jid, me: &Me) -> Option<SessionEvent> {

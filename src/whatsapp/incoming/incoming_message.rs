@@ -27,11 +27,13 @@ const VCARD_CHARS_MAX: usize = 16 * 1_024;
 /// Bytes of a media key and of a SHA-256.
 const KEY_BYTES: usize = 32;
 
-/// The JIDs of a message as people know them: by number where the number is known.
+/// The people of a message as they are known: by number where the number is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Parties {
     pub(crate) chat: Jid,
     pub(crate) sender: Jid,
+    /// The person's username, with its at sign; the message itself does not state it.
+    pub(crate) username: Option<Redacted<String>>,
 }
 
 impl Parties {
@@ -48,7 +50,7 @@ impl Parties {
         } else {
             sender.clone()
         };
-        Parties { chat, sender }
+        Parties { chat, sender, username: None }
     }
 }
 
@@ -104,6 +106,7 @@ pub(crate) fn new_message(
             sender: Redacted(parties.sender.to_string()),
             from_me: source.is_from_me,
             name: name.map(Into::into),
+            username: parties.username.clone(),
             sent_at: Time(info.timestamp.timestamp_millis()),
             received_at: Time(0),
             kind: content.kind,

@@ -5,6 +5,7 @@
 pub(crate) mod incoming_message;
 pub(crate) mod peer_receipts;
 mod read;
+pub(crate) mod usernames;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -18,6 +19,7 @@ use crate::inbox::{Inbox, NewMessage};
 use incoming_message::Parties;
 pub use read::NotMarked;
 use tetherd_api::Redacted;
+use usernames::StatedUsernames;
 
 /// What the session needs for incoming messages.
 #[derive(Clone, Debug, Default)]
@@ -62,7 +64,11 @@ impl CurrentConnection {
 }
 
 /// The library's hook.
-pub(crate) struct InboxHook(pub(crate) Inbox);
+pub(crate) struct InboxHook {
+    pub(crate) inbox: Inbox,
+    /// What the stanzas of the messages stated besides.
+    pub(crate) usernames: Arc<StatedUsernames>,
+}
 
 #[async_trait]
 impl InboundDurabilityHook for InboxHook {
@@ -78,7 +84,8 @@ impl InboundDurabilityHook for InboxHook {
             // Our own sends, should the server ever return one.
             let ours = source.is_from_me && Some(source.sender.device) == own_device;
             if !ours && incoming_message::is_wanted(info) {
-                let parties = named(&client, Parties::of(info)).await;
+                let mut parties = named(&client, Parties::of(info)).await;
+                parties.username = self.usernames.take(info);
                 new.extend(incoming_message::new_message(message, info, &parties));
             }
         }
@@ -92,7 +99,7 @@ impl InboxHook {
             return Ok(());
         }
         let count = messages.len();
-        match self.0.put(messages, now_millis()).await {
+        match self.inbox.put(messages, now_millis()).await {
             Ok(new) => {
                 tracing::debug!(new, known = count - new, "messages came in");
                 Ok(())
@@ -114,7 +121,7 @@ async fn named(client: &Client, parties: Parties) -> Parties {
     } else {
         number(client, &parties.chat).await
     };
-    Parties { chat, sender }
+    Parties { chat, sender, ..parties }
 }
 
 async fn number(client: &Client, jid: &Jid) -> Jid {

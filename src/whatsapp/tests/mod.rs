@@ -18,4 +18,5 @@ mod stored;
 mod translate;
 #[cfg(not(feature = "sim"))]
 mod untrusted;
+mod usernames;
 mod wire;
