@@ -53,6 +53,29 @@ fn a_token_and_a_salt_that_only_the_history_brings_go_with_the_first_messages() 
     }
 }
 
+/// In the middle of it the phone does not send again what it has announced.
+#[test]
+fn once_the_log_says_that_the_history_was_read_a_kill_loses_none_of_its_tokens() {
+    let lab = Lab::new();
+    lab.sim.call("recipient.add", json!({ "number": FRIEND, "token_required": true }));
+    lab.sim.call("recipient.add", json!({ "number": OTHER, "token_required": true }));
+    for number in [FRIEND, OTHER] {
+        lab.sim.call("token.give", json!({ "number": number }));
+    }
+    lab.sim.call("token.history", json!({ "chats": 1_200, "messages": 1 }));
+    let mut daemon = lab.paired();
+    daemon.wait_log("the phone's history has been read");
+    daemon.kill9();
+    let daemon = lab.daemon("[pacing]\nwindow = \"1s\"\n");
+    let mut events = daemon.events();
+    for number in [FRIEND, OTHER] {
+        let id = daemon.send(number, "the first");
+        events.wait_until_sent(std::slice::from_ref(&id));
+        let message = daemon.message(&id);
+        assert_eq!(carried(&lab, &message), ["tctoken"], "{message}");
+    }
+}
+
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// A message is sent, and so many days later its recipient asks for it again.

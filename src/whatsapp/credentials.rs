@@ -67,8 +67,9 @@ impl KeyStore for StoredKeys {
     }
 
     async fn save(&self, device: &Device) -> Result<(), KeyStoreError> {
-        let saved = self.current().put_device(device).await;
-        saved.map_err(failed)
+        let keys = self.current();
+        let flushed = keys.flush_tokens().await;
+        keys.put_device(device).await.and(flushed).map_err(failed)
     }
 
     fn contact_tokens(&self) -> Arc<ContactTokens> {

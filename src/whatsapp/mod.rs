@@ -166,7 +166,7 @@ pub trait KeyStore: Send + Sync + 'static {
     /// the library keeps them in memory.
     fn lid_cache(&self) -> Option<Arc<dyn CacheStore>>;
 
-    /// Keeps the device's state, at the end of a connection.
+    /// Keeps the device's state, and what waits to be written, at the end of a connection.
     async fn save(&self, device: &Device) -> Result<(), KeyStoreError>;
 
     /// The privacy tokens that contacts give, as they arrive in the storage.

@@ -92,11 +92,13 @@ impl Connection<'_> {
 
     /// What the phone sends of its history later is not read.
     pub(super) fn end_history(&mut self) {
-        self.client.set_skip_history_sync(true);
-        let keys = Arc::clone(&self.context.keys);
+        let (client, keys) = (Arc::clone(&self.client), Arc::clone(&self.context.keys));
         self.spawn(async move {
             match keys.end_history().await {
-                Ok(()) => tracing::info!("the phone's history has been read"),
+                Ok(()) => {
+                    client.set_skip_history_sync(true);
+                    tracing::info!("the phone's history has been read");
+                }
                 Err(error) => tracing::warn!(%error, "that the history was read is not noted"),
             }
         });

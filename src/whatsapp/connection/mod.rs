@@ -23,6 +23,7 @@ use crate::whatsapp::events::names::account_names;
 use crate::whatsapp::events::queue::{EventQueue, Overflow};
 use crate::whatsapp::events::translate::ConnectionEvent;
 use crate::whatsapp::incoming::peer_receipts;
+use crate::whatsapp::incoming::privacy_tokens::Notified;
 use crate::whatsapp::media::uploads::Uploads;
 use crate::whatsapp::outgoing::sends::Sends;
 use crate::whatsapp::session_task::SessionContext;
@@ -114,7 +115,8 @@ impl<'a> Connection<'a> {
         let mut subscriptions = built.subscriptions;
         let spool = context.config.spool.clone();
         let (peers, receipts) = peer_receipts::watch(&client);
-        subscriptions.push(peers);
+        let notified = Notified(context.keys.contact_tokens());
+        subscriptions.extend([peers, client.subscribe_handler(Arc::new(notified))]);
         Connection {
             context,
             purpose,

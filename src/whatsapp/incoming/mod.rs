@@ -4,6 +4,7 @@
 
 pub(crate) mod incoming_message;
 pub(crate) mod peer_receipts;
+pub(crate) mod privacy_tokens;
 mod read;
 pub(crate) mod usernames;
 

@@ -1,5 +1,10 @@
 //! Whether the phone's history is still to be read for the account's privacy tokens. No
 //! message of it is kept, by the library or here.
+//!
+//! The library acknowledges a part before it fetches it. Of a history that is cut off, by a
+//! kill or by the end of the connection, the parts that were announced do not come again:
+//! their tokens are there as far as they were read and written, which happens within a second.
+//! Once the history counts as read, all of them are.
 
 use whatsapp_rust::wacore::time::now_secs;
 
@@ -15,11 +20,13 @@ const HISTORY_SECONDS: i64 = 24 * 3600;
 impl SessionBackend {
     /// A pairing begins: its account's history is wanted.
     pub(crate) async fn want_history(&self) -> Result<()> {
+        self.tokens.forget_notified();
         self.put(key(HISTORY, &[]), now_secs().to_be_bytes()).await
     }
 
-    /// All of it was read.
+    /// All of it was read; what it brought is written before that is noted.
     pub(crate) async fn end_history(&self) -> Result<()> {
+        self.flush_tokens().await?;
         self.remove(key(HISTORY, &[])).await
     }
 

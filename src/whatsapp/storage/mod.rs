@@ -1,6 +1,7 @@
 //! The protocol library's storage traits on our store: every key, session and token
-//! of the paired device. Nothing is kept in memory; every write is on disk when its
-//! future resolves. Never touches the queue's records.
+//! of the paired device. Nothing is kept in memory, and every write is on disk when its
+//! future resolves, but for privacy tokens out of a history (`tc_token`). Never touches the
+//! queue's records.
 //!
 //! One file for each of the library's traits. Keys lie under [`PREFIX`]: an area,
 //! then the library's own identifiers. Where an area's keys have several parts, each
@@ -72,6 +73,7 @@ pub struct SessionBackend {
     over: Arc<AtomicBool>,
     counts: Arc<Counts>,
     tokens: Arc<ContactTokens>,
+    gathered: Arc<tokio::sync::Mutex<tc_token::Changes>>,
     unstored: Arc<Unstored>,
     #[cfg(test)]
     pub(super) loses_saves: Arc<AtomicBool>,
@@ -102,6 +104,7 @@ impl SessionBackend {
             over: Arc::default(),
             counts: Arc::default(),
             tokens: Arc::default(),
+            gathered: Arc::default(),
             unstored: Arc::default(),
             #[cfg(test)]
             loses_saves: Arc::default(),
@@ -112,7 +115,7 @@ impl SessionBackend {
     #[must_use]
     pub fn next(&self) -> SessionBackend {
         self.over.store(true, Ordering::Release);
-        SessionBackend { over: Arc::default(), ..self.clone() }
+        SessionBackend { over: Arc::default(), gathered: Arc::default(), ..self.clone() }
     }
 
     /// The tokens that contacts give.

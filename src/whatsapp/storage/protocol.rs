@@ -253,7 +253,7 @@ impl ProtocolStore for SessionBackend {
     }
 
     async fn get_tc_token(&self, jid: &str) -> Result<Option<TcTokenEntry>> {
-        self.tc_token(jid)
+        self.tc_token(jid).await
     }
 
     async fn put_tc_token(&self, jid: &str, entry: &TcTokenEntry) -> Result<()> {
@@ -265,7 +265,7 @@ impl ProtocolStore for SessionBackend {
     }
 
     async fn get_all_tc_token_jids(&self) -> Result<Vec<String>> {
-        self.tc_token_jids()
+        self.tc_token_jids().await
     }
 
     async fn delete_expired_tc_tokens(&self, token_cutoff: i64, sender_cutoff: i64) -> Result<u32> {

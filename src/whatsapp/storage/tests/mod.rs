@@ -1,6 +1,7 @@
 //! Each method against the library's own in-memory backend, across restarts, and what
 //! only ours has to do.
 
+mod history;
 mod kept;
 mod lids;
 mod own;

@@ -76,16 +76,3 @@ async fn invariant_10_sent_messages_are_bounded_by_their_bytes() {
     assert!(backend.take_sent_message("chat", "1").await.unwrap().is_none());
     assert!(backend.take_sent_message("chat", "5").await.unwrap().is_some());
 }
-
-#[tokio::test]
-async fn history_is_wanted_from_a_pairing_until_it_was_read() {
-    let dir = temp();
-    let (store, backend) = open(dir.path());
-    assert!(!backend.wants_history().unwrap(), "an account from before");
-    backend.want_history().await.unwrap();
-    store.close();
-    let (_store, backend) = open(dir.path());
-    assert!(backend.wants_history().unwrap());
-    backend.end_history().await.unwrap();
-    assert!(!backend.wants_history().unwrap());
-}
