@@ -15,18 +15,17 @@ use crate::store::{OpenError, SealKey};
 use tetherd_api::exit::ExitCode;
 use tetherd_config::Config;
 
+/// What to do where a daemon has the store.
+const WHILE_IT_RUNS: &str = "stop the daemon first: while it runs, the store is its own";
+
 pub(super) fn run(command: StoreCommand, config: &Config) -> ExitCode {
     let done = match command {
         StoreCommand::Check => check(config),
         StoreCommand::Repair => repair(config),
     };
     done.unwrap_or_else(|error| {
-        let remedy = match &error {
-            StartError::Store(OpenError::Locked { .. }) => {
-                Some("stop the daemon first: while it runs, the store is its own".to_owned())
-            }
-            error => error.remedy(),
-        };
+        let locked = matches!(error, StartError::Store(OpenError::Locked { .. }));
+        let remedy = if locked { Some(WHILE_IT_RUNS.to_owned()) } else { error.remedy() };
         let remedy = remedy.map(|remedy| format!("\nremedy: {remedy}"));
         fail(error.exit(), &format!("{error}{}", remedy.unwrap_or_default()))
     })

@@ -34,7 +34,7 @@ mod seal;
 mod state_dir;
 mod stored;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod verify;
 
 use std::fmt;

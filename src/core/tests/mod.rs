@@ -9,6 +9,7 @@ mod asking;
 mod belief;
 mod callers;
 mod cancel;
+mod checking;
 mod consistency;
 mod deadlines;
 mod explain;

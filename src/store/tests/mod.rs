@@ -110,7 +110,7 @@ fn pattern(seed: usize, length: usize) -> Vec<u8> {
 }
 
 /// What lies on disk now, where another store can open it.
-fn copy(from: &Path) -> TempDir {
+pub(crate) fn copy(from: &Path) -> TempDir {
     let to = temp();
     copy_into(&from.join("store"), &to.path().join("store"));
     to

@@ -12,7 +12,7 @@ use whatsapp_rust::wacore::iq::mex_operations::fetch_new_chat_message_capping_in
 
 use super::Connection;
 use crate::whatsapp::connection::pairing::Purpose;
-use crate::whatsapp::events::translate;
+use crate::whatsapp::events::mex;
 use tetherd_core::server_codes::{NEW_CHAT_QUOTA, TOKEN_MISSING};
 
 /// The presence after login.
@@ -61,11 +61,9 @@ impl Connection<'_> {
         let (client, queue) = (Arc::clone(&self.client), Arc::clone(&self.queue));
         self.spawn(async move {
             match timeout(ACCOUNT_TIMEOUT, client.mex().fetch_reachout_timelock()).await {
-                Ok(Ok(lock)) => queue.push(translate::timelock_answer(Some(&lock))),
+                Ok(Ok(lock)) => queue.push(mex::timelock_answer(Some(&lock))),
                 // The library takes a null for an answer that it cannot read.
-                Ok(Err(MexError::PayloadParsing(_))) => {
-                    queue.push(translate::timelock_answer(None))
-                }
+                Ok(Err(MexError::PayloadParsing(_))) => queue.push(mex::timelock_answer(None)),
                 Ok(Err(_)) | Err(_) => tracing::debug!("nothing is known about a timelock"),
             }
         });
@@ -83,7 +81,7 @@ impl Connection<'_> {
             let request = MexRequest::new(capping::NAME, capping::DOC_ID, variables);
             let answer = timeout(ACCOUNT_TIMEOUT, client.mex().query(request)).await;
             let data = answer.ok().and_then(Result::ok).and_then(|response| response.data);
-            match data.as_ref().and_then(translate::quota_answer) {
+            match data.as_ref().and_then(mex::quota_answer) {
                 Some(event) => queue.push(event),
                 None => tracing::debug!("nothing is known about the quota of new chats"),
             }

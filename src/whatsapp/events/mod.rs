@@ -2,6 +2,7 @@
 //! for the connection's task.
 
 pub(crate) mod chat_activity;
+pub(crate) mod mex;
 pub(crate) mod names;
 pub(crate) mod phone_activity;
 pub(crate) mod queue;

@@ -40,11 +40,11 @@ fn stated(event: Event, id: &str, sender: &str) -> Option<String> {
 
 /// Whose username is learnt from this stanza.
 fn learnt(event: &Event) -> Vec<(String, String)> {
-    let names = names(event, &Me::default()).into_iter().map(|seen| match seen {
-        ConnectionEvent::Report(SessionEvent::Names { number, lid }) => {
-            (number.written(), lid.as_str().to_owned())
-        }
-        other => panic!("{other:?}"),
+    let names = names(event, &Me::default()).into_iter().map(|seen| {
+        let ConnectionEvent::Report(SessionEvent::Names { number, lid }) = seen else {
+            panic!("{seen:?}");
+        };
+        (number.written(), lid.as_str().to_owned())
     });
     names.collect()
 }

@@ -5,6 +5,7 @@ use whatsapp_rust::wacore::store::traits::ProtocolStore;
 use super::super::SessionBackend;
 use super::super::tc_token::{GATHERED_MAX, GATHERED_TIME_MAX};
 use super::{open, temp};
+use crate::store::tests::copy;
 use crate::store::{InjectedFault, Store};
 
 const LID: &str = "200";
@@ -137,8 +138,8 @@ async fn a_history_whose_tokens_could_not_be_written_is_not_read() {
     receive(&backend, LID, b"token", 5).await;
     store.inject(InjectedFault::SyncFails);
     backend.end_history().await.unwrap_err();
-    store.close();
-    let (_store, backend) = open(dir.path());
+    let copy = copy(dir.path());
+    let (_store, backend) = open(copy.path());
     assert!(backend.wants_history().unwrap());
 }
 
