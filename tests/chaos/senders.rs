@@ -114,7 +114,7 @@ impl Sender {
                 Some(Ok(result)) => return Some(result["message"].clone()),
                 Some(Err(error)) => {
                     let kind = error["data"]["kind"].as_str().unwrap().to_owned();
-                    let passing = ["queue_full", "shutting_down", "outcome_unknown"];
+                    let passing = ["queue_full", "disk_full", "shutting_down", "outcome_unknown"];
                     assert!(passing.contains(&kind.as_str()), "{error}");
                     // Refused for certain: it may be given up.
                     if self.waits(PAUSE) && kind == "queue_full" {

@@ -131,14 +131,24 @@ impl Daemon {
     /// Waits until it is ready, or has ended: then its exit code.
     #[track_caller]
     pub(crate) fn ready_or_ended(&mut self) -> Option<i32> {
+        if self.becomes_ready() {
+            return None;
+        }
+        Some(self.wait().code().expect("it ended by a signal"))
+    }
+
+    /// Waits until it is ready, or has ended in whatever way.
+    #[track_caller]
+    pub(crate) fn becomes_ready(&mut self) -> bool {
         let started = Instant::now();
         while let Some(left) = DEADLINE.checked_sub(started.elapsed()) {
-            let Ok(line) = self.log.recv_timeout(left) else {
-                return Some(self.wait().code().expect("it ended by a signal"));
-            };
-            self.seen.push(line.clone());
-            if line.contains(" ready ") {
-                return None;
+            match self.log.recv_timeout(left) {
+                Ok(line) => self.seen.push(line),
+                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return false,
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => break,
+            }
+            if self.seen.last().is_some_and(|line| line.contains(" ready ")) {
+                return true;
             }
         }
         panic!("neither ready nor ended; the log:\n{}", self.seen.join("\n"));
@@ -213,9 +223,15 @@ impl Daemon {
     /// Waits for its end.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.wait_within(DEADLINE)
+    }
+
+    /// Waits for its end, at most this long.
+    #[track_caller]
+    pub(crate) fn wait_within(&mut self, time: Duration) -> ExitStatus {
         // The log's pipe closes when the process ends: an event to wait for.
         let started = Instant::now();
-        while let Some(left) = DEADLINE.checked_sub(started.elapsed()) {
+        while let Some(left) = time.checked_sub(started.elapsed()) {
             match self.log.recv_timeout(left) {
                 Ok(line) => self.seen.push(line),
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => {

@@ -1,0 +1,167 @@
+//! Breaks the real daemon in many ways and counts what is lost, doubled or wrong:
+//! `contrib/torture/run SEED SIZE [ROW...]`. Prints one line for each row, and the seed of each
+//! round that failed; ends with 1 if one did.
+//!
+//! Every row has a control: a run in which the protection is off, and which must find something.
+//! A row whose control finds nothing has seen nothing, and fails.
+//!
+//! Without arguments it is a test among the others: each row once, with seed 1.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a harness: it ends by panicking, and its deadlines are in real time"
+)]
+
+mod disk;
+mod disk_faults;
+mod judge;
+mod kills;
+mod mount;
+#[path = "../../tests/chaos/random.rs"]
+mod random;
+#[path = "../../tests/chaos/senders.rs"]
+#[expect(dead_code, reason = "the random faults use all of it")]
+mod senders;
+#[path = "../../tests/support/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "the end-to-end tests use all of it")]
+mod support;
+mod tally;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use random::Random;
+use tally::Tally;
+
+/// Whether a round runs as it is shipped, or as a control with something switched off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Protection {
+    On,
+    Off,
+}
+
+/// One way to break it.
+struct Row {
+    name: &'static str,
+    breaks: &'static str,
+    /// Rounds for each unit of the size.
+    rounds: u64,
+    round: fn(&mut Random, Protection, &mut Tally),
+    /// Why it cannot run here.
+    lacks: fn() -> Option<String>,
+}
+
+fn nothing() -> Option<String> {
+    None
+}
+
+const ROWS: &[Row] = &[
+    Row {
+        name: "kills",
+        breaks: "kill -9 under load from four clients, 30 % of them during the start",
+        rounds: 6,
+        round: kills::round,
+        lacks: nothing,
+    },
+    Row {
+        name: "points",
+        breaks: "kill -9 at one write, sync, rename or removal",
+        rounds: 6,
+        round: disk_faults::kill_points,
+        lacks: mount::lacks,
+    },
+    Row {
+        name: "errors",
+        breaks: "one or all writes, syncs or reads fail (EIO, ENOSPC) from the k-th on",
+        rounds: 6,
+        round: disk_faults::errors,
+        lacks: mount::lacks,
+    },
+    Row {
+        name: "power",
+        breaks: "the power goes: what is not synced is dropped, torn, or kept in part",
+        rounds: 6,
+        round: disk_faults::power_cuts,
+        lacks: mount::lacks,
+    },
+];
+
+struct Asked {
+    seed: u64,
+    size: u64,
+    rows: Vec<String>,
+}
+
+/// None: the arguments are a filter of other tests.
+fn asked() -> Option<Asked> {
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
+    let Some(seed) = arguments.next() else {
+        return Some(Asked { seed: 1, size: 0, rows: Vec::new() });
+    };
+    let seed = seed.parse().ok()?;
+    let size = arguments.next().map_or(Some(1), |size| size.parse().ok())?;
+    Some(Asked { seed, size, rows: arguments.collect() })
+}
+
+fn main() -> ExitCode {
+    let Some(asked) = asked() else { return ExitCode::SUCCESS };
+    for name in &asked.rows {
+        assert!(ROWS.iter().any(|row| row.name == name), "there is no row {name}");
+    }
+    let chosen =
+        ROWS.iter().filter(|row| asked.rows.is_empty() || asked.rows.iter().any(|n| n == row.name));
+    let mut good = true;
+    for row in chosen {
+        good &= run(row, &asked);
+    }
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run(row: &Row, asked: &Asked) -> bool {
+    if let Some(why) = (row.lacks)() {
+        println!("{}: SKIPPED, nothing was checked: {why}", row.name);
+        return true;
+    }
+    let started = Instant::now();
+    let rounds = (row.rounds * asked.size).max(1);
+    let mut total = Tally::default();
+    let mut failures = Vec::new();
+    for seed in asked.seed..asked.seed + rounds {
+        let tally = one(row, seed, Protection::On);
+        if tally.is_bad() {
+            failures.push((seed, tally.first_fault()));
+        }
+        total.add(tally);
+    }
+    let control = one(row, asked.seed, Protection::Off);
+    println!(
+        "{}: {}: {rounds} rounds, {total}; control: {} found; {} s",
+        row.name,
+        row.breaks,
+        control.found(),
+        started.elapsed().as_secs()
+    );
+    for (seed, fault) in &failures {
+        println!("{}: seed {seed}: {fault}", row.name);
+    }
+    if !control.is_bad() {
+        println!("{}: THE CONTROL FOUND NOTHING: this row sees nothing", row.name);
+    }
+    failures.is_empty() && control.is_bad()
+}
+
+/// A round that panics has found something, too.
+fn one(row: &Row, seed: u64, protection: Protection) -> Tally {
+    let mut tally = Tally::default();
+    let mut random = Random::new(seed);
+    let round = AssertUnwindSafe(|| (row.round)(&mut random, protection, &mut tally));
+    if let Err(panic) = catch_unwind(round) {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        tally.wrong(text.unwrap_or_else(|| "a panic without words".to_owned()));
+    }
+    tally
+}
