@@ -12,6 +12,7 @@ use super::error::{BackendError, CREATE, OpenError};
 use super::fault_injection::step;
 use super::fingerprint;
 use super::journaled::Journaled;
+use super::opening::unbroken;
 use super::record::FORMAT;
 use super::state_dir::{Confirmed, DIR_MODE, StateDir, io_error, sync, wait_for_database};
 use super::verify::{self, backend_error};
@@ -36,7 +37,7 @@ pub(super) fn create_if_missing(dir: &Path, folder: &Path) -> Result<(), OpenErr
     }
     DirBuilder::new().mode(DIR_MODE).create(&new).map_err(io_error(CREATE, &new))?;
     step();
-    fill(&new).map_err(|error| backend_error(dir, error))?;
+    unbroken(dir, || fill(&new).map_err(|error| backend_error(dir, error)))?;
     // sled holds its files until its last thread has ended.
     wait_for_database(&new.join("db"))?;
     fingerprint::note(&new);

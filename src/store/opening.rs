@@ -20,7 +20,8 @@ impl Opening<'_> {
     /// Opens the database. If it is refused, its files are again as they were.
     fn open(&self) -> Result<Opened, OpenError> {
         let safety = Safety::of(self)?;
-        let opened = self.open_backend(Purpose::Start).and_then(|opened| {
+        let opened = unbroken(self.dir, || {
+            let opened = self.open_backend(Purpose::Start)?;
             safety.keep_new(self.dir)?;
             Ok(opened)
         });
@@ -35,7 +36,7 @@ impl Opening<'_> {
     /// Opens it only to see what is there, and leaves its files as they were.
     pub(super) fn look(&self) -> Result<Verified, OpenError> {
         let safety = Safety::of(self)?;
-        let seen = self.open_backend(Purpose::Check).map(|(_, verified, _)| verified);
+        let seen = unbroken(self.dir, || Ok(self.open_backend(Purpose::Check)?.1));
         safety.restore()?;
         seen
     }
@@ -76,6 +77,17 @@ impl Opening<'_> {
         }
         Ok((backend, verified))
     }
+}
+
+/// Does something with the database. sled panics where its last sync fails as it closes.
+pub(super) fn unbroken<T>(
+    dir: &Path,
+    work: impl FnOnce() -> Result<T, OpenError>,
+) -> Result<T, OpenError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let source = std::io::Error::other("the database broke off");
+        Err(OpenError::Io { what: "use the store in", path: dir.to_path_buf(), source })
+    })
 }
 
 /// How the database's files come back if it is refused.
