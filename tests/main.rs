@@ -48,4 +48,5 @@ mod streams;
 mod support;
 mod systemd;
 mod tokens;
+mod web;
 mod why;

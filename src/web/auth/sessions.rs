@@ -1,0 +1,138 @@
+//! Sessions of people, in memory only: a restart logs everybody out. Known by a digest, so
+//! that nothing here can be used as a cookie. A session ends with its token.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sha2::{Digest as _, Sha256};
+use tetherd_api::Tier;
+use tokio::time::Instant;
+
+use super::{Token, TokenFile, secret};
+use crate::limits::{SESSION_IDLE_MAX, SESSION_MAX, SESSIONS_MAX};
+
+/// A person who has logged in.
+#[derive(Clone)]
+pub struct Session {
+    /// What the token may do.
+    pub tier: Tier,
+    /// The token's name.
+    pub name: String,
+    /// What every form of this session carries.
+    pub csrf: String,
+    token: [u8; 32],
+    since: Instant,
+    used: Instant,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Session({}, {:?})", self.name, self.tier)
+    }
+}
+
+impl Session {
+    fn holds(&self, now: Instant) -> bool {
+        now.duration_since(self.since) < SESSION_MAX
+            && now.duration_since(self.used) < SESSION_IDLE_MAX
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub struct Sessions(Mutex<HashMap<[u8; 32], Session>>);
+
+impl Sessions {
+    fn locked(&self) -> MutexGuard<'_, HashMap<[u8; 32], Session>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins one; answers the cookie's value. The one that was unused for longest makes room.
+    pub fn begin(&self, token: &Token) -> Result<String, getrandom::Error> {
+        let (id, csrf, now) = (secret()?, secret()?, Instant::now());
+        let mut all = self.locked();
+        all.retain(|_, session| session.holds(now));
+        if all.len() >= SESSIONS_MAX {
+            let oldest = all.iter().min_by_key(|(_, session)| session.used);
+            if let Some(digest) = oldest.map(|(digest, _)| *digest) {
+                all.remove(&digest);
+            }
+        }
+        let (tier, name) = (token.tier, token.name.clone());
+        let session = Session { tier, name, csrf, token: token.digest, since: now, used: now };
+        all.insert(digest(&id), session);
+        Ok(id)
+    }
+
+    /// The session of a cookie, if it and its token still hold.
+    pub fn get(&self, id: &str, tokens: &TokenFile) -> Option<Session> {
+        let (digest, now) = (digest(id), Instant::now());
+        let mut all = self.locked();
+        let session = all.get_mut(&digest)?;
+        let token = tokens.with_digest(&session.token);
+        if !session.holds(now) || token.is_none_or(|token| token.tier != session.tier) {
+            all.remove(&digest);
+            return None;
+        }
+        session.used = now;
+        Some(session.clone())
+    }
+
+    /// Ends one.
+    pub fn end(&self, id: &str) {
+        self.locked().remove(&digest(id));
+    }
+}
+
+fn digest(id: &str) -> [u8; 32] {
+    Sha256::digest(id.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_ends_by_age_by_idleness_and_with_its_token() {
+        let dir = tempfile::tempdir().unwrap();
+        let tokens = TokenFile::new(dir.path().join("tokens"));
+        let sessions = Sessions::default();
+        let begin = |name: &str| {
+            let made = tokens.add(name, Tier::Send).unwrap();
+            sessions.begin(&tokens.find(&made.secret).unwrap()).unwrap()
+        };
+        let id = begin("one");
+        assert_eq!(sessions.get(&id, &tokens).unwrap().tier, Tier::Send);
+        assert!(sessions.get("other", &tokens).is_none());
+        tokio::time::advance(SESSION_IDLE_MAX).await;
+        assert!(sessions.get(&id, &tokens).is_none());
+
+        let id = begin("two");
+        for _ in 0..(SESSION_MAX.as_secs() / SESSION_IDLE_MAX.as_secs()) * 2 - 1 {
+            tokio::time::advance(SESSION_IDLE_MAX / 2).await;
+            assert!(sessions.get(&id, &tokens).is_some());
+        }
+        tokio::time::advance(SESSION_IDLE_MAX / 2).await;
+        assert!(sessions.get(&id, &tokens).is_none());
+
+        let id = begin("three");
+        tokens.remove("three").unwrap();
+        assert!(sessions.get(&id, &tokens).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sessions_are_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let tokens = TokenFile::new(dir.path().join("tokens"));
+        let made = tokens.add("one", Tier::Read).unwrap();
+        let token = tokens.find(&made.secret).unwrap();
+        let sessions = Sessions::default();
+        let first = sessions.begin(&token).unwrap();
+        for _ in 0..SESSIONS_MAX {
+            tokio::time::advance(std::time::Duration::from_secs(1)).await;
+            sessions.begin(&token).unwrap();
+        }
+        assert_eq!(sessions.locked().len(), SESSIONS_MAX);
+        assert!(sessions.get(&first, &tokens).is_none());
+    }
+}

@@ -1,0 +1,26 @@
+//! The HTTP front of tetherd: a page for people, the contract over REST, events, and metrics.
+//! An unprivileged client of the control socket. Holds no keys and decides nothing: what it
+//! shows is what the daemon says.
+//!
+//! - `config`, `origins`: where it may listen, and what it is called.
+//! - `listen`: connections and their bounds. `limits`: every bound, and the one budget.
+//! - `auth`: tokens, sessions, and who may do what.
+//! - `daemon`: the daemons behind it.
+//! - `front`: what the handlers share, the routes, and what holds for every request.
+//! - `rest`, `events`, `files`: the contract over HTTP.
+//! - `page`: the page.
+
+pub mod args;
+pub mod auth;
+mod clock;
+pub mod config;
+pub mod daemon;
+mod events;
+mod files;
+pub mod front;
+pub mod limits;
+pub mod listen;
+pub mod origins;
+mod page;
+pub mod process;
+mod rest;

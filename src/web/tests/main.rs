@@ -1,0 +1,7 @@
+//! The front without a daemon: what it refuses, and how its process behaves.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests end by panicking")]
+
+mod bounds;
+mod process;
+mod refused;
+mod support;

@@ -1,0 +1,117 @@
+//! The contract over HTTP: calls, files in both directions, events.
+
+use serde_json::json;
+use tetherd_api::Tier;
+
+use super::Front;
+use crate::support::{Lab, has_left, schema};
+
+fn bearer(token: &str) -> [(&'static str, String); 1] {
+    [("authorization", format!("Bearer {token}"))]
+}
+
+#[test]
+fn a_message_is_sent_and_followed_over_http() {
+    let lab = Lab::new();
+    let daemon = lab.paired();
+    lab.people(&["+15550111"]);
+    let front = Front::start(&lab, &daemon);
+    let (send, read) = (front.token(Tier::Send), front.token(Tier::Read));
+
+    let mut events = front.follow("/v1/events", &bearer(&read));
+    let begin = events.wait(|sent| sent.name == "snapshot_end");
+    let first = begin.id.unwrap();
+    let params = json!({ "to": "+15550111", "text": "hello", "key": "k1" });
+    let sent = front.call(&send, "message.send", &params);
+    assert_eq!(sent.status, 200, "{}", sent.text());
+    schema::check_reply("message.send", Ok(&sent.json()));
+    let id = sent.json()["message"]["id"].as_str().unwrap().to_owned();
+    let left = events.wait(|sent| has_left(&sent.data, &id));
+    assert!(left.id.unwrap() > first);
+    drop(events);
+
+    // What happened since is sent to whoever comes back, and nothing before it.
+    let mut headers = bearer(&read).to_vec();
+    headers.push(("last-event-id", first.to_string()));
+    let mut again = front.follow("/v1/main/events", &headers);
+    again.wait(|sent| sent.name == "message" && sent.data["message"]["id"] == id.as_str());
+    headers[1].1 = left.id.unwrap().to_string();
+    let mut later = front.follow("/v1/events?after=0", &headers);
+    let end = later.wait(|sent| {
+        assert!(sent.name != "message" || sent.id > left.id, "{sent:?}");
+        sent.name == "snapshot_end"
+    });
+    assert!(end.id >= left.id);
+
+    let alias = front.call(&read, "main/showMessagesQueue", &json!({}));
+    assert_eq!(alias.json()["total"], 0);
+    let unknown = front.call(&read, "message.get", &json!({ "id": "m99" }));
+    assert_eq!(
+        (unknown.status, &unknown.json()["error"]["data"]["kind"]),
+        (404, &json!("not_found"))
+    );
+    let misspelt = front.call(&read, "queue.list", &json!({ "limitt": 1 }));
+    assert_eq!(misspelt.status, 400);
+    assert!(misspelt.text().contains("did you mean `limit`"), "{}", misspelt.text());
+    let conflict = json!({ "to": "+15550111", "text": "other", "key": "k1" });
+    assert_eq!(front.call(&send, "message.send", &conflict).status, 409);
+    assert_eq!(front.call(&send, "nothing.here", &json!({})).status, 404);
+    let nobody = front.call(&send, "other/status", &json!({}));
+    assert_eq!(nobody.status, 404);
+    assert_eq!(nobody.header("content-type"), Some("application/json"));
+}
+
+#[test]
+fn a_file_goes_out_and_another_comes_in_over_http() {
+    let lab = Lab::new();
+    let daemon = lab.paired();
+    lab.people(&["+15550111"]);
+    let front = Front::start(&lab, &daemon);
+    let token = front.token(Tier::Send);
+
+    let content = "%PDF-1.4\n".to_owned() + &"x".repeat(300_000);
+    let part = |name: &str, rest: &str, text: &str| {
+        format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"{rest}\r\n\r\n{text}\r\n")
+    };
+    let params = json!({ "to": "+15550111", "file": { "caption": "the report" } }).to_string();
+    let body = part("params", "", &params)
+        + &part("file", "; filename=\"report.pdf\"", &content)
+        + "--b--\r\n";
+    let mut headers = bearer(&token).to_vec();
+    headers.push(("content-type", "multipart/form-data; boundary=b".into()));
+    let mut events = daemon.events();
+    let sent = front.ask("POST /v1/message.send", &headers, body.as_bytes());
+    assert_eq!(sent.status, 200, "{}", sent.text());
+    let message = &sent.json()["message"];
+    assert_eq!(message["file"]["name"], "report.pdf");
+    assert_eq!(message["file"]["bytes"], content.len());
+    assert_eq!(message["file"]["mime"], "application/pdf");
+    let id = message["id"].as_str().unwrap().to_owned();
+    events.wait("the file to leave", |event| has_left(event, &id));
+
+    let both = json!({ "to": "+15550111", "file": { "url": "https://files.example/x" } });
+    let body = part("params", "", &both.to_string())
+        + &part("file", "; filename=\"a\"", "x")
+        + "--b--\r\n";
+    assert_eq!(front.ask("POST /v1/message.send", &headers, body.as_bytes()).status, 400);
+    // Nothing of it stays behind: the file has no name from its first byte on.
+    assert_eq!(std::fs::read_dir(lab.path().join("state/spool")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_pairing_code_is_shown_to_admins_only() {
+    let lab = Lab::new();
+    let daemon = lab.daemon("");
+    let front = Front::start(&lab, &daemon);
+    let (read, admin) = (front.token(Tier::Read), front.token(Tier::Admin));
+    assert_eq!(front.call(&read, "session.pair", &json!({})).status, 403);
+    let offer = front.call(&admin, "session.pair", &json!({}));
+    assert_eq!(offer.status, 200, "{}", offer.text());
+    // Whoever subscribes while a pairing runs is sent it.
+    let [of_read, of_admin] = [&read, &admin].map(|token| {
+        let mut stream = front.follow("/v1/events", &bearer(token));
+        stream.wait(|sent| sent.name == "pairing").data
+    });
+    assert!(of_read.get("offer").is_none(), "{of_read}");
+    assert!(of_admin["offer"]["qr"].is_string(), "{of_admin}");
+}
