@@ -16,7 +16,7 @@ use toml::{Spanned, Value};
 
 use tetherd_api::SOCKET_PATH_BYTES_MAX;
 
-use crate::hours::{ENTRIES_MAX, WeekHours};
+use crate::hours::{ENTRIES_MAX, HoursEntry, WeekHours};
 use crate::value::{
     ClientVersion, Level, format_duration, format_size, parse_duration, parse_size,
 };
@@ -43,6 +43,17 @@ pub struct Form {
     pub hint: &'static str,
     /// The only values, if it takes one of a few names.
     pub names: &'static [&'static str],
+    /// Of a list: what one of its texts looks like.
+    pub element: Option<Element>,
+}
+
+/// What a text in a list looks like.
+#[derive(Clone, Copy, Debug)]
+pub struct Element {
+    /// To stand after "Write": `days and times`.
+    pub text: &'static str,
+    /// Whether a text is one.
+    pub fits: fn(&str) -> bool,
 }
 
 type Read<T> = Box<dyn Fn(Spanned<DeValue<'_>>) -> Option<T>>;
@@ -83,7 +94,7 @@ impl<T: 'static> Format<T> {
         read: impl Fn(&str) -> Option<T> + 'static,
         write: impl Fn(&T) -> String + 'static,
     ) -> Self {
-        let form = Form { text: text.into(), hint: "", names: &[] };
+        let form = Form { text: text.into(), hint: "", names: &[], element: None };
         let read = move |value: Spanned<DeValue<'_>>| read(value.get_ref().as_str()?);
         Format { form, read: Box::new(read), write: Box::new(move |it| Value::String(write(it))) }
     }
@@ -92,7 +103,7 @@ impl<T: 'static> Format<T> {
 impl<T: DeserializeOwned + Serialize + 'static> Format<T> {
     /// What serde makes of the type, where it fits.
     fn serde(text: impl Into<String>, fits: impl Fn(&T) -> bool + 'static) -> Self {
-        let form = Form { text: text.into(), hint: "", names: &[] };
+        let form = Form { text: text.into(), hint: "", names: &[], element: None };
         let read = move |value: Spanned<DeValue<'_>>| {
             T::deserialize(value.into_deserializer()).ok().filter(&fits)
         };
@@ -253,7 +264,8 @@ pub(crate) fn networks() -> Format<Vec<IpNet>> {
     let write = |list: &Vec<IpNet>| list.iter().map(ToString::to_string).collect::<Vec<_>>().into();
     let text = format!("a list of at most {NETWORKS_MAX} networks");
     let hint = "Such as [\"10.0.0.0/8\", \"fd00::/8\"], with no bits beyond the prefix.";
-    let form = Form { text, hint, names: &[] };
+    let element = Element { text: "a network", fits: |text| network(text).is_some() };
+    let form = Form { text, hint, names: &[], element: Some(element) };
     Format { form, read: Box::new(read), write: Box::new(write) }
 }
 
@@ -269,7 +281,9 @@ pub(crate) fn week_hours() -> Format<WeekHours> {
     };
     let text = format!("a list of at most {ENTRIES_MAX} days and times");
     let hint = "Such as [\"Mon-Fri 08:00-18:00\", \"Sat 09:00-12:30\"].";
-    let form = Form { text, hint, names: &[] };
+    let fits = |text: &str| text.parse::<HoursEntry>().is_ok();
+    let element = Element { text: "a day or days, and times", fits };
+    let form = Form { text, hint, names: &[], element: Some(element) };
     Format { form, read: Box::new(read), write: Box::new(write) }
 }
 

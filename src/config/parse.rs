@@ -77,10 +77,32 @@ impl Parser<'_> {
         {
             return;
         }
-        if !(key.set)(self.config, value) {
+        if !(key.set)(self.config, value.clone()) {
+            let form = (key.form)();
+            if self.has_wrong_element(key.path, &value, &form) {
+                return;
+            }
             let usual = (key.get)(&Config::without_paths());
-            self.misfit(key.path, span, &(key.form)(), &usual);
+            self.misfit(key.path, span, &form, &usual);
         }
+    }
+
+    /// Says which texts of a list are wrong.
+    fn has_wrong_element(&mut self, path: &str, list: &Spanned<DeValue<'_>>, form: &Form) -> bool {
+        let (Some(element), DeValue::Array(values)) = (form.element, list.get_ref()) else {
+            return false;
+        };
+        let before = self.problems.len();
+        for value in values {
+            if let DeValue::String(text) = value.get_ref()
+                && !(element.fits)(text)
+            {
+                let what = format!("{path} cannot have {text:?}.");
+                let remedy = format!("Write {}. {}", element.text, form.hint);
+                self.wrong(value.span().start, what, remedy);
+            }
+        }
+        self.problems.len() > before
     }
 
     /// Says what is wrong with the levels of single modules.

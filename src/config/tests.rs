@@ -124,6 +124,11 @@ fn wrong_types_and_values_say_where_what_and_what_to_write() {
              and times, in brackets. Such as [\"Mon-Fri 08:00-18:00\", \"Sat 09:00-12:30\"].",
         ),
         (
+            "[pacing]\nhours = [\"Mon 08:00-18:00\", \"Sunday 9-10\"]",
+            "t.toml:2:29: pacing.hours cannot have \"Sunday 9-10\". Write a day or days, and times. \
+             Such as [\"Mon-Fri 08:00-18:00\", \"Sat 09:00-12:30\"].",
+        ),
+        (
             "[queue]\ncapacity = 0",
             "t.toml:2:12: queue.capacity cannot be 0. Write a number from 1 to \
              4000.",
