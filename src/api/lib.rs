@@ -84,7 +84,9 @@ pub use message::{Kind, Message, Reason, ReasonKind, State};
 #[cfg(feature = "schema")]
 pub use method_table::SignatureVisitor;
 pub use method_table::{Call, Method, Reply, Signature, Tier, call};
-pub use passkey::{PairFailure, PasskeyConfirmParams, PasskeyParams};
+pub use passkey::{
+    PASSKEY_PAGE, PairFailure, PasskeyConfirmParams, PasskeyParams, passkey_snippet,
+};
 pub use phone::{
     BatteryLevel, BatteryStatus, CheckParams, CheckResult, CheckedNumber, HeartbeatParams,
     PhoneState, PhoneStatus, Presence,

@@ -3,58 +3,28 @@
 
 use std::io::BufRead as _;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use crate::error::CommandError;
-use tetherd_api::PASSKEY_BYTES_MAX;
+use tetherd_api::{PASSKEY_BYTES_MAX, PASSKEY_PAGE, passkey_snippet};
 
-/// The page that may use the account's passkeys.
-const PAGE: &str = "https://web.whatsapp.com";
 /// Lines of stdin that wait to be read.
 const LINES_MAX: usize = 16;
-
-/// The line for the browser's console: asks for the passkey, prints what it signed, and puts
-/// it on the clipboard where the console can.
-pub(crate) fn snippet(request: &Map<String, Value>) -> String {
-    format!(
-        "(async k=>{{const c=await navigator.credentials.get({{publicKey:\
-         PublicKeyCredential.parseRequestOptionsFromJSON({})}});\
-         const t=JSON.stringify(c.toJSON());console.log(t);k(t)}})\
-         (typeof copy==\"function\"?copy:()=>{{}})",
-        ascii(&json!(request).to_string())
-    )
-}
-
-/// JSON in ASCII alone: nothing in it can act on a terminal.
-fn ascii(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    let mut units = [0; 2];
-    for c in json.chars() {
-        if matches!(c, ' '..='~') {
-            text.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut units) {
-                text.push_str(&format!("\\u{unit:04x}"));
-            }
-        }
-    }
-    text
-}
 
 /// What to do about the request; `until` says how long there is.
 pub(crate) fn guide(request: &Map<String, Value>, until: &str) -> String {
     format!(
         "\nThe phone asks for a passkey. The time for it ends {until}.\n\n\
          1. Keep WhatsApp open on the phone. If it offers to create a passkey, create it.\n\
-         2. On a computer, open {PAGE} in a browser (you need not log in there),\n   \
+         2. On a computer, open {PASSKEY_PAGE} in a browser (you need not log in there),\n   \
          then its developer tools (F12) and the console.\n\
          3. Paste this line there and press Enter. A browser may want \"allow pasting\" typed first.\n   \
          It asks for the passkey, or shows a QR code to scan with the phone's camera.\n\n\
          {}\n\n\
          4. Copy the line that the console prints, from {{ to }}, paste it here and press Enter.\n   \
          Or save it, and in another terminal: tetherctl pair --passkey-answer FILE\n",
-        snippet(request)
+        passkey_snippet(request)
     )
 }
 
@@ -132,21 +102,13 @@ impl Pasted {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn object(value: Value) -> Map<String, Value> {
         let Value::Object(object) = value else { panic!("no object: {value}") };
         object
-    }
-
-    #[test]
-    fn the_request_is_in_the_snippet_as_json_without_what_acts_on_a_terminal() {
-        let request = object(json!({ "challenge": "AAAA", "rpId": "what\u{9b}\u{1b}\u{1f600}" }));
-        let snippet = snippet(&request);
-        assert!(snippet.chars().all(|c| matches!(c, ' '..='~')), "{snippet}");
-        let (_, rest) = snippet.split_once("FromJSON(").unwrap();
-        let (json, _) = rest.split_once(")});").unwrap();
-        assert_eq!(parse(json).unwrap(), request);
     }
 
     #[test]

@@ -76,21 +76,26 @@ async fn follow(front: &Shared, daemon: &Daemon, program: Program, after: Option
         // A token that was removed ends its streams.
         stream.program.still_holds(&stream.front).then_some(())?;
         stream.numbered |= matches!(frame.event, Event::SnapshotEnd {});
-        let event = event(frame, stream.numbered, stream.program.tier);
+        let event = event(&seen(frame, stream.program.tier), stream.numbered);
         Some((Ok::<_, Infallible>(event), stream))
     });
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }
 
-fn event(mut frame: EventFrame, numbered: bool, tier: Tier) -> sse::Event {
+/// What a caller of this tier sees of an event: a pairing's codes are for who may pair.
+fn seen(mut frame: EventFrame, tier: Tier) -> EventFrame {
     if let Event::Pairing { offer, .. } = &mut frame.event
         && tier < Tier::Admin
     {
         *offer = None;
     }
+    frame
+}
+
+fn event(frame: &EventFrame, numbered: bool) -> sse::Event {
     let event = sse::Event::default().event(name(&frame.event));
     let event = if numbered { event.id(frame.seq.to_string()) } else { event };
-    event.data(serde_json::to_string(&frame).unwrap_or_default())
+    event.data(serde_json::to_string(frame).unwrap_or_default())
 }
 
 fn name(event: &Event) -> &'static str {
@@ -101,5 +106,23 @@ fn name(event: &Event) -> &'static str {
         Event::Gap { .. } => "gap",
         Event::SnapshotEnd {} => "snapshot_end",
         Event::Pairing { .. } => "pairing",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tetherd_api::{PairOffer, Time};
+
+    use super::*;
+
+    #[test]
+    fn a_pairing_code_is_shown_to_admins_only() {
+        let offer = Some(PairOffer::Qr { qr: "2@secret".into(), expires_at: Time(0) });
+        let event = Event::Pairing { offer, ended: None };
+        let frame = EventFrame { seq: 1, at: Time(0), event };
+        for (tier, shown) in [(Tier::Read, false), (Tier::Send, false), (Tier::Admin, true)] {
+            let text = serde_json::to_string(&seen(frame.clone(), tier)).unwrap();
+            assert_eq!(text.contains("2@secret"), shown, "{text}");
+        }
     }
 }

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use crate::auth::{Failures, Sessions, TokenFile};
 use crate::config::{Config, ConfigError};
 use crate::daemon::Daemons;
-use crate::limits::{Budget, UPLOADS_MAX};
+use crate::limits::{Budget, LIVE_MAX, UPLOADS_MAX};
 use crate::listen::{Listener, serve};
 use crate::origins::Origins;
 use crate::{events, page, rest};
@@ -41,6 +41,7 @@ pub struct Front {
     pub(crate) failures: Failures,
     pub(crate) budget: Budget,
     pub(crate) uploads: Semaphore,
+    pub(crate) live: Arc<Semaphore>,
     pub(crate) daemons: Daemons,
 }
 
@@ -92,6 +93,7 @@ pub fn start(config: Config, listener: Listener) -> Result<Running, ConfigError>
         failures: Failures::default(),
         budget: Budget::default(),
         uploads: Semaphore::new(UPLOADS_MAX),
+        live: Arc::new(Semaphore::new(LIVE_MAX)),
         daemons: Daemons::start(&config.daemons),
         config,
     };

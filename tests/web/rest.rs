@@ -97,21 +97,3 @@ fn a_file_goes_out_and_another_comes_in_over_http() {
     // Nothing of it stays behind: the file has no name from its first byte on.
     assert_eq!(std::fs::read_dir(lab.path().join("state/spool")).unwrap().count(), 0);
 }
-
-#[test]
-fn a_pairing_code_is_shown_to_admins_only() {
-    let lab = Lab::new();
-    let daemon = lab.daemon("");
-    let front = Front::start(&lab, &daemon);
-    let (read, admin) = (front.token(Tier::Read), front.token(Tier::Admin));
-    assert_eq!(front.call(&read, "session.pair", &json!({})).status, 403);
-    let offer = front.call(&admin, "session.pair", &json!({}));
-    assert_eq!(offer.status, 200, "{}", offer.text());
-    // Whoever subscribes while a pairing runs is sent it.
-    let [of_read, of_admin] = [&read, &admin].map(|token| {
-        let mut stream = front.follow("/v1/events", &bearer(token));
-        stream.wait(|sent| sent.name == "pairing").data
-    });
-    assert!(of_read.get("offer").is_none(), "{of_read}");
-    assert!(of_admin["offer"]["qr"].is_string(), "{of_admin}");
-}

@@ -35,6 +35,11 @@ impl Demo {
         Ok(Demo { sim, folder, window_s })
     }
 
+    /// Where it all lies.
+    pub fn folder(&self) -> &Path {
+        &self.folder.path
+    }
+
     /// The configuration that a person would write for the daemon, but for the pace.
     pub fn config(&self) -> String {
         let path = |name: &str| format!("{:?}", self.folder.path.join(name).display().to_string());

@@ -20,6 +20,9 @@ pub struct Session {
     pub name: String,
     /// What every form of this session carries.
     pub csrf: String,
+    /// A sentence for the next page.
+    notice: Option<String>,
+    key: [u8; 32],
     token: [u8; 32],
     since: Instant,
     used: Instant,
@@ -59,8 +62,9 @@ impl Sessions {
             }
         }
         let (tier, name) = (token.tier, token.name.clone());
-        let session = Session { tier, name, csrf, token: token.digest, since: now, used: now };
-        all.insert(digest(&id), session);
+        let (key, notice) = (digest(&id), None);
+        let token = token.digest;
+        all.insert(key, Session { tier, name, csrf, notice, key, token, since: now, used: now });
         Ok(id)
     }
 
@@ -76,6 +80,25 @@ impl Sessions {
         }
         session.used = now;
         Some(session.clone())
+    }
+
+    /// Whether a session still holds. Asking is no use of it.
+    pub(crate) fn holds(&self, session: &Session, tokens: &TokenFile) -> bool {
+        let now = Instant::now();
+        let known = self.locked().get(&session.key).is_some_and(|known| known.holds(now));
+        known && tokens.with_digest(&session.token).is_some()
+    }
+
+    /// Leaves a sentence for the session's next page.
+    pub(crate) fn leave(&self, session: &Session, notice: String) {
+        if let Some(known) = self.locked().get_mut(&session.key) {
+            known.notice = Some(notice);
+        }
+    }
+
+    /// Takes the sentence that was left.
+    pub(crate) fn take(&self, session: &Session) -> Option<String> {
+        self.locked().get_mut(&session.key)?.notice.take()
     }
 
     /// Ends one.

@@ -96,6 +96,11 @@ impl Feed {
         (known.offer, known.ended) = (Some(offer), None);
     }
 
+    /// The newest message that is known.
+    pub(crate) fn newest(&self) -> u64 {
+        self.locked().times.keys().next_back().map_or(0, |id| id.0)
+    }
+
     /// When messages came and left, in the order of acceptance.
     pub fn times(&self) -> Vec<Left> {
         self.locked().times.values().copied().collect()

@@ -22,6 +22,7 @@ use crate::front::Shared;
 use crate::limits::{BODY_TIME_MAX, Share};
 
 pub(crate) use openapi::openapi;
+pub(crate) use status::of as status_of;
 pub(crate) use upload::receive;
 
 /// `POST /v1/METHOD`.

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use tetherd_api::ErrorKind;
 
 /// What fits this kind best.
-pub(super) fn of(kind: ErrorKind) -> StatusCode {
+pub(crate) fn of(kind: ErrorKind) -> StatusCode {
     match kind {
         ErrorKind::ParseError
         | ErrorKind::InvalidRequest

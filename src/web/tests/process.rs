@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -114,12 +114,11 @@ fn an_open_address_is_refused_without_tls_in_front() {
 }
 
 /// Starts the program with a descriptor as systemd passes it.
-fn activated(config: &Path, name: &str, fd: i32) -> Command {
+fn activated(config: &Path, name: &str, listener: &TcpListener) -> Command {
     let mut command = Command::new("sh");
-    let script =
-        format!("exec 3<&{fd}; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES={name} exec \"$@\"");
+    let script = format!("exec 3<&0; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES={name} exec \"$@\"");
     command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_tether-web"), "--config"]).arg(config);
-    command.stdin(Stdio::null());
+    command.stdin(OwnedFd::from(listener.try_clone().unwrap()));
     command
 }
 
@@ -129,20 +128,14 @@ fn a_socket_that_is_passed_comes_before_the_configuration() {
     let config = config(dir.path(), "");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = listener.local_addr().unwrap().to_string();
-    inheritable(&listener);
-    let (mut running, place) = Running::start(activated(&config, "web", listener.as_raw_fd()));
+    let (mut running, place) = Running::start(activated(&config, "web", &listener));
     assert_eq!(place, format!("http://{host}/"));
     assert_eq!(first_line(TcpStream::connect(&host).unwrap(), &host), "HTTP/1.1 200 OK");
     assert_eq!(running.terminate(), 0);
 
-    let (code, _, said) = output(activated(&config, "other", listener.as_raw_fd()));
+    let (code, _, said) = output(activated(&config, "other", &listener));
     assert_eq!(code, 78);
     assert!(said.contains("FileDescriptorName=web"), "{said}");
-}
-
-fn inheritable(listener: &TcpListener) {
-    use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-    fcntl(listener, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
 }
 
 #[test]
