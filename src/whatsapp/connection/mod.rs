@@ -111,7 +111,8 @@ impl<'a> Connection<'a> {
         events: &'a mpsc::Sender<SessionEvent>,
         built: Built,
     ) -> Connection<'a> {
-        let Built { client, manager, queue, sent, trace, stanzas, halt, files, .. } = built;
+        let Built { client, manager, queue, trace, stanzas, halt, files, .. } = built;
+        let kept = (Arc::clone(&manager), built.sent, built.unwritten);
         let mut subscriptions = built.subscriptions;
         let spool = context.config.spool.clone();
         let (peers, receipts) = peer_receipts::watch(&client);
@@ -131,7 +132,7 @@ impl<'a> Connection<'a> {
             paired: false,
             passkey: false,
             deadline: Some(Instant::now() + context.config.login_time_max()),
-            sends: Sends::new(Arc::clone(&manager), sent, context.config.sends_at_once),
+            sends: Sends::new(kept, context.config.sends_at_once),
             uploads: Uploads::new(manager, spool, halt),
             lookups: Lookups::default(),
             background: vec![tokio::spawn(receipts).abort_handle()],

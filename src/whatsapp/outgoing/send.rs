@@ -3,7 +3,8 @@
 //!
 //! What makes a second try safe: the library stores the Signal session's counters
 //! ahead of use and flushes that before a frame leaves, so a crash skips keys and never
-//! uses one twice. It needs a backend whose writes are on disk when they return.
+//! uses one twice. It needs a backend whose writes are on disk when they return; and what an
+//! incoming message changes is flushed here, see [`unwritten`](super::unwritten).
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::whatsapp::events::translate::Me;
 use crate::whatsapp::outgoing::about::Names;
 use crate::whatsapp::outgoing::mentions::{self, Mention};
 use crate::whatsapp::outgoing::sent_stanzas::SentStanzas;
+use crate::whatsapp::outgoing::unwritten::UnwrittenKeys;
 use crate::whatsapp::outgoing::{content, group_keys};
 use tetherd_core::action::Outgoing;
 use tetherd_core::event::{Body, NotSent, SessionEvent};
@@ -53,6 +55,7 @@ pub(crate) struct Sender {
     pub(crate) client: Arc<Client>,
     pub(crate) manager: Arc<PersistenceManager>,
     pub(crate) stanzas: Arc<SentStanzas>,
+    pub(crate) unwritten: Arc<UnwrittenKeys>,
 }
 
 /// Sends. The caller has seen that the connection is ready.
@@ -87,6 +90,10 @@ async fn send(sender: &Sender, out: &Outgoing, body: &Body, limit: Duration) -> 
         .with_device_freshness(freshness(out.refresh.devices))
         .with_group_metadata_freshness(freshness(out.refresh.group));
     let Ok(holders) = holders_before(sender, &to).await else {
+        return Outcome::NotSent(NotSent::Passing);
+    };
+    // As late as can be: what comes in from here on is not covered.
+    let Ok(Ok(())) = timeout_at(deadline, sender.unwritten.write(client)).await else {
         return Outcome::NotSent(NotSent::Passing);
     };
     sender.stanzas.watch(client, &out.draft.wa_id.0, &to, Me::of(&sender.manager));

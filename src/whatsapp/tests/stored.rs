@@ -1,5 +1,6 @@
 //! The session on the daemon's own store.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::store::{Batch, Store};
@@ -134,4 +135,31 @@ async fn copy(from: &Store, to: &Store) {
         all.put(key, value);
     }
     to.commit(all).await.unwrap();
+}
+
+/// The Signal sessions that are in the store.
+fn sessions(store: &Store) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    store.scan(b"session/signal/").map(Result::unwrap).collect()
+}
+
+/// Somebody's message gives the chat new keys, which the library writes a moment later. What is
+/// encrypted under them in between could not be answered after a kill.
+#[tokio::test]
+async fn nothing_leaves_under_keys_that_an_incoming_message_made_before_they_are_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, keys) = open(&dir.path().join("state"));
+    let mut world = on(World::new().await, &keys).paired().await;
+    world.sim.recipient_add(FRIEND, true, 0).await.unwrap();
+    world.connect().await;
+    world.bench.order(message(1, FRIEND, "hello"));
+    world.until(&whole_life(1)).await;
+    for number in 2..=4 {
+        let before = sessions(&store);
+        world.sim.recipient_reply(FRIEND, None, "hello to you").await.unwrap();
+        while !matches!(world.bench.next_of_all().await, SessionEvent::ChatActivity { .. }) {}
+        world.bench.order(message(number, FRIEND, "hello again"));
+        while !matches!(world.bench.next_of_all().await, SessionEvent::Written { .. }) {}
+        let left = sessions(&store);
+        assert!(before != left, "message {number} left under keys that are not on disk");
+    }
 }
