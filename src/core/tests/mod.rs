@@ -33,6 +33,7 @@ mod redaction;
 mod refusals;
 mod replace;
 mod resolving;
+mod simulated;
 mod streams;
 mod uploads;
 mod virtual_time;

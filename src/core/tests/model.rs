@@ -329,6 +329,7 @@ proptest! {
             model.check(&world);
         }
         comes_to_rest(&mut world);
+        super::simulated::ran(world.true_ms);
     }
 }
 

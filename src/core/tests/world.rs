@@ -300,6 +300,9 @@ impl World {
         self.group_questions.clear();
         self.preparing.clear();
         self.nothing_leaves_any_more();
+        if super::simulated::forgets() {
+            self.store.messages.pop_last();
+        }
         let (core, actions) =
             Core::new(self.config.clone(), self.boot, self.store.restored(), self.now);
         self.core = core;

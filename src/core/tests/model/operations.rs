@@ -6,6 +6,13 @@ use crate::pacing::{OpenHours, OpenSpan};
 use crate::phone::PhoneConfig;
 use crate::{CoreConfig, OnConflict, OnRateLimit};
 use proptest::prelude::*;
+use proptest::sample::select;
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+/// Clocks that are set: by an hour, a day, a month and more, to 1970.
+const WALL_JUMPS: &[i64] =
+    &[HOUR_MS, -HOUR_MS, DAY_MS, -DAY_MS, 40 * DAY_MS, -40 * DAY_MS, -1_700_000_000_000];
 
 /// How often the sending hours begin: there is time between them.
 const HOURS_EVERY_MS: i64 = 5_000;
@@ -124,7 +131,9 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         12 => (0_u64..1_500).prop_map(Op::Pass),
         1 => Just(Op::Pass(40_000)),
         1 => (-100_000_000_i64..100_000_000).prop_map(Op::WallJump),
+        1 => select(WALL_JUMPS).prop_map(Op::WallJump),
         1 => (0_u64..5_000).prop_map(Op::Suspend),
+        1 => (0_u64..2 * DAY_MS.unsigned_abs()).prop_map(Op::Suspend),
         3 => any::<bool>().prop_map(|new_boot| Op::Crash { new_boot }),
         2 => (0_u32..4, any::<bool>(), any::<bool>())
             .prop_map(|(chat, stored, new_boot)| Op::DieOnSubmit { chat, stored, new_boot }),
