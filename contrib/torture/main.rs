@@ -14,11 +14,17 @@
     reason = "a harness: it ends by panicking, and its deadlines are in real time"
 )]
 
+mod core;
+mod damage;
 mod disk;
 mod disk_faults;
+mod hostile;
 mod judge;
 mod kills;
+mod life;
 mod mount;
+mod network;
+mod proxy;
 #[path = "../../tests/chaos/random.rs"]
 mod random;
 #[path = "../../tests/chaos/senders.rs"]
@@ -86,6 +92,41 @@ const ROWS: &[Row] = &[
         rounds: 6,
         round: disk_faults::power_cuts,
         lacks: mount::lacks,
+    },
+    Row {
+        name: "damage",
+        breaks: "bits flip, files are cut short, removed or swapped at rest",
+        rounds: 6,
+        round: damage::round,
+        lacks: nothing,
+    },
+    Row {
+        name: "life",
+        breaks: "kill -9 at each point of a message's life, out and in",
+        rounds: 8,
+        round: life::round,
+        lacks: nothing,
+    },
+    Row {
+        name: "network",
+        breaks: "resets, black holes, half-open lines, 1 byte/s, latency, frames cut in two",
+        rounds: 4,
+        round: network::round,
+        lacks: nothing,
+    },
+    Row {
+        name: "hostile",
+        breaks: "hostile clients of 25 kinds, six at once, beside a good one of the same user",
+        rounds: 4,
+        round: hostile::round,
+        lacks: nothing,
+    },
+    Row {
+        name: "core",
+        breaks: "the core alone: operations, crashes, clocks that jump, suspends; cases",
+        rounds: 4,
+        round: core::round,
+        lacks: core::lacks,
     },
 ];
 

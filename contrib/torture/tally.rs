@@ -72,7 +72,7 @@ impl Tally {
         self.doubled.extend(other.doubled);
         self.wrong.extend(other.wrong);
         for (name, value) in other.notes {
-            if name.starts_with("longest") {
+            if name.starts_with("longest") || name.starts_with("most") {
                 self.largest(name, value)
             } else {
                 self.count(name, value)

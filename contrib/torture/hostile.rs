@@ -1,0 +1,193 @@
+//! Clients of the control socket that mean no good: each of these kinds, on several connections
+//! at once, while a good client goes on asking. It gets its answers, and the daemon stays small.
+//!
+//! Control: the daemon is gone.
+
+use std::fs::File;
+use std::io::{self, IoSlice, Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use serde_json::json;
+
+use crate::Protection;
+use crate::judge::PEOPLE;
+use crate::random::Random;
+use crate::senders::call;
+use crate::support::{Daemon, Lab};
+use crate::tally::Tally;
+
+/// Connections of one kind: the daemon takes eight of a user.
+const CONNECTIONS: usize = 6;
+/// What the daemon does not take within this time, it does not want.
+const PATIENCE: Duration = Duration::from_millis(300);
+const CALLS: usize = 40;
+/// Kinds in a round, one after the other.
+const KINDS_AT_A_TIME: usize = 8;
+/// A call that takes longer was held up. The clients are the same user's, who share one budget
+/// of memory: those who do not read their replies hold it until they are disconnected.
+const SLOW_US: u64 = 300_000;
+/// What they may make it grow by, in KiB.
+const GROWTH_KIB_MAX: u64 = 64 * 1024;
+const MIB: usize = 1024 * 1024;
+
+type Act = fn(&mut UnixStream) -> io::Result<()>;
+
+const KINDS: [(&str, Act); 25] = [
+    ("says nothing", |_| Ok(())),
+    ("a line without end", |s| s.write_all(&vec![b' '; 4 * MIB])),
+    ("a line without end, of letters", |s| s.write_all(&vec![b'a'; 4 * MIB])),
+    ("half a line", |s| s.write_all(br#"{"jsonrpc":"2.0","id":1,"meth"#)),
+    ("half a line, and no more to come", |s| {
+        s.write_all(br#"{"jsonrpc":"2.0","id":1,"meth"#)?;
+        s.shutdown(Shutdown::Write)
+    }),
+    ("brackets", |s| s.write_all(&vec![b'['; MIB])),
+    ("nested objects", |s| s.write_all("{\"a\":".repeat(20_000).as_bytes())),
+    ("empty lines", |s| s.write_all(&vec![b'\n'; 100_000])),
+    ("zeros", |s| s.write_all(&vec![0; MIB])),
+    ("no UTF-8", |s| s.write_all(&b"\xff\xfe{\"id\":1}\n".repeat(1_000))),
+    ("a batch", |s| line(s, &json!(vec![request("status"); 2_000]))),
+    ("unknown methods", |s| many(s, &request("no.such"), 2_000)),
+    ("requests without an id", |s| many(s, &json!({"jsonrpc":"2.0","method":"status"}), 2_000)),
+    ("a long id", |s| {
+        line(s, &json!({"jsonrpc":"2.0","id":"x".repeat(100_000),"method":"status"}))
+    }),
+    ("a number of many digits", |s| {
+        s.write_all(
+            format!(
+                "{{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"status\"}}\n",
+                "9".repeat(50_000)
+            )
+            .as_bytes(),
+        )
+    }),
+    ("asks and never reads", |s| many(s, &request("rpc.discover"), 5_000)),
+    ("asks and goes", |s| {
+        many(s, &request("rpc.discover"), 20)?;
+        s.shutdown(Shutdown::Both)
+    }),
+    ("subscribes and never reads", |s| line(s, &request("events.subscribe"))),
+    ("subscribes again and again", |s| many(s, &request("events.subscribe"), 500)),
+    ("reads a byte at a time", |s| {
+        line(s, &request("rpc.discover"))?;
+        (0..50).try_for_each(|_| s.read_exact(&mut [0]))
+    }),
+    ("writes a byte at a time", |s| {
+        request("status").to_string().bytes().take(40).try_for_each(|byte| s.write_all(&[byte]))
+    }),
+    ("descriptors that nobody asked for", |s| {
+        let null = File::open("/dev/null")?;
+        (0..50).try_for_each(|_| with_descriptor(s, &request("status"), &null))
+    }),
+    ("an endless file", |s| with_descriptor(s, &file(), &File::open("/dev/zero")?)),
+    ("a folder as a file", |s| with_descriptor(s, &file(), &File::open("/")?)),
+    ("long texts to nobody", |s| {
+        let params = json!({ "to": "nobody", "text": "x".repeat(60_000) });
+        many(s, &json!({"jsonrpc":"2.0","id":1,"method":"message.send","params":params}), 50)
+    }),
+];
+
+fn request(method: &str) -> serde_json::Value {
+    json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": {} })
+}
+
+fn file() -> serde_json::Value {
+    let params = json!({ "to": PEOPLE[0], "file": { "fd": 0, "name": "a.bin" } });
+    json!({ "jsonrpc": "2.0", "id": 1, "method": "message.send", "params": params })
+}
+
+fn line(stream: &mut UnixStream, request: &serde_json::Value) -> io::Result<()> {
+    stream.write_all(format!("{request}\n").as_bytes())
+}
+
+fn many(stream: &mut UnixStream, request: &serde_json::Value, times: usize) -> io::Result<()> {
+    stream.write_all(format!("{request}\n").repeat(times).as_bytes())
+}
+
+fn with_descriptor(
+    stream: &UnixStream,
+    request: &serde_json::Value,
+    file: &File,
+) -> io::Result<()> {
+    let line = format!("{request}\n");
+    let descriptors = [file.as_raw_fd()];
+    let rights = [ControlMessage::ScmRights(&descriptors)];
+    let text = [IoSlice::new(line.as_bytes())];
+    sendmsg::<()>(stream.as_raw_fd(), &text, &rights, MsgFlags::MSG_NOSIGNAL, None)?;
+    Ok(())
+}
+
+pub(crate) fn round(random: &mut Random, protection: Protection, tally: &mut Tally) {
+    let lab = Lab::new();
+    let mut daemon = lab.daemon("");
+    let before = slowest(&lab.socket(), "before them", tally);
+    tally.largest("longest call before us", before);
+    let small = resident_kib(&daemon);
+    for _ in 0..KINDS_AT_A_TIME {
+        let (name, act) = KINDS[random.index(KINDS.len())];
+        if protection == Protection::Off {
+            daemon.kill9();
+            slowest(&lab.socket(), name, tally);
+            return;
+        }
+        let open = attack(&lab.socket(), act);
+        tally.broken += open.len() as u64;
+        let with = slowest(&lab.socket(), name, tally);
+        if with > SLOW_US {
+            tally.count("kinds that made it wait", 1);
+            eprintln!("hostile: {name}: a call took {with} us");
+        }
+        tally.largest("longest call with them us", with);
+        drop(open);
+    }
+    let grown = resident_kib(&daemon).saturating_sub(small);
+    tally.largest("longest growth KiB", grown);
+    if grown > GROWTH_KIB_MAX {
+        tally.wrong(format!("it has grown by {grown} KiB"));
+    }
+    let status = daemon.stop();
+    if !status.success() {
+        tally.wrong(format!("it ended with {status}: {}", daemon.log()));
+    }
+}
+
+/// Connections that have done it, and stay open.
+fn attack(socket: &Path, act: Act) -> Vec<UnixStream> {
+    let each = |_| {
+        let socket = socket.to_owned();
+        std::thread::spawn(move || {
+            let mut stream = UnixStream::connect(socket).ok()?;
+            stream.set_write_timeout(Some(PATIENCE)).ok()?;
+            stream.set_read_timeout(Some(PATIENCE)).ok()?;
+            // The daemon may have closed it.
+            let _ = act(&mut stream);
+            Some(stream)
+        })
+    };
+    let threads: Vec<_> = (0..CONNECTIONS).map(each).collect();
+    threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
+}
+
+/// The longest of a good client's calls, in microseconds.
+fn slowest(socket: &Path, beside: &str, tally: &mut Tally) -> u64 {
+    let mut slowest = 0;
+    for _ in 0..CALLS {
+        let started = Instant::now();
+        if !matches!(call(socket, "status", &json!({})), Some(Ok(_))) {
+            tally.wrong(format!("a good client has no answer: {beside}"));
+        }
+        slowest = slowest.max(started.elapsed().as_micros());
+    }
+    slowest.try_into().unwrap()
+}
+
+fn resident_kib(daemon: &Daemon) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
