@@ -143,6 +143,14 @@ pub enum Command {
     /// Check the installation: configuration, rights, socket, state, clock, network.
     #[command(after_help = doctor::HELP)]
     Doctor(DoctorArgs),
+    /// Print what the daemon says of itself as OpenMetrics, for node_exporter's textfile collector.
+    ///
+    /// A daemon that does not answer is said to be down, which is no failure of this command.
+    Metrics {
+        /// What the daemon is called in the label of each metric.
+        #[arg(long, value_name = "NAME", default_value = "main")]
+        daemon: String,
+    },
     /// Show the versions of this program and of the daemon.
     Version,
     /// Print a completion script for a shell.

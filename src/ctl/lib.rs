@@ -73,6 +73,9 @@ pub async fn run(args: Args, env: &Environment, out: &mut Output) -> Result<(), 
     if matches!(args.command, Command::Version) {
         return commands::version::run(connect(&sockets).await, out).await;
     }
+    if let Command::Metrics { daemon } = &args.command {
+        return commands::metrics::run(connect(&sockets).await, daemon, out).await;
+    }
     let client = connect(&sockets).await?;
     commands::dispatch(args.command, &client, &sockets, out).await
 }

@@ -1,4 +1,4 @@
-//! The definitions of the two programs' command lines, as a package has them.
+//! The definitions of the programs' command lines, as a package has them.
 
 use clap::{Arg, Command, CommandFactory as _};
 use tetherctl::cli::FilterArgs;
@@ -15,6 +15,11 @@ pub(super) fn tetherd() -> Command {
         let hidden = demo(&command);
         command.hide(hidden)
     }))
+}
+
+/// `tether-web`'s.
+pub(super) fn tether_web() -> Command {
+    built(tether_web::args::Args::command())
 }
 
 /// The options that select messages, which several commands take.

@@ -7,6 +7,7 @@ use tetherd_config::paths::{KEY_CREDENTIAL, SYSTEM_CONFIG, SYSTEM_SOCKET, SYSTEM
 
 const TETHERCTL: &str = include_str!("tetherctl.1.md");
 const TETHERD: &str = include_str!("tetherd.8.md");
+const TETHER_WEB: &str = include_str!("tether-web.8.md");
 const TETHERD_TOML: &str = include_str!("tetherd.toml.5.md");
 
 /// A part of tetherctl(1) that is made.
@@ -28,6 +29,15 @@ fn of_tetherd(part: &str) -> String {
         "commands" => man::commands(&commands::tetherd(), &|_| false),
         "exit" => exits(ExitCode::for_tetherd),
         other => panic!("tetherd(8) has no part {other}"),
+    }
+}
+
+fn of_tether_web(part: &str) -> String {
+    match part {
+        "name" => man::name_and_synopsis(&commands::tether_web()),
+        "options" => man::options(&commands::tether_web()),
+        "commands" => man::commands(&commands::tether_web(), &|_| false),
+        other => panic!("tether-web(8) has no part {other}"),
     }
 }
 
@@ -56,6 +66,7 @@ fn the_pages_are_those_of_the_definitions() {
     for (name, text, part) in [
         ("tetherctl.1", TETHERCTL, of_tetherctl as fn(&str) -> String),
         ("tetherd.8", TETHERD, of_tetherd),
+        ("tether-web.8", TETHER_WEB, of_tether_web),
         ("tetherd.toml.5", TETHERD_TOML, of_the_configuration),
     ] {
         let page = man::page(name, text, part);
@@ -72,7 +83,9 @@ fn the_example_says_behind_each_key_what_it_takes() {
 fn every_command_in_the_pages_is_one() {
     let shown = |text: &'static str| text.lines().filter_map(|line| line.strip_prefix("    "));
     let mut commands = 0;
-    for line in shown(TETHERCTL).chain(shown(TETHERD)).chain(shown(TETHERD_TOML)) {
+    for line in
+        shown(TETHERCTL).chain(shown(TETHERD)).chain(shown(TETHERD_TOML)).chain(shown(TETHER_WEB))
+    {
         for part in line.split(['|', ';']).map(str::trim) {
             match words(part).first().map(String::as_str) {
                 Some("tetherctl") if !part.contains("COMMAND") => {
@@ -81,6 +94,9 @@ fn every_command_in_the_pages_is_one() {
                 Some("tetherd") if !part.contains("COMMAND") => {
                     <tetherd::daemon::args::Args as clap::Parser>::try_parse_from(words(part))
                         .unwrap();
+                }
+                Some("tether-web") => {
+                    <tether_web::args::Args as clap::Parser>::try_parse_from(words(part)).unwrap();
                 }
                 Some(_) | None => continue,
             }
@@ -98,6 +114,28 @@ fn a_configuration_that_is_shown_is_one() {
     let env = tetherd_config::Environment::system();
     assert!(text.len() > 3);
     tetherd_config::Config::from_text(&text.join("\n"), None, &env).unwrap();
+}
+
+#[test]
+fn the_front_s_configuration_that_is_shown_is_one() {
+    let (_, shown) = TETHER_WEB.split_once("# EXAMPLES\n").unwrap();
+    let (shown, _) = shown.split_once("A message, from a program").unwrap();
+    let text: Vec<&str> = shown.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("web.toml");
+    std::fs::write(&path, text.join("\n")).unwrap();
+    let env = tetherd_config::Environment::system();
+    let config = tether_web::config::Config::load(Some(&path), &env).unwrap();
+    assert_eq!(config.daemons.len(), 2);
+    for path in [tether_web::config::SYSTEM_CONFIG, tether_web::config::SYSTEM_TOKENS] {
+        assert!(TETHER_WEB.contains(path), "{path}");
+    }
+    assert!(TETHER_WEB.contains(tether_web::config::DEFAULT_ADDRESS));
+    assert!(TETHER_WEB.contains(&tether_web::limits::UPLOAD_BYTES_MAX.to_string()));
+    let unit = include_str!("../../systemd/system/tether-web.socket");
+    let listens = format!("ListenStream={}\n", tether_web::config::DEFAULT_ADDRESS);
+    assert!(unit.contains(&listens));
+    assert!(unit.contains(&format!("FileDescriptorName={}\n", tether_web::listen::LISTENER_NAME)));
 }
 
 #[test]

@@ -196,6 +196,9 @@ impl Config {
             let none = ConfigError::Nowhere("name the tokens' `file` below [tokens]");
             self.tokens.file = Some(usual_tokens(env).ok_or(none)?);
         }
+        if self.uploads.dir.is_none() {
+            self.uploads.dir.clone_from(&env.state_directory);
+        }
         match self.daemons.keys().find(|name| !is_name(name)) {
             Some(name) => return Err(ConfigError::BadName(name.clone())),
             None => self.check_origins()?,

@@ -15,6 +15,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tetherd_api::{Error, ErrorKind};
+use tetherd_metrics::Counts;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -24,7 +25,7 @@ use crate::daemon::Daemons;
 use crate::limits::{Budget, LIVE_MAX, UPLOADS_MAX};
 use crate::listen::{Listener, serve};
 use crate::origins::Origins;
-use crate::{events, page, rest};
+use crate::{events, metrics, page, rest};
 
 /// Nothing but what this front serves itself, and no script but its own file.
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
@@ -42,6 +43,7 @@ pub struct Front {
     pub(crate) budget: Budget,
     pub(crate) uploads: Semaphore,
     pub(crate) live: Arc<Semaphore>,
+    pub(crate) counts: Counts,
     pub(crate) daemons: Daemons,
 }
 
@@ -86,6 +88,7 @@ pub fn start(config: Config, listener: Listener) -> Result<Running, ConfigError>
     if let Some(address) = address {
         config.check_address(address)?;
     }
+    let counts = Counts::default();
     let front = Front {
         origins: config.origins(address),
         tokens: TokenFile::new(config.tokens_file()),
@@ -94,7 +97,8 @@ pub fn start(config: Config, listener: Listener) -> Result<Running, ConfigError>
         budget: Budget::default(),
         uploads: Semaphore::new(UPLOADS_MAX),
         live: Arc::new(Semaphore::new(LIVE_MAX)),
-        daemons: Daemons::start(&config.daemons),
+        daemons: Daemons::start(&config.daemons, &counts),
+        counts,
         config,
     };
     let (stop, stopped) = watch::channel(false);
@@ -105,6 +109,7 @@ pub fn start(config: Config, listener: Listener) -> Result<Running, ConfigError>
 fn router(front: Shared) -> Router {
     Router::new()
         .route("/openapi.json", get(rest::openapi))
+        .route("/metrics", get(metrics::show))
         .route("/v1/events", get(events::of_usual))
         .route("/v1/{daemon}/events", get(events::of_named))
         .route("/v1/{method}", post(rest::of_usual))

@@ -8,7 +8,7 @@
 //! - `daemon`: the daemons behind it.
 //! - `front`: what the handlers share, the routes, and what holds for every request.
 //! - `rest`, `events`, `files`: the contract over HTTP.
-//! - `page`: the page.
+//! - `page`: the page. `metrics`: what is scraped.
 
 pub mod args;
 pub mod auth;
@@ -20,6 +20,7 @@ mod files;
 pub mod front;
 pub mod limits;
 pub mod listen;
+mod metrics;
 pub mod origins;
 mod page;
 pub mod process;

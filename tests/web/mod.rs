@@ -1,5 +1,6 @@
 //! The HTTP front before a real daemon: in this process, as `tether-web` runs it in its own.
 
+mod metrics;
 mod page;
 mod rest;
 

@@ -7,6 +7,7 @@ mod check;
 mod clear;
 mod follow;
 mod inbox;
+pub(crate) mod metrics;
 mod pair;
 mod payload;
 mod put_back;
@@ -103,7 +104,10 @@ pub(crate) async fn dispatch(
         Command::Events { after } => follow::events(after, client, sockets, out).await,
         Command::Inbox(args) => inbox::run(args, client, out).await,
         // Carried out before there is a connection.
-        Command::Version | Command::Doctor(_) | Command::Completions { .. } => Ok(()),
+        Command::Version
+        | Command::Metrics { .. }
+        | Command::Doctor(_)
+        | Command::Completions { .. } => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tetherd_api::{Event, EventFrame, Message, MessageId, PairEnd, PairOffer, State, Status, Time};
+use tetherd_metrics::FeedMetrics;
 use tokio::sync::watch;
 
 /// Messages whose times are remembered.
@@ -21,13 +22,16 @@ pub struct Left {
     pub sent_at: Option<Time>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     seq: u64,
     status: Option<Box<Status>>,
     offer: Option<PairOffer>,
     ended: Option<PairEnd>,
     times: BTreeMap<MessageId, Left>,
+    counted: FeedMetrics,
+    /// Whether what was there before has been sent: from then on it counts.
+    live: bool,
 }
 
 /// The feed, folded.
@@ -37,13 +41,21 @@ pub struct Feed {
     version: watch::Sender<u64>,
 }
 
-impl Default for Feed {
-    fn default() -> Feed {
-        Feed { known: Mutex::default(), version: watch::Sender::new(0) }
-    }
-}
-
 impl Feed {
+    /// Of a daemon that is counted so.
+    pub(super) fn new(counted: FeedMetrics) -> Feed {
+        let known = Known {
+            seq: 0,
+            status: None,
+            offer: None,
+            ended: None,
+            times: BTreeMap::new(),
+            counted,
+            live: false,
+        };
+        Feed { known: Mutex::new(known), version: watch::Sender::new(0) }
+    }
+
     fn locked(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -54,11 +66,13 @@ impl Feed {
         match &frame.event {
             Event::Status { status } => known.status = Some(status.clone()),
             Event::Message { message } => known.note(message),
+            Event::Incoming { .. } if known.live => known.counted.incoming(),
+            Event::SnapshotEnd {} => known.live = true,
             Event::Pairing { offer, ended } => {
                 known.offer = offer.clone().filter(|_| ended.is_none());
                 known.ended = ended.clone();
             }
-            Event::Incoming { .. } | Event::Gap { .. } | Event::SnapshotEnd {} => {}
+            Event::Incoming { .. } | Event::Gap { .. } => {}
         }
         drop(known);
         self.changed();
@@ -101,6 +115,13 @@ impl Feed {
         self.locked().times.keys().next_back().map_or(0, |id| id.0)
     }
 
+    /// When the oldest message that waits was accepted.
+    pub(crate) fn oldest(&self) -> Option<Time> {
+        let known = self.locked();
+        let waiting = known.times.values().filter(|times| times.left_at.is_none());
+        waiting.map(|times| times.accepted_at).min()
+    }
+
     /// When messages came and left, in the order of acceptance.
     pub fn times(&self) -> Vec<Left> {
         self.locked().times.values().copied().collect()
@@ -109,6 +130,7 @@ impl Feed {
 
 impl Known {
     fn note(&mut self, message: &Message) {
+        self.counted.message(message, self.live);
         let waits = message.state.takes_a_place();
         let left_at = (!waits).then_some(message.sent_at.unwrap_or(message.changed_at));
         let before = self.times.get(&message.id).and_then(|left| left.left_at);

@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tetherd_api::client::{Client, ClientError, ConnectError, Events};
 use tetherd_api::{Error, ErrorKind, Event, Signature};
+use tetherd_metrics::{Counts, FeedMetrics};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -96,10 +97,10 @@ pub struct Subscription {
 }
 
 impl Daemon {
-    fn new(name: &str, socket: &Path) -> Daemon {
+    fn new(name: &str, socket: &Path, counts: &Counts) -> Daemon {
         Daemon {
             name: name.into(),
-            feed: Feed::default(),
+            feed: Feed::new(FeedMetrics::new(name, counts)),
             socket: socket.into(),
             link: watch::Sender::new(Link::Connecting),
             again: Notify::new(),
@@ -225,9 +226,10 @@ pub struct Daemons {
 
 impl Daemons {
     /// Connects to each, from now on.
-    pub fn start(sockets: &BTreeMap<String, PathBuf>) -> Daemons {
-        let made =
-            sockets.iter().map(|(name, path)| (name.clone(), Arc::new(Daemon::new(name, path))));
+    pub fn start(sockets: &BTreeMap<String, PathBuf>, counts: &Counts) -> Daemons {
+        let made = sockets
+            .iter()
+            .map(|(name, path)| (name.clone(), Arc::new(Daemon::new(name, path, counts))));
         let all: BTreeMap<String, Arc<Daemon>> = made.collect();
         let keepers = all.values().map(|daemon| tokio::spawn(Arc::clone(daemon).keep())).collect();
         Daemons { all, keepers }

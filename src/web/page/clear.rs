@@ -43,27 +43,37 @@ fn narrow(visit: &Visit, fields: &Fields) -> Markup {
     let states = [State::Preparing, State::Queued, State::Parked];
     let chosen = |name: &str, value: &str| fields.get(name) == Some(value);
     html! {
-        form.stacked.filter method="get" action=(visit.path("clear")) {
-            label for="to" { "To" }
-            input #to name="to" value=[fields.get("to")] placeholder="anybody: +15550100, @name, a group";
-            label for="state" { "State" }
-            select #state name="state" {
-                option value="" { "all that has not left" }
-                @for state in states {
-                    option value=(state.name()) selected[chosen("state", state.name())] { (state.name()) }
+        form.filter method="get" action=(visit.path("clear")) {
+            div {
+                label for="to" { "To" }
+                input #to name="to" value=[fields.get("to")] placeholder="anybody: +15550100, @name, a group";
+            }
+            div {
+                label for="state" { "State" }
+                select #state name="state" {
+                    option value="" { "all that has not left" }
+                    @for state in states {
+                        option value=(state.name()) selected[chosen("state", state.name())] { (state.name()) }
+                    }
                 }
             }
-            label for="reason" { "Reason" }
-            select #reason name="reason" {
-                option value="" { "any, or none" }
-                @for kind in ReasonKind::ALL {
-                    option value=(kind.name()) selected[chosen("reason", kind.name())] { (label(kind.name())) }
+            div {
+                label for="reason" { "Reason" }
+                select #reason name="reason" {
+                    option value="" { "any, or none" }
+                    @for kind in ReasonKind::ALL {
+                        option value=(kind.name()) selected[chosen("reason", kind.name())] { (label(kind.name())) }
+                    }
                 }
             }
-            label for="hours" { "Accepted at least so many hours ago" }
-            input #hours name="hours" type="number" min="0" max="8760" value=[fields.get("hours")];
-            label for="key_prefix" { "Key begins with" }
-            input #key_prefix name="key_prefix" value=[fields.get("key_prefix")];
+            div {
+                label for="hours" { "Accepted at least so many hours ago" }
+                input #hours name="hours" type="number" min="0" max="8760" value=[fields.get("hours")];
+            }
+            div {
+                label for="key_prefix" { "Key begins with" }
+                input #key_prefix name="key_prefix" value=[fields.get("key_prefix")];
+            }
             button.quiet { "Look again" }
         }
     }

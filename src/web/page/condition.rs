@@ -153,8 +153,8 @@ pub(super) async fn restore(visit: &Visit) -> Markup {
     html! {
         section #undo data-live {
             @if back > 0 {
-                p.notice {
-                    (messages(back)) " withdrawn lately can be brought back. "
+                div.notice.remedy {
+                    p { (messages(back)) " withdrawn lately can be brought back." }
                     (layout::button(visit, "restore", "Undo", &[]))
                 }
             }

@@ -95,7 +95,7 @@ fn history(message: &Message) -> Markup {
         section #history data-live {
             h2 { "History" }
             ol.history { @for (name, time) in known { li { (name) ": " (when(time)) } } }
-            p { (message.attempts) " attempts" }
+            p { "Attempts: " (message.attempts) }
         }
     }
 }

@@ -101,7 +101,11 @@ fn queue(status: &Status) -> Markup {
             h2 { "Queue" }
             dl {
                 dt { "Next message" }
-                dd { @match queue.next_send_at { Some(time) => (when(time)), None => "not known" } }
+                dd { @match queue.next_send_at {
+                    Some(time) => (when(time)),
+                    None if taken == 0 => "none waits",
+                    None => "not known",
+                } }
                 @if let Some(last) = queue.last_send_at { dt { "Last one" } dd { (when(last)) } }
                 dt { "Places" }
                 dd {

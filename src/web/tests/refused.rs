@@ -17,7 +17,7 @@ async fn without_a_token_nothing_is_answered() {
         assert_eq!(answer.status, 401, "{}", method.name());
         assert_eq!(answer.header("www-authenticate"), Some("bearer"));
     }
-    for path in ["/v1/events", "/v1/main/events"] {
+    for path in ["/v1/events", "/v1/main/events", "/metrics"] {
         assert_eq!(front.ask(&format!("GET {path}"), &[], "").await.status, 401, "{path}");
     }
     for wrong in ["Bearer", "Bearer x", "Basic x", "Bearer tether_00"] {
