@@ -31,6 +31,9 @@ pub const SEND_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 /// Shortest `session.takeover_after`: sooner is a fight with whoever took over. Against the
 /// simulator, which is all that a build with it connects to, it may be a second.
 const TAKEOVER_AFTER_MIN: Duration = if cfg!(feature = "sim") { SECOND } else { MINUTE };
+/// Shortest `pacing.window`. Against the simulator it may be as short as no pace at all, to
+/// measure what a message costs.
+const WINDOW_MIN: Duration = if cfg!(feature = "sim") { MILLISECOND } else { SECOND };
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -112,7 +115,8 @@ settings! {
         /// At most this many messages leave in any window.
         messages: usize = TOLERATED_MESSAGES, number(1, 60), RELOAD;
         /// The window's length.
-        window: Duration = TOLERATED_WINDOW, duration(SECOND, DAY), RELOAD;
+        window: Duration = TOLERATED_WINDOW,
+            duration(WINDOW_MIN, DAY).described_as(duration(SECOND, DAY)), RELOAD;
         /// How many of them are kept for messages of high priority, so that an urgent one does
         /// not wait for the others; fewer than `messages`. No window ever has more.
         reserve: usize = 0, number(0, 59), RELOAD;
