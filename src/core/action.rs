@@ -25,7 +25,8 @@ use tetherd_api::{self as api, MessageId, Redacted};
 pub struct Actions {
     /// To be made durable, as one atomic batch, in this order.
     pub changes: Vec<Change>,
-    /// To be carried out once the changes are durable, in this order.
+    /// To be carried out once the changes are durable: the replies, then the others, each in
+    /// this order.
     pub effects: Vec<Effect>,
 }
 

@@ -18,8 +18,7 @@ use crate::daemon::event_hub::{self, EventHub, Page, Walk};
 use crate::daemon::event_log::EventLog;
 use crate::daemon::preparing::Preparer;
 use crate::daemon::sending_hours::SendingHours;
-use crate::daemon::spool_sweep;
-use crate::daemon::supervision::Supervision;
+use crate::daemon::supervision::{Due, Supervision};
 use crate::inbox::CursorRange;
 use crate::spool::Spool;
 use crate::store::feed::Numbers;
@@ -183,7 +182,7 @@ impl Engine {
                     // The watchdog before all: its turns are few. For the others the order does
                     // not matter: whichever wakes the engine, the turn takes from each.
                     biased;
-                    due = engine.supervision.due() => engine.supervision.act(due, &engine.store),
+                    due = engine.supervision.due() => engine.supervise(due),
                     // The session writes too: its failed write ends the daemon as ours does.
                     _ = failed.wait_for(Option::is_some) => {
                         return Err(CommitError::OutcomeUnknown.into());
@@ -334,39 +333,25 @@ impl Engine {
             self.refuse_all();
             return Err(error.into());
         }
-        for effect in actions.effects {
+        let is_reply = |effect: &Effect| matches!(effect, Effect::Reply { .. });
+        let (replies, rest): (Vec<_>, Vec<_>) = actions.effects.into_iter().partition(is_reply);
+        if !replies.is_empty() {
+            replies.into_iter().for_each(|reply| self.carry_out(reply));
+            // They are written before what nobody waits for is done.
+            tokio::task::yield_now().await;
+        }
+        self.store.count_confirmed();
+        for effect in rest {
             self.carry_out(effect);
         }
-        if self.supervision.wants_status() {
-            let status = self.core.status((self.clock)());
-            self.supervision.note(&status, self.draining, clock::time(self.clock));
-        }
+        self.supervision.turned();
         self.answer_queries();
         Ok(())
     }
 
-    /// After a failed commit nobody who asked for a change can get a better answer.
-    fn refuse_all(&mut self) {
-        for (_, reply) in self.waiting.drain() {
-            let _ = reply.send(Err(outcome_unknown()));
-        }
-    }
-
-    fn carry_out(&mut self, effect: Effect) {
-        match effect {
-            Effect::Reply { token, result } => {
-                if let Some(reply) = self.waiting.remove(&token) {
-                    let _ = reply.send(result);
-                }
-            }
-            Effect::Event(event) => {
-                self.log.note(&event);
-                self.hub.publish(event, clock::time(self.clock));
-            }
-            Effect::Session(command) => self.order(command),
-            Effect::Unspool(id) => spool_sweep::remove(&self.spool, id),
-            Effect::Prepare(command) => self.prepare(command),
-        }
+    fn supervise(&mut self, due: Due) {
+        let Engine { supervision, store, core, clock, draining, .. } = self;
+        supervision.act(due, store, || (core.status(clock()), *draining, clock::time(*clock)));
     }
 
     fn prepared(&mut self, report: Prepared, actions: &mut Actions) {

@@ -90,7 +90,12 @@ impl Supervision {
     }
 
     /// Does what is due.
-    pub(super) fn act(&mut self, due: Due, store: &Store) {
+    pub(super) fn act(
+        &mut self,
+        due: Due,
+        store: &Store,
+        status: impl FnOnce() -> (api::Status, bool, Time),
+    ) {
         match due {
             Due::Round => {
                 #[cfg(feature = "sim")]
@@ -107,49 +112,59 @@ impl Supervision {
                 }
             }
             Due::Status => {
-                if let Some(status) = &mut self.status {
-                    self.notify.status(status.tell());
+                if let Some(line) = &mut self.status {
+                    let (status, draining, now) = status();
+                    if let Some(news) = line.news(sentence(&status, draining, now)) {
+                        self.notify.status(news);
+                    }
                 }
             }
         }
     }
 
-    /// Whether it is worth the while to work out the status.
-    pub(super) fn wants_status(&self) -> bool {
-        self.status.is_some()
-    }
-
-    /// Takes the status as it is now; reports it soon if its text has changed.
-    pub(super) fn note(&mut self, status: &api::Status, draining: bool, now: Time) {
+    /// After each turn: the status may be another one. It is worked out only once it is due.
+    pub(super) fn turned(&mut self) {
         if let Some(line) = &mut self.status {
-            line.wanted = sentence(status, draining, now);
+            line.turned();
         }
     }
 }
 
-/// The status as last reported, and as it is.
+/// The status as last reported, and whether it may have changed.
 struct StatusLine {
     reported: String,
-    wanted: String,
+    is_stale: bool,
+    /// In this turn it was looked at.
+    is_fresh: bool,
     not_before: Instant,
 }
 
 impl StatusLine {
     fn new() -> StatusLine {
-        StatusLine { reported: String::new(), wanted: String::new(), not_before: Instant::now() }
+        let not_before = Instant::now();
+        StatusLine { reported: String::new(), is_stale: false, is_fresh: false, not_before }
     }
 
     async fn due(&self) {
-        if self.reported == self.wanted {
+        if !self.is_stale {
             return pending().await;
         }
         sleep_until(self.not_before).await;
     }
 
-    fn tell(&mut self) -> &str {
-        self.reported.clone_from(&self.wanted);
+    fn turned(&mut self) {
+        self.is_stale = !std::mem::take(&mut self.is_fresh);
+    }
+
+    /// The status as it is now, if it was not reported last.
+    fn news(&mut self, sentence: String) -> Option<&str> {
+        (self.is_stale, self.is_fresh) = (false, true);
         self.not_before = Instant::now() + STATUS_PAUSE;
-        &self.reported
+        if self.reported == sentence {
+            return None;
+        }
+        self.reported = sentence;
+        Some(&self.reported)
     }
 }
 

@@ -185,6 +185,7 @@ impl Store {
             failed: failed_sender.clone(),
             sequence: verified.sequence,
             confirmed,
+            counted: verified.sequence,
         };
         let place = Arc::new(Mutex::new(Some(committer)));
         let at = Arc::clone(&place);

@@ -2,17 +2,41 @@
 //! cannot be taken comes back to the core as an input, so that it never waits for an end
 //! that nobody reports.
 
-use super::Engine;
+use super::{Engine, outcome_unknown};
+use crate::daemon::{clock, spool_sweep};
 use crate::store;
 use crate::whatsapp::Order;
-use tetherd_core::action::Outgoing;
-use tetherd_core::action::SessionCommand;
+use tetherd_core::action::{Effect, Outgoing, SessionCommand};
 use tetherd_core::event::SessionEvent;
 use tetherd_core::event::{Body, EndReason, Input, NotSent, PasskeyFault, PasskeyReport};
 use tetherd_core::files::{Preparation, PrepareCommand};
 use tetherd_core::files::{Upload, UploadFault};
 
 impl Engine {
+    /// After a failed commit nobody who asked for a change can get a better answer.
+    pub(super) fn refuse_all(&mut self) {
+        for (_, reply) in self.waiting.drain() {
+            let _ = reply.send(Err(outcome_unknown()));
+        }
+    }
+
+    pub(super) fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Reply { token, result } => {
+                if let Some(reply) = self.waiting.remove(&token) {
+                    let _ = reply.send(result);
+                }
+            }
+            Effect::Event(event) => {
+                self.log.note(&event);
+                self.hub.publish(event, clock::time(self.clock));
+            }
+            Effect::Session(command) => self.order(command),
+            Effect::Unspool(id) => spool_sweep::remove(&self.spool, id),
+            Effect::Prepare(command) => self.prepare(command),
+        }
+    }
+
     pub(super) fn prepare(&mut self, command: PrepareCommand) {
         let links = match &command {
             PrepareCommand::Start(Preparation { id, links: true, .. }) => Some(*id),

@@ -90,19 +90,25 @@ fn holds_are_named_with_their_ends_and_far_ones_with_their_date() {
 #[tokio::test(start_paused = true)]
 async fn a_changed_status_is_reported_at_once_and_then_once_a_second() {
     let mut line = StatusLine::new();
-    line.wanted = "one".to_owned();
     let before = Instant::now();
+    line.turned();
     line.due().await;
     assert_eq!(before.elapsed(), Duration::ZERO);
-    assert_eq!(line.tell(), "one");
-    line.wanted = "two".to_owned();
+    assert_eq!(line.news("one".to_owned()), Some("one"));
+    line.turned();
+    line.turned();
     line.due().await;
     assert_eq!(before.elapsed(), STATUS_PAUSE);
-    assert_eq!(line.tell(), "two");
-    tokio::select! {
-        () = line.due() => panic!("nothing has changed"),
-        () = tokio::time::sleep(STATUS_PAUSE * 100) => {}
-    }
+    assert_eq!(line.news("two".to_owned()), Some("two"));
+    line.turned();
+    assert!(!is_due(&line).await, "there was no turn since");
+    line.turned();
+    line.due().await;
+    assert_eq!(line.news("two".to_owned()), None);
+}
+
+async fn is_due(line: &StatusLine) -> bool {
+    tokio::time::timeout(STATUS_PAUSE * 100, line.due()).await.is_ok()
 }
 
 #[tokio::test(start_paused = true)]
