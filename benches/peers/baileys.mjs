@@ -37,10 +37,13 @@ function connect() {
       logger: pino({ level: 'silent' }),
     })
     sock.ev.on('creds.update', saveCreds)
-    sock.ev.on('messages.update', all => {
-      for (const { key, update } of all) if (update.status >= READ) read.add(key.id)
+    const note = (key, status) => {
+      if (status >= READ) read.add(key.id)
       onRead()
-    })
+    }
+    // A status is an update of a message, or part of one that is published late.
+    sock.ev.on('messages.update', all => all.forEach(one => note(one.key, one.update.status)))
+    sock.ev.on('messages.upsert', ({ messages }) => messages.forEach(one => note(one.key, one.status)))
     sock.ev.on('connection.update', ({ qr, connection, lastDisconnect }) => {
       const scan = { jsonrpc: '2.0', id: 1, method: 'phone.scan', params: { qr } }
       if (qr) control.write(JSON.stringify(scan) + '\n')
