@@ -16,6 +16,9 @@ pub(crate) const PEOPLE: [&str; 3] = ["+15550111", "+15550112", "+15550113"];
 pub(crate) fn judge(lab: &Lab, daemon: &Daemon, accepted: &[Accepted], tally: &mut Tally) {
     let known = |m: &&Accepted| daemon.call("message.get", json!({ "id": m.id })).is_ok();
     let ids: Vec<String> = accepted.iter().filter(known).map(|m| m.id.clone()).collect();
+    // What was cut off five times waits for a person.
+    let retried = daemon.call("queue.retry", json!({})).unwrap();
+    tally.count("retried", retried["requeued"].as_array().unwrap().len() as u64);
     daemon.events().wait_until_left(daemon, &ids);
     arrivals(lab, accepted, tally);
 }
