@@ -61,8 +61,9 @@ pub(crate) fn errors(random: &mut Random, protection: Protection, tally: &mut Ta
 
 /// A laboratory whose daemon's disk is the harness's own.
 struct Bench {
-    lab: Lab,
+    // Dropped in this order: the mount ends before its folder is removed.
     mounted: Option<Mounted>,
+    lab: Lab,
     choice: Choice,
 }
 
