@@ -34,6 +34,9 @@ pub struct Config {
     /// The daemons behind it: a name for each control socket. None: the system's, or the
     /// user's own.
     pub daemons: BTreeMap<String, PathBuf>,
+    /// Which daemon an instance's number means, in addresses of other services' interfaces.
+    /// None: any number means the usual daemon.
+    pub instances: BTreeMap<String, String>,
 }
 
 /// `[listen]`.
@@ -155,6 +158,12 @@ pub enum ConfigError {
     /// A daemon's name stands in addresses.
     #[error("`{0}` is no name for a daemon: 1 to 32 letters, digits and hyphens, and no method")]
     BadName(String),
+    /// An instance is no number, or its daemon is not configured.
+    #[error("[instances] `{0}`: a number, and the name of a daemon of [daemons]")]
+    BadInstance(String),
+    /// The kernel gives no random numbers.
+    #[error("no random numbers: {0}")]
+    Random(#[from] getrandom::Error),
     /// Nobody says where something is.
     #[error("{0}")]
     Nowhere(&'static str),
@@ -203,6 +212,7 @@ impl Config {
             Some(name) => return Err(ConfigError::BadName(name.clone())),
             None => self.check_origins()?,
         }
+        self.check_instances()?;
         if let Address::Tcp(address) = &self.listen.address {
             self.check_address(*address)?;
         }
@@ -213,6 +223,17 @@ impl Config {
     pub fn check_address(&self, address: SocketAddr) -> Result<(), ConfigError> {
         let open = !address.ip().is_loopback() && !self.listen.tls_in_front;
         if open { Err(ConfigError::Open(address)) } else { Ok(()) }
+    }
+
+    fn check_instances(&self) -> Result<(), ConfigError> {
+        let fits = |number: &str, daemon: &str| {
+            number.parse::<u64>().is_ok_and(|parsed| parsed.to_string() == number)
+                && self.daemons.contains_key(daemon)
+        };
+        match self.instances.iter().find(|(number, daemon)| !fits(number, daemon)) {
+            Some((number, _)) => Err(ConfigError::BadInstance(number.clone())),
+            None => Ok(()),
+        }
     }
 
     fn check_origins(&self) -> Result<(), ConfigError> {
@@ -230,6 +251,11 @@ impl Config {
     pub fn origins(&self, address: Option<SocketAddr>) -> Origins {
         let own = address.filter(|_| !self.listen.tls_in_front);
         Origins::new(&self.listen.origins, own)
+    }
+
+    /// The folder for what the front remembers: that of the tokens.
+    pub fn state_dir(&self) -> PathBuf {
+        self.tokens_file().parent().map(Path::to_owned).unwrap_or_default()
     }
 
     /// The file of the tokens.
@@ -304,6 +330,9 @@ mod tests {
             "[daemons]\n\"a b\" = \"/x\"",
             "[daemons]\nstatus = \"/x\"",
             "[daemons]\nevents = \"/x\"",
+            "[instances]\n7 = \"other\"",
+            "[instances]\nx = \"main\"",
+            "[instances]\n07 = \"main\"",
         ] {
             read(wrong).unwrap_err();
         }

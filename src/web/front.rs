@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::auth::{Failures, Sessions, TokenFile};
+use crate::compat::{self, Compat};
 use crate::config::{Config, ConfigError};
 use crate::daemon::Daemons;
 use crate::limits::{Budget, LIVE_MAX, UPLOADS_MAX};
@@ -45,6 +46,7 @@ pub struct Front {
     pub(crate) live: Arc<Semaphore>,
     pub(crate) counts: Counts,
     pub(crate) daemons: Daemons,
+    pub(crate) compat: Compat,
 }
 
 /// The same, for each handler.
@@ -98,6 +100,7 @@ pub fn start(config: Config, listener: Listener) -> Result<Running, ConfigError>
         uploads: Semaphore::new(UPLOADS_MAX),
         live: Arc::new(Semaphore::new(LIVE_MAX)),
         daemons: Daemons::start(&config.daemons, &counts),
+        compat: Compat::new(&config.state_dir())?,
         counts,
         config,
     };
@@ -115,7 +118,8 @@ fn router(front: Shared) -> Router {
         .route("/v1/{method}", post(rest::of_usual))
         .route("/v1/{daemon}/{method}", post(rest::of_named))
         .merge(page::routes())
-        .fallback(page::not_found)
+        .merge(compat::routes())
+        .fallback(compat::by_query)
         .layer(from_fn_with_state(front.clone(), guard))
         .with_state(front)
 }

@@ -8,13 +8,16 @@
 //! - `daemon`: the daemons behind it.
 //! - `front`: what the handlers share, the routes, and what holds for every request.
 //! - `rest`, `events`, `files`: the contract over HTTP.
+//! - `compat`: the same in the forms of other services.
 //! - `page`: the page. `metrics`: what is scraped.
 
 pub mod args;
 pub mod auth;
 mod clock;
+mod compat;
 pub mod config;
 pub mod daemon;
+mod durable;
 mod events;
 mod files;
 pub mod front;

@@ -20,7 +20,7 @@ pub(crate) struct SimServer {
     pub(crate) ca_file: String,
     /// The line that it prints when it is ready.
     pub(crate) ready: String,
-    control: PathBuf,
+    pub(crate) control: PathBuf,
     /// Faults that the test makes the daemon commit.
     expected: Mutex<Vec<String>>,
 }

@@ -1,6 +1,8 @@
 //! The HTTP front before a real daemon: in this process, as `tether-web` runs it in its own.
 
+mod green;
 mod metrics;
+mod old;
 mod page;
 mod rest;
 

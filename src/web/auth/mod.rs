@@ -30,6 +30,17 @@ pub struct Program {
 }
 
 impl Program {
+    /// The one whose token this is.
+    pub fn with_secret(front: &Shared, peer: Peer, secret: &str) -> Result<Program, Refused> {
+        let token = present(front, peer, secret)?;
+        Ok(Program { tier: token.tier, digest: token.digest })
+    }
+
+    /// What its token is known by, which is not the token.
+    pub(crate) fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
     /// Whether its token is still there.
     pub fn still_holds(&self, front: &Shared) -> bool {
         front.tokens.with_digest(&self.digest).is_some()
@@ -51,19 +62,18 @@ impl FromRequestParts<Shared> for Program {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, front: &Shared) -> Result<Program, Response> {
-        let peer = peer(parts, front);
         let Some(secret) = bearer(&parts.headers) else {
             return Err(unauthorized("give a token: `Authorization: Bearer ...`"));
         };
-        match present(front, peer, secret) {
-            Ok(token) => Ok(Program { tier: token.tier, digest: token.digest }),
+        match Program::with_secret(front, peer(parts, front), secret) {
+            Ok(program) => Ok(program),
             Err(Refused::Unknown) => Err(unauthorized("the token is not known")),
             Err(Refused::TooMany) => Err(too_many()),
         }
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, secret) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(secret.trim())
 }

@@ -5,9 +5,9 @@
 //! keep as a slow hash, which is for secrets that people choose, and it lets every request be
 //! checked at no cost that a stranger could make us pay.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,8 +16,8 @@ use subtle::ConstantTimeEq as _;
 use tetherd_api::{Tier, Time};
 
 use super::secret;
-use crate::clock;
 use crate::limits::{TOKENS_BYTES_MAX, TOKENS_MAX};
+use crate::{clock, durable};
 
 /// What every token begins with, so that scanners of leaked secrets can know it.
 const PREFIX: &str = "tether_";
@@ -191,30 +191,10 @@ impl TokenFile {
         self.write(&tokens)
     }
 
-    /// Writes it anew, whole or not at all. It belongs to whoever the folder belongs to, so
-    /// that root can make tokens for the service's user.
+    /// Writes it anew, whole or not at all.
     fn write(&self, tokens: &[Token]) -> Result<(), TokenError> {
-        let folder = self.path.parent().unwrap_or(Path::new("/"));
-        std::fs::create_dir_all(folder).map_err(self.io("make the folder of"))?;
-        let new = self.path.with_extension("new");
         let text: String = tokens.iter().map(line).collect();
-        let write = || -> io::Result<()> {
-            match std::fs::remove_file(&new) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                Ok(()) | Err(_) => {}
-            }
-            let mut options = OpenOptions::new();
-            let mut file = options.write(true).create_new(true).mode(0o600).open(&new)?;
-            let owner = std::fs::metadata(folder)?;
-            if nix::unistd::geteuid().is_root() {
-                std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
-            }
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            std::fs::rename(&new, &self.path)?;
-            File::open(folder)?.sync_all()
-        };
-        write().map_err(self.io("write"))
+        durable::replace(&self.path, text.as_bytes()).map_err(self.io("write"))
     }
 
     fn io(&self, what: &'static str) -> impl FnOnce(io::Error) -> TokenError {

@@ -91,6 +91,8 @@ pub struct Daemon {
 pub struct Subscription {
     /// What happens.
     pub events: Events,
+    /// The newest number of the feed when it began.
+    pub newest: u64,
     // Ends the connection when it is dropped.
     _client: Client,
     _place: OwnedSemaphorePermit,
@@ -140,8 +142,8 @@ impl Daemon {
         let place =
             places.try_acquire_owned().map_err(|_| CallError::TooMany("streams of events"))?;
         let client = Client::connect(&self.socket).await.map_err(no_daemon)?;
-        let (events, _) = client.subscribe_after(after).await?;
-        Ok(Subscription { events, _client: client, _place: place })
+        let (events, newest) = client.subscribe_after(after).await?;
+        Ok(Subscription { events, newest, _client: client, _place: place })
     }
 
     /// Why there is no connection, if there is none.

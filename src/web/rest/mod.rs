@@ -23,7 +23,7 @@ use crate::limits::{BODY_TIME_MAX, Share};
 
 pub(crate) use openapi::openapi;
 pub(crate) use status::of as status_of;
-pub(crate) use upload::receive;
+pub(crate) use upload::{Upload, receive};
 
 /// `POST /v1/METHOD`.
 pub(crate) async fn of_usual(

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests end by panicking")]
 
 mod bounds;
+mod compat;
 mod process;
 mod refused;
 mod support;

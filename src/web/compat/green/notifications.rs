@@ -1,0 +1,230 @@
+//! `receiveNotification` and `deleteNotification`: the changes feed, one notification at a time.
+//! Each token has a place in the feed of each daemon, which is on disk. It moves when a
+//! notification is deleted; until then the same one is answered, also after a restart. A token's
+//! place begins where the feed ends at its first call.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tetherd_api::{Error, ErrorKind, Event, EventFrame, Method};
+use tokio::time::timeout;
+
+use super::super::fields::Fields;
+use super::super::{Caller, jid};
+use super::account::state_of;
+use super::body::Instance;
+use crate::durable;
+
+/// How long a call waits, in seconds: at least, and without a wish; at most.
+const WAIT_S: (u64, u64) = (5, 60);
+/// A place on disk, in bytes.
+const PLACE_BYTES_MAX: u64 = 4_096;
+
+/// Every token's places.
+#[derive(Debug)]
+pub(in super::super) struct Notifications {
+    folder: PathBuf,
+    readers: Mutex<HashMap<PathBuf, Arc<Reader>>>,
+}
+
+impl Notifications {
+    pub(in super::super) fn new(folder: PathBuf) -> Notifications {
+        Notifications { folder, readers: Mutex::default() }
+    }
+
+    fn of(&self, caller: &Caller) -> Result<Arc<Reader>, Error> {
+        let name = hex::encode(caller.program.digest());
+        let path = self.folder.join(&caller.daemon.name).join(name);
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reader) = readers.get(&path) {
+            return Ok(Arc::clone(reader));
+        }
+        let reader = Arc::new(Reader::open(path.clone()).map_err(not_kept)?);
+        readers.insert(path, Arc::clone(&reader));
+        Ok(reader)
+    }
+}
+
+fn not_kept(error: io::Error) -> Error {
+    let sentence = format!("the place in the feed cannot be kept: {error}");
+    Error::new(ErrorKind::InternalError, sentence)
+}
+
+/// What is on disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Place {
+    /// The last number of the feed that is dealt with.
+    after: u64,
+    /// The last state of the instance that was reported.
+    state: String,
+}
+
+/// A notification that was answered and not deleted.
+#[derive(Clone, Debug)]
+struct Pending {
+    receipt: u64,
+    body: Value,
+    /// Where the reader stands once it is deleted.
+    then: Place,
+}
+
+#[derive(Debug, Default)]
+struct Standing {
+    /// None: nothing was asked yet.
+    place: Option<Place>,
+    /// Numbers up to this need no notification.
+    passed: u64,
+    pending: Option<Pending>,
+}
+
+/// One token's place in one feed.
+#[derive(Debug)]
+struct Reader {
+    path: PathBuf,
+    standing: Mutex<Standing>,
+    /// Held by the call that waits. A second one waits for it.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Reader {
+    fn open(path: PathBuf) -> io::Result<Reader> {
+        let place = match durable::read(&path, PLACE_BYTES_MAX)? {
+            Some(content) => Some(serde_json::from_slice(&content)?),
+            None => None,
+        };
+        let standing = Mutex::new(Standing { place, ..Standing::default() });
+        Ok(Reader { path, standing, turn: tokio::sync::Mutex::default() })
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves to a place, on disk first.
+    async fn move_to(&self, place: Place) -> Result<(), Error> {
+        let content = serde_json::to_vec(&place).map_err(|error| not_kept(error.into()))?;
+        let path = self.path.clone();
+        let write = tokio::task::spawn_blocking(move || durable::replace(&path, &content));
+        write.await.map_err(|error| not_kept(io::Error::other(error)))?.map_err(not_kept)?;
+        let mut standing = self.standing();
+        (standing.place, standing.pending) = (Some(place), None);
+        Ok(())
+    }
+
+    /// The next notification.
+    async fn next(&self, caller: &Caller) -> Result<Pending, Error> {
+        let _turn = self.turn.lock().await;
+        let (place, passed) = {
+            let standing = self.standing();
+            if let Some(pending) = &standing.pending {
+                return Ok(pending.clone());
+            }
+            (standing.place.clone(), standing.passed)
+        };
+        let after = place.as_ref().map(|place| place.after.max(passed));
+        let subscribed = caller.daemon.subscribe(after).await;
+        let mut subscription = subscribed.map_err(|error| error.into_contract())?;
+        let mut place = match place {
+            Some(place) => place,
+            None => Place { after: subscription.newest, state: String::new() },
+        };
+        loop {
+            let next = subscription.events.next().await;
+            let frame =
+                next.map_err(|error| Error::new(ErrorKind::ShuttingDown, error.to_string()))?;
+            if place.state.is_empty()
+                && let Event::Status { status } = &frame.event
+            {
+                // The first call: what is the case now is no news.
+                place.state = state_of(status).into();
+                self.move_to(place.clone()).await?;
+            }
+            if let Some(pending) = self.look(caller, &place, frame) {
+                return Ok(pending);
+            }
+        }
+    }
+
+    /// Makes a notification of what happened, if it is worth one.
+    fn look(&self, caller: &Caller, place: &Place, frame: EventFrame) -> Option<Pending> {
+        let mut standing = self.standing();
+        let pending = pending(&instance(caller), caller, place, &frame);
+        match &pending {
+            Some(pending) => standing.pending = Some(pending.clone()),
+            // A status has the number of what came before it, which is dealt with.
+            None => standing.passed = standing.passed.max(frame.seq),
+        }
+        pending
+    }
+}
+
+fn instance(caller: &Caller) -> Instance {
+    let account = caller.daemon.feed.status().and_then(|status| status.session.account);
+    let wid = account.map(|account| jid::to_old(&account)).unwrap_or_default();
+    Instance { id: caller.instance, wid }
+}
+
+fn pending(
+    instance: &Instance,
+    caller: &Caller,
+    place: &Place,
+    frame: &EventFrame,
+) -> Option<Pending> {
+    let seq = frame.seq;
+    let passed = Place { after: seq, state: place.state.clone() };
+    // Numbers of the feed are even here; a state has the odd one behind what came before it.
+    match &frame.event {
+        Event::Message { message } if seq > place.after => {
+            let body = instance.status(message)?;
+            Some(Pending { receipt: seq * 2, body, then: passed })
+        }
+        Event::Incoming { message } if seq > place.after => {
+            let link = message.file.as_ref().map(|_| caller.file_link(message.cursor));
+            let body = instance.incoming(message, link.as_deref().unwrap_or_default());
+            Some(Pending { receipt: seq * 2, body, then: passed })
+        }
+        Event::Status { status } if state_of(status) != place.state => {
+            let then = Place { after: place.after, state: state_of(status).into() };
+            let body = instance.state(&then.state, frame.at);
+            Some(Pending { receipt: seq * 2 + 1, body, then })
+        }
+        Event::Message { .. }
+        | Event::Incoming { .. }
+        | Event::Status { .. }
+        | Event::Gap { .. }
+        | Event::SnapshotEnd {}
+        | Event::Pairing { .. } => None,
+    }
+}
+
+pub(super) async fn receive(caller: &Caller, fields: &Fields) -> Result<Value, Error> {
+    caller.program.may(Method::EventsSubscribe.tier())?;
+    let reader = caller.front.compat.notifications.of(caller)?;
+    let seconds = fields.whole("receiveTimeout")?.unwrap_or(WAIT_S.0).clamp(WAIT_S.0, WAIT_S.1);
+    match timeout(Duration::from_secs(seconds), reader.next(caller)).await {
+        Ok(Ok(pending)) => Ok(json!({ "receiptId": pending.receipt, "body": pending.body })),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Ok(Value::Null),
+    }
+}
+
+pub(super) async fn delete(caller: &Caller, receipt: Option<&str>) -> Result<Value, Error> {
+    caller.program.may(Method::EventsSubscribe.tier())?;
+    let reader = caller.front.compat.notifications.of(caller)?;
+    let receipt: Option<u64> = receipt.and_then(|receipt| receipt.parse().ok());
+    let pending = reader.standing().pending.clone();
+    match pending.filter(|pending| Some(pending.receipt) == receipt) {
+        Some(pending) => {
+            reader.move_to(pending.then).await?;
+            Ok(json!({ "result": true, "reason": "" }))
+        }
+        None => {
+            Ok(json!({ "result": false, "reason": "it is not the one that was answered last" }))
+        }
+    }
+}
