@@ -48,5 +48,6 @@ mod streams;
 mod support;
 mod systemd;
 mod tokens;
+mod top;
 mod web;
 mod why;

@@ -66,6 +66,13 @@ pub enum Command {
         #[arg(long, short)]
         all: bool,
     },
+    /// Show all of that live on a screen, with keys for what to do about it; ? lists them.
+    ///
+    /// What is the case and why, the session, the phone, the pace, the queue, and what happens.
+    /// Keys pause and resume, withdraw (after a preview) and bring back, put parked messages
+    /// back, and link a phone; the line at the bottom names the command that does the same. It
+    /// outlives restarts of the daemon.
+    Top,
     /// Put a message into the queue; answers when it is on disk.
     Send(Box<SendArgs>),
     /// React to a message with an emoji; the reaction takes its turn like a message.

@@ -30,6 +30,8 @@ pub enum CommandError {
     BadInput(String),
     /// The command would ask, and nobody can be asked; the sentence says what to do.
     NeedsYes(&'static str),
+    /// A screen is wanted, and there is no terminal for it; the sentence says what to do.
+    NoTerminal(&'static str),
     /// Nothing was given to work on; the sentence says what is wanted.
     NeedsInput(&'static str),
     /// The answer was no; the sentence says to what.
@@ -98,7 +100,9 @@ impl CommandError {
             CommandError::NeedsYes(remedy) => {
                 format!("nobody can be asked here (no terminal, or --json); {remedy}")
             }
-            CommandError::NeedsInput(wanted) => (*wanted).to_owned(),
+            CommandError::NeedsInput(sentence) | CommandError::NoTerminal(sentence) => {
+                (*sentence).to_owned()
+            }
             CommandError::BadInput(sentence)
             | CommandError::No(sentence)
             | CommandError::NotFound(sentence)
@@ -117,7 +121,9 @@ impl CommandError {
             CommandError::Client(error) => client_code(error),
             CommandError::NotNow(_) => ExitCode::TempFail,
             CommandError::BadInput(_) => ExitCode::DataErr,
-            CommandError::NeedsYes(_) | CommandError::NeedsInput(_) => ExitCode::Usage,
+            CommandError::NeedsYes(_)
+            | CommandError::NeedsInput(_)
+            | CommandError::NoTerminal(_) => ExitCode::Usage,
             CommandError::No(_) => ExitCode::No,
             CommandError::NotFound(_) => ExitCode::NoInput,
             CommandError::TimedOut(_) => ExitCode::TimedOut,
@@ -150,6 +156,7 @@ impl CommandError {
             CommandError::BadInput(_) => "bad_input",
             CommandError::NeedsYes(_) => "needs_yes",
             CommandError::NeedsInput(_) => "needs_input",
+            CommandError::NoTerminal(_) => "no_terminal",
             CommandError::No(_) => "no",
             CommandError::NotFound(_) => "not_found",
             CommandError::NotNow(_) => "not_now",

@@ -36,7 +36,8 @@ pub fn explanation(explanation: &Explanation, all: bool, clock: &Clock) -> Strin
     text
 }
 
-fn one_condition(condition: &Condition, clock: &Clock) -> String {
+/// A condition that is the case, after an empty line.
+pub(crate) fn one_condition(condition: &Condition, clock: &Clock) -> String {
     let mut head = condition.kind.name().to_owned();
     if let Some(since) = condition.since {
         head.push_str(&format!(", for {}", clock.since(since)));

@@ -1,8 +1,8 @@
 //! `tetherctl`: one call of the daemon's socket for each command, printed for people or
 //! as the wire's JSON.
 //!
-//! Owns the command line ([`cli`]), what people read ([`render`], [`qr`]) and the exit
-//! codes of failures ([`error`]). Knows the daemon through `tetherd_api` only (but for
+//! Owns the command line ([`cli`]), what people read ([`render`], [`qr`]), the screen ([`top`])
+//! and the exit codes of failures ([`error`]). Knows the daemon through `tetherd_api` only (but for
 //! the [`doctor`], which also examines the machine), keeps nothing, and never repeats a call
 //! (but for a subscription whose connection was lost).
 
@@ -22,6 +22,7 @@ mod test_server;
 #[cfg(test)]
 mod tests;
 pub mod time;
+mod top;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -75,6 +76,9 @@ pub async fn run(args: Args, env: &Environment, out: &mut Output) -> Result<(), 
     }
     if let Command::Metrics { daemon } = &args.command {
         return commands::metrics::run(connect(&sockets).await, daemon, out).await;
+    }
+    if matches!(args.command, Command::Top) {
+        return top::run(&sockets, out).await;
     }
     let client = connect(&sockets).await?;
     commands::dispatch(args.command, &client, &sockets, out).await

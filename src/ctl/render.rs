@@ -11,6 +11,7 @@ pub use super::time::{Clock, span};
 pub use events::{event, incoming_line};
 pub use groups::groups;
 pub use message::{accepted, known_and_not_sent, message, not_sent, queue, whereabouts};
+pub(crate) use message::{brief, leaves, state};
 
 /// `text` without what could steer a terminal. Newlines and tabs stay if `lines`.
 pub fn clean(text: &str, lines: bool) -> String {
@@ -121,7 +122,8 @@ fn limits(status: &Status, clock: &Clock) -> String {
     text
 }
 
-fn session(status: &Status, clock: &Clock) -> String {
+/// Where the session stands.
+pub(crate) fn session(status: &Status, clock: &Clock) -> String {
     let session = &status.session;
     let mut text = String::from(match session.state {
         SessionState::NotPaired => "no phone is paired",

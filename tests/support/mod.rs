@@ -8,6 +8,7 @@ mod rpc;
 pub(crate) mod schema;
 mod sim;
 mod stuck_thread;
+mod terminal;
 mod web;
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -22,6 +23,7 @@ pub(crate) use program::{Program, next_line};
 pub(crate) use rpc::{Events, Rpc};
 pub(crate) use sim::SimServer;
 pub(crate) use stuck_thread::StuckThread;
+pub(crate) use terminal::Terminal;
 pub(crate) use web::{Answer, Web, start_with_web};
 
 /// The longest that anything may take on a busy machine.

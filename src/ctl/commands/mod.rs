@@ -105,6 +105,7 @@ pub(crate) async fn dispatch(
         Command::Inbox(args) => inbox::run(args, client, out).await,
         // Carried out before there is a connection.
         Command::Version
+        | Command::Top
         | Command::Metrics { .. }
         | Command::Doctor(_)
         | Command::Completions { .. } => Ok(()),

@@ -157,7 +157,8 @@ pub fn known_and_not_sent(message: &Message) -> String {
     )
 }
 
-pub(super) fn state(message: &Message) -> String {
+/// Where it stands, and why.
+pub(crate) fn state(message: &Message) -> String {
     match &message.reason {
         Some(Reason { kind, code: Some(code), .. }) => {
             format!("{} ({} {code})", message.state, kind.name())
@@ -168,7 +169,7 @@ pub(super) fn state(message: &Message) -> String {
 }
 
 /// When a message leaves, or what it waits for.
-fn leaves(message: &Message, clock: &Clock) -> String {
+pub(crate) fn leaves(message: &Message, clock: &Clock) -> String {
     match (message.expected_at, message.held_by, message.after) {
         (Some(at), ..) if at.0 <= clock.now_ms => String::from("now"),
         (Some(at), ..) => clock.local(at),
@@ -213,7 +214,7 @@ fn content(message: &Message) -> String {
 }
 
 /// One line about what a message carries.
-pub(super) fn brief(message: &Message) -> String {
+pub(crate) fn brief(message: &Message) -> String {
     let text = clean(&message.preview, false);
     if message.kind == Kind::Text {
         return text;
