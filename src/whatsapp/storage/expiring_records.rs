@@ -4,6 +4,8 @@
 //! A record's value begins with its time, eight bytes. An index record holds the payload's
 //! length, four bytes, or nothing: written before that was kept.
 
+use std::sync::{Mutex, PoisonError};
+
 use super::{PREFIX, key};
 use crate::store::{Batch, ReadError, View};
 
@@ -111,29 +113,74 @@ impl ExpiringRecords {
         Ok(removed)
     }
 
-    /// Removes the oldest records until at most this many, of at most so many bytes, are left.
-    pub(super) fn trim(
+    /// Removes the oldest records, if one more of so many bytes would be too many.
+    pub(super) fn make_room(
         self,
         view: &View<'_>,
         batch: &mut Batch,
-        keep: usize,
-        keep_bytes: u64,
+        held: &Held,
+        limits: Limits,
+        bytes: u64,
     ) -> Result<(), ReadError> {
+        let mut held = held.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = |(count, held): &(usize, u64)| {
+            *count < limits.count && held.saturating_add(bytes) <= limits.bytes
+        };
+        let (count, before) = match held.filter(fits) {
+            Some(before) => before,
+            None => self.trim(view, batch, limits, bytes)?,
+        };
+        *held = Some((count + 1, before.saturating_add(bytes)));
+        Ok(())
+    }
+
+    /// Removes the oldest records if they are too many with one more; how many are left, and
+    /// their bytes.
+    fn trim(
+        self,
+        view: &View<'_>,
+        batch: &mut Batch,
+        limits: Limits,
+        bytes: u64,
+    ) -> Result<(usize, u64), ReadError> {
         let times = key(self.times, &[]);
         let entries = view.scan(&times).collect::<Result<Vec<_>, _>>()?;
-        let (mut count, mut bytes) = (0, 0_u64);
+        let mut keep = limits.count.saturating_sub(1);
+        if entries.len() > keep {
+            keep = keep.saturating_sub(limits.count / REMOVED_AT_ONCE);
+        }
+        let keep_bytes = limits.bytes.saturating_sub(bytes);
+        let (mut count, mut held) = (0, 0_u64);
         for (time_key, length) in entries.into_iter().rev() {
             let length = length.try_into().map_or(0, u32::from_be_bytes);
-            count += 1;
-            bytes = bytes.saturating_add(u64::from(length));
-            if count > keep || bytes > keep_bytes {
+            let with_this = held.saturating_add(u64::from(length));
+            if count < keep && with_this <= keep_bytes {
+                (count, held) = (count + 1, with_this);
+            } else {
+                // Nor is an older one kept.
+                keep = 0;
                 batch.remove(key(self.area, &time_key[times.len() + TIME_BYTES..]));
                 batch.remove(time_key);
             }
         }
-        Ok(())
+        Ok((count, held))
     }
 }
+
+/// One more than there may be removes this part of them at once, so that the index is not read
+/// for each new record.
+const REMOVED_AT_ONCE: usize = 8;
+
+/// How many records an area may have, and how many bytes they may hold.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) count: usize,
+    pub(super) bytes: u64,
+}
+
+/// No more records and bytes than these lie in an area; none: not counted yet.
+#[derive(Debug, Default)]
+pub(super) struct Held(Mutex<Option<(usize, u64)>>);
 
 /// Whether a record's time has come.
 pub(super) enum Due {

@@ -52,6 +52,7 @@ use whatsapp_rust::wacore::store::error::StoreError;
 use bounded::AtMost;
 pub use contact_tokens::ContactTokens;
 pub(crate) use contact_tokens::TokenOf;
+use expiring_records::Held;
 pub(crate) use lid_cache::LidCache;
 use lid_cache::Unstored;
 pub(crate) use protocol::SENT_SECONDS;
@@ -89,6 +90,7 @@ struct Counts {
     base_keys: AtMost,
     msg_secrets: AtMost,
     tc_tokens: AtMost,
+    sent: Held,
 }
 
 /// A write for a connection that is over.
@@ -115,7 +117,9 @@ impl SessionBackend {
     #[must_use]
     pub fn next(&self) -> SessionBackend {
         self.over.store(true, Ordering::Release);
-        SessionBackend { over: Arc::default(), gathered: Arc::default(), ..self.clone() }
+        // What lies there may be another session's: it is counted anew.
+        let (over, counts, gathered) = (Arc::default(), Arc::default(), Arc::default());
+        SessionBackend { over, counts, gathered, ..self.clone() }
     }
 
     /// The tokens that contacts give.

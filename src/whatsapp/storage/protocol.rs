@@ -12,7 +12,7 @@ use whatsapp_rust::wacore::store::traits::{
 use whatsapp_rust::wacore::time::now_secs;
 
 use super::bounded::Bounded;
-use super::expiring_records::{Due, ExpiringRecords};
+use super::expiring_records::{Due, ExpiringRecords, Limits};
 use super::{Result, SessionBackend, count, from_json, group_key, key, read_error, text, to_json};
 use crate::store::{Batch, ReadError, View};
 
@@ -61,6 +61,7 @@ pub(crate) const SENT_SECONDS: i64 = 14 * 24 * 3600;
 /// Most sent messages kept for retries, and their bytes in all; the oldest give way.
 pub(super) const SENT_MESSAGES_MAX: usize = 2_048;
 pub(super) const SENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+const SENT_MAX: Limits = Limits { count: SENT_MESSAGES_MAX, bytes: SENT_BYTES_MAX };
 
 fn base_key(address: &str, message_id: &str) -> Vec<u8> {
     group_key(BASE_KEY, &[address, message_id])
@@ -288,11 +289,10 @@ impl ProtocolStore for SessionBackend {
     async fn store_sent_message(&self, chat: &str, message_id: &str, payload: &[u8]) -> Result<()> {
         let record = sent(chat, message_id);
         let payload = payload.to_vec();
-        let now = now_secs();
+        let (now, counts) = (now_secs(), Arc::clone(&self.counts));
         self.change(move |view| {
             let mut batch = Batch::new();
-            let room = SENT_BYTES_MAX.saturating_sub(payload.len() as u64);
-            SENT.trim(view, &mut batch, SENT_MESSAGES_MAX - 1, room)?;
+            SENT.make_room(view, &mut batch, &counts.sent, SENT_MAX, payload.len() as u64)?;
             SENT.put(view, &mut batch, record, now, &payload)?;
             Ok((batch, ()))
         })
