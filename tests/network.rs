@@ -334,6 +334,7 @@ fn an_unknown_refusal_is_kept_with_its_code_and_only_for_whom_it_was_meant() {
     lab.sim.call("server.set", json!({ "ack_error": { "code": 488, "to": "+15550111" } }));
     let refused = daemon.send("+15550111", "refused");
     let other = daemon.send("+15550112", "goes");
+    events.wait("the refusal", |event| message_is(event, &refused, "parked"));
     events.wait_until_left(&daemon, std::slice::from_ref(&other));
     let message = daemon.message(&refused);
     assert_eq!(message["reason"], json!({ "kind": "refused", "code": 488 }));

@@ -52,7 +52,7 @@ pub const SESSION_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub const TOKENS_MAX: usize = 256;
 /// The file of tokens, in bytes.
 pub const TOKENS_BYTES_MAX: u64 = 64 * 1024;
-/// Wrong tokens of one peer within [`FAILURES_WINDOW`]; then it is not listened to.
+/// Wrong tokens of one peer within [`FAILURES_WINDOW`]; then another one is asked to wait.
 pub const FAILURES_MAX: usize = 20;
 /// For which wrong tokens are remembered.
 pub const FAILURES_WINDOW: Duration = Duration::from_secs(60);

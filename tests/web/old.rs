@@ -192,12 +192,12 @@ fn a_phone_is_linked_and_the_session_is_taken_back() {
     let picture = admin.get("qr_code", "");
     assert_eq!(picture.header("content-type"), Some("image/png"));
     assert!(picture.body.starts_with(b"\x89PNG\r\n"));
-    let offer = events.wait("the code", |event| event["event"] == "pairing");
+    let pairing = daemon.call("session.pair", json!({})).unwrap();
     let with_code = admin.got("status", "");
     assert_eq!(with_code["accountStatus"], "got qr code");
     assert!(with_code["qrCode"].as_str().unwrap().starts_with("data:image/png;base64,iVBOR"));
     assert!(read.got("status", "").get("qrCode").is_none());
-    let scan = json!({ "qr": offer["offer"]["qr"], "account": ACCOUNT });
+    let scan = json!({ "qr": pairing["offer"]["qr"], "account": ACCOUNT });
     lab.sim.call("phone.scan", scan);
     events.wait("the session", |event| session_is(event, "connected"));
     let linked = admin.got("status", "");

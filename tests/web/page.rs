@@ -140,7 +140,7 @@ fn the_queue_is_cleared_and_brought_back_without_script() {
 
     let mut events = daemon.events();
     let on = browser.submit("/d/main/", "/d/main/act/resume", &[]);
-    shows(&on, "Done: queue.resume.");
+    shows(&on, "Sending goes on.");
     lab.people(&["+15550111"]);
     events.wait("it to be settled", |event| {
         has_left(event, &ids[0]) || message_is(event, &ids[0], "parked")

@@ -1,5 +1,6 @@
-//! Wrong tokens, counted by peer. A peer that gave too many is not listened to for a while,
-//! not even with a right one: else the limit would be none.
+//! Wrong tokens, counted by peer. A peer that gave too many is asked to wait. A right one is taken
+//! all the same: nobody guesses 256 bits, and several callers can be one peer (on loopback, behind
+//! a proxy), of whom one must not be able to keep the others out.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -101,16 +101,16 @@ fn too_many() -> Response {
 pub enum Refused {
     /// There is none such.
     Unknown,
-    /// The peer has given too many wrong ones, and is not listened to for now.
+    /// Nor is there, and the peer has given too many wrong ones.
     TooMany,
 }
 
 /// Looks a token up, and counts a wrong one against its peer.
 pub fn present(front: &Shared, peer: Peer, secret: &str) -> Result<Token, Refused> {
-    if front.failures.is_blocked(peer) {
-        return Err(Refused::TooMany);
-    }
     front.tokens.find(secret).ok_or_else(|| {
+        if front.failures.is_blocked(peer) {
+            return Refused::TooMany;
+        }
         front.failures.count(peer);
         Refused::Unknown
     })

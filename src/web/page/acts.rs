@@ -71,6 +71,19 @@ fn done(method: Method, answer: &Value) -> String {
     ];
     match lists.into_iter().find(|(field, _)| answer[field].is_array()) {
         Some((field, what)) => format!("{} {what}.{besides}", messages(count(field))),
-        None => format!("Done: {}.", method.name()),
+        None => {
+            let known = WORDS.iter().find(|(known, _)| *known == method);
+            known.map_or_else(|| format!("Done: {}.", method.name()), |(_, words)| (*words).into())
+        }
     }
 }
+
+/// What was done, of methods that answer no list.
+const WORDS: [(Method, &str); 6] = [
+    (Method::QueuePause, "Sending is paused."),
+    (Method::QueueResume, "Sending goes on."),
+    (Method::QueueRelease, "What was held may leave."),
+    (Method::SessionTakeover, "The session is being taken back."),
+    (Method::SessionReconnect, "A connection is being made."),
+    (Method::SessionLogout, "The device is unlinked."),
+];

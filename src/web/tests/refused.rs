@@ -52,7 +52,7 @@ async fn a_token_does_what_its_tier_may_and_no_more() {
 }
 
 #[tokio::test]
-async fn too_many_wrong_tokens_are_not_listened_to() {
+async fn who_gave_too_many_wrong_tokens_has_to_wait_and_others_at_its_address_do_not() {
     let front = Front::start().await;
     let right = bearer(&front.token(Tier::Admin));
     for _ in 0..FAILURES_MAX {
@@ -61,11 +61,11 @@ async fn too_many_wrong_tokens_are_not_listened_to() {
             401
         );
     }
-    for token in ["Bearer x", &right] {
-        let answer = front.ask("POST /v1/status", &[("authorization", token)], "").await;
-        assert_eq!(answer.status, 429);
-        assert!(answer.header("retry-after").is_some());
-    }
+    let answer = front.ask("POST /v1/status", &[("authorization", "Bearer x")], "").await;
+    assert_eq!(answer.status, 429);
+    assert!(answer.header("retry-after").is_some());
+    let answer = front.ask("POST /v1/status", &[("authorization", &right)], "").await;
+    assert!(![401, 429].contains(&answer.status), "{}", answer.status);
 }
 
 #[tokio::test]

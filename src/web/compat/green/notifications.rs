@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tetherd_api::{Error, ErrorKind, Event, EventFrame, Method};
+use tetherd_api::{Error, ErrorKind, Event, EventFrame, Method, NoParams, call};
 use tokio::time::timeout;
 
 use super::super::fields::Fields;
@@ -126,6 +126,7 @@ impl Reader {
             }
             (standing.place.clone(), standing.passed)
         };
+        let instance = instance(caller).await?;
         let after = place.as_ref().map(|place| place.after.max(passed));
         let subscribed = caller.daemon.subscribe(after).await;
         let mut subscription = subscribed.map_err(|error| error.into_contract())?;
@@ -144,16 +145,22 @@ impl Reader {
                 place.state = state_of(status).into();
                 self.move_to(place.clone()).await?;
             }
-            if let Some(pending) = self.look(caller, &place, frame) {
+            if let Some(pending) = self.look(&instance, caller, &place, frame) {
                 return Ok(pending);
             }
         }
     }
 
     /// Makes a notification of what happened, if it is worth one.
-    fn look(&self, caller: &Caller, place: &Place, frame: EventFrame) -> Option<Pending> {
+    fn look(
+        &self,
+        instance: &Instance,
+        caller: &Caller,
+        place: &Place,
+        frame: EventFrame,
+    ) -> Option<Pending> {
         let mut standing = self.standing();
-        let pending = pending(&instance(caller), caller, place, &frame);
+        let pending = pending(instance, caller, place, &frame);
         match &pending {
             Some(pending) => standing.pending = Some(pending.clone()),
             // A status has the number of what came before it, which is dealt with.
@@ -163,10 +170,14 @@ impl Reader {
     }
 }
 
-fn instance(caller: &Caller) -> Instance {
-    let account = caller.daemon.feed.status().and_then(|status| status.session.account);
-    let wid = account.map(|account| jid::to_old(&account)).unwrap_or_default();
-    Instance { id: caller.instance, wid }
+async fn instance(caller: &Caller) -> Result<Instance, Error> {
+    // Just after the front's start its feed knows nothing yet.
+    let status = match caller.daemon.feed.status() {
+        Some(status) => status,
+        None => Box::new(caller.call(call::Status, &NoParams {}).await?),
+    };
+    let wid = status.session.account.map(|account| jid::to_old(&account)).unwrap_or_default();
+    Ok(Instance { id: caller.instance, wid })
 }
 
 fn pending(

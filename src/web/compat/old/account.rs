@@ -37,6 +37,8 @@ fn is_silence(kind: ErrorKind) -> bool {
 
 pub(super) async fn qr_code(caller: &Caller) -> Result<Response, Error> {
     let result = caller.call(call::SessionPair, &PairParams::default()).await?;
+    // `status` shows it too, and no event brings it.
+    caller.daemon.feed.offered(result.offer.clone());
     let no_code = |sentence: &str| Error::new(ErrorKind::WrongState, sentence);
     match result.offer {
         PairOffer::Qr { qr, .. } => {
