@@ -1,7 +1,7 @@
 //! `tetherctl`: one call of the daemon's socket for each command, printed for people or
 //! as the wire's JSON.
 //!
-//! Owns the command line ([`cli`]), what people read ([`render`], [`qr`]), the screen ([`top`])
+//! Owns the command line ([`cli`]), what people read ([`render`], [`qr`]), the screen (`top`)
 //! and the exit codes of failures ([`error`]). Knows the daemon through `tetherd_api` only (but for
 //! the [`doctor`], which also examines the machine), keeps nothing, and never repeats a call
 //! (but for a subscription whose connection was lost).
