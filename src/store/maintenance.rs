@@ -53,7 +53,7 @@ pub fn check(dir: &Path, key: Option<SealKey>) -> Result<Checked, OpenError> {
 }
 
 /// Makes a store that is refused as damaged one that opens, with what still reads of it; for
-/// what that means to the queue see [`queue::repaired_entry`]. One that is cut off leaves the
+/// what that means to the queue see `queue::repaired_entry`. One that is cut off leaves the
 /// copy, and a store that is refused as before or has said what it is. `None`: it is not
 /// damaged, and nothing was done.
 pub fn repair(

@@ -9,7 +9,7 @@
 //! | `queue/slots/a`, `.../b` | the pacer's slots, JSON, twice |
 //! | `queue/facts/a`, `.../b` | the small facts, JSON, twice |
 //! | `queue/groups` | the names of the account's groups, JSON |
-//! | `queue/repaired` | a repair since the last start: see [`repaired_entry`] |
+//! | `queue/repaired` | a repair since the last start: see `repaired_entry` |
 //! | `queue/contacts/` page | known chats: a hash of 8 bytes and a day of 4 each |
 //! | `queue/known/` page | the same of an older program: hashes only |
 //!
