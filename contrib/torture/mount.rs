@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -82,6 +83,7 @@ impl Mounted {
     }
 
     fn try_new(disk: Disk, at: &Path) -> std::io::Result<Mounted> {
+        detach_what_is_left(at);
         let state = State { disk, armed: None, left: None, counted: 0, happened: false };
         let state = Arc::new(Mutex::new(state));
         let options = [MountOption::FSName("torture".to_owned()), MountOption::DefaultPermissions];
@@ -122,6 +124,18 @@ impl Mounted {
             session.join();
         }
         left
+    }
+}
+
+/// A mount that was still in use when it ended stays there and answers nothing
+/// (`ECONNABORTED`, `ENOTCONN`): the kernel had not yet let go of a killed daemon's files.
+fn detach_what_is_left(at: &Path) {
+    let is_dead = || std::fs::metadata(at).is_err();
+    for (program, option) in [("umount", "-l"), ("fusermount3", "-uz"), ("fusermount", "-uz")] {
+        if is_dead() {
+            // What comes of it is seen by the next look, or by the mount.
+            let _ = Command::new(program).arg(option).arg(at).stderr(Stdio::null()).status();
+        }
     }
 }
 
