@@ -25,11 +25,13 @@ mod life;
 mod mount;
 mod network;
 mod proxy;
+mod served;
 #[path = "../../tests/chaos/random.rs"]
 mod random;
 #[path = "../../tests/chaos/senders.rs"]
 #[expect(dead_code, reason = "the random faults use all of it")]
 mod senders;
+mod served;
 #[path = "../../tests/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the end-to-end tests use all of it")]
 mod support;
