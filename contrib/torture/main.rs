@@ -25,7 +25,6 @@ mod life;
 mod mount;
 mod network;
 mod proxy;
-mod served;
 #[path = "../../tests/chaos/random.rs"]
 mod random;
 #[path = "../../tests/chaos/senders.rs"]
