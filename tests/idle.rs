@@ -29,7 +29,7 @@ fn nothing_is_written_while_four_hundred_wait_and_the_session_is_up() {
     const WAIT: usize = 400;
     let lab = Lab::new();
     lab.people(&["+15550111"]);
-    let daemon = lab.paired_with("[pacing]\nwindow = \"1h\"\n");
+    let mut daemon = lab.paired_with("[pacing]\nwindow = \"1h\"\n");
     let mut events = daemon.events();
     let ids: Vec<String> =
         (0..LEAVE).map(|n| daemon.send("+15550111", &format!("text {n}"))).collect();
@@ -40,6 +40,7 @@ fn nothing_is_written_while_four_hundred_wait_and_the_session_is_up() {
         }
         unread.is_empty()
     });
+    daemon.wait_log("the phone's history has been read");
     let state = lab.path().join("state");
     let empty = files(&state);
     let mut rpc = Rpc::connect(&lab.socket());

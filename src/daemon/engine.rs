@@ -340,7 +340,6 @@ impl Engine {
             // They are written before what nobody waits for is done.
             tokio::task::yield_now().await;
         }
-        self.store.count_confirmed();
         for effect in rest {
             self.carry_out(effect);
         }

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 
-use super::By;
 use super::backend::{Backend, let_timers_be_late};
 use super::batch::Batch;
 use super::chunks::{View, check, expand};
@@ -57,8 +56,6 @@ pub(super) struct Committer {
     /// The last number that a change was given. Each change takes one at least.
     pub(super) sequence: u64,
     pub(super) confirmed: Confirmed,
-    /// The count in `confirmed`, which may lag behind by a group.
-    pub(super) counted: u64,
 }
 
 /// What has become of the changes that waited.
@@ -87,26 +84,18 @@ pub(super) fn run(place: &Place) {
 }
 
 /// Writes what waits on this thread, if nobody writes now. False: the committer's thread has to
-/// look. The count of confirmed changes is left to [`count_here`].
+/// look.
 pub(super) fn write_here(place: &Place) -> bool {
     let Ok(mut held) = place.try_lock() else { return false };
     let Some(committer) = held.as_mut() else { return true };
-    matches!(committer.work(By::Caller), Done::All)
-}
-
-/// Counts what [`write_here`] has confirmed. Whoever writes now counts it too.
-pub(super) fn count_here(place: &Place) {
-    let Ok(mut held) = place.try_lock() else { return };
-    if let Some(committer) = held.as_mut().filter(|one| one.failed.borrow().is_none()) {
-        committer.count();
-    }
+    matches!(committer.work(), Done::All)
 }
 
 impl Committer {
     /// False: nothing is written any more.
     fn work_and_tidy(&mut self) -> bool {
         loop {
-            match self.work(By::Committer) {
+            match self.work() {
                 Done::All => return true,
                 Done::Untidy => {
                     if let Err(failure) = self.watched(|committer| committer.tidy(false)) {
@@ -126,7 +115,7 @@ impl Committer {
         }
     }
 
-    fn work(&mut self, by: By) -> Done {
+    fn work(&mut self) -> Done {
         loop {
             // The watch may have found that it hangs.
             if self.failed.borrow().is_some() {
@@ -144,7 +133,7 @@ impl Committer {
                 }
                 Err(mpsc::error::TryRecvError::Disconnected) => return Done::Ended,
             };
-            if let Err(failure) = self.watched(|committer| committer.write(group, by)) {
+            if let Err(failure) = self.watched(|committer| committer.write(group)) {
                 self.fail(failure);
                 return Done::Ended;
             }
@@ -156,10 +145,9 @@ impl Committer {
 
     /// Once the database alone holds changes, the count of them is as safe as they are: if it
     /// loses them, that is noticed.
-    fn tidy(&mut self, closing: bool) -> Result<(), BackendError> {
+    fn tidy(&self, closing: bool) -> Result<(), BackendError> {
         self.reserve.give();
         if self.backend.tidy(closing)? || closing {
-            self.count();
             self.confirmed.sync()?;
         }
         Ok(())
@@ -185,7 +173,7 @@ impl Committer {
         group
     }
 
-    fn write(&mut self, group: Vec<Prepare>, by: By) -> Result<(), BackendError> {
+    fn write(&mut self, group: Vec<Prepare>) -> Result<(), BackendError> {
         let mut finishes = Vec::with_capacity(group.len());
         let mut dirty = false;
         for prepare in group {
@@ -211,8 +199,9 @@ impl Committer {
             #[cfg(any(test, feature = "sim"))]
             self.shared.faults.before_sync()?;
             self.backend.sync()?;
-            if by == By::Committer {
-                self.count();
+            if let Err(error) = self.confirmed.write(self.sequence) {
+                // The changes are safe; only their loss would be noticed later.
+                tracing::warn!(%error, "cannot count the confirmed changes");
             }
             self.shared.syncs.fetch_add(1, Ordering::Relaxed);
         }
@@ -221,18 +210,6 @@ impl Committer {
             finish(Ok(()));
         }
         Ok(())
-    }
-
-    /// Everything up to the last number is confirmed.
-    fn count(&mut self) {
-        if self.counted == self.sequence {
-            return;
-        }
-        self.counted = self.sequence;
-        if let Err(error) = self.confirmed.write(self.sequence) {
-            // The changes are safe; only their loss would be noticed later.
-            tracing::warn!(%error, "cannot count the confirmed changes");
-        }
     }
 
     /// Those of the failed group were already dropped unanswered; so is the rest.

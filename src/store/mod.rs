@@ -164,15 +164,6 @@ impl Store {
         self.update_by(By::Caller, change)
     }
 
-    /// Counts what [`Store::update_here`] has made durable: whoever waits for that has the
-    /// answer first. The count is what a start misses changes by that the disk has lost.
-    pub fn count_confirmed(&self) {
-        let open = self.inner.open.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = open.as_ref() {
-            committer::count_here(&open.place);
-        }
-    }
-
     fn update_by<T, F>(
         &self,
         by: By,

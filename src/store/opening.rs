@@ -185,7 +185,6 @@ impl Store {
             failed: failed_sender.clone(),
             sequence: verified.sequence,
             confirmed,
-            counted: verified.sequence,
         };
         let place = Arc::new(Mutex::new(Some(committer)));
         let at = Arc::clone(&place);

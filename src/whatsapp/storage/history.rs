@@ -6,6 +6,9 @@
 //! their tokens are there as far as they were read and written, which happens within a second.
 //! Once the history counts as read, all of them are.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use whatsapp_rust::wacore::time::now_secs;
 
 use super::{Result, SessionBackend, key, read_error};
@@ -17,6 +20,9 @@ const HISTORY: &str = "history";
 /// in seconds: one day.
 const HISTORY_SECONDS: i64 = 24 * 3600;
 
+/// A history that brings nothing for so long after its last part is over.
+const QUIET: Duration = Duration::from_secs(2);
+
 impl SessionBackend {
     /// A pairing begins: its account's history is wanted.
     pub(crate) async fn want_history(&self) -> Result<()> {
@@ -24,8 +30,18 @@ impl SessionBackend {
         self.put(key(HISTORY, &[]), now_secs().to_be_bytes()).await
     }
 
-    /// All of it was read; what it brought is written before that is noted.
+    /// Its last part was read; what it brought is written before that is noted. The library reads
+    /// the parts each on its own: those before the last one may not be done yet.
     pub(crate) async fn end_history(&self) -> Result<()> {
+        let brought = || self.counts.history_tokens.load(Ordering::Relaxed);
+        let mut before = brought();
+        loop {
+            tokio::time::sleep(QUIET).await;
+            if brought() == before {
+                break;
+            }
+            before = brought();
+        }
         self.flush_tokens().await?;
         self.remove(key(HISTORY, &[])).await
     }
