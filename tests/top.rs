@@ -23,6 +23,7 @@ fn waiting(lab: &Lab, count: usize) -> Daemon {
 fn a_key_pauses_the_daemon_and_sigterm_leaves_the_terminal_as_it_was() {
     let lab = Lab::new();
     let daemon = waiting(&lab, 2);
+    let mut events = daemon.events();
     let mut terminal = Terminal::top(&lab.socket(), 80, 24);
     terminal.wait("no phone is paired");
     terminal.wait("HELD");
@@ -31,11 +32,11 @@ fn a_key_pauses_the_daemon_and_sigterm_leaves_the_terminal_as_it_was() {
     assert!(terminal.contents().contains("queue    [#.........] 2 of 400 waiting"));
     terminal.press("p");
     terminal.wait("$ tetherctl pause: paused");
-    assert_eq!(daemon.status()["queue"]["paused"], true);
+    events.wait("the pause", |event| event["status"]["queue"]["paused"] == true);
     terminal.wait("somebody paused it");
     terminal.press("p");
     terminal.wait("$ tetherctl resume: ");
-    assert_eq!(daemon.status()["queue"]["paused"], false);
+    events.wait("its end", |event| event["status"]["queue"]["paused"] == false);
     terminal.signal(Signal::SIGTERM);
     let status = terminal.ends_and_gives_the_terminal_back();
     assert_eq!(status.signal(), Some(Signal::SIGTERM as i32), "{status}");
