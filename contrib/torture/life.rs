@@ -65,7 +65,9 @@ pub(crate) fn round(random: &mut Random, protection: Protection, tally: &mut Tal
         tally.broken += 1;
         daemon = lab.daemon(PACE);
         if protection == Protection::Off {
-            daemon.send(chat, &text);
+            let mut events = daemon.events();
+            let again = daemon.send(chat, &text);
+            events.wait_until_left(&daemon, std::slice::from_ref(&again));
             break;
         }
     }
