@@ -22,6 +22,10 @@ pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 pub const BODY_TIME_MAX: Duration = Duration::from_secs(20);
 /// Time for a client to take anything of an answer.
 pub const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
+/// Time for a client to take all that is in memory for it, or [`TAKE_BYTES_MIN`] of it.
+pub const TAKE_TIME_MAX: Duration = Duration::from_secs(60);
+/// Bytes that a client takes within [`TAKE_TIME_MAX`], if there are so many: about 4 KiB a second.
+pub const TAKE_BYTES_MIN: usize = 256 * 1024;
 /// Time for the next part of a file that is sent to us.
 pub const CHUNK_TIME_MAX: Duration = Duration::from_secs(20);
 /// Time for a whole file.
@@ -30,10 +34,17 @@ pub const UPLOAD_TIME_MAX: Duration = Duration::from_secs(30 * 60);
 pub const UPLOADS_MAX: usize = 2;
 /// Largest file, in bytes, if the configuration names no other: the contract's largest.
 pub const UPLOAD_BYTES_MAX: u64 = 2_000 * 1024 * 1024;
+/// Parts of a body that comes in parts.
+pub const PARTS_MAX: usize = 64;
+/// The head of a part, or what lies before the first part, in bytes.
+pub const PART_HEAD_BYTES_MAX: usize = 64 * 1024;
 /// A form of the page, in bytes: a text with all of its characters escaped.
 pub const FORM_BYTES_MAX: usize = FRAME_BYTES_MAX;
-/// Bytes of bodies, questions and answers, that are in memory at a time.
+/// Bytes of bodies that are in memory at a time: those that come in, and the answers to calls.
+/// A page is bounded by itself, and each connection makes one at a time.
 pub const BUDGET_BYTES: usize = 32 * 1024 * 1024;
+/// Bytes of messages' texts in one answer. What has no room is cut to its beginning, or left out.
+pub const TEXT_BYTES_MAX: usize = FRAME_BYTES_MAX;
 /// Time to wait for a part of the budget.
 pub const BUDGET_TIME_MAX: Duration = Duration::from_secs(10);
 /// Calls to one daemon that are under way at a time: fewer than the contract's 32.
@@ -44,6 +55,8 @@ pub const STREAMS_MAX: usize = 5;
 pub const LIVE_MAX: usize = 64;
 /// Sessions of people.
 pub const SESSIONS_MAX: usize = 256;
+/// Sessions of people with one token.
+pub const SESSIONS_PER_TOKEN_MAX: usize = 16;
 /// A session that nobody uses ends after this.
 pub const SESSION_IDLE_MAX: Duration = Duration::from_secs(12 * 60 * 60);
 /// A session ends after this.
@@ -65,7 +78,7 @@ const _: () = assert!(STREAMS_MAX + 1 < tetherd_api::CONNECTIONS_PER_USER_MAX);
 const _: () = assert!(CALLS_MAX < tetherd_api::IN_FLIGHT_MAX);
 const _: () = assert!(BUDGET_BYTES >= 4 * FRAME_BYTES_MAX);
 
-/// The memory that bodies may take, in all.
+/// The memory that those bodies may take, in all.
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<Semaphore>);
 

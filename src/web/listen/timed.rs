@@ -1,25 +1,47 @@
-//! A connection whose client must take what it is sent: one that reads nothing for too long
-//! is cut off, so that it holds no memory and no place.
+//! A connection whose client must take what it is sent: one that reads nothing for too long, or
+//! never catches up, is cut off, so that it holds no memory and no place.
 
 use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use crate::limits::WRITE_TIME_MAX;
+use crate::limits::{TAKE_BYTES_MIN, TAKE_TIME_MAX, WRITE_TIME_MAX};
 
-/// The connection, and since when it takes nothing.
+/// The connection, and until when its client may read nothing, or too little.
 pub(super) struct Timed<S> {
     stream: S,
     stuck: Option<Pin<Box<Sleep>>>,
+    behind: Option<Pin<Box<Sleep>>>,
+    /// Bytes that were read since `behind` began.
+    taken: usize,
 }
 
 impl<S> Timed<S> {
     pub(super) fn new(stream: S) -> Timed<S> {
-        Timed { stream, stuck: None }
+        Timed { stream, stuck: None, behind: None, taken: 0 }
+    }
+
+    fn caught_up(&mut self) {
+        (self.behind, self.taken) = (None, 0);
+    }
+
+    /// Files have no end in sight: of them, enough has to be read.
+    fn written(
+        &mut self,
+        polled: Poll<io::Result<usize>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = &polled {
+            self.taken += bytes;
+            if self.taken >= TAKE_BYTES_MIN {
+                self.caught_up();
+            }
+        }
+        self.timed(polled, cx)
     }
 
     fn timed<T>(
@@ -32,7 +54,12 @@ impl<S> Timed<S> {
             return polled;
         }
         let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(WRITE_TIME_MAX)));
-        ready!(stuck.as_mut().poll(cx));
+        let behind = self.behind.get_or_insert_with(|| Box::pin(sleep(TAKE_TIME_MAX)));
+        // Both are asked, so that both wake this.
+        let (stuck, behind) = (stuck.as_mut().poll(cx), behind.as_mut().poll(cx));
+        if stuck.is_pending() && behind.is_pending() {
+            return Poll::Pending;
+        }
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -54,7 +81,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.timed(polled, cx)
+        self.written(polled, cx)
     }
 
     fn poll_write_vectored(
@@ -63,7 +90,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
-        self.timed(polled, cx)
+        self.written(polled, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -72,6 +99,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        if polled.is_ready() {
+            // Nothing of what is in memory is left.
+            self.caught_up();
+        }
         self.timed(polled, cx)
     }
 
@@ -82,7 +113,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncWriteExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
 
@@ -92,5 +123,47 @@ mod tests {
         let mut timed = Timed::new(ours);
         let error = timed.write_all(&[0; 64]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_little_by_little_is_cut_off() {
+        let (ours, mut theirs) = tokio::io::duplex(16);
+        let mut timed = Timed::new(ours);
+        let reading = tokio::spawn(async move {
+            let mut byte = [0];
+            while theirs.read_exact(&mut byte).await.is_ok() {
+                sleep(WRITE_TIME_MAX / 2).await;
+            }
+        });
+        let begin = tokio::time::Instant::now();
+        // What has left our memory counts no more.
+        for _ in 0..10 {
+            timed.write_all(&[0; 3]).await.unwrap();
+            timed.flush().await.unwrap();
+        }
+        assert!(begin.elapsed() > 2 * TAKE_TIME_MAX);
+        let begin = tokio::time::Instant::now();
+        let error = timed.write_all(&[0; 64]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(begin.elapsed() >= TAKE_TIME_MAX);
+        drop(timed);
+        reading.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_a_file_slowly_and_steadily_is_not_cut_off() {
+        let (ours, mut theirs) = tokio::io::duplex(16);
+        let mut timed = Timed::new(ours);
+        let bytes = vec![0; TAKE_BYTES_MIN * 3];
+        let reading = tokio::spawn(async move {
+            let mut half = vec![0; TAKE_BYTES_MIN / 2];
+            for _ in 0..6 {
+                theirs.read_exact(&mut half).await.unwrap();
+                sleep(WRITE_TIME_MAX * 9 / 10).await;
+            }
+        });
+        // Never flushed: there is always more.
+        timed.write_all(&bytes).await.unwrap();
+        reading.await.unwrap();
     }
 }

@@ -48,6 +48,10 @@ pub(super) async fn send(State(front): State<Shared>, mut request: Request) -> R
         Ok(visit) => visit,
         Err(response) => return response,
     };
+    // A file that may not be sent is not received.
+    if !visit.may(Method::MessageSend) {
+        return visit.denied(Method::MessageSend);
+    }
     let mut upload = match receive(&front, request).await {
         Ok(upload) => upload,
         Err(error) => return refuse(&error),
@@ -55,9 +59,6 @@ pub(super) async fn send(State(front): State<Shared>, mut request: Request) -> R
     let fields = Fields::new(std::mem::take(&mut upload.fields));
     if !ours(&visit, &fields) {
         return stale(&visit);
-    }
-    if !visit.may(Method::MessageSend) {
-        return visit.denied(Method::MessageSend);
     }
     upload.params.insert("to".into(), json!(fields.get("to").unwrap_or_default()));
     let words = fields.raw("text").filter(|text| !text.trim().is_empty());

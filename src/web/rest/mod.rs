@@ -2,11 +2,12 @@
 //! parameters as the body and its result as the answer. Checks the token's tier before the
 //! daemon is asked: the front itself may do more than its callers.
 
+mod bounded;
 mod openapi;
 mod status;
 mod upload;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -93,14 +94,14 @@ async fn carry_out(
         let upload = receive(front, request).await?;
         return upload.send(daemon).await.map(|value| json_response(StatusCode::OK, &value));
     }
-    let (params, _share) = params(front, request).await?;
+    let (params, share) = params(front, request).await?;
     // What does not fit is said without asking the daemon.
     Call::decode(method, params.clone())?;
     let asked = daemon.exchange(method.name(), &Value::Object(params), &[]).await;
     let (value, fds) = asked.map_err(|error| error.into_contract())?;
     match fds.into_iter().next() {
         Some(fd) if method == Method::InboxFile => files::download(fd, &value["file"], true),
-        Some(_) | None => Ok(json_response(StatusCode::OK, &value)),
+        Some(_) | None => Ok(json_held(&value, share)),
     }
 }
 
@@ -119,7 +120,7 @@ pub(crate) async fn body(
     front: &Shared,
     request: Request,
     bytes_max: usize,
-) -> Result<(axum::body::Bytes, Share), Error> {
+) -> Result<(Bytes, Share), Error> {
     let too_long = || {
         let sentence = format!("the body is longer than {bytes_max} bytes");
         Error::new(ErrorKind::FrameTooLong, sentence)
@@ -164,4 +165,41 @@ pub(crate) fn error_response(status: StatusCode, error: &Error) -> Response {
 pub(crate) fn json_response(status: StatusCode, value: &Value) -> Response {
     let kind = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     (status, kind, Body::from(value.to_string())).into_response()
+}
+
+/// JSON that keeps its part of the budget until the client has taken it.
+pub(crate) fn json_held(value: &Value, share: Share) -> Response {
+    let mut response = json_response(StatusCode::OK, &Value::Null);
+    let text = value.to_string();
+    *response.body_mut() = Body::from(Bytes::from_owner(Held { text, _share: share }));
+    response
+}
+
+struct Held {
+    text: String,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{BUDGET_BYTES, Budget};
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_keeps_its_part_of_the_budget_until_it_is_taken() {
+        let budget = Budget::default();
+        let share = budget.take(BUDGET_BYTES).await.unwrap();
+        let answer = json_held(&json!({ "a": 1 }), share);
+        let bytes = to_bytes(answer.into_body(), 100).await.unwrap();
+        assert_eq!(bytes, r#"{"a":1}"#);
+        assert!(budget.take(1).await.is_none());
+        drop(bytes);
+        assert!(budget.take(1).await.is_some());
+    }
 }

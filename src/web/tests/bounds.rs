@@ -1,8 +1,10 @@
 //! Clients that take too much: of memory, of places, of time. In virtual time: where the
 //! front waits for nothing else, its clock goes on to its next limit.
 
-use tether_web::limits::{CONNECTIONS_MAX, HEADERS_MAX, UPLOAD_BYTES_MAX};
-use tetherd_api::Tier;
+use tether_web::limits::{
+    CONNECTIONS_MAX, HEADERS_MAX, PART_HEAD_BYTES_MAX, PARTS_MAX, UPLOAD_BYTES_MAX,
+};
+use tetherd_api::{FRAME_BYTES_MAX, Tier};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::{Answer, Front};
@@ -114,4 +116,54 @@ async fn a_body_that_is_larger_than_announced_limits_is_cut_off() {
         [("authorization", token.as_str()), ("content-type", "multipart/form-data; boundary=b")];
     let answer = front.ask("POST /v1/message.send", &headers, &body).await;
     assert_eq!((answer.status, answer.kind().as_str()), (413, "file_too_large"));
+}
+
+/// Sends a message in parts, without saying how long it is.
+async fn send_parts(front: &Front, body: &str) -> (u16, String) {
+    let token = format!("Bearer {}", front.token(Tier::Send));
+    let headers = [
+        ("authorization", token.as_str()),
+        ("content-type", "multipart/form-data; boundary=b"),
+        ("transfer-encoding", "chunked"),
+    ];
+    let body = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let answer = front.ask("POST /v1/message.send", &headers, &body).await;
+    (answer.status, answer.kind())
+}
+
+/// A part of a form, with a head that has one line more.
+fn part(name: &str, line: &str, text: &str) -> String {
+    let disposition = format!("content-disposition: form-data; name=\"{name}\"");
+    format!("--b\r\n{disposition}\r\nx-line: {line}\r\n\r\n{text}\r\n")
+}
+
+#[tokio::test]
+async fn what_a_form_s_parts_take_of_memory_is_bounded() {
+    let front = Front::start().await;
+    let end = "--b--\r\n";
+    let too_long = (413, "frame_too_long".to_owned());
+    // Parts that have no content.
+    let small = |count: usize| part("x", "", "").repeat(count) + end;
+    assert_eq!(send_parts(&front, &small(PARTS_MAX + 1)).await, too_long);
+    assert_eq!(send_parts(&front, &small(PARTS_MAX)).await.0, 400);
+    // Their names.
+    let name = "n".repeat(PART_HEAD_BYTES_MAX / 2);
+    let names = part(&name, "", "").repeat(FRAME_BYTES_MAX / name.len() + 1);
+    assert_eq!(send_parts(&front, &(names + end)).await, too_long);
+}
+
+#[tokio::test]
+async fn what_lies_between_a_form_s_parts_is_bounded() {
+    let front = Front::with(|config| config.uploads.max_bytes = 10).await;
+    let twice = "x".repeat(PART_HEAD_BYTES_MAX * 2);
+    let too_long = (413, "frame_too_long".to_owned());
+    // What comes before the first part, and a part's head.
+    let before = format!("{twice}\r\n{}--b--\r\n", part("x", "", ""));
+    assert_eq!(send_parts(&front, &before).await, too_long);
+    assert_eq!(send_parts(&front, &(part("x", &twice, "") + "--b--\r\n")).await, too_long);
+    // And all of them.
+    let line = "x".repeat(PART_HEAD_BYTES_MAX / 2);
+    let heads = part("x", &line, "").repeat(FRAME_BYTES_MAX / line.len() + 1);
+    let answer = send_parts(&front, &(heads + "--b--\r\n")).await;
+    assert_eq!(answer, (413, "file_too_large".to_owned()));
 }

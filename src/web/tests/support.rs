@@ -45,6 +45,19 @@ impl Front {
         made.unwrap().secret
     }
 
+    /// Logs in with a fresh token; the session's cookie.
+    pub(crate) async fn log_in(&self, tier: Tier) -> String {
+        let form = self.ask("GET /login", &[], "").await;
+        let (_, rest) = form.body.split_once("name=\"csrf\" value=\"").unwrap();
+        let (csrf, _) = rest.split_once('"').unwrap();
+        let kind = "application/x-www-form-urlencoded";
+        let headers = [("cookie", &*format!("tether-login={csrf}")), ("content-type", kind)];
+        let fields = format!("csrf={csrf}&token={}", self.token(tier));
+        let answer = self.ask("POST /login", &headers, &fields).await;
+        let cookie = answer.header("set-cookie").unwrap_or_else(|| panic!("{answer:?}"));
+        cookie.split(';').next().unwrap().to_owned()
+    }
+
     pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
@@ -57,7 +70,8 @@ impl Front {
         if !named("host") {
             head.push_str(&format!("host: {host}\r\n"));
         }
-        if !named("content-length") && !request.starts_with("GET") {
+        let has_length = named("content-length") || named("transfer-encoding");
+        if !has_length && !request.starts_with("GET") {
             head.push_str(&format!("content-length: {}\r\n", body.len()));
         }
         for (name, value) in headers {

@@ -20,7 +20,7 @@ use tetherd_api::Error;
 use super::fields::Fields;
 use super::{Caller, Refusal, check_verb};
 use crate::front::Shared;
-use crate::rest::{json_response, receive};
+use crate::rest::{json_held, json_response, receive};
 
 pub(super) use notifications::Notifications;
 
@@ -131,7 +131,7 @@ type Segments<'a> = (&'a str, &'a str, &'a str, Option<&'a str>);
 
 async fn answer(front: &Shared, segments: Segments<'_>, request: Request) -> Response {
     match carry_out(front, segments, request).await {
-        Ok(value) => json_response(StatusCode::OK, &value),
+        Ok(response) => response,
         Err(refusal) => {
             let status = refusal.status().as_u16();
             refusal.answer(&json!({ "statusCode": status, "message": refusal.sentence() }))
@@ -143,7 +143,7 @@ async fn carry_out(
     front: &Shared,
     (instance, method, token, receipt): Segments<'_>,
     request: Request,
-) -> Result<Value, Refusal> {
+) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
     let caller = Caller::identify(front, &parts, instance, token)?;
     let method = Method::find(method).ok_or(Refusal::NoMethod)?;
@@ -155,14 +155,17 @@ async fn carry_out(
     let request = Request::from_parts(parts, body);
     if method == Method::SendFileByUpload {
         caller.program.may(tetherd_api::Method::MessageSend.tier())?;
-        return Ok(send::uploaded(&caller, receive(front, request).await?).await?);
+        let sent = send::uploaded(&caller, receive(front, request).await?).await?;
+        return Ok(json_response(StatusCode::OK, &sent));
     }
     let (fields, share) = Fields::read(front, request).await?;
-    if method == Method::ReceiveNotification {
-        // It may wait for a minute: without memory.
-        drop(share);
-    }
-    Ok(dispatch(&caller, method, &fields, receipt).await?)
+    // Who waits for a notification may wait for a minute: without memory.
+    let share = (method != Method::ReceiveNotification).then_some(share);
+    let value = dispatch(&caller, method, &fields, receipt).await?;
+    Ok(match share {
+        Some(share) => json_held(&value, share),
+        None => json_response(StatusCode::OK, &value),
+    })
 }
 
 async fn dispatch(

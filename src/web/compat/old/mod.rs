@@ -11,7 +11,7 @@ mod status;
 
 use axum::Router;
 use axum::extract::{Path, Request, State};
-use axum::http::{Method as Verb, StatusCode};
+use axum::http::Method as Verb;
 use axum::response::Response;
 use axum::routing::any;
 use serde_json::{Value, json};
@@ -21,8 +21,9 @@ use super::fields::Fields;
 use super::{Caller, Refusal, check_verb};
 use crate::auth::bearer;
 use crate::front::Shared;
+use crate::limits::Share;
 use crate::page;
-use crate::rest::json_response;
+use crate::rest::json_held;
 
 /// The methods, by their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,11 +121,16 @@ async fn carry_out(
     let caller = Caller::identify(front, &parts, instance, token)?;
     check_verb(&parts, &[Verb::GET, Verb::POST])?;
     let method = method.ok_or(Refusal::NoMethod)?;
-    let (fields, _share) = Fields::read(front, Request::from_parts(parts, body)).await?;
-    Ok(dispatch(&caller, method, &fields).await?)
+    let (fields, share) = Fields::read(front, Request::from_parts(parts, body)).await?;
+    Ok(dispatch(&caller, method, &fields, share).await?)
 }
 
-async fn dispatch(caller: &Caller, method: Method, fields: &Fields) -> Result<Response, Error> {
+async fn dispatch(
+    caller: &Caller,
+    method: Method,
+    fields: &Fields,
+    share: Share,
+) -> Result<Response, Error> {
     let value = match method {
         Method::QrCode => return account::qr_code(caller).await,
         Method::Status => account::status(caller).await?,
@@ -140,5 +146,5 @@ async fn dispatch(caller: &Caller, method: Method, fields: &Fields) -> Result<Re
         Method::Logout => account::logout(caller).await?,
         Method::Takeover => account::takeover(caller).await?,
     };
-    Ok(json_response(StatusCode::OK, &value))
+    Ok(json_held(&value, share))
 }
