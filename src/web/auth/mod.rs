@@ -6,7 +6,7 @@ mod sessions;
 mod token_file;
 
 use axum::extract::FromRequestParts;
-use axum::http::header::{AUTHORIZATION, COOKIE, RETRY_AFTER};
+use axum::http::header::{ACCEPT, AUTHORIZATION, COOKIE, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -143,11 +143,19 @@ impl FromRequestParts<Shared> for Person {
 
     async fn from_request_parts(parts: &mut Parts, front: &Shared) -> Result<Person, Response> {
         let id = cookie(&parts.headers, session_cookie(front));
-        match id.and_then(|id| front.sessions.get(&id, &front.tokens)) {
+        let by_person = !is_script(&parts.headers);
+        match id.and_then(|id| front.sessions.get(&id, &front.tokens, by_person)) {
             Some(session) => Ok(Person(session)),
             None => Err(Redirect::to("/login").into_response()),
         }
     }
+}
+
+/// Whether a page's script asks by itself: for what is new, or for the stream of notices, which
+/// browsers ask for again when it has broken off.
+pub(crate) fn is_script(headers: &HeaderMap) -> bool {
+    let streams = headers.get(ACCEPT).is_some_and(|kind| kind == "text/event-stream");
+    headers.contains_key("x-live") || streams
 }
 
 /// The name of the cookie with the session: behind TLS, one that no other host, and nothing

@@ -9,7 +9,7 @@ use tetherd_api::Tier;
 use tokio::time::Instant;
 
 use super::{Token, TokenFile, secret};
-use crate::limits::{SESSION_IDLE_MAX, SESSION_MAX, SESSIONS_MAX};
+use crate::limits::{SESSION_IDLE_MAX, SESSION_MAX, SESSIONS_MAX, SESSIONS_PER_TOKEN_MAX};
 
 /// A person who has logged in.
 #[derive(Clone)]
@@ -50,15 +50,18 @@ impl Sessions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins one; answers the cookie's value. The one that was unused for longest makes room.
+    /// Begins one; answers the cookie's value. The one that was unused for longest makes room:
+    /// of the same token, if that has enough, so that no token ends the sessions of others.
     pub fn begin(&self, token: &Token) -> Result<String, getrandom::Error> {
         let (id, csrf, now) = (secret()?, secret()?, Instant::now());
         let mut all = self.locked();
         all.retain(|_, session| session.holds(now));
-        if all.len() >= SESSIONS_MAX {
-            let oldest = all.iter().min_by_key(|(_, session)| session.used);
-            if let Some(digest) = oldest.map(|(digest, _)| *digest) {
-                all.remove(&digest);
+        let own = |session: &Session| session.token == token.digest;
+        let is_full = all.values().filter(|session| own(session)).count() >= SESSIONS_PER_TOKEN_MAX;
+        if is_full || all.len() >= SESSIONS_MAX {
+            let of_whom = all.values().filter(|session| !is_full || own(session));
+            if let Some(key) = of_whom.min_by_key(|session| session.used).map(|found| found.key) {
+                all.remove(&key);
             }
         }
         let (tier, name) = (token.tier, token.name.clone());
@@ -68,8 +71,9 @@ impl Sessions {
         Ok(id)
     }
 
-    /// The session of a cookie, if it and its token still hold.
-    pub fn get(&self, id: &str, tokens: &TokenFile) -> Option<Session> {
+    /// The session of a cookie, if it and its token still hold. Only what a person does is a use
+    /// of it: a page that is left open asks by itself, and must not keep its session.
+    pub fn get(&self, id: &str, tokens: &TokenFile, by_person: bool) -> Option<Session> {
         let (digest, now) = (digest(id), Instant::now());
         let mut all = self.locked();
         let session = all.get_mut(&digest)?;
@@ -78,7 +82,9 @@ impl Sessions {
             all.remove(&digest);
             return None;
         }
-        session.used = now;
+        if by_person {
+            session.used = now;
+        }
         Some(session.clone())
     }
 
@@ -125,37 +131,66 @@ mod tests {
             sessions.begin(&tokens.find(&made.secret).unwrap()).unwrap()
         };
         let id = begin("one");
-        assert_eq!(sessions.get(&id, &tokens).unwrap().tier, Tier::Send);
-        assert!(sessions.get("other", &tokens).is_none());
+        assert_eq!(sessions.get(&id, &tokens, true).unwrap().tier, Tier::Send);
+        assert!(sessions.get("other", &tokens, true).is_none());
         tokio::time::advance(SESSION_IDLE_MAX).await;
-        assert!(sessions.get(&id, &tokens).is_none());
+        assert!(sessions.get(&id, &tokens, true).is_none());
 
         let id = begin("two");
         for _ in 0..(SESSION_MAX.as_secs() / SESSION_IDLE_MAX.as_secs()) * 2 - 1 {
             tokio::time::advance(SESSION_IDLE_MAX / 2).await;
-            assert!(sessions.get(&id, &tokens).is_some());
+            assert!(sessions.get(&id, &tokens, true).is_some());
         }
         tokio::time::advance(SESSION_IDLE_MAX / 2).await;
-        assert!(sessions.get(&id, &tokens).is_none());
+        assert!(sessions.get(&id, &tokens, true).is_none());
 
         let id = begin("three");
         tokens.remove("three").unwrap();
-        assert!(sessions.get(&id, &tokens).is_none());
+        assert!(sessions.get(&id, &tokens, true).is_none());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn sessions_are_bounded() {
+    async fn what_a_page_asks_by_itself_is_no_use() {
         let dir = tempfile::tempdir().unwrap();
         let tokens = TokenFile::new(dir.path().join("tokens"));
         let made = tokens.add("one", Tier::Read).unwrap();
-        let token = tokens.find(&made.secret).unwrap();
         let sessions = Sessions::default();
-        let first = sessions.begin(&token).unwrap();
-        for _ in 0..SESSIONS_MAX {
+        let id = sessions.begin(&tokens.find(&made.secret).unwrap()).unwrap();
+        for by_person in [true, false] {
+            tokio::time::advance(SESSION_IDLE_MAX / 2).await;
+            assert!(sessions.get(&id, &tokens, by_person).is_some());
+        }
+        tokio::time::advance(SESSION_IDLE_MAX / 2).await;
+        assert!(sessions.get(&id, &tokens, true).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sessions_are_bounded_in_all_and_for_each_token() {
+        let dir = tempfile::tempdir().unwrap();
+        let tokens = TokenFile::new(dir.path().join("tokens"));
+        let token = |name: &str| {
+            let made = tokens.add(name, Tier::Read).unwrap();
+            tokens.find(&made.secret).unwrap()
+        };
+        let sessions = Sessions::default();
+        let (first, one) = (sessions.begin(&token("other")).unwrap(), token("one"));
+        let mut own = Vec::new();
+        for _ in 0..=SESSIONS_PER_TOKEN_MAX {
             tokio::time::advance(std::time::Duration::from_secs(1)).await;
-            sessions.begin(&token).unwrap();
+            own.push(sessions.begin(&one).unwrap());
+        }
+        assert_eq!(sessions.locked().len(), SESSIONS_PER_TOKEN_MAX + 1);
+        assert!(sessions.get(&own[0], &tokens, false).is_none());
+        assert!(sessions.get(&own[1], &tokens, false).is_some());
+        assert!(sessions.get(&first, &tokens, false).is_some());
+
+        let more = SESSIONS_MAX / SESSIONS_PER_TOKEN_MAX;
+        for token in (0..more).map(|at| token(&at.to_string())) {
+            for _ in 0..SESSIONS_PER_TOKEN_MAX {
+                sessions.begin(&token).unwrap();
+            }
         }
         assert_eq!(sessions.locked().len(), SESSIONS_MAX);
-        assert!(sessions.get(&first, &tokens).is_none());
+        assert!(sessions.get(&first, &tokens, false).is_none());
     }
 }

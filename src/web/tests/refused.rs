@@ -1,6 +1,6 @@
 //! Who is not let in, and what is not taken from them.
 
-use tether_web::limits::FAILURES_MAX;
+use tether_web::limits::{FAILURES_MAX, SESSION_IDLE_MAX};
 use tetherd_api::{Method, Tier};
 
 use crate::support::Front;
@@ -115,4 +115,32 @@ async fn every_answer_says_what_may_be_loaded_with_it() {
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{request}");
         assert_eq!(answer.header("strict-transport-security"), None, "{request}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_may_not_be_sent_is_not_received_from_a_page() {
+    let front = Front::start().await;
+    let cookie = front.log_in(Tier::Read).await;
+    // None of it is sent.
+    let headers = [
+        ("cookie", cookie.as_str()),
+        ("content-type", "multipart/form-data; boundary=b"),
+        ("content-length", "1000000"),
+    ];
+    assert_eq!(front.ask("POST /d/main/send", &headers, "").await.status, 403);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_is_left_open_does_not_keep_its_session() {
+    let front = Front::start().await;
+    let cookie = front.log_in(Tier::Read).await;
+    let cookie = ("cookie", cookie.as_str());
+    tokio::time::advance(SESSION_IDLE_MAX / 2).await;
+    let refresh = [cookie, ("x-live", "1")];
+    assert_ne!(front.ask("GET /d/main/", &refresh, "").await.header("location"), Some("/login"));
+    let stream = [cookie, ("accept", "text/event-stream")];
+    assert_ne!(front.ask("GET /d/none/live", &stream, "").await.header("location"), Some("/login"));
+    tokio::time::advance(SESSION_IDLE_MAX / 2).await;
+    let later = front.ask("GET /d/main/", &[cookie], "").await;
+    assert_eq!((later.status, later.header("location")), (303, Some("/login")));
 }
