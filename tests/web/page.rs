@@ -227,6 +227,36 @@ fn a_phone_is_linked_by_the_page() {
     assert!(!linked.text().contains("class=\"qr\""), "{}", linked.text());
 }
 
+#[test]
+fn the_inbox_begins_with_what_came_last_however_long_the_texts_are() {
+    let lab = Lab::new();
+    let daemon = lab.paired();
+    lab.people(&["+15550111"]);
+    let mut events = daemon.events();
+    lab.writes(&mut events, "+15550111");
+    // More than one list of the daemon's, and more than one page, may have.
+    for at in 2..=6 {
+        let text = format!("{at}{}", "\u{1f422}".repeat(65_000));
+        lab.sim.call("recipient.reply", json!({ "number": "+15550111", "text": text }));
+        events.wait("the message", |event| event["message"]["cursor"] == at);
+    }
+    let front = Front::start(&lab, &daemon);
+    let mut browser = Browser::logged_in(&front, Tier::Read);
+    let first = browser.get("/d/main/inbox");
+    shows(&first, "id=\"i6\"");
+    let mut seen = Vec::new();
+    let mut next = Some("/d/main/inbox".to_owned());
+    while let Some(path) = next {
+        let page = browser.get(&path);
+        let ids = page.text().split("id=\"i").skip(1);
+        seen.extend(ids.filter_map(|rest| rest.split_once('"')?.0.parse::<u64>().ok()));
+        let older = page.text().split_once("inbox?before=");
+        next = older
+            .map(|(_, rest)| format!("/d/main/inbox?before={}", rest.split_once('"').unwrap().0));
+    }
+    assert_eq!(seen, [6, 5, 4, 3, 2, 1]);
+}
+
 /// What would act, if it were not escaped.
 const EVIL: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u{202e}";
 

@@ -1,6 +1,6 @@
 //! The contract over HTTP: calls, files in both directions, events.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tetherd_api::Tier;
 
 use super::Front;
@@ -96,4 +96,36 @@ fn a_file_goes_out_and_another_comes_in_over_http() {
     assert_eq!(front.ask("POST /v1/message.send", &headers, body.as_bytes()).status, 400);
     // Nothing of it stays behind: the file has no name from its first byte on.
     assert_eq!(std::fs::read_dir(lab.path().join("state/spool")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_renewed_state_directory_is_followed_from_its_beginning() {
+    let lab = Lab::new();
+    let mut daemon = lab.paired();
+    let front = Front::start(&lab, &daemon);
+    let token = front.token(Tier::Read);
+    daemon.call("queue.pause", json!({})).unwrap();
+    for text in ["one", "two", "three", "four", "five"] {
+        daemon.send("+15550111", text);
+    }
+    // Two follow the feed: the front itself, and who asks for notifications.
+    let green = format!("GET /waInstance1/receiveNotification/{token}");
+    assert_eq!(front.ask(&green, &[], b"").json(), Value::Null);
+    assert_eq!(front.call(&token, "status", &json!({})).status, 200);
+
+    daemon.stop();
+    std::fs::remove_dir_all(lab.path().join("state")).unwrap();
+    let daemon = lab.daemon("");
+    let id = daemon.send("+15550111", "six");
+    let mut answer = front.call(&token, "status", &json!({}));
+    let begin = std::time::Instant::now();
+    while answer.status != 200 && begin.elapsed() < crate::support::DEADLINE {
+        answer = front.call(&token, "status", &json!({}));
+    }
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    daemon.call("queue.cancel", json!({ "ids": [id] })).unwrap();
+    let next = front.ask(&green, &[], b"");
+    assert_eq!(next.status, 200, "{}", next.text());
+    assert_eq!(next.json()["body"]["typeWebhook"], "outgoingMessageStatus");
+    assert_eq!(front.ask(&green, &[], b"").json(), next.json());
 }

@@ -33,7 +33,7 @@ pub struct Token {
     pub tier: Tier,
     /// When it was made.
     pub made_at: Time,
-    pub(super) digest: [u8; 32],
+    pub(crate) digest: [u8; 32],
 }
 
 /// A token that was just made.

@@ -4,14 +4,13 @@
 use std::collections::VecDeque;
 
 use tetherd_api::{
-    Error, FRAME_BYTES_MAX, Filter, GetParams, INBOX_LIST_MAX, InboxListParams, Incoming,
-    LIST_ENTRIES_MAX, ListParams, Message, PREVIEW_CHARS_MAX, Redacted, State, call,
+    Error, Filter, GetParams, INBOX_LIST_MAX, InboxListParams, Incoming, LIST_ENTRIES_MAX,
+    ListParams, Message, Method, PREVIEW_CHARS_MAX, Redacted, State, call,
 };
 
 use super::Caller;
-
-/// Bytes of texts in one answer. What has no room is cut to its beginning, or left out.
-const TEXT_BYTES_MAX: usize = FRAME_BYTES_MAX;
+use crate::daemon::CallError;
+use crate::limits::TEXT_BYTES_MAX;
 
 /// Messages that came in after a cursor, at most so many.
 pub(super) async fn incoming_after(
@@ -29,31 +28,12 @@ pub(super) async fn incoming_newest(
     count: usize,
     skipped: u64,
 ) -> Result<Vec<Incoming>, Error> {
-    let one = InboxListParams { after: None, limit: Some(1) };
-    let newest = caller.call(call::InboxList, &one).await?.newest;
-    let end = newest.saturating_sub(skipped);
-    let mut after = end.saturating_sub(count as u64);
-    let (mut kept, mut bytes) = (VecDeque::new(), 0);
-    while after < end {
-        let params = InboxListParams { after: Some(after), limit: Some(INBOX_LIST_MAX) };
-        let page = caller.call(call::InboxList, &params).await?;
-        let last = page.messages.last().map(|message| message.cursor);
-        after = last.or(page.gap.map(|gap| gap.to)).unwrap_or(end);
-        for message in page.messages.into_iter().filter(|message| message.cursor <= end) {
-            bytes += weight(&message);
-            kept.push_back(message);
-        }
-        while bytes > TEXT_BYTES_MAX {
-            let Some(oldest) = kept.pop_front() else { break };
-            bytes -= weight(&oldest);
-        }
-    }
-    Ok(kept.into())
-}
-
-fn weight(message: &Incoming) -> usize {
-    let length = |text: &Option<Redacted<String>>| text.as_ref().map_or(0, |text| text.len());
-    length(&message.text) + length(&message.vcard)
+    caller.program.may(Method::InboxList.tier())?;
+    let came = async {
+        let newest = caller.daemon.newest_incoming().await?;
+        caller.daemon.incoming_until(newest.saturating_sub(skipped), count as u64).await
+    };
+    came.await.map(|came| came.messages).map_err(CallError::into_contract)
 }
 
 /// What waits, the first to be accepted first, at most so many, and how many there are.

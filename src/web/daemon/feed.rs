@@ -78,6 +78,13 @@ impl Feed {
         self.changed();
     }
 
+    /// The daemon's state directory is another one: its numbers begin anew.
+    pub(super) fn forget(&self) {
+        let mut known = self.locked();
+        (known.seq, known.live) = (0, false);
+        known.times.clear();
+    }
+
     /// Something is to be looked at anew.
     pub(super) fn changed(&self) {
         self.version.send_modify(|version| *version += 1);

@@ -3,6 +3,7 @@
 //! call: whether it was carried out is said to the caller.
 
 mod feed;
+mod incoming;
 
 use std::collections::BTreeMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -41,6 +42,12 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// Whether a subscription was refused for its number: the daemon counts from the beginning
+    /// again, since its state directory was renewed.
+    pub(crate) fn is_renewed(&self) -> bool {
+        matches!(self, CallError::Client(error) if is_renewed(error))
+    }
+
     /// As the contract says errors.
     pub fn into_contract(self) -> Error {
         match self {
@@ -194,8 +201,12 @@ impl Daemon {
     }
 
     async fn follow(&self, client: Arc<Client>, backoff: &mut Duration) -> CallError {
-        let after = self.feed.seq();
-        let mut events = match client.subscribe_after(Some(after)).await {
+        let mut subscribed = client.subscribe_after(Some(self.feed.seq())).await;
+        if subscribed.as_ref().is_err_and(is_renewed) {
+            self.feed.forget();
+            subscribed = client.subscribe_after(Some(0)).await;
+        }
+        let mut events = match subscribed {
             Ok((events, _)) => events,
             Err(error) => return error.into(),
         };
@@ -213,6 +224,11 @@ impl Daemon {
             }
         }
     }
+}
+
+/// Nothing else of a subscription's parameters can be wrong.
+fn is_renewed(error: &ClientError) -> bool {
+    matches!(error, ClientError::Rpc(error) if error.data.kind == ErrorKind::InvalidParams)
 }
 
 fn no_daemon(error: ConnectError) -> CallError {

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
-use tetherd_api::{InboxListParams, Incoming, IncomingKind, Method, call};
+use tetherd_api::{Incoming, IncomingKind, Method};
 
 use super::visit::Visit;
 use super::words::{chat, size, when};
@@ -22,32 +22,26 @@ pub(super) struct Asked {
 
 /// `GET /d/NAME/inbox`.
 pub(super) async fn show(visit: Visit, Query(asked): Query<Asked>) -> Response {
-    // The oldest, for the newest one's cursor.
-    let first = InboxListParams { after: None, limit: Some(1) };
-    let newest = match visit.daemon.call(call::InboxList, &first).await {
-        Ok(answer) => answer.newest,
+    let came = async {
+        let newest = visit.daemon.newest_incoming().await?;
+        let end = asked.before.map_or(newest, |before| before.saturating_sub(1).min(newest));
+        visit.daemon.incoming_until(end, PAGE).await
+    };
+    let came = match came.await {
+        Ok(came) => came,
         Err(error) => return visit.failed(error),
     };
-    let end = asked.before.unwrap_or(u64::MAX).min(newest.saturating_add(1));
-    let after = end.saturating_sub(PAGE + 1);
-    let limit = usize::try_from(PAGE).ok();
-    let page = InboxListParams { after: Some(after), limit };
-    let answer = match visit.daemon.call(call::InboxList, &page).await {
-        Ok(answer) => answer,
-        Err(error) => return visit.failed(error),
-    };
-    let shown = answer.messages.iter().rev().filter(|message| message.cursor < end);
-    let shown: Vec<&Incoming> = shown.collect();
     let text = html! {
         h1 { "Inbox" }
         section #inbox data-live {
-            @if shown.is_empty() { p { "Nothing is kept here." } }
-            ul.messages { @for message in &shown { (one(&visit, message)) } }
-            @if let Some(gap) = answer.gap {
+            @if came.messages.is_empty() { p { "Nothing is kept here." } }
+            ul.messages { @for message in came.messages.iter().rev() { (one(&visit, message)) } }
+            @if let Some(gap) = came.gap {
                 p.hint { "Messages " (gap.from) " to " (gap.to) " are kept no more." }
             }
-            @else if after > 0 {
-                p { a.button href=(visit.path(&format!("inbox?before={}", after + 1))) { "Older ones" } }
+            @else if came.after > 0 {
+                @let older = format!("inbox?before={}", came.after + 1);
+                p { a.button href=(visit.path(&older)) { "Older ones" } }
             }
         }
     };

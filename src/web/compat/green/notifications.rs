@@ -3,9 +3,10 @@
 //! notification is deleted; until then the same one is answered, also after a restart. A token's
 //! place begins where the feed ends at its first call.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use super::super::fields::Fields;
 use super::super::{Caller, jid};
 use super::account::state_of;
 use super::body::Instance;
+use crate::daemon::CallError;
 use crate::durable;
 
 /// How long a call waits, in seconds: at least, and without a wish; at most.
@@ -45,9 +47,36 @@ impl Notifications {
             return Ok(Arc::clone(reader));
         }
         let reader = Arc::new(Reader::open(path.clone()).map_err(not_kept)?);
+        // A file of tokens that cannot be read says of no token that it is gone.
+        if let Ok(tokens) = caller.front.tokens.list() {
+            let names = tokens.iter().map(|token| hex::encode(token.digest)).collect();
+            readers.retain(|path, _| is_of_one(path, &names));
+            path.parent().map_or(Ok(()), |folder| tidy(folder, &names)).map_err(not_kept)?;
+        }
         readers.insert(path, Arc::clone(&reader));
         Ok(reader)
     }
+}
+
+/// Whether a place is of one of these tokens.
+fn is_of_one(path: &Path, names: &HashSet<String>) -> bool {
+    path.file_stem().and_then(OsStr::to_str).is_some_and(|name| names.contains(name))
+}
+
+/// Removes the places of tokens that are gone. No call ever asks for them again.
+fn tidy(folder: &Path, names: &HashSet<String>) -> io::Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if !is_of_one(&path, names) {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 fn not_kept(error: io::Error) -> Error {
@@ -119,7 +148,7 @@ impl Reader {
     /// The next notification.
     async fn next(&self, caller: &Caller) -> Result<Pending, Error> {
         let _turn = self.turn.lock().await;
-        let (place, passed) = {
+        let (mut place, passed) = {
             let standing = self.standing();
             if let Some(pending) = &standing.pending {
                 return Ok(pending.clone());
@@ -128,7 +157,12 @@ impl Reader {
         };
         let instance = instance(caller).await?;
         let after = place.as_ref().map(|place| place.after.max(passed));
-        let subscribed = caller.daemon.subscribe(after).await;
+        let mut subscribed = caller.daemon.subscribe(after).await;
+        if subscribed.as_ref().is_err_and(CallError::is_renewed) {
+            // Everything in the new state directory is news.
+            (place, self.standing().passed) = (Some(Place::default()), 0);
+            subscribed = caller.daemon.subscribe(Some(0)).await;
+        }
         let mut subscription = subscribed.map_err(|error| error.into_contract())?;
         let mut place = match place {
             Some(place) => place,
