@@ -69,7 +69,10 @@ async fn without_a_token_nothing_is_answered() {
     }
     let delete = front.ask("DELETE /waInstance1/deleteNotification/x/7", &[], "").await;
     assert_eq!(delete.status, 401);
-    assert_eq!(front.ask("GET /file/main/1/99999999999999/00", &[], "").await.status, 404);
+    assert_eq!(
+        front.ask("GET /file/main/1/99999999999999/0011223344556677/00", &[], "").await.status,
+        404
+    );
 }
 
 #[tokio::test]
@@ -234,4 +237,22 @@ async fn what_does_not_fit_is_named_and_not_quoted() {
         assert_eq!(answer.status, 400, "{body}: {answer:?}");
         assert!(answer.body.contains(named) && !answer.body.contains("zanzibar"), "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn places_of_tokens_that_are_gone_are_removed() {
+    let front = Front::start().await;
+    let (token, _) = (front.token(Tier::Read), front.token(Tier::Read));
+    let lines = std::fs::read_to_string(front.tokens.path()).unwrap();
+    let known: Vec<&str> = lines.lines().filter_map(|line| line.split(' ').nth(2)).collect();
+    let folder = front.tokens.path().with_file_name("green").join("main");
+    std::fs::create_dir_all(&folder).unwrap();
+    let gone = "0".repeat(64);
+    for name in known.iter().copied().chain([gone.as_str()]) {
+        std::fs::write(folder.join(name), r#"{"after":1,"state":"authorized"}"#).unwrap();
+    }
+    let request = format!("GET /waInstance1/receiveNotification/{token}");
+    assert_eq!(front.ask(&request, &[], "").await.status, 503);
+    assert!(known.iter().all(|name| folder.join(name).exists()) && known.len() == 2);
+    assert!(!folder.join(gone).exists());
 }
