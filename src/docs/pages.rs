@@ -119,7 +119,8 @@ fn a_configuration_that_is_shown_is_one() {
 #[test]
 fn the_front_s_configuration_that_is_shown_is_one() {
     let (_, shown) = TETHER_WEB.split_once("# EXAMPLES\n").unwrap();
-    let (shown, _) = shown.split_once("A message, from a program").unwrap();
+    let (shown, drop_in) = shown.split_once("And for `tether-web.socket`").unwrap();
+    let (drop_in, _) = drop_in.split_once("A message, from a program").unwrap();
     let text: Vec<&str> = shown.lines().filter_map(|line| line.strip_prefix("    ")).collect();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("web.toml");
@@ -127,6 +128,11 @@ fn the_front_s_configuration_that_is_shown_is_one() {
     let env = tetherd_config::Environment::system();
     let config = tether_web::config::Config::load(Some(&path), &env).unwrap();
     assert_eq!(config.daemons.len(), 2);
+    // A socket that is passed comes before an address: the configuration names none, and has
+    // what one with a path needs.
+    assert_eq!(config.listen.address.to_string(), tether_web::config::DEFAULT_ADDRESS);
+    config.check_listener(None).unwrap();
+    assert!(drop_in.contains("    ListenStream=\n    ListenStream=/"), "{drop_in}");
     for path in [tether_web::config::SYSTEM_CONFIG, tether_web::config::SYSTEM_TOKENS] {
         assert!(TETHER_WEB.contains(path), "{path}");
     }

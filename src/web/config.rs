@@ -146,10 +146,10 @@ pub enum ConfigError {
          socket, or set `tls_in_front = true` below [listen] if a proxy speaks TLS there"
     )]
     Open(SocketAddr),
-    /// A proxy is declared, and nobody knows its name.
+    /// Nobody knows what the front is called.
     #[error(
-        "`tls_in_front` needs `origins` below [listen]: what browsers call this front, such as \
-         [\"https://queue.example\"]"
+        "a Unix socket, and `tls_in_front`, need `origins` below [listen]: what browsers call this \
+         front, such as [\"https://queue.example\"]"
     )]
     NoOrigin,
     /// Behind TLS everything is https.
@@ -213,16 +213,23 @@ impl Config {
             None => self.check_origins()?,
         }
         self.check_instances()?;
-        if let Address::Tcp(address) = &self.listen.address {
-            self.check_address(*address)?;
-        }
+        self.check_listener(match &self.listen.address {
+            Address::Tcp(address) => Some(*address),
+            Address::Unix(_) => None,
+        })?;
         Ok(self)
     }
 
-    /// Whether this address may be listened on.
-    pub fn check_address(&self, address: SocketAddr) -> Result<(), ConfigError> {
-        let open = !address.ip().is_loopback() && !self.listen.tls_in_front;
-        if open { Err(ConfigError::Open(address)) } else { Ok(()) }
+    /// Whether a socket of this address may be served on; without one, it has a path.
+    pub fn check_listener(&self, address: Option<SocketAddr>) -> Result<(), ConfigError> {
+        match address {
+            Some(address) if !address.ip().is_loopback() && !self.listen.tls_in_front => {
+                Err(ConfigError::Open(address))
+            }
+            // A path gives no name: every request would be for somebody else.
+            None if self.listen.origins.is_empty() => Err(ConfigError::NoOrigin),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn check_instances(&self) -> Result<(), ConfigError> {
@@ -316,9 +323,12 @@ mod tests {
             assert!(matches!(read(&plain).unwrap_err(), ConfigError::NotHttps(_)), "{open}");
             read(&format!("{text}origins = [\"https://queue.example\"]\n")).unwrap();
         }
-        for own in ["127.0.0.1:80", "127.9.9.9:80", "[::1]:80", "unix:/run/x.sock"] {
+        for own in ["127.0.0.1:80", "127.9.9.9:80", "[::1]:80"] {
             read(&format!("[listen]\naddress = {own:?}\n")).unwrap();
         }
+        let path = "[listen]\naddress = \"unix:/run/x.sock\"\n";
+        assert!(matches!(read(path).unwrap_err(), ConfigError::NoOrigin));
+        read(&format!("{path}origins = [\"http://queue.example\"]\n")).unwrap();
     }
 
     #[test]

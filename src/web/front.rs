@@ -87,9 +87,7 @@ impl Drop for Running {
 /// Serves on this listener, if the configuration allows it.
 pub fn start(config: Config, listener: Listener) -> Result<Running, ConfigError> {
     let address = listener.address();
-    if let Some(address) = address {
-        config.check_address(address)?;
-    }
+    config.check_listener(address)?;
     let counts = Counts::default();
     let front = Front {
         origins: config.origins(address),

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -114,11 +115,11 @@ fn an_open_address_is_refused_without_tls_in_front() {
 }
 
 /// Starts the program with a descriptor as systemd passes it.
-fn activated(config: &Path, name: &str, listener: &TcpListener) -> Command {
+fn activated(config: &Path, name: &str, listener: OwnedFd) -> Command {
     let mut command = Command::new("sh");
     let script = format!("exec 3<&0; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES={name} exec \"$@\"");
     command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_tether-web"), "--config"]).arg(config);
-    command.stdin(OwnedFd::from(listener.try_clone().unwrap()));
+    command.stdin(listener);
     command
 }
 
@@ -128,14 +129,25 @@ fn a_socket_that_is_passed_comes_before_the_configuration() {
     let config = config(dir.path(), "");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = listener.local_addr().unwrap().to_string();
-    let (mut running, place) = Running::start(activated(&config, "web", &listener));
+    let passed = || OwnedFd::from(listener.try_clone().unwrap());
+    let (mut running, place) = Running::start(activated(&config, "web", passed()));
     assert_eq!(place, format!("http://{host}/"));
     assert_eq!(first_line(TcpStream::connect(&host).unwrap(), &host), "HTTP/1.1 200 OK");
     assert_eq!(running.terminate(), 0);
 
-    let (code, _, said) = output(activated(&config, "other", &listener));
+    let (code, _, said) = output(activated(&config, "other", passed()));
     assert_eq!(code, 78);
     assert!(said.contains("FileDescriptorName=web"), "{said}");
+}
+
+#[test]
+fn a_socket_that_is_passed_and_has_no_name_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(dir.path().join("web.sock")).unwrap();
+    let config = config(dir.path(), "");
+    let (code, _, said) = output(activated(&config, "web", listener.into()));
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("`origins`"), "{said}");
 }
 
 #[test]
