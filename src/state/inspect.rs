@@ -10,7 +10,9 @@ use nix::sys::statfs::{
     FUSE_SUPER_MAGIC, FsType, NFS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, SMB_SUPER_MAGIC, TMPFS_MAGIC,
 };
 
-use super::{COPY, DATABASE, FORMAT, FORMAT_FILE, FREE_BYTES_MIN, LOCK, PID_BYTES_MAX, lives};
+use super::{
+    COPY, DATABASE, FORMAT, FORMAT_FILE, FREE_BYTES_MIN, LOCK, PID_BYTES_MAX, REPAIRED, lives,
+};
 
 /// Where the kernel lists the locks.
 const LOCKS: &str = "/proc/locks";
@@ -60,7 +62,7 @@ pub struct Inside {
     pub holder: Holder,
     /// The store's format.
     pub format: Format,
-    /// A copy that is there only while the database opens.
+    /// A copy that is there only while the database opens, or while a repair ends.
     pub copy: bool,
     /// Snapshots that a crash left half-made.
     pub half_made: bool,
@@ -125,7 +127,7 @@ impl Inside {
         Inside {
             holder: holder(&dir.join(LOCK)),
             format: format(&database.join(FORMAT_FILE)),
-            copy: dir.join(COPY).exists(),
+            copy: dir.join(COPY).exists() || dir.join(REPAIRED).exists(),
             half_made: names(&database)
                 .any(|name| name.starts_with("snap.") && name.ends_with(".generating")),
             blobs: names(&database.join("blobs")).next().is_some(),
@@ -228,6 +230,10 @@ mod tests {
         fs::write(store.join(FORMAT_FILE), "250\n").unwrap();
         let inside = Inspection::of(folder.path()).unwrap().inside.unwrap();
         assert!(inside.copy && inside.half_made && inside.blobs);
+        fs::remove_dir(folder.path().join(COPY)).unwrap();
+        assert!(!Inside::of(folder.path()).copy);
+        fs::create_dir(folder.path().join(REPAIRED)).unwrap();
+        assert!(Inside::of(folder.path()).copy);
         assert_eq!((inside.holder, inside.format), (Holder::Nobody, Format::Newer(250)));
         fs::write(store.join(FORMAT_FILE), "one\n").unwrap();
         assert_eq!(Inspection::of(folder.path()).unwrap().inside.unwrap().format, Format::Garbled);

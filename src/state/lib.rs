@@ -14,6 +14,8 @@ use nix::unistd::Pid;
 pub const DATABASE: &str = "store";
 /// The copy of it that is made before a database is opened.
 pub const COPY: &str = "store.copy";
+/// A store that a repair has made, before it takes the database's place.
+pub const REPAIRED: &str = "store.repaired";
 /// In the database's folder: the format of a store that was once complete.
 pub const FORMAT_FILE: &str = "format";
 /// The lock's file.

@@ -13,6 +13,8 @@ use std::ops::Bound;
 use std::path::Path;
 
 use super::error::BackendError;
+#[cfg(test)]
+use super::fault_injection;
 use super::state_dir::StateDir;
 
 /// sled's page cache, in bytes.
@@ -104,6 +106,16 @@ impl Sled {
     }
 }
 
+/// sled syncs its file as it closes, and panics where that fails.
+#[cfg(test)]
+impl Drop for Sled {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            fault_injection::database_sync().unwrap();
+        }
+    }
+}
+
 impl Backend for Sled {
     fn get(&self, tree_key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
         Ok(self.db.get(tree_key)?.map(|value| value.to_vec()))
@@ -128,6 +140,8 @@ impl Backend for Sled {
     }
 
     fn sync(&self) -> Result<(), BackendError> {
+        #[cfg(test)]
+        fault_injection::database_sync()?;
         self.db.flush()?;
         nix::unistd::fdatasync(&self.data).map_err(io::Error::from)?;
         Ok(())

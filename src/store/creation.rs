@@ -2,7 +2,6 @@
 //! place. One that was cut off in between has never held anything, and is made anew.
 
 use std::fs::{self, DirBuilder};
-use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
@@ -14,6 +13,7 @@ use super::fingerprint;
 use super::journaled::Journaled;
 use super::opening::unbroken;
 use super::record::FORMAT;
+use super::safety_copy::remove;
 use super::state_dir::{Confirmed, DIR_MODE, StateDir, io_error, sync, wait_for_database};
 use super::verify::{self, backend_error};
 
@@ -27,11 +27,7 @@ fn step() {}
 /// Makes the store `folder` in the state directory `dir`, if there is none.
 pub(super) fn create_if_missing(dir: &Path, folder: &Path) -> Result<(), OpenError> {
     let new = dir.join(NEW);
-    match fs::remove_dir_all(&new) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(io_error("remove", &new)(error)),
-    }
+    remove(dir, NEW)?;
     if folder.exists() {
         return Ok(());
     }
@@ -46,13 +42,18 @@ pub(super) fn create_if_missing(dir: &Path, folder: &Path) -> Result<(), OpenErr
     confirmed.write(0).map_err(io_error("write", &new))?;
     StateDir::set_format(&new, FORMAT.into())?;
     step();
-    for entry in fs::read_dir(&new).map_err(io_error("read", &new))? {
-        sync(&entry.map_err(io_error("read", &new))?.path())?;
-    }
-    sync(&new)?;
+    sync_whole(&new)?;
     step();
     fs::rename(&new, folder).map_err(io_error("rename", &new))?;
     sync(dir)
+}
+
+/// Makes a store's folder durable, with what is in it.
+pub(super) fn sync_whole(folder: &Path) -> Result<(), OpenError> {
+    for entry in fs::read_dir(folder).map_err(io_error("read", folder))? {
+        sync(&entry.map_err(io_error("read", folder))?.path())?;
+    }
+    sync(folder)
 }
 
 /// An empty database and its journal.

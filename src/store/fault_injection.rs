@@ -53,12 +53,12 @@ impl InjectedFault {
     }
 }
 
-/// The environment variable with the step of a start at which the process ends as if it
-/// had been killed, counted from 0.
+/// The environment variable with the step of a start or of a repair at which the process ends as
+/// if it had been killed, counted from 0.
 #[cfg(test)]
 pub(super) const KILL_AT: &str = "TETHERD_TEST_KILL_AT";
 
-/// A step of a start is done. Ends the process if a test wants that here.
+/// A step of a start or of a repair is done. Ends the process if a test wants that here.
 #[cfg(test)]
 pub(super) fn step() {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -66,6 +66,25 @@ pub(super) fn step() {
     let kill_at = std::env::var(KILL_AT).ok().and_then(|at| at.parse().ok());
     if kill_at == Some(STEPS.fetch_add(1, Ordering::Relaxed)) {
         std::process::abort();
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many of this thread's syncs of a database still go well; none: all of them.
+    pub(super) static GOOD_SYNCS: std::cell::Cell<Option<u32>> = const { std::cell::Cell::new(None) };
+}
+
+/// A database is synced. Fails if a test wants that here.
+#[cfg(test)]
+pub(super) fn database_sync() -> io::Result<()> {
+    step();
+    match GOOD_SYNCS.get() {
+        Some(0) => Err(io::Error::from_raw_os_error(nix::libc::EIO)),
+        good => {
+            GOOD_SYNCS.set(good.map(|good| good - 1));
+            Ok(())
+        }
     }
 }
 

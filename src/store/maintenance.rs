@@ -1,22 +1,19 @@
 //! What a person asks of a store that no daemon holds: whether it is whole, and to go on with what
-//! still reads of one that is not. Nothing is removed: a repair first copies the store as it is.
+//! still reads of one that is not. Nothing is removed: a repair changes a copy, and keeps the store.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::backend::Backend as _;
 use super::journaled::Journaled;
-use super::opening::Opening;
+use super::opening::{Opening, unbroken};
 use super::record::{FORMAT, sequence_entry};
-use super::safety_copy::copy_folder;
-use super::state_dir::{Confirmed, DATABASE, StateDir, io_error, sync, wait_for_database};
+use super::state_dir::{Confirmed, DATABASE, StateDir, io_error, wait_for_database};
 use super::verify::{self, backend_error};
 use super::*;
 
 /// How many numbers are skipped where it is not known how many were given to lost changes.
 const NUMBERS_SKIPPED: u64 = 1_000_000;
-/// Most stores that are kept from repairs: then somebody has to make room.
-const KEPT_MAX: u32 = 100;
 
 /// What a look at a store has found.
 #[derive(Debug)]
@@ -53,9 +50,9 @@ pub fn check(dir: &Path, key: Option<SealKey>) -> Result<Checked, OpenError> {
 }
 
 /// Makes a store that is refused as damaged one that opens, with what still reads of it; for
-/// what that means to the queue see `queue::repaired_entry`. One that is cut off leaves the
-/// copy, and a store that is refused as before or has said what it is. `None`: it is not
-/// damaged, and nothing was done.
+/// what that means to the queue see `queue::repaired_entry`. One that fails leaves the store as it
+/// was, and so does one that is cut off, unless the next start finishes it: see `replacement`.
+/// `None`: it is not damaged, and nothing was done.
 pub fn repair(
     dir: &Path,
     key: Option<SealKey>,
@@ -70,31 +67,28 @@ pub fn repair(
         Err(error) if error.is_damage() => error,
         Err(error) => return Err(error),
     };
-    let kept = free_name(dir)?;
-    if let Err(error) = copy_folder(&folder, &kept) {
-        // Half a copy would pass for the store as it was.
-        let _ = fs::remove_dir_all(&kept);
-        return Err(io_error("copy the files of", &folder)(error));
-    }
-    sync(dir)?;
-    let opening = Opening { dir, folder: &folder, is_older: true, key };
-    let salvaged = salvage(&opening, now_ms);
-    wait_for_database(&folder.join("db"))?;
-    let Salvaged { is_empty, lost, quarantined } = match salvaged {
-        Ok(salvaged) => salvaged,
-        Err(error) => {
-            fs::remove_dir_all(&folder).map_err(io_error("remove", &folder))?;
-            fs::rename(&kept, &folder).map_err(io_error("rename", &kept))?;
-            sync(dir)?;
-            return Err(error);
-        }
-    };
-    fingerprint::note(&folder);
+    // A look that could not put the files back has left that to whoever comes next.
+    state.recover()?;
+    let made = unbroken(dir, || {
+        let folder = replacement::begin(dir)?;
+        let salvaged = salvage(&Opening { dir, folder: &folder, is_older: true, key }, now_ms)?;
+        // sled writes until its last thread has ended.
+        wait_for_database(&folder.join("db"))?;
+        fingerprint::note(&folder);
+        creation::sync_whole(&folder)?;
+        Ok(salvaged)
+    });
+    let Salvaged { is_empty, lost, quarantined } =
+        made.inspect_err(|_| replacement::abandon(dir))?;
+    let kept = replacement::finish(dir)?;
     Ok(Some(Repaired { kept, damage, is_empty, lost, quarantined }))
 }
 
 /// A look makes no store where there is none.
 fn must_exist(dir: &Path) -> Result<(), OpenError> {
+    if replacement::is_pending(dir) {
+        return Ok(());
+    }
     let database = dir.join(DATABASE);
     fs::metadata(&database).map(drop).map_err(io_error("look at", &database))
 }
@@ -110,22 +104,13 @@ fn opening<'a>(
     Ok(Opening { dir, folder, is_older: format != u32::from(FORMAT), key })
 }
 
-fn free_name(dir: &Path) -> Result<PathBuf, OpenError> {
-    let names = (1..=KEPT_MAX).map(|number| dir.join(format!("{DATABASE}.before-repair.{number}")));
-    let full = || {
-        let source = std::io::Error::other("too many stores are kept from repairs");
-        OpenError::Io { what: "keep the store as it is in", path: dir.to_path_buf(), source }
-    };
-    names.into_iter().find(|path| !path.exists()).ok_or_else(full)
-}
-
 struct Salvaged {
     is_empty: bool,
     lost: Option<u64>,
     quarantined: usize,
 }
 
-/// Makes the store one that opens. It is copied, so that an error may leave it halfway.
+/// Makes the copy of a store one that opens. An error may leave it halfway.
 fn salvage(opening: &Opening<'_>, now_ms: i64) -> Result<Salvaged, OpenError> {
     let (dir, folder) = (opening.dir, opening.folder);
     let known = Confirmed::open(folder, true)?.read().ok().flatten();
@@ -150,7 +135,6 @@ fn salvage(opening: &Opening<'_>, now_ms: i64) -> Result<Salvaged, OpenError> {
     let counted = confirmed.write(sequence).and_then(|()| confirmed.sync());
     counted.map_err(io_error("write", folder))?;
     StateDir::set_format(folder, FORMAT.into())?;
-    StateDir::settle(dir)?;
     let lost = known.map(|known| known.saturating_sub(verified.sequence));
     Ok(Salvaged { is_empty, lost, quarantined: verified.quarantined.len() })
 }

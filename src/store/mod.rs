@@ -28,6 +28,7 @@ pub mod maintenance;
 mod opening;
 pub mod queue;
 mod record;
+mod replacement;
 mod reserve;
 mod safety_copy;
 mod seal;

@@ -27,7 +27,7 @@ use super::fault_injection::step;
 use super::state_dir::{DATABASE, DIR_MODE, io_error, sync, wait_for_database};
 
 const NEW: &str = "store.copy.new";
-const REPLACED: &str = "store.replaced";
+pub(super) const REPLACED: &str = "store.replaced";
 
 /// Where a test can cut a start off.
 #[cfg(not(test))]
@@ -103,23 +103,33 @@ impl SafetyCopy {
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), OpenError> {
-        let from = self.path(from);
-        fs::rename(&from, self.path(to)).map_err(io_error("rename", &from))?;
-        sync(&self.dir)?;
-        step();
-        Ok(())
+        rename(&self.dir, from, to)
     }
 
     fn remove(&self, name: &str) -> Result<(), OpenError> {
-        let path = self.path(name);
-        match fs::remove_dir_all(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(io_error("remove", &path)(error)),
-        }
-        step();
-        Ok(())
+        remove(&self.dir, name)
     }
+}
+
+/// Gives a folder of the state directory another name; returns once that is on disk.
+pub(super) fn rename(dir: &Path, from: &str, to: &str) -> Result<(), OpenError> {
+    let from = dir.join(from);
+    fs::rename(&from, dir.join(to)).map_err(io_error("rename", &from))?;
+    sync(dir)?;
+    step();
+    Ok(())
+}
+
+/// Removes a folder of the state directory, if it is there.
+pub(super) fn remove(dir: &Path, name: &str) -> Result<(), OpenError> {
+    let path = dir.join(name);
+    match fs::remove_dir_all(&path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(io_error("remove", &path)(error)),
+    }
+    step();
+    Ok(())
 }
 
 /// Copies a folder whole; returns once the copy is on disk.

@@ -15,6 +15,7 @@ pub(super) use tetherd_state::DATABASE;
 
 use super::creation;
 use super::error::{CREATE, OpenError, is_disk_full};
+use super::replacement;
 use super::reserve::Reserve;
 use super::safety_copy::SafetyCopy;
 
@@ -59,9 +60,15 @@ impl StateDir {
         Ok(StateDir { path: path.to_path_buf(), _lock: lock })
     }
 
+    /// Puts right what a start or a repair that was cut off has left.
+    pub(super) fn recover(&self) -> Result<(), OpenError> {
+        SafetyCopy::recover(&self.path)?;
+        replacement::recover(&self.path)
+    }
+
     /// Makes the database's folder ready to be opened.
     pub(super) fn prepare(&self) -> Result<PathBuf, OpenError> {
-        SafetyCopy::recover(&self.path)?;
+        self.recover()?;
         Reserve::make_room(&self.path)?;
         let folder = self.path.join(DATABASE);
         creation::create_if_missing(&self.path, &folder)?;

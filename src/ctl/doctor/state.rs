@@ -255,7 +255,8 @@ fn contents(facts: &Facts, inside: &Inside) -> Vec<Finding> {
     findings.extend(lock(facts, inside));
     let dir = facts.dir.display();
     if inside.holder == Holder::Nobody && (inside.copy || inside.half_made) {
-        let what = format!("A start was cut off in {dir}; the next one puts it right.");
+        let what =
+            format!("A start or a repair was cut off in {dir}; the next start puts it right.");
         findings.push(ABOUT.note("state_leftovers", what));
     }
     if inside.blobs {

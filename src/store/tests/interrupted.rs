@@ -11,9 +11,10 @@ use super::super::record::record_key;
 use super::super::{OpenError, QUARANTINE_MAX, Store};
 use super::{a_process_starts, filled, fresh, pattern, put, tamper, temp};
 
-const DIR: &str = "TETHERD_TEST_INTERRUPTED_CHILD";
+pub(super) const DIR: &str = "TETHERD_TEST_INTERRUPTED_CHILD";
+pub(super) const START: &str = "interrupted::child_that_is_cut_off_while_it_starts";
 /// More steps than a start has.
-const STEPS_MAX: usize = 100;
+pub(super) const STEPS_MAX: usize = 100;
 
 /// Not a test of its own: a start in a process that ends in the middle of it.
 #[test]
@@ -24,11 +25,11 @@ fn child_that_is_cut_off_while_it_starts() {
     }
 }
 
-/// Starts in a process that is killed at this step. False if it has fewer.
-fn cut_off(dir: &Path, step: usize) -> bool {
+/// Runs a child that is killed at this step. False if it has fewer.
+pub(super) fn cut_off(child: &str, dir: &Path, step: usize) -> bool {
     let starting = a_process_starts();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "store::tests::interrupted::child_that_is_cut_off_while_it_starts"])
+        .args(["--exact", &format!("store::tests::{child}")])
         .env(DIR, dir)
         .env(KILL_AT, step.to_string())
         .stdout(Stdio::null())
@@ -40,15 +41,15 @@ fn cut_off(dir: &Path, step: usize) -> bool {
 }
 
 /// The same files elsewhere.
-fn twin(dir: &Path) -> tempfile::TempDir {
+pub(super) fn twin(dir: &Path) -> tempfile::TempDir {
     let twin = temp();
     super::copy_into(&dir.join("store"), &twin.path().join("store"));
     twin
 }
 
-/// The database's files, byte for byte.
-fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
-    let entries = fs::read_dir(dir.join("store")).unwrap().map(Result::unwrap);
+/// The files of one of its folders, byte for byte.
+pub(super) fn files(dir: &Path, folder: &str) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(dir.join(folder)).unwrap().map(Result::unwrap);
     let files = entries.filter(|entry| entry.file_type().unwrap().is_file());
     files
         .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
@@ -56,7 +57,7 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// What lies in the state directory.
-fn names(dir: &Path) -> Vec<String> {
+pub(super) fn names(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).unwrap();
     let mut names: Vec<_> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -71,10 +72,10 @@ fn at_each_step(original: &Path, steps_min: usize, then: impl Fn(&Path)) {
     let mut steps = 0;
     loop {
         let dir = twin(original);
-        if !cut_off(dir.path(), steps) {
+        if !cut_off(START, dir.path(), steps) {
             break;
         }
-        cut_off(dir.path(), steps);
+        cut_off(START, dir.path(), steps);
         then(dir.path());
         assert_eq!(names(dir.path()), ["lock", "store"], "cut off at step {steps}");
         steps += 1;
@@ -112,10 +113,10 @@ fn a_first_start_cut_off_at_any_step_is_begun_anew() {
     let mut steps = 0;
     loop {
         let dir = temp();
-        if !cut_off(dir.path(), steps) {
+        if !cut_off(START, dir.path(), steps) {
             break;
         }
-        cut_off(dir.path(), steps);
+        cut_off(START, dir.path(), steps);
         // sled was cut off while it wrote its own settings.
         let conf = dir.path().join("store.new/conf");
         if conf.exists() {
@@ -153,11 +154,11 @@ async fn invariant_8_a_refused_store_stays_as_it_was_though_the_refusal_is_cut_o
         (0..=QUARANTINE_MAX).map(|n| record_key(format!("area/{n:02}").as_bytes())).collect();
     let entries: Vec<_> = keys.iter().map(|key| (key.as_slice(), Some(&b"bad"[..]))).collect();
     tamper(original.path(), &entries);
-    let before = files(original.path());
+    let before = files(original.path(), "store");
     at_each_step(original.path(), 8, |dir| {
         let Err(error) = Store::open(dir) else { panic!("it opened") };
         assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
-        assert!(files(dir) == before, "a file of the store has changed");
+        assert!(files(dir, "store") == before, "a file of the store has changed");
     });
 }
 

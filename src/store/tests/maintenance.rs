@@ -1,6 +1,5 @@
 //! What `tetherd store check` and `repair` find and do.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -8,18 +7,10 @@ use super::super::journal::JOURNAL;
 use super::super::maintenance::{check, repair};
 use super::super::record::record_key;
 use super::super::{OpenError, QUARANTINE_MAX, SealKey, Store, queue};
+use super::interrupted::files;
 use super::{copy, filled, fixture, fresh, put, tamper};
 
 const NOW_MS: i64 = 1_800_000_000_000;
-
-/// Every file of the state directory's folders, byte for byte.
-fn files(dir: &Path, folder: &str) -> BTreeMap<String, Vec<u8>> {
-    let entries = fs::read_dir(dir.join(folder)).unwrap().map(Result::unwrap);
-    let files = entries.filter(|entry| entry.file_type().unwrap().is_file());
-    files
-        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
-        .collect()
-}
 
 fn count(dir: &Path) -> usize {
     let store = Store::open(dir).unwrap();

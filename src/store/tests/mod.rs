@@ -5,6 +5,7 @@ mod crash;
 mod feed;
 mod inspected;
 mod interrupted;
+mod interrupted_repair;
 mod journal;
 mod maintenance;
 mod model;
