@@ -36,6 +36,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod activation;
 mod amend;
 pub mod client;
 mod condition;

@@ -6,12 +6,12 @@ use tokio::task::JoinError;
 use crate::daemon::auth::AccessError;
 use crate::daemon::engine::EngineError;
 use crate::daemon::socket::SocketError;
-use crate::daemon::systemd::ActivationError;
 use crate::spool;
 use crate::store::{self, KeyFileError, OpenError, ReadError, UpdateError};
 use tetherd_net::trust::TrustError;
 
 use crate::whatsapp::{KeyStoreError, SessionError};
+use tetherd_api::activation::ActivationError;
 use tetherd_api::exit::ExitCode;
 
 /// Why the daemon did not start.

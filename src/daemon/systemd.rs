@@ -2,43 +2,20 @@
 //! started with, and what is reported to the manager. Knows when to feed no watchdog and what
 //! the status is: those are `supervision`'s business.
 
-use std::io;
-use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixListener;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use nix::sys::socket::{SockType, UnixAddr, getsockname, getsockopt, sockopt};
+use nix::sys::socket::{UnixAddr, getsockname};
 use sd_notify::NotifyState;
+use tetherd_api::activation::{self, ActivationError};
 
 /// The name of the control socket's descriptor (`FileDescriptorName=`).
 pub const CONTROL_NAME: &str = "control";
 
-/// Why the descriptors that were passed cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ActivationError {
-    /// The variables make no sense, or a descriptor that they announce is not open.
-    #[error("the descriptors passed by the service manager cannot be taken: {0}")]
-    Unusable(io::Error),
-    /// None, or more than one, is the control socket.
-    #[error(
-        "{named} of the {passed} descriptors passed by the service manager are named \
-         `{CONTROL_NAME}`, and there must be one; set FileDescriptorName={CONTROL_NAME} for one \
-         ListenStream="
-    )]
-    NotOneControl {
-        /// How many were passed.
-        passed: usize,
-        /// How many of them have the name.
-        named: usize,
-    },
-    /// It is something else.
-    #[error(
-        "the descriptor `{CONTROL_NAME}` is not a listening Unix stream socket; set ListenStream= \
-         to a path, and Accept=no"
-    )]
-    NotAListener,
-}
+/// What it must be.
+const CONTROL_IS: &str =
+    "a listening Unix stream socket; set ListenStream= to a path, and Accept=no";
 
 /// What the service manager gave this process, and whether it wants reports.
 #[derive(Debug, Default)]
@@ -57,7 +34,7 @@ impl Manager {
     /// This process's.
     pub fn from_environment() -> Result<Manager, ActivationError> {
         Ok(Manager {
-            listener: control_of(passed()?)?,
+            listener: control(activation::passed(CONTROL_NAME, CONTROL_IS)?)?,
             watchdog: sd_notify::watchdog_enabled().filter(|interval| !interval.is_zero()),
             notify: Notify { wanted: std::env::var_os("NOTIFY_SOCKET").is_some() },
         })
@@ -134,49 +111,15 @@ fn extension(time_max: Duration) -> NotifyState<'static> {
     NotifyState::ExtendTimeoutUsec(u32::try_from(time_max.as_micros()).unwrap_or(u32::MAX))
 }
 
-/// The descriptors that were passed to this process, with their names. Empty from the
-/// second call on: each has one owner.
-fn passed() -> Result<Vec<(OwnedFd, String)>, ActivationError> {
-    static TAKEN: AtomicBool = AtomicBool::new(false);
-    if TAKEN.swap(true, Ordering::Relaxed) {
-        return Ok(Vec::new());
+/// The control socket, if it was passed and lies at a path.
+fn control(passed: Option<OwnedFd>) -> Result<Option<UnixListener>, ActivationError> {
+    let lies_at_a_path = |fd: &OwnedFd| getsockname::<UnixAddr>(fd.as_raw_fd()).is_ok();
+    match passed {
+        Some(fd) if !lies_at_a_path(&fd) => {
+            Err(ActivationError::NotAListener { name: CONTROL_NAME, wanted: CONTROL_IS })
+        }
+        passed => Ok(passed.map(UnixListener::from)),
     }
-    // Names without descriptors for this process are somebody else's, and no error.
-    if sd_notify::listen_fds().map_err(ActivationError::Unusable)?.len() == 0 {
-        return Ok(Vec::new());
-    }
-    let named = sd_notify::listen_fds_with_names().map_err(ActivationError::Unusable)?;
-    Ok(named.map(|(fd, name)| (adopt(fd), name)).collect())
-}
-
-#[expect(unsafe_code, reason = "descriptors that are inherited are numbers")]
-fn adopt(fd: RawFd) -> OwnedFd {
-    // SAFETY: `passed` is the only caller and takes each descriptor once in the life of
-    // the process; sd-notify has found it open (it has set its close-on-exec flag); the
-    // manager passed it to this very process (LISTEN_PID), and so nothing else owns it.
-    unsafe { OwnedFd::from_raw_fd(fd) }
-}
-
-/// Picks the control socket. Nothing passed is nothing wrong.
-fn control_of(passed: Vec<(OwnedFd, String)>) -> Result<Option<UnixListener>, ActivationError> {
-    let count = passed.len();
-    if count == 0 {
-        return Ok(None);
-    }
-    let mut controls: Vec<OwnedFd> =
-        passed.into_iter().filter(|(_, name)| name == CONTROL_NAME).map(|(fd, _)| fd).collect();
-    let named = controls.len();
-    match (controls.pop(), named) {
-        (Some(fd), 1) if listens(&fd) => Ok(Some(UnixListener::from(fd))),
-        (Some(_), 1) => Err(ActivationError::NotAListener),
-        (Some(_) | None, _) => Err(ActivationError::NotOneControl { passed: count, named }),
-    }
-}
-
-fn listens(fd: &OwnedFd) -> bool {
-    getsockopt(&fd.as_fd(), sockopt::AcceptConn) == Ok(true)
-        && getsockopt(&fd.as_fd(), sockopt::SockType) == Ok(SockType::Stream)
-        && getsockname::<UnixAddr>(std::os::fd::AsRawFd::as_raw_fd(fd)).is_ok()
 }
 
 #[cfg(test)]
@@ -185,6 +128,10 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use super::*;
+
+    fn control_of(passed: Vec<(OwnedFd, String)>) -> Result<Option<UnixListener>, ActivationError> {
+        control(activation::one_of(passed, CONTROL_NAME, CONTROL_IS)?)
+    }
 
     fn named(fd: impl Into<OwnedFd>, name: &str) -> (OwnedFd, String) {
         (fd.into(), name.to_owned())
@@ -222,7 +169,7 @@ mod tests {
         };
         let both = vec![named(first, CONTROL_NAME), named(second, CONTROL_NAME)];
         let error = control_of(both).unwrap_err();
-        assert!(matches!(error, ActivationError::NotOneControl { passed: 2, named: 2 }));
+        assert!(matches!(error, ActivationError::NotOne { passed: 2, named: 2, .. }));
     }
 
     #[test]
@@ -231,7 +178,7 @@ mod tests {
         let internet = TcpListener::bind("127.0.0.1:0").unwrap();
         for fd in [OwnedFd::from(connected), OwnedFd::from(internet)] {
             let error = control_of(vec![named(fd, CONTROL_NAME)]).unwrap_err();
-            assert!(matches!(error, ActivationError::NotAListener), "{error}");
+            assert!(matches!(error, ActivationError::NotAListener { .. }), "{error}");
         }
     }
 }

@@ -24,8 +24,9 @@ use crate::config::Address;
 use crate::limits::{
     BACKLOG, CONNECTIONS_MAX, DRAIN_TIME_MAX, HEAD_BYTES_MAX, HEAD_TIME_MAX, HEADERS_MAX,
 };
+pub use activation::LISTENER_NAME;
 use activation::passed;
-pub use activation::{ActivationError, LISTENER_NAME};
+pub use tetherd_api::activation::ActivationError;
 use timed::Timed;
 
 /// Who is at the other end, as far as limits are concerned.
