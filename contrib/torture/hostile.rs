@@ -174,12 +174,12 @@ fn attack(socket: &Path, act: Act) -> Vec<UnixStream> {
 }
 
 /// The longest of a good client's calls, in microseconds.
-fn slowest(socket: &Path, beside: &str, tally: &mut Tally) -> u64 {
+fn slowest(socket: &Path, among: &str, tally: &mut Tally) -> u64 {
     let mut slowest = 0;
     for _ in 0..CALLS {
         let started = Instant::now();
         if !matches!(call(socket, "status", &json!({})), Some(Ok(_))) {
-            tally.wrong(format!("a good client has no answer: {beside}"));
+            tally.wrong(format!("a good client has no answer: {among}"));
         }
         slowest = slowest.max(started.elapsed().as_micros());
     }

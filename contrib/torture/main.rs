@@ -117,7 +117,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "hostile",
-        breaks: "hostile clients of 25 kinds, six at once, beside a good one of the same user",
+        breaks: "hostile clients of 25 kinds, six at once, and a good one of the same user",
         rounds: 4,
         round: hostile::round,
         lacks: nothing,
@@ -131,7 +131,9 @@ const ROWS: &[Row] = &[
     },
 ];
 
-/// What runs without arguments, a round each: the rows that take seconds.
+/// Set by contrib/torture/run.
+const BY_ITSELF: &str = "TETHER_TORTURE";
+/// What runs among the tests, a round each: the rows that take seconds.
 const AMONG_THE_TESTS: [&str; 6] = ["kills", "points", "errors", "power", "damage", "life"];
 
 struct Asked {
@@ -140,20 +142,37 @@ struct Asked {
     rows: Vec<String>,
 }
 
-/// None: the arguments are a filter of other tests.
-fn asked() -> Option<Asked> {
-    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
-    let Some(seed) = arguments.next() else {
+/// From contrib/torture/run: seed, size, rows. Otherwise it is one of the tests.
+fn asked() -> Asked {
+    if std::env::var_os(BY_ITSELF).is_none() {
         let rows = AMONG_THE_TESTS.iter().map(|name| (*name).to_owned()).collect();
-        return Some(Asked { seed: 1, size: 0, rows });
+        return Asked { seed: 1, size: 0, rows };
+    }
+    let mut arguments = arguments();
+    let mut number = |what: &str| {
+        let given = arguments.next();
+        given.map_or(1, |text| text.parse().unwrap_or_else(|_| panic!("no {what}: {text}")))
     };
-    let seed = seed.parse().ok()?;
-    let size = arguments.next().map_or(Some(1), |size| size.parse().ok())?;
-    Some(Asked { seed, size, rows: arguments.collect() })
+    let (seed, size) = (number("seed"), number("size"));
+    Asked { seed, size, rows: arguments.collect() }
+}
+
+/// Without what `cargo test --quiet` adds.
+fn arguments() -> impl Iterator<Item = String> {
+    std::env::args().skip(1).filter(|argument| argument != "--quiet")
+}
+
+/// Whether `cargo test` was asked for other tests only, or for their names.
+fn is_left_out() -> bool {
+    std::env::var_os(BY_ITSELF).is_none() && arguments().next().is_some()
 }
 
 fn main() -> ExitCode {
-    let Some(asked) = asked() else { return ExitCode::SUCCESS };
+    if is_left_out() {
+        println!("torture: SKIPPED, it takes no arguments here; see contrib/torture/run");
+        return ExitCode::SUCCESS;
+    }
+    let asked = asked();
     for name in &asked.rows {
         assert!(ROWS.iter().any(|row| row.name == name), "there is no row {name}");
     }
@@ -176,13 +195,16 @@ fn run(row: &Row, asked: &Asked) -> bool {
     let mut total = Tally::default();
     let mut failures = Vec::new();
     for seed in asked.seed..asked.seed + rounds {
-        let tally = one(row, seed, Protection::On);
+        let (mut tally, panic) = one(row, seed, Protection::On);
+        // A round that breaks off has found something, too.
+        panic.into_iter().for_each(|text| tally.wrong(text));
         if tally.is_bad() {
             failures.push((seed, tally.first_fault()));
         }
         total.add(tally);
     }
-    let control = one(row, asked.seed, Protection::Off);
+    let broken = total.broken;
+    let (control, broke_off) = one(row, asked.seed, Protection::Off);
     println!(
         "{}: {}: {rounds} rounds, {total}; control: {} found; {} s",
         row.name,
@@ -196,18 +218,24 @@ fn run(row: &Row, asked: &Asked) -> bool {
     if !control.is_bad() {
         println!("{}: THE CONTROL FOUND NOTHING: this row sees nothing", row.name);
     }
-    failures.is_empty() && control.is_bad()
+    if let Some(text) = &broke_off {
+        println!("{}: THE CONTROL BROKE OFF: {text}", row.name);
+    }
+    if broken == 0 {
+        println!("{}: NOTHING WAS BROKEN: this row says nothing", row.name);
+    }
+    failures.is_empty() && control.is_bad() && broke_off.is_none() && broken > 0
 }
 
-/// A round that panics has found something, too.
-fn one(row: &Row, seed: u64, protection: Protection) -> Tally {
+/// A round, and with what panic it broke off, if it did.
+fn one(row: &Row, seed: u64, protection: Protection) -> (Tally, Option<String>) {
     let mut tally = Tally::default();
     let mut random = Random::new(seed);
     let round = AssertUnwindSafe(|| (row.round)(&mut random, protection, &mut tally));
-    if let Err(panic) = catch_unwind(round) {
+    let panic = catch_unwind(round).err().map(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        tally.wrong(text.unwrap_or_else(|| "a panic without words".to_owned()));
-    }
-    tally
+        text.unwrap_or_else(|| "a panic without words".to_owned())
+    });
+    (tally, panic)
 }

@@ -12,10 +12,8 @@ use crate::event::{
     EndReason, Input, NotSent, Offer, QuotaLevel, QuotaNotice, ReceiptKind, Request, Selection,
     SessionEvent, TimelockNotice, Token,
 };
-use crate::files::UploadFault;
-use crate::files::{LinkFinding, Outcome, Trouble};
-use crate::phone::Heartbeat;
-use crate::phone::PhoneActivity;
+use crate::files::{LinkFinding, Outcome, Trouble, UploadFault};
+use crate::phone::{Heartbeat, PhoneActivity};
 use crate::queue::Message;
 use crate::trouble::TroubleKind;
 use operations::{Op, config, op, open_hours};
