@@ -55,7 +55,7 @@ fn a_token_and_a_salt_that_only_the_history_brings_go_with_the_first_messages() 
 
 /// In the middle of it the phone does not send again what it has announced.
 #[test]
-fn once_the_log_says_that_the_history_was_read_a_kill_loses_none_of_its_tokens() {
+fn a_kill_after_the_history_was_read_leaves_the_tokens_that_it_brought() {
     let lab = Lab::new();
     lab.sim.call("recipient.add", json!({ "number": FRIEND, "token_required": true }));
     lab.sim.call("recipient.add", json!({ "number": OTHER, "token_required": true }));

@@ -26,7 +26,6 @@ use crate::whatsapp::incoming::InboxHook;
 use crate::whatsapp::incoming::usernames::StatedUsernames;
 use crate::whatsapp::media::http::MediaHttp;
 use crate::whatsapp::outgoing::sent_stanzas::SentStanzas;
-use crate::whatsapp::outgoing::unwritten::UnwrittenKeys;
 use crate::whatsapp::session_task::SessionContext;
 use crate::whatsapp::storage::SENT_SECONDS;
 use crate::whatsapp::transport::{Factory, Trace};
@@ -48,8 +47,6 @@ pub(crate) struct Built {
     pub(crate) queue: Arc<EventQueue>,
     /// Whom its stanzas are for.
     pub(crate) sent: Arc<SentStanzas>,
-    /// What its messages change of the chats' keys.
-    pub(crate) unwritten: Arc<UnwrittenKeys>,
     pub(crate) trace: Arc<Trace>,
     pub(crate) subscriptions: Vec<Subscription>,
     /// Has every stanza reported, for what the library does not report itself.
@@ -104,13 +101,12 @@ pub(crate) async fn client(
         .with_wanted_pre_key_count(PRE_KEYS)
         .with_background_saver_interval(SAVER_INTERVAL);
     let usernames = Arc::<StatedUsernames>::default();
-    let unwritten = Arc::<UnwrittenKeys>::default();
     let inbox = context.inbound.inbox.clone().filter(Inbox::is_on);
     let keeps_messages = inbox.is_some();
     let builder = match inbox {
         Some(inbox) => {
-            let (usernames, unwritten) = (Arc::clone(&usernames), Arc::clone(&unwritten));
-            builder.with_inbound_durability_hook(InboxHook { inbox, usernames, unwritten })
+            let usernames = Arc::clone(&usernames);
+            builder.with_inbound_durability_hook(InboxHook { inbox, usernames })
         }
         None => builder,
     };
@@ -123,26 +119,13 @@ pub(crate) async fn client(
     let known = Arc::clone(&manager);
     let sent = Arc::<SentStanzas>::default();
     let queue = EventQueue::new(move || Me::of(&known), Arc::clone(&sent));
-    let first = Arc::clone(&unwritten);
-    let mut subscriptions =
-        vec![client.subscribe_handler(first), client.subscribe_handler(queue.clone())];
+    let mut subscriptions = vec![client.subscribe_handler(queue.clone())];
     if keeps_messages {
         subscriptions.push(client.subscribe_handler(usernames));
     }
     let stanzas = client.acquire_raw_node_forwarding();
     let files = Arc::new(files);
-    Ok(Built {
-        client,
-        manager,
-        queue,
-        sent,
-        unwritten,
-        trace,
-        subscriptions,
-        stanzas,
-        halt,
-        files,
-    })
+    Ok(Built { client, manager, queue, sent, trace, subscriptions, stanzas, halt, files })
 }
 
 /// Whether this connection reads the history that the phone sends, which it does once, after

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use whatsapp_rust::PresenceError;
 use whatsapp_rust::features::{MexError, MexRequest};
 use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::wacore::iq::mex_operations::fetch_new_chat_message_capping_info as capping;
 
 use super::Connection;
+use crate::whatsapp::connection::ending::note_end_of_history;
 use crate::whatsapp::connection::pairing::Purpose;
 use crate::whatsapp::events::mex;
 use tetherd_core::server_codes::{NEW_CHAT_QUOTA, TOKEN_MISSING};
@@ -22,6 +23,8 @@ const PROPS_TIMEOUT: Duration = Duration::from_secs(10);
 /// A question about what the account may send, and the least time between two of a kind.
 const ACCOUNT_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCOUNT_PAUSE: Duration = Duration::from_secs(60);
+/// A history of which nothing comes for so long after its last part is over.
+const HISTORY_QUIET: Duration = Duration::from_secs(2);
 /// The quota that is asked about.
 const QUOTA_TYPE: &str = "INDIVIDUAL_NEW_CHAT_THREAD";
 
@@ -88,17 +91,22 @@ impl Connection<'_> {
         });
     }
 
-    /// What the phone sends of its history later is not read.
+    /// What the phone sends of its history later is not read. Parts that came before the last
+    /// one may still be read: until nothing comes of them.
     pub(super) fn end_history(&mut self) {
+        self.history_read = true;
         let (client, keys) = (Arc::clone(&self.client), Arc::clone(&self.context.keys));
         self.spawn(async move {
-            match keys.end_history().await {
-                Ok(()) => {
-                    client.set_skip_history_sync(true);
-                    tracing::info!("the phone's history has been read");
+            let tokens = keys.contact_tokens();
+            loop {
+                let before = tokens.of_history();
+                sleep(HISTORY_QUIET).await;
+                if tokens.of_history() == before {
+                    break;
                 }
-                Err(error) => tracing::warn!(%error, "that the history was read is not noted"),
             }
+            note_end_of_history(&*keys).await;
+            client.set_skip_history_sync(true);
         });
     }
 

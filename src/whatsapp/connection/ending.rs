@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::{Connection, Ending, Leave};
+use crate::whatsapp::KeyStore;
 use crate::whatsapp::transport::Progress;
 use tetherd_core::action::SessionCommand;
 use tetherd_core::event::EndReason;
@@ -56,6 +57,10 @@ impl Connection<'_> {
         if let Err(error) = self.context.keys.save(&device).await {
             tracing::warn!(%error, "the session's state was not saved at the connection's end");
         }
+        // Its last part does not come again.
+        if self.history_read {
+            note_end_of_history(&*self.context.keys).await;
+        }
     }
 
     pub(super) fn ending(self, leave: Leave) -> Ending {
@@ -70,6 +75,14 @@ impl Connection<'_> {
                 Ending { reason, next: None }
             }
         }
+    }
+}
+
+/// Notes that the phone's history was read.
+pub(super) async fn note_end_of_history(keys: &dyn KeyStore) {
+    match keys.end_history().await {
+        Ok(()) => tracing::info!("the phone's history has been read"),
+        Err(error) => tracing::warn!(%error, "that the history was read is not noted"),
     }
 }
 

@@ -81,6 +81,8 @@ struct Connection<'a> {
     paired: bool,
     /// The phone asks for a passkey: codes are only the library's way of waiting.
     passkey: bool,
+    /// The last part of the phone's history was read.
+    history_read: bool,
     deadline: Option<Instant>,
     sends: Sends,
     uploads: Uploads,
@@ -111,8 +113,7 @@ impl<'a> Connection<'a> {
         events: &'a mpsc::Sender<SessionEvent>,
         built: Built,
     ) -> Connection<'a> {
-        let Built { client, manager, queue, trace, stanzas, halt, files, .. } = built;
-        let kept = (Arc::clone(&manager), built.sent, built.unwritten);
+        let Built { client, manager, queue, sent, trace, stanzas, halt, files, .. } = built;
         let mut subscriptions = built.subscriptions;
         let spool = context.config.spool.clone();
         let (peers, receipts) = peer_receipts::watch(&client);
@@ -131,8 +132,9 @@ impl<'a> Connection<'a> {
             offered: false,
             paired: false,
             passkey: false,
+            history_read: false,
             deadline: Some(Instant::now() + context.config.login_time_max()),
-            sends: Sends::new(kept, context.config.sends_at_once),
+            sends: Sends::new(Arc::clone(&manager), sent, context.config.sends_at_once),
             uploads: Uploads::new(manager, spool, halt),
             lookups: Lookups::default(),
             background: vec![tokio::spawn(receipts).abort_handle()],
@@ -292,9 +294,9 @@ impl<'a> Connection<'a> {
             ConnectionEvent::Report(event) => drop(self.publish(event).await),
             ConnectionEvent::End(reason) => pairing::conclude(&mut self.verdict, reason),
             ConnectionEvent::Gone(reason) => self.gone(reason),
+            ConnectionEvent::HistoryRead => self.history_read = true,
             ConnectionEvent::Ready
             | ConnectionEvent::Named
-            | ConnectionEvent::HistoryRead
             | ConnectionEvent::Offer(_)
             | ConnectionEvent::CodeRefresh { .. }
             | ConnectionEvent::QrExhausted => {}

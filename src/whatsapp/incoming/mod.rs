@@ -17,7 +17,6 @@ use whatsapp_rust::wacore::time::now_millis;
 use whatsapp_rust::{Client, InboundDurabilityHook, Jid, Server, anyhow};
 
 use crate::inbox::{Inbox, NewMessage};
-use crate::whatsapp::outgoing::unwritten::UnwrittenKeys;
 use incoming_message::Parties;
 pub use read::NotMarked;
 use tetherd_api::Redacted;
@@ -70,8 +69,6 @@ pub(crate) struct InboxHook {
     pub(crate) inbox: Inbox,
     /// What the stanzas of the messages stated besides.
     pub(crate) usernames: Arc<StatedUsernames>,
-    /// The keys that they change.
-    pub(crate) unwritten: Arc<UnwrittenKeys>,
 }
 
 #[async_trait]
@@ -81,7 +78,6 @@ impl InboundDurabilityHook for InboxHook {
         client: Arc<Client>,
         batch: &[InboundMessage],
     ) -> anyhow::Result<()> {
-        self.unwritten.changed();
         let own_device = client.pn().map(|jid| jid.device);
         let mut new = Vec::with_capacity(batch.len());
         for InboundMessage { message, info, .. } in batch {

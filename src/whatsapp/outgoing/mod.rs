@@ -8,4 +8,3 @@ mod mentions;
 pub(crate) mod send;
 pub(crate) mod sends;
 pub(crate) mod sent_stanzas;
-pub(crate) mod unwritten;

@@ -3,8 +3,10 @@
 //!
 //! What makes a second try safe: the library stores the Signal session's counters
 //! ahead of use and flushes that before a frame leaves, so a crash skips keys and never
-//! uses one twice. It needs a backend whose writes are on disk when they return; and what an
-//! incoming message changes is flushed here, see [`unwritten`](super::unwritten).
+//! uses one twice. It needs a backend whose writes are on disk when they return. What somebody's
+//! message changes of a chat's keys it writes a moment later, and takes for written when it
+//! encrypts: a message that left in between, and a kill, would leave the other side's next message
+//! unreadable. So a send writes first what is not on disk, which is mostly nothing.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -25,7 +27,6 @@ use crate::whatsapp::events::translate::Me;
 use crate::whatsapp::outgoing::about::Names;
 use crate::whatsapp::outgoing::mentions::{self, Mention};
 use crate::whatsapp::outgoing::sent_stanzas::SentStanzas;
-use crate::whatsapp::outgoing::unwritten::UnwrittenKeys;
 use crate::whatsapp::outgoing::{content, group_keys};
 use tetherd_core::action::Outgoing;
 use tetherd_core::event::{Body, NotSent, SessionEvent};
@@ -55,7 +56,6 @@ pub(crate) struct Sender {
     pub(crate) client: Arc<Client>,
     pub(crate) manager: Arc<PersistenceManager>,
     pub(crate) stanzas: Arc<SentStanzas>,
-    pub(crate) unwritten: Arc<UnwrittenKeys>,
 }
 
 /// Sends. The caller has seen that the connection is ready.
@@ -93,9 +93,14 @@ async fn send(sender: &Sender, out: &Outgoing, body: &Body, limit: Duration) -> 
         return Outcome::NotSent(NotSent::Passing);
     };
     // As late as can be: what comes in from here on is not covered.
-    let Ok(Ok(())) = timeout_at(deadline, sender.unwritten.write(client)).await else {
-        return Outcome::NotSent(NotSent::Passing);
-    };
+    match timeout_at(deadline, client.flush_pending_signal_state()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the keys of chats are not written");
+            return Outcome::NotSent(NotSent::Passing);
+        }
+        Err(_) => return Outcome::NotSent(NotSent::Passing),
+    }
     sender.stanzas.watch(client, &out.draft.wa_id.0, &to, Me::of(&sender.manager));
     let sending = client.send_message_with_options(to.clone(), message, options);
     match timeout_at(deadline, sending).await {

@@ -10,7 +10,6 @@ use whatsapp_rust::store::persistence_manager::PersistenceManager;
 
 use crate::whatsapp::outgoing::send::{self, Outcome, Sender};
 use crate::whatsapp::outgoing::sent_stanzas::SentStanzas;
-use crate::whatsapp::outgoing::unwritten::UnwrittenKeys;
 use crate::whatsapp::tasks::Tasks;
 use tetherd_core::action::Outgoing;
 use tetherd_core::event::{Body, NotSent, SessionEvent};
@@ -27,7 +26,6 @@ const DRAIN_GRACE: Duration = Duration::from_millis(500);
 pub(crate) struct Sends {
     manager: Arc<PersistenceManager>,
     stanzas: Arc<SentStanzas>,
-    unwritten: Arc<UnwrittenKeys>,
     /// So many are prepared at a time.
     at_once: usize,
     /// None, until the connection is ready for the first.
@@ -38,12 +36,12 @@ pub(crate) struct Sends {
 impl Sends {
     /// So many are prepared at a time, from [`Sends::open`] on.
     pub(crate) fn new(
-        kept: (Arc<PersistenceManager>, Arc<SentStanzas>, Arc<UnwrittenKeys>),
+        manager: Arc<PersistenceManager>,
+        stanzas: Arc<SentStanzas>,
         at_once: usize,
     ) -> Sends {
-        let (manager, stanzas, unwritten) = kept;
         let permits = Arc::new(Semaphore::new(0));
-        Sends { manager, stanzas, unwritten, at_once, permits, tasks: Tasks::new() }
+        Sends { manager, stanzas, at_once, permits, tasks: Tasks::new() }
     }
 
     /// What is started before that waits for this. To be called once.
@@ -72,7 +70,6 @@ impl Sends {
             client: Arc::clone(client),
             manager: Arc::clone(&self.manager),
             stanzas: Arc::clone(&self.stanzas),
-            unwritten: Arc::clone(&self.unwritten),
         };
         let permits = Arc::clone(&self.permits);
         self.tasks.spawn(out.clone(), send::in_turn(sender, permits, out, body, limit));

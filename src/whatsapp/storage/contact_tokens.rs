@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -33,6 +34,7 @@ pub struct ContactTokens {
     waiting: Mutex<VecDeque<TokenOf>>,
     more: Notify,
     notified: Mutex<Notified>,
+    of_history: AtomicU64,
 }
 
 /// What a notification has brought and the library has not stored. It stores only what is
@@ -76,6 +78,15 @@ impl ContactTokens {
 
     pub(super) fn forget_notified(&self) {
         *self.notified.lock().unwrap_or_else(PoisonError::into_inner) = Notified::default();
+    }
+
+    pub(super) fn count_of_history(&self) {
+        self.of_history.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many a history has brought.
+    pub(crate) fn of_history(&self) -> u64 {
+        self.of_history.load(Ordering::Relaxed)
     }
 
     pub(super) fn push(&self, tokens: Vec<TokenOf>) {

@@ -147,13 +147,17 @@ impl ExpiringRecords {
         let entries = view.scan(&times).collect::<Result<Vec<_>, _>>()?;
         let mut keep = limits.count.saturating_sub(1);
         if entries.len() > keep {
-            keep = keep.saturating_sub(limits.count / REMOVED_AT_ONCE);
+            keep = keep.saturating_sub(limits.count / usize::from(REMOVED_AT_ONCE));
         }
-        let keep_bytes = limits.bytes.saturating_sub(bytes);
+        let length_of = |length: &[u8]| length.try_into().map_or(0, u32::from_be_bytes);
+        let before: u64 = entries.iter().map(|(_, length)| u64::from(length_of(length))).sum();
+        let mut keep_bytes = limits.bytes.saturating_sub(bytes);
+        if before > keep_bytes {
+            keep_bytes = keep_bytes.saturating_sub(limits.bytes / u64::from(REMOVED_AT_ONCE));
+        }
         let (mut count, mut held) = (0, 0_u64);
         for (time_key, length) in entries.into_iter().rev() {
-            let length = length.try_into().map_or(0, u32::from_be_bytes);
-            let with_this = held.saturating_add(u64::from(length));
+            let with_this = held.saturating_add(u64::from(length_of(&length)));
             if count < keep && with_this <= keep_bytes {
                 (count, held) = (count + 1, with_this);
             } else {
@@ -169,7 +173,7 @@ impl ExpiringRecords {
 
 /// One more than there may be removes this part of them at once, so that the index is not read
 /// for each new record.
-const REMOVED_AT_ONCE: usize = 8;
+const REMOVED_AT_ONCE: u8 = 8;
 
 /// How many records an area may have, and how many bytes they may hold.
 #[derive(Clone, Copy)]

@@ -4,10 +4,8 @@
 //! The library acknowledges a part before it fetches it. Of a history that is cut off, by a
 //! kill or by the end of the connection, the parts that were announced do not come again:
 //! their tokens are there as far as they were read and written, which happens within a second.
-//! Once the history counts as read, all of them are.
-
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+//! It reads the parts each on its own, so the last one can be done before others: the history
+//! counts as read once no token has come for a while after that, or the connection has ended.
 
 use whatsapp_rust::wacore::time::now_secs;
 
@@ -20,9 +18,6 @@ const HISTORY: &str = "history";
 /// in seconds: one day.
 const HISTORY_SECONDS: i64 = 24 * 3600;
 
-/// A history that brings nothing for so long after its last part is over.
-const QUIET: Duration = Duration::from_secs(2);
-
 impl SessionBackend {
     /// A pairing begins: its account's history is wanted.
     pub(crate) async fn want_history(&self) -> Result<()> {
@@ -30,20 +25,13 @@ impl SessionBackend {
         self.put(key(HISTORY, &[]), now_secs().to_be_bytes()).await
     }
 
-    /// Its last part was read; what it brought is written before that is noted. The library reads
-    /// the parts each on its own: those before the last one may not be done yet.
+    /// It was read; what it brought is written before that is noted.
     pub(crate) async fn end_history(&self) -> Result<()> {
-        let brought = || self.counts.history_tokens.load(Ordering::Relaxed);
-        let mut before = brought();
-        loop {
-            tokio::time::sleep(QUIET).await;
-            if brought() == before {
-                break;
-            }
-            before = brought();
-        }
         self.flush_tokens().await?;
-        self.remove(key(HISTORY, &[])).await
+        if self.read(&key(HISTORY, &[]))?.is_some() {
+            self.remove(key(HISTORY, &[])).await?;
+        }
+        Ok(())
     }
 
     /// Whether it is wanted now.

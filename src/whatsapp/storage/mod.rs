@@ -43,7 +43,7 @@ mod tests;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -91,8 +91,6 @@ struct Counts {
     msg_secrets: AtMost,
     tc_tokens: AtMost,
     sent: Held,
-    /// Tokens that a history has brought.
-    history_tokens: AtomicU64,
 }
 
 /// A write for a connection that is over.

@@ -12,7 +12,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use whatsapp_rust::wacore::store::traits::{LidPnMappingEntry, TcTokenEntry};
@@ -164,7 +163,7 @@ impl SessionBackend {
     }
 
     async fn gather(&self, user: &str, change: Change) -> Result<()> {
-        self.counts.history_tokens.fetch_add(1, Ordering::Relaxed);
+        self.tokens.count_of_history();
         let mut gathered = self.gathered.lock().await;
         if gathered.is_empty() {
             self.flush_later();

@@ -7,7 +7,7 @@ use crate::store::{Batch, Store};
 use crate::whatsapp::tests::offline::{Bench, message};
 use crate::whatsapp::tests::sends::whole_life;
 use crate::whatsapp::tests::simulated::World;
-use crate::whatsapp::{StoredKeys, storage};
+use crate::whatsapp::{KeyStore as _, StoredKeys, storage};
 use tetherd_core::action::SessionCommand;
 use tetherd_core::event::{EndReason, SessionEvent};
 
@@ -162,4 +162,22 @@ async fn nothing_leaves_under_keys_that_an_incoming_message_made_before_they_are
         let left = sessions(&store);
         assert!(before != left, "message {number} left under keys that are not on disk");
     }
+}
+
+/// The last part of a history does not come again.
+#[tokio::test]
+async fn a_history_counts_as_read_if_the_connection_ends_right_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_store, keys) = open(&dir.path().join("state"));
+    let world = on(World::new().await, &keys);
+    world.sim.recipient_add(FRIEND, true, 0).await.unwrap();
+    world.sim.token_give(FRIEND, None, true).await.unwrap();
+    let mut world = world.paired().await;
+    assert!(keys.wants_history().unwrap());
+    world.connect().await;
+    // What the history brings is reported within a second after its last part.
+    while !matches!(world.bench.next_of_all().await, SessionEvent::ChatActivity { .. }) {}
+    world.bench.order(SessionCommand::Close);
+    assert_eq!(world.bench.ended().await, EndReason::Closed);
+    assert!(!keys.wants_history().unwrap());
 }
