@@ -182,7 +182,11 @@ impl Engine {
                     // The watchdog before all: its turns are few. For the others the order does
                     // not matter: whichever wakes the engine, the turn takes from each.
                     biased;
-                    due = engine.supervision.due() => engine.supervise(due),
+                    // What waits is the next turn's: the status that is reported is this one's.
+                    due = engine.supervision.due() => {
+                        engine.supervise(due);
+                        continue;
+                    }
                     // The session writes too: its failed write ends the daemon as ours does.
                     _ = failed.wait_for(Option::is_some) => {
                         return Err(CommitError::OutcomeUnknown.into());

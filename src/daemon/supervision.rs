@@ -134,15 +134,13 @@ impl Supervision {
 struct StatusLine {
     reported: String,
     is_stale: bool,
-    /// In this turn it was looked at.
-    is_fresh: bool,
     not_before: Instant,
 }
 
 impl StatusLine {
     fn new() -> StatusLine {
         let not_before = Instant::now();
-        StatusLine { reported: String::new(), is_stale: false, is_fresh: false, not_before }
+        StatusLine { reported: String::new(), is_stale: false, not_before }
     }
 
     async fn due(&self) {
@@ -153,12 +151,12 @@ impl StatusLine {
     }
 
     fn turned(&mut self) {
-        self.is_stale = !std::mem::take(&mut self.is_fresh);
+        self.is_stale = true;
     }
 
     /// The status as it is now, if it was not reported last.
     fn news(&mut self, sentence: String) -> Option<&str> {
-        (self.is_stale, self.is_fresh) = (false, true);
+        self.is_stale = false;
         self.not_before = Instant::now() + STATUS_PAUSE;
         if self.reported == sentence {
             return None;

@@ -96,11 +96,9 @@ async fn a_changed_status_is_reported_at_once_and_then_once_a_second() {
     assert_eq!(before.elapsed(), Duration::ZERO);
     assert_eq!(line.news("one".to_owned()), Some("one"));
     line.turned();
-    line.turned();
     line.due().await;
     assert_eq!(before.elapsed(), STATUS_PAUSE);
     assert_eq!(line.news("two".to_owned()), Some("two"));
-    line.turned();
     assert!(!is_due(&line).await, "there was no turn since");
     line.turned();
     line.due().await;
