@@ -39,7 +39,7 @@ impl Core {
 
     /// Goes by the network's last answer, and asks if that is needed.
     pub(crate) fn drive_groups(&mut self, now: Now) {
-        let has_news = self.groups.has_news();
+        let has_news = self.groups.take_news_for_waiting();
         self.put_back_grouped(now);
         for (id, reason) in self.closed(has_news) {
             let parked = self.queue.park_waiting(id, Reason::new(reason), &mut self.out, now);
@@ -78,7 +78,7 @@ impl Core {
     /// Puts back what was parked for its group and may be sent by now, where it was, as far
     /// as there are places; the rest as places become free.
     fn put_back_grouped(&mut self, now: Now) {
-        if !self.groups.has_news() || self.draining {
+        if !self.groups.has_news() || self.draining || self.queue.is_full() {
             return;
         }
         let open = |m: &&Message| {

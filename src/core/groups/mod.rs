@@ -158,6 +158,8 @@ pub(crate) struct Groups {
     wanted: bool,
     /// Whether an answer has come that the queue has not been compared with.
     news: bool,
+    /// The same, for what waits.
+    news_for_waiting: bool,
     kept: GroupNames,
     /// Whether that is to be stored.
     kept_changed: bool,
@@ -300,7 +302,7 @@ impl Groups {
         self.query = None;
         let Some(groups) = groups else { return self.failed(out) };
         self.failures = 0;
-        self.news = true;
+        (self.news, self.news_for_waiting) = (true, true);
         let groups: BTreeMap<ChatId, GroupInfo> =
             groups.into_iter().map(|group| (group.chat.clone(), group)).collect();
         self.keep(GroupNames::of(groups.values(), now.wall_ms));
@@ -326,6 +328,11 @@ impl Groups {
     /// Whether an answer has come with which the queue has not been compared.
     pub(crate) fn has_news(&self) -> bool {
         self.news
+    }
+
+    /// The same for what waits, once.
+    pub(crate) fn take_news_for_waiting(&mut self) -> bool {
+        std::mem::take(&mut self.news_for_waiting)
     }
 
     /// What it makes possible is put back.
