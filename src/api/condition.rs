@@ -204,6 +204,14 @@ kinds! {
     Pacing = "pacing";
 }
 
+impl ConditionKind {
+    /// Whether it is how messages leave by configuration, and no trouble: the pace and the
+    /// sending hours.
+    pub const fn is_as_configured(self) -> bool {
+        matches!(self, ConditionKind::Pacing | ConditionKind::OutsideHours)
+    }
+}
+
 impl From<ReasonKind> for ConditionKind {
     /// The condition of messages that are parked for this reason.
     fn from(reason: ReasonKind) -> ConditionKind {

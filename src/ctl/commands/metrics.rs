@@ -3,9 +3,8 @@
 
 use crate::error::CommandError;
 use crate::output::Output;
-use tetherd_api::call;
-use tetherd_api::client::Client;
-use tetherd_api::{ListParams, NoParams, Time};
+use tetherd_api::client::{Client, ClientError};
+use tetherd_api::{ListParams, Message, NoParams, Status, Time, call};
 use tetherd_metrics::{Known, oldest, text};
 
 pub(crate) async fn run(
@@ -14,12 +13,31 @@ pub(crate) async fn run(
     out: &mut Output,
 ) -> Result<(), CommandError> {
     let now = Time(out.clock().now_ms);
-    let Ok(client) = client else {
-        let known = Known { daemon, status: None, oldest: None };
-        return out.text(&text(&[known], None, now, None));
+    let asked = match client {
+        Ok(client) => ask(&client).await,
+        Err(error) => Err(error),
     };
+    let (status, live) = match asked {
+        Ok((status, live)) => (Some(status), live),
+        Err(error) if is_silence(&error) => (None, Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let known = Known { daemon, status: status.as_ref(), oldest: oldest(&live) };
+    out.text(&text(&[known], None, now, None))
+}
+
+async fn ask(client: &Client) -> Result<(Status, Vec<Message>), CommandError> {
     let status = client.call(call::Status, &NoParams {}).await?;
     let live = client.call(call::QueueList, &ListParams::default()).await?;
-    let known = Known { daemon, status: Some(&status), oldest: oldest(&live.messages) };
-    out.text(&text(&[known], None, now, None))
+    Ok((status, live.messages))
+}
+
+/// No daemon, or one that does not answer. A caller without rights is something else.
+fn is_silence(error: &CommandError) -> bool {
+    matches!(
+        error,
+        CommandError::NoDaemon(_)
+            | CommandError::Connect { .. }
+            | CommandError::Client(ClientError::Timeout(_) | ClientError::Closed)
+    )
 }

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use super::request::{Done, Look, Request};
 use crate::render::Clock;
 use tetherd_api::{
-    ClearResult, Condition, ConditionKind, Event, EventFrame, Explanation, Holds, Message,
-    MessageId, PairEnd, PairOffer, Status, Time,
+    ClearResult, Condition, Event, EventFrame, Explanation, Holds, Message, MessageId, PairEnd,
+    PairOffer, Status, Time,
 };
 
 /// Events that are kept to be shown.
@@ -281,7 +281,7 @@ impl Model {
         self.sent.values().filter(|at| at.0 > clock.now_ms - LATELY_MS).count()
     }
 
-    /// How it stands. The pace is how messages leave, and no trouble.
+    /// How it stands. What is as configured is no trouble.
     pub(super) fn verdict(&self) -> Verdict {
         if self.lost.is_some() {
             return Verdict::NoDaemon;
@@ -289,7 +289,7 @@ impl Model {
         if self.why.is_none() {
             return Verdict::Starting;
         }
-        let troubles = self.conditions().filter(|one| one.kind != ConditionKind::Pacing);
+        let troubles = self.conditions().filter(|one| !one.kind.is_as_configured());
         match troubles.map(|condition| condition.holds).max() {
             Some(Holds::All) => Verdict::Held,
             Some(Holds::Some) => Verdict::SomeHeld,

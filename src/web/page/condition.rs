@@ -2,7 +2,7 @@
 //! The words are the daemon's.
 
 use maud::{Markup, html};
-use tetherd_api::{Condition, ConditionKind, Holds, Method, ReasonKind, RestoreParams, call};
+use tetherd_api::{Condition, Holds, Method, ReasonKind, RestoreParams, call};
 
 use super::layout;
 use super::visit::Visit;
@@ -38,12 +38,15 @@ impl Weight {
     }
 }
 
-/// How much a condition weighs. The pace alone is how things should be.
+/// How much a condition weighs. What is as configured is how things should be.
 pub(super) fn weight(condition: &Condition) -> Weight {
-    match (condition.kind, condition.holds) {
-        (ConditionKind::Pacing, _) | (_, Holds::None) => Weight::Fine,
-        (_, Holds::Some) => Weight::Some,
-        (_, Holds::All) => Weight::All,
+    if condition.kind.is_as_configured() {
+        return Weight::Fine;
+    }
+    match condition.holds {
+        Holds::None => Weight::Fine,
+        Holds::Some => Weight::Some,
+        Holds::All => Weight::All,
     }
 }
 

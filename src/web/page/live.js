@@ -57,6 +57,6 @@
   const source = new EventSource(main.dataset.liveFrom);
   source.addEventListener("message", refresh);
   document.documentElement.classList.add("is-live");
-  // Times that are told as "in 40 s" go stale on a quiet page.
+  // Times that are shown as "in 40 s" go stale on a quiet page.
   setInterval(() => { if (!document.hidden) refresh(); }, 10000);
 })();
