@@ -27,7 +27,7 @@ const FULL: usize = 400;
 fn main() {
     group_commit();
     enqueue();
-    beside_the_disk();
+    against_the_disk();
     list();
     core();
     restart();
@@ -129,12 +129,12 @@ fn enqueue() {
     row("  throughput, pipelined : waiting for each", waiting, pipelined, &note);
 }
 
-/// A message accepted, durable before its reply, beside what the disk needs for as many bytes:
+/// A message accepted, durable before its reply, against what the disk needs for as many bytes:
 /// the two take turns, so that both meet the same machine.
-fn beside_the_disk() {
+fn against_the_disk() {
     const ROUNDS: usize = 20;
     const CALLS: usize = 50;
-    println!("socket: one message accepted, beside append and fdatasync");
+    println!("socket: one message accepted, against append and fdatasync");
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(&folder);
     let mut file = std::fs::File::create(folder.path().join("appended")).unwrap();
@@ -190,7 +190,7 @@ fn beside_the_disk() {
     row("  6 clients, time a message : 1 client", each, alone, &note);
 }
 
-/// What a look at a full queue costs beside the smallest call.
+/// What a look at a full queue costs against the smallest call.
 fn list() {
     const CALLS: usize = 50;
     println!("socket: a full queue");

@@ -7,21 +7,11 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::SimServer;
-
-/// Why the check is left out, if it is.
-fn missing() -> Option<&'static str> {
-    if std::env::var_os("TETHERD_BAILEYS").is_none() {
-        return Some("TETHERD_BAILEYS names no folder with Baileys");
-    }
-    let mut node = Command::new("node");
-    let there = node.arg("--version").stdout(Stdio::null()).status();
-    (!there.is_ok_and(|status| status.success())).then_some("there is no node")
-}
+use crate::support::{SimServer, lacks_client};
 
 #[test]
 fn baileys_does_with_the_simulator_what_it_does_with_the_network() {
-    if let Some(why) = missing() {
+    if let Some(why) = lacks_client("TETHERD_BAILEYS") {
         return eprintln!("skipped: {why}");
     }
     let folder = tempfile::tempdir().unwrap();

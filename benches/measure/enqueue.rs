@@ -1,4 +1,4 @@
-//! A message accepted, durable before its reply: by the daemon and by its peers, beside what
+//! A message accepted, durable before its reply: by the daemon and by its peers, against what
 //! the disk needs for it. All of them take turns, so that all meet the same machine.
 
 use std::fs::{File, OpenOptions};

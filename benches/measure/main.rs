@@ -1,6 +1,6 @@
 //! Measures the real programs, with the simulator as the server: `measure WHAT`, after
 //! `cargo build --release --features sim --bins --example measure`. Prints tables; asserts no
-//! times. Each figure stands beside its limit, measured in the same run.
+//! times. Each figure comes with its limit, measured in the same run.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

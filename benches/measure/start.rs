@@ -1,5 +1,5 @@
 //! From the start of the process until it answers: 400 queued, history and inbox at their
-//! limits; after an orderly end and after kill -9; beside reading the files.
+//! limits; after an orderly end and after kill -9; against reading the files.
 
 use std::fs;
 use std::path::Path;

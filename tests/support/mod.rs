@@ -145,6 +145,17 @@ pub(crate) fn session_is(event: &Value, state: &str) -> bool {
     event["event"] == "status" && event["status"]["session"]["state"] == state
 }
 
+/// Why another project's client for node is left out, if it is: `variable` names the folder with
+/// the client in its `node_modules` (see CONTRIBUTING.md).
+pub(crate) fn lacks_client(variable: &str) -> Option<String> {
+    if std::env::var_os(variable).is_none() {
+        return Some(format!("{variable} names no folder with the client"));
+    }
+    let mut node = Command::new("node");
+    let there = node.arg("--version").stdout(std::process::Stdio::null()).status();
+    (!there.is_ok_and(|status| status.success())).then(|| "there is no node".to_owned())
+}
+
 /// Whether an event tells that this message is in this state.
 pub(crate) fn message_is(event: &Value, id: &str, state: &str) -> bool {
     event["event"] == "message"

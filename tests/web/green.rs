@@ -11,21 +11,11 @@ use serde_json::{Value, json};
 use tetherd_api::Tier;
 
 use super::{Answer, Front};
-use crate::support::{ACCOUNT, Lab, has_left, message_is};
-
-/// Why the client is left out, if it is.
-fn missing() -> Option<&'static str> {
-    if std::env::var_os("TETHERD_GREEN").is_none() {
-        return Some("TETHERD_GREEN names no folder with the client");
-    }
-    let mut node = Command::new("node");
-    let there = node.arg("--version").stdout(Stdio::null()).status();
-    (!there.is_ok_and(|status| status.success())).then_some("there is no node")
-}
+use crate::support::{ACCOUNT, Lab, has_left, lacks_client, message_is};
 
 #[test]
 fn the_published_client_sends_checks_clears_and_receives() {
-    if let Some(why) = missing() {
+    if let Some(why) = lacks_client("TETHERD_GREEN") {
         return eprintln!("skipped: {why}");
     }
     let lab = Lab::new();

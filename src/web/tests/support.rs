@@ -1,4 +1,4 @@
-//! A front on loopback, and a client that says exactly what it is told to.
+//! A front on loopback, and a client that sends exactly what it is given.
 
 use std::net::SocketAddr;
 
