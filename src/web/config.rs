@@ -11,6 +11,7 @@ use tetherd_config::Environment;
 
 use crate::limits::UPLOAD_BYTES_MAX;
 use crate::origins::{Origin, Origins};
+use crate::receivers::{self, Receiver, ReceiversError};
 
 /// Where a system service's configuration is.
 pub const SYSTEM_CONFIG: &str = "/etc/tetherd/web.toml";
@@ -37,6 +38,8 @@ pub struct Config {
     /// Which daemon an instance's number means, in addresses of other services' interfaces.
     /// None: any number means the usual daemon.
     pub instances: BTreeMap<String, String>,
+    /// Programs that post alerts, and what becomes of those.
+    pub receivers: Vec<Receiver>,
 }
 
 /// `[listen]`.
@@ -161,6 +164,9 @@ pub enum ConfigError {
     /// An instance is no number, or its daemon is not configured.
     #[error("[instances] `{0}`: a number, and the name of a daemon of [daemons]")]
     BadInstance(String),
+    /// A receiver cannot be used.
+    #[error(transparent)]
+    Receivers(#[from] ReceiversError),
     /// The kernel gives no random numbers.
     #[error("no random numbers: {0}")]
     Random(#[from] getrandom::Error),
@@ -213,6 +219,7 @@ impl Config {
             None => self.check_origins()?,
         }
         self.check_instances()?;
+        receivers::check(&self.receivers, &self.daemons)?;
         self.check_listener(match &self.listen.address {
             Address::Tcp(address) => Some(*address),
             Address::Unix(_) => None,

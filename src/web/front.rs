@@ -26,7 +26,7 @@ use crate::daemon::Daemons;
 use crate::limits::{Budget, LIVE_MAX, UPLOADS_MAX};
 use crate::listen::{Listener, serve};
 use crate::origins::Origins;
-use crate::{events, metrics, page, rest};
+use crate::{events, metrics, page, receivers, rest};
 
 /// Nothing but what this front serves itself, and no script but its own file.
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
@@ -117,6 +117,7 @@ fn router(front: Shared) -> Router {
         .route("/v1/{daemon}/{method}", post(rest::of_named))
         .merge(page::routes())
         .merge(compat::routes())
+        .merge(receivers::routes())
         .fallback(compat::by_query)
         .layer(from_fn_with_state(front.clone(), guard))
         .with_state(front)

@@ -8,6 +8,7 @@
 //! - `daemon`: the daemons behind it.
 //! - `front`: what the handlers share, the routes, and what holds for every request.
 //! - `rest`, `events`, `files`: the contract over HTTP.
+//! - `receivers`: alerts from other programs, as messages.
 //! - `compat`: the same in the forms of other services.
 //! - `page`: the page. `metrics`: what is scraped.
 
@@ -27,4 +28,5 @@ mod metrics;
 pub mod origins;
 mod page;
 pub mod process;
+pub mod receivers;
 mod rest;

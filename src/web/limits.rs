@@ -45,6 +45,16 @@ pub const FORM_BYTES_MAX: usize = FRAME_BYTES_MAX;
 pub const BUDGET_BYTES: usize = 32 * 1024 * 1024;
 /// Bytes of messages' texts in one answer. What has no room is cut to its beginning, or left out.
 pub const TEXT_BYTES_MAX: usize = FRAME_BYTES_MAX;
+/// How much larger JSON can be in memory than it was as text.
+pub const PARSED_FACTOR: usize = 16;
+/// Programs that post alerts.
+pub const RECEIVERS_MAX: usize = 64;
+/// A template for what they post, in bytes.
+pub const TEMPLATE_BYTES_MAX: usize = 16 * 1024;
+/// Steps of a template, each of which can make 64 bytes: milliseconds, and 6 MiB.
+pub const TEMPLATE_FUEL: u64 = 100_000;
+/// The message that it makes, in characters.
+pub const RECEIVED_TEXT_CHARS_MAX: usize = 4_096;
 /// Time to wait for a part of the budget.
 pub const BUDGET_TIME_MAX: Duration = Duration::from_secs(10);
 /// Calls to one daemon that are under way at a time: fewer than the contract's 32.

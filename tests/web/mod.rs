@@ -4,6 +4,7 @@ mod green;
 mod metrics;
 mod old;
 mod page;
+mod receivers;
 mod rest;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -30,12 +31,17 @@ pub(crate) struct Front {
 
 impl Front {
     pub(crate) fn start(lab: &Lab, daemon: &Daemon) -> Front {
+        Front::with(lab, daemon, |_| {})
+    }
+
+    pub(crate) fn with(lab: &Lab, daemon: &Daemon, change: impl FnOnce(&mut Config)) -> Front {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(1).enable_all().build().unwrap();
         let mut config = Config::default();
         config.listen.address = Address::Tcp(([127, 0, 0, 1], 0).into());
         config.tokens.file = Some(lab.path().join("tokens"));
         config.daemons.insert("main".into(), daemon.socket().to_owned());
+        change(&mut config);
         let running = runtime.block_on(async {
             let listener = Listener::bind(&config.listen.address).unwrap();
             front::start(config, listener).unwrap()

@@ -10,6 +10,7 @@ use axum::http::header::{ACCEPT, AUTHORIZATION, COOKIE, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use subtle::ConstantTimeEq as _;
 use tetherd_api::{Error, ErrorKind, Tier};
 
@@ -62,20 +63,22 @@ impl FromRequestParts<Shared> for Program {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, front: &Shared) -> Result<Program, Response> {
-        let Some(secret) = bearer(&parts.headers) else {
-            return Err(unauthorized("give a token: `Authorization: Bearer ...`"));
-        };
-        match Program::with_secret(front, peer(parts, front), secret) {
-            Ok(program) => Ok(program),
-            Err(Refused::Unknown) => Err(unauthorized("the token is not known")),
-            Err(Refused::TooMany) => Err(too_many()),
-        }
+        let secret = bearer(&parts.headers).unwrap_or_default();
+        Program::with_secret(front, peer(parts, front), secret).map_err(Refused::answer)
     }
 }
 
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, secret) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(secret.trim())
+}
+
+/// The password of basic authentication. The name before it says nothing.
+pub(crate) fn password(headers: &HeaderMap) -> Option<String> {
+    let (scheme, pair) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let pair = scheme.eq_ignore_ascii_case("basic").then(|| BASE64_STANDARD.decode(pair.trim()))?;
+    let pair = String::from_utf8(pair.ok()?).ok()?;
+    pair.split_once(':').map(|(_, password)| password.to_owned())
 }
 
 fn unauthorized(sentence: &str) -> Response {
@@ -99,14 +102,30 @@ fn too_many() -> Response {
 /// Why a token is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
+    /// None is given.
+    Missing,
     /// There is none such.
     Unknown,
     /// Nor is there, and the peer has given too many wrong ones.
     TooMany,
 }
 
+impl Refused {
+    /// As the contract says it.
+    pub(crate) fn answer(self) -> Response {
+        match self {
+            Refused::Missing => unauthorized("give a token: `Authorization: Bearer ...`"),
+            Refused::Unknown => unauthorized("the token is not known"),
+            Refused::TooMany => too_many(),
+        }
+    }
+}
+
 /// Looks a token up, and counts a wrong one against its peer.
 pub fn present(front: &Shared, peer: Peer, secret: &str) -> Result<Token, Refused> {
+    if secret.is_empty() {
+        return Err(Refused::Missing);
+    }
     front.tokens.find(secret).ok_or_else(|| {
         if front.failures.is_blocked(peer) {
             return Refused::TooMany;

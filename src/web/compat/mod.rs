@@ -75,7 +75,7 @@ impl From<Error> for Refusal {
 impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
-            Refusal::Token(Refused::Unknown) => StatusCode::UNAUTHORIZED,
+            Refusal::Token(Refused::Missing | Refused::Unknown) => StatusCode::UNAUTHORIZED,
             Refusal::Token(Refused::TooMany) => StatusCode::TOO_MANY_REQUESTS,
             Refusal::NoMethod => StatusCode::NOT_FOUND,
             Refusal::BadVerb => StatusCode::METHOD_NOT_ALLOWED,
@@ -85,7 +85,9 @@ impl Refusal {
 
     fn sentence(&self) -> &str {
         match self {
-            Refusal::Token(Refused::Unknown) => "the token is missing or not known",
+            Refusal::Token(Refused::Missing | Refused::Unknown) => {
+                "the token is missing or not known"
+            }
             Refusal::Token(Refused::TooMany) => "too many wrong tokens",
             Refusal::NoMethod => "there is no such method",
             Refusal::BadVerb => "not by this method of HTTP",
@@ -97,7 +99,9 @@ impl Refusal {
         match self {
             Refusal::Token(Refused::TooMany) => Some(FAILURES_WINDOW.as_secs()),
             Refusal::Contract(error) => error.data.retry_after_ms.map(|ms| ms.div_ceil(1_000)),
-            Refusal::Token(Refused::Unknown) | Refusal::NoMethod | Refusal::BadVerb => None,
+            Refusal::Token(Refused::Missing | Refused::Unknown)
+            | Refusal::NoMethod
+            | Refusal::BadVerb => None,
         }
     }
 
@@ -135,10 +139,6 @@ impl Caller {
         instance: &str,
         secret: &str,
     ) -> Result<Caller, Refusal> {
-        if secret.is_empty() {
-            // None was tried.
-            return Err(Refusal::Token(Refused::Unknown));
-        }
         let peer = auth::peer(parts, front);
         let program = Program::with_secret(front, peer, secret).map_err(Refusal::Token)?;
         let no_number = || Error::new(ErrorKind::NotFound, "an instance is a number");

@@ -56,7 +56,7 @@ pub(crate) async fn begin(State(front): State<Shared>, request: Request) -> Resp
     }
     let token = match present(&front, peer, fields.get("token").unwrap_or_default()) {
         Ok(token) => token,
-        Err(Refused::Unknown) => {
+        Err(Refused::Missing | Refused::Unknown) => {
             return ask(&front, StatusCode::UNAUTHORIZED, Some("This token is not known."));
         }
         Err(Refused::TooMany) => {

@@ -4,5 +4,6 @@
 mod bounds;
 mod compat;
 mod process;
+mod receivers;
 mod refused;
 mod support;
