@@ -11,6 +11,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tetherd_api::{Message, MessageId, State, Time};
 
 use crate::snapshot::Daemon;
+use crate::webhooks;
 
 /// Messages whose last state is remembered.
 const REMEMBERED_MAX: usize = 5_000;
@@ -50,7 +51,7 @@ struct WithResult {
 
 type Times = Family<Daemon, Histogram>;
 
-/// What is counted from the feeds of all daemons. Clones are the same counts.
+/// What is counted from the feeds of all daemons, and of webhooks. Clones are the same counts.
 #[derive(Clone, Debug)]
 pub struct Counts {
     results: Family<WithResult, Counter>,
@@ -58,6 +59,7 @@ pub struct Counts {
     queued: Times,
     acked: Times,
     delivered: Times,
+    webhooks: webhooks::All,
 }
 
 impl Default for Counts {
@@ -69,11 +71,16 @@ impl Default for Counts {
             queued: waits(),
             acked: Times::new_with_constructor(|| Histogram::new(ACK_BUCKETS)),
             delivered: waits(),
+            webhooks: webhooks::All::default(),
         }
     }
 }
 
 impl Counts {
+    pub(crate) fn webhooks(&self) -> &webhooks::All {
+        &self.webhooks
+    }
+
     /// The counts stay where they are.
     pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register(
@@ -94,6 +101,7 @@ impl Counts {
             let name = format!("tetherd_message_{name}");
             registry.register_with_unit(name, help, Unit::Seconds, times.clone());
         }
+        self.webhooks.register(registry);
     }
 }
 

@@ -4,12 +4,14 @@
 
 mod feed;
 mod snapshot;
+mod webhooks;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tetherd_api::{Message, Status, Time};
 
 pub use feed::{Counts, FeedMetrics};
+pub use webhooks::WebhookCounts;
 
 /// What is known of one daemon.
 #[derive(Clone, Copy, Debug)]

@@ -38,6 +38,9 @@ pub enum Command {
     /// Look after the tokens with which programs and people come in.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Look after the secrets with which webhooks are signed.
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -61,6 +64,19 @@ pub enum TokenCommand {
     /// Remove a token. Whoever logged in with it is logged out.
     Remove {
         /// Which.
+        name: String,
+    },
+}
+
+/// What can be done with webhooks here. The rest is done at the page, or over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum WebhookCommand {
+    /// Make a secret for a webhook, and print it.
+    ///
+    /// A running front signs with it at once, and with the one before it too, so that the receiver
+    /// can change over. The one before that is no longer used.
+    NewSecret {
+        /// Of which webhook in the configuration.
         name: String,
     },
 }

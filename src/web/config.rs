@@ -12,6 +12,7 @@ use tetherd_config::Environment;
 use crate::limits::UPLOAD_BYTES_MAX;
 use crate::origins::{Origin, Origins};
 use crate::receivers::{self, Receiver, ReceiversError};
+use crate::webhooks;
 
 /// Where a system service's configuration is.
 pub const SYSTEM_CONFIG: &str = "/etc/tetherd/web.toml";
@@ -40,6 +41,9 @@ pub struct Config {
     pub instances: BTreeMap<String, String>,
     /// Programs that post alerts, and what becomes of those.
     pub receivers: Vec<Receiver>,
+    /// Where events are posted to.
+    #[serde(rename = "webhook")]
+    pub webhooks: Vec<webhooks::Settings>,
 }
 
 /// `[listen]`.
@@ -167,6 +171,9 @@ pub enum ConfigError {
     /// A receiver cannot be used.
     #[error(transparent)]
     Receivers(#[from] ReceiversError),
+    /// The webhooks.
+    #[error(transparent)]
+    Webhook(#[from] webhooks::StartError),
     /// The kernel gives no random numbers.
     #[error("no random numbers: {0}")]
     Random(#[from] getrandom::Error),
@@ -220,6 +227,8 @@ impl Config {
         }
         self.check_instances()?;
         receivers::check(&self.receivers, &self.daemons)?;
+        let names = self.daemons.keys().map(String::as_str).collect();
+        webhooks::check(&self.webhooks, &names).map_err(webhooks::StartError::from)?;
         self.check_listener(match &self.listen.address {
             Address::Tcp(address) => Some(*address),
             Address::Unix(_) => None,

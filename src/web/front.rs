@@ -26,6 +26,7 @@ use crate::daemon::Daemons;
 use crate::limits::{Budget, LIVE_MAX, UPLOADS_MAX};
 use crate::listen::{Listener, serve};
 use crate::origins::Origins;
+use crate::webhooks::{self, Webhooks};
 use crate::{events, metrics, page, receivers, rest};
 
 /// Nothing but what this front serves itself, and no script but its own file.
@@ -47,6 +48,7 @@ pub struct Front {
     pub(crate) counts: Counts,
     pub(crate) daemons: Daemons,
     pub(crate) compat: Compat,
+    pub(crate) webhooks: Webhooks,
 }
 
 /// The same, for each handler.
@@ -89,6 +91,7 @@ pub fn start(config: Config, listener: Listener) -> Result<Running, ConfigError>
     let address = listener.address();
     config.check_listener(address)?;
     let counts = Counts::default();
+    let daemons = Daemons::start(&config.daemons, &counts);
     let front = Front {
         origins: config.origins(address),
         tokens: TokenFile::new(config.tokens_file()),
@@ -97,7 +100,8 @@ pub fn start(config: Config, listener: Listener) -> Result<Running, ConfigError>
         budget: Budget::default(),
         uploads: Semaphore::new(UPLOADS_MAX),
         live: Arc::new(Semaphore::new(LIVE_MAX)),
-        daemons: Daemons::start(&config.daemons, &counts),
+        webhooks: Webhooks::start(&config, &daemons, &counts)?,
+        daemons,
         compat: Compat::new(&config.state_dir())?,
         counts,
         config,
@@ -118,6 +122,7 @@ fn router(front: Shared) -> Router {
         .merge(page::routes())
         .merge(compat::routes())
         .merge(receivers::routes())
+        .merge(webhooks::routes())
         .fallback(compat::by_query)
         .layer(from_fn_with_state(front.clone(), guard))
         .with_state(front)

@@ -10,6 +10,7 @@
 //! - `rest`, `events`, `files`: the contract over HTTP.
 //! - `receivers`: alerts from other programs, as messages.
 //! - `compat`: the same in the forms of other services.
+//! - `webhooks`: what happens, posted to receivers.
 //! - `page`: the page. `metrics`: what is scraped.
 
 pub mod args;
@@ -30,3 +31,4 @@ mod page;
 pub mod process;
 pub mod receivers;
 mod rest;
+pub mod webhooks;

@@ -61,6 +61,8 @@ pub const BUDGET_TIME_MAX: Duration = Duration::from_secs(10);
 pub const CALLS_MAX: usize = 24;
 /// Connections to one daemon for events, besides the one for calls. The contract allows 8 a user.
 pub const STREAMS_MAX: usize = 5;
+/// Connections to one daemon on which a webhook reads a page of its feed, besides those.
+pub const READERS_MAX: usize = 1;
 /// Pages that follow one daemon live.
 pub const LIVE_MAX: usize = 64;
 /// Sessions of people.
@@ -84,7 +86,7 @@ pub const FAILURE_PEERS_MAX: usize = 4_096;
 /// Time for what is under way when the front ends.
 pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 
-const _: () = assert!(STREAMS_MAX + 1 < tetherd_api::CONNECTIONS_PER_USER_MAX);
+const _: () = assert!(STREAMS_MAX + READERS_MAX + 1 < tetherd_api::CONNECTIONS_PER_USER_MAX);
 const _: () = assert!(CALLS_MAX < tetherd_api::IN_FLIGHT_MAX);
 const _: () = assert!(BUDGET_BYTES >= 4 * FRAME_BYTES_MAX);
 

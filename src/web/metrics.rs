@@ -1,5 +1,5 @@
-//! `GET /metrics`: what every daemon says of itself, and what its feed has shown, as
-//! OpenMetrics. The names and the counting are `tetherd-metrics`'.
+//! `GET /metrics`: what every daemon says of itself, what its feed has shown, and how webhooks
+//! stand, as OpenMetrics. The names and the counting are `tetherd-metrics`'.
 
 use axum::extract::State;
 use axum::http::HeaderValue;
@@ -34,6 +34,7 @@ pub(crate) async fn show(State(front): State<Shared>, program: Program) -> Respo
             oldest: daemon.feed.oldest(),
         })
         .collect();
+    front.webhooks.iter().for_each(|webhook| webhook.count());
     let text = tetherd_metrics::text(&known, Some(&front.counts), clock::now(), resident_bytes());
     ([(CONTENT_TYPE, HeaderValue::from_static(KIND))], text).into_response()
 }

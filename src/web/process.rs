@@ -10,11 +10,12 @@ use tetherd_config::Environment;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
 
-use crate::args::{Args, Command, TokenCommand};
+use crate::args::{Args, Command, TokenCommand, WebhookCommand};
 use crate::auth::{TokenError, TokenFile};
 use crate::config::{Config, ConfigError};
 use crate::front;
 use crate::listen::{ListenError, Listener};
+use crate::webhooks::{self, SecretError};
 
 /// Threads that read files.
 const BLOCKING_THREADS_MAX: usize = 8;
@@ -28,6 +29,10 @@ enum Failure {
     Listen(#[from] ListenError),
     #[error(transparent)]
     Token(#[from] TokenError),
+    #[error("there is no [[webhook]] `{0}` in the configuration")]
+    NoWebhook(String),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -37,7 +42,9 @@ impl Failure {
         match self {
             Failure::Config(_) | Failure::Listen(ListenError::Activation(_)) => ExitCode::Config,
             Failure::Listen(ListenError::Bind { .. }) => ExitCode::CantCreate,
-            Failure::Token(TokenError::Unknown(_)) => ExitCode::NoInput,
+            Failure::Token(TokenError::Unknown(_)) | Failure::NoWebhook(_) => ExitCode::NoInput,
+            Failure::Secret(SecretError::Form | SecretError::Missing) => ExitCode::DataErr,
+            Failure::Secret(SecretError::Io(_) | SecretError::Random(_)) => ExitCode::IoErr,
             Failure::Token(TokenError::Taken(_) | TokenError::TooMany) => ExitCode::No,
             Failure::Token(TokenError::BadName | TokenError::Form { .. }) => ExitCode::DataErr,
             Failure::Token(TokenError::Io { .. } | TokenError::Random(_)) | Failure::Io(_) => {
@@ -89,6 +96,7 @@ fn run(args: Args) -> Result<(), Failure> {
                 "listens on {address}; tokens in {tokens}; daemons: {names}"
             )?)
         }
+        Some(Command::Webhook(WebhookCommand::NewSecret { name })) => new_secret(&name, &config),
         Some(Command::Token(command)) => token(command, &TokenFile::new(config.tokens_file())),
         // Answered above, where no configuration is read.
         Some(Command::Completions { .. }) => Ok(()),
@@ -104,6 +112,11 @@ async fn serve(config: Config) -> Result<(), Failure> {
     };
     if TokenFile::new(config.tokens_file()).list()?.is_empty() {
         say("there is no token yet: tether-web token add NAME --tier admin");
+    }
+    for webhook in &config.webhooks {
+        if let Some(lack) = webhooks::lacks_secret(webhook, &config.state_dir()) {
+            say(&format!("[[webhook]] `{}`: {lack}", webhook.name));
+        }
     }
     let running = front::start(config, listener)?;
     say(&format!("listening on {place}"));
@@ -131,6 +144,13 @@ fn stop_signals() -> io::Result<UnixStream> {
     pipe::register(SIGINT, handler)?;
     stop.set_nonblocking(true)?;
     UnixStream::from_std(stop)
+}
+
+fn new_secret(name: &str, config: &Config) -> Result<(), Failure> {
+    let found = config.webhooks.iter().find(|webhook| webhook.name == name);
+    let webhook = found.ok_or_else(|| Failure::NoWebhook(name.into()))?;
+    let secret = webhooks::new_secret(&webhooks::secret_file(webhook, &config.state_dir()))?;
+    Ok(writeln!(io::stdout(), "{secret}")?)
 }
 
 fn token(command: TokenCommand, file: &TokenFile) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ mod old;
 mod page;
 mod receivers;
 mod rest;
+mod webhooks;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -7,7 +7,7 @@ use super::{Answer, Front};
 use crate::support::{Lab, has_left, message_is};
 
 /// A browser without script: it keeps cookies and follows redirects.
-struct Browser<'a> {
+pub(super) struct Browser<'a> {
     front: &'a Front,
     cookies: Vec<(String, String)>,
 }
@@ -18,7 +18,7 @@ impl<'a> Browser<'a> {
     }
 
     /// One that has logged in with a fresh token.
-    fn logged_in(front: &'a Front, tier: Tier) -> Browser<'a> {
+    pub(super) fn logged_in(front: &'a Front, tier: Tier) -> Browser<'a> {
         let mut browser = Browser::new(front);
         let form = browser.get("/login");
         let token = front.token(tier);
@@ -57,11 +57,11 @@ impl<'a> Browser<'a> {
         }
     }
 
-    fn get(&mut self, path: &str) -> Answer {
+    pub(super) fn get(&mut self, path: &str) -> Answer {
         self.ask(&format!("GET {path}"), None, b"")
     }
 
-    fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(super) fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let encode = |text: &str| text.bytes().map(|b| format!("%{b:02x}")).collect::<String>();
         let body: Vec<String> =
             fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
@@ -70,7 +70,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Sends a form of the page at `path`, with its secret.
-    fn submit(&mut self, at: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(super) fn submit(&mut self, at: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
         let page = self.get(at);
         assert!(page.text().contains(&format!("action=\"{path}\"")), "{path}: {}", page.text());
         let csrf = csrf(&page);
@@ -80,7 +80,7 @@ impl<'a> Browser<'a> {
     }
 }
 
-fn csrf(page: &Answer) -> String {
+pub(super) fn csrf(page: &Answer) -> String {
     let text = page.text();
     let (_, rest) = text.split_once("name=\"csrf\" value=\"").unwrap_or_else(|| panic!("{text}"));
     rest.split_once('"').unwrap().0.to_owned()

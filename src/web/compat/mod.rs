@@ -174,14 +174,14 @@ fn daemon_of(front: &Shared, instance: u64) -> Result<Arc<Daemon>, Error> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use serde_json::json;
     use tetherd_api::Status;
 
     use super::*;
 
     /// A daemon's status with this session and these conditions.
-    pub(super) fn status(state: &str, conditions: &[&str]) -> Status {
+    pub(crate) fn status(state: &str, conditions: &[&str]) -> Status {
         let condition = |kind: &&str| {
             json!({
                 "kind": kind, "active": true, "holds": "none", "ends_by_itself": true,

@@ -91,7 +91,7 @@ impl Feed {
     }
 
     /// The number to continue after.
-    pub(super) fn seq(&self) -> u64 {
+    pub(crate) fn seq(&self) -> u64 {
         self.locked().seq
     }
 

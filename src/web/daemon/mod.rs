@@ -19,7 +19,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::limits::{CALLS_MAX, STREAMS_MAX};
+use crate::limits::{CALLS_MAX, READERS_MAX, STREAMS_MAX};
 pub use feed::{Feed, Left};
 
 /// The first wait before another try to connect, and the longest.
@@ -91,6 +91,7 @@ pub struct Daemon {
     again: Notify,
     calls: Semaphore,
     streams: Arc<Semaphore>,
+    reader: Arc<Semaphore>,
 }
 
 /// A subscription of its own, for one program.
@@ -115,6 +116,7 @@ impl Daemon {
             again: Notify::new(),
             calls: Semaphore::new(CALLS_MAX),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            reader: Arc::new(Semaphore::new(READERS_MAX)),
         }
     }
 
@@ -148,6 +150,22 @@ impl Daemon {
         let places = Arc::clone(&self.streams);
         let place =
             places.try_acquire_owned().map_err(|_| CallError::TooMany("streams of events"))?;
+        self.subscribe_at(after, place).await
+    }
+
+    /// The same for who reads a page and ends it: one after the other.
+    pub(crate) async fn read(&self, after: Option<u64>) -> Result<Subscription, CallError> {
+        let places = Arc::clone(&self.reader);
+        let closed = |_| CallError::TooMany("readers of events");
+        let place = places.acquire_owned().await.map_err(closed)?;
+        self.subscribe_at(after, place).await
+    }
+
+    async fn subscribe_at(
+        &self,
+        after: Option<u64>,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Subscription, CallError> {
         let client = Client::connect(&self.socket).await.map_err(no_daemon)?;
         let (events, newest) = client.subscribe_after(after).await?;
         Ok(Subscription { events, newest, _client: client, _place: place })
@@ -218,6 +236,7 @@ impl Daemon {
                     if complete {
                         *backoff = BACKOFF.0;
                         self.link.send_replace(Link::Up(Arc::clone(&client)));
+                        self.feed.changed();
                     }
                 }
                 Err(error) => return error.into(),

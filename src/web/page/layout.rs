@@ -4,6 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 use tetherd_api::Method;
 
 use super::visit::Visit;
+use super::webhooks;
 
 /// A page without a daemon.
 pub(super) fn bare(title: &str, text: &Markup) -> Markup {
@@ -83,10 +84,17 @@ fn navigation(visit: &Visit, at: &str) -> Markup {
             @if several { a.which href="/" { (visit.daemon.name) } }
             @for (path, name, method) in entries {
                 @if visit.may(method) {
-                    a href=(visit.path(path)) aria-current=[(at == path).then_some("page")] { (name) }
+                    (entry(visit, at, path, name))
                 }
             }
+            @if webhooks::any(visit) { (entry(visit, at, "webhooks", "Webhooks")) }
         }
+    }
+}
+
+fn entry(visit: &Visit, at: &str, path: &str, name: &str) -> Markup {
+    html! {
+        a href=(visit.path(path)) aria-current=[(at == path).then_some("page")] { (name) }
     }
 }
 

@@ -20,6 +20,7 @@ mod qr;
 mod queue;
 mod send;
 mod visit;
+mod webhooks;
 mod words;
 
 use axum::Router;
@@ -49,6 +50,8 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/d/{daemon}/send", get(send::form).post(send::send))
         .route("/d/{daemon}/inbox", get(inbox::show))
         .route("/d/{daemon}/inbox/{cursor}/file", get(inbox::file))
+        .route("/d/{daemon}/webhooks", get(webhooks::show))
+        .route("/d/{daemon}/webhooks/{webhook}/{act}", post(webhooks::act))
         .route("/d/{daemon}/link", get(link::show).post(link::begin))
         .route("/d/{daemon}/link/passkey", post(link::passkey))
         .route("/d/{daemon}/link/confirm", post(link::confirm))

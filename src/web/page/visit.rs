@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use maud::html;
 use serde::Deserialize;
-use tetherd_api::{Error, Method};
+use tetherd_api::{Error, Method, Tier};
 
 use super::layout;
 use crate::auth::Person;
@@ -82,9 +82,14 @@ impl Visit {
 
     /// Refuses what this person may not do.
     pub(super) fn denied(&self, method: Method) -> Response {
+        self.denied_to(method.tier())
+    }
+
+    /// Refuses what needs a tier that this person has not.
+    pub(super) fn denied_to(&self, tier: Tier) -> Response {
         let text = html! {
             h1 { "You may not do this" }
-            p { "It needs a token of the tier " strong { (method.tier().name()) }
+            p { "It needs a token of the tier " strong { (tier.name()) }
                 "; yours has " strong { (self.person.0.tier.name()) } "." }
         };
         (StatusCode::FORBIDDEN, layout::page(self, "Not allowed", "", &text)).into_response()

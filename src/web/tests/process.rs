@@ -172,3 +172,34 @@ fn tokens_are_made_listed_and_removed() {
     assert_eq!(token(&["remove", "shop"]).0, 66);
     assert_eq!(token(&["list"]).1, "");
 }
+
+#[test]
+fn a_webhook_s_secret_is_made_and_its_place_is_never_reset() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = config(dir.path(), "address = \"127.0.0.1:0\"");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let webhook = "[[webhook]]\nname = \"shop\"\nurl = \"https://hooks.example/s3cret\"\n";
+    std::fs::write(&path, text + webhook).unwrap();
+    let new_secret = |name: &str| {
+        let mut command = program(&path);
+        command.args(["webhook", "new-secret", name]);
+        output(command)
+    };
+    let (code, made, _) = new_secret("shop");
+    assert_eq!(code, 0);
+    assert!(made.starts_with("whsec_") && made.trim().len() == 50, "{made}");
+    let file = dir.path().join("webhooks/shop/secret");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), made);
+    let (_, second, _) = new_secret("shop");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), second + &made);
+    assert_eq!(new_secret("other").0, 66);
+    std::fs::write(&file, "x y z").unwrap();
+    assert_eq!(new_secret("shop").0, 65);
+
+    let place = dir.path().join("webhooks/shop/main.json");
+    std::fs::write(&place, "{").unwrap();
+    let (code, _, said) = output(program(&path));
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("main.json") && !said.contains("s3cret"), "{said}");
+    assert_eq!(std::fs::read_to_string(&place).unwrap(), "{");
+}

@@ -1,0 +1,175 @@
+//! What people and programs can do with a webhook, and how it stands, for whoever may look.
+
+use serde::Serialize;
+use tetherd_api::{Error, ErrorKind, Time};
+
+use super::place::{Switch, Trouble};
+use super::schedule::FAILING_AFTER;
+use super::worker::Worker;
+use crate::clock;
+
+/// What can be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// Send nothing until it is enabled.
+    Pause,
+    /// Send again, after a pause or after the receiver was gone.
+    Enable,
+    /// Make the next attempt now.
+    Retry,
+    /// Send what happened after this number of the feed again.
+    Replay(u64),
+}
+
+impl Act {
+    /// One by its name, with the number that a replay needs.
+    pub(crate) fn named(name: &str, after: Option<u64>) -> Result<Act, Error> {
+        let act = match (name, after) {
+            ("pause", None) => Act::Pause,
+            ("enable", None) => Act::Enable,
+            ("retry", None) => Act::Retry,
+            ("replay", Some(after)) => Act::Replay(after),
+            ("replay", None) | ("pause" | "enable" | "retry", Some(_)) => {
+                let sentence = "`after`, a number of the feed, goes with `replay` and only with it";
+                return Err(Error::new(ErrorKind::InvalidParams, sentence));
+            }
+            (_, _) => {
+                let sentence = "a webhook takes pause, enable, retry and replay";
+                return Err(Error::new(ErrorKind::NotFound, sentence));
+            }
+        };
+        Ok(act)
+    }
+}
+
+/// How a webhook does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    /// The last attempt was taken, or none was made yet.
+    Active,
+    /// The last attempt failed; it is repeated.
+    Retrying,
+    /// Attempts have failed for three days; they are repeated.
+    Failing,
+    /// Somebody paused it.
+    Paused,
+    /// The receiver is gone: nothing is sent until somebody enables it.
+    Disabled,
+}
+
+impl State {
+    /// Every state.
+    pub(crate) const ALL: [State; 5] =
+        [State::Active, State::Retrying, State::Failing, State::Paused, State::Disabled];
+
+    /// The name on the wire.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            State::Active => "active",
+            State::Retrying => "retrying",
+            State::Failing => "failing",
+            State::Paused => "paused",
+            State::Disabled => "disabled",
+        }
+    }
+}
+
+/// How a webhook stands. Holds no address and nothing of an event.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Standing {
+    pub(crate) name: String,
+    pub(crate) daemon: String,
+    pub(crate) state: State,
+    /// Whether it is the configuration that pauses it.
+    #[serde(skip)]
+    pub(crate) by_configuration: bool,
+    /// The last number of the feed that is dealt with.
+    pub(crate) after: Option<u64>,
+    /// How many numbers of the feed come after it.
+    pub(crate) behind: u64,
+    /// How old the event is that is being sent.
+    pub(crate) lag_s: u64,
+    /// Failed attempts of it.
+    pub(crate) failures: u32,
+    /// When the next attempt is made, if one has failed.
+    pub(crate) next_at: Option<Time>,
+    /// What was wrong the last time.
+    pub(crate) last_error: Option<Trouble>,
+    /// What is amiss here.
+    pub(crate) trouble: Option<String>,
+}
+
+impl Worker {
+    /// How it stands now.
+    pub(crate) fn standing(&self) -> Standing {
+        let now = clock::now();
+        let known = self.known();
+        let pending = known.place.pending.as_ref();
+        let since = |at: Time| u64::try_from(now.0.saturating_sub(at.0)).unwrap_or(0) / 1_000;
+        let failing = pending.and_then(|pending| pending.since).map(since);
+        let paused = self.settings.paused;
+        let state = match (known.place.switch, failing) {
+            (Switch::Gone(_), _) => State::Disabled,
+            (Switch::Paused, _) => State::Paused,
+            (Switch::On, _) if paused => State::Paused,
+            (Switch::On, Some(seconds)) if seconds >= FAILING_AFTER.as_secs() => State::Failing,
+            (Switch::On, Some(_)) => State::Retrying,
+            (Switch::On, None) => State::Active,
+        };
+        // What was read to its end and is not wanted is dealt with too.
+        let passed = known.passed.filter(|_| pending.is_none());
+        let after = passed.max(known.place.after);
+        let behind = after.map_or(0, |after| self.daemon.feed.seq().saturating_sub(after));
+        Standing {
+            name: self.settings.name.clone(),
+            daemon: self.daemon.name.clone(),
+            state,
+            by_configuration: paused,
+            after: known.place.after,
+            behind,
+            lag_s: pending.map_or(0, |pending| since(pending.event.at)),
+            failures: pending.map_or(0, |pending| pending.failures),
+            next_at: known.next_at,
+            last_error: pending.and_then(|pending| pending.last.clone()),
+            trouble: known.trouble.clone(),
+        }
+    }
+
+    /// Does something with it.
+    pub(crate) async fn act(&self, act: Act) -> Result<(), Error> {
+        let done = match act {
+            Act::Pause => self.change(|place| place.switch = Switch::Paused).await,
+            Act::Enable if self.settings.paused => {
+                let error = Error::new(ErrorKind::WrongState, "the configuration pauses it");
+                return Err(error.remedy("remove `paused` below its [[webhook]], and restart"));
+            }
+            Act::Enable => self.change(|place| place.switch = Switch::On).await,
+            Act::Retry => Ok(()),
+            Act::Replay(after) => self.change(|place| place.replay(after)).await,
+        };
+        done.map_err(|error| {
+            let sentence = format!("its place in the feed cannot be kept: {error}");
+            Error::new(ErrorKind::InternalError, sentence)
+        })?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Puts how it stands into the metrics.
+    pub(crate) fn count(&self) {
+        let standing = self.standing();
+        let states = State::ALL.map(State::name);
+        self.counts.stands(standing.behind, standing.lag_s, &states, standing.state.name());
+    }
+
+    /// Whether it is about this daemon.
+    pub(crate) fn is_of(&self, daemon: &str) -> bool {
+        self.daemon.name == daemon
+    }
+
+    /// Where events are posted to. For administrators: it may hold a secret.
+    pub(crate) fn address(&self) -> &str {
+        self.settings.url.url().as_str()
+    }
+}
