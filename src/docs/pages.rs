@@ -127,7 +127,11 @@ fn the_front_s_configuration_that_is_shown_is_one() {
     std::fs::write(&path, text.join("\n")).unwrap();
     let env = tetherd_config::Environment::system();
     let config = tether_web::config::Config::load(Some(&path), &env).unwrap();
-    assert_eq!(config.daemons.len(), 2);
+    assert_eq!((config.daemons.len(), config.webhooks.len()), (2, 2));
+    let opened = include_str!("../../systemd/webhooks.conf").lines();
+    for line in opened.filter(|line| !line.starts_with('#')) {
+        assert!(TETHER_WEB.contains(&format!("\n    {line}\n")), "{line}");
+    }
     // A socket that is passed comes before an address: the configuration names none, and has
     // what one with a path needs.
     assert_eq!(config.listen.address.to_string(), tether_web::config::DEFAULT_ADDRESS);

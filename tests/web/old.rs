@@ -218,3 +218,22 @@ fn a_phone_is_linked_and_the_session_is_taken_back() {
         session_is(event, "logged_out") || session_is(event, "not_paired")
     });
 }
+
+#[test]
+fn the_webhook_of_the_configuration_is_shown_and_none_is_set() {
+    let lab = Lab::new();
+    let daemon = lab.daemon("");
+    let text = "name = \"shop\"\nurl = \"https://shop.example/s3cret\"\n";
+    let configured = toml::from_str(text).unwrap();
+    let front = Front::with(&lab, &daemon, |config| config.webhooks = vec![configured]);
+    let (send, admin) = (Old::new(&front, Tier::Send), Old::new(&front, Tier::Admin));
+    let url = "https://shop.example/s3cret";
+    assert_eq!(admin.got("webhook", "")["webhookUrl"], url);
+    assert_eq!(admin.got("webhook", &format!("&webhookUrl={url}"))["set"], true);
+    let other = admin.get("webhook", "&webhookUrl=https://other.example/");
+    assert_eq!(other.status, 409);
+    assert!(other.text().contains("[[webhook]]"), "{}", other.text());
+    let denied = send.get("webhook", "");
+    assert_eq!(denied.status, 403);
+    assert!(!denied.text().contains("s3cret"), "{}", denied.text());
+}

@@ -8,6 +8,7 @@ mod inbox;
 mod queue;
 mod send;
 mod status;
+mod webhook;
 
 use axum::Router;
 use axum::extract::{Path, Request, State};
@@ -41,10 +42,11 @@ enum Method {
     MessagesHistory,
     Logout,
     Takeover,
+    Webhook,
 }
 
 impl Method {
-    const ALL: [(&str, Method); 13] = [
+    const ALL: [(&str, Method); 14] = [
         ("status", Method::Status),
         ("qr_code", Method::QrCode),
         ("sendMessage", Method::SendMessage),
@@ -58,6 +60,7 @@ impl Method {
         ("messagesHistory", Method::MessagesHistory),
         ("logout", Method::Logout),
         ("takeover", Method::Takeover),
+        ("webhook", Method::Webhook),
     ];
 
     fn find(name: &str) -> Option<Method> {
@@ -145,6 +148,7 @@ async fn dispatch(
         Method::MessagesHistory => inbox::history(caller, fields).await?,
         Method::Logout => account::logout(caller).await?,
         Method::Takeover => account::takeover(caller).await?,
+        Method::Webhook => webhook::webhook(caller, fields)?,
     };
     Ok(json_held(&value, share))
 }
