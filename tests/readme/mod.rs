@@ -113,9 +113,12 @@ fn every_command_within_a_sentence_is_one() {
         } else if span.starts_with("tetherd ") {
             tetherd::daemon::args::Args::try_parse_from(words).unwrap();
             commands += 1;
+        } else if span.starts_with("tether-web ") {
+            tether_web::args::Args::try_parse_from(words).unwrap();
+            commands += 1;
         }
     }
-    assert!(commands >= 10, "{commands}");
+    assert!(commands >= 12, "{commands}");
 }
 
 #[test]
@@ -206,8 +209,18 @@ fn every_cargo_command_of_the_readme_names_what_is_there() {
 fn every_configuration_in_the_readme_is_accepted() {
     let configurations: Vec<Block> =
         blocks().into_iter().filter(|block| block.language == "toml").collect();
-    assert!(!configurations.is_empty());
-    for block in configurations {
+    let (front_s, daemon_s): (Vec<_>, Vec<_>) = configurations
+        .into_iter()
+        .partition(|block| block.text.starts_with("# /etc/tetherd/web.toml\n"));
+    assert!(!front_s.is_empty());
+    let folder = tempfile::tempdir().unwrap();
+    for block in front_s {
+        let path = folder.path().join("web.toml");
+        std::fs::write(&path, &block.text).unwrap();
+        let env = Environment::system();
+        tether_web::config::Config::load(Some(&path), &env).unwrap();
+    }
+    for block in daemon_s {
         let loaded = Config::from_text(&block.text, None, &Environment::system());
         assert!(loaded.is_ok(), "{}: {}", block.text, loaded.unwrap_err());
     }
