@@ -1,16 +1,16 @@
 //! Small files of the front's own state, replaced as a whole. A reader sees the old content or
 //! the new one, over a loss of power too.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-/// Replaces the content of a file, and makes its folder. The file belongs to whoever the folder
+/// Replaces the content of a file, and makes its folder. Both belong to whoever the folder above
 /// belongs to, so that root can write for the service's user.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
-    std::fs::create_dir_all(folder)?;
+    make_folder(folder)?;
     let new = path.with_extension("new");
     match std::fs::remove_file(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -26,6 +26,21 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     std::fs::rename(&new, path)?;
     File::open(folder)?.sync_all()
+}
+
+/// Makes a folder and those above it, where they are missing.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let Some(above) = folder.parent().filter(|_| !folder.exists()) else { return Ok(()) };
+    make_folder(above)?;
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made?,
+    }
+    if nix::unistd::geteuid().is_root() {
+        let owner = std::fs::metadata(above)?;
+        std::os::unix::fs::chown(folder, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    File::open(above)?.sync_all()
 }
 
 /// The content of a file, at most so much of it. None: there is no such file.
@@ -55,5 +70,21 @@ mod tests {
         }
         assert_eq!(read(&path, 3).unwrap().unwrap(), b"two");
         assert_eq!(std::fs::read_dir(dir.path().join("folder")).unwrap().count(), 1);
+    }
+
+    /// Root makes a secret; the service's user reads it.
+    #[test]
+    fn what_is_made_belongs_to_whoever_the_folder_above_belongs_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = nix::unistd::geteuid().is_root();
+        let me = std::fs::metadata(dir.path()).unwrap().uid();
+        let owner = if root { 12_345 } else { me };
+        std::os::unix::fs::chown(dir.path(), Some(owner), None).unwrap();
+        let path = dir.path().join("webhooks/shop/secret");
+        replace(&path, b"x").unwrap();
+        for made in ["webhooks", "webhooks/shop", "webhooks/shop/secret"] {
+            let found = std::fs::metadata(dir.path().join(made)).unwrap();
+            assert_eq!((found.uid(), found.mode() & 0o077), (owner, 0), "{made}");
+        }
     }
 }

@@ -91,9 +91,15 @@ fn run(args: Args) -> Result<(), Failure> {
             let names: Vec<&str> = config.daemons.keys().map(String::as_str).collect();
             let (address, tokens) = (&config.listen.address, config.tokens_file());
             let (names, tokens) = (names.join(", "), tokens.display());
+            let webhooks: Vec<&str> =
+                config.webhooks.iter().map(|webhook| webhook.name.as_str()).collect();
+            let webhooks = match webhooks.is_empty() {
+                true => String::new(),
+                false => format!("; webhooks: {}", webhooks.join(", ")),
+            };
             Ok(writeln!(
                 io::stdout(),
-                "listens on {address}; tokens in {tokens}; daemons: {names}"
+                "listens on {address}; tokens in {tokens}; daemons: {names}{webhooks}"
             )?)
         }
         Some(Command::Webhook(WebhookCommand::NewSecret { name })) => new_secret(&name, &config),

@@ -1,15 +1,17 @@
 //! Webhooks of a real daemon, and a receiver that does what receivers do: it is killed, slow,
 //! answers 500, 301 and 410. What arrives is verified by the specification's own library.
 
+mod admin;
 mod receiver;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tether_web::webhooks::{Settings, new_secret, secret_file};
 use tetherd_api::Tier;
 
+use self::admin::Admin;
 use self::receiver::{Got, Receiver};
+use super::Front;
 use super::page::Browser;
-use super::{Answer, Front};
 use crate::support::{Daemon, Events, Lab};
 
 /// A front with one webhook for each of these receivers, called `w0` and so on.
@@ -36,55 +38,6 @@ fn front(lab: &Lab, daemon: &Daemon, receivers: &[&Receiver]) -> Front {
 
 fn secret(lab: &Lab, name: &str) -> String {
     std::fs::read_to_string(lab.path().join("webhooks").join(name).join("secret")).unwrap()
-}
-
-/// The front's administrator.
-struct Admin<'a> {
-    front: &'a Front,
-    token: String,
-}
-
-impl<'a> Admin<'a> {
-    fn of(front: &'a Front) -> Admin<'a> {
-        Admin { front, token: front.token(Tier::Admin) }
-    }
-
-    fn ask(&self, request: &str, body: &str) -> Answer {
-        let headers = [("authorization", format!("Bearer {}", self.token))];
-        self.front.ask(request, &headers, body.as_bytes())
-    }
-
-    fn standing(&self, name: &str) -> Value {
-        let answer = self.ask("GET /v1/webhooks", "").json();
-        let all = answer["webhooks"].as_array().unwrap();
-        all.iter().find(|one| one["name"] == name).unwrap().clone()
-    }
-
-    /// Asks until a webhook stands as it should.
-    fn until(&self, name: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        loop {
-            let standing = self.standing(name);
-            if fits(&standing) {
-                return standing;
-            }
-        }
-    }
-
-    /// Waits until it follows the feed: what happens from then on is sent.
-    fn begun(&self, name: &str) -> u64 {
-        self.until(name, |standing| !standing["after"].is_null())["after"].as_u64().unwrap()
-    }
-
-    fn act(&self, name: &str, act: &str, body: &str) -> Answer {
-        self.ask(&format!("POST /v1/webhooks/{name}/{act}"), body)
-    }
-
-    /// Waits until so many attempts of one event have failed, and has the next one made.
-    fn retry_after(&self, name: &str, failures: u64) -> Value {
-        let standing = self.until(name, |standing| standing["failures"] == failures);
-        assert_eq!(self.act(name, "retry", "").status, 200);
-        standing
-    }
 }
 
 fn comes_in(lab: &Lab, events: &mut Events, number: &str, text: &str) {
@@ -380,4 +333,41 @@ fn the_page_and_the_metrics_show_webhooks() {
     let page = browser.submit("/d/main/webhooks", "/d/main/webhooks/w0/replay", &[("after", "0")]);
     assert!(page.text().contains("w0 sends again what came after 0."), "{}", page.text());
     assert_eq!(text_of(&next_incoming(&receiver)), "hello");
+}
+
+#[test]
+fn what_is_kept_no_more_is_said_and_not_passed_over() {
+    let lab = Lab::new();
+    let daemon = lab.paired_with("[inbox]\nmax = 3\n");
+    lab.people(&["+15550111"]);
+    let receiver = Receiver::start();
+    let front = front(&lab, &daemon, &[&receiver]);
+    let admin = Admin::of(&front);
+    admin.begun("w0");
+    assert_eq!(admin.act("w0", "pause", "").status, 200);
+    let mut events = daemon.events();
+    lab.writes(&mut events, "+15550111");
+    for text in ["one", "two", "three", "four", "five"] {
+        comes_in(&lab, &mut events, "+15550111", text);
+    }
+    assert_eq!(admin.act("w0", "enable", "").status, 200);
+    let (mut gap, mut came) = (None, Vec::new());
+    while came.last().is_none_or(|(text, _)| text != "five") {
+        let got = receiver.next();
+        let body = got.body();
+        let data = &body["data"];
+        match body["type"].as_str().unwrap() {
+            "feed.gap" => {
+                assert_eq!(data["of"], "incoming");
+                gap = Some((data["from"].as_u64().unwrap(), data["to"].as_u64().unwrap()));
+            }
+            "message.incoming" => came.push((text_of(&got), data["seq"].as_u64().unwrap())),
+            _ => {}
+        }
+        got.answer("200 OK");
+    }
+    let texts: Vec<&str> = came.iter().map(|(text, _)| text.as_str()).collect();
+    assert_eq!(texts, ["three", "four", "five"]);
+    let (from, to) = gap.unwrap();
+    assert!(from <= to && to < came[0].1, "{from} to {to}, then {came:?}");
 }

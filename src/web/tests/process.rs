@@ -180,6 +180,11 @@ fn a_webhook_s_secret_is_made_and_its_place_is_never_reset() {
     let text = std::fs::read_to_string(&path).unwrap();
     let webhook = "[[webhook]]\nname = \"shop\"\nurl = \"https://hooks.example/s3cret\"\n";
     std::fs::write(&path, text + webhook).unwrap();
+    let mut check = program(&path);
+    check.arg("check-config");
+    let (code, said, _) = output(check);
+    assert!(code == 0 && said.contains("; webhooks: shop"), "{said}");
+    assert!(!said.contains("s3cret"), "{said}");
     let new_secret = |name: &str| {
         let mut command = program(&path);
         command.args(["webhook", "new-secret", name]);

@@ -294,6 +294,16 @@ async fn without_a_secret_nothing_is_sent_and_what_is_no_place_is_left_alone() {
     assert_eq!(std::fs::read_to_string(lab.path()).unwrap(), "{");
 }
 
+#[tokio::test]
+async fn authorities_that_cannot_be_read_stop_the_start() {
+    let mut lab = Lab::new("https://hooks.example/");
+    lab.config.webhooks[0].ca_file = Some(lab.dir.path().join("none.pem"));
+    let counts = Counts::default();
+    let daemons = Daemons::start(&lab.config.daemons, &counts);
+    let error = Webhooks::start(&lab.config, &daemons, &counts).unwrap_err();
+    assert!(matches!(error, StartError::Trust { .. }), "{error}");
+}
+
 /// A name that leads to the public internet first, and then to this machine.
 struct Rebound {
     lookups: AtomicUsize,
