@@ -186,6 +186,11 @@ impl Disk {
         }
     }
 
+    pub(crate) fn sync_all(&mut self) {
+        let numbers: Vec<u64> = self.nodes.keys().copied().collect();
+        numbers.into_iter().for_each(|number| self.sync(number));
+    }
+
     /// The disk after the power has come back.
     pub(crate) fn cut(&self, random: &mut Random) -> Disk {
         let nodes = self.nodes.iter().map(|(number, node)| {
@@ -209,13 +214,6 @@ impl Disk {
         let mut left = Disk { nodes: nodes.collect(), next: self.next, drops_syncs: false };
         left.forget_unnamed();
         left
-    }
-
-    /// The disk after a kill, which takes nothing from it.
-    pub(crate) fn kept(&self) -> Disk {
-        let mut kept = self.clone();
-        kept.forget_unnamed();
-        kept
     }
 
     fn forget_unnamed(&mut self) {

@@ -14,19 +14,23 @@
     reason = "a harness: it ends by panicking, and its deadlines are in real time"
 )]
 
+mod bench;
 mod core;
 mod damage;
 mod disk;
 mod disk_faults;
+mod filesystems;
 mod hostile;
 mod judge;
 mod kills;
 mod life;
+mod mixed;
 mod mount;
 mod network;
 mod proxy;
 #[path = "../../tests/chaos/random.rs"]
 mod random;
+mod repairs;
 #[path = "../../tests/chaos/senders.rs"]
 #[expect(dead_code, reason = "the random faults use all of it")]
 mod senders;
@@ -35,6 +39,7 @@ mod served;
 #[expect(dead_code, unused_imports, reason = "the end-to-end tests use all of it")]
 mod support;
 mod tally;
+mod volume;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -95,6 +100,20 @@ const ROWS: &[Row] = &[
         lacks: mount::lacks,
     },
     Row {
+        name: "repair",
+        breaks: "the power goes while a start is refused, and while the store is repaired",
+        rounds: 6,
+        round: repairs::round,
+        lacks: mount::lacks,
+    },
+    Row {
+        name: "filesystems",
+        breaks: "the power goes under ext4, xfs and btrfs on loop devices",
+        rounds: 4,
+        round: filesystems::round,
+        lacks: filesystems::lacks,
+    },
+    Row {
         name: "damage",
         breaks: "bits flip, files are cut short, removed or swapped at rest",
         rounds: 6,
@@ -134,7 +153,8 @@ const ROWS: &[Row] = &[
 /// Set by contrib/torture/run.
 const BY_ITSELF: &str = "TETHER_TORTURE";
 /// What runs among the tests, a round each: the rows that take seconds.
-const AMONG_THE_TESTS: [&str; 6] = ["kills", "points", "errors", "power", "damage", "life"];
+const AMONG_THE_TESTS: [&str; 7] =
+    ["kills", "points", "errors", "power", "repair", "damage", "life"];
 
 struct Asked {
     seed: u64,

@@ -97,6 +97,16 @@ impl Mounted {
         self.state().disk.drops_syncs = true;
     }
 
+    /// Everything is on disk.
+    pub(crate) fn sync_all(&self) {
+        self.state().disk.sync_all();
+    }
+
+    /// Operations since something was armed, of the kinds that it waits for.
+    pub(crate) fn counted(&self) -> u64 {
+        self.state().counted
+    }
+
     /// Whether it has happened.
     pub(crate) fn happened(&self) -> bool {
         self.state().happened
@@ -107,7 +117,8 @@ impl Mounted {
         let left = {
             let mut state = self.state();
             let left = state.left.take();
-            left.unwrap_or_else(|| state.disk.kept())
+            // A kill takes nothing from it, nor from what a later power cut may take.
+            left.unwrap_or_else(|| state.disk.clone())
         };
         if let Some(session) = self.session.take() {
             session.join();
