@@ -81,11 +81,13 @@ pub(crate) async fn client(
     })?;
     present(&manager, context, purpose).await;
     let trace = Arc::new(Trace::default());
+    let keys = Arc::clone(&context.keys);
     let factory = Factory::new(
         context.endpoint.clone(),
         Arc::clone(&context.connector),
         context.config.connect_timeout,
         Arc::clone(&trace),
+        Arc::new(move || keys.is_good()),
     );
     let (halt, halted) = watch::channel(false);
     let media = MediaHttp::new(Arc::clone(&context.connector), halted);

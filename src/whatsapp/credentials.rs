@@ -72,6 +72,10 @@ impl KeyStore for StoredKeys {
         keys.put_device(device).await.and(flushed).map_err(failed)
     }
 
+    fn is_good(&self) -> bool {
+        self.store.failed().borrow().is_none()
+    }
+
     fn contact_tokens(&self) -> Arc<ContactTokens> {
         self.current().contact_tokens()
     }

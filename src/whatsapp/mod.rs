@@ -169,6 +169,9 @@ pub trait KeyStore: Send + Sync + 'static {
     /// Keeps the device's state, and what waits to be written, at the end of a connection.
     async fn save(&self, device: &Device) -> Result<(), KeyStoreError>;
 
+    /// Whether what is to be kept still is: not after a write has failed.
+    fn is_good(&self) -> bool;
+
     /// The privacy tokens that contacts give, as they arrive in the storage.
     fn contact_tokens(&self) -> Arc<ContactTokens>;
 

@@ -98,12 +98,16 @@ impl Trace {
     }
 }
 
+/// Whether what comes in can still be kept.
+pub(crate) type CanKeep = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// Opens transports to one endpoint.
 pub(crate) struct Factory {
     endpoint: Endpoint,
     connector: Arc<Connector>,
     connect_timeout: Duration,
     trace: Arc<Trace>,
+    can_keep: CanKeep,
 }
 
 impl Factory {
@@ -112,8 +116,9 @@ impl Factory {
         connector: Arc<Connector>,
         connect_timeout: Duration,
         trace: Arc<Trace>,
+        can_keep: CanKeep,
     ) -> Factory {
-        Factory { endpoint, connector, connect_timeout, trace }
+        Factory { endpoint, connector, connect_timeout, trace, can_keep }
     }
 
     async fn open(&self) -> Result<Socket, TransportError> {
@@ -167,7 +172,8 @@ impl TransportFactory for Factory {
         let (sink, stream) = socket.split();
         let (events, incoming) = async_channel::bounded(EVENTS_MAX);
         let (closed, closing) = watch::channel(false);
-        let writer = Writer { sink: AsyncMutex::new(sink), closed, trace: self.trace.clone() };
+        let (trace, can_keep) = (Arc::clone(&self.trace), Arc::clone(&self.can_keep));
+        let writer = Writer { sink: AsyncMutex::new(sink), closed, trace, can_keep };
         let reader = Reader { stream, events, closing, trace: self.trace.clone() };
         tokio::spawn(reader.run());
         Ok((Arc::new(writer), incoming))
@@ -179,6 +185,7 @@ struct Writer {
     sink: AsyncMutex<SplitSink<Socket, Message>>,
     closed: watch::Sender<bool>,
     trace: Arc<Trace>,
+    can_keep: CanKeep,
 }
 
 /// Why a frame did not leave for certain.
@@ -186,6 +193,8 @@ struct Writer {
 enum WriteFault {
     #[error("the connection is closed")]
     Closed,
+    #[error("the store has failed")]
+    NothingIsKept,
     #[error("the frame did not leave within {WRITE_TIMEOUT:?}")]
     TimedOut,
     #[error("writing failed: {0}")]
@@ -195,6 +204,10 @@ enum WriteFault {
 #[async_trait]
 impl Transport for Writer {
     async fn send(&self, data: Bytes) -> Result<(), anyhow::Error> {
+        // Without its store the library refuses what comes in, and the server would forget it.
+        if !(self.can_keep)() {
+            return Err(WriteFault::NothingIsKept.into());
+        }
         self.trace.wrote();
         let mut closing = self.closed.subscribe();
         let write = async {

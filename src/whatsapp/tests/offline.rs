@@ -57,6 +57,10 @@ impl KeyStore for Keys {
         keys.save(device).await.map_err(|error| KeyStoreError(Box::new(error)))
     }
 
+    fn is_good(&self) -> bool {
+        true
+    }
+
     fn contact_tokens(&self) -> Arc<ContactTokens> {
         Arc::default()
     }

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,7 +26,7 @@ use whatsapp_rust::wacore::net::{
 
 use crate::whatsapp::media::http::MediaHttp;
 use crate::whatsapp::tests::offline::PATIENCE;
-use crate::whatsapp::transport::{Factory, Progress, Trace};
+use crate::whatsapp::transport::{CanKeep, Factory, Progress, Trace};
 
 /// A listener with a certificate for 127.0.0.1, and the trust in it.
 pub(super) struct Host {
@@ -73,8 +74,13 @@ impl Host {
     }
 
     fn factory(&self, trace: &Arc<Trace>) -> Factory {
+        self.factory_while(trace, Arc::new(|| true))
+    }
+
+    fn factory_while(&self, trace: &Arc<Trace>, can_keep: CanKeep) -> Factory {
         let endpoint = self.url("wss").parse().unwrap();
-        Factory::new(endpoint, self.connector.clone(), Duration::from_secs(10), trace.clone())
+        let limit = Duration::from_secs(10);
+        Factory::new(endpoint, self.connector.clone(), limit, trace.clone(), can_keep)
     }
 
     fn https(&self) -> MediaHttp {
@@ -92,6 +98,29 @@ impl Host {
         let _ = stream.write_all(answer.as_bytes()).await;
         let _ = stream.shutdown().await;
     }
+}
+
+#[tokio::test]
+async fn nothing_leaves_once_nothing_can_be_kept() {
+    let host = Host::new().await;
+    let good = Arc::new(AtomicBool::new(true));
+    let is_good = Arc::clone(&good);
+    let can_keep = Arc::new(move || is_good.load(Ordering::Relaxed));
+    let factory = host.factory_while(&Arc::default(), can_keep);
+    let serve = async {
+        let mut socket = tokio_tungstenite::accept_async(host.accept().await).await.unwrap();
+        let message = socket.next().await.unwrap().unwrap();
+        assert_eq!(message, Message::Binary(Bytes::from("kept")));
+        assert!(!matches!(socket.next().await, Some(Ok(Message::Binary(_)))), "it left");
+    };
+    let talk = async {
+        let (line, _events) = factory.create_transport().await.unwrap();
+        line.send(Bytes::from("kept")).await.unwrap();
+        good.store(false, Ordering::Relaxed);
+        assert!(line.send(Bytes::from("refused")).await.is_err());
+        line.disconnect().await;
+    };
+    timeout(PATIENCE, async { tokio::join!(serve, talk) }).await.unwrap();
 }
 
 #[tokio::test]
@@ -164,8 +193,8 @@ async fn what_is_no_websocket_and_whom_nobody_vouches_for_is_told_apart() {
 
     let other = Host::new().await;
     let endpoint = host.url("wss").parse().unwrap();
-    let wrong =
-        Factory::new(endpoint, other.connector.clone(), Duration::from_secs(10), trace.clone());
+    let (limit, can_keep) = (Duration::from_secs(10), Arc::new(|| true));
+    let wrong = Factory::new(endpoint, other.connector.clone(), limit, trace.clone(), can_keep);
     let refused = async {
         let (tcp, _) = host.listener.accept().await.unwrap();
         assert!(host.acceptor.accept(tcp).await.is_err());
