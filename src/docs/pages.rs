@@ -149,6 +149,21 @@ fn the_front_s_configuration_that_is_shown_is_one() {
 }
 
 #[test]
+fn the_front_s_receivers_that_are_shown_are_some() {
+    let (_, shown) = TETHER_WEB.split_once("# RECEIVERS\n").unwrap();
+    let (shown, keys) = shown.split_once("It takes a token").unwrap();
+    let text: Vec<&str> = shown.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("web.toml");
+    std::fs::write(&path, text.join("\n")).unwrap();
+    let env = tetherd_config::Environment::system();
+    let config = tether_web::config::Config::load(Some(&path), &env).unwrap();
+    assert_eq!(config.receivers.len(), 2);
+    let length = tether_web::limits::RECEIVED_TEXT_CHARS_MAX;
+    assert!(keys.contains(&format!("cut off at\n  {length} characters")), "{length}");
+}
+
+#[test]
 fn the_pages_name_the_files_the_variables_and_the_credential() {
     let (_, variables) = TETHERD.split_once("# ENVIRONMENT\n").unwrap();
     let (variables, _) = variables.split_once("\n# ").unwrap();

@@ -184,3 +184,28 @@ fn a_name_that_means_another_group_gets_the_alert_there_once() {
     arrived(&lab, &daemon, "m2");
     assert_eq!(daemon.message("m2")["to"], new.as_str());
 }
+
+#[test]
+fn the_readme_s_receivers_receive() {
+    let (lab, daemon) = lab();
+    lab.people(&["+15550101"]);
+    let receivers = crate::readme::of_the_front().receivers;
+    let front = Front::with(&lab, &daemon, |config| config.receivers = receivers);
+    let poster = Poster { token: front.token(Tier::Send), front };
+    daemon.call("queue.pause", json!({})).unwrap();
+    for (result, text) in [("failed", "nightly: failed"), ("ok", "nightly: ok")] {
+        poster.post("backup", &json!({ "job": "nightly", "result": result }));
+        let message = daemon.message("m1");
+        assert_eq!(
+            (&message["to"], &message["text"]),
+            (&json!("15550101@s.whatsapp.net"), &json!(text))
+        );
+    }
+    let unknown = poster.try_post("alertmanager", &alerts("firing", &["web-1"]));
+    assert_eq!(unknown.status, 400, "{}", unknown.text());
+    assert!(unknown.text().contains("no group is called so"), "{}", unknown.text());
+    let added = json!({ "subject": "Night watch", "members": [ANN, "+15550100"] });
+    lab.sim.call("group.add", added);
+    daemon.call("group.list", json!({ "fresh": true })).unwrap();
+    assert_eq!(poster.post("alertmanager", &alerts("firing", &["web-1"])), ("m2".into(), false));
+}
