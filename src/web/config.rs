@@ -40,6 +40,7 @@ pub struct Config {
     /// None: any number means the usual daemon.
     pub instances: BTreeMap<String, String>,
     /// Programs that post alerts, and what becomes of those.
+    #[serde(rename = "receiver")]
     pub receivers: Vec<Receiver>,
     /// Where events are posted to.
     #[serde(rename = "webhook")]

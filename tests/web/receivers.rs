@@ -189,7 +189,7 @@ fn a_name_that_means_another_group_gets_the_alert_there_once() {
 fn the_readme_s_receivers_receive() {
     let (lab, daemon) = lab();
     lab.people(&["+15550101"]);
-    let receivers = crate::readme::of_the_front().receivers;
+    let receivers = crate::readme::of_receivers().receivers;
     let front = Front::with(&lab, &daemon, |config| config.receivers = receivers);
     let poster = Poster { token: front.token(Tier::Send), front };
     daemon.call("queue.pause", json!({})).unwrap();
@@ -208,4 +208,17 @@ fn the_readme_s_receivers_receive() {
     lab.sim.call("group.add", added);
     daemon.call("group.list", json!({ "fresh": true })).unwrap();
     assert_eq!(poster.post("alertmanager", &alerts("firing", &["web-1"])), ("m2".into(), false));
+}
+
+#[test]
+fn what_passes_by_itself_is_tried_again() {
+    let lab = Lab::new();
+    // Nobody has said yet which groups there are.
+    let daemon = lab.daemon(FAST);
+    let poster = Poster::new(&lab, &daemon);
+    let fires = alerts("firing", &["web-1"]);
+    let unknown = poster.try_post("alertmanager", &fires);
+    assert_eq!(unknown.status, 503, "{}", unknown.text());
+    assert!(unknown.header("retry-after").is_some());
+    assert_eq!(poster.post("grafana", &fires), ("m1".into(), false));
 }

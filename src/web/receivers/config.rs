@@ -1,4 +1,4 @@
-//! `[[receivers]]`: who posts, through which daemon, to whom, and in which words. Finds what a
+//! `[[receiver]]`: who posts, through which daemon, to whom, and in which words. Finds what a
 //! configuration can get wrong; never sees what is posted.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ use crate::limits::RECEIVERS_MAX;
 const ALERTS: &str = include_str!("alerts.txt");
 const UPTIME_KUMA: &str = include_str!("uptime_kuma.txt");
 
-/// One `[[receivers]]`.
+/// One `[[receiver]]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Keys")]
 pub struct Receiver {
@@ -124,13 +124,13 @@ impl TryFrom<Keys> for Receiver {
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiversError {
     /// Nobody could tell them apart.
-    #[error("two [[receivers]] are called `{0}`")]
+    #[error("two receivers are called `{0}`")]
     Twice(String),
     /// The daemon is not there, or it is not clear which.
     #[error("the receiver `{0}` needs a `daemon`, the name of one of [daemons]")]
     NoDaemon(String),
     /// There are too many.
-    #[error("there are more than {RECEIVERS_MAX} [[receivers]]")]
+    #[error("there are more than {RECEIVERS_MAX} receivers")]
     TooMany,
 }
 
@@ -164,12 +164,12 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     struct File {
-        receivers: Vec<Receiver>,
+        receiver: Vec<Receiver>,
     }
 
     fn read(more: &str) -> Result<Receiver, toml::de::Error> {
-        let text = format!("[[receivers]]\nname = \"a\"\nto = \"+15550101\"\n{more}");
-        toml::from_str::<File>(&text).map(|mut file| file.receivers.remove(0))
+        let text = format!("[[receiver]]\nname = \"a\"\nto = \"+15550101\"\n{more}");
+        toml::from_str::<File>(&text).map(|mut file| file.receiver.remove(0))
     }
 
     #[test]
@@ -217,7 +217,7 @@ mod tests {
         ] {
             check(&receivers, &daemons(names)).unwrap_err();
         }
-        let bad = "[[receivers]]\nname = \"a/b\"\nto = \"x\"\nfrom = \"grafana\"";
+        let bad = "[[receiver]]\nname = \"a/b\"\nto = \"x\"\nfrom = \"grafana\"";
         assert!(toml::from_str::<File>(bad).is_err());
     }
 }

@@ -27,7 +27,9 @@ use crate::auth::{self, Program, Refused};
 use crate::daemon::{CallError, Daemon};
 use crate::front::Shared;
 use crate::limits::PARSED_FACTOR;
-use crate::rest::{body, json_held, json_response, named, refuse, usual};
+use crate::rest::{
+    body, error_response, json_held, json_response, named, refuse, status_of, usual,
+};
 
 pub use config::{Receiver, ReceiversError};
 pub use template::{Expression, Template, TemplateError};
@@ -54,13 +56,17 @@ async fn receive(
     let known = front.config.receivers.iter().find(|receiver| receiver.name == name);
     let Some(receiver) = known else {
         let error = Error::new(ErrorKind::NotFound, "there is no receiver of this name");
-        return refuse(&error.remedy("name it below [[receivers]] in the configuration"));
+        return refuse(&error.remedy("name it below [[receiver]] in the configuration"));
     };
     if let Err(error) = program.may(Method::MessageSend.tier()) {
         return refuse(&error);
     }
     let request = Request::from_parts(parts, body);
-    carry_out(&front, receiver, request).await.unwrap_or_else(|error| refuse(&error))
+    carry_out(&front, receiver, request).await.unwrap_or_else(|error| {
+        // Those who post try again after a 5xx, and after nothing else.
+        let later = error.data.retry_after_ms.map(|_| StatusCode::SERVICE_UNAVAILABLE);
+        error_response(later.unwrap_or_else(|| status_of(error.data.kind)), &error)
+    })
 }
 
 /// By a bearer token, or a token as the password of basic authentication.
