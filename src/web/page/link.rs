@@ -208,7 +208,10 @@ fn ending(end: &PairEnd) -> Markup {
     html! {
         @match end {
             PairEnd::Paired { account } => p.notice.fine { "Linked to " (chat(account)) "." },
-            PairEnd::TimedOut {} => p.notice.bad { "Nobody scanned or typed in time." },
+            PairEnd::TimedOut {} => p.notice.bad {
+                "Nobody scanned or typed in time. A phone that says it has too many linked devices \
+                 must first unlink one of them: Settings, Linked devices."
+            },
             PairEnd::Failed { why, remedy, .. } => p.notice.bad {
                 (said(&capital(why))) "."
                 @if let Some(remedy) = remedy { " " (said(remedy)) }
