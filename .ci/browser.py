@@ -15,6 +15,8 @@ import urllib.error
 import urllib.request
 
 DEADLINE_S = 60
+# The simulator's first account, without the +.
+ACCOUNT = "15550100"
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 
@@ -232,6 +234,11 @@ def main(driver, url, token, sim, pictures, axe=None):
     person.until_shown("thank you <b>very</b> much")
     state("inbox", "inbox")
 
+    phone_away(person, daemon, sim, state)
+    taken_over(person, daemon, sim, state)
+    by_code(person, daemon, sim, state)
+    by_passkey(person, daemon, sim, state)
+
     assert not overflow, f"wider than the window: {overflow}"
     complaints = [one for one in person.complaints() if one["level"] == "SEVERE"]
     assert not complaints, complaints
@@ -239,6 +246,81 @@ def main(driver, url, token, sim, pictures, axe=None):
         browser.end()
     print(f"the page: seen in {len(list(folder.glob('*.png')))} pictures"
           + (", without violations by axe-core" if axe else "; axe-core was not there"))
+
+
+def phone_away(person, daemon, sim, state):
+    """What waits while the phone is away says why, and leaves when it is back."""
+    rpc(sim, "phone.set", {"online": False})
+    rpc(rpc_socket(sim), "message.send", {"to": "+15550111", "text": "the phone will miss this"})
+    person.go(daemon)
+    person.until_shown("the phone does not answer")
+    waiting = rpc(rpc_socket(sim), "message.send", {"to": "+15550111", "text": "for later"})["message"]["id"]
+    person.until_shown("1 of 400")
+    state("phone-away", "")
+    person.go(daemon + "message/" + waiting)
+    person.until_shown("held: phone_offline")
+    rpc(sim, "phone.set", {"online": True})
+    person.until_shown("read")
+
+
+def taken_over(person, daemon, sim, state):
+    """Another session has taken the account's place: said, and taken back by a button."""
+    rpc(sim, "server.replace_session", {})
+    person.go(daemon)
+    person.until_shown("another whatsapp web session")
+    state("replaced", "")
+    person.press("Take the session back")
+    person.until("the session", lambda: session_state(sim) == "connected")
+
+
+def unlink(person, daemon, sim):
+    person.go(daemon + "link")
+    person.click("#unlink summary")
+    person.click("#unlink button")
+    person.until("the end of the session", lambda: session_state(sim) == "not_paired")
+    person.go(daemon + "link")
+    assert "linked to" not in person.text().lower()
+
+
+def by_code(person, daemon, sim, state):
+    unlink(person, daemon, sim)
+    person.type("#number", "+" + ACCOUNT)
+    person.press("Show a code to type")
+    person.until_shown("type this on the phone")
+    state("code", "link")
+    code = person.script("return document.querySelector('p.code').innerText").replace("-", "")
+    rpc(sim, "phone.enter_code", {"account": ACCOUNT, "code": code})
+    person.until_shown("linked to")
+
+
+def by_passkey(person, daemon, sim, state):
+    unlink(person, daemon, sim)
+    rpc(sim, "phone.passkey", {"account": ACCOUNT, "on": True, "proof": "ignored"})
+    person.press("Show a QR code")
+    person.until("the code", lambda: person.script("return !!document.querySelector('svg.qr')"))
+    offer = rpc(rpc_socket(sim), "session.pair", {})["offer"]
+    rpc(sim, "phone.scan", {"qr": offer["qr"], "account": ACCOUNT})
+    person.until_shown("the phone asks for a passkey")
+    state("passkey", "link")
+    person.type("#answer", "what is not an answer")
+    person.press("Go on")
+    person.until_shown("not what the browser's console printed")
+    request = rpc(rpc_socket(sim), "session.pair", {})["offer"]["request"]
+    # The first answer takes the phone's proof with it; from then on the code is compared.
+    for how in ({"other_credential": True}, {}):
+        signed = rpc(sim, "phone.sign_passkey", {"account": ACCOUNT, "options": request, **how})
+        person.type("#answer", json.dumps(signed))
+        person.press("Go on")
+        person.until_shown("not one of the account's" if how else "compare the code")
+    state("passkey-code", "link")
+    code = person.script("return document.querySelector('p.code').innerText")
+    person.press("They are the same")
+    rpc(sim, "phone.compare_passkey", {"account": ACCOUNT, "code": code})
+    person.until_shown("linked to")
+
+
+def session_state(sim):
+    return rpc(rpc_socket(sim), "status", {})["session"]["state"]
 
 
 def rpc_socket(sim):

@@ -1,4 +1,4 @@
-//! The shells' completions of both programs: what is installed asks the program, which has
+//! The shells' completions of the programs: what is installed asks the program, which has
 //! them from its definition. Here bash loads what is installed and completes.
 
 use std::process::Command;
@@ -10,13 +10,15 @@ fn offered(program: &str, words: &[&str]) -> Option<Vec<String>> {
         script=$2
         eval "$3() { [ \"\$*\" = 'completions bash' ] && printf '%s' \"\$script\"; }"
         source "$1" || exit 1
-        complete -p "$3" >/dev/null || exit 1
+        registered=$(complete -p "$3") || exit 1
+        function=${registered#*-F }; function=${function%% *}
         COMP_WORDS=("${@:3}"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-        "_$3" "$3" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}" || exit 1
+        "$function" "$3" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}" || exit 1
         printf '%s\n' "${COMPREPLY[@]}""#;
     let installed = format!("../../contrib/completions/{program}.bash");
     let script = match program {
         "tetherd" => tetherd::daemon::args::completions(clap_complete::Shell::Bash),
+        "tether-web" => tether_web::args::completions(clap_complete::Shell::Bash),
         _ => tetherctl::cli::completions(clap_complete::Shell::Bash),
     };
     let script = String::from_utf8(script).unwrap();
@@ -47,6 +49,8 @@ fn bash_completes_commands_options_and_their_values() {
         ("tetherctl", &["inbox", "file", "--out"], &["--output"]),
         ("tetherd", &["check"], &["check-config"]),
         ("tetherd", &["--con"], &["--config"]),
+        ("tether-web", &["token", "rem"], &["remove"]),
+        ("tether-web", &["token", "add", "shop", "--tier", ""], &["read", "send", "admin"]),
     ] {
         match offered(program, words) {
             Some(offered) => assert_eq!(offered, all, "{words:?}"),

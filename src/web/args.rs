@@ -105,8 +105,15 @@ impl From<TierName> for Tier {
 /// What the shell evaluates to complete this program's arguments.
 pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Args::command(), "tether-web", &mut script);
-    script
+    if shell != clap_complete::Shell::Bash {
+        clap_complete::generate(shell, &mut Args::command(), "tether-web", &mut script);
+        return script;
+    }
+    // A name with a hyphen completes nothing after a command (clap-rs/clap#6421, 4.6.11): the
+    // script is made for a name without, and registered for ours.
+    clap_complete::generate(shell, &mut Args::command(), "tetherweb", &mut script);
+    let script = String::from_utf8_lossy(&script);
+    script.replace("-o default tetherweb", "-o default tether-web").into_bytes()
 }
 
 impl Args {

@@ -70,8 +70,14 @@ pub(super) fn card(visit: &Visit, condition: &Condition) -> Markup {
                 }
             }
             @if condition.affected.count > 0 { (affected(visit, condition)) }
-            p { (said(&condition.by_itself))
-                @if let Some(at) = condition.by_itself_at { " " (when(at)) } }
+            p {
+                @match condition.by_itself_at {
+                    Some(time) => {
+                        (said(condition.by_itself.trim_end_matches('.'))) " " (when(time)) "."
+                    }
+                    None => (said(&condition.by_itself)),
+                }
+            }
             @if let Some(remedy) = &condition.remedy { (remedied(visit, remedy)) }
         }
     }

@@ -13,7 +13,7 @@ use super::layout::{self, csrf};
 use super::posted::Posted;
 use super::qr;
 use super::visit::Visit;
-use super::words::{capital, chat, label, said, when};
+use super::words::{at, capital, chat, label, said, when};
 
 /// How often the page is loaded anew without script, in seconds: a code lives for 20 or more.
 const REFRESH_S: u32 = 5;
@@ -28,6 +28,9 @@ pub(super) async fn show(visit: Visit) -> Response {
         Err(error) => return visit.failed(error),
     };
     let (offer, ended) = visit.daemon.feed.pairing();
+    // A device that was unlinked since is not linked.
+    let ended = ended
+        .filter(|end| !matches!(end, PairEnd::Paired { .. }) || status.session.account.is_some());
     let pairing = [SessionState::Pairing, SessionState::PasskeyNeeded];
     let offer = offer.filter(|_| pairing.contains(&status.session.state));
     let text = html! {
@@ -40,7 +43,21 @@ pub(super) async fn show(visit: Visit) -> Response {
                 (None, None) => {}
             }
         }
-        @if can_begin(&status) { (choices(&visit, offer.is_some())) }
+        div #choices data-live {
+            @if can_begin(&status) {
+                @match offer {
+                    // To begin anew ends what the person is in the middle of.
+                    Some(PairOffer::Passkey { .. } | PairOffer::PasskeyCode { .. }) => {
+                        details #anew {
+                            summary { "Begin anew" }
+                            (choices(&visit, true))
+                        }
+                    }
+                    Some(PairOffer::Qr { .. } | PairOffer::Code { .. }) => (choices(&visit, true)),
+                    None => (choices(&visit, false)),
+                }
+            }
+        }
     };
     // What is typed into a form would be lost.
     let waits = matches!(offer, Some(PairOffer::Qr { .. }));
@@ -65,7 +82,7 @@ fn session(visit: &Visit, status: &Status) -> Markup {
             p {
                 (capital(&label(session.state.name())))
                 @if let Some(account) = &session.account { " as " (chat(account)) }
-                ", since " (when(session.since))
+                ", since " (at(session.since))
                 @if let Some(detail) = &session.detail { "; " (said(detail)) }
             }
             @if session.state == SessionState::Replaced {
@@ -101,7 +118,7 @@ fn choices(visit: &Visit, runs: bool) -> Markup {
                     autocomplete="off" pattern="\\+[0-9]{7,15}";
                 button { "Show a code to type" }
             }
-            details {
+            details #barred {
                 summary { "The account is locked or banned" }
                 p { "Linking does not end a ban, and can make a lock worse." }
                 form method="post" action=(visit.path("link")) {
@@ -136,7 +153,7 @@ fn steps(visit: &Visit, offer: &PairOffer) -> Markup {
                         li { "Type this code." }
                     }
                     p.code { (split(code)) }
-                    p.hint { "It is taken until " (when(*expires_at)) "." }
+                    p.hint { "Its time ends " (when(*expires_at)) "." }
                 },
                 PairOffer::Passkey { request, expires_at } => {
                     (passkey_steps(visit, &request.0))
@@ -144,7 +161,7 @@ fn steps(visit: &Visit, offer: &PairOffer) -> Markup {
                 },
                 PairOffer::PasskeyCode { code, confirm, expires_at } => {
                     (compare(visit, code, *confirm))
-                    p.hint { "It is taken until " (when(*expires_at)) "." }
+                    p.hint { "Its time ends " (when(*expires_at)) "." }
                 },
             }
         }
