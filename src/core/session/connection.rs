@@ -16,6 +16,10 @@ pub(super) const PAIR_WAITERS_MAX: usize = 16;
 pub(super) const RENEWAL_PAUSE_MS: std::ops::RangeInclusive<u64> = 1_000..=3_000;
 /// A renewal that takes longer is a trouble, from the stream's end on.
 const RENEWAL_MS_MAX: u64 = 60_000;
+/// An outage of the network that is not older than this is expected to end soon ...
+const SHORT_OUTAGE_MS: u64 = 60_000;
+/// ... and no pause in it is longer: the session is back this soon after the network.
+const SHORT_OUTAGE_PAUSE_MS_MAX: u64 = 8_000;
 /// How long a run may go on once it has reported that its connection is gone.
 pub(super) const BROKEN_RUN_MS_MAX: u64 = 10_000;
 
@@ -35,8 +39,12 @@ pub(super) struct Connection {
     pub(super) down_since: i64,
     /// Why the last run ended.
     pub(super) ended: Option<EndReason>,
+    /// Since when nobody can be reached, monotonic.
+    pub(super) unreachable_since: Option<u64>,
     /// Tries in a row that count for the backoff.
     pub(super) tries: u32,
+    /// How often the pause has doubled.
+    doublings: u32,
     /// Restarts in a row.
     pub(super) restarts: u32,
     /// Counts connections, so that an attempt knows its own.
@@ -178,7 +186,9 @@ impl Connection {
         self.wait = None;
         self.renewal = None;
         self.ended = None;
+        self.unreachable_since = None;
         self.tries = 0;
+        self.doublings = 0;
         self.restarts = 0;
     }
 
@@ -201,9 +211,19 @@ impl Connection {
         }
     }
 
-    /// The pause before the next connection: full jitter under a bound that doubles.
+    /// The pause before the next connection: full jitter under a bound that doubles, and stays
+    /// small while an outage is short.
     pub(super) fn back_off(&mut self, roll: u64, config: &CoreConfig, now: Now) {
-        let bound = doubled(config.backoff_first_ms, self.tries, config.backoff_cap_ms);
+        let mut bound = doubled(config.backoff_first_ms, self.doublings, config.backoff_cap_ms);
+        let short_max = SHORT_OUTAGE_PAUSE_MS_MAX.max(config.backoff_first_ms);
+        let is_short = self
+            .unreachable_since
+            .is_some_and(|since| now.mono_ms.saturating_sub(since) < SHORT_OUTAGE_MS);
+        if is_short && bound > short_max {
+            bound = short_max;
+        } else {
+            self.doublings = self.doublings.saturating_add(1);
+        }
         self.tries = self.tries.saturating_add(1);
         self.wait = Some(now.mono_ms.saturating_add(roll % bound.saturating_add(1)));
     }
@@ -223,6 +243,7 @@ impl Connection {
             if now.mono_ms.saturating_sub(since) >= config.stable_ms);
         if held {
             self.tries = 0;
+            self.doublings = 0;
             self.restarts = 0;
         }
         held

@@ -132,6 +132,9 @@ impl Session {
     ) -> Option<u32> {
         let run = self.connection.run.take()?;
         let held = self.connection.note_held(&run, &self.config, now);
+        let since = self.connection.unreachable_since.unwrap_or(now.mono_ms);
+        let is_unreachable = matches!(reason, EndReason::Unreachable { .. });
+        self.connection.unreachable_since = is_unreachable.then_some(since);
         self.connection.end_renewal();
         if matches!(run.phase, Phase::Connected { broken: false, .. }) && run.closing.is_none() {
             self.connection.down_since = now.wall_ms;

@@ -23,6 +23,7 @@ mod link;
 mod model;
 mod network;
 mod numbers;
+mod outage;
 mod pacing;
 mod passkey;
 mod people;
