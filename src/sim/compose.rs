@@ -328,7 +328,7 @@ impl People {
             recipient_pn: None,
             username: self.username_besides(&sender.jid(0, by)),
             addressing: by.as_wire(),
-            notify: "Simulated",
+            notify: sender.name.clone().unwrap_or_else(|| "Simulated".to_owned()),
             at_s: now_secs(),
         })
     }

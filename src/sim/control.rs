@@ -205,6 +205,9 @@ async fn call_people(sim: &Sim, method: &str, given: Value) -> Result<Value, Fai
             let given: RecipientAdd = params(given)?;
             let RecipientAdd { number, on_network, companions, spellings, .. } = &given;
             sim.recipient_add(number, *on_network, *companions).await?;
+            if let Some(name) = &given.name {
+                sim.recipient_name(number, name).await?;
+            }
             let username = (given.username.as_deref(), given.key.as_deref());
             sim.recipient_username(number, username, given.hidden).await?;
             if let Some(required) = given.token_required {

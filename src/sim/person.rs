@@ -102,6 +102,9 @@ pub(super) struct Person {
     pub(super) number: String,
     pub(super) lid: String,
     pub(super) on_network: bool,
+    /// What it calls itself in what it sends; none: one of the simulator's.
+    #[serde(default)]
+    pub(super) name: Option<String>,
     /// Without its at sign.
     #[serde(default)]
     pub(super) username: Option<String>,
@@ -140,6 +143,7 @@ impl Person {
             number: number.to_owned(),
             lid,
             on_network,
+            name: None,
             username: None,
             username_key: None,
             hidden: false,

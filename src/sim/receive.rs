@@ -250,7 +250,7 @@ impl People {
             username,
             recipient,
             addressing: by.as_wire(),
-            notify: "",
+            notify: String::new(),
             at_s: sender.at_s,
         })
     }

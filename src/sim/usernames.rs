@@ -1,4 +1,4 @@
-//! People with usernames, and people whose number nobody sees. Owns who has which name.
+//! What people call themselves, people with usernames, and people whose number nobody sees. Owns who has which name.
 
 use whatsapp_rust::Jid;
 
@@ -53,6 +53,14 @@ impl People {
 }
 
 impl Sim {
+    /// What a person calls itself in what it sends.
+    pub async fn recipient_name(&self, number: &str, name: &str) -> Result<(), SimError> {
+        let mut world = self.shared.change().await;
+        let person = world.people.persons.get_mut(&digits(number)?);
+        person.ok_or(PeopleError::Unknown)?.name = Some(name.to_owned());
+        Ok(())
+    }
+
     /// See [`People::set_username`].
     pub async fn recipient_username(
         &self,

@@ -264,11 +264,13 @@ const EVIL: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u{
 fn what_others_write_is_shown_and_does_nothing() {
     let lab = Lab::new();
     let daemon = lab.paired();
-    lab.people(&["+15550111"]);
+    lab.sim.call("recipient.add", json!({ "number": "+15550111", "name": EVIL }));
     let mut events = daemon.events();
     lab.writes(&mut events, "+15550111");
     lab.sim.call("recipient.reply", json!({ "number": "+15550111", "text": EVIL }));
-    events.wait("the message", |event| event["message"]["text"] == EVIL);
+    events.wait("the message", |event| {
+        event["message"]["text"] == EVIL && event["message"]["name"].as_str() == Some(EVIL)
+    });
     daemon.call("queue.pause", json!({})).unwrap();
     let send = json!({ "to": "+15550111", "text": EVIL, "key": EVIL });
     let sent: Value = daemon.call("message.send", send).unwrap();
@@ -295,5 +297,8 @@ fn what_others_write_is_shown_and_does_nothing() {
         assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{policy}");
     }
     // What is shown of others does not set the direction of what is around it.
-    shows(&browser.get("/d/main/inbox"), "dir=\"auto\"");
+    let inbox = browser.get("/d/main/inbox");
+    shows(&inbox, "dir=\"auto\"");
+    // One text, and twice the name of who wrote.
+    assert_eq!(inbox.text().matches("<bdi>&lt;script&gt;").count(), 2, "{}", inbox.text());
 }

@@ -54,6 +54,8 @@ pub(super) struct RecipientAdd {
     /// Other ways to write the number.
     #[serde(default)]
     pub(super) spellings: Vec<String>,
+    /// What it calls itself.
+    pub(super) name: Option<String>,
     /// Its username, without the at sign.
     pub(super) username: Option<String>,
     /// The key that its username demands.

@@ -101,7 +101,7 @@ pub(crate) struct Head<'a> {
     /// is the sender, else the sender.
     pub(crate) username: Option<String>,
     pub(crate) addressing: &'a str,
-    pub(crate) notify: &'a str,
+    pub(crate) notify: String,
     pub(crate) at_s: i64,
 }
 
@@ -115,7 +115,7 @@ impl Head<'_> {
             .attr("t", self.at_s.to_string())
             .attr("addressing_mode", self.addressing);
         if !self.notify.is_empty() {
-            node = node.attr("notify", self.notify);
+            node = node.attr("notify", self.notify.clone());
         }
         if let Some(participant) = &self.participant {
             node = node.attr("participant", participant);
