@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::Protection;
 use crate::bench::{Bench, CHANGES};
-use crate::judge::{PEOPLE, judge};
+use crate::judge::{PEOPLE, Readable, judge};
 use crate::kills::{PACE, as_accepted, pass};
 use crate::mixed::Mixed;
 use crate::mount::{Fault, Kind};
@@ -91,7 +91,7 @@ fn round(random: &mut Random, protection: Protection, tally: &mut Tally, choice:
     let work = mixed.stop();
     let mut accepted = senders.stop();
     accepted.extend(work.accepted.iter().cloned());
-    judge(&scene.bench.lab, &daemon, &accepted, tally);
+    judge(&scene.bench.lab, &daemon, (&accepted, Readable::InTheEnd), tally);
     work.judge(&scene.bench.lab, &daemon, tally);
     daemon.kill9();
     scene.bench.remount();
@@ -160,7 +160,7 @@ impl Scene {
         daemon.kill9();
         self.bench.remount();
         daemon = self.bench.whole_start(PACE, tally);
-        judge(&self.bench.lab, &daemon, &accepted, tally);
+        judge(&self.bench.lab, &daemon, (&accepted, Readable::InTheEnd), tally);
         daemon.kill9();
     }
 }

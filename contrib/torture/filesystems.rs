@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use serde_json::json;
 
 use crate::Protection;
-use crate::judge::{PEOPLE, judge};
+use crate::judge::{PEOPLE, Readable, judge};
 use crate::kills::{PACE, pass};
 use crate::mixed::Mixed;
 use crate::random::Random;
@@ -67,7 +67,7 @@ pub(crate) fn round(random: &mut Random, protection: Protection, tally: &mut Tal
     let work = mixed.stop();
     let mut accepted = senders.stop();
     accepted.extend(work.accepted.iter().cloned());
-    judge(&lab, &daemon, &accepted, tally);
+    judge(&lab, &daemon, (&accepted, Readable::InTheEnd), tally);
     work.judge(&lab, &daemon, tally);
     daemon.kill9();
 }

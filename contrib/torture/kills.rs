@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::Protection;
-use crate::judge::{PEOPLE, copy, judge};
+use crate::judge::{PEOPLE, Readable, copy, judge};
 use crate::random::Random;
 use crate::senders::{Accepted, Senders};
 use crate::support::{Daemon, Lab};
@@ -45,7 +45,7 @@ pub(crate) fn round(random: &mut Random, protection: Protection, tally: &mut Tal
         daemon = lab.daemon(PACE);
     }
     let accepted = senders.stop();
-    judge(&lab, &daemon, &accepted, tally);
+    judge(&lab, &daemon, (&accepted, Readable::AtOnce), tally);
 }
 
 /// Lets this much time pass while a daemon runs.
@@ -69,7 +69,7 @@ fn forgotten_and_repeated(lab: &Lab, mut daemon: Daemon, tally: &mut Tally) {
     std::fs::remove_dir_all(&state).unwrap();
     copy(&kept, &state);
     daemon = lab.daemon(PACE);
-    judge(lab, &daemon, &accepted, tally);
+    judge(lab, &daemon, (&accepted, Readable::AtOnce), tally);
 }
 
 /// A message as its sender knows it.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::Protection;
-use crate::judge::{PEOPLE, judge};
+use crate::judge::{PEOPLE, Readable, judge};
 use crate::kills::{PACE, as_accepted, pass};
 use crate::random::Random;
 use crate::senders::Accepted;
@@ -71,7 +71,7 @@ pub(crate) fn round(random: &mut Random, protection: Protection, tally: &mut Tal
             break;
         }
     }
-    judge(&lab, &daemon, &accepted, tally);
+    judge(&lab, &daemon, (&accepted, Readable::AtOnce), tally);
     came_in(&daemon, &incoming, tally);
 }
 

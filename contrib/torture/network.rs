@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::Protection;
-use crate::judge::{PEOPLE, judge};
+use crate::judge::{PEOPLE, Readable, judge};
 use crate::kills::{PACE, as_accepted, pass};
 use crate::proxy::{Network, Proxy};
 use crate::random::Random;
@@ -40,7 +40,7 @@ pub(crate) fn round(random: &mut Random, protection: Protection, tally: &mut Tal
         outage(&mut daemon, &proxy, random, tally);
     }
     let accepted = senders.stop();
-    judge(&lab, &daemon, &accepted, tally);
+    judge(&lab, &daemon, (&accepted, Readable::AtOnce), tally);
 }
 
 fn choose(random: &mut Random) -> Network {
@@ -96,5 +96,5 @@ fn never_well_again(lab: &Lab, daemon: &Daemon, proxy: &Proxy, tally: &mut Tally
     let accepted = [as_accepted(daemon, &id, PEOPLE[0])];
     // It waits, and would be waited for.
     daemon.call("queue.clear", json!({})).unwrap();
-    crate::judge::arrivals(lab, &accepted, tally);
+    crate::judge::arrivals(lab, (&accepted, Readable::AtOnce), tally);
 }
