@@ -6,6 +6,7 @@
 use std::fs;
 use std::process::Command;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 
@@ -31,13 +32,19 @@ fn kinds() -> &'static [&'static Kind] {
     KINDS.get_or_init(available)
 }
 
+/// Each in its turn: a few rounds have seen all of them.
+fn next() -> &'static Kind {
+    static ROUNDS: AtomicUsize = AtomicUsize::new(0);
+    kinds()[ROUNDS.fetch_add(1, Ordering::Relaxed) % kinds().len()]
+}
+
 /// Why there is none of them here.
 pub(crate) fn lacks() -> Option<String> {
     kinds().is_empty().then(|| "none of them can be had".to_owned())
 }
 
 pub(crate) fn round(random: &mut Random, protection: Protection, tally: &mut Tally) {
-    let kind = kinds()[random.index(kinds().len())];
+    let kind = next();
     let lab = Lab::new();
     lab.people(&PEOPLE);
     let state = lab.path().join("state");
@@ -69,6 +76,9 @@ pub(crate) fn round(random: &mut Random, protection: Protection, tally: &mut Tal
     accepted.extend(work.accepted.iter().cloned());
     judge(&lab, &daemon, (&accepted, Readable::InTheEnd), tally);
     work.judge(&lab, &daemon, tally);
+    if tally.is_bad() {
+        tally.wrong(format!("that was on {}", kind.name));
+    }
     daemon.kill9();
 }
 

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// Faults of a kind that a line shows.
+const FAULTS_SHOWN: usize = 3;
+
 /// Counts of one round, or of many.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
@@ -56,12 +59,13 @@ impl Tally {
         self.found() > 0
     }
 
-    /// The first of each kind.
+    /// The first few of each kind.
     pub(crate) fn first_fault(&self) -> String {
         let kinds = [("lost", &self.lost), ("doubled", &self.doubled), ("wrong", &self.wrong)];
-        let some = kinds
-            .iter()
-            .filter_map(|(kind, all)| Some(format!("{} {kind}: {}", all.len(), all.first()?)));
+        let some = kinds.iter().filter(|(_, all)| !all.is_empty()).map(|(kind, all)| {
+            let few: Vec<&str> = all.iter().take(FAULTS_SHOWN).map(String::as_str).collect();
+            format!("{} {kind}: {}", all.len(), few.join("; "))
+        });
         some.collect::<Vec<_>>().join("; ")
     }
 
