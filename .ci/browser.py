@@ -88,11 +88,20 @@ class Browser:
 
     def press(self, label):
         """The button or link with this label, as a person finds it."""
-        found = self.script("""
-            const all = [...document.querySelectorAll('button, a')];
-            return all.find(one => one.innerText.trim() === arguments[0]) ?? null;""", label)
-        assert found, f"no button {label!r} in:\n{self.text()}"
-        self.own("POST", f"/element/{found[ELEMENT]}/click")
+        def pressed():
+            found = self.script("""
+                const all = [...document.querySelectorAll('button, a')];
+                return all.find(one => one.innerText.trim() === arguments[0]) ?? null;""", label)
+            assert found, f"no button {label!r} in:\n{self.text()}"
+            try:
+                self.own("POST", f"/element/{found[ELEMENT]}/click")
+            except AssertionError as error:
+                # The page has renewed that part of itself in between.
+                if "stale element reference" not in str(error):
+                    raise
+                return False
+            return True
+        self.until(f"a click on {label!r}", pressed)
 
     def picture(self, path):
         size = self.script("return document.documentElement.scrollHeight")
@@ -234,6 +243,7 @@ def main(driver, url, token, sim, pictures, axe=None):
     person.until_shown("thank you <b>very</b> much")
     state("inbox", "inbox")
 
+    webhook_fails(person, daemon, state)
     phone_away(person, daemon, sim, state)
     taken_over(person, daemon, sim, state)
     by_code(person, daemon, sim, state)
@@ -246,6 +256,16 @@ def main(driver, url, token, sim, pictures, axe=None):
         browser.end()
     print(f"the page: seen in {len(list(folder.glob('*.png')))} pictures"
           + (", without violations by axe-core" if axe else "; axe-core was not there"))
+
+
+def webhook_fails(person, daemon, state):
+    """Its receiver does not answer: an administrator sees why, and pauses it."""
+    person.go(daemon + "webhooks")
+    person.until_shown("shop: retrying")
+    state("webhooks", "webhooks")
+    person.press("Pause")
+    person.until_shown("shop is paused")
+    state("webhooks-paused", "webhooks")
 
 
 def phone_away(person, daemon, sim, state):

@@ -53,7 +53,12 @@ fn one(visit: &Visit, standing: &Standing, address: &str) -> Markup {
                 dt { "Place in the feed" }
                 dd { @match standing.after { Some(after) => (after), None => "not begun" } }
                 dt { "Behind" }
-                dd { (standing.behind) @if standing.lag_s > 0 { ", for " (span(standing.lag_s * 1_000)) } }
+                dd {
+                    (standing.behind)
+                    @if standing.lag_s > 0 {
+                        "; the event that is sent is " (span(standing.lag_s * 1_000)) " old"
+                    }
+                }
                 @if let Some(error) = &standing.last_error {
                     dt { "Last error" }
                     dd { (capital(&error.why)) " (" (error.code) "), " (when(error.at)) "; "
