@@ -1,5 +1,6 @@
 //! `GET /openapi.json`: the contract's own document, which is made from its types, put into
-//! the form of OpenAPI. Lists nothing itself: the paths are the method table.
+//! the form of OpenAPI. Lists nothing itself: the paths are the method table's and those of
+//! webhooks.
 
 use std::sync::LazyLock;
 
@@ -26,6 +27,7 @@ fn document() -> Value {
         paths.insert(format!("/v1/{}", method.name()), json!({ "post": operation }));
     }
     paths.insert("/v1/events".into(), events());
+    paths.extend(crate::webhooks::described());
     let mut schemas = contract["components"]["schemas"].clone();
     schemas["ErrorAnswer"] = json!({
         "type": "object",
@@ -149,7 +151,9 @@ mod tests {
     #[test]
     fn every_method_is_in_it_and_every_reference_leads_somewhere() {
         let document = document();
-        assert_eq!(document["paths"].as_object().unwrap().len(), Method::ALL.len());
+        let paths = Method::ALL.len() + crate::webhooks::described().len();
+        assert_eq!(document["paths"].as_object().unwrap().len(), paths);
+        assert!(document["paths"]["/v1/webhooks"]["get"].is_object());
         let send = &document["paths"]["/v1/message.send"]["post"];
         let json = &send["requestBody"]["content"]["application/json"]["schema"];
         assert_eq!(json["required"], json!(["to"]));

@@ -22,6 +22,9 @@ pub(crate) enum Act {
 }
 
 impl Act {
+    /// Their names.
+    pub(super) const NAMES: [&str; 4] = ["pause", "enable", "retry", "replay"];
+
     /// One by its name, with the number that a replay needs.
     pub(crate) fn named(name: &str, after: Option<u64>) -> Result<Act, Error> {
         let act = match (name, after) {
@@ -34,7 +37,7 @@ impl Act {
                 return Err(Error::new(ErrorKind::InvalidParams, sentence));
             }
             (_, _) => {
-                let sentence = "a webhook takes pause, enable, retry and replay";
+                let sentence = format!("a webhook takes {}", Act::NAMES.join(", "));
                 return Err(Error::new(ErrorKind::NotFound, sentence));
             }
         };

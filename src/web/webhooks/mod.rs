@@ -39,7 +39,7 @@ use crate::config::Config;
 use crate::daemon::Daemons;
 
 pub(crate) use acts::{Act, Standing, State};
-pub(crate) use rest::routes;
+pub(crate) use rest::{described, routes};
 pub use secret::{SecretError, renew as new_secret};
 pub use settings::{BadSettings, Kind, Network as AllowedNetwork, Settings, Target, check};
 

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tetherd_api::{Error, ErrorKind, FRAME_BYTES_MAX, Tier};
 
 use super::{Act, Standing};
@@ -68,4 +68,42 @@ async fn done(
     let webhook = front.webhooks.get(name).ok_or_else(unknown)?;
     webhook.act(act).await?;
     Ok(webhook.standing())
+}
+
+/// The same in the form of OpenAPI: paths, and what is there.
+pub(crate) fn described() -> Vec<(String, Value)> {
+    let answers = |error: &str| {
+        json!({
+            "200": { "description": "Done.", "content": { "application/json": {} } },
+            "401": { "description": "No token, or one that is not known." },
+            error: {
+                "description": "Not done.",
+                "content": { "application/json": {
+                    "schema": { "$ref": "#/components/schemas/ErrorAnswer" },
+                } },
+            },
+        })
+    };
+    let list = json!({ "get": {
+        "operationId": "webhooks",
+        "summary": "How each webhook stands.",
+        "description": "Needs the tier `read`.",
+        "responses": answers("403"),
+    }});
+    let after = json!({ "type": "object", "properties": { "after": {
+        "type": "integer",
+        "description": "With `replay`: the number of the feed after which everything is sent again.",
+    } } });
+    let act = json!({ "post": {
+        "operationId": "webhooks.act",
+        "summary": "Does something with a webhook.",
+        "description": "Needs the tier `admin`.",
+        "parameters": [
+            { "name": "webhook", "in": "path", "required": true, "schema": { "type": "string" } },
+            { "name": "act", "in": "path", "required": true, "schema": { "enum": Act::NAMES } },
+        ],
+        "requestBody": { "content": { "application/json": { "schema": after } } },
+        "responses": answers("4XX"),
+    }});
+    vec![("/v1/webhooks".into(), list), ("/v1/webhooks/{webhook}/{act}".into(), act)]
 }
