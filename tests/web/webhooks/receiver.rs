@@ -95,13 +95,16 @@ impl Receiver {
     }
 }
 
-/// A whole request; none: the connection ended before.
+/// A whole request; none: the connection ended before, or somebody else came by, who looks for
+/// whatever had this port before.
 fn read(stream: TcpStream) -> Option<Got> {
     let mut lines = BufReader::new(stream.try_clone().unwrap());
     let mut headers = BTreeMap::new();
     let mut line = String::new();
     lines.read_line(&mut line).ok()?;
-    assert!(line.starts_with("POST /hook HTTP/1.1"), "{line}");
+    if line.trim_end() != "POST /hook HTTP/1.1" {
+        return None;
+    }
     loop {
         line.clear();
         lines.read_line(&mut line).ok()?;
