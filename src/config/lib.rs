@@ -27,7 +27,7 @@ use check::Checker;
 pub use form::{Form, LOG_MODULES};
 pub use paths::Environment;
 use problem::Source;
-pub use problem::{ConfigError, Problem};
+pub use problem::{ConfigError, Problem, position};
 pub use settings::{Config, SECTIONS};
 use table::Key;
 pub use value::Level;

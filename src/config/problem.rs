@@ -48,10 +48,14 @@ pub(crate) struct Source<'a> {
 impl Source<'_> {
     /// A problem at this byte of the file.
     pub(crate) fn problem(&self, byte: usize, what: String, remedy: String) -> Problem {
-        let before = self.text.get(..byte).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.matches('\n').count() + 1;
-        let column = before[line_start..].chars().count() + 1;
-        Problem { file: Some(self.file.into()), at: Some((line, column)), what, remedy }
+        let at = position(self.text, byte);
+        Problem { file: Some(self.file.into()), at: Some(at), what, remedy }
     }
+}
+
+/// The line and the column (in characters) of this byte, both from 1.
+pub fn position(text: &str, byte: usize) -> (usize, usize) {
+    let before = text.get(..byte).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }

@@ -141,12 +141,16 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// It is not what a configuration looks like.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}:{line}:{column}: {what}", .path.display())]
     Form {
         /// Which.
         path: PathBuf,
-        /// Where and why.
-        source: Box<toml::de::Error>,
+        /// Where, from 1.
+        line: usize,
+        /// Where in the line, in characters from 1.
+        column: usize,
+        /// Why. The line itself may hold an address that is secret.
+        what: String,
     },
     /// Anybody on the way could read tokens and messages.
     #[error(
@@ -203,8 +207,12 @@ impl Config {
     }
 
     fn from_text(text: &str, path: &Path) -> Result<Config, ConfigError> {
-        toml::from_str(text)
-            .map_err(|source| ConfigError::Form { path: path.into(), source: Box::new(source) })
+        toml::from_str(text).map_err(|error: toml::de::Error| {
+            let at = error.span().map_or(0, |span| span.start);
+            let (line, column) = tetherd_config::position(text, at);
+            let what = error.message().to_owned();
+            ConfigError::Form { path: path.into(), line, column, what }
+        })
     }
 
     /// With what the environment says where the file says nothing; checked.
@@ -346,6 +354,15 @@ mod tests {
         let path = "[listen]\naddress = \"unix:/run/x.sock\"\n";
         assert!(matches!(read(path).unwrap_err(), ConfigError::NoOrigin));
         read(&format!("{path}origins = [\"http://queue.example\"]\n")).unwrap();
+    }
+
+    #[test]
+    fn a_wrong_address_is_placed_and_not_quoted() {
+        let url = "ftp://receiver.example/the-secret-path";
+        let text = format!("[[webhook]]\nname = \"shop\"\nurl = \"{url}\"\n");
+        let error = read(&text).unwrap_err().to_string();
+        assert!(error.contains(":3:7: a webhook's `url` looks like"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
     }
 
     #[test]

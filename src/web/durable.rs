@@ -38,7 +38,10 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     }
     if nix::unistd::geteuid().is_root() {
         let owner = std::fs::metadata(above)?;
-        std::os::unix::fs::chown(folder, Some(owner.uid()), Some(owner.gid()))?;
+        // Whoever owns the folder above could have put a link in the new one's place.
+        let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_DIRECTORY;
+        let made = OpenOptions::new().read(true).custom_flags(flags.bits()).open(folder)?;
+        std::os::unix::fs::fchown(made, Some(owner.uid()), Some(owner.gid()))?;
     }
     File::open(above)?.sync_all()
 }
