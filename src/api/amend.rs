@@ -13,7 +13,8 @@ use super::{MessageId, MessageRef, Redacted};
 pub enum Replace {
     /// A new message is sent, and has the key from then on: the recipient is notified again.
     New,
-    /// A text is edited, as by `message.edit`; where that is no longer possible, as `new`.
+    /// A text is edited, as by `message.edit`; where that is no longer possible, as `new`. An edit
+    /// that waits until then is sent as a text of its own.
     Edit,
 }
 

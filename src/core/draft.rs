@@ -45,6 +45,9 @@ pub struct Draft {
     pub not_before: Option<i64>,
     /// Never sent after this, wall milliseconds.
     pub expires_at: Option<i64>,
+    /// An edit that is a text of its own once the network takes no edit any more: until when it
+    /// takes one, wall milliseconds.
+    pub edit_until: Option<i64>,
     /// The caller's idempotency key.
     pub key: Option<Redacted<String>>,
     /// Over kind, recipient and content: two drafts with the same digest say the same.
@@ -67,8 +70,13 @@ impl Draft {
             priority: Priority::Normal,
             not_before: None,
             expires_at: None,
+            edit_until: None,
             key: None,
             digest,
         }
+    }
+    /// After this it is not sent as it is, wall milliseconds.
+    pub(crate) fn deadline(&self) -> Option<i64> {
+        self.expires_at.into_iter().chain(self.edit_until).min()
     }
 }

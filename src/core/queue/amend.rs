@@ -10,7 +10,7 @@ use crate::event::Body;
 use crate::files;
 use crate::queue::{Message, MessageState};
 use crate::time::Now;
-use tetherd_api::{Error, ErrorKind, Kind, MessageId, Redacted, State};
+use tetherd_api::{Error, ErrorKind, Kind, MessageId, ReasonKind, Redacted, State};
 
 /// How long after it was sent a text can be edited: so long the official apps offer it. Devices
 /// take an edit that is a few minutes late.
@@ -82,7 +82,7 @@ impl Queue {
     ) -> Result<Option<(MessageId, bool)>, Error> {
         let last = self.last_about(id, Kind::Edit).unwrap_or(id);
         let Some(message) = self.get(last) else { return Err(gone(id)) };
-        if message.draft.digest == draft.digest {
+        if message.draft.digest == draft.digest && !message.is_dropped() {
             return Ok(Some((last, true)));
         }
         if message.is_waiting() {
@@ -115,17 +115,18 @@ impl Queue {
         Ok(None)
     }
 
-    /// The last edit or revocation of a message that can still take effect, or has.
+    /// The last edit or revocation of a message that can still take effect, or has. One that
+    /// expired without an answer may have: for an edit that counts.
     fn last_about(&self, id: MessageId, kind: Kind) -> Option<MessageId> {
         let counts = |m: &&Message| {
             let about = m.draft.target.as_ref().and_then(|target| target.id);
-            let dropped = matches!(m.state(), State::Failed | State::Expired | State::Cancelled);
-            about == Some(id) && m.draft.kind == kind && !dropped
+            let may_have = kind == Kind::Edit && m.may_have_left();
+            about == Some(id) && m.draft.kind == kind && (!m.is_dropped() || may_have)
         };
         self.iter().filter(counts).last().map(|message| message.id)
     }
 
-    /// It must leave while the network still takes it.
+    /// It must leave while the network still takes it, or not as an edit.
     fn limit(
         &self,
         id: MessageId,
@@ -144,7 +145,10 @@ impl Queue {
             );
             return Err(wrong(sentence, "send a new message (tetherctl send --reply-to)"));
         }
-        draft.expires_at = Some(draft.expires_at.map_or(ends, |at| at.min(ends)));
+        match &mut draft.edit_until {
+            Some(until) => *until = ends,
+            None => draft.expires_at = Some(draft.expires_at.map_or(ends, |at| at.min(ends))),
+        }
         Ok(())
     }
 
@@ -227,6 +231,19 @@ impl Message {
     /// Whether it has ended without being sent.
     pub(crate) fn is_dropped(&self) -> bool {
         matches!(self.state(), State::Failed | State::Expired | State::Cancelled)
+    }
+
+    /// Whether it expired without an answer to an attempt.
+    fn may_have_left(&self) -> bool {
+        matches!(&self.state, MessageState::Expired { reason: Some(reason) }
+            if reason.kind == ReasonKind::NoAnswer)
+    }
+
+    /// Whether it waits and is past the time for edits, and only that.
+    pub(super) fn only_edit_is_late(&self, wall_ms: i64) -> bool {
+        let is_late = |at: Option<i64>| at.is_some_and(|at| at <= wall_ms);
+        let is_edit_late = is_late(self.draft.edit_until) && !is_late(self.draft.expires_at);
+        is_edit_late && self.is_waiting()
     }
 
     /// Whether it waits for the person with this username.

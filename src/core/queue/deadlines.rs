@@ -19,7 +19,7 @@ pub(crate) struct Deadlines {
     scheduled: BTreeSet<(i64, MessageId)>,
     /// Waiting, and were not to be sent before a time that has come.
     released: BTreeSet<(i64, MessageId)>,
-    /// Not sent for certain, and not to be sent after this.
+    /// Not sent for certain, and not to be sent after this, or not as they are.
     expiring: BTreeSet<(i64, MessageId)>,
     /// Cancelled: until when they can be restored, in milliseconds of uptime.
     undoable: BTreeSet<(u64, MessageId)>,
@@ -28,7 +28,7 @@ pub(crate) struct Deadlines {
 impl Deadlines {
     /// Notes a message. False: its time has not come.
     pub(crate) fn add(&mut self, message: &Message) -> bool {
-        if let Some(at) = message.draft.expires_at
+        if let Some(at) = message.draft.deadline()
             && can_expire(message)
         {
             self.expiring.insert((at, message.id));
@@ -47,7 +47,7 @@ impl Deadlines {
 
     /// Forgets a message.
     pub(crate) fn remove(&mut self, message: &Message) {
-        if let Some(at) = message.draft.expires_at {
+        if let Some(at) = message.draft.deadline() {
             self.expiring.remove(&(at, message.id));
         }
         if let Some(undo) = message.undo() {
@@ -126,7 +126,7 @@ impl Deadlines {
     }
 }
 
-/// Whether a passed `expires_at` matters to it. Under way it may be there already.
+/// Whether a passed deadline matters to it. Under way it may be there already.
 fn can_expire(message: &Message) -> bool {
     match message.state() {
         State::Preparing | State::Queued | State::Parked | State::Unknown => true,

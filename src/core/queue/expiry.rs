@@ -29,12 +29,16 @@ impl Queue {
     }
 
     /// Lets every message expire whose deadline has passed and that is not under way. One
-    /// that may have left is given up only when no word about it comes any more.
+    /// that may have left is given up only when no word about it comes any more. An edit that
+    /// only came too late to be one goes on as a text.
     pub(super) fn expire_late(&mut self, out: &mut ActionBuffer, now: Now) {
         let given_up = |id: &MessageId| self.given_up_at(*id).is_some_and(|at| at <= now.mono_ms);
         let ids: Vec<MessageId> = self.deadlines.expired().filter(given_up).collect();
         for id in ids {
-            self.step(id, out, now, |m| m.expire(now.wall_ms));
+            self.step(id, out, now, |m| match m.only_edit_is_late(now.wall_ms) {
+                true => m.stop_editing(),
+                false => m.expire(now.wall_ms),
+            });
         }
     }
 

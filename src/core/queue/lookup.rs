@@ -30,6 +30,12 @@ impl Queue {
         ids.iter().rev().find(stands).or_else(|| ids.last()).copied()
     }
 
+    /// Whether the newest of those that have had the key of this one ended without being sent.
+    pub(crate) fn is_newest_dropped(&self, message: &Message) -> bool {
+        let newest = message.draft.key.as_ref().and_then(|key| self.by_key.get(key)?.last());
+        newest.and_then(|id| self.get(*id)).is_some_and(Message::is_dropped)
+    }
+
     /// All, in the order of acceptance.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Message> {
         self.messages.values().inspect(|_| self.visits.count())

@@ -256,9 +256,9 @@ impl Message {
         self.reached_at()[0].is_some()
     }
 
-    /// Whether it must not be sent any more at this time.
+    /// Whether it must not be sent any more at this time, or not as it is.
     pub fn is_past_deadline(&self, wall_ms: i64) -> bool {
-        self.draft.expires_at.is_some_and(|at| at <= wall_ms)
+        self.draft.deadline().is_some_and(|at| at <= wall_ms)
     }
 
     /// Whether it is parked for this reason.

@@ -254,6 +254,17 @@ impl Message {
         Ok(())
     }
 
+    /// preparing, queued, parked: an edit becomes a text of its own, under its ids and in its
+    /// place. Nothing of it has left.
+    pub(super) fn stop_editing(&mut self) -> Result<(), IllegalStep> {
+        if self.draft.kind != Kind::Edit || !self.is_waiting() {
+            return Err(self.illegal("sent as a text of its own"));
+        }
+        self.draft.kind = Kind::Text;
+        (self.draft.target, self.draft.edit_until) = (None, None);
+        Ok(())
+    }
+
     /// preparing, queued, parked, unknown -> expired.
     pub(super) fn expire(&mut self, wall_ms: i64) -> Result<(), IllegalStep> {
         let reason = match &self.state {

@@ -36,7 +36,9 @@ impl Core {
             return self.submit(draft, body, None, now);
         };
         let id = former.id;
-        if former.draft.digest == draft.digest && !former.is_dropped() {
+        // What came last and was not sent said something else: this one is not its repetition.
+        let was_dropped = self.queue.is_newest_dropped(former);
+        if former.draft.digest == draft.digest && !was_dropped {
             return self.accepted(id, true, now);
         }
         self.replaceable(former, &draft)?;
@@ -46,9 +48,9 @@ impl Core {
         draft.check_times(now)?;
         self.check_hours(&draft, ErrorKind::InvalidParams, now)?;
         let sent = match self.former(former, &draft, how) {
-            Former::Change => self.change_content(id, draft, body, now),
+            Former::Change if !was_dropped => self.change_content(id, draft, body, now),
             Former::Edit(target) => self.replace_by_edit(target, draft, body, now),
-            Former::Withdraw => {
+            Former::Change | Former::Withdraw => {
                 // One that waits makes room for the other.
                 if !former.state().takes_a_place() && self.queue.is_full() {
                     return Err(self.queue_full(now));
@@ -144,7 +146,8 @@ impl Core {
         body: Body,
         now: Now,
     ) -> Result<SendResult, Error> {
-        let edit = Draft { kind: Kind::Edit, target: Some(target), ..draft.clone() };
+        let edit_until = Some(i64::MAX);
+        let edit = Draft { kind: Kind::Edit, target: Some(target), edit_until, ..draft.clone() };
         match self.amend(edit, body.clone(), now) {
             Err(error)
                 if matches!(error.data.kind, ErrorKind::WrongState | ErrorKind::NotFound) =>

@@ -43,7 +43,7 @@ impl Core {
         kind: ErrorKind,
         now: Now,
     ) -> Result<(), api::Error> {
-        let Some(expires_at) = draft.expires_at else { return Ok(()) };
+        let Some(expires_at) = draft.deadline() else { return Ok(()) };
         let from = draft.not_before.map_or(now.wall_ms, |at| at.max(now.wall_ms));
         let opens = self.pacing.open_from(from, Class::of(draft.priority));
         if opens < expires_at || opens <= now.wall_ms {

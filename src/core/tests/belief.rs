@@ -28,6 +28,13 @@ impl Model {
         kept().find(|known| !message(known).is_some_and(is_withdrawn)).or(kept().next()).copied()
     }
 
+    /// Whether the newest message that has had a key ended without being sent.
+    pub(super) fn is_newest_dropped(&self, world: &World, key: u8) -> bool {
+        let ids = self.keys.get(&key).into_iter().flatten().map(|(.., id)| id);
+        let newest = ids.filter_map(|id| world.store.messages.get(id)).max_by_key(|m| m.id);
+        newest.is_some_and(Message::is_dropped)
+    }
+
     /// This is what it stands for from now on.
     pub(super) fn stands_for(&mut self, key: u8, chat: u32, text: u8, id: MessageId) {
         let before = self.keys.entry(key).or_default();

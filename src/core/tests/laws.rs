@@ -286,7 +286,7 @@ impl World {
     fn keeps_its_promises(&self, outgoing: &Outgoing) {
         let wall_ms = self.now.wall_ms;
         let message = &self.store.messages[&outgoing.id];
-        assert!(message.draft.expires_at.is_none_or(|at| at > wall_ms), "sent after its time");
+        assert!(message.draft.deadline().is_none_or(|at| at > wall_ms), "sent after its time");
         if self.came_from.get(&outgoing.id) == Some(&State::Unknown) {
             return;
         }

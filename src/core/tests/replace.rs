@@ -241,3 +241,66 @@ fn a_replacement_brings_its_own_priority_and_times() {
     assert_eq!(world.state(first.id), State::Expired);
     assert_ne!(replaced(&mut world, "on fire", Replace::New).message.id, first.id);
 }
+
+#[test]
+fn an_edit_that_waits_for_too_long_is_sent_as_a_text_of_its_own() {
+    let mut world = World::connected();
+    let first = replaced(&mut world, "down", Replace::New).message.id;
+    sent(&mut world, first);
+    world.request(Request::Pause);
+    let edit = replaced(&mut world, "up", Replace::Edit).message;
+    let behind = world.send(0);
+    assert_eq!((edit.kind, edit.expires_at), (Kind::Edit, None));
+    world.pass(16 * MINUTE_MS);
+    let text = world.core.message(edit.id, world.now).unwrap();
+    assert_eq!((text.kind, text.state, text.reply_to), (Kind::Text, State::Queued, None));
+    assert_eq!((&text.wa_id, text.key.as_deref()), (&edit.wa_id, Some(KEY)));
+    world.crash(false);
+    world.connect();
+    assert!(replaced(&mut world, "up", Replace::Edit).duplicate);
+    world.request(Request::Resume);
+    sent(&mut world, edit.id);
+    assert_eq!(world.sent_ids(), [first.0, edit.id.0, behind.0]);
+    assert_eq!(world.sends[1].1.draft.kind, Kind::Text);
+    assert!(!replaced(&mut world, "down", Replace::New).duplicate);
+}
+
+#[test]
+fn an_edit_that_was_dropped_is_not_taken_for_what_follows_it() {
+    let mut world = World::connected();
+    let first = replaced(&mut world, "down", Replace::New).message.id;
+    sent(&mut world, first);
+    world.request(Request::Pause);
+    let edit = replaced(&mut world, "up", Replace::Edit).message.id;
+    world.cancel(&[edit]);
+    let again = replaced(&mut world, "down", Replace::New);
+    assert!(!again.duplicate && again.message.kind == Kind::Text && again.message.id > edit);
+    assert!(replaced(&mut world, "down", Replace::New).duplicate);
+}
+
+#[test]
+fn an_edit_of_its_caller_s_time_expires_and_one_without_an_answer_is_not_doubled() {
+    let mut world = World::connected();
+    let first = replaced(&mut world, "down", Replace::New).message.id;
+    sent(&mut world, first);
+    world.pass(14 * MINUTE_MS);
+    world.request(Request::Pause);
+    let mut brief = world.submission(0, "up", Some(KEY));
+    brief.replace = Some(Replace::Edit);
+    brief.draft.expires_at = Some(world.now.wall_ms + 1_000);
+    let brief = world.accept(brief);
+    world.pass(2_000);
+    assert_eq!(world.state(brief), State::Expired);
+    world.request(Request::Resume);
+    let edit = replaced(&mut world, "up", Replace::Edit).message.id;
+    world.written(edit);
+    world.pass(MINUTE_MS);
+    assert_eq!(world.state(edit), State::Unknown);
+    world.lose();
+    world.pass(1_000);
+    world.connect();
+    world.pass(20_000);
+    assert_eq!(world.state(edit), State::Expired);
+    // The recipient may see "up".
+    assert!(!replaced(&mut world, "down", Replace::Edit).duplicate);
+}

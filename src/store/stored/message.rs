@@ -118,6 +118,8 @@ pub(in crate::store) struct StoredMessage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    edit_until: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
     digest: [u8; 32],
     chars: usize,
