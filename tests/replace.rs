@@ -70,6 +70,31 @@ fn what_has_left_is_edited_or_followed() {
 }
 
 #[test]
+fn the_same_text_about_another_occurrence_is_no_repetition() {
+    let (lab, daemon) = lab();
+    let send = |more: Value| {
+        let mut params = json!({ "to": ANN, "text": "disk 7 is full", "key": KEY });
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        daemon.call("message.send", params)
+    };
+    let about = |which: &str| send(json!({ "replace": "new", "occurrence": which })).unwrap();
+    assert_eq!(id_of(&about("monday")), "m1");
+    daemon.events().wait_until_left(&daemon, &["m1".to_owned()]);
+    assert_eq!(about("monday")["duplicate"], true);
+    let later = about("thursday");
+    assert_eq!((id_of(&later), &later["duplicate"]), ("m2".to_owned(), &json!(false)));
+    daemon.events().wait_until_left(&daemon, &["m2".to_owned()]);
+    assert_eq!(lab.sim.texts(ANN), ["disk 7 is full"; 2]);
+    for wrong in [
+        json!({ "occurrence": "friday" }),
+        json!({ "replace": "new", "occurrence": "" }),
+        json!({ "replace": "new", "occurrence": "x".repeat(129) }),
+    ] {
+        assert_eq!(send(wrong).unwrap_err()["data"]["kind"], "invalid_params");
+    }
+}
+
+#[test]
 fn killed_between_a_replacement_and_its_send_nothing_is_doubled() {
     let lab = Lab::new();
     lab.people(&[ANN]);

@@ -56,6 +56,11 @@ pub struct SendParams {
     /// nothing. The recipient cannot be another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replace: Option<Replace>,
+    /// With a text and `replace`: which occurrence of the thing it is about, as the time at which
+    /// an alert began to fire; 1 to [`KEY_BYTES_MAX`] bytes. The same text with another one is
+    /// no repetition. It is not shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occurrence: Option<Redacted<String>>,
     /// Idempotency key: the same key with the same content answers the same message,
     /// with other content `key_conflict`, unless `replace` is given. Remembered as long as the message is readable.
     #[serde(default, skip_serializing_if = "Option::is_none")]

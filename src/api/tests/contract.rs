@@ -47,6 +47,7 @@ fn parameters_are_read_as_they_are_written() {
         preview: Some(LinkPreview::default()),
         reply_to: Some(MessageRef::Incoming(17)),
         replace: Some(Replace::Edit),
+        occurrence: Some("x".into()),
         mentions: vec!["+15550100".into()],
         expires_at: time,
         not_before: time,
@@ -205,6 +206,7 @@ fn invariant_9_debug_of_what_carries_a_text_a_number_or_a_key_shows_none() {
         preview: Some(preview),
         location: Some(Location { latitude: Redacted(48.1), ..Location::default() }),
         contact: Some(ContactCard { name: secret(), ..ContactCard::default() }),
+        occurrence: Some(secret()),
         ..SendParams::text("zanzibar", "zanzibar").key("zanzibar")
     };
     let line = json!({ "jsonrpc": "2.0", "id": 1, "method": "message.send", "params": params });

@@ -16,8 +16,8 @@ use crate::fetch::find_links;
 use crate::spool::source::{Changed, Source};
 use crate::spool::{Asked, TakeError};
 use tetherd_api::{
-    Error, ErrorKind, FileInfo, FileParams, GetParams, Kind, MENTIONS_MAX, Redacted, Replace,
-    Reply, SendParams,
+    Error, ErrorKind, FileInfo, FileParams, GetParams, KEY_BYTES_MAX, Kind, MENTIONS_MAX, Redacted,
+    Replace, Reply, SendParams,
 };
 use tetherd_core::contacts::UsernameKey;
 use tetherd_core::draft::{Draft, Target};
@@ -63,6 +63,15 @@ pub(super) async fn send(
     if replace.is_some() && params.key.is_none() {
         return Err(invalid("`replace` goes with a `key`"));
     }
+    let occurrence = params.occurrence.take();
+    if let Some(occurrence) = &occurrence {
+        if replace.is_none() || !matches!(content, Content::Plain(Kind::Text, _)) {
+            return Err(invalid("`occurrence` goes with a text and `replace`"));
+        }
+        if occurrence.is_empty() || occurrence.len() > KEY_BYTES_MAX {
+            return Err(invalid(format!("an `occurrence` has 1 to {KEY_BYTES_MAX} bytes")));
+        }
+    }
     let to = recipient(&service.engine, &params.to).await?;
     let username_key = UsernameKey::parse(&params.to);
     let context = context(service, &to, &mut params, &content).await?;
@@ -78,6 +87,9 @@ pub(super) async fn send(
                 }
             };
             draft.digest = in_context(&draft);
+            if let Some(occurrence) = &occurrence {
+                draft.digest = digest(&[&hex(&draft.digest), occurrence]);
+            }
             draft.has_links = kind == Kind::Text && !find_links(&body).is_empty();
             Submission { draft, body: Body(body.into()), replace, username_key }
         }
