@@ -55,6 +55,9 @@ pub const TEMPLATE_BYTES_MAX: usize = 16 * 1024;
 pub const TEMPLATE_FUEL: u64 = 100_000;
 /// The message that it makes, in characters.
 pub const RECEIVED_TEXT_CHARS_MAX: usize = 4_096;
+/// Chats that the name of a receiver's group has meant, one after the other, while the daemon
+/// remembers what was sent to them.
+pub const CHATS_OF_A_NAME_MAX: u32 = 9;
 /// Time to wait for a part of the budget.
 pub const BUDGET_TIME_MAX: Duration = Duration::from_secs(10);
 /// Calls to one daemon that are under way at a time: fewer than the contract's 32.

@@ -80,6 +80,15 @@ fn alerts(status: &str, instances: &[&str]) -> Value {
     })
 }
 
+/// The same alerts, which have begun to fire at another time.
+fn since(payload: &Value, start: &str) -> Value {
+    let mut payload = payload.clone();
+    for alert in payload["alerts"].as_array_mut().unwrap() {
+        alert["startsAt"] = start.into();
+    }
+    payload
+}
+
 /// Waits until it has left, and says what the recipient has of it.
 fn arrived(lab: &Lab, daemon: &Daemon, id: &str) -> Value {
     daemon.events().wait_until_left(daemon, &[id.to_owned()]);
@@ -112,6 +121,32 @@ fn a_group_of_alerts_fires_is_repeated_resolves_and_fires_again() {
     assert_eq!(arrived(&lab, &daemon, "m3")["text"], text);
     assert_eq!(daemon.message("m3")["kind"], "text");
     assert_eq!(lab.sim.inbox(ANN).len(), 3);
+}
+
+#[test]
+fn a_new_incident_in_the_words_of_the_last_one_is_no_repetition() {
+    let (lab, daemon) = lab();
+    let poster = Poster::new(&lab, &daemon);
+    let fires = alerts("firing", &["web-1"]);
+    assert_eq!(poster.post("grafana", &fires), ("m1".into(), false));
+    arrived(&lab, &daemon, "m1");
+    // Its end was not posted.
+    let again = since(&fires, "2026-02-03T08:30:00Z");
+    assert_eq!(poster.post("grafana", &again), ("m2".into(), false));
+    // A retry, and a reminder.
+    assert_eq!(poster.post("grafana", &again), ("m2".into(), true));
+    arrived(&lab, &daemon, "m2");
+    assert_eq!(poster.post("grafana", &again), ("m2".into(), true));
+    let texts = lab.sim.texts(ANN);
+    assert_eq!((texts.len(), &texts[0]), (2, &texts[1]));
+}
+
+#[test]
+fn an_alert_is_not_refused_for_what_no_message_has() {
+    let (lab, daemon) = lab();
+    let poster = Poster::new(&lab, &daemon);
+    assert_eq!(poster.post("webhook", &json!({ "text": "disk\0 full\0" })), ("m1".into(), false));
+    assert_eq!(arrived(&lab, &daemon, "m1")["text"], "disk full");
 }
 
 #[test]
@@ -168,7 +203,7 @@ fn without_the_daemon_an_alert_is_tried_again_and_comes_once() {
 }
 
 #[test]
-fn a_name_that_means_another_group_gets_the_alert_there_once() {
+fn a_name_that_means_another_group_gets_the_alerts_there() {
     let (lab, daemon) = lab();
     let poster = Poster::new(&lab, &daemon);
     let former = daemon.call("group.list", json!({})).unwrap()["groups"][0]["jid"].clone();
@@ -183,6 +218,13 @@ fn a_name_that_means_another_group_gets_the_alert_there_once() {
     assert_eq!(poster.post("alertmanager", &fires), ("m2".into(), true));
     arrived(&lab, &daemon, "m2");
     assert_eq!(daemon.message("m2")["to"], new.as_str());
+    // What has a key there goes on as anywhere.
+    assert_eq!(poster.post("alertmanager", &alerts("resolved", &["web-2"])), ("m3".into(), false));
+    arrived(&lab, &daemon, "m3");
+    assert_eq!(daemon.message("m3")["reply_to"], "m2");
+    assert_eq!(poster.post("alertmanager", &fires), ("m4".into(), false));
+    arrived(&lab, &daemon, "m4");
+    assert_eq!(daemon.message("m4")["to"], new.as_str());
 }
 
 #[test]
@@ -193,9 +235,11 @@ fn the_readme_s_receivers_receive() {
     let front = Front::with(&lab, &daemon, |config| config.receivers = receivers);
     let poster = Poster { token: front.token(Tier::Send), front };
     daemon.call("queue.pause", json!({})).unwrap();
-    for (result, text) in [("failed", "nightly: failed"), ("ok", "nightly: ok")] {
-        poster.post("backup", &json!({ "job": "nightly", "result": result }));
-        let message = daemon.message("m1");
+    let posts = [(412, "failed", "m1"), (412, "ok", "m1"), (413, "ok", "m2")];
+    for (run, result, id) in posts {
+        let posted = json!({ "job": "nightly", "run": run, "result": result });
+        assert_eq!(poster.post("backup", &posted), (id.into(), false));
+        let (message, text) = (daemon.message(id), format!("nightly: {result}"));
         assert_eq!(
             (&message["to"], &message["text"]),
             (&json!("15550101@s.whatsapp.net"), &json!(text))
@@ -207,7 +251,7 @@ fn the_readme_s_receivers_receive() {
     let added = json!({ "subject": "Night watch", "members": [ANN, "+15550100"] });
     lab.sim.call("group.add", added);
     daemon.call("group.list", json!({ "fresh": true })).unwrap();
-    assert_eq!(poster.post("alertmanager", &alerts("firing", &["web-1"])), ("m2".into(), false));
+    assert_eq!(poster.post("alertmanager", &alerts("firing", &["web-1"])), ("m3".into(), false));
 }
 
 #[test]

@@ -26,7 +26,7 @@ use tetherd_api::{
 use crate::auth::{self, Program, Refused};
 use crate::daemon::{CallError, Daemon};
 use crate::front::Shared;
-use crate::limits::PARSED_FACTOR;
+use crate::limits::{CHATS_OF_A_NAME_MAX, PARSED_FACTOR};
 use crate::rest::{
     body, error_response, json_held, json_response, named, refuse, status_of, usual,
 };
@@ -103,7 +103,7 @@ async fn carry_out(
 fn message(receiver: &Receiver, body: &[u8]) -> Result<Option<SendParams>, Error> {
     let no_json = |_| Error::new(ErrorKind::ParseError, "the body is not JSON");
     let payload: Value = serde_json::from_slice(body).map_err(no_json)?;
-    let About { key, resolved } = About::read(&receiver.source, &payload)?;
+    let About { key, resolved, occurrence } = About::read(&receiver.source, &payload)?;
     let text = text(receiver, &payload)?;
     if text.is_empty() {
         return Ok(None);
@@ -111,6 +111,7 @@ fn message(receiver: &Receiver, body: &[u8]) -> Result<Option<SendParams>, Error
     let mut params = SendParams::text(receiver.to.0.clone(), text);
     if let Some(key) = key {
         params.replace = Some(if resolved { Replace::Edit } else { Replace::New });
+        params.occurrence = occurrence.map(|which| Redacted(digest(&which)));
         // The same thing in another chat is another message.
         let parts = [receiver.to.0.as_str(), &key].join("\0");
         params.key = Some(Redacted(format!("receiver:{}:{}", receiver.name, digest(&parts))));
@@ -130,16 +131,21 @@ fn text(receiver: &Receiver, payload: &Value) -> Result<String, Error> {
 }
 
 async fn send(daemon: &Daemon, mut params: SendParams) -> Result<SendResult, Error> {
-    let sent = daemon.call(call::MessageSend, &params).await.map_err(CallError::into_contract);
-    match (sent, &params.key) {
-        // The name of the chat has come to mean another one: the alert goes there, once.
-        (Err(error), Some(key)) if error.data.kind == ErrorKind::KeyConflict => {
-            let text = params.text.as_ref().map_or("", |text| text.0.as_str());
-            params.key = Some(Redacted(format!("{}:{}", key.0, digest(text))));
-            params.replace = None;
-            daemon.call(call::MessageSend, &params).await.map_err(CallError::into_contract)
+    let key = params.key.clone();
+    let mut chat = 1;
+    loop {
+        let sent = daemon.call(call::MessageSend, &params).await.map_err(CallError::into_contract);
+        chat += 1;
+        match (&sent, &key) {
+            // The name of the chat has come to mean another one: the alert goes there, and has
+            // a key there.
+            (Err(error), Some(Redacted(key)))
+                if error.data.kind == ErrorKind::KeyConflict && chat <= CHATS_OF_A_NAME_MAX =>
+            {
+                params.key = Some(Redacted(format!("{key}:{chat}")));
+            }
+            _ => return sent,
         }
-        (sent, _) => sent,
     }
 }
 
@@ -195,7 +201,7 @@ mod tests {
         let over = of(&receiver, &group("resolved", &[("resolved", "web-1")])).unwrap();
         assert_eq!((over.key, over.replace), (first.key.clone(), Some(Replace::Edit)));
         let key = first.key.unwrap().0;
-        assert!(key.len() + 1 + digest("").len() <= KEY_BYTES_MAX, "{key}");
+        assert!(key.len() + 2 <= KEY_BYTES_MAX, "{key}");
 
         let elsewhere = Receiver { to: Redacted("+15550101".into()), ..receiver };
         assert_ne!(of(&elsewhere, &fires).unwrap().key.unwrap().0, key);

@@ -2,7 +2,7 @@
 //! who post. Never quotes a value.
 
 use minijinja::value::{Value, ValueKind};
-use tetherd_api::{Error, ErrorKind};
+use tetherd_api::{Error, ErrorKind, Time};
 
 use super::config::AlertSource;
 use super::template::{Expression, TemplateError};
@@ -14,6 +14,8 @@ pub(super) struct About {
     pub(super) key: Option<String>,
     /// Whether it is over.
     pub(super) resolved: bool,
+    /// What tells it from the last time that it came up, where the payload says so.
+    pub(super) occurrence: Option<String>,
 }
 
 impl About {
@@ -31,7 +33,7 @@ impl About {
                 };
                 let key = value(key).map_err(|error| failed("key", &error))?;
                 let resolved = value(resolved).map_err(|error| failed("resolved", &error))?;
-                Ok(About { key: as_text(&key), resolved: resolved.is_true() })
+                Ok(About { key: as_key(&key)?, resolved: resolved.is_true(), occurrence: None })
             }
         }
     }
@@ -61,7 +63,15 @@ fn of_alerts(payload: &Value) -> Result<About, Error> {
         Some("resolved") => true,
         Some(_) | None => return Err(unfit("`status` takes `firing` or `resolved`")),
     };
-    Ok(About { key: Some(key), resolved })
+    Ok(About { key: Some(key), resolved, occurrence: newest_start(&alerts) })
+}
+
+/// When the last of these alerts began to fire. A reminder has the same, a new incident a later
+/// one.
+fn newest_start(alerts: &Value) -> Option<String> {
+    let starts = alerts.try_iter().ok()?.filter_map(|alert| text(&alert, &["startsAt"]));
+    let newest = starts.filter_map(|start| start.parse::<Time>().ok()).max();
+    newest.map(|time| time.to_string())
 }
 
 /// Of a heartbeat's status: it is up.
@@ -76,7 +86,11 @@ fn of_uptime_kuma(payload: &Value) -> Result<About, Error> {
     let (monitor, beat) = (&["monitor", "id"], &["heartbeat", "monitorID"]);
     let key = text(payload, monitor).or_else(|| text(payload, beat));
     let is_about_state = status.as_i64().is_some();
-    Ok(About { key: key.filter(|_| is_about_state), resolved: status.as_i64() == Some(UP) })
+    Ok(About {
+        key: key.filter(|_| is_about_state),
+        resolved: status.as_i64() == Some(UP),
+        occurrence: text(payload, &["heartbeat", "time"]),
+    })
 }
 
 fn field(value: &Value, path: &[&str]) -> Value {
@@ -94,6 +108,16 @@ fn as_text(value: &Value) -> Option<String> {
     is_plain.then(|| value.to_string()).filter(|text| !text.is_empty())
 }
 
+/// What a `key` says. Nothing: each post is about another thing.
+fn as_key(value: &Value) -> Result<Option<String>, Error> {
+    let is_plain = matches!(value.kind(), ValueKind::String | ValueKind::Number);
+    if is_plain || value.is_undefined() || value.is_none() {
+        return Ok(as_text(value));
+    }
+    let kind = value.kind();
+    Err(unfit(format!("the receiver's `key` takes a text or a number, and gives a {kind}")))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -105,7 +129,7 @@ mod tests {
     }
 
     fn about(key: Option<&str>, resolved: bool) -> About {
-        About { key: key.map(str::to_owned), resolved }
+        About { key: key.map(str::to_owned), resolved, occurrence: None }
     }
 
     #[test]
@@ -141,6 +165,44 @@ mod tests {
         let test = json!({ "msg": "Test", "heartbeat": null, "monitor": null });
         assert_eq!(kuma(test).unwrap(), about(None, false));
         kuma(json!({ "heartbeat": beat(0) })).unwrap_err();
+    }
+
+    #[test]
+    fn what_came_up_again_is_another_occurrence() {
+        let occurrence = |source: &AlertSource, payload| read(source, payload).unwrap().occurrence;
+        let group = |starts: &[&str]| {
+            let alerts: Vec<_> = starts.iter().map(|at| json!({ "startsAt": at })).collect();
+            json!({ "groupKey": "a", "status": "firing", "alerts": alerts })
+        };
+        let grafana = |starts: &[&str]| occurrence(&AlertSource::Grafana, group(starts));
+        let (first, later) = ("2026-01-31T08:30:00.5Z", "2026-01-31T09:31:00+01:00");
+        assert_eq!(grafana(&[first, later]), grafana(&[later, first]));
+        assert_eq!(grafana(&[first, later]).as_deref(), Some("2026-01-31T08:31:00.000Z"));
+        assert_ne!(grafana(&[first]), grafana(&[first, later]));
+        assert_eq!(grafana(&["zanzibar"]), None);
+        let kuma = |time: &str| {
+            let beat = json!({ "monitorID": 7, "status": 0, "time": time });
+            occurrence(&AlertSource::UptimeKuma, json!({ "msg": "x", "heartbeat": beat }))
+        };
+        assert_eq!(kuma("08:30").as_deref(), Some("08:30"));
+        assert_eq!(kuma(""), None);
+    }
+
+    #[test]
+    fn a_key_is_a_text_or_a_number_or_nothing() {
+        let keyed = |key, payload| {
+            let key = Some(Expression::new(key).unwrap());
+            read(&AlertSource::Webhook { key, resolved: None }, payload)
+        };
+        for nothing in [json!({}), json!({ "id": null }), json!({ "id": "" })] {
+            assert_eq!(keyed("id", nothing).unwrap().key, None);
+        }
+        for wrong in [json!(true), json!(["zanzibar"]), json!({ "zanzibar": 1 })] {
+            let error = keyed("id", json!({ "id": wrong })).unwrap_err();
+            assert_eq!(error.data.kind, ErrorKind::InvalidParams);
+            assert!(error.message.contains("`key` takes a text or a number"), "{error}");
+            assert!(!error.message.contains("zanzibar"), "{error}");
+        }
     }
 
     #[test]

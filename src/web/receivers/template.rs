@@ -106,7 +106,7 @@ struct Text {
 
 impl Text {
     fn cut(self) -> String {
-        let mut text = match String::from_utf8(self.bytes) {
+        let text = match String::from_utf8(self.bytes) {
             Ok(text) => text,
             // The end of its room is inside a character.
             Err(error) => {
@@ -114,8 +114,9 @@ impl Text {
                 String::from_utf8_lossy(&error.as_bytes()[..whole]).into_owned()
             }
         };
-        text.truncate(text.trim_end().len());
-        let text = text.trim_start();
+        // No message has it, and no alert is refused for it.
+        let text = text.replace('\0', "");
+        let text = text.trim();
         if !self.is_full && text.chars().count() <= RECEIVED_TEXT_CHARS_MAX {
             return text.to_owned();
         }
@@ -165,6 +166,7 @@ mod tests {
         let payload = json!({ "a": { "b": "<x>" }, "n": [1, 2] });
         let source = "\n{% for n in n %}\n- {{ n }}: {{ a.b }}{{ none.of.it }}\n{% endfor %}\n";
         assert_eq!(render(source, payload.clone()).unwrap(), "- 1: <x>\n- 2: <x>");
+        assert_eq!(render("{{ a }}\n\0", json!({ "a": "\0x\0y" })).unwrap(), "xy");
         let value = |source| {
             let payload = serde_json::from_value(payload.clone()).unwrap();
             Expression::new(source).unwrap().value(&payload).unwrap()
