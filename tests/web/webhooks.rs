@@ -187,7 +187,7 @@ fn nothing_is_lost_and_nothing_doubled_by_a_bad_receiver_and_restarts() {
     let fourth = front(&lab, &daemon, &[&receiver]);
     let admin = Admin::of(&fourth);
     assert_eq!(admin.standing("w0")["state"], "disabled");
-    assert_eq!(admin.act("w0", "enable", "").json()["webhook"]["state"], "retrying");
+    assert_eq!(admin.act("w0", "enable", "").json()["webhook"]["state"], "active");
     for text in ["five", "six"] {
         let got = next_incoming(&receiver);
         assert_eq!(text_of(&got), text);
@@ -252,6 +252,7 @@ fn a_replay_sends_the_same_again_and_a_renewed_feed_is_said() {
     assert_eq!([take("hello"), take("one")], ids);
     for (act, body, status) in [
         ("replay", "", 400),
+        ("replay", "{\"after\": 18446744073709551615}", 400),
         ("pause", "{\"after\": 1}", 400),
         ("pause", "{\"since\": 1}", 400),
         ("remove", "", 404),

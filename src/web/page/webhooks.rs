@@ -37,7 +37,7 @@ fn weight(state: Doing) -> &'static str {
     match state {
         Doing::Active => "fine",
         Doing::Retrying | Doing::Paused => "some",
-        Doing::Failing | Doing::Disabled => "all",
+        Doing::Failing | Doing::Blocked | Doing::Disabled => "all",
     }
 }
 
@@ -85,7 +85,7 @@ fn buttons(visit: &Visit, standing: &Standing) -> Markup {
             @match standing.state {
                 Doing::Paused if standing.by_configuration => {}
                 Doing::Paused | Doing::Disabled => (button("enable", "Enable")),
-                Doing::Active | Doing::Retrying | Doing::Failing => (button("pause", "Pause")),
+                Doing::Active | Doing::Retrying | Doing::Failing | Doing::Blocked => (button("pause", "Pause")),
             }
             @if standing.next_at.is_some() { (button("retry", "Try now")) }
             (form("replay", html! {

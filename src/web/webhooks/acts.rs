@@ -1,11 +1,13 @@
 //! What people and programs can do with a webhook, and how it stands, for whoever may look.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use tetherd_api::{Error, ErrorKind, Time};
 
-use super::place::{Switch, Trouble};
+use super::place::{Place, Switch, Trouble};
 use super::schedule::FAILING_AFTER;
-use super::worker::Worker;
+use super::worker::{Worker, not_kept};
 use crate::clock;
 
 /// What can be done.
@@ -55,6 +57,8 @@ pub(crate) enum State {
     Retrying,
     /// Attempts have failed for three days; they are repeated.
     Failing,
+    /// Something here prevents attempts: the disk, the secret, the daemon.
+    Blocked,
     /// Somebody paused it.
     Paused,
     /// The receiver is gone: nothing is sent until somebody enables it.
@@ -63,8 +67,14 @@ pub(crate) enum State {
 
 impl State {
     /// Every state.
-    pub(crate) const ALL: [State; 5] =
-        [State::Active, State::Retrying, State::Failing, State::Paused, State::Disabled];
+    pub(crate) const ALL: [State; 6] = [
+        State::Active,
+        State::Retrying,
+        State::Failing,
+        State::Blocked,
+        State::Paused,
+        State::Disabled,
+    ];
 
     /// The name on the wire.
     pub(crate) const fn name(self) -> &'static str {
@@ -72,6 +82,7 @@ impl State {
             State::Active => "active",
             State::Retrying => "retrying",
             State::Failing => "failing",
+            State::Blocked => "blocked",
             State::Paused => "paused",
             State::Disabled => "disabled",
         }
@@ -99,7 +110,7 @@ pub(crate) struct Standing {
     pub(crate) next_at: Option<Time>,
     /// What was wrong the last time.
     pub(crate) last_error: Option<Trouble>,
-    /// What is amiss here.
+    /// What prevents attempts here.
     pub(crate) trouble: Option<String>,
 }
 
@@ -112,10 +123,12 @@ impl Worker {
         let since = |at: Time| u64::try_from(now.0.saturating_sub(at.0)).unwrap_or(0) / 1_000;
         let failing = pending.and_then(|pending| pending.since).map(since);
         let paused = self.settings.paused;
+        let trouble = known.unwritten.as_ref().or(known.trouble.as_ref()).cloned();
         let state = match (known.place.switch, failing) {
             (Switch::Gone(_), _) => State::Disabled,
             (Switch::Paused, _) => State::Paused,
             (Switch::On, _) if paused => State::Paused,
+            (Switch::On, _) if trouble.is_some() => State::Blocked,
             (Switch::On, Some(seconds)) if seconds >= FAILING_AFTER.as_secs() => State::Failing,
             (Switch::On, Some(_)) => State::Retrying,
             (Switch::On, None) => State::Active,
@@ -135,28 +148,48 @@ impl Worker {
             failures: pending.map_or(0, |pending| pending.failures),
             next_at: known.next_at,
             last_error: pending.and_then(|pending| pending.last.clone()),
-            trouble: known.trouble.clone(),
+            trouble,
         }
     }
 
     /// Does something with it.
-    pub(crate) async fn act(&self, act: Act) -> Result<(), Error> {
+    pub(crate) async fn act(self: &Arc<Worker>, act: Act) -> Result<(), Error> {
         let done = match act {
             Act::Pause => self.change(|place| place.switch = Switch::Paused).await,
             Act::Enable if self.settings.paused => {
                 let error = Error::new(ErrorKind::WrongState, "the configuration pauses it");
                 return Err(error.remedy("remove `paused` below its [[webhook]], and restart"));
             }
-            Act::Enable => self.change(|place| place.switch = Switch::On).await,
+            Act::Enable => self.change(Place::enable).await,
             Act::Retry => Ok(()),
-            Act::Replay(after) => self.change(|place| place.replay(after)).await,
+            Act::Replay(after) => {
+                self.check_replay(after)?;
+                self.change(move |place| place.replay(after)).await
+            }
         };
-        done.map_err(|error| {
-            let sentence = format!("its place in the feed cannot be kept: {error}");
-            Error::new(ErrorKind::InternalError, sentence)
-        })?;
+        done.map_err(|error| Error::new(ErrorKind::InternalError, not_kept(&error)))?;
         self.wake.notify_one();
         Ok(())
+    }
+
+    /// A replay goes back: further on, it would skip events or leave the feed.
+    fn check_replay(&self, after: u64) -> Result<(), Error> {
+        if let Some(trouble) = self.daemon.trouble() {
+            let sentence = format!("whether the daemon has this number is not known: {trouble}");
+            let error = Error::new(ErrorKind::WrongState, sentence);
+            return Err(error.remedy("try again when the daemon runs"));
+        }
+        let end = self.daemon.feed.seq();
+        let place = self.place().after.unwrap_or(end);
+        let sentence = if after > end {
+            format!("the feed ends at {end}")
+        } else if after > place {
+            format!("events after {place} are not delivered yet, and would be skipped")
+        } else {
+            return Ok(());
+        };
+        let error = Error::new(ErrorKind::InvalidParams, sentence);
+        Err(error.remedy(format!("give a number from 0 to {}", place.min(end))))
     }
 
     /// Puts how it stands into the metrics.

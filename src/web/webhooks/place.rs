@@ -138,6 +138,14 @@ impl Place {
         (self.after, self.gaps, self.pending) = (Some(after), (0, 0), None);
     }
 
+    /// Sends again, as if nothing had failed.
+    pub(super) fn enable(&mut self) {
+        self.switch = Switch::On;
+        if let Some(pending) = &mut self.pending {
+            (pending.failures, pending.since) = (0, None);
+        }
+    }
+
     /// An event is dealt with.
     pub(super) fn passed(&mut self, mark: &Mark) {
         match mark {

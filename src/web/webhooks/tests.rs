@@ -19,6 +19,8 @@ use super::place::{Event, Mark, Pending, Switch};
 use super::schedule::{FIRST, LONGEST};
 use super::*;
 
+mod disk;
+
 /// What a receiver got, and the connection on which it is answered.
 struct Got {
     stream: TcpStream,
@@ -263,7 +265,10 @@ async fn a_place_that_is_moved_meanwhile_stays_where_it_was_moved_to() {
     let lab = Lab::new(&receiver.url());
     let webhooks = lab.start();
     let got = receiver.next().await;
-    webhooks.get("shop").unwrap().act(Act::Replay(2)).await.unwrap();
+    let worker = webhooks.get("shop").unwrap();
+    let refused = worker.act(Act::Replay(2)).await.unwrap_err();
+    assert!(refused.message.contains("is not known"), "{refused}");
+    worker.change(|place| place.replay(2)).await.unwrap();
     got.answer("200 OK").await;
     let week = std::time::Duration::from_secs(7 * 24 * 60 * 60);
     assert!(tokio::time::timeout(week, receiver.next()).await.is_err());
@@ -279,7 +284,9 @@ async fn without_a_secret_nothing_is_sent_and_what_is_no_place_is_left_alone() {
     let webhooks = lab.start();
     let hour = std::time::Duration::from_secs(3_600);
     assert!(tokio::time::timeout(hour, receiver.next()).await.is_err());
-    let trouble = webhooks.get("shop").unwrap().standing().trouble.unwrap();
+    let standing = webhooks.get("shop").unwrap().standing();
+    assert_eq!(standing.state, State::Blocked);
+    let trouble = standing.trouble.unwrap();
     assert!(trouble.contains("tether-web webhook new-secret"), "{trouble}");
     let lab = Lab { secret: new_secret(&secret).unwrap(), ..lab };
     let got = receiver.next().await;

@@ -1,6 +1,7 @@
 //! One webhook at work: reads the next event, keeps it, and sends it until it is delivered; then
 //! the next. One delivery at a time, in the order of the feed. A failure holds up this webhook
-//! only. Never drops an event, and never sends one that is not on disk.
+//! only. Never drops an event, never sends one that is not on disk, and never makes an attempt
+//! while the outcome of the last one could not be written.
 
 use std::io;
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::attempt::{Outcome, Poster};
 use super::event::Maker;
-use super::place::{Pending, Place, Switch, Trouble};
+use super::place::{Event, Pending, Place, Switch, Trouble};
 use super::reader::{Next, Reader};
 use super::schedule;
 use super::secret::Secrets;
@@ -22,7 +23,7 @@ use super::settings::Settings;
 use crate::clock;
 use crate::daemon::Daemon;
 
-/// The wait when something of our own is amiss: the disk, the secret, the daemon.
+/// The wait while something of our own prevents attempts: the disk, the secret, the daemon.
 const TROUBLE_WAIT: Duration = Duration::from_secs(10);
 
 /// A webhook.
@@ -50,8 +51,19 @@ pub(super) struct Known {
     pub(super) passed: Option<u64>,
     /// When the next attempt is made, while one has failed.
     pub(super) next_at: Option<Time>,
-    /// What is amiss here, in a sentence.
+    /// What prevents attempts here, in a sentence.
     pub(super) trouble: Option<String>,
+    /// Why the place is not on disk as it is here, in a sentence.
+    pub(super) unwritten: Option<String>,
+}
+
+/// What becomes of a change that cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unwritten {
+    /// It is not made.
+    Dropped,
+    /// It stays in memory: it has happened already.
+    Kept,
 }
 
 /// What to do after a step.
@@ -62,8 +74,8 @@ enum Step {
     Wait(Duration),
     /// Wait until something happens at the daemon.
     Feed,
-    /// Wait until something happens, or for a while.
-    Amiss,
+    /// Wait until something happens at the daemon, or for a while.
+    Blocked,
     /// Wait until somebody switches it on.
     Off,
 }
@@ -78,15 +90,45 @@ impl Worker {
     }
 
     /// Changes the place, on disk first.
-    pub(super) async fn change(&self, change: impl FnOnce(&mut Place)) -> io::Result<()> {
-        let _turn = self.writing.lock().await;
-        let mut place = self.place();
-        change(&mut place);
-        let (path, new) = (self.path.clone(), place.clone());
-        let write = tokio::task::spawn_blocking(move || new.write(&path));
-        write.await.map_err(io::Error::other)??;
-        self.known().place = place;
-        Ok(())
+    pub(super) async fn change(
+        self: &Arc<Worker>,
+        change: impl FnOnce(&mut Place) + Send + 'static,
+    ) -> io::Result<()> {
+        self.store(Unwritten::Dropped, change).await
+    }
+
+    /// Changes the place in a task of its own, so that a caller who goes away interrupts neither
+    /// the write nor the update of what is known.
+    async fn store(
+        self: &Arc<Worker>,
+        unwritten: Unwritten,
+        change: impl FnOnce(&mut Place) + Send + 'static,
+    ) -> io::Result<()> {
+        let worker = Arc::clone(self);
+        let stored = tokio::spawn(async move {
+            let _turn = worker.writing.lock().await;
+            let mut place = worker.place();
+            change(&mut place);
+            let (path, new) = (worker.path.clone(), place.clone());
+            let write = tokio::task::spawn_blocking(move || new.write(&path));
+            let written = write.await.map_err(io::Error::other).flatten();
+            let mut known = worker.known();
+            if written.is_ok() {
+                known.unwritten = None;
+            }
+            if written.is_ok() || unwritten == Unwritten::Kept {
+                known.place = place;
+            }
+            written
+        });
+        stored.await.map_err(io::Error::other).flatten()
+    }
+
+    /// Takes over what has happened. Without a disk it is kept in memory, and written later.
+    async fn settle(self: &Arc<Worker>, change: impl FnOnce(&mut Place) + Send + 'static) {
+        if let Err(error) = self.store(Unwritten::Kept, change).await {
+            self.known().unwritten = Some(not_kept(&error));
+        }
     }
 
     /// Works until it is dropped.
@@ -98,7 +140,7 @@ impl Worker {
             let step = self.step(&mut reader).await.unwrap_or_else(|trouble| {
                 reader.forget();
                 self.known().trouble = Some(trouble);
-                Step::Amiss
+                Step::Blocked
             });
             self.known().passed = reader.passed();
             self.rest(step, &mut version).await;
@@ -121,7 +163,7 @@ impl Worker {
                 () = self.wake.notified() => {}
                 () = happens => {}
             },
-            Step::Amiss => tokio::select! {
+            Step::Blocked => tokio::select! {
                 () = self.wake.notified() => {}
                 () = happens => {}
                 () = sleep(TROUBLE_WAIT) => {}
@@ -129,7 +171,13 @@ impl Worker {
         }
     }
 
-    async fn step(&self, reader: &mut Reader) -> Result<Step, String> {
+    async fn step(self: &Arc<Worker>, reader: &mut Reader) -> Result<Step, String> {
+        if self.known().unwritten.is_some() {
+            self.settle(|_| {}).await;
+            if self.known().unwritten.is_some() {
+                return Ok(Step::Wait(TROUBLE_WAIT));
+            }
+        }
         let place = self.place();
         if self.settings.paused || place.switch != Switch::On {
             reader.forget();
@@ -139,103 +187,102 @@ impl Worker {
         let secrets = Secrets::read(&self.secret).map_err(|error| error.to_string())?;
         self.known().trouble = None;
         let outcome = self.poster.post(&pending.event, &secrets, clock::now()).await;
-        let step = match outcome {
-            Outcome::Delivered => self.delivered(&pending).await,
-            Outcome::Gone(trouble) => self.gone(&pending, trouble).await,
+        Ok(match outcome {
+            Outcome::Delivered => self.delivered(pending.event).await,
+            Outcome::Gone(trouble) => {
+                let at = trouble.at;
+                self.failed(&pending, trouble, move |place| place.switch = Switch::Gone(at)).await;
+                Step::Again
+            }
             Outcome::Failed(trouble, asked) => {
                 // What comes after it may be newer by then.
                 reader.forget();
-                self.failed(&pending, trouble, asked).await
+                let at = trouble.at;
+                self.failed(&pending, trouble, |_| {}).await;
+                self.wait(&pending, at, asked)
             }
-        };
-        step.map_err(not_kept)
+        })
     }
 
     /// Makes the next event the one that is sent.
-    async fn read(&self, reader: &mut Reader, place: &Place) -> Result<Step, String> {
+    async fn read(self: &Arc<Worker>, reader: &mut Reader, place: &Place) -> Result<Step, String> {
         let maker = Maker { daemon: &self.daemon.name, wanted: &self.settings.events };
         let next = reader.next(&self.daemon, maker, place).await;
         let next = next.map_err(|error| error.to_string())?;
         self.known().trouble = None;
+        let before = place.clone();
         let kept = match next {
             Next::Nothing => return Ok(Step::Feed),
             Next::Event(event) => {
-                self.change(|now| {
+                self.change(move |now| {
                     // Somebody may have moved it meanwhile: then this event is not the next.
-                    if now.stands_as(place) {
+                    if now.stands_as(&before) {
                         now.pending = Some(Pending::new(event));
                     }
                 })
                 .await
             }
             Next::Begin(after, conditions) => {
-                self.change(|now| {
-                    if now.stands_as(place) {
+                self.change(move |now| {
+                    if now.stands_as(&before) {
                         now.begin(after, conditions);
                     }
                 })
                 .await
             }
         };
-        kept.map_err(not_kept)?;
+        if let Err(error) = kept {
+            reader.forget();
+            self.known().unwritten = Some(not_kept(&error));
+            return Ok(Step::Wait(TROUBLE_WAIT));
+        }
         Ok(Step::Again)
     }
 
-    async fn delivered(&self, sent: &Pending) -> io::Result<Step> {
+    async fn delivered(self: &Arc<Worker>, sent: Event) -> Step {
         self.counts.delivered();
-        self.change(|place| {
+        self.settle(move |place| {
             // Somebody may have moved it meanwhile.
-            if place.pending.as_ref().is_some_and(|pending| pending.event.id == sent.event.id) {
+            if place.pending.as_ref().is_some_and(|pending| pending.event.id == sent.id) {
                 place.pending = None;
-                place.passed(&sent.event.mark);
+                place.passed(&sent.mark);
             }
         })
-        .await?;
-        Ok(Step::Again)
-    }
-
-    async fn failed(
-        &self,
-        sent: &Pending,
-        trouble: Trouble,
-        asked: Option<Duration>,
-    ) -> io::Result<Step> {
-        self.counts.failed();
-        self.note(sent, &trouble, |_| {}).await?;
-        let wait = schedule::wait(sent.failures.saturating_add(1), asked, random());
-        let ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-        self.known().next_at = Some(Time(trouble.at.0.saturating_add(ms)));
-        Ok(Step::Wait(wait))
-    }
-
-    async fn gone(&self, sent: &Pending, trouble: Trouble) -> io::Result<Step> {
-        self.counts.failed();
-        let at = trouble.at;
-        self.note(sent, &trouble, |place| place.switch = Switch::Gone(at)).await?;
-        Ok(Step::Again)
+        .await;
+        Step::Again
     }
 
     /// Keeps what was wrong with an attempt.
-    async fn note(
-        &self,
+    async fn failed(
+        self: &Arc<Worker>,
         sent: &Pending,
-        trouble: &Trouble,
-        more: impl FnOnce(&mut Place),
-    ) -> io::Result<()> {
-        self.change(|place| {
+        trouble: Trouble,
+        more: impl FnOnce(&mut Place) + Send + 'static,
+    ) {
+        self.counts.failed();
+        let id = sent.event.id.clone();
+        self.settle(move |place| {
             let pending = place.pending.as_mut();
-            if let Some(pending) = pending.filter(|pending| pending.event.id == sent.event.id) {
+            if let Some(pending) = pending.filter(|pending| pending.event.id == id) {
                 pending.failures = pending.failures.saturating_add(1);
                 pending.since = pending.since.or(Some(trouble.at));
-                pending.last = Some(trouble.clone());
+                pending.last = Some(trouble);
                 more(place);
             }
         })
-        .await
+        .await;
+    }
+
+    fn wait(&self, sent: &Pending, failed_at: Time, asked: Option<Duration>) -> Step {
+        let wait = schedule::wait(sent.failures.saturating_add(1), asked, random());
+        let ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        self.known().next_at = Some(Time(failed_at.0.saturating_add(ms)));
+        Step::Wait(wait)
     }
 }
 
-fn not_kept(error: io::Error) -> String {
+/// The sentence of a place that cannot be written.
+pub(super) fn not_kept(error: &io::Error) -> String {
     format!("its place in the feed cannot be kept: {error}")
 }
 
