@@ -6,8 +6,8 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-/// Replaces the content of a file, and makes its folder. Both belong to whoever the folder above
-/// belongs to, so that root can write for the service's user.
+/// Replaces the content of a file, which keeps its owner and its mode. A new one, and a new folder,
+/// belong to whoever the folder above belongs to, so that root can write for the service's user.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     make_folder(folder)?;
@@ -18,9 +18,13 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     }
     let mut options = OpenOptions::new();
     let mut file = options.write(true).create_new(true).mode(0o600).open(&new)?;
+    let before = std::fs::symlink_metadata(path).ok().filter(std::fs::Metadata::is_file);
     if nix::unistd::geteuid().is_root() {
-        let owner = std::fs::metadata(folder)?;
+        let owner = before.clone().map_or_else(|| std::fs::metadata(folder), Ok)?;
         std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    if let Some(before) = before {
+        file.set_permissions(before.permissions())?;
     }
     file.write_all(content)?;
     file.sync_all()?;
@@ -60,6 +64,8 @@ pub(crate) fn read(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -73,6 +79,22 @@ mod tests {
         }
         assert_eq!(read(&path, 3).unwrap().unwrap(), b"two");
         assert_eq!(std::fs::read_dir(dir.path().join("folder")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_keeps_its_owner_and_its_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        std::fs::write(&path, "one").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        if nix::unistd::geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(12_345), Some(12_346)).unwrap();
+        }
+        let before = std::fs::metadata(&path).unwrap();
+        replace(&path, b"two").unwrap();
+        let after = std::fs::metadata(&path).unwrap();
+        let of = |file: &std::fs::Metadata| (file.uid(), file.gid(), file.mode());
+        assert_eq!((of(&after), after.mode() & 0o777), (of(&before), 0o640));
     }
 
     /// Root makes a secret; the service's user reads it.

@@ -44,6 +44,7 @@ impl Failure {
             Failure::Listen(ListenError::Bind { .. }) => ExitCode::CantCreate,
             Failure::Token(TokenError::Unknown(_)) | Failure::NoWebhook(_) => ExitCode::NoInput,
             Failure::Secret(SecretError::Form | SecretError::Missing) => ExitCode::DataErr,
+            Failure::Secret(SecretError::Outside) => ExitCode::CantCreate,
             Failure::Secret(SecretError::Io(_) | SecretError::Random(_)) => ExitCode::IoErr,
             Failure::Token(TokenError::Taken(_) | TokenError::TooMany) => ExitCode::No,
             Failure::Token(TokenError::BadName | TokenError::Form { .. }) => ExitCode::DataErr,
@@ -155,7 +156,8 @@ fn stop_signals() -> io::Result<UnixStream> {
 fn new_secret(name: &str, config: &Config) -> Result<(), Failure> {
     let found = config.webhooks.iter().find(|webhook| webhook.name == name);
     let webhook = found.ok_or_else(|| Failure::NoWebhook(name.into()))?;
-    let secret = webhooks::new_secret(&webhooks::secret_file(webhook, &config.state_dir()))?;
+    let file = webhooks::file_for_new_secret(webhook, &config.state_dir())?;
+    let secret = webhooks::new_secret(&file)?;
     Ok(writeln!(io::stdout(), "{secret}")?)
 }
 

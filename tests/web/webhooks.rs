@@ -2,6 +2,7 @@
 //! answers 500, 301 and 410. What arrives is verified by the specification's own library.
 
 mod admin;
+mod place;
 mod receiver;
 
 use serde_json::json;

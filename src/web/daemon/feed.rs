@@ -25,6 +25,8 @@ pub struct Left {
 #[derive(Debug)]
 struct Known {
     seq: u64,
+    /// How often the numbers have begun anew.
+    renewals: u64,
     status: Option<Box<Status>>,
     offer: Option<PairOffer>,
     ended: Option<PairEnd>,
@@ -46,6 +48,7 @@ impl Feed {
     pub(super) fn new(counted: FeedMetrics) -> Feed {
         let known = Known {
             seq: 0,
+            renewals: 0,
             status: None,
             offer: None,
             ended: None,
@@ -79,8 +82,9 @@ impl Feed {
     }
 
     /// The daemon's state directory is another one: its numbers begin anew.
-    pub(super) fn forget(&self) {
+    pub(crate) fn forget(&self) {
         let mut known = self.locked();
+        known.renewals += 1;
         (known.seq, known.live) = (0, false);
         known.times.clear();
     }
@@ -93,6 +97,11 @@ impl Feed {
     /// The number to continue after.
     pub(crate) fn seq(&self) -> u64 {
         self.locked().seq
+    }
+
+    /// How often the numbers have begun anew.
+    pub(crate) fn renewals(&self) -> u64 {
+        self.locked().renewals
     }
 
     /// Changes whenever something happens.

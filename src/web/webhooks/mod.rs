@@ -130,13 +130,14 @@ fn make(
         Place::read(&path).map_err(|source| StartError::Place { path: path.clone(), source })?;
     let poster = Poster::new(settings, Arc::clone(network))
         .map_err(|source| StartError::Trust { name: name.clone(), source })?;
+    let known = Known { place, renewals: daemon.feed.renewals(), ..Known::default() };
     let worker = Worker {
         daemon: Arc::clone(daemon),
         poster,
         path,
         secret: secret_file(settings, &config.state_dir()),
         counts: WebhookCounts::new(&name, counts),
-        known: Mutex::new(Known { place, ..Known::default() }),
+        known: Mutex::new(known),
         writing: tokio::sync::Mutex::default(),
         wake: tokio::sync::Notify::new(),
         settings: settings.clone(),
@@ -146,6 +147,19 @@ fn make(
 
 fn folder(state_dir: &Path, name: &str) -> PathBuf {
     state_dir.join(FOLDER).join(name)
+}
+
+/// The file that gets a new secret. Outside the state directory only one that is there: who may
+/// read it is not known here.
+pub fn file_for_new_secret(settings: &Settings, state_dir: &Path) -> Result<PathBuf, SecretError> {
+    let path = secret_file(settings, state_dir);
+    if path.starts_with(state_dir) {
+        return Ok(path);
+    }
+    match std::fs::canonicalize(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(SecretError::Outside),
+        found => Ok(found?),
+    }
 }
 
 /// Where a webhook's secret is.

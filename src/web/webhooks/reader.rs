@@ -48,6 +48,11 @@ impl Reader {
         self.passed
     }
 
+    /// The place was moved up to where the feed was read.
+    pub(super) fn moved(&mut self) {
+        self.stands.after = self.passed.max(self.stands.after);
+    }
+
     /// The next event for a webhook that stands there.
     pub(super) async fn next(
         &mut self,

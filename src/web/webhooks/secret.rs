@@ -32,6 +32,12 @@ pub enum SecretError {
         "the file of the secret holds something else than `{PREFIX}` and base64 of 24 to 64 bytes"
     )]
     Form,
+    /// There is no file to write it to.
+    #[error(
+        "`secret_file` does not exist and lies outside the state directory: create it empty, so \
+         that the service may read it"
+    )]
+    Outside,
     /// The file cannot be read or written.
     #[error("the file of the secret: {0}")]
     Io(#[from] io::Error),

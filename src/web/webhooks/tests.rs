@@ -20,6 +20,7 @@ use super::schedule::{FIRST, LONGEST};
 use super::*;
 
 mod disk;
+mod tls;
 
 /// What a receiver got, and the connection on which it is answered.
 struct Got {

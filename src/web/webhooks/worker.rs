@@ -11,11 +11,11 @@ use std::time::Duration;
 use tetherd_api::Time;
 use tetherd_metrics::WebhookCounts;
 use tokio::sync::{Notify, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::attempt::{Outcome, Poster};
 use super::event::Maker;
-use super::place::{Event, Pending, Place, Switch, Trouble};
+use super::place::{Event, Mark, Pending, Place, Switch, Trouble};
 use super::reader::{Next, Reader};
 use super::schedule;
 use super::secret::Secrets;
@@ -25,6 +25,8 @@ use crate::daemon::Daemon;
 
 /// The wait while something of our own prevents attempts: the disk, the secret, the daemon.
 const TROUBLE_WAIT: Duration = Duration::from_secs(10);
+/// How often a place is written that only what is not sent has moved.
+const PASSED_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A webhook.
 #[derive(Debug)]
@@ -49,6 +51,10 @@ pub(super) struct Known {
     pub(super) place: Place,
     /// Up to where the feed was read and has nothing more to send.
     pub(super) passed: Option<u64>,
+    /// When `passed` was last written.
+    pub(super) passed_written: Option<Instant>,
+    /// How often the feed had begun anew when the receiver was last sent that.
+    pub(super) renewals: u64,
     /// When the next attempt is made, while one has failed.
     pub(super) next_at: Option<Time>,
     /// What prevents attempts here, in a sentence.
@@ -207,12 +213,28 @@ impl Worker {
     /// Makes the next event the one that is sent.
     async fn read(self: &Arc<Worker>, reader: &mut Reader, place: &Place) -> Result<Step, String> {
         let maker = Maker { daemon: &self.daemon.name, wanted: &self.settings.events };
-        let next = reader.next(&self.daemon, maker, place).await;
-        let next = next.map_err(|error| error.to_string())?;
+        let next = match self.renewed(reader, maker, place) {
+            Some(event) => Next::Event(event),
+            None => {
+                let next = reader.next(&self.daemon, maker, place).await;
+                next.map_err(|error| error.to_string())?
+            }
+        };
         self.known().trouble = None;
         let before = place.clone();
         let kept = match next {
-            Next::Nothing => return Ok(Step::Feed),
+            Next::Nothing => match self.unsent(reader, place) {
+                None => return Ok(Step::Feed),
+                Some(passed) => {
+                    reader.moved();
+                    self.change(move |now| {
+                        if now.stands_as(&before) {
+                            now.after = Some(passed);
+                        }
+                    })
+                    .await
+                }
+            },
             Next::Event(event) => {
                 self.change(move |now| {
                     // Somebody may have moved it meanwhile: then this event is not the next.
@@ -239,8 +261,39 @@ impl Worker {
         Ok(Step::Again)
     }
 
+    /// The event of a feed that has begun anew since the receiver was sent anything of it.
+    fn renewed(&self, reader: &mut Reader, maker: Maker<'_>, place: &Place) -> Option<Event> {
+        let renewals = self.daemon.feed.renewals();
+        let mut known = self.known();
+        if known.renewals == renewals {
+            return None;
+        }
+        reader.forget();
+        match place.after {
+            None | Some(0) => {
+                known.renewals = renewals;
+                None
+            }
+            Some(after) => Some(maker.renewed(after, clock::now())),
+        }
+    }
+
+    /// How far the feed has moved without anything to send, if that is to be written now.
+    fn unsent(&self, reader: &Reader, place: &Place) -> Option<u64> {
+        let passed = reader.passed().filter(|passed| place.after < Some(*passed))?;
+        let mut known = self.known();
+        let is_due = known.passed_written.is_none_or(|at| at.elapsed() >= PASSED_INTERVAL);
+        if is_due {
+            known.passed_written = Some(Instant::now());
+        }
+        is_due.then_some(passed)
+    }
+
     async fn delivered(self: &Arc<Worker>, sent: Event) -> Step {
         self.counts.delivered();
+        if sent.mark == Mark::Renewed {
+            self.known().renewals = self.daemon.feed.renewals();
+        }
         self.settle(move |place| {
             // Somebody may have moved it meanwhile.
             if place.pending.as_ref().is_some_and(|pending| pending.event.id == sent.id) {

@@ -1,4 +1,5 @@
-//! A webhook whose place cannot be written, or whose caller goes away meanwhile.
+//! What a webhook has on disk: a place that cannot be written, a caller who goes away meanwhile,
+//! a feed that begins anew, and a secret elsewhere.
 
 use std::time::Duration;
 
@@ -106,4 +107,38 @@ async fn what_failed_before_somebody_enables_it_counts_no_more() {
     let got = receiver.next().await;
     assert!(failed.elapsed() <= FIRST * 2, "{:?}", failed.elapsed());
     drop(got);
+}
+
+#[tokio::test]
+async fn a_feed_that_begins_anew_is_reported_whatever_its_numbers_are() {
+    let receiver = Receiver::start().await;
+    let lab = Lab::new(&receiver.url());
+    let webhooks = lab.start();
+    let worker = webhooks.get("shop").unwrap();
+    let got = receiver.next().await;
+    worker.daemon.feed.forget();
+    got.answer("200 OK").await;
+    let got = receiver.next().await;
+    let body: serde_json::Value = serde_json::from_str(&got.body).unwrap();
+    assert_eq!((&body["type"], &body["data"]["after"]), (&"feed.renewed".into(), &7.into()));
+    got.answer("200 OK").await;
+    assert_eq!(lab.until(&webhooks, |place| place.pending.is_none()).await.after, Some(0));
+}
+
+#[test]
+fn a_new_secret_outside_the_state_directory_needs_a_file_that_is_there() {
+    let (state, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (file, link) = (elsewhere.path().join("file"), elsewhere.path().join("link"));
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let mut settings: Settings =
+        toml::from_str("name = \"shop\"\nurl = \"https://hooks.example/\"").unwrap();
+    let found = file_for_new_secret(&settings, state.path()).unwrap();
+    assert_eq!(found, state.path().join("webhooks/shop/secret"));
+    settings.secret_file = Some(link.clone());
+    let error = file_for_new_secret(&settings, state.path()).unwrap_err();
+    assert!(matches!(error, SecretError::Outside), "{error}");
+    std::fs::write(&file, "").unwrap();
+    new_secret(&file_for_new_secret(&settings, state.path()).unwrap()).unwrap();
+    assert!(link.is_symlink());
+    assert!(secret::Secrets::read(&link).is_ok());
 }
