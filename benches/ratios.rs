@@ -1,4 +1,4 @@
-//! What costs how much of what, each as a ratio within one run: a machine's speed falls
+//! What calls and starts cost of each other, each as a ratio within one run: a machine's speed falls
 //! out of it, a change of the design does not. Asserts no time. `cargo bench` prints.
 #![expect(
     clippy::unwrap_used,
@@ -7,8 +7,6 @@
     reason = "a measurement ends by panicking, and reads the clock"
 )]
 
-#[path = "ratios/cycle.rs"]
-mod cycle;
 #[path = "ratios/process.rs"]
 mod process;
 
@@ -16,20 +14,16 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tetherd::store::{Batch, Store};
 
-use cycle::Cycle;
 use process::Process;
 
 /// The queue's default capacity.
 const FULL: usize = 400;
 
 fn main() {
-    group_commit();
     enqueue();
     against_the_disk();
     list();
-    core();
     restart();
 }
 
@@ -52,46 +46,6 @@ fn median(runs: usize, mut run: impl FnMut() -> f64) -> f64 {
 
 fn micros(seconds: f64) -> String {
     format!("{:.1?}", Duration::from_secs_f64(seconds))
-}
-
-/// Callers that wait for the disk at the same time share its syncs.
-fn group_commit() {
-    const COMMITS: usize = 1_000;
-    println!("store: commits of one small record");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    let mut alone = 0.0;
-    for callers in [1, 10, 100] {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("state")).unwrap();
-        let each = COMMITS / callers;
-        let time = timed(|| {
-            runtime.block_on(async {
-                let mut tasks = tokio::task::JoinSet::new();
-                for caller in 0..callers {
-                    let store = store.clone();
-                    tasks.spawn(async move {
-                        for n in 0..each {
-                            let mut batch = Batch::new();
-                            batch.put(format!("bench/{caller}/{n}"), [7; 200]);
-                            store.commit(batch).await.unwrap();
-                        }
-                    });
-                }
-                while let Some(done) = tasks.join_next().await {
-                    done.unwrap();
-                }
-            });
-        });
-        if callers == 1 {
-            alone = time;
-        }
-        let stats = store.stats();
-        let shared = stats.commits as f64 / stats.syncs as f64;
-        let note =
-            format!("({shared:.1} commits a sync, {} a sync)", micros(time / stats.syncs as f64));
-        row(&format!("  throughput, {callers} callers : 1 caller"), alone, time, &note);
-        store.close();
-    }
 }
 
 fn send(n: usize) -> (&'static str, serde_json::Value) {
@@ -220,25 +174,6 @@ fn list() {
     row("  status of 400 : version", status, version, &format!("({})", micros(status)));
     row("  list of 400 : list of none", list, empty, &format!("({})", micros(list)));
     row("  list of 400, each message : version", list / FULL as f64, version, "");
-}
-
-/// Accepted, attempted, written, acknowledged, delivered, read: the core's share of it.
-fn core() {
-    const MESSAGES: usize = 2_000;
-    println!("core: a message's whole way");
-    let cost = |waiting: usize| {
-        let mut cycle = Cycle::new(waiting);
-        cycle.turn(500);
-        median(5, || timed(|| cycle.turn(MESSAGES))) / MESSAGES as f64
-    };
-    let short = cost(1);
-    let full = cost(FULL);
-    row(
-        "  400 waiting : 1 waiting",
-        full,
-        short,
-        &format!("({} : {})", micros(full), micros(short)),
-    );
 }
 
 /// What a full queue adds to a start.
