@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use crate::senders::Accepted;
-use crate::support::{Daemon, Lab};
+use crate::support::{DEADLINE, Daemon, Lab};
 use crate::tally::Tally;
 
 /// The people whom the clients write to.
@@ -34,7 +35,27 @@ pub(crate) fn judge(
     let retried = daemon.call("queue.retry", json!({})).unwrap();
     tally.count("retried", retried["requeued"].as_array().unwrap().len() as u64);
     daemon.events().wait_until_left(daemon, &ids);
+    if readable == Readable::InTheEnd {
+        wait_until_read(lab);
+    }
     arrivals(lab, (accepted, readable), tally);
+}
+
+/// Waits until nobody waits for the answer to a message that they could not read. What has no
+/// answer by the deadline is lost.
+fn wait_until_read(lab: &Lab) {
+    let started = Instant::now();
+    while let Some(left) = DEADLINE.checked_sub(started.elapsed()) {
+        // Before the inboxes are looked at: an answer is one message more.
+        let messages = lab.sim.call("server.stats", json!({}))["messages"].as_u64().unwrap();
+        let unread = |number: &&str| lab.sim.inbox(number).iter().any(|e| e["copies"] == 0);
+        if !PEOPLE.iter().any(unread) {
+            return;
+        }
+        let next = json!({ "messages": messages + 1, "within_s": left.as_secs() });
+        // Nothing more comes: the inboxes show it.
+        let _ = lab.sim.try_call("server.wait", next);
+    }
 }
 
 /// Looks at the inboxes.
@@ -45,19 +66,30 @@ pub(crate) fn arrivals(
 ) {
     tally.acknowledged += accepted.len() as u64;
     assert!(accepted.iter().all(|m| PEOPLE.contains(&m.chat.as_str())));
+    let mut late = 0;
     for number in PEOPLE {
         let inbox = lab.sim.inbox(number);
         for message in accepted.iter().filter(|m| m.chat == number) {
-            arrived(&inbox, message, readable, tally);
+            late += u64::from(arrived(&inbox, message, readable, tally));
         }
         for entry in inbox.iter().filter(|entry| !accepted.iter().any(|m| entry["text"] == *m.text))
         {
             tally.wrong(format!("nobody sent {entry}"));
         }
     }
+    tally.count("readable only when asked for again", late);
+    if late > late_max(accepted.len()) {
+        tally.wrong(format!("{late} of {} were readable only later", accepted.len()));
+    }
 }
 
-fn arrived(inbox: &[Value], message: &Accepted, readable: Readable, tally: &mut Tally) {
+/// How many of so many messages may have been readable only later: of 200 one, and one of fewer.
+fn late_max(accepted: usize) -> u64 {
+    (accepted as u64).div_ceil(200)
+}
+
+/// Looks for one message. Whether it was readable only later.
+fn arrived(inbox: &[Value], message: &Accepted, readable: Readable, tally: &mut Tally) -> bool {
     let entries: Vec<&Value> =
         inbox.iter().filter(|entry| entry["text"] == *message.text).collect();
     match entries.as_slice() {
@@ -65,15 +97,14 @@ fn arrived(inbox: &[Value], message: &Accepted, readable: Readable, tally: &mut 
         [entry] if entry["id"] != *message.wa_id => {
             tally.wrong(format!("another id: {entry} for {message:?}"));
         }
-        [entry] if entry["failed"] != 0 && readable == Readable::InTheEnd => {
-            tally.count("readable only when asked for again", 1);
-        }
+        [entry] if entry["failed"] != 0 && readable == Readable::InTheEnd => return true,
         [entry] if entry["failed"] != 0 => {
             tally.wrong(format!("not readable at first: {entry} for {message:?}"));
         }
         [_] => {}
         many => tally.doubled(format!("{message:?} as {many:?}")),
     }
+    false
 }
 
 /// The same files elsewhere.
