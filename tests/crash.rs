@@ -26,6 +26,39 @@ fn invariant_4_killed_between_the_send_and_its_ack_the_recipient_has_one_message
 }
 
 #[test]
+fn a_message_that_is_asked_for_again_is_answered_after_a_kill() {
+    let lab = Lab::new();
+    lab.people(&["+15550111"]);
+    let mut daemon = lab.paired();
+    let id = daemon.send("+15550111", "once more");
+    daemon.events().wait_until_left(&daemon, std::slice::from_ref(&id));
+    let wa_id = daemon.message(&id)["wa_id"].clone();
+    // Its recipient asks for it; the request is acknowledged, and the answer gets lost.
+    lab.sim.call("server.set", json!({ "lose_messages": true }));
+    lab.sim.call("token.ask_again", json!({ "number": "+15550111", "id": wa_id }));
+    lab.sim.call("server.wait", json!({ "attempts": 2 }));
+    daemon.kill9();
+
+    lab.sim.call("server.set", json!({ "lose_messages": false }));
+    let mut daemon = lab.daemon("");
+    lab.sim.call("server.wait", json!({ "attempts": 3, "messages": 2 }));
+    let inbox = lab.sim.inbox("+15550111");
+    let [entry] = inbox.as_slice() else { panic!("{inbox:?}") };
+    assert_eq!((&entry["copies"], &entry["failed"]), (&json!(2), &json!(0)), "{entry}");
+
+    // The answer was acknowledged: there is no other.
+    let other = daemon.send("+15550111", "and another");
+    daemon.events().wait_until_left(&daemon, &[other]);
+    daemon.kill9();
+    let daemon = lab.daemon("");
+    let last = daemon.send("+15550111", "the last");
+    daemon.events().wait_until_left(&daemon, &[last]);
+    let inbox = lab.sim.inbox("+15550111");
+    assert_eq!(inbox[0]["copies"], 2, "{inbox:?}");
+    assert_eq!(lab.sim.texts("+15550111"), ["once more", "and another", "the last"]);
+}
+
+#[test]
 fn invariant_2_four_hundred_survive_kill_9_and_the_next_is_refused_with_a_hint() {
     const CAPACITY: usize = 400;
     let lab = Lab::new();

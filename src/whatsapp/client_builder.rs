@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 use whatsapp_rust::cache_config::{
     CacheConfig, CacheEntryConfig, CacheStore, CacheStores, MsgSecretPolicy,
@@ -23,6 +24,7 @@ use crate::whatsapp::events::names::PLACEHOLDER;
 use crate::whatsapp::events::queue::EventQueue;
 use crate::whatsapp::events::translate::Me;
 use crate::whatsapp::incoming::InboxHook;
+use crate::whatsapp::incoming::asked_again::{Requests, Unsaved};
 use crate::whatsapp::incoming::usernames::StatedUsernames;
 use crate::whatsapp::media::http::MediaHttp;
 use crate::whatsapp::outgoing::sent_stanzas::SentStanzas;
@@ -48,6 +50,8 @@ pub(crate) struct Built {
     /// Whom its stanzas are for.
     pub(crate) sent: Arc<SentStanzas>,
     pub(crate) trace: Arc<Trace>,
+    /// Who asks for a message again.
+    pub(crate) requests: Option<Arc<Requests>>,
     pub(crate) subscriptions: Vec<Subscription>,
     /// Has every stanza reported, for what the library does not report itself.
     pub(crate) stanzas: RawNodeLease,
@@ -81,13 +85,21 @@ pub(crate) async fn client(
     })?;
     present(&manager, context, purpose).await;
     let trace = Arc::new(Trace::default());
-    let keys = Arc::clone(&context.keys);
+    let (keys, unsaved) = (Arc::clone(&context.keys), Arc::<Unsaved>::default());
+    let requests = Arc::clone(&unsaved);
     let factory = Factory::new(
         context.endpoint.clone(),
         Arc::clone(&context.connector),
         context.config.connect_timeout,
         Arc::clone(&trace),
-        Arc::new(move || keys.is_good()),
+        Arc::new(move || {
+            let (keys, requests) = (Arc::clone(&keys), Arc::clone(&requests));
+            async move {
+                requests.none().await;
+                keys.is_good()
+            }
+            .boxed()
+        }),
     );
     let (halt, halted) = watch::channel(false);
     let media = MediaHttp::new(Arc::clone(&context.connector), halted);
@@ -125,9 +137,17 @@ pub(crate) async fn client(
     if keeps_messages {
         subscriptions.push(client.subscribe_handler(usernames));
     }
+    let requests = context.keys.asked_again().map(|kept| Requests::new(&client, kept, unsaved));
+    let requests = requests.transpose().map_err(|error| {
+        tracing::error!(%error, "the requests for messages cannot be read");
+        store_failed()
+    })?;
+    if let Some(requests) = &requests {
+        subscriptions.push(client.subscribe_handler(requests.clone()));
+    }
     let stanzas = client.acquire_raw_node_forwarding();
     let files = Arc::new(files);
-    Ok(Built { client, manager, queue, sent, trace, subscriptions, stanzas, halt, files })
+    Ok(Built { client, manager, queue, sent, trace, requests, subscriptions, stanzas, halt, files })
 }
 
 /// Whether this connection reads the history that the phone sends, which it does once, after

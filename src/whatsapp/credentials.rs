@@ -10,7 +10,7 @@ use whatsapp_rust::wacore::store::error::StoreError;
 
 use crate::store::Store;
 use crate::whatsapp::events::names::account_names;
-use crate::whatsapp::storage::{ContactTokens, LidCache, SessionBackend};
+use crate::whatsapp::storage::{AskedAgain, ContactTokens, LidCache, SessionBackend};
 use crate::whatsapp::{KeyStore, KeyStoreError};
 use tetherd_core::account_names::AccountNames;
 
@@ -64,6 +64,10 @@ impl KeyStore for StoredKeys {
 
     fn lid_cache(&self) -> Option<Arc<dyn CacheStore>> {
         Some(Arc::new(LidCache(self.current())))
+    }
+
+    fn asked_again(&self) -> Option<AskedAgain> {
+        Some(AskedAgain(self.current()))
     }
 
     async fn save(&self, device: &Device) -> Result<(), KeyStoreError> {

@@ -56,7 +56,7 @@ use crate::liveness::Liveness;
 use crate::whatsapp::media::uploads;
 use crate::whatsapp::outgoing::send::Outcome;
 use crate::whatsapp::session_task::SessionContext;
-use crate::whatsapp::storage::ContactTokens;
+use crate::whatsapp::storage::{AskedAgain, ContactTokens};
 use tetherd_config::settings::SessionSection;
 use tetherd_config::value::ClientVersion;
 use tetherd_core::action::SessionCommand;
@@ -165,6 +165,10 @@ pub trait KeyStore: Send + Sync + 'static {
     /// The library's cache of numbers and LIDs, on the storage that was asked for last; none:
     /// the library keeps them in memory.
     fn lid_cache(&self) -> Option<Arc<dyn CacheStore>>;
+
+    /// The requests for messages that could not be read, on the storage that was asked for last;
+    /// none: they are forgotten with the connection.
+    fn asked_again(&self) -> Option<AskedAgain>;
 
     /// Keeps the device's state, and what waits to be written, at the end of a connection.
     async fn save(&self, device: &Device) -> Result<(), KeyStoreError>;

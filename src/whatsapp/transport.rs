@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use hyper::header::{HeaderValue, ORIGIN, USER_AGENT};
@@ -98,8 +99,8 @@ impl Trace {
     }
 }
 
-/// Whether what comes in can still be kept.
-pub(crate) type CanKeep = Arc<dyn Fn() -> bool + Send + Sync>;
+/// Waits until what came in is kept as far as it must be before an answer leaves. Whether it is.
+pub(crate) type CanKeep = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 
 /// Opens transports to one endpoint.
 pub(crate) struct Factory {
@@ -205,7 +206,7 @@ enum WriteFault {
 impl Transport for Writer {
     async fn send(&self, data: Bytes) -> Result<(), anyhow::Error> {
         // Without its store the library refuses what comes in, and the server would forget it.
-        if !(self.can_keep)() {
+        if !(self.can_keep)().await {
             return Err(WriteFault::NothingIsKept.into());
         }
         self.trace.wrote();

@@ -127,6 +127,9 @@ pub(super) struct Nothing {}
 pub(super) struct Wait {
     #[serde(default)]
     pub(super) messages: u64,
+    /// Messages that clients have tried to send, taken or not.
+    #[serde(default)]
+    pub(super) attempts: usize,
     #[serde(default)]
     pub(super) keepalives: u64,
     #[serde(default)]
@@ -152,6 +155,7 @@ impl Wait {
     pub(super) fn is_over(&self, stats: &Stats) -> bool {
         let notified = |(kind, count)| stats.notified.get(kind).unwrap_or(&0) >= count;
         stats.messages >= self.messages
+            && stats.attempts.len() >= self.attempts
             && stats.keepalives >= self.keepalives
             && stats.received >= self.received
             && stats.key_uploads >= self.key_uploads

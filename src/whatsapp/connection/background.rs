@@ -47,6 +47,13 @@ impl Connection<'_> {
         });
     }
 
+    /// Who asked for a message on an earlier connection and has no answer.
+    pub(super) fn answer_requests(&mut self) {
+        if let Some(requests) = self.requests.take() {
+            self.spawn(requests.answer_left(self.sends.manager()));
+        }
+    }
+
     /// A message was refused: the server may know more about it.
     pub(super) fn ask_why(&mut self, code: u32) {
         match code {

@@ -22,6 +22,7 @@ use crate::whatsapp::events::chat_activity;
 use crate::whatsapp::events::names::account_names;
 use crate::whatsapp::events::queue::{EventQueue, Overflow};
 use crate::whatsapp::events::translate::ConnectionEvent;
+use crate::whatsapp::incoming::asked_again::Requests;
 use crate::whatsapp::incoming::peer_receipts;
 use crate::whatsapp::incoming::privacy_tokens::Notified;
 use crate::whatsapp::media::uploads::Uploads;
@@ -73,6 +74,7 @@ struct Connection<'a> {
     client: Arc<Client>,
     queue: Arc<EventQueue>,
     trace: Arc<Trace>,
+    requests: Option<Arc<Requests>>,
     // Dropping them ends the reports.
     _subscriptions: (Vec<Subscription>, RawNodeLease),
     files: Arc<dyn HttpClient>,
@@ -113,7 +115,8 @@ impl<'a> Connection<'a> {
         events: &'a mpsc::Sender<SessionEvent>,
         built: Built,
     ) -> Connection<'a> {
-        let Built { client, manager, queue, sent, trace, stanzas, halt, files, .. } = built;
+        let Built { client, manager, queue, sent, trace, requests, stanzas, halt, files, .. } =
+            built;
         let mut subscriptions = built.subscriptions;
         let spool = context.config.spool.clone();
         let (peers, receipts) = peer_receipts::watch(&client);
@@ -126,6 +129,7 @@ impl<'a> Connection<'a> {
             client,
             queue,
             trace,
+            requests,
             _subscriptions: (subscriptions, stanzas),
             files,
             ready: false,
@@ -359,6 +363,7 @@ impl<'a> Connection<'a> {
         self.deadline = None;
         self.set_unavailable();
         self.fetch_props();
+        self.answer_requests();
         let account = account_names(&account, self.client.lid().as_ref());
         self.publish(SessionEvent::Connected { account }).await
     }

@@ -2,6 +2,7 @@
 //! the server, and gives those who download a file the current connection. Acknowledges nothing
 //! itself: the library does, once the inbox has answered.
 
+pub(crate) mod asked_again;
 pub(crate) mod incoming_message;
 pub(crate) mod peer_receipts;
 pub(crate) mod privacy_tokens;

@@ -16,6 +16,7 @@
 //! | `prekey`, `signed_prekey` | the library makes a batch when the server runs low, and removes what was used |
 //! | `sync_key`, `sync_version`, `sync_mac` | the account's own settings; the library removes what it replaces |
 //! | `sent` | by age, when the library says so, `SENT_MESSAGES_MAX` and `SENT_BYTES_MAX` |
+//! | `asked_again` | `REQUESTS_MAX`; they go with their answers |
 //! | `history` | one |
 //! | `inbound` | by age, when the library says so |
 //! | `tc_token` | by age, when the library says so, and `TOKENS_MAX` |
@@ -27,6 +28,7 @@
 //! none of the library's tasks comes between.
 
 mod app_sync;
+mod asked_again;
 mod bounded;
 mod contact_tokens;
 mod device;
@@ -49,6 +51,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use whatsapp_rust::wacore::store::error::StoreError;
 
+pub use asked_again::AskedAgain;
+pub(crate) use asked_again::Request;
 use bounded::AtMost;
 pub use contact_tokens::ContactTokens;
 pub(crate) use contact_tokens::TokenOf;
@@ -88,6 +92,7 @@ struct Counts {
     groups: AtMost,
     sender_key_devices: AtMost,
     base_keys: AtMost,
+    asked_again: AtMost,
     msg_secrets: AtMost,
     tc_tokens: AtMost,
     sent: Held,

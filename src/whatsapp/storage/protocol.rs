@@ -299,19 +299,18 @@ impl ProtocolStore for SessionBackend {
         .await
     }
 
-    /// Asked for when a recipient could not read a message. One whose time is over may lie here
-    /// until the library's next sweep.
+    /// Asked for when a recipient could not read a message. It stays: the library stores what it
+    /// takes again, and a kill in between would leave nothing for the next who asks. One whose
+    /// time is over may lie here until the library's next sweep.
     async fn take_sent_message(&self, chat: &str, message_id: &str) -> Result<Option<Vec<u8>>> {
         let record = sent(chat, message_id);
         let cutoff = now_secs() - SENT_SECONDS;
         let id = message_id.to_owned();
         let taken = self.change(move |view| {
-            let mut batch = Batch::new();
             if let Some((time, payload)) = SENT.get(view, &record)?
                 && time >= cutoff
             {
-                SENT.take(view, &mut batch, record)?;
-                return Ok((batch, Some(payload)));
+                return Ok((Batch::new(), Some(payload)));
             }
             // The library asks under the number and under the LID.
             let is_it = |other: &[u8]| *other != *record && other.ends_with(id.as_bytes());
@@ -319,7 +318,7 @@ impl ProtocolStore for SessionBackend {
             if !all.any(|other| other.is_ok_and(|(other, _)| is_it(&other))) {
                 tracing::info!("a recipient asks again for a message that is not kept any more");
             }
-            Ok((batch, None))
+            Ok((Batch::new(), None))
         });
         taken.await
     }

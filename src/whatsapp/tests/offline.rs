@@ -13,7 +13,7 @@ use whatsapp_rust::wacore::store::cache::CacheStore;
 use whatsapp_rust::wacore::store::{Device, InMemoryBackend};
 
 use crate::liveness::Liveness;
-use crate::whatsapp::storage::ContactTokens;
+use crate::whatsapp::storage::{AskedAgain, ContactTokens};
 use crate::whatsapp::{
     Inbound, KeyStore, KeyStoreError, Order, SessionConfig, SessionHandle, spawn,
 };
@@ -49,6 +49,10 @@ impl KeyStore for Keys {
     }
 
     fn lid_cache(&self) -> Option<Arc<dyn CacheStore>> {
+        None
+    }
+
+    fn asked_again(&self) -> Option<AskedAgain> {
         None
     }
 

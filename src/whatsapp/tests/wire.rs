@@ -1,12 +1,13 @@
 //! The transport and the HTTP client against small servers on loopback.
 
+use std::future::ready;
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tetherd_net::connect::Connector;
 use tetherd_net::ip_filter::IpFilter;
@@ -74,7 +75,7 @@ impl Host {
     }
 
     fn factory(&self, trace: &Arc<Trace>) -> Factory {
-        self.factory_while(trace, Arc::new(|| true))
+        self.factory_while(trace, Arc::new(|| ready(true).boxed()))
     }
 
     fn factory_while(&self, trace: &Arc<Trace>, can_keep: CanKeep) -> Factory {
@@ -105,7 +106,7 @@ async fn nothing_leaves_once_nothing_can_be_kept() {
     let host = Host::new().await;
     let good = Arc::new(AtomicBool::new(true));
     let is_good = Arc::clone(&good);
-    let can_keep = Arc::new(move || is_good.load(Ordering::Relaxed));
+    let can_keep = Arc::new(move || ready(is_good.load(Ordering::Relaxed)).boxed());
     let factory = host.factory_while(&Arc::default(), can_keep);
     let serve = async {
         let mut socket = tokio_tungstenite::accept_async(host.accept().await).await.unwrap();
@@ -193,7 +194,7 @@ async fn what_is_no_websocket_and_whom_nobody_vouches_for_is_told_apart() {
 
     let other = Host::new().await;
     let endpoint = host.url("wss").parse().unwrap();
-    let (limit, can_keep) = (Duration::from_secs(10), Arc::new(|| true));
+    let (limit, can_keep) = (Duration::from_secs(10), Arc::new(|| ready(true).boxed()));
     let wrong = Factory::new(endpoint, other.connector.clone(), limit, trace.clone(), can_keep);
     let refused = async {
         let (tcp, _) = host.listener.accept().await.unwrap();
