@@ -23,7 +23,7 @@ fn spool(lab: &Lab) -> Vec<String> {
 
 /// Waits until the spool holds so many files: the daemon removes them after its answer.
 #[track_caller]
-fn wait_for_files(lab: &Lab, count: usize) {
+pub(crate) fn wait_for_files(lab: &Lab, count: usize) {
     let started = Instant::now();
     while spool(lab).len() != count {
         assert!(started.elapsed() < DEADLINE, "{:?}", spool(lab));

@@ -95,7 +95,7 @@ fn a_file_goes_out_and_another_comes_in_over_http() {
         + "--b--\r\n";
     assert_eq!(front.ask("POST /v1/message.send", &headers, body.as_bytes()).status, 400);
     // Nothing of it stays behind: the file has no name from its first byte on.
-    assert_eq!(std::fs::read_dir(lab.path().join("state/spool")).unwrap().count(), 0);
+    crate::files::wait_for_files(&lab, 0);
 }
 
 #[test]
