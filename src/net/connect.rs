@@ -91,8 +91,16 @@ pub struct System {
 
 impl Default for System {
     fn default() -> Self {
+        System::with_lookups(LOOKUPS_MAX)
+    }
+}
+
+impl System {
+    /// With a bound of its own for lookups at a time: those who use another one never wait for
+    /// a resolver that does not answer these.
+    pub fn with_lookups(max: usize) -> System {
         System {
-            lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
+            lookups: Arc::new(Semaphore::new(max)),
             #[cfg(feature = "sim")]
             names: std::env::var(SIM_HOSTS).ok(),
         }

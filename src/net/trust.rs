@@ -30,7 +30,21 @@ pub struct Trust {
     current: Mutex<Weak<ClientConfig>>,
 }
 
+/// Keeps certificates loaded that were in use, for who makes one connection after the other.
+pub struct Loaded(Arc<ClientConfig>);
+
+impl std::fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Loaded({} users)", Arc::strong_count(&self.0))
+    }
+}
+
 impl Trust {
+    /// What is loaded now, if anything is.
+    pub fn loaded(&self) -> Option<Loaded> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).upgrade().map(Loaded)
+    }
+
     /// Checks the file now: a wrong one stops the start instead of each connection.
     pub fn new(ca_file: Option<PathBuf>) -> Result<Trust, TrustError> {
         if let Some(path) = &ca_file {
@@ -102,7 +116,10 @@ mod tests {
         let trust = Trust::new(None).unwrap();
         let connector = trust.connector().unwrap();
         assert!(trust.current.lock().unwrap().upgrade().is_some());
+        let loaded = trust.loaded().unwrap();
         drop(connector);
+        assert!(trust.current.lock().unwrap().upgrade().is_some());
+        drop(loaded);
         assert!(trust.current.lock().unwrap().upgrade().is_none());
     }
 }

@@ -2,7 +2,7 @@
 //! The address that is connected to is judged when it is connected to; a redirect is not followed.
 //! Never keeps anything of an answer's body.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
@@ -11,7 +11,7 @@ use tetherd_api::Time;
 use tetherd_net::connect::{ConnectError, Connector, Network};
 use tetherd_net::http::{self, Answer, Body, HttpError, Limits};
 use tetherd_net::ip_filter::IpFilter;
-use tetherd_net::trust::{Trust, TrustError};
+use tetherd_net::trust::{Loaded, Trust, TrustError};
 use tokio::time::timeout;
 
 use super::place::{Event, Trouble};
@@ -45,6 +45,9 @@ pub(super) enum Outcome {
 pub(super) struct Poster {
     target: Target,
     connector: Connector,
+    trust: Arc<Trust>,
+    /// The certificates, while there is more to send: to parse them takes milliseconds.
+    loaded: Mutex<Option<Loaded>>,
 }
 
 impl std::fmt::Debug for Poster {
@@ -60,8 +63,18 @@ impl Poster {
     ) -> Result<Poster, TrustError> {
         let trust = Arc::new(Trust::new(settings.ca_file.clone())?);
         let allowed = settings.allow_addresses.iter().map(|network| network.0).collect();
-        let connector = Connector::over(trust, IpFilter::Public(allowed), network);
-        Ok(Poster { target: settings.url.clone(), connector })
+        let connector = Connector::over(Arc::clone(&trust), IpFilter::Public(allowed), network);
+        let (target, loaded) = (settings.url.clone(), Mutex::default());
+        Ok(Poster { target, connector, trust, loaded })
+    }
+
+    /// Frees what the next attempt can use: it is not made at once.
+    pub(super) fn rest(&self) {
+        self.keep(None);
+    }
+
+    fn keep(&self, loaded: Option<Loaded>) {
+        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = loaded;
     }
 
     /// Makes one attempt, signed for this time.
@@ -93,6 +106,7 @@ impl Poster {
                 return Outcome::Failed(trouble("timeout", None, why), None);
             }
         };
+        self.keep(self.trust.loaded());
         let (status, wait) = (answer.status(), asked_to_wait(&answer.head.headers, now));
         // The status is the answer, however the rest of it ends.
         let _ = timeout(DRAIN_TIME, drain(answer)).await;

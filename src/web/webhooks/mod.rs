@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use tetherd_metrics::{Counts, WebhookCounts};
-use tetherd_net::connect::{Network, System};
+use tetherd_net::connect::System;
 use tetherd_net::trust::TrustError;
 use tokio::task::JoinHandle;
 
@@ -45,6 +45,8 @@ pub use settings::{BadSettings, Kind, Network as AllowedNetwork, Settings, Targe
 
 /// The folder of their places and secrets, below the front's own.
 const FOLDER: &str = "webhooks";
+/// Lookups of one webhook at a time: one whose resolver is silent holds up no other.
+const LOOKUPS_MAX: usize = 1;
 
 /// Why the webhooks cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -87,9 +89,8 @@ impl Webhooks {
         daemons: &Daemons,
         counts: &Counts,
     ) -> Result<Webhooks, StartError> {
-        let network: Arc<dyn Network> = Arc::new(System::default());
         let made = config.webhooks.iter();
-        let made = made.map(|settings| make(settings, config, daemons, counts, &network));
+        let made = made.map(|settings| make(settings, config, daemons, counts));
         let all: BTreeMap<String, Arc<Worker>> = made.collect::<Result<_, _>>()?;
         let tasks = all.values().map(|worker| tokio::spawn(Arc::clone(worker).run())).collect();
         Ok(Webhooks { all, tasks })
@@ -117,7 +118,6 @@ fn make(
     config: &Config,
     daemons: &Daemons,
     counts: &Counts,
-    network: &Arc<dyn Network>,
 ) -> Result<(String, Arc<Worker>), StartError> {
     let name = settings.name.clone();
     let names: BTreeSet<&str> = config.daemons.keys().map(String::as_str).collect();
@@ -128,7 +128,8 @@ fn make(
     let path = folder.join(format!("{}.json", daemon.name));
     let place =
         Place::read(&path).map_err(|source| StartError::Place { path: path.clone(), source })?;
-    let poster = Poster::new(settings, Arc::clone(network))
+    let network = Arc::new(System::with_lookups(LOOKUPS_MAX));
+    let poster = Poster::new(settings, network)
         .map_err(|source| StartError::Trust { name: name.clone(), source })?;
     let known = Known { place, renewals: daemon.feed.renewals(), ..Known::default() };
     let worker = Worker {

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use standardwebhooks::Webhook as Reference;
 use tempfile::TempDir;
 use tetherd_api::{Redacted, Time};
-use tetherd_net::connect::ResolveError;
+use tetherd_net::connect::{Network, ResolveError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
@@ -40,7 +40,7 @@ impl Got {
     }
 }
 
-/// A receiver that answers when it is told to.
+/// A receiver that answers when the test says so.
 struct Receiver(TcpListener);
 
 impl Receiver {

@@ -149,6 +149,9 @@ impl Worker {
                 Step::Blocked
             });
             self.known().passed = reader.passed();
+            if !matches!(step, Step::Again) {
+                self.poster.rest();
+            }
             self.rest(step, &mut version).await;
             self.known().next_at = None;
         }
