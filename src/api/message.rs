@@ -297,6 +297,21 @@ pub struct Message {
     pub after: Option<MessageId>,
 }
 
+impl Message {
+    /// Without its text, and without what changes while it waits and is no event of its own: its
+    /// place, what holds it, and when it is expected to leave.
+    pub fn without_forecast(&self) -> Message {
+        Message {
+            position: None,
+            expected_at: None,
+            held_by: None,
+            after: None,
+            text: None,
+            ..self.clone()
+        }
+    }
+}
+
 /// What a message carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

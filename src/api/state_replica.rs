@@ -47,15 +47,7 @@ impl StateReplica {
             self.messages.remove(&message.id);
             return;
         }
-        let message = Message {
-            position: None,
-            expected_at: None,
-            held_by: None,
-            after: None,
-            text: None,
-            ..message.clone()
-        };
-        self.messages.insert(message.id, message);
+        self.messages.insert(message.id, message.without_forecast());
     }
 
     /// Whether the snapshot is complete.

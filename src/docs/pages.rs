@@ -116,17 +116,22 @@ fn a_configuration_that_is_shown_is_one() {
     tetherd_config::Config::from_text(&text.join("\n"), None, &env).unwrap();
 }
 
-#[test]
-fn the_front_s_configuration_that_is_shown_is_one() {
-    let (_, shown) = TETHER_WEB.split_once("# EXAMPLES\n").unwrap();
-    let (shown, drop_in) = shown.split_once("And for `tether-web.socket`").unwrap();
-    let (drop_in, _) = drop_in.split_once("A message, from a program").unwrap();
+/// The front's configuration in the indented lines of this part of a page.
+fn of_the_front(shown: &str) -> tether_web::config::Config {
     let text: Vec<&str> = shown.lines().filter_map(|line| line.strip_prefix("    ")).collect();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("web.toml");
     std::fs::write(&path, text.join("\n")).unwrap();
     let env = tetherd_config::Environment::system();
-    let config = tether_web::config::Config::load(Some(&path), &env).unwrap();
+    tether_web::config::Config::load(Some(&path), &env).unwrap()
+}
+
+#[test]
+fn the_front_s_configuration_that_is_shown_is_one() {
+    let (_, shown) = TETHER_WEB.split_once("# EXAMPLES\n").unwrap();
+    let (shown, drop_in) = shown.split_once("And for `tether-web.socket`").unwrap();
+    let (drop_in, _) = drop_in.split_once("A message, from a program").unwrap();
+    let config = of_the_front(shown);
     assert_eq!((config.daemons.len(), config.webhooks.len()), (2, 2));
     let opened = include_str!("../../systemd/webhooks.conf").lines();
     for line in opened.filter(|line| !line.starts_with('#')) {
@@ -152,12 +157,7 @@ fn the_front_s_configuration_that_is_shown_is_one() {
 fn the_front_s_receivers_that_are_shown_are_some() {
     let (_, shown) = TETHER_WEB.split_once("# RECEIVERS\n").unwrap();
     let (shown, keys) = shown.split_once("It takes a token").unwrap();
-    let text: Vec<&str> = shown.lines().filter_map(|line| line.strip_prefix("    ")).collect();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("web.toml");
-    std::fs::write(&path, text.join("\n")).unwrap();
-    let env = tetherd_config::Environment::system();
-    let config = tether_web::config::Config::load(Some(&path), &env).unwrap();
+    let config = of_the_front(shown);
     assert_eq!(config.receivers.len(), 2);
     let length = tether_web::limits::RECEIVED_TEXT_CHARS_MAX;
     assert!(keys.contains(&format!("cut off at\n  {length} characters")), "{length}");

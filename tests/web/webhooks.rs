@@ -37,6 +37,14 @@ fn front(lab: &Lab, daemon: &Daemon, receivers: &[&Receiver]) -> Front {
     Front::with(lab, daemon, |config| config.webhooks = webhooks)
 }
 
+/// A receiver, and a front whose only webhook has begun.
+fn begun(lab: &Lab, daemon: &Daemon) -> (Receiver, Front) {
+    let receiver = Receiver::start();
+    let front = front(lab, daemon, &[&receiver]);
+    Admin::of(&front).begun("w0");
+    (receiver, front)
+}
+
 fn secret(lab: &Lab, name: &str) -> String {
     std::fs::read_to_string(lab.path().join("webhooks").join(name).join("secret")).unwrap()
 }
@@ -66,10 +74,7 @@ fn what_happens_is_posted_in_order_and_signed() {
     let lab = Lab::new();
     let daemon = lab.paired();
     lab.people(&["+15550111"]);
-    let receiver = Receiver::start();
-    let front = front(&lab, &daemon, &[&receiver]);
-    let admin = Admin::of(&front);
-    admin.begun("w0");
+    let (receiver, _front) = begun(&lab, &daemon);
     let mut events = daemon.events();
     lab.writes(&mut events, "+15550111");
     comes_in(&lab, &mut events, "+15550111", "one");
@@ -115,10 +120,8 @@ fn nothing_is_lost_and_nothing_doubled_by_a_bad_receiver_and_restarts() {
     let lab = Lab::new();
     let mut daemon = lab.paired();
     lab.people(&["+15550111"]);
-    let receiver = Receiver::start();
-    let first = front(&lab, &daemon, &[&receiver]);
+    let (receiver, first) = begun(&lab, &daemon);
     let admin = Admin::of(&first);
-    admin.begun("w0");
     let mut events = daemon.events();
     lab.writes(&mut events, "+15550111");
     for text in ["one", "two", "three"] {
@@ -289,10 +292,8 @@ fn the_page_and_the_metrics_show_webhooks() {
     let lab = Lab::new();
     let daemon = lab.paired();
     lab.people(&["+15550111"]);
-    let receiver = Receiver::start();
-    let front = front(&lab, &daemon, &[&receiver]);
+    let (receiver, front) = begun(&lab, &daemon);
     let admin = Admin::of(&front);
-    admin.begun("w0");
     let mut events = daemon.events();
     lab.writes(&mut events, "+15550111");
     next_incoming(&receiver).answer("500 Internal Server Error");
@@ -342,10 +343,8 @@ fn what_is_kept_no_more_is_said_and_not_passed_over() {
     let lab = Lab::new();
     let daemon = lab.paired_with("[inbox]\nmax = 3\n");
     lab.people(&["+15550111"]);
-    let receiver = Receiver::start();
-    let front = front(&lab, &daemon, &[&receiver]);
+    let (receiver, front) = begun(&lab, &daemon);
     let admin = Admin::of(&front);
-    admin.begun("w0");
     assert_eq!(admin.act("w0", "pause", "").status, 200);
     let mut events = daemon.events();
     lab.writes(&mut events, "+15550111");

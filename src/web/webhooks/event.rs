@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tetherd_api::{Condition, Event as Fed, EventFrame, GapOf, Message, Redacted, Status, Time};
+use tetherd_api::{Condition, Event as Fed, EventFrame, GapOf, Redacted, Status, Time};
 
 use super::place::{Event, Mark, Place};
 use super::settings::Kind;
@@ -28,7 +28,7 @@ impl Maker<'_> {
         match &frame.event {
             Fed::Status { status } => self.of_status(status, at, place),
             Fed::Message { message } if self.wants(Kind::Message) && !place.has_passed(seq) => {
-                let data = json!({ "seq": seq, "message": steady(message) });
+                let data = json!({ "seq": seq, "message": message.without_forecast() });
                 vec![self.event("message.changed", at, data, Mark::Passed(seq))]
             }
             Fed::Incoming { message } if self.wants(Kind::Incoming) && !place.has_passed(seq) => {
@@ -111,21 +111,9 @@ fn shown(condition: &Condition) -> Value {
     })
 }
 
-/// A message, without what changes while it waits.
-fn steady(message: &Message) -> Message {
-    Message {
-        position: None,
-        expected_at: None,
-        held_by: None,
-        after: None,
-        text: None,
-        ..message.clone()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use tetherd_api::Gap;
+    use tetherd_api::{Gap, Message};
 
     use super::*;
     use crate::compat::tests::status;
