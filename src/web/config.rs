@@ -58,7 +58,7 @@ pub struct Listen {
     /// on without it.
     pub tls_in_front: bool,
     /// What browsers call it, such as `https://queue.example`. On loopback its own address
-    /// and `localhost` are known besides.
+    /// and `localhost` are known, too.
     pub origins: Vec<Origin>,
 }
 

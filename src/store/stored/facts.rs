@@ -1,4 +1,4 @@
-//! The records of what the core keeps besides messages: the small facts, the pacer's slots,
+//! The records of what the core keeps apart from messages: the small facts, the pacer's slots,
 //! and what is known about numbers. Times are wall milliseconds unless their name says
 //! otherwise.
 

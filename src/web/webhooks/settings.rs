@@ -31,7 +31,7 @@ pub struct Settings {
     /// The file with its secret; without it the one that `tether-web webhook new-secret` writes.
     #[serde(default)]
     pub secret_file: Option<PathBuf>,
-    /// Networks that may be connected to besides the public internet.
+    /// Networks that may be connected to, apart from the public internet.
     #[serde(default)]
     pub allow_addresses: Vec<Network>,
     /// The only authorities to trust, as PEM; without it the system's.
