@@ -59,6 +59,26 @@ fn a_message_that_is_asked_for_again_is_answered_after_a_kill() {
 }
 
 #[test]
+fn an_answer_that_the_server_refuses_is_given_again_after_the_next_login() {
+    let lab = Lab::new();
+    lab.people(&["+15550111"]);
+    let mut daemon = lab.paired();
+    let id = daemon.send("+15550111", "once more");
+    daemon.events().wait_until_left(&daemon, std::slice::from_ref(&id));
+    let wa_id = daemon.message(&id)["wa_id"].clone();
+    lab.sim.call("server.set", json!({ "ack_error": { "code": 479, "times": 1 } }));
+    lab.sim.call("token.ask_again", json!({ "number": "+15550111", "id": wa_id }));
+    lab.sim.call("server.wait", json!({ "attempts": 2 }));
+    daemon.stop();
+
+    let daemon = lab.daemon("");
+    lab.sim.call("server.wait", json!({ "attempts": 3, "messages": 2 }));
+    let inbox = lab.sim.inbox("+15550111");
+    assert_eq!((&inbox[0]["copies"], &inbox[0]["failed"]), (&json!(2), &json!(0)), "{inbox:?}");
+    assert_eq!(daemon.message(&id)["state"], "read");
+}
+
+#[test]
 fn invariant_2_four_hundred_survive_kill_9_and_the_next_is_refused_with_a_hint() {
     const CAPACITY: usize = 400;
     let lab = Lab::new();

@@ -137,11 +137,15 @@ pub(crate) async fn client(
     if keeps_messages {
         subscriptions.push(client.subscribe_handler(usernames));
     }
-    let requests = context.keys.asked_again().map(|kept| Requests::new(&client, kept, unsaved));
-    let requests = requests.transpose().map_err(|error| {
-        tracing::error!(%error, "the requests for messages cannot be read");
-        store_failed()
-    })?;
+    let requests = match context.keys.asked_again() {
+        Some(kept) => {
+            Some(Requests::new(&client, &manager, kept, unsaved).await.map_err(|error| {
+                tracing::error!(%error, "the requests for messages cannot be read");
+                store_failed()
+            })?)
+        }
+        None => None,
+    };
     if let Some(requests) = &requests {
         subscriptions.push(client.subscribe_handler(requests.clone()));
     }

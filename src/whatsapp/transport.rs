@@ -205,23 +205,22 @@ enum WriteFault {
 #[async_trait]
 impl Transport for Writer {
     async fn send(&self, data: Bytes) -> Result<(), anyhow::Error> {
-        // Without its store the library refuses what comes in, and the server would forget it.
-        if !(self.can_keep)().await {
-            return Err(WriteFault::NothingIsKept.into());
-        }
-        self.trace.wrote();
         let mut closing = self.closed.subscribe();
         let write = async {
+            // Without its store the library refuses what comes in, and the server would forget it.
+            if !(self.can_keep)().await {
+                return Err(WriteFault::NothingIsKept);
+            }
+            self.trace.wrote();
             let mut sink = self.sink.lock().await;
             // Feeds and flushes: through the websocket, TLS, and into the kernel.
-            sink.send(Message::Binary(data)).await
+            let sent = sink.send(Message::Binary(data)).await;
+            sent.map_err(|error| WriteFault::Failed(ws_fault(&error)))
         };
         tokio::select! {
-            written = timeout(WRITE_TIMEOUT, write) => match written {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => Err(WriteFault::Failed(ws_fault(&error)).into()),
-                Err(_) => Err(WriteFault::TimedOut.into()),
-            },
+            written = timeout(WRITE_TIMEOUT, write) => {
+                Ok(written.unwrap_or(Err(WriteFault::TimedOut))?)
+            }
             // Without this a server that stops reading would hold the sender for ever.
             _ = closing.wait_for(|closed| *closed) => Err(WriteFault::Closed.into()),
         }

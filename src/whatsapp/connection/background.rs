@@ -50,7 +50,7 @@ impl Connection<'_> {
     /// Who asked for a message on an earlier connection and has no answer.
     pub(super) fn answer_requests(&mut self) {
         if let Some(requests) = self.requests.take() {
-            self.spawn(requests.answer_left(self.sends.manager()));
+            self.spawn(requests.answer_left());
         }
     }
 

@@ -100,6 +100,16 @@ fn forget_lid(
 }
 
 impl SessionBackend {
+    /// Whether this message is kept, under this chat or under the other name of its person.
+    pub(super) fn has_sent_message(&self, chat: &str, message_id: &str) -> Result<bool> {
+        if self.read(&sent(chat, message_id))?.is_some() {
+            return Ok(true);
+        }
+        let is_it = |record: &[u8]| record.ends_with(message_id.as_bytes());
+        let mut all = self.store.scan(&key(SENT.area, &[]));
+        Ok(all.any(|record| record.is_ok_and(|(record, _)| is_it(&record))))
+    }
+
     async fn expire(&self, table: ExpiringRecords, cutoff: i64) -> Result<u32> {
         self.change(move |view| {
             let mut batch = Batch::new();

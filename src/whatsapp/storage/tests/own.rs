@@ -10,7 +10,7 @@ use whatsapp_rust::wacore::store::traits::{
 
 use super::super::msg_secret::SECRETS_MAX;
 use super::super::protocol::{BASE_KEYS_MAX, DEVICES_MAX, LIDS_MAX, SENT_MESSAGES_MAX};
-use super::super::{PREFIX, SessionBackend};
+use super::super::{AskedAgain, PREFIX, Request, SessionBackend};
 use super::{open, steps, temp};
 use crate::store::{Batch, InjectedFault};
 
@@ -279,4 +279,31 @@ async fn invariant_10_message_secrets_without_an_end_are_bounded() {
     let first = backend.get_msg_secret(chat, sender, &id(0)).await.unwrap();
     let last = backend.get_msg_secret(chat, sender, &id(3 * half - 1)).await.unwrap();
     assert_eq!((first, last), (None, Some(vec![7; 32])), "the oldest give way");
+}
+
+#[tokio::test]
+async fn requests_for_messages_are_kept_for_ours_only_and_end() {
+    let dir = temp();
+    let (store, backend) = open(dir.path());
+    let kept = AskedAgain(backend.clone());
+    let request = |id: &str| Request::new("chat".into(), "device".into(), id.into(), 1);
+    kept.note(&request("of-nobody")).await.unwrap();
+    assert!(kept.left().await.unwrap().is_empty());
+    backend.store_sent_message("other-name-of-the-chat", "ours", b"payload").await.unwrap();
+    kept.note(&request("ours")).await.unwrap();
+    for _ in 0..3 {
+        let left = kept.left().await.unwrap();
+        assert_eq!(left.len(), 1);
+        kept.note_try(&left[0]).await.unwrap();
+    }
+    assert!(kept.left().await.unwrap().is_empty(), "it is tried for ever");
+    assert_eq!(store.scan(b"session/asked_again/").count(), 0, "it lies there for ever");
+
+    kept.note(&request("ours")).await.unwrap();
+    let (key, _) = store.scan(b"session/asked_again/").next().unwrap().unwrap();
+    let mut batch = Batch::new();
+    batch.put(key, "no request");
+    store.commit(batch).await.unwrap();
+    assert!(kept.left().await.unwrap().is_empty());
+    assert_eq!(store.scan(b"session/asked_again/").count(), 0);
 }
