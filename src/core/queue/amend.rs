@@ -164,9 +164,16 @@ impl Queue {
         let (chars, preview) = files::shown(Kind::Text, body);
         let links = self.config.links;
         let (digest, has_links) = (draft.digest, draft.has_links);
+        let may_be_a_text = draft.edit_until.is_some();
         let changed = self.step(id, out, now, |message| {
             message.draft.digest = digest;
-            message.draft.has_links = has_links && message.draft.kind == Kind::Text;
+            if may_be_a_text && message.draft.kind == Kind::Edit {
+                // It was an edit only, which expires when the network takes it no more.
+                let of_edit = &mut message.draft;
+                of_edit.edit_until = of_edit.edit_until.or_else(|| of_edit.expires_at.take());
+            }
+            let is_text = message.draft.kind == Kind::Text || message.draft.edit_until.is_some();
+            message.draft.has_links = has_links && is_text;
             message.draft.link = None;
             (message.chars, message.preview) = (chars, Redacted(preview));
             message.prepare_anew(links, now.wall_ms)

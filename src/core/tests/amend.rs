@@ -10,7 +10,12 @@ use tetherd_api::{Error, ErrorKind, Kind, MessageId, ReasonKind, Reply, SendResu
 
 const MINUTE_MS: u64 = 60_000;
 
-fn amend(world: &mut World, kind: Kind, id: MessageId, text: &str) -> Result<SendResult, Error> {
+pub(super) fn amend(
+    world: &mut World,
+    kind: Kind,
+    id: MessageId,
+    text: &str,
+) -> Result<SendResult, Error> {
     let mut submission = world.submission(0, text, None);
     let target = world.store.messages[&id].draft.clone();
     submission.draft.to = target.to;

@@ -1,5 +1,6 @@
 //! The newest content of a key wins: in place while it waits, behind it once it has left.
 
+use super::amend::amend;
 use super::world::World;
 
 use crate::CoreConfig;
@@ -263,6 +264,19 @@ fn an_edit_that_waits_for_too_long_is_sent_as_a_text_of_its_own() {
     assert_eq!(world.sent_ids(), [first.0, edit.id.0, behind.0]);
     assert_eq!(world.sends[1].1.draft.kind, Kind::Text);
     assert!(!replaced(&mut world, "down", Replace::New).duplicate);
+}
+
+#[test]
+fn what_replaces_an_edit_that_waits_is_not_lost_with_the_time_for_edits() {
+    let mut world = World::connected();
+    let first = replaced(&mut world, "down", Replace::New).message.id;
+    sent(&mut world, first);
+    world.request(Request::Pause);
+    let edit = amend(&mut world, Kind::Edit, first, "going down").unwrap().message.id;
+    assert_eq!(replaced(&mut world, "up", Replace::Edit).message.id, edit);
+    world.pass(16 * MINUTE_MS);
+    let text = world.core.message(edit, world.now).unwrap();
+    assert_eq!((text.kind, text.state, &*text.preview), (Kind::Text, State::Queued, "up"));
 }
 
 #[test]
