@@ -11,7 +11,8 @@ use nix::sys::statfs::{
 };
 
 use super::{
-    COPY, DATABASE, FORMAT, FORMAT_FILE, FREE_BYTES_MIN, LOCK, PID_BYTES_MAX, REPAIRED, lives,
+    COPY, DATABASE, FORMAT, FORMAT_FILE, FREE_BYTES_MIN, LOCK, PID_BYTES_MAX, REPAIR, REPAIRED,
+    lives,
 };
 
 /// Where the kernel lists the locks.
@@ -127,7 +128,7 @@ impl Inside {
         Inside {
             holder: holder(&dir.join(LOCK)),
             format: format(&database.join(FORMAT_FILE)),
-            copy: dir.join(COPY).exists() || dir.join(REPAIRED).exists(),
+            copy: [COPY, REPAIR, REPAIRED].iter().any(|name| dir.join(name).exists()),
             half_made: names(&database)
                 .any(|name| name.starts_with("snap.") && name.ends_with(".generating")),
             blobs: names(&database.join("blobs")).next().is_some(),
@@ -232,8 +233,11 @@ mod tests {
         assert!(inside.copy && inside.half_made && inside.blobs);
         fs::remove_dir(folder.path().join(COPY)).unwrap();
         assert!(!Inside::of(folder.path()).copy);
-        fs::create_dir(folder.path().join(REPAIRED)).unwrap();
-        assert!(Inside::of(folder.path()).copy);
+        for name in [REPAIR, REPAIRED] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+            assert!(Inside::of(folder.path()).copy, "{name}");
+            fs::remove_dir(folder.path().join(name)).unwrap();
+        }
         assert_eq!((inside.holder, inside.format), (Holder::Nobody, Format::Newer(250)));
         fs::write(store.join(FORMAT_FILE), "one\n").unwrap();
         assert_eq!(Inspection::of(folder.path()).unwrap().inside.unwrap().format, Format::Garbled);

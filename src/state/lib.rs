@@ -16,6 +16,8 @@ pub const DATABASE: &str = "store";
 pub const COPY: &str = "store.copy";
 /// A store that a repair has made, before it takes the database's place.
 pub const REPAIRED: &str = "store.repaired";
+/// What a repair works on: one that is there without a repair was cut off.
+pub const REPAIR: &str = "store.repair";
 /// In the database's folder: the format of a store that was once complete.
 pub const FORMAT_FILE: &str = "format";
 /// The lock's file.

@@ -14,13 +14,11 @@
 
 use std::path::{Path, PathBuf};
 
-use tetherd_state::{COPY, REPAIRED};
+use tetherd_state::{COPY, REPAIR, REPAIRED};
 
 use super::error::OpenError;
 use super::safety_copy::{REPLACED, copy_folder, remove, rename};
 use super::state_dir::{DATABASE, io_error, wait_for_database};
-
-const WORK: &str = "store.repair";
 /// Most stores that are kept from repairs: then somebody has to make room.
 const KEPT_MAX: u32 = 100;
 
@@ -31,7 +29,7 @@ pub(super) fn is_pending(dir: &Path) -> bool {
 
 /// Copies the store, so that the copy can be repaired.
 pub(super) fn begin(dir: &Path) -> Result<PathBuf, OpenError> {
-    let (store, work) = (dir.join(DATABASE), dir.join(WORK));
+    let (store, work) = (dir.join(DATABASE), dir.join(REPAIR));
     // Without a name to keep the store under, there is no need to begin.
     free_name(dir)?;
     copy_folder(&store, &work).map_err(io_error("copy the files of", &store))?;
@@ -40,8 +38,8 @@ pub(super) fn begin(dir: &Path) -> Result<PathBuf, OpenError> {
 
 /// Removes a copy that could not be repaired. What cannot be removed, the next start removes.
 pub(super) fn abandon(dir: &Path) {
-    let closed = wait_for_database(&dir.join(WORK).join("db"));
-    if let Err(error) = closed.and_then(|()| remove(dir, WORK)) {
+    let closed = wait_for_database(&dir.join(REPAIR).join("db"));
+    if let Err(error) = closed.and_then(|()| remove(dir, REPAIR)) {
         tracing::warn!(%error, "a copy of the store that is no longer wanted cannot be removed");
     }
 }
@@ -49,7 +47,7 @@ pub(super) fn abandon(dir: &Path) {
 /// Puts the copy in the store's place, repaired and on disk. Where the store is kept.
 pub(super) fn finish(dir: &Path) -> Result<PathBuf, OpenError> {
     let kept = free_name(dir)?;
-    rename(dir, WORK, REPAIRED)?;
+    rename(dir, REPAIR, REPAIRED)?;
     rename(dir, DATABASE, &kept)?;
     rename(dir, REPAIRED, DATABASE)?;
     Ok(dir.join(kept))
@@ -64,7 +62,7 @@ pub(super) fn recover(dir: &Path) -> Result<(), OpenError> {
         }
         rename(dir, REPAIRED, DATABASE)?;
     }
-    remove(dir, WORK)
+    remove(dir, REPAIR)
 }
 
 fn free_name(dir: &Path) -> Result<String, OpenError> {
