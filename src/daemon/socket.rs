@@ -1,13 +1,16 @@
 //! The socket's path. Owns its making, its mode, and its removal; never removes what
-//! is not ours. The state directory's lock is taken before, by the start-up order.
+//! is not ours. The state directory's lock is taken before, by the start-up order; the
+//! socket's own is for daemons with other state directories and, by mistake, the same path.
 
+use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind as bind_to, listen, socket,
 };
@@ -20,6 +23,11 @@ use tetherd_api::client::knock;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 64;
+
+/// Comes after the socket's path. The file stays: to remove it could remove another's lock.
+const LOCK_SUFFIX: &str = ".lock";
+/// Other users cannot take it.
+const LOCK_MODE: u32 = 0o600;
 
 /// Only the daemon's own user (and root) may connect.
 pub const MODE_OWN_USER: u32 = 0o600;
@@ -73,6 +81,7 @@ pub struct BoundSocket {
 pub struct SocketPath {
     path: PathBuf,
     identity: (u64, u64),
+    _lock: Flock<File>,
 }
 
 impl Drop for SocketPath {
@@ -92,6 +101,7 @@ impl BoundSocket {
         if bytes > SOCKET_PATH_BYTES_MAX {
             return Err(SocketError::PathTooLong { bytes });
         }
+        let lock = take_lock(path)?;
         make_way(path)?;
         let failed = |what| {
             move |errno: Errno| SocketError::Io {
@@ -111,7 +121,7 @@ impl BoundSocket {
         let io_failed =
             |what| move |source| SocketError::Io { what, path: path.to_path_buf(), source };
         let identity = identity_of(path).map_err(io_failed("look at"))?;
-        let socket_path = SocketPath { path: path.to_path_buf(), identity };
+        let socket_path = SocketPath { path: path.to_path_buf(), identity, _lock: lock };
         let mode = std::fs::Permissions::from_mode(mode_for(path, access));
         std::fs::set_permissions(path, mode).map_err(io_failed("open up"))?;
         let backlog = Backlog::new(BACKLOG).map_err(failed("listen on"))?;
@@ -137,6 +147,27 @@ fn mode_for(path: &Path, access: &Access) -> u32 {
             }
         },
         [_, _, ..] => MODE_EVERYBODY,
+    }
+}
+
+/// Between the look at a stale socket and listening, another start could remove ours.
+fn take_lock(path: &Path) -> Result<Flock<File>, SocketError> {
+    let mut lock = path.as_os_str().to_owned();
+    lock.push(LOCK_SUFFIX);
+    let lock = PathBuf::from(lock);
+    let failed = |source| SocketError::Io { what: "lock", path: lock.clone(), source };
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(LOCK_MODE)
+        .custom_flags(nix::libc::O_NOFOLLOW)
+        .open(&lock)
+        .map_err(failed)?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(lock),
+        Err((_, Errno::EWOULDBLOCK)) => Err(SocketError::InUse(path.to_path_buf())),
+        Err((_, errno)) => Err(failed(errno.into())),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The socket's path: what is replaced, what is left alone, its mode, its removal.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use crate::daemon::auth::{Access, AccessGroups};
@@ -26,6 +26,29 @@ fn a_stale_socket_is_replaced() {
     drop(UnixListener::bind(&path).unwrap());
     assert!(path.exists(), "a listener leaves its path behind");
     bind(&path).unwrap();
+}
+
+#[test]
+fn of_many_starts_at_once_on_a_stale_socket_one_has_it_and_is_reached() {
+    for _ in 0..50 {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        drop(UnixListener::bind(&path).unwrap());
+        let together = std::sync::Barrier::new(20);
+        let bound: Vec<_> = std::thread::scope(|scope| {
+            let start = || {
+                together.wait();
+                bind(&path)
+            };
+            let starts: Vec<_> = (0..20).map(|_| scope.spawn(start)).collect();
+            starts.into_iter().map(|start| start.join().unwrap()).collect()
+        });
+        let (ours, refused): (Vec<_>, Vec<_>) = bound.into_iter().partition(Result::is_ok);
+        assert_eq!(ours.len(), 1);
+        assert!(refused.iter().all(|other| matches!(other, Err(SocketError::InUse(_)))));
+        let _caller = UnixStream::connect(&path).unwrap();
+        ours[0].as_ref().unwrap().listener.accept().unwrap();
+    }
 }
 
 #[test]
@@ -63,7 +86,7 @@ fn too_long_a_path_is_refused_and_the_longest_is_not() {
 fn a_missing_folder_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let error = bind(&dir.path().join("no").join("s")).unwrap_err();
-    assert!(matches!(error, SocketError::Io { what: "bind", .. }), "{error}");
+    assert!(matches!(error, SocketError::Io { what: "lock", .. }), "{error}");
 }
 
 #[test]
