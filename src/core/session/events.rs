@@ -31,7 +31,7 @@ impl Session {
         self.show(offer, valid_ms, out, now);
     }
 
-    /// Answers it to those who wait for what is to be shown, or else reports it.
+    /// Answers it to those who wait for what is to be shown, and reports it to subscribers.
     pub(super) fn show(
         &mut self,
         offer: PairOffer,
@@ -42,10 +42,7 @@ impl Session {
         let Some(pairing) = self.connection.pairing() else { return };
         pairing.offer = Some((offer.clone(), now.mono_ms.saturating_add(valid_ms)));
         let waiters = std::mem::take(&mut pairing.intent.waiters);
-        // A subscriber follows the passkey, whoever asks for it too.
-        if waiters.is_empty() || pairing.passkey.is_some() {
-            out.event(Event::Pairing { offer: Some(offer.clone()), ended: None });
-        }
+        out.event(Event::Pairing { offer: Some(offer.clone()), ended: None });
         for token in waiters {
             let result = api::PairResult { offer: offer.clone() };
             out.reply::<call::SessionPair>(token, Ok(result));

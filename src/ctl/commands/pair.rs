@@ -96,6 +96,10 @@ impl Pairing<'_> {
                 },
             };
             let Event::Pairing { offer, ended } = event else { continue };
+            // The call has answered it, or a connection that is new repeats it.
+            if ended.is_none() && offer == self.screen.shown {
+                continue;
+            }
             if out.json() {
                 out.json_line(&json!({ "offer": offer, "ended": ended }))?;
             }
