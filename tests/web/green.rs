@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use tetherd_api::Tier;
 
 use super::{Answer, Front};
-use crate::support::{ACCOUNT, Lab, has_left, lacks_client, message_is};
+use crate::support::{
+    ACCOUNT, Answer as Served, Lab, Web, has_left, lacks_client, message_is, start_with_web,
+};
 
 #[test]
 fn the_published_client_sends_checks_clears_and_receives() {
@@ -39,9 +41,9 @@ fn the_published_client_sends_checks_clears_and_receives() {
 }
 
 /// A client with its token in the path.
-struct Green<'a> {
-    front: &'a Front,
-    token: String,
+pub(super) struct Green<'a> {
+    pub(super) front: &'a Front,
+    pub(super) token: String,
 }
 
 impl Green<'_> {
@@ -52,7 +54,7 @@ impl Green<'_> {
     }
 
     #[track_caller]
-    fn got(&self, method: &str, rest: &str) -> Value {
+    pub(super) fn got(&self, method: &str, rest: &str) -> Value {
         let answer = self.ask("GET", method, rest, &Value::Null);
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.json()
@@ -65,12 +67,12 @@ impl Green<'_> {
         answer.json()
     }
 
-    fn delete(&self, receipt: &Value) -> Value {
+    pub(super) fn delete(&self, receipt: &Value) -> Value {
         self.ask("DELETE", "deleteNotification", &format!("/{receipt}"), &Value::Null).json()
     }
 
     /// The next notification of this kind; those before it are deleted.
-    fn next(&self, kind: &str) -> Value {
+    pub(super) fn next(&self, kind: &str) -> Value {
         loop {
             let next = self.got("receiveNotification", "?receiveTimeout=60");
             assert!(!next.is_null(), "no {kind}");
@@ -123,6 +125,48 @@ fn a_notification_comes_again_until_it_is_deleted() {
     // Another token's place is its own.
     let other = Green { front: &front, token: other };
     assert_eq!(other.got("receiveNotification", ""), Value::Null);
+}
+
+#[test]
+fn a_file_by_its_address_is_fetched_by_the_daemon_from_public_addresses_only() {
+    let lab = Lab::new();
+    let web = Web::start();
+    web.set("/report.pdf", Served::Bytes(b"%PDF-1.4\n"));
+    web.set("/inside", Served::Redirect("http://10.0.0.1/".to_owned()));
+    let daemon = start_with_web(&lab, "");
+    lab.pair(&daemon);
+    lab.people(&["+15550111"]);
+    let front = Front::start(&lab, &daemon);
+    let green = Green { front: &front, token: front.token(Tier::Send) };
+    let mut events = daemon.events();
+    lab.writes(&mut events, "+15550111");
+    let post = |path: &str| {
+        let file = json!({
+            "chatId": "15550111@c.us", "urlFile": web.url(path), "fileName": "july.pdf",
+            "caption": "the report",
+        });
+        green.posted("sendFileByUrl", &file)["idMessage"].as_str().unwrap().to_owned()
+    };
+    let sent = post("/report.pdf");
+    let arrived = events.wait("it to arrive", |event| {
+        event["message"]["wa_id"] == sent.as_str() && event["message"]["delivered_at"].is_string()
+    });
+    assert_eq!(arrived["message"]["file"]["name"], "july.pdf");
+    let got = lab.sim.inbox("+15550111").pop().unwrap();
+    assert_eq!((&got["content"]["kind"], &got["text"]), (&json!("document"), &json!("the report")));
+
+    let refused = post("/inside");
+    let parked = events.wait("it to be parked", |event| {
+        event["message"]["wa_id"] == refused.as_str() && event["message"]["state"] == "parked"
+    });
+    assert_eq!(parked["message"]["reason"]["detail"], "refused_address");
+    let file = json!({
+        "chatId": "15550111@c.us", "urlFile": "file:///etc/passwd", "fileName": "x",
+    });
+    assert_eq!(green.ask("POST", "sendFileByUrl", "", &file).status, 400);
+    // Asked for once: the front itself fetches nothing.
+    let asked = web.asked();
+    assert_eq!(asked.iter().filter(|line| line.starts_with("GET /report.pdf")).count(), 1);
 }
 
 #[test]
