@@ -400,10 +400,12 @@ class PacingStatus(_PacingStatus, total=False):
 
 
 class StoreStatus(TypedDict):
-    """Whether secrets lie encrypted, and how many damaged records were quarantined."""
+    """Whether secrets lie encrypted, how many damaged records were quarantined, and the name
+    of the feed of events."""
 
     sealed: bool
     quarantined: int
+    feed: str
 
 
 class Status(TypedDict):
@@ -741,6 +743,11 @@ class WrongState(TetherdError):
     """The session is in a state that the call does not fit: paired, or not paired."""
 
 
+class FeedRenewed(TetherdError):
+    """`after` cannot be continued: the daemon's state is another one, or an older copy. Begin
+    with 0, and take what comes as new."""
+
+
 class ProtocolError(TetherdError):
     """The two sides do not understand each other: compare their versions."""
 
@@ -772,6 +779,7 @@ _CLASSES: Mapping[str, type[TetherdError]] = {
     "passkey_wrong_challenge": InvalidParams,
     "passkey_wrong_credential": InvalidParams,
     "passkey_code_differs": InvalidParams,
+    "feed_renewed": FeedRenewed,
     "parse_error": ProtocolError,
     "invalid_request": ProtocolError,
     "method_not_found": ProtocolError,
@@ -790,6 +798,7 @@ _EXIT_CODES: Mapping[str, int] = {
     "passkey_wrong_challenge": 65,
     "passkey_wrong_credential": 65,
     "passkey_code_differs": 65,
+    "feed_renewed": 65,
     "key_conflict": 65,
     "bad_recipient": 65,
     "bad_text": 65,
@@ -1579,15 +1588,20 @@ class Client:
         return base64.b64decode(result["base64"], validate=True)
 
     def events(
-        self, after: Optional[int] = None, *, give_up_after: Optional[float] = None
+        self,
+        after: Optional[int] = None,
+        *,
+        feed: Optional[str] = None,
+        give_up_after: Optional[float] = None,
     ) -> EventStream:
         """Subscribes: the status and the live messages, then what happens.
 
         With `after` (an event's `seq`) it continues: every message that changed later, as it
-        is now, and every message that came in later; 0: everything that is kept. A lost
-        connection is made again, for `give_up_after` seconds (none: for ever).
+        is now, and every message that came in later; 0: everything that is kept. With the
+        stream's `feed` that the number is of, it raises `FeedRenewed` where it cannot continue.
+        A lost connection is made again, for `give_up_after` seconds (none: for ever).
         """
-        return EventStream(self._paths, self._timeout, after, give_up_after)
+        return EventStream(self._paths, self._timeout, after, feed, give_up_after)
 
 
 class EventStream:
@@ -1595,19 +1609,24 @@ class EventStream:
 
     It has a connection of its own. One that is lost is made again, and continues after the
     last event: the status comes again, then each message that changed meanwhile, as it is
-    now, and each message that came in, once. Keep `seq` once an event is dealt with and give
-    it as `after` to do the same over a restart of your program. Who reads slowly gets fewer
-    and newer states, and misses none. Events that this file does not know are left out.
+    now, and each message that came in, once. Keep `seq` and `feed` once an event is dealt with
+    and give them as `after` and `feed` to do the same over a restart of your program. Who reads
+    slowly gets fewer and newer states, and misses none. Events that this file does not know are
+    left out.
     """
 
     seq: int
     """The number of the last event, to continue after."""
+
+    feed: Optional[str]
+    """The feed that it is of."""
 
     def __init__(
         self,
         paths: Optional[Sequence[str]],
         timeout: float,
         after: Optional[int],
+        feed: Optional[str],
         give_up_after: Optional[float],
     ) -> None:
         self._paths = paths
@@ -1622,6 +1641,7 @@ class EventStream:
         self._pause = _RETRY_PAUSE_S
         # A snapshot that was cut off is begun again.
         self._continues = after is not None
+        self.feed = feed
         connection, newest = self._subscribe(after)
         self._connection = connection
         self.seq = newest if after is None else after
@@ -1737,10 +1757,13 @@ class EventStream:
         try:
             if self._closed.is_set():
                 raise _closed("this stream was closed")
-            connection.write(_request(1, "events.subscribe", _given(after=after)), (), deadline)
+            given = _given(after=after, feed=None if after is None else self.feed)
+            connection.write(_request(1, "events.subscribe", given), (), deadline)
             while True:
                 result = _answer(connection.read(deadline), 1)
                 if result is not None:
+                    # It continues the one before.
+                    self.feed = result.get("feed")
                     return connection, int(result["seq"])
         except BaseException as error:
             self._drop()

@@ -232,7 +232,7 @@ _tetherd_code() {
     passkey_malformed | passkey_wrong_origin | passkey_wrong_challenge) echo 65 ;;
     passkey_wrong_credential | passkey_code_differs) echo 65 ;;
     key_conflict | bad_recipient | bad_text | bad_file | bad_url) echo 65 ;;
-    file_too_large | frame_too_long | invalid_params) echo 65 ;;
+    file_too_large | frame_too_long | invalid_params | feed_renewed) echo 65 ;;
     not_found | file_gone) echo 66 ;;
     internal_error) echo 70 ;;
     outcome_unknown) echo 74 ;;

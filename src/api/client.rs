@@ -13,7 +13,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, soc
 use serde_json::Value;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -22,8 +22,8 @@ use crate::fds::{FdReader, write_line};
 use crate::frame::{EncodeError, FromDaemon, Id, encode_request, parse_from_daemon};
 use crate::framing::LineReader;
 use crate::{
-    Error, EventFrame, FRAME_BYTES_MAX, Method, SOCKET_PATH_BYTES_MAX, Signature, SubscribeParams,
-    SubscribeResult,
+    Error, ErrorKind, EventFrame, FRAME_BYTES_MAX, FeedPlace, Method, SOCKET_PATH_BYTES_MAX,
+    Signature, SubscribeParams,
 };
 
 /// How long a call waits for its reply unless the caller sets another limit.
@@ -32,8 +32,12 @@ pub const CALL_DEADLINE: Duration = Duration::from_secs(30);
 pub const FILE_CALL_DEADLINE: Duration = Duration::from_secs(11 * 60);
 /// Requests that wait to be written.
 const OUTGOING_MAX: usize = 64;
-/// Events that wait to be read. Beyond it the connection is not read, replies included.
+/// Events that wait to be read, and the bytes of their lines. Beyond either the connection is not
+/// read, replies included.
 const EVENTS_MAX: usize = 1_024;
+pub(crate) const EVENTS_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+const _: () = assert!(FRAME_BYTES_MAX <= EVENTS_BYTES_MAX && EVENTS_BYTES_MAX <= u32::MAX as usize);
 
 /// Whether somebody listens. Does not block, as connecting to a full backlog would.
 pub fn knock(path: &Path) -> Result<(), nix::errno::Errno> {
@@ -73,6 +77,13 @@ pub enum ConnectError {
     },
 }
 
+impl ClientError {
+    /// Whether a subscription was refused for its place: the feed is another one.
+    pub fn is_feed_renewed(&self) -> bool {
+        matches!(self, ClientError::Rpc(error) if error.data.kind == ErrorKind::FeedRenewed)
+    }
+}
+
 /// Why a call has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -102,11 +113,14 @@ type Reply = (Outcome, Vec<OwnedFd>);
 /// A line to be written, and the descriptors that go with it.
 type Outgoing = (Vec<u8>, Vec<OwnedFd>);
 
+/// An event that waits to be read, and the room that it takes.
+type Waiting = (EventFrame, OwnedSemaphorePermit);
+
 #[derive(Default)]
 struct Pending {
     last_id: u64,
     replies: HashMap<u64, oneshot::Sender<Reply>>,
-    events: Option<mpsc::Sender<EventFrame>>,
+    events: Option<mpsc::Sender<Waiting>>,
     /// Set once nothing more will come, with what the daemon said about the whole connection.
     closed: Option<Option<Error>>,
 }
@@ -233,20 +247,22 @@ impl Client {
         }
     }
 
-    /// Subscribes, beginning with the live messages. While more than a thousand events are
-    /// not read, replies on this connection wait too.
+    /// Subscribes, beginning with the live messages. While more than a thousand events or 4 MiB
+    /// of them are not read, replies on this connection wait too.
     pub async fn subscribe(&self) -> Result<Events, ClientError> {
         Ok(self.subscribe_after(None).await?.0)
     }
 
-    /// Subscribes, continuing after a number; answers the newest number as well.
-    pub async fn subscribe_after(&self, after: Option<u64>) -> Result<(Events, u64), ClientError> {
+    /// Subscribes, continuing after a place; answers the feed and its newest number as well.
+    pub async fn subscribe_after(
+        &self,
+        place: Option<FeedPlace>,
+    ) -> Result<(Events, FeedPlace), ClientError> {
         let (sender, receiver) = mpsc::channel(EVENTS_MAX);
         // Before the call: the first events follow the reply at once.
         locked(&self.pending).expect_events(sender);
-        let SubscribeResult { seq } =
-            self.call(EventsSubscribe, &SubscribeParams { after }).await?;
-        Ok((Events { receiver, pending: Arc::clone(&self.pending) }, seq))
+        let newest = self.call(EventsSubscribe, &SubscribeParams::from(place)).await?;
+        Ok((Events { receiver, pending: Arc::clone(&self.pending) }, newest.into()))
     }
 
     fn register(&self, reply: oneshot::Sender<Reply>) -> Result<u64, ClientError> {
@@ -274,7 +290,7 @@ impl Drop for Forget<'_> {
 }
 
 impl Pending {
-    fn expect_events(&mut self, sender: mpsc::Sender<EventFrame>) {
+    fn expect_events(&mut self, sender: mpsc::Sender<Waiting>) {
         if self.events.as_ref().is_none_or(mpsc::Sender::is_closed) {
             self.events = Some(sender);
         }
@@ -295,7 +311,7 @@ fn locked(pending: &Mutex<Pending>) -> MutexGuard<'_, Pending> {
 
 /// The events of a subscription, the snapshot first.
 pub struct Events {
-    receiver: mpsc::Receiver<EventFrame>,
+    receiver: mpsc::Receiver<Waiting>,
     pending: Arc<Mutex<Pending>>,
 }
 
@@ -309,7 +325,7 @@ impl Events {
     /// The next event; an error once the connection has ended. Can be cancelled without loss.
     pub async fn next(&mut self) -> Result<EventFrame, ClientError> {
         match self.receiver.recv().await {
-            Some(frame) => Ok(frame),
+            Some((frame, _room)) => Ok(frame),
             None => Err(locked(&self.pending).why_closed()),
         }
     }
@@ -325,6 +341,7 @@ impl Events {
 async fn read_all(from: OwnedReadHalf, pending: Arc<Mutex<Pending>>) {
     let mut lines = LineReader::new(FdReader::new(from), FRAME_BYTES_MAX, None);
     let mut about_all = None;
+    let room = Arc::new(Semaphore::new(EVENTS_BYTES_MAX));
     while let Ok(Some(line)) = lines.next().await {
         // Those of a line that nobody waits for are closed.
         let fds = lines.source_mut().take_passed().fds;
@@ -342,8 +359,10 @@ async fn read_all(from: OwnedReadHalf, pending: Arc<Mutex<Pending>>) {
             },
             Ok(FromDaemon::Event(frame)) => {
                 let events = locked(&pending).events.clone();
-                if let Some(events) = events {
-                    let _ = events.send(*frame).await;
+                let bytes = u32::try_from(line.len()).unwrap_or(u32::MAX);
+                let space = Arc::clone(&room).acquire_many_owned(bytes).await;
+                if let (Some(events), Ok(space)) = (events, space) {
+                    let _ = events.send((*frame, space)).await;
                 }
             }
             Ok(FromDaemon::Unknown) => {}

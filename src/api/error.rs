@@ -142,6 +142,9 @@ error_kinds! {
     /// The account is locked or banned: pairing would make that worse.
     AccountBarred 1_023 Method, retry false,
         help Some("Look at WhatsApp on the phone; `anyway` pairs all the same.");
+    /// `after` is a number of another feed, or one that this feed has not reached.
+    FeedRenewed 1_025 Method, retry false,
+        help Some("Begin with 0, and take what comes as new.");
     /// What was given is not what a browser makes of a request for a passkey.
     PasskeyMalformed 1_040 Method, retry false,
         help Some("Give the whole object that `PublicKeyCredential.toJSON()` returns.");

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Gap, Incoming, Message, PairFailure, Redacted, Status, Time};
+use super::{FeedId, FeedPlace, Gap, Incoming, Message, PairFailure, Redacted, Status, Time};
 
 /// Parameters of `session.pair`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +19,8 @@ pub struct PairParams {
     pub anyway: bool,
 }
 
-/// Answer of `session.pair`: the first code. Later ones come as `pairing` events.
+/// Answer of `session.pair`: the present code. It and those that replace it come as `pairing`
+/// events, too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PairResult {
@@ -73,6 +74,16 @@ pub enum PairOffer {
 pub struct SubscribeResult {
     /// The last number that was given: what happens from now on has a higher one.
     pub seq: u64,
+    /// The feed that it, and each number of this subscription, is of. Remember it with the
+    /// number; `status` names it, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed: Option<FeedId>,
+}
+
+impl From<SubscribeResult> for FeedPlace {
+    fn from(SubscribeResult { seq, feed }: SubscribeResult) -> FeedPlace {
+        FeedPlace { feed, seq }
+    }
 }
 
 /// What a subscriber is sent: a notification with the method `event`, and this as its
@@ -83,8 +94,8 @@ pub struct SubscribeResult {
 /// that reads slowly gets fewer and newer states of a message and of the status. It always
 /// gets the last one, and each incoming message exactly once.
 ///
-/// Remember `seq` once an event is dealt with, and give it as `after` to continue, over
-/// restarts of either side.
+/// Remember `seq` once an event is dealt with, with the `feed` that the subscription's answer
+/// named, and give both (`after`, `feed`) to continue, over restarts of either side.
 // [`crate::state_replica`] folds events into the current state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -131,7 +142,7 @@ pub enum Event {
     SnapshotEnd {},
     /// Pairing goes on. Only subscribers of the admin tier see `offer`.
     Pairing {
-        /// The next code, where there is one.
+        /// The present code, where there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         offer: Option<PairOffer>,
         /// How it ended, once it has.

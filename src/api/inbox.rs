@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FileInfo, Redacted, Time};
+use super::{FeedId, FeedPlace, FileInfo, Redacted, Time};
 
 /// Parameters of `events.subscribe`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,21 @@ pub struct SubscribeParams {
     /// follows. 0: everything that is kept. Without it: the live messages, then what follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
+    /// The feed that `after` is of, as the answer or a status named it. With it, `after` is
+    /// refused with `feed_renewed` if this feed does not continue that one there: the state
+    /// directory is a new one, was repaired, or was restored from a copy that is older. Without
+    /// it, only a number is refused that this feed has not reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed: Option<FeedId>,
+}
+
+impl From<Option<FeedPlace>> for SubscribeParams {
+    fn from(place: Option<FeedPlace>) -> SubscribeParams {
+        SubscribeParams {
+            after: place.map(|place| place.seq),
+            feed: place.and_then(|place| place.feed),
+        }
+    }
 }
 
 /// Parameters of `inbox.list`.

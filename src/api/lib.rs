@@ -45,6 +45,7 @@ mod error;
 mod event;
 pub mod exit;
 pub mod fds;
+mod feed;
 pub mod frame;
 pub mod framing;
 mod group;
@@ -74,6 +75,7 @@ pub use error::{Error, ErrorData, ErrorKind, ErrorPlace};
 pub use event::{
     Event, EventFrame, GapOf, PairEnd, PairOffer, PairParams, PairResult, SubscribeResult,
 };
+pub use feed::{FeedId, FeedPlace, NotAFeedId, NotAFeedPlace};
 pub use group::{Group, GroupListParams, GroupListResult};
 pub use ids::{MessageId, MessageRef, NotAMessageId, NotAMessageRef, NotATime, Time};
 pub use inbox::{

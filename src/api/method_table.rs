@@ -270,7 +270,7 @@ methods! {
         errors [NotFound, FileGone, FileTooLarge, SpoolFull, WrongState];
     /// From here on, events report on this connection what happens. Once a connection.
     EventsSubscribe "events.subscribe" Read: SubscribeParams => SubscribeResult,
-        errors [WrongState];
+        errors [WrongState, FeedRenewed];
     /// This contract as an OpenRPC document, made from the same types as the daemon.
     RpcDiscover "rpc.discover" Read: NoParams => Value, errors [];
 }

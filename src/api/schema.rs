@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema, json_schema};
 
-use crate::{MessageId, MessageRef, Redacted, Time};
+use crate::{FeedId, MessageId, MessageRef, Redacted, Time};
 
 impl JsonSchema for Time {
     fn schema_name() -> Cow<'static, str> {
@@ -19,6 +19,22 @@ impl JsonSchema for Time {
             "description":
                 "A point in time (RFC 3339). Answered in UTC with milliseconds, such as \
                  `2026-01-31T08:30:00.000Z`; taken with any offset.",
+        })
+    }
+}
+
+impl JsonSchema for FeedId {
+    fn schema_name() -> Cow<'static, str> {
+        "FeedId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^[0-9a-f]{16}$",
+            "description":
+                "The name of a changes feed. Each start of the daemon continues the feed under a \
+                 new one.",
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, PhoneStatus, Redacted, Time};
+use super::{Condition, FeedId, PhoneStatus, Redacted, Time};
 
 /// Where the session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -160,6 +160,9 @@ pub struct StoreStatus {
     pub sealed: bool,
     /// Records that were damaged and quarantined when it was opened.
     pub quarantined: usize,
+    /// The changes feed, as `events.subscribe` names it. It has another name after each start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed: Option<FeedId>,
 }
 
 /// Answer of `status`.

@@ -13,7 +13,7 @@ pub use crate::filters::{
 use crate::filters::{message_id, one_of};
 use crate::time::TimeSpec;
 use tetherd_api::exit::{ExitCode, help_table};
-use tetherd_api::{MessageId, Priority, Time};
+use tetherd_api::{FeedPlace, MessageId, Priority, Time};
 
 mod send;
 
@@ -140,9 +140,11 @@ pub enum Command {
     /// number to continue after.
     Events {
         /// Continue after this number: every message that changed later, as it is now, and
-        /// every message that came in later. 0: everything that is kept.
-        #[arg(long, value_name = "N")]
-        after: Option<u64>,
+        /// every message that came in later. 0: everything that is kept. With the feed that it is
+        /// of (`store.feed` of the status), like 9f3c0a1b2c3d4e5f:104, it is refused if the state
+        /// directory was renewed or restored since.
+        #[arg(long, value_name = "[FEED:]N")]
+        after: Option<FeedPlace>,
     },
     /// List the messages that came in; `inbox file` fetches the file of one.
     #[command(args_conflicts_with_subcommands = true)]

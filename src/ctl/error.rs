@@ -231,6 +231,7 @@ pub fn rpc_code(kind: ErrorKind) -> ExitCode {
         | ErrorKind::PasskeyWrongChallenge
         | ErrorKind::PasskeyWrongCredential
         | ErrorKind::PasskeyCodeDiffers
+        | ErrorKind::FeedRenewed
         // What this program sends is well-formed: a value that a person gave is not.
         | ErrorKind::InvalidParams => ExitCode::DataErr,
         ErrorKind::NotFound | ErrorKind::FileGone => ExitCode::NoInput,

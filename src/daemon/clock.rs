@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::time::{ClockId, clock_gettime};
 
-use tetherd_api::Time;
+use tetherd_api::{FeedId, Time};
 use tetherd_core::time::{BootId, Now};
 
 /// Where the kernel names the current boot.
@@ -63,6 +63,14 @@ pub fn boot_id() -> BootId {
         let _ = getrandom::fill(&mut bytes);
         u128::from_le_bytes(bytes)
     }))
+}
+
+/// A name for the changes feed from now on. A failing kernel generator leaves zeros, and a shared
+/// name.
+pub fn new_feed_id() -> FeedId {
+    let mut bytes = [0; 8];
+    let _ = getrandom::fill(&mut bytes);
+    FeedId(u64::from_be_bytes(bytes))
 }
 
 /// How long until the monotonic clock reads `mono_ms`.

@@ -4,12 +4,13 @@
 //! the index, where each message stands once, as it is by then.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
 use crate::inbox::CursorRange;
-use crate::store::feed::{Changed, Numbers};
-use tetherd_api::{Event, Message, MessageId, PairEnd, PairOffer, Status, Time};
+use crate::store::feed::{Changed, Numbers, Runs};
+use tetherd_api::{Event, FeedId, Message, MessageId, PairEnd, PairOffer, Status, Time};
 use tetherd_core::action::{Actions, Change, Effect};
 use tetherd_core::{Core, time};
 
@@ -34,16 +35,27 @@ pub struct Now {
     pub at: Time,
     /// The last number that was given: what comes later has a higher one.
     pub head: u64,
+    /// The feed's names.
+    pub runs: Arc<Runs>,
     /// The status.
     pub status: Latest<Box<Status>>,
     /// The last event of a pairing.
     pub pairing: Latest<Option<Pairing>>,
 }
 
+impl Now {
+    /// Whether a subscriber can go on after this number, of this feed if that is known. After 0
+    /// everybody can.
+    pub(crate) fn continues(&self, after: u64, feed: Option<FeedId>) -> bool {
+        let is_ours = || feed.is_none_or(|feed| self.runs.continues(feed, after));
+        after == 0 || (after <= self.head && is_ours())
+    }
+}
+
 /// A pairing's event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pairing {
-    /// The next code, where there is one.
+    /// The present code, where there is one.
     pub offer: Option<PairOffer>,
     /// How it ended, once it has.
     pub ended: Option<PairEnd>,
@@ -117,6 +129,7 @@ pub(crate) struct EventHub {
     of_message: HashMap<MessageId, u64>,
     forgotten: u64,
     head: u64,
+    runs: Arc<Runs>,
     status_version: u64,
     pairing: Latest<Option<Pairing>>,
     live: Vec<mpsc::Sender<LiveEvent>>,
@@ -129,6 +142,7 @@ impl EventHub {
             by_seq: numbers.messages.into_iter().collect(),
             forgotten: numbers.forgotten,
             head: numbers.last,
+            runs: Arc::new(numbers.runs),
             status_version: 0,
             pairing: Latest::default(),
             live: Vec::new(),
@@ -224,6 +238,7 @@ impl EventHub {
         Now {
             at: Time(now.wall_ms),
             head: self.head.max(range.newest_seq),
+            runs: Arc::clone(&self.runs),
             status: Latest { version: self.status_version, state: status },
             pairing: self.pairing.clone(),
         }

@@ -64,7 +64,7 @@ struct Stream<'a> {
 
 impl Stream<'_> {
     async fn run(&mut self, start: Now, after: Option<u64>) -> Result<(), Gone> {
-        let Now { at, head, status, pairing } = start;
+        let Now { at, head, runs: _, status, pairing } = start;
         self.write(at, Event::Status { status: status.state }).await?;
         if let Some(Pairing { offer, ended: None }) = pairing.state {
             self.write(at, Event::Pairing { offer, ended: None }).await?;

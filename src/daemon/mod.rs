@@ -135,6 +135,7 @@ impl Daemon {
         restored.store = api::StoreStatus {
             sealed: store.is_sealed(),
             quarantined: store.quarantined().len() + damaged.len(),
+            feed: None,
         };
         for record in &damaged {
             tracing::warn!(area = record.area(), damage = %record.damage, "a record is quarantined");
@@ -147,7 +148,8 @@ impl Daemon {
         let spool =
             spool_sweep::open(config.state.dir.clone(), &config.files, &restored.messages).await?;
         let kept = restored.messages.iter().map(|message| message.id).collect();
-        let numbers = store::feed::open(&store, kept).await?;
+        let numbers = store::feed::open(&store, kept, clock::new_feed_id()).await?;
+        restored.store.feed = numbers.runs.current();
         let uptime_ms = restored.facts.uptime_ms;
         let (core, first) = Core::new(core_config(config), clock::boot_id(), restored, now);
         let access = Access::resolve(&access_groups(config))?;

@@ -9,14 +9,21 @@
 //! |---|---|
 //! | `feed/message/` id | the number of the message's last change, 8 bytes |
 //! | `feed/forgotten` | the highest number among messages that are removed, 8 bytes |
+//! | `feed/runs` | the feed's names, and the number after which each began, 16 bytes each |
+
+mod runs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use runs::Runs;
+
+use super::record::record_key;
 use super::{Batch, CommitError, ReadError, Store, UpdateError, View};
-use tetherd_api::MessageId;
+use tetherd_api::{FeedId, MessageId};
 
 const MESSAGE: &[u8] = b"feed/message/";
 const FORGOTTEN: &[u8] = b"feed/forgotten";
+const RUNS: &[u8] = b"feed/runs";
 
 /// What a start finds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,13 +34,31 @@ pub struct Numbers {
     pub forgotten: u64,
     /// The last number given to any change.
     pub last: u64,
+    /// The feed's names, the present one included.
+    pub runs: Runs,
 }
 
-/// The numbers of the messages that are kept. One without a number is given one: its
-/// record is from before there were numbers, or was damaged.
-pub async fn open(store: &Store, kept: BTreeSet<MessageId>) -> Result<Numbers, UpdateError> {
+/// The numbers of the messages that are kept; the feed goes on under this name. A message
+/// without a number is given one: its record is from before there were numbers, or was damaged.
+pub async fn open(
+    store: &Store,
+    kept: BTreeSet<MessageId>,
+    feed: FeedId,
+) -> Result<Numbers, UpdateError> {
     let is_lost = store.quarantined().iter().any(|record| record.key == FORGOTTEN);
-    store.update(move |view| read(view, kept, is_lost)).await
+    let before = store.opened_at();
+    let update = store.update(move |view| {
+        let (mut batch, mut numbers) = read(view, kept, is_lost)?;
+        numbers.runs.begin(feed, before);
+        batch.put(RUNS, numbers.runs.encode());
+        Ok((batch, numbers))
+    });
+    update.await
+}
+
+/// The tree's key of the feed's names.
+pub(super) fn runs_key() -> Vec<u8> {
+    record_key(RUNS)
 }
 
 fn read(
@@ -46,6 +71,11 @@ fn read(
     let before = match view.get(FORGOTTEN) {
         Ok(value) => value.as_deref().map_or(Some(0), number),
         Err(ReadError::Damaged) => None,
+        Err(error) => return Err(error),
+    };
+    numbers.runs = match view.get(RUNS) {
+        Ok(value) => value.as_deref().map(Runs::decode).unwrap_or_default(),
+        Err(ReadError::Damaged) => Runs::default(),
         Err(error) => return Err(error),
     };
     // Unknown: as if everything up to now had been removed.

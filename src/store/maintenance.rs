@@ -126,8 +126,9 @@ fn salvage(opening: &Opening<'_>, now_ms: i64) -> Result<Salvaged, OpenError> {
     let sequence = known.unwrap_or_else(|| verified.sequence.saturating_add(NUMBERS_SKIPPED));
     let sequence = sequence.max(verified.sequence);
     let entries = [sequence_entry(sequence), queue::repaired_entry(now_ms)];
+    let entries = entries.map(|(key, entry)| (key, Some(entry))).into_iter();
     let written = backend
-        .apply(entries.map(|(key, entry)| (key, Some(entry))).into_iter().collect())
+        .apply(entries.chain([(feed::runs_key(), None)]).collect())
         .and_then(|()| backend.sync())
         .and_then(|()| backend.tidy(true));
     written.map_err(|error| backend_error(dir, error))?;

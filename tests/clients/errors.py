@@ -295,8 +295,8 @@ asked_after = []
 def tells(*seqs, cut=False):
     def scene(connection, lines):
         request = json.loads(lines.readline())
-        asked_after.append(request["params"].get("after"))
-        say(connection, id=request["id"], result={"seq": 7})
+        asked_after.append((request["params"].get("after"), request["params"].get("feed")))
+        say(connection, id=request["id"], result={"seq": 7, "feed": "one"})
         event(connection, 3, event="message", message={})
         if cut:
             return
@@ -318,8 +318,8 @@ def a_stream_goes_on_where_it_was(client):
 
     def told_gap(connection, lines):
         request = json.loads(lines.readline())
-        asked_after.append(request["params"].get("after"))
-        say(connection, id=request["id"], result={"seq": 21})
+        asked_after.append((request["params"].get("after"), request["params"].get("feed")))
+        say(connection, id=request["id"], result={"seq": 21, "feed": "two"})
         event(connection, 11, event="gap", of="incoming", gap=gap)
         event(connection, 20, event="incoming", message={"cursor": 20})
         stalls(connection, lines)
@@ -332,7 +332,9 @@ def a_stream_goes_on_where_it_was(client):
             one = events.read(timeout=60)
             assert one is not None
             told.append((one["event"], one["seq"]))
-        assert asked_after == [None, None, 9, 11], asked_after
+        nothing = (None, None)
+        assert asked_after == [nothing, nothing, (9, "one"), (11, "one")], asked_after
+        assert events.feed == "two"
         wanted = [("message", 3), ("message", 3), ("snapshot_end", 7), ("incoming", 8)]
         wanted += [("incoming", 9), ("message", 3), ("snapshot_end", 7), ("incoming", 10)]
         assert told == wanted + [("incoming", 11), ("gap", 11), ("incoming", 20)], told

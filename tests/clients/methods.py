@@ -196,8 +196,13 @@ def read_the_inbox(client):
             conform(event, tetherd.Event)
             if event["event"] == "incoming":
                 seen.append(event["message"])
-        last = events.seq
-    with client.events(after=last) as events:
+        last, feed = events.seq, events.feed
+    try:
+        client.events(after=last, feed="00000000000000ff")
+        raise AssertionError("another feed is continued")
+    except tetherd.FeedRenewed as error:
+        assert error.exit_code == 65, error
+    with client.events(after=last, feed=feed) as events:
         while (event := events.read(timeout=60))["event"] != "snapshot_end":
             assert event["event"] != "incoming", event
     assert [m.get("text") for m in seen] == ["an answer", "look"], seen

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
-use tetherd_api::{OPENRPC, Time};
+use tetherd_api::{FeedId, OPENRPC, Time};
 
 pub(crate) static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(OPENRPC).unwrap());
@@ -119,6 +119,7 @@ fn rule_applies(
         "pattern" => {
             let text = text(value);
             let digits = match rule.as_str().unwrap() {
+                "^[0-9a-f]{16}$" => return must(text.parse::<FeedId>().is_ok()),
                 "^m?[0-9]+$" => text.strip_prefix('m').unwrap_or(text),
                 "^[mi][0-9]+$" => text.strip_prefix(['m', 'i']).unwrap_or_default(),
                 other => panic!("{other}"),

@@ -16,7 +16,7 @@ use tether_web::auth::TokenFile;
 use tether_web::config::{Address, Config};
 use tether_web::front::{self, Running};
 use tether_web::listen::Listener;
-use tetherd_api::Tier;
+use tetherd_api::{FeedPlace, Tier};
 use tokio::runtime::Runtime;
 
 use crate::support::{DEADLINE, Daemon, Lab};
@@ -151,7 +151,7 @@ pub(crate) struct Sse {
 /// One event.
 #[derive(Debug)]
 pub(crate) struct Sent {
-    pub(crate) id: Option<u64>,
+    pub(crate) id: Option<FeedPlace>,
     pub(crate) name: String,
     pub(crate) data: Value,
 }

@@ -4,6 +4,7 @@
 mod admin;
 mod place;
 mod receiver;
+mod renewed;
 
 use serde_json::json;
 use tether_web::webhooks::{Settings, new_secret, secret_file};

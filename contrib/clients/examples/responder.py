@@ -49,11 +49,30 @@ def save_file(client, message, folder):
     print(f"{message['cursor']}: {info['bytes']} bytes of {info['mime']}", flush=True)
 
 
-def keep(path, seq):
+def kept(path):
+    """The number and the feed, as they were kept."""
+    seq, feed = path.read_text().split()
+    return int(seq), feed
+
+
+def follow(client, path):
+    """What comes after what was dealt with."""
+    after, feed = kept(path) if path.exists() else (None, None)
+    try:
+        events = client.events(after, feed=feed)
+    except tetherd.FeedRenewed as error:
+        print(error, file=sys.stderr)
+        return client.events(0)
+    if after is None:
+        keep(path, events)
+    return events
+
+
+def keep(path, events):
     """Whole or not at all: a new file takes the old one's place."""
     new = path.with_suffix(".new")
     with open(new, "w") as file:
-        file.write(f"{seq}\n")
+        file.write(f"{events.seq} {events.feed}\n")
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
@@ -61,10 +80,7 @@ def keep(path, seq):
 
 def main():
     path = pathlib.Path(sys.argv[1])
-    after = int(path.read_text()) if path.exists() else None
-    with tetherd.Client() as client, client.events(after) as events:
-        if after is None:
-            keep(path, events.seq)
+    with tetherd.Client() as client, follow(client, path) as events:
         for event in events:
             if event["event"] == "gap":
                 print(f"not kept any more: {event['of']}, {event['gap']}", file=sys.stderr)
@@ -79,7 +95,7 @@ def main():
                     print(f"{message['cursor']}: answered", flush=True)
                 if "file" in message:
                     save_file(client, message, path.parent)
-            keep(path, events.seq)
+            keep(path, events)
     return 0
 
 

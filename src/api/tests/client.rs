@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
+use tokio::time::timeout;
 
 use crate::call;
-use crate::client::{CALL_DEADLINE, Client, ClientError, ConnectError};
+use crate::client::{CALL_DEADLINE, Client, ClientError, ConnectError, EVENTS_BYTES_MAX};
 use crate::{FRAME_BYTES_MAX, NoParams, SendParams};
 
 const NONE: NoParams = NoParams {};
@@ -90,4 +91,35 @@ async fn a_request_that_fits_no_line_is_not_written() {
     let params = SendParams::text("x", "x".repeat(FRAME_BYTES_MAX));
     let error = client.call(call::MessageSend, &params).await.unwrap_err();
     assert!(matches!(error, ClientError::Encode(_)), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn invariant_10_events_that_nobody_reads_are_bounded_in_bytes() {
+    const LONG: usize = 256 * 1024;
+    let (client, mut daemon) = pair();
+    let mut line = String::new();
+    let answering = async {
+        daemon.read_line(&mut line).await.unwrap();
+        let reply = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"seq\":0}}\n";
+        daemon.write_all(reply).await.unwrap();
+    };
+    let (events, ()) = tokio::join!(client.subscribe(), answering);
+    let mut events = events.unwrap();
+    let why = "x".repeat(LONG);
+    let event = format!(
+        "{{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{{\"seq\":1,\"at\":\
+         \"2026-01-31T08:30:00Z\",\"event\":\"pairing\",\"ended\":{{\"result\":\"failed\",\
+         \"kind\":\"superseded\",\"why\":\"{why}\"}}}}}}\n"
+    );
+    let mut written = 0;
+    while timeout(CALL_DEADLINE, daemon.write_all(event.as_bytes())).await.is_ok() {
+        written += 1;
+        assert!(written * LONG <= EVENTS_BYTES_MAX + 2 * FRAME_BYTES_MAX, "nobody reads them");
+    }
+    assert!((written + 1) * LONG > EVENTS_BYTES_MAX, "{written}");
+    // What is read makes room for what comes.
+    for _ in 0..written {
+        events.next().await.unwrap();
+    }
+    daemon.write_all(b"\n").await.unwrap();
 }

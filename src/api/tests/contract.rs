@@ -10,9 +10,9 @@ use crate::frame::{EVENT_METHOD, parse_request};
 use crate::params::decode;
 use crate::{
     BatteryLevel, Call, CancelParams, CheckParams, ClearExample, ClearParams, ConditionKind,
-    ContactCard, EditParams, Error, ErrorKind, Event, EventFrame, FileParams, Filter, Gap, GapOf,
-    GetParams, GroupListParams, HeartbeatParams, Holds, InboxFileParams, InboxListParams, Kind,
-    LinkPreview, ListParams, Location, MessageId, MessageRef, Method, NoParams, PairEnd,
+    ContactCard, EditParams, Error, ErrorKind, Event, EventFrame, FeedId, FileParams, Filter, Gap,
+    GapOf, GetParams, GroupListParams, HeartbeatParams, Holds, InboxFileParams, InboxListParams,
+    Kind, LinkPreview, ListParams, Location, MessageId, MessageRef, Method, NoParams, PairEnd,
     PairFailure, PairOffer, PairParams, PhoneState, Presence, Priority, ReactParams, ReadParams,
     ReasonKind, Redacted, Replace, RestoreParams, RetryParams, RevokeParams, SendParams,
     SessionState, State, SubscribeParams, Tier, Time,
@@ -93,7 +93,7 @@ fn parameters_are_read_as_they_are_written() {
         at: time,
         source: Some("termux".into()),
     });
-    read_back(SubscribeParams { after: Some(1) });
+    read_back(SubscribeParams { after: Some(1), feed: Some(FeedId(255)) });
     read_back(InboxListParams { after: Some(1), limit: Some(1) });
     read_back(InboxFileParams { cursor: 1, inline: true });
     read_back(PairParams { phone: Some("+15550100".into()), anyway: true });

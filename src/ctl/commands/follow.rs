@@ -11,7 +11,7 @@ use crate::output::Output;
 use crate::render;
 use tetherd_api::client::{Client, ClientError, Events};
 use tetherd_api::exit::ExitCode;
-use tetherd_api::{Event, EventFrame};
+use tetherd_api::{Event, EventFrame, FeedPlace};
 
 /// Pause before the first try to connect again; it doubles with each.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -19,7 +19,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// `events`: a line for each.
 pub(super) async fn events(
-    after: Option<u64>,
+    after: Option<FeedPlace>,
     client: &Client,
     sockets: &[PathBuf],
     out: &mut Output,
@@ -42,17 +42,17 @@ pub(super) struct Follower<'a> {
     /// Of the events, once the first connection was lost.
     client: Option<Client>,
     pub(super) events: Events,
-    /// The newest number when the subscription was made.
-    newest: u64,
+    /// The feed, and its newest number when the subscription was made.
+    newest: FeedPlace,
     /// To continue after; none: with a snapshot, because the last one was not complete.
-    after: Option<u64>,
+    after: Option<FeedPlace>,
 }
 
 impl<'a> Follower<'a> {
     pub(super) async fn new(
         client: &Client,
         sockets: &'a [PathBuf],
-        after: Option<u64>,
+        after: Option<FeedPlace>,
     ) -> Result<Follower<'a>, CommandError> {
         let (events, newest) = client.subscribe_after(after).await?;
         Ok(Follower { sockets, client: None, events, newest, after })
@@ -70,7 +70,8 @@ impl<'a> Follower<'a> {
             match self.events.next().await {
                 Ok(frame) => {
                     if self.after.is_some() || matches!(frame.event, Event::SnapshotEnd {}) {
-                        self.after = Some(frame.seq).max(self.after);
+                        let after = self.after.unwrap_or_default();
+                        self.after = Some(after.advanced(self.newest.feed, frame.seq));
                     }
                     return Ok(frame);
                 }

@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 
 use crate::connect;
 use crate::error::CommandError;
-use tetherd_api::EventFrame;
 use tetherd_api::client::{Client, ClientError};
+use tetherd_api::{EventFrame, FeedPlace};
 
 /// Changes before the first connection that are shown too.
 const RECENT_CHANGES: u64 = 1_000;
@@ -31,14 +31,14 @@ pub(super) enum News {
 /// Where to continue.
 pub(super) struct Link {
     sockets: Vec<PathBuf>,
-    after: u64,
+    after: FeedPlace,
 }
 
 impl Link {
     /// Fails as every command does where there is no daemon, or none that lets us in.
     pub(super) async fn new(sockets: &[PathBuf]) -> Result<Link, CommandError> {
         let (_, newest) = connect(sockets).await?.subscribe_after(None).await?;
-        let after = newest.saturating_sub(RECENT_CHANGES);
+        let after = FeedPlace { seq: newest.seq.saturating_sub(RECENT_CHANGES), ..newest };
         Ok(Link { sockets: sockets.to_vec(), after })
     }
 
@@ -71,16 +71,15 @@ impl Link {
     ) -> Result<(), CommandError> {
         let client = Arc::new(connect(&self.sockets).await?);
         let subscribed = client.subscribe_after(Some(self.after)).await;
-        if matches!(subscribed, Err(ClientError::Rpc(_))) {
-            // Another store than before counts from the beginning.
-            self.after = 0;
+        if subscribed.as_ref().is_err_and(ClientError::is_feed_renewed) {
+            self.after = FeedPlace::START;
         }
-        let (mut events, _) = subscribed?;
+        let (mut events, newest) = subscribed?;
         *pause = PAUSE_MIN;
         let mut next = News::Connected(client);
         while news.send(next).await.is_ok() {
             let frame = events.next().await?;
-            self.after = self.after.max(frame.seq);
+            self.after = self.after.advanced(newest.feed, frame.seq);
             next = News::Event(Box::new(frame));
         }
         Ok(())

@@ -6,31 +6,41 @@ use crate::daemon::event_stream::Subscription;
 use crate::daemon::inbox_service::{Fetched, Follow, InboxService};
 use crate::daemon::server::Service;
 use tetherd_api::{
-    Error, ErrorKind, InboxFileParams, InboxListParams, ReadParams, Reply, Signature,
+    Error, ErrorKind, FeedPlace, InboxFileParams, InboxListParams, ReadParams, Reply, Signature,
     SubscribeParams, SubscribeResult, call,
 };
 
 pub(super) async fn subscribe(
     service: &Service,
-    SubscribeParams { after }: SubscribeParams,
+    SubscribeParams { after, feed }: SubscribeParams,
 ) -> Result<Handled, Error> {
     let engine = service.engine.clone();
     let start = engine.subscribe().await?;
-    if let Some(after) = after.filter(|after| *after > start.head) {
-        return Err(from_elsewhere(after, start.head));
+    if let Some(after) = after.filter(|after| !start.continues(*after, feed)) {
+        return Err(renewed(FeedPlace { feed, seq: after }, start.head));
     }
     let follow = match &service.inbox {
         Some(inbox) => inbox.follow(after.unwrap_or(start.head))?,
         None => Follow::nothing(),
     };
-    let reply = call::EventsSubscribe::reply(SubscribeResult { seq: start.head });
+    let reply = call::EventsSubscribe::reply(SubscribeResult {
+        seq: start.head,
+        feed: start.runs.current(),
+    });
     Ok(Handled::Subscription(reply, Box::new(Subscription { engine, start, after, follow })))
 }
 
-fn from_elsewhere(after: u64, newest: u64) -> Error {
-    let sentence = format!("`after` is {after}, but the newest number is {newest}");
-    Error::new(ErrorKind::InvalidParams, sentence)
-        .remedy("it is another daemon's number, or the state directory was renewed: begin with 0")
+fn renewed(FeedPlace { feed, seq }: FeedPlace, newest: u64) -> Error {
+    let sentence = match feed {
+        Some(feed) if seq <= newest => {
+            format!("`after` is {seq} of feed {feed}, which this feed does not continue")
+        }
+        Some(_) | None => format!("`after` is {seq}, but the newest number is {newest}"),
+    };
+    Error::new(ErrorKind::FeedRenewed, sentence).remedy(
+        "the state directory was renewed, repaired or restored from a copy, or it is another \
+         daemon's number: begin with 0",
+    )
 }
 
 pub(super) fn list(service: &Service, params: InboxListParams) -> Result<Reply, Error> {

@@ -21,7 +21,7 @@ use crate::spool::Spool;
 use crate::spool::tests::LIMITS;
 use crate::store::{self, Store};
 use crate::whatsapp::{Order, SessionHandle};
-use tetherd_api::{MessageId, Reply, State};
+use tetherd_api::{FeedId, MessageId, Reply, State};
 use tetherd_config::Config;
 use tetherd_core::action::{Outgoing, SessionCommand};
 use tetherd_core::event::{Body, EndReason, NotSent, Request, SessionEvent, Submission};
@@ -106,7 +106,7 @@ impl Running {
         assert_eq!(damaged, []);
         restored.facts.account = Some(ACCOUNT.into());
         let kept = restored.messages.iter().map(|message| message.id).collect();
-        let numbers = store::feed::open(&store, kept).await.unwrap();
+        let numbers = store::feed::open(&store, kept, FeedId(1)).await.unwrap();
         let (core, first) = Core::new(config, BootId(7), restored, virtual_now());
         let inbox = Inbox::open(store.clone(), INBOX, virtual_now().wall_ms, 0).await.unwrap();
         let (control, orders) = mpsc::channel(8);

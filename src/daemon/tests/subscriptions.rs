@@ -12,7 +12,9 @@ use crate::daemon::event_hub::{LIVE_EVENTS_MAX, Latest, LiveEvent, Page, Pairing
 use tetherd_api::call;
 use tetherd_api::client::{Client, ClientError, Events};
 use tetherd_api::state_replica::StateReplica;
-use tetherd_api::{ErrorKind, Event, EventFrame, Gap, GapOf, NoParams, PairOffer, Reply, State};
+use tetherd_api::{
+    ErrorKind, Event, EventFrame, FeedPlace, Gap, GapOf, NoParams, PairOffer, Reply, State,
+};
 
 fn changed(seq: u64, id: u64, state: State) -> LiveEvent {
     LiveEvent::Message { seq, message: Box::new(message(id, state)) }
@@ -57,7 +59,7 @@ async fn a_subscriber_gets_the_snapshot_then_changes_while_its_calls_go_on() {
     let client = Client::connect(&fixture.path).await.unwrap();
     let (subscribed, sender) = tokio::join!(client.subscribe_after(None), accept(&mut calls));
     let (mut events, newest) = subscribed.unwrap();
-    assert_eq!(newest, 4);
+    assert_eq!(newest, FeedPlace { feed: None, seq: 4 });
     let mut replica = StateReplica::new();
     for expected in snapshot() {
         assert!(!replica.is_complete());
@@ -127,7 +129,8 @@ async fn one_who_was_away_for_too_long_is_told_the_gap_and_all_live_messages() {
         give(&mut calls, Walk { after: 0, floor: 2 }, page).await;
         sender
     };
-    let (subscribed, _sender) = tokio::join!(client.subscribe_after(Some(2)), engine);
+    let place = FeedPlace { feed: None, seq: 2 };
+    let (subscribed, _sender) = tokio::join!(client.subscribe_after(Some(place)), engine);
     let (mut events, _) = subscribed.unwrap();
     assert!(matches!(next(&mut events).await.unwrap().event, Event::Status { .. }));
     let gap = next(&mut events).await.unwrap();
@@ -147,7 +150,10 @@ async fn a_number_from_elsewhere_is_refused() {
     let mut raw = fixture.connect().await;
     let (reply, ()) =
         tokio::join!(raw.call("events.subscribe", json!({ "after": 5 })), begin(&mut calls));
-    assert_eq!(reply["error"]["data"]["kind"], "invalid_params");
+    assert_eq!(reply["error"]["data"]["kind"], "feed_renewed");
+    let other = json!({ "after": 4, "feed": "00000000000000ff" });
+    let (reply, ()) = tokio::join!(raw.call("events.subscribe", other), begin(&mut calls));
+    assert_eq!(reply["error"]["data"]["kind"], "feed_renewed");
     let (reply, ()) =
         tokio::join!(raw.call("events.subscribe", json!({ "after": 4 })), begin(&mut calls));
     assert_eq!(reply["result"], json!({ "seq": 4 }));

@@ -255,7 +255,8 @@ fn answer_to(request: &Request) -> Reply {
 /// How things stand: the last number is 4.
 pub(super) fn stands() -> event_hub::Now {
     let status = Latest { version: 1, state: Box::new(status()) };
-    event_hub::Now { at: AT, head: 4, status, pairing: Latest::default() }
+    let runs = Arc::default();
+    event_hub::Now { at: AT, head: 4, runs, status, pairing: Latest::default() }
 }
 
 /// One message, and the way for what follows.

@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tetherd_api::{Event, EventFrame, Message, MessageId, PairEnd, PairOffer, State, Status, Time};
+use tetherd_api::{
+    Event, EventFrame, FeedId, FeedPlace, Message, MessageId, PairEnd, PairOffer, State, Status,
+    Time,
+};
 use tetherd_metrics::FeedMetrics;
 use tokio::sync::watch;
 
@@ -24,9 +27,7 @@ pub struct Left {
 
 #[derive(Debug)]
 struct Known {
-    seq: u64,
-    /// How often the numbers have begun anew.
-    renewals: u64,
+    place: FeedPlace,
     status: Option<Box<Status>>,
     offer: Option<PairOffer>,
     ended: Option<PairEnd>,
@@ -47,8 +48,7 @@ impl Feed {
     /// Of a daemon that is counted so.
     pub(super) fn new(counted: FeedMetrics) -> Feed {
         let known = Known {
-            seq: 0,
-            renewals: 0,
+            place: FeedPlace::START,
             status: None,
             offer: None,
             ended: None,
@@ -65,7 +65,7 @@ impl Feed {
 
     pub(super) fn apply(&self, frame: &EventFrame) {
         let mut known = self.locked();
-        known.seq = known.seq.max(frame.seq);
+        known.place.seq = known.place.seq.max(frame.seq);
         match &frame.event {
             Event::Status { status } => known.status = Some(status.clone()),
             Event::Message { message } => known.note(message),
@@ -81,11 +81,15 @@ impl Feed {
         self.changed();
     }
 
-    /// The daemon's state directory is another one: its numbers begin anew.
-    pub(crate) fn forget(&self) {
+    /// What comes next is of this feed, which continues the one before.
+    pub(super) fn is_called(&self, feed: Option<FeedId>) {
+        self.locked().place.feed = feed;
+    }
+
+    /// The feed is another one: what comes next is all of it.
+    pub(super) fn forget(&self) {
         let mut known = self.locked();
-        known.renewals += 1;
-        (known.seq, known.live) = (0, false);
+        (known.place, known.live) = (FeedPlace::START, false);
         known.times.clear();
     }
 
@@ -94,14 +98,9 @@ impl Feed {
         self.version.send_modify(|version| *version += 1);
     }
 
-    /// The number to continue after.
-    pub(crate) fn seq(&self) -> u64 {
-        self.locked().seq
-    }
-
-    /// How often the numbers have begun anew.
-    pub(crate) fn renewals(&self) -> u64 {
-        self.locked().renewals
+    /// Up to where it was read.
+    pub(crate) fn place(&self) -> FeedPlace {
+        self.locked().place
     }
 
     /// Changes whenever something happens.

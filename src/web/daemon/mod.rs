@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tetherd_api::client::{Client, ClientError, ConnectError, Events};
-use tetherd_api::{Error, ErrorKind, Event, Signature};
+use tetherd_api::{Error, ErrorKind, Event, FeedPlace, Signature};
 use tetherd_metrics::{Counts, FeedMetrics};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -42,10 +42,9 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// Whether a subscription was refused for its number: the daemon counts from the beginning
-    /// again, since its state directory was renewed.
-    pub(crate) fn is_renewed(&self) -> bool {
-        matches!(self, CallError::Client(error) if is_renewed(error))
+    /// Whether a subscription was refused for its place: the feed is another one.
+    pub(crate) fn is_feed_renewed(&self) -> bool {
+        matches!(self, CallError::Client(error) if error.is_feed_renewed())
     }
 
     /// As the contract says errors.
@@ -99,8 +98,8 @@ pub struct Daemon {
 pub struct Subscription {
     /// What happens.
     pub events: Events,
-    /// The newest number of the feed when it began.
-    pub newest: u64,
+    /// The feed, and its newest number when it began.
+    pub newest: FeedPlace,
     // Ends the connection when it is dropped.
     _client: Client,
     _place: OwnedSemaphorePermit,
@@ -146,7 +145,7 @@ impl Daemon {
     }
 
     /// Follows events on a connection of its own.
-    pub async fn subscribe(&self, after: Option<u64>) -> Result<Subscription, CallError> {
+    pub async fn subscribe(&self, after: Option<FeedPlace>) -> Result<Subscription, CallError> {
         let places = Arc::clone(&self.streams);
         let place =
             places.try_acquire_owned().map_err(|_| CallError::TooMany("streams of events"))?;
@@ -154,7 +153,7 @@ impl Daemon {
     }
 
     /// The same for who reads a page and ends it: one after the other.
-    pub(crate) async fn read(&self, after: Option<u64>) -> Result<Subscription, CallError> {
+    pub(crate) async fn read(&self, after: Option<FeedPlace>) -> Result<Subscription, CallError> {
         let places = Arc::clone(&self.reader);
         let closed = |_| CallError::TooMany("readers of events");
         let place = places.acquire_owned().await.map_err(closed)?;
@@ -163,7 +162,7 @@ impl Daemon {
 
     async fn subscribe_at(
         &self,
-        after: Option<u64>,
+        after: Option<FeedPlace>,
         place: OwnedSemaphorePermit,
     ) -> Result<Subscription, CallError> {
         let client = Client::connect(&self.socket).await.map_err(no_daemon)?;
@@ -219,15 +218,16 @@ impl Daemon {
     }
 
     async fn follow(&self, client: Arc<Client>, backoff: &mut Duration) -> CallError {
-        let mut subscribed = client.subscribe_after(Some(self.feed.seq())).await;
-        if subscribed.as_ref().is_err_and(is_renewed) {
+        let mut subscribed = client.subscribe_after(Some(self.feed.place())).await;
+        if subscribed.as_ref().is_err_and(ClientError::is_feed_renewed) {
             self.feed.forget();
-            subscribed = client.subscribe_after(Some(0)).await;
+            subscribed = client.subscribe_after(Some(FeedPlace::START)).await;
         }
-        let mut events = match subscribed {
-            Ok((events, _)) => events,
+        let (mut events, newest) = match subscribed {
+            Ok(subscribed) => subscribed,
             Err(error) => return error.into(),
         };
+        self.feed.is_called(newest.feed);
         loop {
             match events.next().await {
                 Ok(frame) => {
@@ -243,11 +243,6 @@ impl Daemon {
             }
         }
     }
-}
-
-/// Nothing else of a subscription's parameters can be wrong.
-fn is_renewed(error: &ClientError) -> bool {
-    matches!(error, ClientError::Rpc(error) if error.data.kind == ErrorKind::InvalidParams)
 }
 
 fn no_daemon(error: ConnectError) -> CallError {

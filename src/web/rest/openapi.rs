@@ -29,6 +29,9 @@ fn document() -> Value {
     paths.insert("/v1/events".into(), events());
     paths.extend(crate::webhooks::described());
     let mut schemas = contract["components"]["schemas"].clone();
+    if let Value::Object(schemas) = &mut schemas {
+        schemas.extend(crate::webhooks::schemas());
+    }
     schemas["ErrorAnswer"] = json!({
         "type": "object",
         "required": ["error"],
@@ -126,19 +129,24 @@ fn responses(method: Method, answers: &Value) -> Value {
 }
 
 fn events() -> Value {
+    let place = json!({ "type": "string", "pattern": "^([0-9a-f]{16}:)?[0-9]+$" });
     json!({ "get": {
         "operationId": "events",
         "summary": "What happens, as server-sent events.",
-        "description": "As `events.subscribe`. The `id` of an event is its `seq`; a client that \
-            connects again gives the last one as `Last-Event-ID`, and misses nothing.",
+        "description": "As `events.subscribe`. The `id` of an event is its place, `FEED:SEQ`; a \
+            client that connects again gives the last one as `Last-Event-ID`, and misses nothing. \
+            If the feed cannot be continued there, an event `feed_renewed` comes first, and then \
+            everything that is kept.",
         "parameters": [
-            { "name": "Last-Event-ID", "in": "header", "schema": { "type": "integer" } },
-            { "name": "after", "in": "query", "schema": { "type": "integer" },
-              "description": "The same, where a header cannot be set." },
+            { "name": "Last-Event-ID", "in": "header", "schema": place },
+            { "name": "after", "in": "query", "schema": place,
+              "description": "The same, where a header cannot be set. Refused with `feed_renewed` \
+                if the feed cannot be continued there." },
         ],
         "responses": {
             "200": { "description": "The events.", "content": { "text/event-stream": {} } },
             "401": { "description": "No token, or one that is not known." },
+            "409": { "description": "`feed_renewed`" },
             "503": { "description": "Too many streams at a time, or no daemon." },
         },
     }})
@@ -153,7 +161,10 @@ mod tests {
         let document = document();
         let paths = Method::ALL.len() + crate::webhooks::described().len();
         assert_eq!(document["paths"].as_object().unwrap().len(), paths);
-        assert!(document["paths"]["/v1/webhooks"]["get"].is_object());
+        let webhooks = &document["paths"]["/v1/webhooks"]["get"];
+        let answer = &webhooks["responses"]["200"]["content"]["application/json"]["schema"];
+        let one = answer["properties"]["webhooks"]["items"]["$ref"].as_str().unwrap();
+        assert!(document.pointer(&one[1..]).unwrap()["properties"]["lag_s"].is_object());
         let send = &document["paths"]["/v1/message.send"]["post"];
         let json = &send["requestBody"]["content"]["application/json"]["schema"];
         assert_eq!(json["required"], json!(["to"]));

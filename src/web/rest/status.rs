@@ -25,6 +25,7 @@ pub(crate) fn of(kind: ErrorKind) -> StatusCode {
         | ErrorKind::NotPaired
         | ErrorKind::PairingFailed
         | ErrorKind::WrongState
+        | ErrorKind::FeedRenewed
         | ErrorKind::AccountBarred
         | ErrorKind::PasskeyRefused
         | ErrorKind::PasskeyTimedOut

@@ -49,6 +49,7 @@ impl Act {
 
 /// How a webhook does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookState"))]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum State {
     /// The last attempt was taken, or none was made yet.
@@ -91,9 +92,13 @@ impl State {
 
 /// How a webhook stands. Holds no address and nothing of an event.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Webhook"))]
 pub(crate) struct Standing {
+    /// What it is called.
     pub(crate) name: String,
+    /// The daemon whose feed it sends.
     pub(crate) daemon: String,
+    /// How it does.
     pub(crate) state: State,
     /// Whether it is the configuration that pauses it.
     #[serde(skip)]
@@ -134,9 +139,9 @@ impl Worker {
             (Switch::On, None) => State::Active,
         };
         // What was read to its end and is not wanted is dealt with too.
-        let passed = known.passed.filter(|_| pending.is_none());
+        let passed = known.passed.map(|passed| passed.seq).filter(|_| pending.is_none());
         let after = passed.max(known.place.after);
-        let behind = after.map_or(0, |after| self.daemon.feed.seq().saturating_sub(after));
+        let behind = after.map_or(0, |after| self.daemon.feed.place().seq.saturating_sub(after));
         Standing {
             name: self.settings.name.clone(),
             daemon: self.daemon.name.clone(),
@@ -179,7 +184,7 @@ impl Worker {
             let error = Error::new(ErrorKind::WrongState, sentence);
             return Err(error.remedy("try again when the daemon runs"));
         }
-        let end = self.daemon.feed.seq();
+        let end = self.daemon.feed.place().seq;
         let place = self.place().after.unwrap_or(end);
         let sentence = if after > end {
             format!("the feed ends at {end}")

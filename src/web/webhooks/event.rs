@@ -113,7 +113,7 @@ fn shown(condition: &Condition) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use tetherd_api::{Gap, Message};
+    use tetherd_api::{FeedPlace, Gap, Message};
 
     use super::*;
     use crate::compat::tests::status;
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn what_is_dealt_with_or_not_wanted_is_nothing() {
         let mut place = Place::default();
-        place.begin(4, BTreeSet::new());
+        place.begin(FeedPlace { feed: None, seq: 4 }, BTreeSet::new());
         let event = |seq| frame(seq, Fed::Message { message: Box::new(message()) });
         assert_eq!(made(&all(), &event(4), &place), []);
         assert_eq!(made(&all(), &event(5), &place).len(), 1);
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn a_condition_is_reported_when_it_begins_and_when_it_ends() {
         let mut place = Place::default();
-        place.begin(4, ["paused".to_owned()].into());
+        place.begin(FeedPlace { feed: None, seq: 4 }, ["paused".to_owned()].into());
         let at = |conditions| Fed::Status { status: Box::new(status("connected", conditions)) };
         assert_eq!(made(&all(), &frame(4, at(&["paused"])), &place), []);
         let events = made(&all(), &frame(4, at(&["banned"])), &place);
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn what_is_kept_no_more_is_said_once() {
         let mut place = Place::default();
-        place.begin(4, BTreeSet::new());
+        place.begin(FeedPlace { feed: None, seq: 4 }, BTreeSet::new());
         let gap = |to| Fed::Gap { of: GapOf::Incoming, gap: Gap { from: 5, to } };
         let event = made(&all(), &frame(4, gap(9)), &place).remove(0);
         assert!(event.body.contains("feed.gap") && event.body.contains("\"to\":9"));

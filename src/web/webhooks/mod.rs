@@ -16,6 +16,8 @@ mod place;
 mod reader;
 mod rest;
 mod schedule;
+#[cfg(test)]
+mod schemas;
 mod secret;
 mod settings;
 #[cfg(test)]
@@ -39,7 +41,7 @@ use crate::config::Config;
 use crate::daemon::Daemons;
 
 pub(crate) use acts::{Act, Standing, State};
-pub(crate) use rest::{described, routes};
+pub(crate) use rest::{described, routes, schemas};
 pub use secret::{SecretError, renew as new_secret};
 pub use settings::{BadSettings, Kind, Network as AllowedNetwork, Settings, Target, check};
 
@@ -131,7 +133,7 @@ fn make(
     let network = Arc::new(System::with_lookups(LOOKUPS_MAX));
     let poster = Poster::new(settings, network)
         .map_err(|source| StartError::Trust { name: name.clone(), source })?;
-    let known = Known { place, renewals: daemon.feed.renewals(), ..Known::default() };
+    let known = Known { place, ..Known::default() };
     let worker = Worker {
         daemon: Arc::clone(daemon),
         poster,

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tetherd_api::{GapOf, Redacted, Time};
+use tetherd_api::{FeedId, FeedPlace, GapOf, Redacted, Time};
 
 use crate::durable;
 
@@ -21,6 +21,9 @@ pub(crate) struct Place {
     /// The last number of the feed that is dealt with; none: it begins where the feed ends.
     #[serde(default)]
     pub(crate) after: Option<u64>,
+    /// The feed that the number is of, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) feed: Option<FeedId>,
     /// Up to which numbers messages and incoming messages were reported as kept no more.
     #[serde(default)]
     gaps: (u64, u64),
@@ -72,6 +75,7 @@ impl Pending {
 
 /// What was wrong with an attempt. Holds nothing that the receiver has said but its status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookTrouble"))]
 pub(crate) struct Trouble {
     /// A stable name.
     pub(crate) code: String,
@@ -127,9 +131,14 @@ impl Place {
         durable::replace(path, &serde_json::to_vec(self)?)
     }
 
-    /// Begins at a number, where these conditions were the case.
-    pub(super) fn begin(&mut self, after: u64, conditions: BTreeSet<String>) {
-        (self.after, self.conditions) = (Some(after), conditions);
+    /// Up to where the feed is dealt with.
+    pub(super) fn in_feed(&self) -> Option<FeedPlace> {
+        self.after.map(|seq| FeedPlace { feed: self.feed, seq })
+    }
+
+    /// Begins at a place of the feed, where these conditions were the case.
+    pub(super) fn begin(&mut self, at: FeedPlace, conditions: BTreeSet<String>) {
+        (self.after, self.feed, self.conditions) = (Some(at.seq), at.feed, conditions);
     }
 
     /// Goes on after another number. What was being sent is sent again in its turn, if it is
@@ -154,7 +163,10 @@ impl Place {
             Mark::Gap(GapOf::Incoming, to) => self.gaps.1 = *to,
             Mark::Began(kind) => drop(self.conditions.insert(kind.clone())),
             Mark::Ended(kind) => drop(self.conditions.remove(kind)),
-            Mark::Renewed => self.replay(0),
+            Mark::Renewed => {
+                self.replay(0);
+                self.feed = None;
+            }
         }
     }
 
@@ -194,7 +206,8 @@ mod tests {
         let path = dir.path().join("shop/main.json");
         assert_eq!(Place::read(&path).unwrap(), Place::default());
         let mut place = Place::default();
-        place.begin(7, ["paused".to_owned()].into());
+        let at = FeedPlace { feed: Some(FeedId(3)), seq: 7 };
+        place.begin(at, ["paused".to_owned()].into());
         for mark in [
             Mark::Passed(9),
             Mark::Gap(GapOf::Incoming, 4),
@@ -215,7 +228,8 @@ mod tests {
         assert!(place.conditions().contains("banned") && place.conditions().len() == 1);
 
         place.passed(&Mark::Renewed);
-        assert_eq!((place.after, place.gap(GapOf::Incoming), &place.pending), (Some(0), 0, &None));
+        assert_eq!((place.in_feed(), place.gap(GapOf::Incoming)), (Some(FeedPlace::START), 0));
+        assert_eq!(place.pending, None);
         std::fs::write(&path, "{\"after\": 1, \"befor").unwrap();
         Place::read(&path).unwrap_err();
     }

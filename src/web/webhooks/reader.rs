@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use tetherd_api::Event as Fed;
+use tetherd_api::{Event as Fed, FeedId, FeedPlace};
 
 use super::event::{Maker, active};
 use super::place::{Event, Place};
@@ -21,8 +21,8 @@ const PAGE_BYTES_MAX: usize = 512 * 1024;
 pub(super) enum Next {
     /// An event to be sent.
     Event(Event),
-    /// The place begins at this number, where these conditions are the case.
-    Begin(u64, BTreeSet<String>),
+    /// The webhook begins at this place, where these conditions are the case.
+    Begin(FeedPlace, BTreeSet<String>),
     /// Nothing, until something happens at the daemon.
     Nothing,
 }
@@ -33,8 +33,10 @@ pub(super) struct Reader {
     page: VecDeque<Event>,
     /// Where the webhook stands once what was handed out is delivered.
     stands: Place,
-    /// The feed has nothing to send up to this number.
-    passed: Option<u64>,
+    /// The feed that was read last. It continues that of the webhook's place.
+    feed: Option<FeedId>,
+    /// The feed has nothing to send up to here.
+    passed: Option<FeedPlace>,
 }
 
 impl Reader {
@@ -44,13 +46,18 @@ impl Reader {
     }
 
     /// Up to where the feed was read.
-    pub(super) fn passed(&self) -> Option<u64> {
+    pub(super) fn passed(&self) -> Option<FeedPlace> {
         self.passed
+    }
+
+    /// The feed that was read last.
+    pub(super) fn feed(&self) -> Option<FeedId> {
+        self.feed
     }
 
     /// The place was moved up to where the feed was read.
     pub(super) fn moved(&mut self) {
-        self.stands.after = self.passed.max(self.stands.after);
+        self.stands.after = self.passed.map(|passed| passed.seq).max(self.stands.after);
     }
 
     /// The next event for a webhook that stands there.
@@ -65,7 +72,7 @@ impl Reader {
             self.stands = place.clone();
         }
         if self.page.is_empty() && self.has_more(daemon, maker) {
-            match place.after {
+            match place.in_feed() {
                 Some(after) => self.pull(daemon, maker, after).await?,
                 None => return begin(daemon).await,
             }
@@ -85,24 +92,25 @@ impl Reader {
             let status = daemon.feed.status();
             status.is_some_and(|status| maker.has_changed(&status, &self.stands))
         };
-        self.passed != Some(daemon.feed.seq()) || has_changed()
+        self.passed != Some(daemon.feed.place()) || has_changed()
     }
 
     async fn pull(
         &mut self,
         daemon: &Daemon,
         maker: Maker<'_>,
-        after: u64,
+        after: FeedPlace,
     ) -> Result<(), CallError> {
-        let from = self.passed.unwrap_or(after).max(after);
+        let from = self.passed.filter(|passed| passed.seq >= after.seq).unwrap_or(after);
         let mut subscription = match daemon.read(Some(from)).await {
-            Err(error) if error.is_renewed() => {
+            Err(error) if error.is_feed_renewed() => {
                 self.passed = None;
-                self.page.push_back(maker.renewed(after, clock::now()));
+                self.page.push_back(maker.renewed(after.seq, clock::now()));
                 return Ok(());
             }
             read => read?,
         };
+        self.feed = subscription.newest.feed;
         let (mut ahead, mut bytes) = (self.stands.clone(), 0);
         while self.page.len() < PAGE_EVENTS_MAX && bytes < PAGE_BYTES_MAX {
             let frame = subscription.events.next().await?;
@@ -112,7 +120,7 @@ impl Reader {
                 self.page.push_back(event);
             }
             if let Fed::SnapshotEnd {} = frame.event {
-                self.passed = Some(frame.seq);
+                self.passed = Some(FeedPlace { feed: self.feed, seq: frame.seq });
                 break;
             }
         }

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tetherd_api::{Error, ErrorKind, FRAME_BYTES_MAX, Tier};
 
 use super::{Act, Standing};
@@ -70,11 +70,25 @@ async fn done(
     Ok(webhook.standing())
 }
 
+/// The schemas of what is answered.
+const SCHEMAS: &str = include_str!("schemas.json");
+
+/// They by their names, for the document of OpenAPI.
+pub(crate) fn schemas() -> Map<String, Value> {
+    serde_json::from_str(SCHEMAS).unwrap_or_default()
+}
+
 /// The same in the form of OpenAPI: paths, and what is there.
 pub(crate) fn described() -> Vec<(String, Value)> {
-    let answers = |error: &str| {
+    let webhook = json!({ "$ref": "#/components/schemas/Webhook" });
+    let answers = |error: &str, name: &str, schema: Value| {
+        let answer =
+            json!({ "type": "object", "required": [name], "properties": { name: schema } });
         json!({
-            "200": { "description": "Done.", "content": { "application/json": {} } },
+            "200": {
+                "description": "Done.",
+                "content": { "application/json": { "schema": answer } },
+            },
             "401": { "description": "No token, or one that is not known." },
             error: {
                 "description": "Not done.",
@@ -88,7 +102,7 @@ pub(crate) fn described() -> Vec<(String, Value)> {
         "operationId": "webhooks",
         "summary": "How each webhook stands.",
         "description": "Needs the tier `read`.",
-        "responses": answers("403"),
+        "responses": answers("403", "webhooks", json!({ "type": "array", "items": webhook })),
     }});
     let after = json!({ "type": "object", "properties": { "after": {
         "type": "integer",
@@ -103,7 +117,7 @@ pub(crate) fn described() -> Vec<(String, Value)> {
             { "name": "act", "in": "path", "required": true, "schema": { "enum": Act::NAMES } },
         ],
         "requestBody": { "content": { "application/json": { "schema": after } } },
-        "responses": answers("4XX"),
+        "responses": answers("4XX", "webhook", webhook),
     }});
     vec![("/v1/webhooks".into(), list), ("/v1/webhooks/{webhook}/{act}".into(), act)]
 }

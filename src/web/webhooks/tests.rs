@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::http::HeaderMap;
 use standardwebhooks::Webhook as Reference;
 use tempfile::TempDir;
-use tetherd_api::{Redacted, Time};
+use tetherd_api::{FeedPlace, Redacted, Time};
 use tetherd_net::connect::{Network, ResolveError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -113,7 +113,7 @@ impl Lab {
         let secret = new_secret(&secret_file(&config.webhooks[0], dir.path())).unwrap();
         let lab = Lab { dir, config, secret };
         let mut place = Place::default();
-        place.begin(4, BTreeSet::new());
+        place.begin(FeedPlace { feed: None, seq: 4 }, BTreeSet::new());
         place.pending = Some(Pending::new(event(7)));
         place.write(&lab.path()).unwrap();
         lab

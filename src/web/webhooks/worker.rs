@@ -8,14 +8,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tetherd_api::Time;
+use tetherd_api::{FeedPlace, Time};
 use tetherd_metrics::WebhookCounts;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::attempt::{Outcome, Poster};
 use super::event::Maker;
-use super::place::{Event, Mark, Pending, Place, Switch, Trouble};
+use super::place::{Event, Pending, Place, Switch, Trouble};
 use super::reader::{Next, Reader};
 use super::schedule;
 use super::secret::Secrets;
@@ -50,11 +50,9 @@ pub(crate) struct Worker {
 pub(super) struct Known {
     pub(super) place: Place,
     /// Up to where the feed was read and has nothing more to send.
-    pub(super) passed: Option<u64>,
+    pub(super) passed: Option<FeedPlace>,
     /// When `passed` was last written.
     pub(super) passed_written: Option<Instant>,
-    /// How often the feed had begun anew when the receiver was last sent that.
-    pub(super) renewals: u64,
     /// When the next attempt is made, while one has failed.
     pub(super) next_at: Option<Time>,
     /// What prevents attempts here, in a sentence.
@@ -216,15 +214,10 @@ impl Worker {
     /// Makes the next event the one that is sent.
     async fn read(self: &Arc<Worker>, reader: &mut Reader, place: &Place) -> Result<Step, String> {
         let maker = Maker { daemon: &self.daemon.name, wanted: &self.settings.events };
-        let next = match self.renewed(reader, maker, place) {
-            Some(event) => Next::Event(event),
-            None => {
-                let next = reader.next(&self.daemon, maker, place).await;
-                next.map_err(|error| error.to_string())?
-            }
-        };
+        let next = reader.next(&self.daemon, maker, place).await;
+        let next = next.map_err(|error| error.to_string())?;
         self.known().trouble = None;
-        let before = place.clone();
+        let (before, feed) = (place.clone(), reader.feed());
         let kept = match next {
             Next::Nothing => match self.unsent(reader, place) {
                 None => return Ok(Step::Feed),
@@ -232,7 +225,7 @@ impl Worker {
                     reader.moved();
                     self.change(move |now| {
                         if now.stands_as(&before) {
-                            now.after = Some(passed);
+                            (now.after, now.feed) = (Some(passed.seq), passed.feed);
                         }
                     })
                     .await
@@ -242,15 +235,15 @@ impl Worker {
                 self.change(move |now| {
                     // Somebody may have moved it meanwhile: then this event is not the next.
                     if now.stands_as(&before) {
-                        now.pending = Some(Pending::new(event));
+                        (now.pending, now.feed) = (Some(Pending::new(event)), feed.or(now.feed));
                     }
                 })
                 .await
             }
-            Next::Begin(after, conditions) => {
+            Next::Begin(at, conditions) => {
                 self.change(move |now| {
                     if now.stands_as(&before) {
-                        now.begin(after, conditions);
+                        now.begin(at, conditions);
                     }
                 })
                 .await
@@ -264,26 +257,12 @@ impl Worker {
         Ok(Step::Again)
     }
 
-    /// The event of a feed that has begun anew since the receiver was sent anything of it.
-    fn renewed(&self, reader: &mut Reader, maker: Maker<'_>, place: &Place) -> Option<Event> {
-        let renewals = self.daemon.feed.renewals();
-        let mut known = self.known();
-        if known.renewals == renewals {
-            return None;
-        }
-        reader.forget();
-        match place.after {
-            None | Some(0) => {
-                known.renewals = renewals;
-                None
-            }
-            Some(after) => Some(maker.renewed(after, clock::now())),
-        }
-    }
-
     /// How far the feed has moved without anything to send, if that is to be written now.
-    fn unsent(&self, reader: &Reader, place: &Place) -> Option<u64> {
-        let passed = reader.passed().filter(|passed| place.after < Some(*passed))?;
+    fn unsent(&self, reader: &Reader, place: &Place) -> Option<FeedPlace> {
+        let is_new = |passed: &FeedPlace| {
+            place.after <= Some(passed.seq) && place.in_feed() != Some(*passed)
+        };
+        let passed = reader.passed().filter(is_new)?;
         let mut known = self.known();
         let is_due = known.passed_written.is_none_or(|at| at.elapsed() >= PASSED_INTERVAL);
         if is_due {
@@ -294,9 +273,6 @@ impl Worker {
 
     async fn delivered(self: &Arc<Worker>, sent: Event) -> Step {
         self.counts.delivered();
-        if sent.mark == Mark::Renewed {
-            self.known().renewals = self.daemon.feed.renewals();
-        }
         self.settle(move |place| {
             // Somebody may have moved it meanwhile.
             if place.pending.as_ref().is_some_and(|pending| pending.event.id == sent.id) {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tetherd_api::{Error, ErrorKind, Event, EventFrame, Method, NoParams, call};
+use tetherd_api::{Error, ErrorKind, Event, EventFrame, FeedId, FeedPlace, Method, NoParams, call};
 use tokio::time::timeout;
 
 use super::super::fields::Fields;
@@ -89,8 +89,17 @@ fn not_kept(error: io::Error) -> Error {
 struct Place {
     /// The last number of the feed that is dealt with.
     after: u64,
+    /// The feed that it is of, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    feed: Option<FeedId>,
     /// The last state of the instance that was reported.
     state: String,
+}
+
+impl Place {
+    fn in_feed(&self) -> FeedPlace {
+        FeedPlace { feed: self.feed, seq: self.after }
+    }
 }
 
 /// A notification that was answered and not deleted.
@@ -106,8 +115,8 @@ struct Pending {
 struct Standing {
     /// None: nothing was asked yet.
     place: Option<Place>,
-    /// Numbers up to this need no notification.
-    passed: u64,
+    /// Up to here nothing needs a notification.
+    passed: FeedPlace,
     pending: Option<Pending>,
 }
 
@@ -156,18 +165,20 @@ impl Reader {
             (standing.place.clone(), standing.passed)
         };
         let instance = instance(caller).await?;
-        let after = place.as_ref().map(|place| place.after.max(passed));
+        let is_later = |place: &Place| passed.seq > place.after;
+        let after =
+            place.as_ref().map(|place| if is_later(place) { passed } else { place.in_feed() });
         let mut subscribed = caller.daemon.subscribe(after).await;
-        if subscribed.as_ref().is_err_and(CallError::is_renewed) {
-            // Everything in the new state directory is news.
-            (place, self.standing().passed) = (Some(Place::default()), 0);
-            subscribed = caller.daemon.subscribe(Some(0)).await;
+        if subscribed.as_ref().is_err_and(CallError::is_feed_renewed) {
+            // Everything in the new feed is news.
+            (place, self.standing().passed) = (Some(Place::default()), FeedPlace::START);
+            subscribed = caller.daemon.subscribe(Some(FeedPlace::START)).await;
         }
         let mut subscription = subscribed.map_err(|error| error.into_contract())?;
-        let mut place = match place {
-            Some(place) => place,
-            None => Place { after: subscription.newest, state: String::new() },
-        };
+        let FeedPlace { feed, seq: newest } = subscription.newest;
+        let mut place = place.unwrap_or(Place { after: newest, ..Place::default() });
+        // It goes on there.
+        place.feed = feed;
         loop {
             let next = subscription.events.next().await;
             let frame =
@@ -198,7 +209,7 @@ impl Reader {
         match &pending {
             Some(pending) => standing.pending = Some(pending.clone()),
             // A status has the number of what came before it, which is dealt with.
-            None => standing.passed = standing.passed.max(frame.seq),
+            None => standing.passed = standing.passed.advanced(place.feed, frame.seq),
         }
         pending
     }
@@ -221,7 +232,7 @@ fn pending(
     frame: &EventFrame,
 ) -> Option<Pending> {
     let seq = frame.seq;
-    let passed = Place { after: seq, state: place.state.clone() };
+    let passed = Place { after: seq, ..place.clone() };
     // Numbers of the feed are even here; a state has the odd one behind what came before it.
     match &frame.event {
         Event::Message { message } if seq > place.after => {
@@ -234,7 +245,7 @@ fn pending(
             Some(Pending { receipt: seq * 2, body, then: passed })
         }
         Event::Status { status } if state_of(status) != place.state => {
-            let then = Place { after: place.after, state: state_of(status).into() };
+            let then = Place { state: state_of(status).into(), ..place.clone() };
             let body = instance.state(&then.state, frame.at);
             Some(Pending { receipt: seq * 2 + 1, body, then })
         }

@@ -109,22 +109,6 @@ async fn what_failed_before_somebody_enables_it_counts_no_more() {
     drop(got);
 }
 
-#[tokio::test]
-async fn a_feed_that_begins_anew_is_reported_whatever_its_numbers_are() {
-    let receiver = Receiver::start().await;
-    let lab = Lab::new(&receiver.url());
-    let webhooks = lab.start();
-    let worker = webhooks.get("shop").unwrap();
-    let got = receiver.next().await;
-    worker.daemon.feed.forget();
-    got.answer("200 OK").await;
-    let got = receiver.next().await;
-    let body: serde_json::Value = serde_json::from_str(&got.body).unwrap();
-    assert_eq!((&body["type"], &body["data"]["after"]), (&"feed.renewed".into(), &7.into()));
-    got.answer("200 OK").await;
-    assert_eq!(lab.until(&webhooks, |place| place.pending.is_none()).await.after, Some(0));
-}
-
 #[test]
 fn a_new_secret_outside_the_state_directory_needs_a_file_that_is_there() {
     let (state, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
