@@ -220,7 +220,7 @@ settings! {
         /// How long the server's answer may take before a message's outcome counts as unknown.
         ack_timeout: Duration = 20 * SECOND, duration(SECOND, HOUR), RELOAD;
         /// Attempts to connect wait a random time: at most this long at first, then twice as
-        /// long each time (but in the first minute without a network at most 8 s) ...
+        /// long each time (but in the first five minutes without a network at most 8 s) ...
         backoff_first: Duration = SECOND, duration(100 * MILLISECOND, HOUR), RELOAD;
         /// ... and never longer than this.
         backoff_cap: Duration = 5 * MINUTE, duration(SECOND, DAY), RELOAD;

@@ -16,8 +16,9 @@ pub(super) const PAIR_WAITERS_MAX: usize = 16;
 pub(super) const RENEWAL_PAUSE_MS: std::ops::RangeInclusive<u64> = 1_000..=3_000;
 /// A renewal that takes longer is a trouble, from the stream's end on.
 const RENEWAL_MS_MAX: u64 = 60_000;
-/// An outage of the network that is not older than this is expected to end soon ...
-const SHORT_OUTAGE_MS: u64 = 60_000;
+/// An outage of the network that is not older than this is expected to end soon, as when a router
+/// starts anew ...
+const SHORT_OUTAGE_MS: u64 = 300_000;
 /// ... and no pause in it is longer: the session is back this soon after the network.
 const SHORT_OUTAGE_PAUSE_MS_MAX: u64 = 8_000;
 /// How long a run may go on once it has reported that its connection is gone.
