@@ -12,6 +12,11 @@ pub struct Time(
     pub i64,
 );
 
+impl Time {
+    /// The latest that can be written; later ones are written as this.
+    pub const MAX: Time = Time(253_402_207_200_000);
+}
+
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_millisecond(self.0) {

@@ -107,7 +107,7 @@ pub(crate) fn new_message(
             from_me: source.is_from_me,
             name: name.map(Into::into),
             username: parties.username.clone(),
-            sent_at: Time(info.timestamp.timestamp_millis()),
+            sent_at: Time(info.timestamp.timestamp_millis().clamp(0, Time::MAX.0)),
             received_at: Time(0),
             kind: content.kind,
             text: text.map(Into::into),
