@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::net::Shutdown;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,6 +15,7 @@ use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use serde_json::json;
 
 use crate::Protection;
+use crate::hung::{self, Hung};
 use crate::judge::PEOPLE;
 use crate::random::Random;
 use crate::senders::call;
@@ -35,9 +36,9 @@ const SLOW_US: u64 = 300_000;
 const GROWTH_KIB_MAX: u64 = 64 * 1024;
 const MIB: usize = 1024 * 1024;
 
-type Act = fn(&mut UnixStream) -> io::Result<()>;
+pub(crate) type Act = fn(&mut UnixStream) -> io::Result<()>;
 
-const KINDS: [(&str, Act); 25] = [
+pub(crate) const KINDS: [(&str, Act); 28] = [
     ("says nothing", |_| Ok(())),
     ("a line without end", |s| s.write_all(&vec![b' '; 4 * MIB])),
     ("a line without end, of letters", |s| s.write_all(&vec![b'a'; 4 * MIB])),
@@ -84,6 +85,20 @@ const KINDS: [(&str, Act); 25] = [
         let null = File::open("/dev/null")?;
         (0..50).try_for_each(|_| with_descriptor(s, &request("status"), &null))
     }),
+    ("descriptors with half a line", |s| {
+        let null = File::open("/dev/null")?;
+        (0..50).try_for_each(|_| with_descriptors(s, b"{", &[null.as_raw_fd(); 8]))
+    }),
+    ("descriptors, and they are closed", |s| {
+        let null = File::open("/dev/null")?;
+        with_descriptors(s, b"{", &[null.as_raw_fd(); 200])?;
+        s.shutdown(Shutdown::Both)
+    }),
+    ("a file whose server is gone", |s| {
+        let socket = s.peer_addr()?;
+        let socket = socket.as_pathname().ok_or(io::ErrorKind::NotFound)?;
+        with_descriptor(s, &file(), &File::open(hung::file_beside(socket))?)
+    }),
     ("an endless file", |s| with_descriptor(s, &file(), &File::open("/dev/zero")?)),
     ("a folder as a file", |s| with_descriptor(s, &file(), &File::open("/")?)),
     ("long texts to nobody", |s| {
@@ -92,7 +107,7 @@ const KINDS: [(&str, Act); 25] = [
     }),
 ];
 
-fn request(method: &str) -> serde_json::Value {
+pub(crate) fn request(method: &str) -> serde_json::Value {
     json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": {} })
 }
 
@@ -114,10 +129,12 @@ fn with_descriptor(
     request: &serde_json::Value,
     file: &File,
 ) -> io::Result<()> {
-    let line = format!("{request}\n");
-    let descriptors = [file.as_raw_fd()];
-    let rights = [ControlMessage::ScmRights(&descriptors)];
-    let text = [IoSlice::new(line.as_bytes())];
+    with_descriptors(stream, format!("{request}\n").as_bytes(), &[file.as_raw_fd()])
+}
+
+fn with_descriptors(stream: &UnixStream, text: &[u8], descriptors: &[RawFd]) -> io::Result<()> {
+    let rights = [ControlMessage::ScmRights(descriptors)];
+    let text = [IoSlice::new(text)];
     sendmsg::<()>(stream.as_raw_fd(), &text, &rights, MsgFlags::MSG_NOSIGNAL, None)?;
     Ok(())
 }
@@ -125,6 +142,8 @@ fn with_descriptor(
 pub(crate) fn round(random: &mut Random, protection: Protection, tally: &mut Tally) {
     let lab = Lab::new();
     let mut daemon = lab.daemon("");
+    // Where it cannot be had, that kind does nothing.
+    let hung = Hung::beside(&lab.socket());
     let before = slowest(&lab.socket(), "before them", tally);
     tally.largest("longest call before us", before);
     let small = resident_kib(&daemon);
@@ -145,6 +164,8 @@ pub(crate) fn round(random: &mut Random, protection: Protection, tally: &mut Tal
         tally.largest("longest call with them us", with);
         drop(open);
     }
+    let readers = hung.as_ref().map_or(0, |hung| hung.readers() as u64);
+    tally.largest("most reads that hang", readers);
     let grown = resident_kib(&daemon).saturating_sub(small);
     tally.largest("longest growth KiB", grown);
     if grown > GROWTH_KIB_MAX {
@@ -157,7 +178,7 @@ pub(crate) fn round(random: &mut Random, protection: Protection, tally: &mut Tal
 }
 
 /// Connections that have done it, and stay open.
-fn attack(socket: &Path, act: Act) -> Vec<UnixStream> {
+pub(crate) fn attack(socket: &Path, act: Act) -> Vec<UnixStream> {
     let each = |_| {
         let socket = socket.to_owned();
         std::thread::spawn(move || {

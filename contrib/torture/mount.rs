@@ -130,11 +130,19 @@ impl Mounted {
 /// A mount that was still in use when it ended stays there and answers nothing
 /// (`ECONNABORTED`, `ENOTCONN`): the kernel had not yet let go of a killed daemon's files.
 fn detach_what_is_left(at: &Path) {
-    let is_dead = || std::fs::metadata(at).is_err();
+    if std::fs::metadata(at).is_err() {
+        detach(at);
+    }
+}
+
+/// Takes a mount away from its place, whoever still uses it.
+pub(crate) fn detach(at: &Path) {
     for (program, option) in [("umount", "-l"), ("fusermount3", "-uz"), ("fusermount", "-uz")] {
-        if is_dead() {
-            // What comes of it is seen by the next look, or by the mount.
-            let _ = Command::new(program).arg(option).arg(at).stderr(Stdio::null()).status();
+        let mut command = Command::new(program);
+        let tried = command.arg(option).arg(at).stderr(Stdio::null()).status();
+        // Otherwise the next program; what comes of it is seen by the next mount.
+        if tried.is_ok_and(|status| status.success()) {
+            return;
         }
     }
 }

@@ -60,7 +60,7 @@ fn outage(daemon: &mut Daemon, proxy: &Proxy, random: &mut Random, tally: &mut T
     tally.broken += 1;
     let silent = matches!(network, Network::BlackHole | Network::HalfOpen);
     if silent && random.below(NOTICED_IN) == 0 {
-        let noticed = until(daemon, false);
+        let noticed = until(daemon, false, NOTICED_MAX + DEADLINE);
         tally.count("silent outages until noticed", 1);
         tally.largest("longest until noticed s", noticed.as_secs());
         if noticed > NOTICED_MAX {
@@ -71,20 +71,20 @@ fn outage(daemon: &mut Daemon, proxy: &Proxy, random: &mut Random, tally: &mut T
     }
     // What is under way when it gets well may be beyond help: that is noticed, too.
     proxy.set(Network::Resets);
-    until(daemon, false);
+    until(daemon, false, NOTICED_MAX + DEADLINE);
     proxy.set(Network::Good);
-    let back = until(daemon, true);
+    let back = until(daemon, true, NOTICED_MAX + DEADLINE);
     tally.largest("longest until back ms", back.as_millis().try_into().unwrap());
     if back > DEADLINE {
         tally.wrong(format!("{network:?}: not back within {back:?}"));
     }
 }
 
-/// Waits until the session is connected, or is not; as long as that took.
-fn until(daemon: &mut Daemon, connected: bool) -> Duration {
+/// Waits until the session is connected, or is not, at most this long; as long as that took.
+pub(crate) fn until(daemon: &mut Daemon, connected: bool, at_most: Duration) -> Duration {
     let started = Instant::now();
     let is_so = |daemon: &Daemon| (daemon.status()["session"]["state"] == "connected") == connected;
-    while !is_so(daemon) && started.elapsed() < NOTICED_MAX + DEADLINE {
+    while !is_so(daemon) && started.elapsed() < at_most {
         pass(daemon, LOOK_MS);
     }
     started.elapsed()

@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub(crate) enum Network {
 struct Shared {
     network: Mutex<Network>,
     changed: Condvar,
+    /// Connections that somebody began.
+    begun: AtomicU64,
 }
 
 impl Shared {
@@ -58,10 +61,12 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let network = Mutex::new(Network::Good);
-        let shared = Arc::new(Shared { network, changed: Condvar::new() });
+        let shared =
+            Arc::new(Shared { network, changed: Condvar::new(), begun: AtomicU64::new(0) });
         let (of_all, server) = (Arc::clone(&shared), server.to_owned());
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
+                of_all.begun.fetch_add(1, Ordering::Relaxed);
                 if *of_all.network() == Network::Resets {
                     continue;
                 }
@@ -74,6 +79,11 @@ impl Proxy {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Connections that somebody began so far.
+    pub(crate) fn begun(&self) -> u64 {
+        self.shared.begun.load(Ordering::Relaxed)
     }
 
     pub(crate) fn set(&self, network: Network) {
