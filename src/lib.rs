@@ -38,6 +38,9 @@ pub mod daemon;
 pub mod fetch;
 pub mod inbox;
 pub mod liveness;
+#[cfg(test)]
+#[path = "../contrib/fuzz/replay.rs"]
+mod replay;
 mod shares;
 pub mod spool;
 pub mod store;

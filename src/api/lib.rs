@@ -48,6 +48,8 @@ pub mod fds;
 mod feed;
 pub mod frame;
 pub mod framing;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod group;
 mod ids;
 mod inbox;

@@ -132,6 +132,12 @@ macro_rules! methods {
             pub fn decode(method: Method, params: Map<String, Value>) -> Result<Call, Error> {
                 Ok(match method { $(Method::$name => Call::$name(Box::new(decode(params)?)),)* })
             }
+
+            /// The parameters as they are written.
+            #[cfg(any(test, fuzzing))]
+            pub fn params(&self) -> serde_json::Result<Value> {
+                match self { $(Call::$name(params) => serde_json::to_value(params),)* }
+            }
         }
 
         /// A result, on its whole way from where it is made to the wire.

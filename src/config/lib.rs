@@ -10,6 +10,8 @@
 
 mod check;
 mod form;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod hours;
 mod parse;
 pub mod paths;

@@ -75,6 +75,8 @@ pub(crate) mod explain;
 pub mod facts;
 pub mod files;
 pub(crate) mod forecast;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod groups;
 pub mod ids;
 pub mod pacing;

@@ -11,6 +11,8 @@
 
 pub mod address;
 mod disposition;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod link_check;
 mod redirects;
 #[cfg(test)]

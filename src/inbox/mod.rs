@@ -15,6 +15,8 @@
 //!
 //! The counts are kept twice so that one damaged record never gives a cursor away again.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod stored;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -109,15 +109,29 @@ type Driver = Pin<Box<http1::Connection<TokioIo<Metered>, Body>>>;
 pub async fn exchange(
     connector: &Connector,
     url: &Url,
-    mut request: Request<Body>,
+    request: Request<Body>,
     limits: Limits,
 ) -> Result<Answer, HttpError> {
+    let request = addressed(url, request)?;
+    let stream = connector.open(url, limits.connect).await?;
+    exchange_on(stream, request, limits).await
+}
+
+fn addressed(url: &Url, mut request: Request<Body>) -> Result<Request<Body>, HttpError> {
     let target = &url[Position::BeforePath..Position::AfterQuery];
     *request.uri_mut() = target.parse().map_err(|_| HttpError::Request)?;
     let host = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort]);
     request.headers_mut().insert(HOST, host.map_err(|_| HttpError::Request)?);
+    Ok(request)
+}
+
+/// Asks on a connection that is there.
+pub(crate) async fn exchange_on(
+    stream: Stream,
+    request: Request<Body>,
+    limits: Limits,
+) -> Result<Answer, HttpError> {
     let meter = Arc::new(Meter::default());
-    let stream = connector.open(url, limits.connect).await?;
     let metered = Metered { stream, meter: Arc::clone(&meter) };
     let (mut sender, driver) = http1::Builder::new()
         .max_buf_size(HEAD_BYTES_MAX)

@@ -13,6 +13,8 @@
 
 pub mod connect;
 pub mod endpoint;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod http;
 pub mod ip_filter;
 pub mod reachability;

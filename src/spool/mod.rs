@@ -28,6 +28,8 @@ use tetherd_core::ids::SpoolId;
 
 mod error;
 mod extension;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod intake;
 pub mod kind;
 pub mod source;

@@ -16,6 +16,9 @@
 //! the one before was synced, so only the last one can be half there: a gap with a valid later
 //! group behind it is damage.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
+
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};

@@ -21,6 +21,8 @@ mod error;
 mod fault_injection;
 pub mod feed;
 mod fingerprint;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod hang;
 mod journal;
 mod journaled;

@@ -1,6 +1,7 @@
 //! The front as a whole: what its handlers share, its routes, and what holds for every
 //! request and every answer.
 
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -69,7 +70,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     /// Where it listens, if that is an address.
-    pub address: Option<std::net::SocketAddr>,
+    pub address: Option<SocketAddr>,
 }
 
 impl Running {
@@ -90,9 +91,22 @@ impl Drop for Running {
 pub fn start(config: Config, listener: Listener) -> Result<Running, ConfigError> {
     let address = listener.address();
     config.check_listener(address)?;
+    let front = assembled(config, address)?;
+    let (stop, stopped) = watch::channel(false);
+    let serving = tokio::spawn(serve(listener, router(Shared(Arc::new(front))), stopped));
+    Ok(Running { stop, serving, address })
+}
+
+/// The routes of a front that listens nowhere.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn routes(config: Config) -> Result<Router, ConfigError> {
+    Ok(router(Shared(Arc::new(assembled(config, None)?))))
+}
+
+fn assembled(config: Config, address: Option<SocketAddr>) -> Result<Front, ConfigError> {
     let counts = Counts::default();
     let daemons = Daemons::start(&config.daemons, &counts);
-    let front = Front {
+    Ok(Front {
         origins: config.origins(address),
         tokens: TokenFile::new(config.tokens_file()),
         sessions: Sessions::default(),
@@ -105,10 +119,7 @@ pub fn start(config: Config, listener: Listener) -> Result<Running, ConfigError>
         compat: Compat::new(&config.state_dir())?,
         counts,
         config,
-    };
-    let (stop, stopped) = watch::channel(false);
-    let serving = tokio::spawn(serve(listener, router(Shared(Arc::new(front))), stopped));
-    Ok(Running { stop, serving, address })
+    })
 }
 
 fn router(front: Shared) -> Router {

@@ -23,6 +23,8 @@ mod durable;
 mod events;
 mod files;
 pub mod front;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod limits;
 pub mod listen;
 mod metrics;

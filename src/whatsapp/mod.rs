@@ -19,6 +19,8 @@ mod connection;
 mod contact_lookup;
 mod credentials;
 mod events;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod group_lookup;
 mod incoming;
 mod media;

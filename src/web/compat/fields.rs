@@ -23,6 +23,11 @@ impl Fields {
         Fields(pairs.map(|(name, value)| (name.into_owned(), value.into())).collect())
     }
 
+    /// Of a body.
+    pub(super) fn of_json(bytes: &[u8]) -> serde_json::Result<Fields> {
+        serde_json::from_slice(bytes).map(Fields)
+    }
+
     /// Of parts of a form.
     pub(super) fn of_parts(parts: Vec<(String, String)>) -> Fields {
         Fields(parts.into_iter().map(|(name, value)| (name, value.into())).collect())
@@ -51,7 +56,7 @@ impl Fields {
         } else if is_form {
             Fields::of_form(std::str::from_utf8(&bytes).map_err(|_| not_json())?)
         } else {
-            Fields(serde_json::from_slice(&bytes).map_err(|_| not_json())?)
+            Fields::of_json(&bytes).map_err(|_| not_json())?
         };
         fields.0.extend(more.0);
         Ok((fields, share))

@@ -4,6 +4,8 @@
 //! it carries a token.
 
 mod fields;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod green;
 mod history;
 mod jid;

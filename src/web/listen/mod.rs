@@ -203,6 +203,15 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// One connection that did not come by a listener.
+#[cfg(any(test, fuzzing))]
+pub(crate) async fn serve_stream<S>(stream: S, router: Router, stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    one(stream, Peer::default(), router, stop).await;
+}
+
 /// One connection, to its end.
 async fn one<S>(stream: S, peer: Peer, router: Router, mut stop: watch::Receiver<bool>)
 where

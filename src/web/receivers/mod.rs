@@ -7,6 +7,8 @@
 //! end of the thing edits the message that has left.
 
 mod config;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod payload;
 mod template;
 
