@@ -176,10 +176,9 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
     }
 
     async fn read(&mut self) -> Result<(), ReadLineError> {
-        // Grown once there is something to read: an idle connection costs little.
-        self.chunk.clear();
-        self.chunk.reserve_exact(READ_BYTES);
-        let read = self.from.read_buf(&mut self.chunk);
+        // Zeroed at the first read, and read over from then on.
+        self.chunk.resize(READ_BYTES, 0);
+        let read = self.from.read(&mut self.chunk);
         let count = match (self.line_time_max, self.buffer.has_started_line()) {
             (Some(time_max), true) => {
                 let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + time_max);
@@ -189,7 +188,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             (None, true) | (_, false) => read.await?,
         };
         self.ended = count == 0;
-        self.buffer.push(&self.chunk);
+        self.buffer.push(self.chunk.get(..count).unwrap_or_default());
         Ok(())
     }
 }

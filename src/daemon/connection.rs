@@ -183,7 +183,8 @@ impl Conversation {
                 let memory = shared.service.memory.take(shared.caller.uid, line_bytes, method);
                 let held = Held { _memory: memory.await, _permit: permit };
                 let call = Call::decode(method, params.0);
-                self.tasks.spawn(answer(id, method, call, descriptors, shared, held));
+                // It is large, and would be moved often on its way into the task.
+                self.tasks.spawn(Box::pin(answer(id, method, call, descriptors, shared, held)));
             }
             Err(error) => {
                 // A notification is never answered.
@@ -273,7 +274,9 @@ async fn answer(
     }
     if let Some(subscription) = subscription {
         let tier = Some(shared.caller.tier);
-        event_stream::forward(*subscription, tier, &shared.outgoing, shared.ending).await;
+        let forwarding =
+            event_stream::forward(*subscription, tier, &shared.outgoing, shared.ending);
+        Box::pin(forwarding).await;
         ended = Ended::SubscriptionOver;
     }
     ended

@@ -34,7 +34,7 @@ pub(crate) enum Handled {
     Subscription(Reply, Box<Subscription>),
 }
 
-/// Carries out one request.
+/// Carries out one request. What is large and rare is boxed: the others need no room for it.
 pub(crate) async fn handle(
     service: &Service,
     caller: Caller,
@@ -73,7 +73,7 @@ pub(crate) async fn handle(
         Call::PhoneHeartbeat(params) => engine.change(phone::heartbeat(*params)?).await?,
         Call::GroupList(params) => engine.change(recipients::list(*params)).await?,
         Call::InboxList(params) => inbox::list(service, *params)?,
-        Call::InboxFile(params) => return inbox::file(service, caller, *params).await,
+        Call::InboxFile(params) => return Box::pin(inbox::file(service, caller, *params)).await,
         Call::EventsSubscribe(params) => return inbox::subscribe(service, *params).await,
     };
     Ok(Handled::Reply(reply))

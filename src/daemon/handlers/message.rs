@@ -102,9 +102,9 @@ pub(super) async fn send(
             submission
         }
         Content::File(file, caption) => {
-            let file = (file, caption);
-            return send_file(service, caller, draft, file, (replace, username_key), descriptors)
-                .await;
+            let (file, more) = ((file, caption), (replace, username_key));
+            let sending = send_file(service, caller, draft, file, more, descriptors);
+            return Box::pin(sending).await;
         }
     };
     service.engine.change(Request::Submit(Box::new(submission))).await
