@@ -42,7 +42,7 @@ mod verify;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::{JoinHandle, Thread};
@@ -244,6 +244,15 @@ impl Store {
     /// meanwhile may show in part; each value is whole.
     pub fn scan(&self, prefix: &[u8]) -> Scan {
         self.inner.backend().map_or_else(Scan::closed, |backend| Scan::new(backend, prefix))
+    }
+
+    /// The keys of all records that begin so, in their order. Does not look at the values.
+    fn keys(
+        &self,
+        prefix: &[u8],
+    ) -> Result<impl Iterator<Item = Result<Vec<u8>, ReadError>> + use<>, ReadError> {
+        let backend = self.inner.backend().ok_or(ReadError::Closed)?;
+        Ok(backend.scan(&record::record_key(prefix)).map(|pair| Ok(pair?.0.split_off(1))))
     }
 
     /// Holds the failure once the store has failed for good. From then on every

@@ -156,12 +156,11 @@ impl Store {
             counted.map_err(state_dir::io_error("write", &folder))?;
             StateDir::set_format(&folder, FORMAT.into())?;
         }
-        fingerprint::note(&folder);
         let locked = Locked::new(backend, state);
         for record in &verified.quarantined {
             tracing::warn!(area = record.area(), damage = %record.damage, "a record is quarantined");
         }
-        Store::start(Arc::new(locked), verified, confirmed, sealed, dir)
+        Store::start(Arc::new(locked), verified, confirmed, sealed, folder)
     }
 
     fn start(
@@ -169,13 +168,14 @@ impl Store {
         verified: Verified,
         confirmed: Confirmed,
         sealed: bool,
-        dir: &Path,
+        folder: PathBuf,
     ) -> Result<Store, OpenError> {
+        let dir = folder.parent().unwrap_or(&folder).to_path_buf();
         let (sender, jobs) = mpsc::channel(JOBS_MAX);
         let (failed_sender, failed) = watch::channel(None);
         let shared = Arc::new(Shared::default());
         let progress = Arc::new(Progress::default());
-        let reserve = Arc::new(Reserve::new(dir));
+        let reserve = Arc::new(Reserve::new(&dir));
         let committer = Committer {
             backend: Arc::clone(&backend),
             jobs,
@@ -190,11 +190,15 @@ impl Store {
         let at = Arc::clone(&place);
         let thread = std::thread::Builder::new()
             .name("committer".into())
-            .spawn(move || committer::run(&at))
+            .spawn(move || {
+                // Before it writes anything there. Nobody waits for it.
+                fingerprint::note(&folder);
+                committer::run(&at);
+            })
             .and_then(|thread| hang::start(progress, failed_sender, hang::PERIOD).map(|()| thread))
             .map_err(|source| OpenError::Io {
                 what: "start the committer for",
-                path: dir.to_path_buf(),
+                path: dir,
                 source,
             })?;
         let waker = thread.thread().clone();

@@ -99,11 +99,12 @@ pub fn restore(store: &Store) -> Result<(Restored, Vec<Quarantined>), ReadError>
     let mut restored = Restored::default();
     let mut known = BTreeSet::new();
     let mut last_id = 0;
-    for record in store.scan(MESSAGE) {
-        let (key, value) = record?;
+    let records = store.scan(MESSAGE).collect::<Result<Vec<_>, _>>()?;
+    let messages = decoded(&records);
+    for ((key, _), message) in records.into_iter().zip(messages) {
         let id = key_id(MESSAGE, &key);
         last_id = last_id.max(id.map_or(0, |id| id.0));
-        match Message::decode(&value) {
+        match message {
             Ok(message) if Some(message.id) == id => {
                 known.insert(message.id);
                 restored.messages.push(message);
@@ -111,8 +112,8 @@ pub fn restore(store: &Store) -> Result<(Restored, Vec<Quarantined>), ReadError>
             Ok(_) | Err(_) => quarantine(&mut repairs, &mut quarantined, key, Damage::Content),
         }
     }
-    for record in store.scan(BODY) {
-        let (key, _) = record?;
+    for key in store.keys(BODY)? {
+        let key = key?;
         let id = key_id(BODY, &key);
         last_id = last_id.max(id.map_or(0, |id| id.0));
         // Both are always written and removed together: its message was quarantined.
@@ -177,6 +178,20 @@ pub fn restore(store: &Store) -> Result<(Restored, Vec<Quarantined>), ReadError>
         drop(store.commit(repairs));
     }
     Ok((restored, quarantined))
+}
+
+/// Reads messages' records, half of them on another thread: it is a good part of a start.
+fn decoded(records: &[(Vec<u8>, Vec<u8>)]) -> Vec<Result<Message, Damage>> {
+    let decode = |records: &[(Vec<u8>, Vec<u8>)]| -> Vec<Result<Message, Damage>> {
+        records.iter().map(|(_, value)| Message::decode(value)).collect()
+    };
+    let (first, second) = records.split_at(records.len() / 2);
+    std::thread::scope(|scope| {
+        let second = scope.spawn(move || decode(second));
+        let mut messages = decode(first);
+        messages.extend(second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        messages
+    })
 }
 
 /// Notes in the tree that a repair has made the store what it is. Changes may be lost, so the

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread::{self, Scope};
 
-use super::backend::{Backend, Writes};
+use super::backend::{Backend, Pair, Pairs, Writes};
 use super::chunks::{assemble, move_to_quarantine, quarantine};
 use super::error::{BackendError, OpenError, is_disk_full};
 use super::record::{
@@ -28,6 +31,10 @@ const MARKER_KEY: &[u8] = &[TAG_MARKER];
 /// After the count itself is damaged, numbers go on so far beyond the confirmed one, which
 /// a power cut may have left behind: none is given twice.
 const SEQUENCE_JUMP: u64 = 1 << 32;
+
+/// Entries that are read ahead of those that are looked at: so many parts of so many.
+const PARTS_AHEAD: usize = 4;
+const PART_ENTRIES: usize = 64;
 
 /// Longest part of a key that is shown.
 const AREA_BYTES_MAX: usize = 24;
@@ -128,6 +135,9 @@ pub(super) fn check_key<E: Backend>(backend: &Sealing<E>, dir: &Path) -> Result<
     }
 }
 
+/// An entry, or why it cannot be read.
+type ReadPair = Result<Pair, BackendError>;
+
 /// What a verification is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -197,8 +207,34 @@ pub(super) fn backend_error(dir: &Path, error: BackendError) -> OpenError {
 }
 
 fn inspect(backend: &dyn Backend) -> Result<Findings, BackendError> {
+    thread::scope(|scope| inspect_all(backend, read_ahead(scope, backend.scan(&[]))?))
+}
+
+/// Reads entries on a thread of its own, while those before them are looked at. Where reading
+/// breaks off, so does the scope.
+fn read_ahead<'s>(
+    scope: &'s Scope<'s, '_>,
+    mut pairs: Pairs,
+) -> io::Result<impl Iterator<Item = ReadPair>> {
+    let (sender, read) = mpsc::sync_channel(PARTS_AHEAD);
+    let reading = move || {
+        loop {
+            let part: Vec<ReadPair> = pairs.by_ref().take(PART_ENTRIES).collect();
+            if part.is_empty() || sender.send(part).is_err() {
+                return;
+            }
+        }
+    };
+    thread::Builder::new().name("store-read".into()).spawn_scoped(scope, reading)?;
+    Ok(read.into_iter().flatten())
+}
+
+fn inspect_all(
+    backend: &dyn Backend,
+    pairs: impl Iterator<Item = ReadPair>,
+) -> Result<Findings, BackendError> {
     let mut found = Findings::default();
-    for pair in backend.scan(&[]) {
+    for pair in pairs {
         let (tree_key, raw) = pair?;
         if let Some((&TAG_QUARANTINE, inner)) = tree_key.split_first() {
             // A record's chunks are counted with it.
@@ -228,10 +264,10 @@ fn inspect_entry(
     tree_key: &[u8],
     raw: &[u8],
 ) -> Result<Result<(), Damage>, BackendError> {
-    let verified = unwrap(tree_key, raw);
+    let verified = || unwrap(tree_key, raw);
     Ok(match tree_key.first() {
         Some(&TAG_RECORD) => assemble(backend, &tree_key[1..], raw)?.map(drop),
-        Some(&TAG_CHUNK) => match verified {
+        Some(&TAG_CHUNK) => match verified() {
             Ok((Shape::Chunk, _)) => {
                 if !is_referred_to(backend, tree_key)? {
                     found.orphans.push(tree_key.to_vec());
@@ -244,7 +280,7 @@ fn inspect_entry(
             Err(damage) => Err(damage),
         },
         Some(&TAG_MARKER) if tree_key == MARKER_KEY => {
-            let marker = match verified {
+            let marker = match verified() {
                 Ok((Shape::Marker, MARKER)) => Ok(()),
                 Ok(_) => Err(Damage::Shape),
                 Err(damage) => Err(damage),
@@ -254,7 +290,7 @@ fn inspect_entry(
             marker
         }
         Some(&TAG_SEQUENCE) if tree_key == SEQUENCE_KEY => {
-            let sequence = match verified {
+            let sequence = match verified() {
                 Ok((Shape::Sequence, payload)) => {
                     payload.try_into().map(u64::from_be_bytes).map_err(|_| Damage::Length)
                 }
