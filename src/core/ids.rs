@@ -56,7 +56,7 @@ impl ChatId {
 
     /// Whether it is a person's, by number.
     pub fn is_by_number(&self) -> bool {
-        self.0.ends_with("@s.whatsapp.net")
+        self.0.ends_with("@s.whatsapp.net") && !self.is_username()
     }
 
     /// Whether it is a group.
