@@ -275,12 +275,12 @@ fn a_cursor_from_elsewhere_is_refused_and_without_one_only_the_new_is_told() {
     wait_cursor(&lab, 2);
     let (mut events, result) = Events::subscribe_with(&lab.socket(), json!({}));
     let newest = result["seq"].as_u64().unwrap();
-    for (method, after, says) in [
-        ("events.subscribe", newest + 1_000, "newest number is "),
-        ("inbox.list", 3, "newest cursor is 2"),
+    for (method, after, kind, says) in [
+        ("events.subscribe", newest + 1_000, "feed_renewed", "newest number is "),
+        ("inbox.list", 3, "invalid_params", "newest cursor is 2"),
     ] {
         let error = daemon.call(method, json!({ "after": after })).unwrap_err();
-        assert_eq!(error["data"]["kind"], "invalid_params");
+        assert_eq!(error["data"]["kind"], kind);
         assert!(error["message"].as_str().unwrap().contains(says), "{error}");
     }
     writes(&lab, "text 3");

@@ -49,7 +49,9 @@ fn streams_that_end_one_right_after_the_other_are_shown_as_a_trouble() {
     let mut events = daemon.events();
     for _ in 0..3 {
         lab.sim.call("stream.end", json!({}));
-        let event = events.wait("the end", |event| session_is(event, "waiting"));
+        // A pause may be so short that it is over at once.
+        let is_over = |event: &Value| ["waiting", "connecting"].map(|s| session_is(event, s));
+        let event = events.wait("the end", |event| is_over(event).contains(&true));
         let hold = &event["status"]["conditions"][0];
         assert_eq!(hold["kind"], "disconnected", "{hold}");
         assert!(hold["why"].as_str().unwrap().contains("the server ended the stream"), "{hold}");
