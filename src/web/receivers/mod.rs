@@ -223,6 +223,17 @@ mod tests {
     }
 
     #[test]
+    fn alerts_without_a_common_name_or_an_instance_say_their_own() {
+        let receiver = receiver("from = \"grafana\"");
+        let mut payload = group("firing", &[("firing", "web-1"), ("firing", "")]);
+        payload["commonLabels"] = json!({});
+        let text = of(&receiver, &payload).unwrap().text.unwrap().0;
+        let lines =
+            "- DiskFull web-1: 90 % of the disk is used\n- DiskFull: 90 % of the disk is used";
+        assert!(text.ends_with(lines), "{text}");
+    }
+
+    #[test]
     fn an_alert_is_not_lost_for_its_words() {
         let receiver = receiver("from = \"alertmanager\"\ntemplate = \"{{ status | none_such }}\"");
         let text = of(&receiver, &group("firing", &[("firing", "web-1")])).unwrap().text.unwrap().0;
