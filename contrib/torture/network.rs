@@ -21,7 +21,7 @@ const OUTAGES: u64 = 6;
 const OUTAGE_MS: u64 = 1_500;
 /// One silent outage in so many lasts until the daemon has noticed it.
 const NOTICED_IN: u64 = 12;
-const NOTICED_MAX: Duration = Duration::from_secs(120);
+const NOTICED_MAX: Duration = Duration::from_secs(60);
 const LOOK_MS: u64 = 20;
 
 pub(crate) fn round(random: &mut Random, protection: Protection, tally: &mut Tally) {

@@ -17,11 +17,10 @@ use crate::tally::Tally;
 
 /// After the network is back, the session is, within this time.
 const BACK_MAX: Duration = Duration::from_secs(10);
-/// The library asks for a sign of life every 15 to 30 s.
+/// A server that has said nothing for this long is asked for a sign of life.
 const KEEPALIVE: Duration = Duration::from_secs(30);
-/// It waits 20 s for the answer, as the network's own page does, and the daemon 10 s for its end;
-/// the rest is this machine's.
-const NOTICED_BESIDES: Duration = Duration::from_secs(35);
+/// It has 10 s for its answer; the rest is for the connection's end, and this machine's.
+const NOTICED_BESIDES: Duration = Duration::from_secs(15);
 /// Attempts to connect in half a minute, and in each minute after it.
 const ATTEMPTS_MAX: u64 = 40;
 const ATTEMPTS_A_MINUTE_MAX: u64 = 20;

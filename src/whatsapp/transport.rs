@@ -17,7 +17,7 @@ use hyper::header::{HeaderValue, ORIGIN, USER_AGENT};
 use tetherd_net::connect::{ConnectError, Connector, Stream};
 use tetherd_net::endpoint::Endpoint;
 use tokio::sync::{Mutex as AsyncMutex, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -77,22 +77,41 @@ pub(crate) enum Progress {
 }
 
 /// Shared between the factory, its transports and the connection's task.
-#[derive(Debug, Default)]
-pub(crate) struct Trace(Mutex<Progress>);
+#[derive(Debug)]
+pub(crate) struct Trace {
+    progress: Mutex<Progress>,
+    heard: Mutex<Instant>,
+}
+
+impl Default for Trace {
+    fn default() -> Trace {
+        Trace { progress: Mutex::default(), heard: Mutex::new(Instant::now()) }
+    }
+}
 
 impl Trace {
     pub(crate) fn progress(&self) -> Progress {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// When something came from the server the last time.
+    pub(crate) fn heard_at(&self) -> Instant {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something came from the server.
+    pub(crate) fn heard(&self) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
     fn set(&self, progress: Progress) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
     }
 
     /// A write after the server's hello finishes the handshake: the library only makes
     /// it after the certificates verified.
     fn wrote(&self) {
-        let mut progress = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*progress, Progress::Answered { .. }) {
             *progress = Progress::Past;
         }
@@ -254,6 +273,9 @@ impl Reader {
                 message = self.stream.next() => message,
                 _ = self.closing.wait_for(|closed| *closed) => break DisconnectReason::Unknown,
             };
+            if let Some(Ok(_)) = message {
+                self.trace.heard();
+            }
             match message {
                 Some(Ok(Message::Binary(data))) => {
                     if inspect_hello(&mut hello, &data, &self.trace) {

@@ -3,6 +3,7 @@
 //! before the end is.
 
 use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ mod commands;
 mod ending;
 pub(crate) mod pairing;
 pub(crate) mod passkey;
+mod silence;
 #[cfg(test)]
 mod tests;
 
@@ -175,6 +177,8 @@ impl<'a> Connection<'a> {
     ) -> Leave {
         let mut stopped = false;
         let tokens = self.context.keys.contact_tokens();
+        let (client, trace) = (Arc::clone(&self.client), Arc::clone(&self.trace));
+        let mut silence = pin!(silence::begun(&trace, || silence::ask(&client)));
         loop {
             let queue = Arc::clone(&self.queue);
             let leave = tokio::select! {
@@ -191,6 +195,11 @@ impl<'a> Connection<'a> {
                 () = self.context.liveness.asked() => {
                     self.context.liveness.answer().await;
                     None
+                }
+                () = &mut silence, if self.ready => {
+                    let what = "the connection went silent".to_owned();
+                    self.verdict.get_or_insert(EndReason::Lost { what });
+                    return Leave::Over;
                 }
                 () = reached(self.deadline) => {
                     let reason = self.purpose.timed_out(self.offered, self.paired, self.passkey);
