@@ -73,7 +73,7 @@ struct Stream {
     program: Program,
     /// Whether a place is good to continue from: of a snapshot, only the last one is.
     numbered: bool,
-    /// The place after which another feed begins, until the client is told.
+    /// The place after which another feed begins, until the client is notified.
     renewed_after: Option<FeedPlace>,
 }
 

@@ -80,12 +80,12 @@ pub(crate) enum Progress {
 #[derive(Debug)]
 pub(crate) struct Trace {
     progress: Mutex<Progress>,
-    heard: Mutex<Instant>,
+    received_at: Mutex<Instant>,
 }
 
 impl Default for Trace {
     fn default() -> Trace {
-        Trace { progress: Mutex::default(), heard: Mutex::new(Instant::now()) }
+        Trace { progress: Mutex::default(), received_at: Mutex::new(Instant::now()) }
     }
 }
 
@@ -94,14 +94,14 @@ impl Trace {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// When something came from the server the last time.
-    pub(crate) fn heard_at(&self) -> Instant {
-        *self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    /// When the server last sent anything.
+    pub(crate) fn received_at(&self) -> Instant {
+        *self.received_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something came from the server.
-    pub(crate) fn heard(&self) {
-        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    /// The server has sent something.
+    pub(crate) fn received(&self) {
+        *self.received_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
     fn set(&self, progress: Progress) {
@@ -274,7 +274,7 @@ impl Reader {
                 _ = self.closing.wait_for(|closed| *closed) => break DisconnectReason::Unknown,
             };
             if let Some(Ok(_)) = message {
-                self.trace.heard();
+                self.trace.received();
             }
             match message {
                 Some(Ok(Message::Binary(data))) => {

@@ -98,6 +98,11 @@ fn from_progress(progress: Progress) -> EndReason {
         // It resumed with a key that it knows, and the answer did not fit. The next try
         // starts afresh and looks at the certificates.
         Progress::Answered { presents_key: false } => unreachable("the server's key has changed"),
-        Progress::Past => EndReason::Lost { what: "the connection went silent".to_owned() },
+        Progress::Past => went_silent(),
     }
+}
+
+/// The server no longer answers on a connection that stood.
+pub(super) fn went_silent() -> EndReason {
+    EndReason::Lost { what: "the connection went silent".to_owned() }
 }

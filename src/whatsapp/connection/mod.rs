@@ -36,9 +36,9 @@ use tetherd_core::event::{EndReason, SessionEvent};
 mod background;
 mod commands;
 mod ending;
+mod keepalive;
 pub(crate) mod pairing;
 pub(crate) mod passkey;
-mod silence;
 #[cfg(test)]
 mod tests;
 
@@ -178,7 +178,8 @@ impl<'a> Connection<'a> {
         let mut stopped = false;
         let tokens = self.context.keys.contact_tokens();
         let (client, trace) = (Arc::clone(&self.client), Arc::clone(&self.trace));
-        let mut silence = pin!(silence::begun(&trace, || silence::ask(&client)));
+        let unanswered = keepalive::until_unanswered(&trace, || keepalive::ping(&client));
+        let mut unanswered = pin!(unanswered);
         loop {
             let queue = Arc::clone(&self.queue);
             let leave = tokio::select! {
@@ -196,9 +197,8 @@ impl<'a> Connection<'a> {
                     self.context.liveness.answer().await;
                     None
                 }
-                () = &mut silence, if self.ready => {
-                    let what = "the connection went silent".to_owned();
-                    self.verdict.get_or_insert(EndReason::Lost { what });
+                () = &mut unanswered, if self.ready => {
+                    self.verdict.get_or_insert_with(ending::went_silent);
                     return Leave::Over;
                 }
                 () = reached(self.deadline) => {

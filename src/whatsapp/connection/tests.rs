@@ -59,3 +59,21 @@ async fn a_restart_that_overtakes_the_pairing_waits_for_it() {
     assert_eq!(connection.ending(Leave::Over).reason, EndReason::Restart);
     runner.abort();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_whose_server_no_longer_answers_ends() {
+    let context = context();
+    let purpose = Purpose::pairing(None);
+    let built = client_builder::client(&context, &purpose).await.unwrap();
+    let (events, _published) = mpsc::channel(8);
+    let (_orders, mut orders) = mpsc::channel(1);
+    let mut connection = Connection::new(&context, purpose, &events, built);
+    (connection.ready, connection.deadline) = (true, None);
+    let mut runner = tokio::spawn(pending());
+    let (_server, mut stream_error) = oneshot::channel();
+    let attending = connection.attend(&mut orders, &mut runner, &mut stream_error);
+    let left = tokio::time::timeout(Duration::from_secs(41), attending).await;
+    assert!(matches!(left, Ok(Leave::Over)));
+    assert_eq!(connection.ending(Leave::Over).reason, ending::went_silent());
+    runner.abort();
+}
