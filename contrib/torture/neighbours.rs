@@ -36,8 +36,10 @@ const TIMES_MAX: u64 = 3;
 /// requests each, in a debug build while others compiled on the same two cores. Requests take turns,
 /// so some of theirs come before each of its own. A user who is held up waits for seconds.
 const BESIDES_US: u64 = 100_000;
-/// Each time that the control's daemon stands still.
-const STANDS: Duration = Duration::from_millis(50);
+/// Each time that the control's daemon stands still: longer than what is allowed.
+const STANDS: Duration = Duration::from_millis(250);
+/// And goes on in between: few calls fit in, so that more than the slowest ones are held up.
+const RUNS: Duration = Duration::from_millis(5);
 /// An answer that does not come.
 const NEVER: Duration = Duration::from_secs(60);
 
@@ -187,7 +189,7 @@ fn stands_still(daemon: &Daemon, good: &mut User, quiet: u64, tally: &mut Tally)
             nix::sys::signal::kill(pid, signal).unwrap();
             is_done.recv_timeout(time) == Err(RecvTimeoutError::Timeout)
         };
-        while wait(Signal::SIGSTOP, STANDS) && wait(Signal::SIGCONT, STANDS / 10) {}
+        while wait(Signal::SIGSTOP, STANDS) && wait(Signal::SIGCONT, RUNS) {}
         nix::sys::signal::kill(pid, Signal::SIGCONT).unwrap();
     });
     let with = p99(good).unwrap_or(u64::MAX);
