@@ -4,9 +4,10 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
 
-use fuser::{BackgroundSession, MountOption};
-use nix::libc::{EIO, c_int};
+use fuser::{MountOption, Session, SessionUnmounter};
+use nix::libc::{ECONNABORTED, EIO, c_int};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -57,7 +58,9 @@ pub(crate) struct State {
 /// A mounted disk.
 pub(crate) struct Mounted {
     state: Arc<Mutex<State>>,
-    session: Option<BackgroundSession>,
+    unmount: SessionUnmounter,
+    /// Answers the kernel, until it is unmounted. None: that was waited for.
+    serving: Option<JoinHandle<std::io::Result<()>>>,
 }
 
 /// Why there can be no such disk here.
@@ -76,8 +79,10 @@ impl Mounted {
         let state = State { disk, armed: None, left: None, counted: 0, happened: false };
         let state = Arc::new(Mutex::new(state));
         let options = [MountOption::FSName("torture".to_owned()), MountOption::DefaultPermissions];
-        let session = fuser::spawn_mount2(Served(Arc::clone(&state)), at, &options)?;
-        Ok(Mounted { state, session: Some(session) })
+        let mut session = Session::new(Served(Arc::clone(&state)), at, &options)?;
+        let unmount = session.unmount_callable();
+        let serving = std::thread::spawn(move || session.run());
+        Ok(Mounted { state, unmount, serving: Some(serving) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -120,10 +125,20 @@ impl Mounted {
             // A kill takes nothing from it, nor from what a later power cut may take.
             left.unwrap_or_else(|| state.disk.clone())
         };
-        if let Some(session) = self.session.take() {
-            session.join();
+        self.unmount.unmount().unwrap();
+        match self.serving.take().unwrap().join().unwrap() {
+            Ok(()) => left,
+            // How the kernel may say that it is unmounted: it was aborted before it was read from.
+            Err(error) if error.raw_os_error() == Some(ECONNABORTED) => left,
+            Err(error) => panic!("the filesystem ended by itself: {error}"),
         }
-        left
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        // Nobody waits for it: a daemon may still use it.
+        let _ = self.unmount.unmount();
     }
 }
 
