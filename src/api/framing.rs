@@ -165,6 +165,11 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         }
     }
 
+    /// Whether more is here already than the lines that were given back.
+    pub fn has_started_line(&self) -> bool {
+        self.buffer.has_started_line()
+    }
+
     /// What is read from.
     pub fn source_mut(&mut self) -> &mut R {
         &mut self.from

@@ -92,8 +92,9 @@ async fn converse(
     mut stop: watch::Receiver<bool>,
 ) {
     let (end, ending) = watch::channel(false);
+    let user = caller.uid;
     let mut conversation = Conversation {
-        shared: Shared { service, caller, outgoing, ending },
+        shared: Shared { service: Arc::clone(&service), caller, outgoing, ending },
         tasks: JoinSet::new(),
         subscribed: false,
     };
@@ -128,8 +129,14 @@ async fn converse(
             }
             line = lines.next(), if permit.is_some() && room.is_some() => match line {
                 Ok(Some(line)) => {
+                    service.turns.asked(user);
                     let passed = lines.source_mut().take_passed();
-                    let taken = conversation.take(line, passed, &mut room, permit.take());
+                    let taken = async {
+                        conversation.take(line, passed, &mut room, permit.take()).await;
+                        if lines.has_started_line() {
+                            service.turns.wait(user).await;
+                        }
+                    };
                     tokio::select! {
                         () = stopped(&mut stop) => break,
                         () = taken => idle_until = Instant::now() + IDLE_TIME_MAX,

@@ -52,6 +52,7 @@ mod supervision;
 pub mod systemd;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;

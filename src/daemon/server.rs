@@ -18,6 +18,7 @@ use crate::daemon::call_memory::CallMemory;
 use crate::daemon::connection;
 use crate::daemon::engine_handle::EngineHandle;
 use crate::daemon::inbox_service::InboxService;
+use crate::daemon::turns::Turns;
 use crate::liveness::Liveness;
 use crate::spool::Spool;
 use tetherd_api::frame::{Id, encode_error};
@@ -45,6 +46,8 @@ pub(crate) struct Service {
     pub(crate) spool: Option<Spool>,
     /// Bytes of requests and replies.
     pub(crate) memory: CallMemory,
+    /// Of users who ask at the same time.
+    pub(crate) turns: Turns,
 }
 
 /// Serves the control socket.
@@ -72,6 +75,7 @@ impl Server {
                 inbox: None,
                 spool: None,
                 memory: CallMemory::default(),
+                turns: Turns::default(),
             }),
             peers: Box::new(KernelPeers),
             liveness: Liveness::unwatched(),

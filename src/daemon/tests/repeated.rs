@@ -9,6 +9,7 @@ use crate::daemon::call_memory::CallMemory;
 use crate::daemon::engine_handle::{EngineCall, EngineHandle, Query};
 use crate::daemon::handlers::{Handled, handle};
 use crate::daemon::server::Service;
+use crate::daemon::turns::Turns;
 use crate::spool::Spool;
 use crate::spool::tests::LIMITS;
 use tetherd_api::{
@@ -28,7 +29,8 @@ async fn a_known_key_is_answered_under_a_full_spool_and_stores_nothing() {
     let (engine, mut calls) = EngineHandle::channel();
     let access = Access::own_user_only();
     let memory = CallMemory::default();
-    let service = Service { engine, access, inbox: None, spool: Some(spool), memory };
+    let turns = Turns::default();
+    let service = Service { engine, access, inbox: None, spool: Some(spool), memory, turns };
     let answering = tokio::spawn(async move {
         let EngineCall::Room { key, reply } = calls.recv().await.unwrap() else { panic!("room") };
         assert_eq!(key.as_deref(), Some("k"));

@@ -182,6 +182,10 @@ impl Requests {
         self.0.lock().unwrap().0.len()
     }
 
+    pub(super) fn queries(&self) -> usize {
+        self.0.lock().unwrap().1.len()
+    }
+
     pub(super) fn last_query(&self) -> Query {
         self.0.lock().unwrap().1.last().unwrap().clone()
     }
