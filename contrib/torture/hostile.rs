@@ -23,7 +23,7 @@ use crate::support::{Daemon, Lab};
 use crate::tally::Tally;
 
 /// Connections of one kind: the daemon takes eight of a user.
-const CONNECTIONS: usize = 6;
+pub(crate) const CONNECTIONS: usize = 6;
 /// What the daemon does not take within this time, it does not want.
 const PATIENCE: Duration = Duration::from_millis(300);
 const CALLS: usize = 40;
@@ -42,7 +42,7 @@ pub(crate) const KINDS: [(&str, Act); 28] = [
     ("says nothing", |_| Ok(())),
     ("a line without end", |s| s.write_all(&vec![b' '; 4 * MIB])),
     ("a line without end, of letters", |s| s.write_all(&vec![b'a'; 4 * MIB])),
-    ("half a line", |s| s.write_all(br#"{"jsonrpc":"2.0","id":1,"meth"#)),
+    ("half a line", half_a_line),
     ("half a line, and no more to come", |s| {
         s.write_all(br#"{"jsonrpc":"2.0","id":1,"meth"#)?;
         s.shutdown(Shutdown::Write)
@@ -107,6 +107,10 @@ pub(crate) const KINDS: [(&str, Act); 28] = [
     }),
 ];
 
+pub(crate) fn half_a_line(stream: &mut UnixStream) -> io::Result<()> {
+    stream.write_all(br#"{"jsonrpc":"2.0","id":1,"meth"#)
+}
+
 pub(crate) fn request(method: &str) -> serde_json::Value {
     json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": {} })
 }
@@ -154,7 +158,7 @@ pub(crate) fn round(random: &mut Random, protection: Protection, tally: &mut Tal
             slowest(&lab.socket(), name, tally);
             return;
         }
-        let open = attack(&lab.socket(), act);
+        let open = attack(&lab.socket(), CONNECTIONS, act);
         tally.broken += open.len() as u64;
         let with = slowest(&lab.socket(), name, tally);
         if with > SLOW_US {
@@ -178,7 +182,7 @@ pub(crate) fn round(random: &mut Random, protection: Protection, tally: &mut Tal
 }
 
 /// Connections that have done it, and stay open.
-pub(crate) fn attack(socket: &Path, act: Act) -> Vec<UnixStream> {
+pub(crate) fn attack(socket: &Path, connections: usize, act: Act) -> Vec<UnixStream> {
     let each = |_| {
         let socket = socket.to_owned();
         std::thread::spawn(move || {
@@ -190,7 +194,7 @@ pub(crate) fn attack(socket: &Path, act: Act) -> Vec<UnixStream> {
             Some(stream)
         })
     };
-    let threads: Vec<_> = (0..CONNECTIONS).map(each).collect();
+    let threads: Vec<_> = (0..connections).map(each).collect();
     threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
 }
 

@@ -46,7 +46,7 @@ mod volume;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use random::Random;
 use tally::Tally;
@@ -169,6 +169,8 @@ const ROWS: &[Row] = &[
 
 /// Set by contrib/torture/run.
 const BY_ITSELF: &str = "TETHER_TORTURE";
+/// How often a row that takes long says how far it is.
+const PROGRESS_PERIOD: Duration = Duration::from_secs(5 * 60);
 /// What runs among the tests, a round each: the rows that take seconds.
 const AMONG_THE_TESTS: [&str; 7] =
     ["kills", "points", "errors", "power", "repair", "damage", "life"];
@@ -234,7 +236,12 @@ fn run(row: &Row, asked: &Asked) -> bool {
     let rounds = (row.rounds * asked.size).max(1);
     let mut total = Tally::default();
     let mut failures = Vec::new();
+    let mut said = started;
     for seed in asked.seed..asked.seed + rounds {
+        if said.elapsed() >= PROGRESS_PERIOD {
+            said = Instant::now();
+            eprintln!("{}: {} of {rounds} rounds: {total}", row.name, seed - asked.seed);
+        }
         let (mut tally, panic) = one(row, seed, Protection::On);
         // A round that breaks off has found something, too.
         panic.into_iter().for_each(|text| tally.wrong(text));

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::Protection;
-use crate::hostile::{KINDS, attack, request};
+use crate::hostile::{Act, CONNECTIONS, KINDS, attack, half_a_line, request};
 use crate::hung::Hung;
 use crate::random::Random;
 use crate::support::{Daemon, Lab};
@@ -42,6 +42,12 @@ const STANDS: Duration = Duration::from_millis(250);
 const RUNS: Duration = Duration::from_millis(5);
 /// An answer that does not come.
 const NEVER: Duration = Duration::from_secs(60);
+
+/// Each kind with the number of its connections. The last has more than the daemon takes.
+fn kinds() -> impl Iterator<Item = (&'static str, usize, Act)> + Clone {
+    let slow: (_, _, Act) = ("1,000 slow clients", 1_000, half_a_line);
+    KINDS.into_iter().map(|(name, act)| (name, CONNECTIONS, act)).chain([slow])
+}
 
 /// Whether this process is one of the users; if so, it has been.
 pub(crate) fn was_a_user() -> bool {
@@ -94,7 +100,8 @@ fn one_call(mut stream: &UnixStream, replies: &mut BufReader<UnixStream>) -> u64
 
 /// Does what its kind does, again and again, until its standard input ends.
 fn hostile(kind: usize, socket: &Path) {
-    let open = attack(socket, KINDS[kind].1);
+    let (_, connections, act) = kinds().nth(kind).unwrap();
+    let open = attack(socket, connections, act);
     println!("{}", open.len());
     let _ = std::io::stdin().read(&mut [0]);
 }
@@ -146,9 +153,9 @@ pub(crate) fn round(random: &mut Random, protection: Protection, tally: &mut Tal
         return stands_still(&daemon, &mut good, quiet, tally);
     }
     // Each once, from some kind on.
-    let first = random.index(KINDS.len());
-    for kind in (0..KINDS.len()).map(|at| (first + at) % KINDS.len()) {
-        let name = KINDS[kind].0;
+    let count = kinds().count();
+    let first = random.index(count);
+    for (kind, (name, ..)) in kinds().enumerate().cycle().skip(first).take(count) {
         let mut hostile = User::start(HOSTILE, &kind.to_string(), &lab.socket());
         let with = p99(&mut good);
         tally.broken += hostile.number().unwrap_or_default();

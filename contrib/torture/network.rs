@@ -23,6 +23,11 @@ const OUTAGE_MS: u64 = 1_500;
 const NOTICED_IN: u64 = 12;
 const NOTICED_MAX: Duration = Duration::from_secs(60);
 const LOOK_MS: u64 = 20;
+/// The longest pause before the next connection. As shipped five minutes, and connections that log
+/// in and break within 30 s, as here, come to that: the server is to see few logins.
+const BACKOFF_CAP: &str = "backoff_cap = \"10s\"";
+/// That, twice, and a login.
+const BACK_MAX: Duration = Duration::from_secs(30);
 
 pub(crate) fn round(random: &mut Random, protection: Protection, tally: &mut Tally) {
     let mut lab = Lab::new();
@@ -30,7 +35,9 @@ pub(crate) fn round(random: &mut Random, protection: Protection, tally: &mut Tal
     let server = lab.sim.endpoint.split('/').nth(2).unwrap().to_owned();
     let proxy = Proxy::start(&server);
     lab.sim.endpoint = lab.sim.endpoint.replace(&server, &proxy.address().to_string());
-    let mut daemon = lab.paired_with(PACE);
+    let config = lab.config_with_session(PACE, BACKOFF_CAP);
+    let mut daemon = Daemon::start(&config, &lab.socket());
+    lab.pair(&daemon);
     if protection == Protection::Off {
         return never_well_again(&lab, &daemon, &proxy, tally);
     }
@@ -75,7 +82,7 @@ fn outage(daemon: &mut Daemon, proxy: &Proxy, random: &mut Random, tally: &mut T
     proxy.set(Network::Good);
     let back = until(daemon, true, NOTICED_MAX + DEADLINE);
     tally.largest("longest until back ms", back.as_millis().try_into().unwrap());
-    if back > DEADLINE {
+    if back > BACK_MAX {
         tally.wrong(format!("{network:?}: not back within {back:?}"));
     }
 }
