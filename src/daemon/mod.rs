@@ -55,12 +55,14 @@ mod tests;
 mod turns;
 
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
+use tokio::time::timeout;
 
 use crate::daemon::auth::Access;
 use crate::daemon::config_mapping::{access_groups, fetch_settings, inbox_bounds, session_config};
@@ -75,7 +77,7 @@ use crate::daemon::supervision::Supervision;
 use crate::daemon::systemd::{Manager, Notify};
 use crate::fetch::Fetcher;
 use crate::inbox::Inbox;
-use crate::store::{self, Failure, SealKey, Store};
+use crate::store::{self, Failure, OpenError, SealKey, Store};
 use crate::whatsapp::{self, CurrentConnection, Inbound, KeyStore as _, KeyStoreError, StoredKeys};
 use tetherd_api as api;
 use tetherd_config::Config;
@@ -96,8 +98,8 @@ const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
 /// holds if that fails.
 const LEAVE_TIME_MAX: Duration = Duration::from_secs(15);
 
-/// What the service manager is asked to wait while the store's verification may take: the time is
-/// the disk's, and a start that is cut off only begins anew.
+/// How long the store may take to open and to verify, and what the service manager is asked to
+/// wait for it: the time is the disk's, and a start that is cut off only begins anew.
 const VERIFY_TIME_MAX: Duration = Duration::from_secs(5 * 60);
 /// What it is asked to wait for the store's last sync.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(10);
@@ -278,7 +280,7 @@ impl Daemon {
             tracing::warn!("{why}: what is still in flight goes out again after the next start");
             let _ = self.control.send(Control::Leave).await;
         }
-        if tokio::time::timeout(LEAVE_TIME_MAX, self.ended()).await.is_err()
+        if timeout(LEAVE_TIME_MAX, self.ended()).await.is_err()
             && let Some(engine) = self.engine.take()
         {
             tracing::error!("the session does not end: it is cut off");
@@ -339,8 +341,17 @@ fn flatten(joined: Result<Result<(), EngineError>, JoinError>) -> Result<(), End
 
 async fn open(config: &Config) -> Result<Store, StartError> {
     let key = config.state.key_file.as_deref().map(SealKey::read).transpose()?;
-    let dir = config.state.dir.clone();
-    let opened = tokio::task::spawn_blocking(move || Store::open_with(&dir, key)).await;
+    open_in_time(config.state.dir.clone(), key).await
+}
+
+/// sled waits for ever after some failed writes, also while it opens.
+async fn open_in_time(dir: PathBuf, key: Option<SealKey>) -> Result<Store, StartError> {
+    let path = dir.clone();
+    let opening = tokio::task::spawn_blocking(move || Store::open_with(&dir, key));
+    let Ok(opened) = timeout(VERIFY_TIME_MAX, opening).await else {
+        let source = std::io::ErrorKind::TimedOut.into();
+        return Err(OpenError::Io { what: "open the store in", path, source }.into());
+    };
     Ok(opened.map_err(StartError::Broken)??)
 }
 

@@ -100,7 +100,16 @@ enum Safety {
 
 impl Safety {
     fn of(opening: &Opening<'_>) -> Result<Safety, OpenError> {
-        match fingerprint::keep(opening.folder).filter(|_| !opening.is_older) {
+        let kept = fingerprint::keep(opening.folder);
+        if kept.is_none() && !opening.is_older {
+            // Past damage in the middle of its log, sled goes on without what lay behind it there.
+            tracing::warn!(
+                "the store's files are not as they were left: it was cut off while it wrote \
+                 them, or they are damaged; every record that is there is verified, and one that \
+                 is gone may not be missed"
+            );
+        }
+        match kept.filter(|_| !opening.is_older) {
             Some(kept) => Ok(Safety::Kept(kept)),
             None => SafetyCopy::make(opening.dir).map(Safety::Copied),
         }

@@ -14,6 +14,8 @@ use super::{DEADLINE, Events, Rpc};
 
 /// Lines of a daemon's log that a test may leave unread.
 const LOG_LINES_MAX: usize = 100_000;
+/// A daemon ends a start that hangs after five minutes.
+const START_TIME_MAX: Duration = Duration::from_secs(6 * 60);
 
 pub(crate) struct Daemon {
     child: Child,
@@ -141,7 +143,7 @@ impl Daemon {
     #[track_caller]
     pub(crate) fn becomes_ready(&mut self) -> bool {
         let started = Instant::now();
-        while let Some(left) = DEADLINE.checked_sub(started.elapsed()) {
+        while let Some(left) = START_TIME_MAX.checked_sub(started.elapsed()) {
             match self.log.recv_timeout(left) {
                 Ok(line) => self.seen.push(line),
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return false,

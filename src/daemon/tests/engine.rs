@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nix::sys::stat::Mode;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -9,7 +10,10 @@ use super::played::{Attempts, Running, Server, live, unchecked, until};
 use super::support::{DEADLINE, state_dir};
 use crate::daemon::engine::Control;
 use crate::daemon::engine_handle::{EngineHandle, Query};
+use crate::daemon::{VERIFY_TIME_MAX, open_in_time};
+use crate::store::Store;
 use crate::whatsapp::{Order, SessionHandle};
+use tetherd_api::exit::ExitCode;
 use tetherd_api::{ErrorKind, Reply, State};
 use tetherd_core::action::SessionCommand;
 use tetherd_core::event::{Request, SessionEvent};
@@ -192,4 +196,22 @@ async fn a_flood_of_session_events_holds_up_no_call() {
     running.handle.query(Query::Status).await.unwrap();
     assert!(events.capacity() < FLOOD, "the call was answered only after the flood");
     running.kill().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_never_opens_ends_the_start() {
+    let dir = state_dir();
+    Store::open(dir.path()).unwrap().close();
+    // Whoever reads it waits for a writer.
+    let format = dir.path().join("store/format");
+    std::fs::remove_file(&format).unwrap();
+    nix::unistd::mkfifo(&format, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    let opening = tokio::spawn(open_in_time(dir.path().to_owned(), None));
+    tokio::task::yield_now().await;
+    tokio::time::advance(VERIFY_TIME_MAX).await;
+    let error = opening.await.unwrap().unwrap_err();
+    assert_eq!(error.exit(), ExitCode::IoErr);
+    assert!(error.to_string().contains("timed out"), "{error}");
+    // Lets it go.
+    drop(std::fs::File::options().write(true).open(&format).unwrap());
 }
