@@ -175,6 +175,8 @@ pub(crate) fn round(random: &mut Random, protection: Protection, tally: &mut Tal
     if grown > GROWTH_KIB_MAX {
         tally.wrong(format!("it has grown by {grown} KiB"));
     }
+    // A process ends once each of its reads has an answer: the kernel cuts none of these off.
+    drop(hung);
     let status = daemon.stop();
     if !status.success() {
         tally.wrong(format!("it ended with {status}: {}", daemon.log()));
