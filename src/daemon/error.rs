@@ -78,6 +78,9 @@ impl StartError {
                  if it stays, restore a backup of the state directory"
                     .to_owned(),
             ),
+            StartError::Spool(error) if error.is_disk_full() => {
+                Some("make room there, then start again".to_owned())
+            }
             StartError::Spool(_) | StartError::Listen(_) => {
                 Some("put right what the system names, then start again".to_owned())
             }
@@ -100,6 +103,7 @@ impl StartError {
             | StartError::Session(_)
             | StartError::Fetch(_)
             | StartError::Activation(_) => ExitCode::Config,
+            StartError::Spool(error) if !error.is_of_creation() => ExitCode::IoErr,
             StartError::Spool(_) | StartError::Socket(_) | StartError::Listen(_) => {
                 ExitCode::CantCreate
             }
@@ -137,5 +141,26 @@ impl EndError {
             EndError::Store(_) | EndError::Engine(EngineError::Store(_)) => ExitCode::IoErr,
             EndError::Engine(EngineError::SessionGone) | EndError::Broken(_) => ExitCode::Software,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_spool_without_room_is_a_failing_disk_and_one_that_cannot_be_made_is_not() {
+        let spool = |what, kind: io::ErrorKind| {
+            let path = std::path::PathBuf::new();
+            StartError::Spool(spool::OpenError { what, path, source: kind.into() })
+        };
+        let full = spool("sync the folder of", io::ErrorKind::StorageFull);
+        assert_eq!(full.exit(), ExitCode::IoErr);
+        assert!(full.remedy().unwrap().starts_with("make room"));
+        assert_eq!(spool("create", io::ErrorKind::StorageFull).exit(), ExitCode::IoErr);
+        assert_eq!(spool("read", io::ErrorKind::Other).exit(), ExitCode::IoErr);
+        assert_eq!(spool("create", io::ErrorKind::NotADirectory).exit(), ExitCode::CantCreate);
     }
 }

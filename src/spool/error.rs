@@ -18,6 +18,29 @@ pub struct OpenError {
     pub source: io::Error,
 }
 
+/// What an [`OpenError`] says was tried when there was no folder yet.
+pub(super) const CREATE: &str = "create";
+
+impl OpenError {
+    /// Whether there is no room for it.
+    pub fn is_disk_full(&self) -> bool {
+        is_disk_full(&self.source)
+    }
+
+    /// Whether the folder cannot be made, for another reason than room.
+    pub fn is_of_creation(&self) -> bool {
+        self.what == CREATE && !self.is_disk_full()
+    }
+}
+
+fn is_disk_full(error: &io::Error) -> bool {
+    use io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+    )
+}
+
 /// Why a file was not taken in. Nothing of it is left.
 #[derive(Debug, thiserror::Error)]
 pub enum TakeError {
@@ -68,12 +91,7 @@ pub enum TakeError {
 impl TakeError {
     /// A write that failed, unless the disk is full.
     pub(super) fn write(error: io::Error) -> TakeError {
-        use io::ErrorKind;
-        let full = matches!(
-            error.kind(),
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
-        );
-        if full { TakeError::DiskFull } else { TakeError::Write(error) }
+        if is_disk_full(&error) { TakeError::DiskFull } else { TakeError::Write(error) }
     }
 }
 

@@ -133,7 +133,7 @@ impl Spool {
                 parent.map_err(failed("sync the folder of"))?;
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed("create")(error)),
+            Err(error) => return Err(failed(error::CREATE)(error)),
         }
         if !fs::symlink_metadata(&folder).map_err(failed("look at"))?.is_dir() {
             return Err(failed("use")(io::ErrorKind::NotADirectory.into()));
