@@ -32,6 +32,8 @@ const KINDS_AT_A_TIME: usize = 8;
 /// A call that takes longer was held up. The clients are the same user's, who share one budget
 /// of memory: those who do not read their replies hold it until they are disconnected.
 const SLOW_US: u64 = 300_000;
+/// How long clients that have gone may take up their user's places.
+const GONE_MAX: Duration = Duration::from_secs(5);
 /// What they may make it grow by, in KiB.
 const GROWTH_KIB_MAX: u64 = 64 * 1024;
 const MIB: usize = 1024 * 1024;
@@ -205,12 +207,26 @@ fn slowest(socket: &Path, among: &str, tally: &mut Tally) -> u64 {
     let mut slowest = 0;
     for _ in 0..CALLS {
         let started = Instant::now();
-        if !matches!(call(socket, "status", &json!({})), Some(Ok(_))) {
+        if !is_answered(socket, started) {
             tally.wrong(format!("a good client has no answer: {among}"));
         }
         slowest = slowest.max(started.elapsed().as_micros());
     }
     slowest.try_into().unwrap()
+}
+
+/// Whether a call gets its answer, once the daemon has noticed who has gone before.
+fn is_answered(socket: &Path, started: Instant) -> bool {
+    loop {
+        match call(socket, "status", &json!({})) {
+            Some(Err(error)) if error["data"]["kind"] == "too_many_connections" => {
+                if started.elapsed() > GONE_MAX {
+                    return false;
+                }
+            }
+            answer => return matches!(answer, Some(Ok(_))),
+        }
+    }
 }
 
 fn resident_kib(daemon: &Daemon) -> u64 {
