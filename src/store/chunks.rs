@@ -15,6 +15,7 @@ use super::record::{
     CHUNK_BYTES, Damage, Head, KEY_BYTES_MAX, Shape, TAG_QUARANTINE, VALUE_BYTES_MAX, chunk_key,
     chunks_prefix, record_key, tagged, unwrap, wrap,
 };
+use super::record_sum::RecordSum;
 
 /// Tries at a long value that is being replaced under the reader.
 const READ_TRIES: usize = 16;
@@ -176,8 +177,13 @@ enum Fate {
     Quarantined,
 }
 
-/// Turns a batch into writes to the tree: those that change something.
-pub(super) fn expand(backend: &dyn Backend, batch: Batch) -> Result<Writes, BackendError> {
+/// Turns a batch into writes to the tree: those that change something. Keeps the sum over all
+/// records.
+pub(super) fn expand(
+    backend: &dyn Backend,
+    batch: Batch,
+    sum: &mut RecordSum,
+) -> Result<Writes, BackendError> {
     let mut fates: BTreeMap<Vec<u8>, Fate> = BTreeMap::new();
     for op in batch.ops {
         match op {
@@ -207,9 +213,13 @@ pub(super) fn expand(backend: &dyn Backend, batch: Batch) -> Result<Writes, Back
     let mut writes = Writes::new();
     for (key, fate) in fates {
         match fate {
-            Fate::Is(value) => put(backend, &mut writes, &key, &value)?,
-            Fate::Gone => remove(backend, &mut writes, &key)?,
-            Fate::Quarantined => quarantine(backend, &mut writes, &key)?,
+            Fate::Is(value) => put(backend, &mut writes, sum, &key, &value)?,
+            Fate::Gone => remove(backend, &mut writes, sum, &key)?,
+            Fate::Quarantined => {
+                let tree_key = record_key(&key);
+                sum.replace(&tree_key, backend.get(&tree_key)?.as_deref(), None);
+                quarantine(backend, &mut writes, &key)?;
+            }
         }
     }
     Ok(writes)
@@ -218,22 +228,28 @@ pub(super) fn expand(backend: &dyn Backend, batch: Batch) -> Result<Writes, Back
 fn put(
     backend: &dyn Backend,
     writes: &mut Writes,
+    sum: &mut RecordSum,
     key: &[u8],
     value: &[u8],
 ) -> Result<(), BackendError> {
     let tree_key = record_key(key);
     let mut generation = 0;
-    if let Some(raw) = backend.get(&tree_key)? {
-        if assemble(backend, key, &raw)?.is_ok_and(|old| old == value) {
+    let old = backend.get(&tree_key)?;
+    if let Some(raw) = &old {
+        if assemble(backend, key, raw)?.is_ok_and(|old| old == value) {
             return Ok(());
         }
-        if let Ok(Stored::Long(head)) = stored(&tree_key, &raw) {
+        if let Ok(Stored::Long(head)) = stored(&tree_key, raw) {
             generation = head.generation.wrapping_add(1);
         }
-        remove_chunks(backend, writes, key, &raw)?;
+        remove_chunks(backend, writes, key, raw)?;
     }
+    let mut replace = |entry: Vec<u8>| {
+        sum.replace(&tree_key, old.as_deref(), Some(&entry));
+        (tree_key.clone(), Some(entry))
+    };
     if value.len() <= CHUNK_BYTES {
-        writes.insert(tree_key.clone(), Some(wrap(&tree_key, Shape::Inline, value)));
+        writes.extend([replace(wrap(&tree_key, Shape::Inline, value))]);
         return Ok(());
     }
     for (index, chunk) in (0..).zip(value.chunks(CHUNK_BYTES)) {
@@ -243,13 +259,19 @@ fn put(
     }
     let bytes = u32::try_from(value.len()).unwrap_or(u32::MAX);
     let head = Head { bytes, generation, sum: crc32c::crc32c(value) };
-    writes.insert(tree_key.clone(), Some(wrap(&tree_key, Shape::Head, &head.encode())));
+    writes.extend([replace(wrap(&tree_key, Shape::Head, &head.encode()))]);
     Ok(())
 }
 
-fn remove(backend: &dyn Backend, writes: &mut Writes, key: &[u8]) -> Result<(), BackendError> {
+fn remove(
+    backend: &dyn Backend,
+    writes: &mut Writes,
+    sum: &mut RecordSum,
+    key: &[u8],
+) -> Result<(), BackendError> {
     let tree_key = record_key(key);
     if let Some(raw) = backend.get(&tree_key)? {
+        sum.replace(&tree_key, Some(&raw), None);
         remove_chunks(backend, writes, key, &raw)?;
         writes.insert(tree_key, None);
     }

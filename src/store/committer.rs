@@ -17,6 +17,7 @@ use super::error::{BackendError, CommitError, Failure};
 use super::fault_injection::Faults;
 use super::hang::Progress;
 use super::record::sequence_entry;
+use super::record_sum::RecordSum;
 use super::reserve::Reserve;
 use super::state_dir::Confirmed;
 
@@ -55,6 +56,8 @@ pub(super) struct Committer {
     pub(super) failed: watch::Sender<Option<Failure>>,
     /// The last number that a change was given. Each change takes one at least.
     pub(super) sequence: u64,
+    /// Over all records, after that change.
+    pub(super) sum: RecordSum,
     pub(super) confirmed: Confirmed,
 }
 
@@ -183,13 +186,13 @@ impl Committer {
                 continue;
             }
             let numbers = batch.numbers;
-            let mut writes = expand(self.backend.as_ref(), batch)?;
+            let mut writes = expand(self.backend.as_ref(), batch, &mut self.sum)?;
             if !writes.is_empty() || numbers > 0 {
                 #[cfg(any(test, feature = "sim"))]
                 self.shared.faults.before_write()?;
                 self.sequence += numbers.max(1);
-                writes
-                    .extend([sequence_entry(self.sequence)].map(|(key, entry)| (key, Some(entry))));
+                let (key, entry) = sequence_entry(self.sequence, self.sum);
+                writes.insert(key, Some(entry));
                 self.backend.apply(writes)?;
                 dirty = true;
             }

@@ -133,12 +133,26 @@ impl Journal {
 
     /// Writes and syncs the next group. False, and nothing is written: it does not fit.
     pub(super) fn write(&mut self) -> io::Result<bool> {
+        self.write_up_to(JOURNAL_BYTES - SECTOR_BYTES)
+    }
+
+    /// Writes and syncs a group of its own before the next one, which waits. There is room for a
+    /// small one at any time.
+    pub(super) fn write_apart(&mut self, writes: &Writes) -> Result<(), BackendError> {
+        let next = std::mem::replace(&mut self.next, vec![0; HEADER_BYTES]);
+        self.add(writes)?;
+        let fits = self.write_up_to(JOURNAL_BYTES)?;
+        self.next = next;
+        if fits { Ok(()) } else { Err(BackendError::Inconsistent("its journal is full".into())) }
+    }
+
+    fn write_up_to(&mut self, end_max: usize) -> io::Result<bool> {
         let bytes = self.next.len().next_multiple_of(SECTOR_BYTES);
         let end = self.at.saturating_add(bytes);
         let Ok(length) = u32::try_from(self.next.len().saturating_sub(HEADER_BYTES)) else {
             return Ok(false);
         };
-        if end > JOURNAL_BYTES {
+        if end > end_max {
             return Ok(false);
         }
         let number = self.number.saturating_add(1);

@@ -15,7 +15,10 @@ use super::backend::{Backend, Pair, Pairs, Sled, Writes};
 use super::error::BackendError;
 use super::fingerprint;
 use super::journal::{JOURNAL, Journal};
-use super::record::{Shape, TAG_JOURNAL, unwrap, wrap};
+use super::record::{
+    SEQUENCE_KEY, Shape, TAG_JOURNAL, decode_sequence, sequence_entry, unwrap, wrap,
+};
+use super::record_sum::RecordSum;
 
 /// Where the database keeps the number of the last group that it holds.
 const HELD_KEY: &[u8] = &[TAG_JOURNAL];
@@ -220,7 +223,15 @@ impl Backend for Journaled {
         if !journal.has_next() || journal.write()? {
             return Ok(());
         }
-        // It does not fit into what is left of the journal, or into any.
+        // It does not fit into what is left of the journal, or into any. Cut off while the database
+        // takes it, a part of it may be there: the sum over the records tells nothing then.
+        if let Some(raw) = self.get(SEQUENCE_KEY)?
+            && let Ok((Shape::Sequence, payload)) = unwrap(SEQUENCE_KEY, &raw)
+            && let Ok((sequence, _)) = decode_sequence(payload)
+        {
+            let (key, entry) = sequence_entry(sequence, RecordSum::UNKNOWN);
+            journal.write_apart(&Writes::from([(key, Some(entry))]))?;
+        }
         self.checkpoint(&mut journal)
     }
 

@@ -125,10 +125,16 @@ fn salvage(opening: &Opening<'_>, now_ms: i64) -> Result<Salvaged, OpenError> {
     };
     let sequence = known.unwrap_or_else(|| verified.sequence.saturating_add(NUMBERS_SKIPPED));
     let sequence = sequence.max(verified.sequence);
-    let entries = [sequence_entry(sequence), queue::repaired_entry(now_ms)];
-    let entries = entries.map(|(key, entry)| (key, Some(entry))).into_iter();
+    let (repaired, entry) = queue::repaired_entry(now_ms);
+    let changes = [(repaired, Some(entry)), (feed::runs_key(), None)];
+    let mut sum = verified.sum;
+    for (key, new) in &changes {
+        let old = backend.get(key).map_err(|error| backend_error(dir, error))?;
+        sum.replace(key, old.as_deref(), new.as_deref());
+    }
+    let (key, entry) = sequence_entry(sequence, sum);
     let written = backend
-        .apply(entries.chain([(feed::runs_key(), None)]).collect())
+        .apply(changes.into_iter().chain([(key, Some(entry))]).collect())
         .and_then(|()| backend.sync())
         .and_then(|()| backend.tidy(true));
     written.map_err(|error| backend_error(dir, error))?;

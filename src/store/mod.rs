@@ -30,6 +30,7 @@ pub mod maintenance;
 mod opening;
 pub mod queue;
 mod record;
+mod record_sum;
 mod replacement;
 mod reserve;
 mod safety_copy;

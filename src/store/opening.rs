@@ -100,16 +100,7 @@ enum Safety {
 
 impl Safety {
     fn of(opening: &Opening<'_>) -> Result<Safety, OpenError> {
-        let kept = fingerprint::keep(opening.folder);
-        if kept.is_none() && !opening.is_older {
-            // Past damage in the middle of its log, sled goes on without what lay behind it there.
-            tracing::warn!(
-                "the store's files are not as they were left: it was cut off while it wrote \
-                 them, or they are damaged; every record that is there is verified, and one that \
-                 is gone may not be missed"
-            );
-        }
-        match kept.filter(|_| !opening.is_older) {
+        match fingerprint::keep(opening.folder).filter(|_| !opening.is_older) {
             Some(kept) => Ok(Safety::Kept(kept)),
             None => SafetyCopy::make(opening.dir).map(Safety::Copied),
         }
@@ -193,6 +184,7 @@ impl Store {
             reserve: Arc::clone(&reserve),
             failed: failed_sender.clone(),
             sequence: verified.sequence,
+            sum: verified.sum,
             confirmed,
         };
         let place = Arc::new(Mutex::new(Some(committer)));
@@ -213,7 +205,7 @@ impl Store {
         let waker = thread.thread().clone();
         let open = RwLock::new(Some(Open { backend, jobs: sender, place, waker }));
         let committer = Mutex::new(Some(thread));
-        let Verified { quarantined, sequence: opened_at, good: _ } = verified;
+        let Verified { quarantined, sequence: opened_at, .. } = verified;
         Ok(Store {
             inner: Arc::new(Inner {
                 open,

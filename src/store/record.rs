@@ -6,7 +6,7 @@
 //! | `!` | the format marker |
 //! | `r` key | a record: its value, or for a long one the head of its chunks |
 //! | `c` key-length key generation index | a chunk |
-//! | `#` | the last number given to a change |
+//! | `#` | the last number given to a change, and a sum over all records (`record_sum`) |
 //! | `@` | the number of the last group of the journal that the tree holds |
 //! | `q` tree key | what was quarantined, as it was found (no envelope of ours) |
 //!
@@ -14,6 +14,8 @@
 //! payload's length (4), the CRC32C of all of that, the tree key and the payload (4),
 //! then the payload. Numbers are big endian. A value under a wrong key, cut short or
 //! altered does not verify.
+
+use super::record_sum::RecordSum;
 
 pub use tetherd_state::FORMAT;
 /// The oldest that it reads.
@@ -179,10 +181,17 @@ pub(super) fn unwrap<'a>(tree_key: &[u8], raw: &'a [u8]) -> Result<(Shape, &'a [
     Ok((shape, payload))
 }
 
-/// The tree entry that numbers the changes.
-pub(super) fn sequence_entry(sequence: u64) -> (Vec<u8>, Vec<u8>) {
-    let entry = wrap(SEQUENCE_KEY, Shape::Sequence, &sequence.to_be_bytes());
-    (SEQUENCE_KEY.to_vec(), entry)
+/// The tree entry that numbers the changes, with the sum over the records after the last one.
+pub(super) fn sequence_entry(sequence: u64, sum: RecordSum) -> (Vec<u8>, Vec<u8>) {
+    let payload = [&sequence.to_be_bytes()[..], &sum.encode()].concat();
+    (SEQUENCE_KEY.to_vec(), wrap(SEQUENCE_KEY, Shape::Sequence, &payload))
+}
+
+/// What [`sequence_entry`] says; where no sum is there, it is not known.
+pub(super) fn decode_sequence(payload: &[u8]) -> Result<(u64, RecordSum), Damage> {
+    let (sequence, sum) = payload.split_first_chunk().ok_or(Damage::Length)?;
+    let sum = RecordSum::decode(sum).ok_or(Damage::Length)?;
+    Ok((u64::from_be_bytes(*sequence), sum))
 }
 
 fn checksum(header: &[u8], tree_key: &[u8], payload: &[u8]) -> u32 {

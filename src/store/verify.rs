@@ -13,8 +13,9 @@ use super::chunks::{assemble, move_to_quarantine, quarantine};
 use super::error::{BackendError, OpenError, is_disk_full};
 use super::record::{
     Damage, FORMAT, Head, SEQUENCE_KEY, Shape, TAG_CHUNK, TAG_MARKER, TAG_QUARANTINE, TAG_RECORD,
-    TAG_SEQUENCE, chunk_owner, record_key, unwrap, wrap,
+    TAG_SEQUENCE, chunk_owner, decode_sequence, record_key, sequence_entry, unwrap, wrap,
 };
+use super::record_sum::RecordSum;
 use super::seal::{Fit, Sealing};
 
 /// Most damaged records that one start quarantines: beyond, it is not a damaged record
@@ -78,10 +79,11 @@ pub(super) struct Verified {
     pub(super) quarantined: Vec<Quarantined>,
     /// The last number that a change was given.
     pub(super) sequence: u64,
+    /// Over the records that are left.
+    pub(super) sum: RecordSum,
 }
 
 /// What the inspection found.
-#[derive(Default)]
 struct Findings {
     entries: usize,
     good: usize,
@@ -91,7 +93,9 @@ struct Findings {
     /// The marker is of an older format.
     outdated: bool,
     newer: Option<u8>,
-    sequence: Option<Result<u64, Damage>>,
+    sequence: Option<Result<(u64, RecordSum), Damage>>,
+    /// Over the records that verify.
+    sum: RecordSum,
     /// Damaged records, by key.
     bad: BTreeMap<Vec<u8>, Damage>,
     /// Damaged entries that belong to no record, by tree key.
@@ -101,6 +105,22 @@ struct Findings {
 }
 
 impl Findings {
+    fn none() -> Findings {
+        Findings {
+            entries: 0,
+            good: 0,
+            quarantined: 0,
+            marker: None,
+            outdated: false,
+            newer: None,
+            sequence: None,
+            sum: RecordSum::EMPTY,
+            bad: BTreeMap::new(),
+            strays: BTreeMap::new(),
+            orphans: Vec::new(),
+        }
+    }
+
     fn damages(&self) -> impl Iterator<Item = (&Vec<u8>, &Damage)> {
         self.bad.iter().chain(&self.strays)
     }
@@ -177,24 +197,28 @@ pub(super) fn verify(
     if !is_repair && in_all > QUARANTINE_TOTAL_MAX {
         return Err(damaged(format!("{in_all} of its records were found damaged over time")));
     }
-    let sequence = match found.sequence {
-        Some(Ok(sequence)) => sequence,
-        Some(Err(_)) => confirmed.saturating_add(SEQUENCE_JUMP),
-        None => 0,
+    let (sequence, sum) = match found.sequence {
+        Some(Ok(counted)) => counted,
+        Some(Err(_)) => (confirmed.saturating_add(SEQUENCE_JUMP), RecordSum::UNKNOWN),
+        None => (0, RecordSum::UNKNOWN),
     };
     if sequence < confirmed && !is_repair {
         // sled takes damage in its log for the log's end, and goes on from before it.
         return Err(OpenError::RolledBack { dir: dir.to_path_buf(), lost: confirmed - sequence });
     }
+    if bad == 0 && found.sum.differs(sum) && !is_repair {
+        return Err(damaged("a record is missing, or is there as it was before a change".into()));
+    }
+    let mut sum = found.sum;
     let quarantined = if purpose == Purpose::Check {
         found
             .damages()
             .map(|(key, damage)| Quarantined { key: key.clone(), damage: *damage })
             .collect()
     } else {
-        repair(backend, found).map_err(|error| backend_error(dir, error))?
+        repair(backend, found, sequence, &mut sum).map_err(|error| backend_error(dir, error))?
     };
-    Ok(Verified { good, quarantined, sequence })
+    Ok(Verified { good, quarantined, sequence, sum })
 }
 
 pub(super) fn backend_error(dir: &Path, error: BackendError) -> OpenError {
@@ -233,7 +257,7 @@ fn inspect_all(
     backend: &dyn Backend,
     pairs: impl Iterator<Item = ReadPair>,
 ) -> Result<Findings, BackendError> {
-    let mut found = Findings::default();
+    let mut found = Findings::none();
     for pair in pairs {
         let (tree_key, raw) = pair?;
         if let Some((&TAG_QUARANTINE, inner)) = tree_key.split_first() {
@@ -243,7 +267,12 @@ fn inspect_all(
         }
         found.entries += 1;
         match inspect_entry(backend, &mut found, &tree_key, &raw)? {
-            Ok(()) => found.good += 1,
+            Ok(()) => {
+                found.good += 1;
+                if tree_key.first() == Some(&TAG_RECORD) {
+                    found.sum.replace(&tree_key, None, Some(&raw));
+                }
+            }
             // A single entry of another format among ours is damage, the marker's is not.
             Err(Damage::Format(version)) if tree_key == MARKER_KEY && version > FORMAT => {
                 found.newer = Some(version);
@@ -291,9 +320,7 @@ fn inspect_entry(
         }
         Some(&TAG_SEQUENCE) if tree_key == SEQUENCE_KEY => {
             let sequence = match verified() {
-                Ok((Shape::Sequence, payload)) => {
-                    payload.try_into().map(u64::from_be_bytes).map_err(|_| Damage::Length)
-                }
+                Ok((Shape::Sequence, payload)) => decode_sequence(payload),
                 Ok(_) => Err(Damage::Shape),
                 Err(damage) => Err(damage),
             };
@@ -332,13 +359,25 @@ fn note(found: &mut Findings, tree_key: Vec<u8>, damage: Damage) {
     }
 }
 
-fn repair(backend: &dyn Backend, found: Findings) -> Result<Vec<Quarantined>, BackendError> {
+fn repair(
+    backend: &dyn Backend,
+    found: Findings,
+    sequence: u64,
+    sum: &mut RecordSum,
+) -> Result<Vec<Quarantined>, BackendError> {
     let mut writes = Writes::new();
     let mut quarantined = Vec::new();
     for tree_key in found.orphans {
         writes.insert(tree_key, None);
     }
     for (key, damage) in found.bad {
+        // One that verifies was counted: it goes for a chunk that is not its own any more.
+        let tree_key = record_key(&key);
+        if let Some(raw) = backend.get(&tree_key)?
+            && assemble(backend, &key, &raw)?.is_ok()
+        {
+            sum.replace(&tree_key, Some(&raw), None);
+        }
         quarantine(backend, &mut writes, &key)?;
         quarantined.push(Quarantined { key, damage });
     }
@@ -347,6 +386,10 @@ fn repair(backend: &dyn Backend, found: Findings) -> Result<Vec<Quarantined>, Ba
             move_to_quarantine(&mut writes, tree_key.clone(), raw);
         }
         quarantined.push(Quarantined { key: tree_key, damage });
+    }
+    if !quarantined.is_empty() {
+        let (key, entry) = sequence_entry(sequence, *sum);
+        writes.insert(key, Some(entry));
     }
     // Before anything is written that an older program would misread.
     if found.marker != Some(Ok(())) || found.outdated {

@@ -59,24 +59,6 @@ fn written(messages: usize, killed: bool) -> Lab {
 }
 
 #[test]
-fn invariant_8_files_that_are_not_as_they_were_left_are_said_to_be_so() {
-    let lab = filled(2);
-    let is_said = || {
-        let mut daemon = lab.daemon("");
-        assert!(daemon.stop().success());
-        daemon.log().contains("not as they were left")
-    };
-    assert!(!is_said());
-    // Where nothing lies yet.
-    let path = lab.path().join("state/store/db");
-    let database = OpenOptions::new().write(true).open(&path).unwrap();
-    let last = database.metadata().unwrap().len() - 1;
-    database.write_all_at(&[1], last).unwrap();
-    assert!(is_said());
-    assert!(!is_said());
-}
-
-#[test]
 fn invariant_8_a_database_of_garbage_is_refused_untouched_and_the_remedy_works_as_printed() {
     let lab = filled(3);
     let store = lab.path().join("state/store");

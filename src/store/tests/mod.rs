@@ -8,6 +8,7 @@ mod interrupted;
 mod interrupted_repair;
 mod journal;
 mod maintenance;
+mod missing;
 mod model;
 mod opening;
 mod queueing;
