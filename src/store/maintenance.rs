@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::backend::Backend as _;
+use super::backend::{Backend as _, Writes};
 use super::journaled::Journaled;
 use super::opening::{Opening, unbroken};
 use super::record::{FORMAT, sequence_entry};
@@ -114,13 +114,10 @@ struct Salvaged {
 fn salvage(opening: &Opening<'_>, now_ms: i64) -> Result<Salvaged, OpenError> {
     let (dir, folder) = (opening.dir, opening.folder);
     let known = Confirmed::open(folder, true)?.read().ok().flatten();
-    let read = Sled::open(folder)
-        .and_then(|database| Journaled::salvage(folder, database))
-        .map_err(|error| backend_error(dir, error))
-        .and_then(|backend| opening.verify(backend, 0, Purpose::Repair));
+    let read = entries(opening).and_then(|entries| begin_anew(opening, entries));
     let ((backend, verified), is_empty) = match read {
         Ok(read) => (read, false),
-        Err(OpenError::Damaged { .. }) => (begin_anew(opening)?, true),
+        Err(OpenError::Damaged { .. }) => (begin_anew(opening, Writes::new())?, true),
         Err(error) => return Err(error),
     };
     let sequence = known.unwrap_or_else(|| verified.sequence.saturating_add(NUMBERS_SKIPPED));
@@ -146,11 +143,33 @@ fn salvage(opening: &Opening<'_>, now_ms: i64) -> Result<Salvaged, OpenError> {
     Ok(Salvaged { is_empty, lost, quarantined: verified.quarantined.len() })
 }
 
-fn begin_anew(opening: &Opening<'_>) -> Result<(Sealing<Journaled>, Verified), OpenError> {
+/// What can still be read.
+fn entries(opening: &Opening<'_>) -> Result<Writes, OpenError> {
+    let read = || {
+        let database = Sled::open(opening.folder)?;
+        let journaled = Journaled::salvage(opening.folder, database)?;
+        journaled.scan(&[]).map(|pair| pair.map(|(key, entry)| (key, Some(entry)))).collect()
+    };
+    let read = catch_unwind(AssertUnwindSafe(read));
+    // sled panics on some damaged pages.
+    let broken = || BackendError::Inconsistent("reading it broke off".into());
+    read.unwrap_or_else(|_| Err(broken())).map_err(|error| backend_error(opening.dir, error))
+}
+
+/// These entries in a new database. The damaged one may read otherwise each time that it opens.
+fn begin_anew(
+    opening: &Opening<'_>,
+    entries: Writes,
+) -> Result<(Sealing<Journaled>, Verified), OpenError> {
     let (dir, folder) = (opening.dir, opening.folder);
     wait_for_database(&folder.join("db"))?;
     fs::remove_dir_all(folder).map_err(io_error("remove", folder))?;
     creation::create_if_missing(dir, folder)?;
-    let backend = Sled::open(folder).and_then(|database| Journaled::open(folder, database, false));
+    let backend = Sled::open(folder).and_then(|database| {
+        let journaled = Journaled::open(folder, database, false)?;
+        journaled.apply(entries)?;
+        journaled.sync()?;
+        Ok(journaled)
+    });
     opening.verify(backend.map_err(|error| backend_error(dir, error))?, 0, Purpose::Repair)
 }
