@@ -8,9 +8,14 @@ use super::record::unwrap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RecordSum(Option<u64>);
 
+/// Of no record at all.
+impl Default for RecordSum {
+    fn default() -> RecordSum {
+        RecordSum(Some(0))
+    }
+}
+
 impl RecordSum {
-    /// Of no record at all.
-    pub(super) const EMPTY: RecordSum = RecordSum(Some(0));
     pub(super) const UNKNOWN: RecordSum = RecordSum(None);
 
     /// As it lies on disk; nothing: it is not known.
@@ -58,7 +63,7 @@ mod tests {
     fn a_record_that_is_gone_or_as_it_was_before_is_noticed_and_a_damaged_one_ends_the_counting() {
         let (a, b) = (record_key(b"a"), record_key(b"b"));
         let entry = |key: &[u8], value: &[u8]| wrap(key, Shape::Inline, value);
-        let mut whole = RecordSum::EMPTY;
+        let mut whole = RecordSum::default();
         whole.replace(&a, None, Some(&entry(&a, b"1")));
         whole.replace(&b, None, Some(&entry(&b, b"1")));
         let before = whole;

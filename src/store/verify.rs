@@ -84,6 +84,7 @@ pub(super) struct Verified {
 }
 
 /// What the inspection found.
+#[derive(Default)]
 struct Findings {
     entries: usize,
     good: usize,
@@ -105,22 +106,6 @@ struct Findings {
 }
 
 impl Findings {
-    fn none() -> Findings {
-        Findings {
-            entries: 0,
-            good: 0,
-            quarantined: 0,
-            marker: None,
-            outdated: false,
-            newer: None,
-            sequence: None,
-            sum: RecordSum::EMPTY,
-            bad: BTreeMap::new(),
-            strays: BTreeMap::new(),
-            orphans: Vec::new(),
-        }
-    }
-
     fn damages(&self) -> impl Iterator<Item = (&Vec<u8>, &Damage)> {
         self.bad.iter().chain(&self.strays)
     }
@@ -257,7 +242,7 @@ fn inspect_all(
     backend: &dyn Backend,
     pairs: impl Iterator<Item = ReadPair>,
 ) -> Result<Findings, BackendError> {
-    let mut found = Findings::none();
+    let mut found = Findings::default();
     for pair in pairs {
         let (tree_key, raw) = pair?;
         if let Some((&TAG_QUARANTINE, inner)) = tree_key.split_first() {

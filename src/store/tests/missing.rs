@@ -15,7 +15,7 @@ use super::{copy, filled, fresh, pattern, put, raw, tamper, wait_until_closed};
 #[track_caller]
 fn is_refused_until_repaired(dir: &Path) {
     let is_missing = |error: OpenError| error.to_string().contains("a record is missing");
-    assert!(is_missing(Store::open(dir).err().expect("it opened")));
+    assert!(is_missing(Store::open(dir).unwrap_err()));
     assert!(is_missing(check(dir, None).unwrap_err()));
     let repaired = repair(dir, None, 1_800_000_000_000).unwrap().expect("nothing was done");
     assert!(is_missing(repaired.damage) && !repaired.is_empty);
@@ -116,7 +116,7 @@ async fn a_change_larger_than_the_journal_that_is_cut_off_refuses_no_start() {
             let entry = wrap(&key, Shape::Inline, &pattern(n, 4_000));
             writes.insert(key, Some(entry));
         }
-        let (key, entry) = sequence_entry(1_000, RecordSum::EMPTY);
+        let (key, entry) = sequence_entry(1_000, RecordSum::default());
         writes.insert(key, Some(entry));
         journaled.apply(writes).unwrap();
         GOOD_SYNCS.set(Some(good_syncs));

@@ -180,7 +180,7 @@ async fn invariant_4_no_id_is_used_again_when_facts_and_records_are_lost() {
         super::tamper(dir.path(), &[(&facts[0], loss), (&facts[1], loss)]);
         if loss.is_none() {
             // Records that are gone are missed: it opens once a person has it repaired.
-            Store::open(dir.path()).err().expect("it opened");
+            Store::open(dir.path()).unwrap_err();
             repair(dir.path(), None, 1_800_000_000_000).unwrap().unwrap();
         }
         for _ in 0..2 {
