@@ -153,7 +153,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "neighbours",
-        breaks: "hostile clients of 28 kinds, six at once, and a good one of another user",
+        breaks: "hostile clients of 29 kinds, six or 1,000 at once, and a good one of another user",
         rounds: 1,
         round: neighbours::round,
         lacks: neighbours::lacks,
